@@ -1,0 +1,275 @@
+/** What is on sale, and which of it can still be booked. */
+import { Context, Effect, Layer, Schema } from "effect"
+import { AlreadyExists, PerformanceNotFound, ShowNotFound } from "./catalog/errors.ts"
+import {
+  type AvailableDates,
+  isOnSale,
+  NewSeat,
+  Performance,
+  type SeatMap,
+  type SeatOnMap,
+  Show
+} from "./catalog/model.ts"
+import { type Overloaded, RequestInvalid, type StoreUnavailable } from "./Errors.ts"
+import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
+import { isCatalogKey, PerformanceId, ShowId, UserId } from "./Ids.ts"
+import { checkInput, Name, PageLimit, pageLimitDefault } from "./Input.ts"
+import { QueueNotFound } from "./queue/errors.ts"
+import { type SeatRow, seatStatusAt } from "./reservation/model.ts"
+import { BoxOfficeStore, type PerformanceReading, type SeatsReading } from "./Store.ts"
+
+export interface DatesInput extends Caller {
+  readonly showId: string
+}
+
+export interface SeatsInput extends Caller {
+  readonly performanceId: string
+  /** `all` gives every seat with its status; the default gives those that can be booked. */
+  readonly status?: "available" | "all" | undefined
+}
+
+export interface ShowsPage {
+  readonly items: ReadonlyArray<Show>
+  readonly next: ShowId | null
+}
+
+type Faults = RequestInvalid | Overloaded | StoreUnavailable
+
+export class Catalog extends Context.Service<
+  Catalog,
+  {
+    /** All shows, by id. Not gated, so that a client can find its queue. */
+    readonly shows: (page: {
+      readonly limit?: number | undefined
+      readonly after?: string | undefined
+    }) => Effect.Effect<ShowsPage, RequestInvalid | StoreUnavailable>
+    readonly show: (showId: string) => Effect.Effect<Show, ShowNotFound | StoreUnavailable>
+    /** The dates of a show that have a bookable seat, in the local time of each performance. */
+    readonly availableDates: (
+      input: DatesInput
+    ) => Effect.Effect<AvailableDates, GateRefusal | ShowNotFound | Faults>
+    readonly availableSeats: (
+      input: SeatsInput
+    ) => Effect.Effect<SeatMap, GateRefusal | PerformanceNotFound | Faults>
+
+    /** Every performance of a show, bookable or not, by start. For operators. */
+    readonly performances: (
+      showId: string
+    ) => Effect.Effect<ReadonlyArray<PerformanceReading>, ShowNotFound | StoreUnavailable>
+    readonly addShow: (
+      show: typeof Show.Type
+    ) => Effect.Effect<Show, AlreadyExists | QueueNotFound | RequestInvalid | StoreUnavailable>
+    readonly addPerformance: (
+      performance: typeof Performance.Type
+    ) => Effect.Effect<
+      Performance,
+      AlreadyExists | ShowNotFound | RequestInvalid | StoreUnavailable
+    >
+    /** Adds seats, all or none, 1 to 100,000 at a time. They keep the order they come in. */
+    readonly addSeats: (input: {
+      readonly performanceId: string
+      readonly seats: ReadonlyArray<NewSeat>
+    }) => Effect.Effect<
+      void,
+      AlreadyExists | PerformanceNotFound | RequestInvalid | StoreUnavailable
+    >
+  }
+>()("@boxoffice/core/Catalog") {
+  static readonly layer = Layer.effect(
+    Catalog,
+    Effect.gen(function* () {
+      const store = yield* BoxOfficeStore
+      const gate = yield* Gate
+
+      const shows = Effect.fn("Catalog.shows")(function* (input: {
+        readonly limit?: number | undefined
+        readonly after?: string | undefined
+      }) {
+        const { limit = pageLimitDefault, after } = yield* checkPage(input)
+        const rows = yield* store.shows({ limit: limit + 1, after })
+        const items = rows.slice(0, limit)
+        return { items, next: rows.length > limit ? items.at(-1)!.showId : null }
+      })
+
+      const show = Effect.fn("Catalog.show")(function* (showId: string) {
+        const found = isCatalogKey(showId) ? yield* store.show(showId as ShowId) : undefined
+        if (found === undefined) return yield* new ShowNotFound()
+        return found
+      })
+
+      const readPerformances = Effect.fnUntraced(function* (showId: string) {
+        const read = isCatalogKey(showId) ? yield* store.performances(showId as ShowId) : undefined
+        if (read === undefined) return yield* new ShowNotFound()
+        return read
+      })
+
+      const performances = (showId: string) =>
+        Effect.map(readPerformances(showId), (read) => read.performances)
+
+      const availableDates = Effect.fn("Catalog.availableDates")(function* (input: DatesInput) {
+        const { showId, ...caller } = yield* checkDates(input)
+        yield* gate.passToRead("dates", caller, { showId: showId as ShowId })
+        const read = yield* readPerformances(showId)
+        return toAvailableDates(showId as ShowId, read.performances, read.now)
+      })
+
+      const availableSeats = Effect.fn("Catalog.availableSeats")(function* (input: SeatsInput) {
+        const { performanceId, status, ...caller } = yield* checkSeats(input)
+        const id = performanceId as PerformanceId
+        yield* gate.passToRead("seats", caller, { performanceId: id })
+        const read = isCatalogKey(id) ? yield* store.seats(id) : undefined
+        if (read === undefined) return yield* new PerformanceNotFound()
+        return toSeatMap(read, status === "all")
+      })
+
+      const addShow = Effect.fn("Catalog.addShow")(function* (input: typeof Show.Type) {
+        const show = yield* checkShow(input)
+        const { salesOpenAt, salesCloseAt } = show
+        if (salesOpenAt !== null && salesCloseAt !== null && salesCloseAt <= salesOpenAt) {
+          const message = "sales must open before they close"
+          return yield* new RequestInvalid({ errors: [{ path: "salesCloseAt", message }] })
+        }
+        const added = yield* store.addShow(show)
+        if (added === "exists") return yield* new AlreadyExists({ kind: "show" })
+        if (added === "missing") return yield* new QueueNotFound()
+        return show
+      })
+
+      const addPerformance = Effect.fn("Catalog.addPerformance")(function* (
+        input: typeof Performance.Type
+      ) {
+        const performance = yield* checkPerformance(input)
+        const added = yield* store.addPerformance(performance)
+        if (added === "exists") return yield* new AlreadyExists({ kind: "performance" })
+        if (added === "missing") return yield* new ShowNotFound()
+        return performance
+      })
+
+      const addSeats = Effect.fn("Catalog.addSeats")(function* (input: {
+        readonly performanceId: string
+        readonly seats: ReadonlyArray<NewSeat>
+      }) {
+        const { performanceId, seats } = yield* checkNewSeats(input)
+        const added = yield* store.addSeats(performanceId, seats)
+        if (added === "exists") return yield* new AlreadyExists({ kind: "seat" })
+        if (added === "missing") return yield* new PerformanceNotFound()
+      })
+
+      return Catalog.of({
+        shows,
+        show,
+        availableDates,
+        availableSeats,
+        performances,
+        addShow,
+        addPerformance,
+        addSeats
+      })
+    })
+  )
+}
+
+const localDate = (instant: number, timeZone: string): string =>
+  // The Swedish locale writes dates as ISO 8601 does.
+  new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short" }).format(instant)
+
+const toAvailableDates = (
+  showId: ShowId,
+  performances: ReadonlyArray<PerformanceReading>,
+  now: number
+): AvailableDates => {
+  const dates = new Map<string, Array<AvailableDates["dates"][number]["performances"][number]>>()
+  for (const performance of performances) {
+    const { performanceId, startsAt, timeZone, availableSeats, totalSeats, priceFrom } = performance
+    if (priceFrom === null || !isOnSale(performance, now)) continue
+    const date = localDate(startsAt, timeZone)
+    const bookable = {
+      performanceId,
+      startsAt: new Date(startsAt),
+      timeZone,
+      availableSeats,
+      totalSeats,
+      priceFrom
+    }
+    dates.set(date, [...(dates.get(date) ?? []), bookable])
+  }
+  return {
+    showId,
+    dates: Array.from(dates, ([date, performances]) => ({ date, performances })).sort((a, b) =>
+      a.date < b.date ? -1 : 1
+    )
+  }
+}
+
+const toSeatMap = (read: SeatsReading, all: boolean): SeatMap => {
+  const { now, performance } = read
+  const onSale = isOnSale(performance, now)
+  const seats: Array<SeatOnMap> = []
+  let lapsed = 0
+  for (const row of read.seats) {
+    const status = seatStatusAt(row, now)
+    if (status !== row.status) lapsed++
+    const shown = status === "available" && !onSale ? "blocked" : status
+    if (all || shown === "available") seats.push(toSeatOnMap(row, shown))
+  }
+  return {
+    performanceId: performance.performanceId,
+    // A batch that changes n seats moves the stored version by 2n, and takes away at most n lapsed
+    // ones: so the sum grows with each change, whichever kind it is. Sales opening, and closing,
+    // count as well.
+    version:
+      read.version + lapsed + salesPhase(performance.salesOpenAt, now) + endPhase(performance, now),
+    asOf: new Date(now),
+    seats
+  }
+}
+
+const salesPhase = (opens: number | null, now: number): number =>
+  opens !== null && opens <= now ? 1 : 0
+
+const endPhase = (
+  { startsAt, salesCloseAt }: { startsAt: number; salesCloseAt: number | null },
+  now: number
+): number => (Math.min(startsAt, salesCloseAt ?? startsAt) <= now ? 1 : 0)
+
+const toSeatOnMap = (row: SeatRow, status: SeatOnMap["status"]): SeatOnMap => ({
+  seatId: row.seatId,
+  section: row.section,
+  row: row.row,
+  number: row.number,
+  price: row.price,
+  status
+})
+
+const callerFields = { userId: UserId, queueToken: Schema.optional(Schema.String) }
+const checkPage = checkInput(
+  Schema.Struct({ limit: Schema.optional(PageLimit), after: Schema.optional(ShowId) })
+)
+const checkDates = checkInput(Schema.Struct({ ...callerFields, showId: Name }))
+const checkSeats = checkInput(
+  Schema.Struct({
+    ...callerFields,
+    performanceId: Name,
+    status: Schema.optional(Schema.Literals(["available", "all"]))
+  })
+)
+const checkShow = checkInput(Show)
+const checkPerformance = checkInput(Performance)
+const checkNewSeats = checkInput(
+  Schema.Struct({
+    performanceId: PerformanceId,
+    seats: Schema.Array(NewSeat).check(
+      Schema.isBetweenLength(1, 100_000),
+      Schema.makeFilter(
+        (seats) =>
+          new Set(seats.map((seat) => seat.seatId)).size === seats.length ||
+          "expected different seat ids"
+      ),
+      Schema.makeFilter(
+        (seats) =>
+          new Set(seats.map((seat) => seat.price.currency)).size === 1 ||
+          "expected prices in one currency"
+      )
+    )
+  })
+)

@@ -1,0 +1,141 @@
+/**
+ * Group commit. While one batch is in flight the next one gathers; an idle lane takes a command at
+ * once. There is no timer.
+ *
+ *     submit ─▶ [ waiting, bounded ] ─▶ batch ─▶ run ─▶ each caller gets its own outcome
+ */
+import { Effect, Exit, type Scope } from "effect"
+import { Overloaded, type StoreUnavailable } from "./Errors.ts"
+
+export interface CommandLane<C, A> {
+  /**
+   * Waits for the command's outcome. Interrupting the caller before a batch has taken the command
+   * drops it; after that the command takes its course and nobody hears of it.
+   */
+  readonly submit: (command: C) => Effect.Effect<A, Overloaded | StoreUnavailable>
+}
+
+export interface LaneOptions<C, A> {
+  /** Runs a batch; the outcomes come in the order of the commands. */
+  readonly run: (batch: ReadonlyArray<C>) => Effect.Effect<ReadonlyArray<A>, StoreUnavailable>
+  /** How many commands may wait before new ones are refused with `Overloaded`. */
+  readonly capacity: number
+  /** The most commands in one batch. */
+  readonly batchSize: number
+}
+
+interface Waiting<C, A> {
+  readonly command: C
+  readonly resume: (outcome: Effect.Effect<A, Overloaded | StoreUnavailable>) => void
+  dropped: boolean
+}
+
+const overloaded = Effect.suspend(() => Effect.fail(new Overloaded({ retryAfterSeconds: 1 })))
+
+/** Opens a lane. Closing the scope lets the batch in flight end and refuses what still waits. */
+export const makeCommandLane = <C, A>(
+  options: LaneOptions<C, A>
+): Effect.Effect<CommandLane<C, A>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    let waiting: Array<Waiting<C, A>> = []
+    let running = false
+    let closed = false
+    let whenIdle: (() => void) | undefined
+    const context = yield* Effect.context<never>()
+    const fork = Effect.runForkWith(context)
+
+    const take = (): Array<Waiting<C, A>> => {
+      const batch: Array<Waiting<C, A>> = []
+      let seen = 0
+      while (seen < waiting.length && batch.length < options.batchSize) {
+        const entry = waiting[seen++]!
+        if (!entry.dropped) batch.push(entry)
+      }
+      waiting = waiting.slice(seen)
+      return batch
+    }
+
+    const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+      options.run(batch.map((entry) => entry.command)).pipe(
+        Effect.exit,
+        Effect.flatMap((exit) => {
+          if (Exit.isSuccess(exit)) {
+            for (let i = 0; i < batch.length; i++) batch[i]!.resume(Effect.succeed(exit.value[i]!))
+            return Effect.void
+          }
+          // One bad command must not fail its neighbours: look for it in halves. A store that is
+          // away stays away, so a retryable failure is everyone's.
+          if (batch.length > 1 && !isRetryable(exit)) {
+            const half = batch.length >> 1
+            return Effect.andThen(runBatch(batch.slice(0, half)), runBatch(batch.slice(half)))
+          }
+          const failure = Effect.failCause(exit.cause)
+          for (const entry of batch) entry.resume(failure)
+          return Effect.void
+        })
+      )
+
+    const loop: Effect.Effect<void> = Effect.gen(function* () {
+      // Commands that were submitted in the same turn as the first travel with it.
+      yield* Effect.yieldNow
+      while (waiting.length > 0) {
+        const batch = take()
+        if (batch.length > 0) yield* runBatch(batch)
+      }
+      running = false
+      whenIdle?.()
+    })
+
+    yield* Effect.addFinalizer(() =>
+      Effect.callback<void>((resume) => {
+        closed = true
+        for (const entry of waiting) entry.resume(overloaded)
+        waiting = []
+        if (!running) return resume(Effect.void)
+        whenIdle = () => resume(Effect.void)
+      })
+    )
+
+    return {
+      submit: (command) =>
+        Effect.callback((resume) => {
+          if (closed || waiting.length >= options.capacity) return resume(overloaded)
+          const entry: Waiting<C, A> = { command, resume, dropped: false }
+          waiting.push(entry)
+          if (!running) {
+            running = true
+            fork(loop)
+          }
+          return Effect.sync(() => {
+            entry.dropped = true
+          })
+        })
+    }
+  })
+
+const isRetryable = (exit: Exit.Exit<unknown, StoreUnavailable>): boolean =>
+  Exit.isFailure(exit) &&
+  exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error.retryable)
+
+/**
+ * Several lanes side by side. Commands of one key always share a lane and so keep their order;
+ * unrelated ones mostly do not wait for each other.
+ */
+export const makeCommandLanes = <C, A>(
+  options: LaneOptions<C, A> & { readonly lanes: number; readonly keyOf: (command: C) => string }
+): Effect.Effect<CommandLane<C, A>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const lanes = yield* Effect.all(
+      Array.from({ length: options.lanes }, () => makeCommandLane(options))
+    )
+    return {
+      submit: (command) => lanes[hash(options.keyOf(command)) % lanes.length]!.submit(command)
+    }
+  })
+
+/** FNV-1a: spreads keys over lanes. */
+const hash = (text: string): number => {
+  let h = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
+  return h >>> 0
+}

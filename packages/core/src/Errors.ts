@@ -1,0 +1,59 @@
+/** What any operation can fail with, whatever it is about. */
+import { Schema } from "effect"
+
+/** The input does not fit. Every problem is listed; nothing was done. */
+export class RequestInvalid extends Schema.TaggedError<RequestInvalid>()("RequestInvalid", {
+  errors: Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String }))
+}) {
+  readonly code = "request_invalid"
+  override get message() {
+    return this.errors
+      .map((e) => (e.path === "" ? e.message : `${e.path}: ${e.message}`))
+      .join("; ")
+  }
+}
+
+/** The same idempotency key was used before for a different request. Nothing was done. */
+export class IdempotencyConflict extends Schema.TaggedError<IdempotencyConflict>()(
+  "IdempotencyConflict",
+  {}
+) {
+  readonly code = "idempotency_key_reused"
+  override get message() {
+    return "This idempotency key was used for a different request."
+  }
+}
+
+/** The same idempotency key is being worked on elsewhere. Remedy: try again in a moment. */
+export class RequestInFlight extends Schema.TaggedError<RequestInFlight>()("RequestInFlight", {}) {
+  readonly code = "request_in_flight"
+  override get message() {
+    return "A request with this idempotency key is being worked on: try again in a moment."
+  }
+}
+
+/** Too much waits already, so this was not taken. Nothing was done. Remedy: try again later. */
+export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
+  retryAfterSeconds: Schema.Int
+}) {
+  readonly code = "overloaded"
+  override get message() {
+    return `Too many requests are waiting: try again in ${this.retryAfterSeconds} s.`
+  }
+}
+
+/**
+ * The store cannot be reached, or did not answer as it should. With `retryable`, trying again with
+ * the same idempotency key may help, and is safe: a commit whose answer was lost is found again.
+ */
+export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("StoreUnavailable", {
+  retryable: Schema.Boolean,
+  cause: Schema.Defect()
+}) {
+  readonly code = "store_unavailable"
+  override get message() {
+    return this.retryable
+      ? "The store is unavailable: try again in a moment."
+      : "The store refused: see the cause."
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Everything that can happen, once. An event evolves the rows in memory, is what the outbox
+ * carries, and is what a decider answers with.
+ */
+
+import type { Seat } from "./catalog/model.ts"
+import type {
+  CommandId,
+  PerformanceId,
+  QueueId,
+  ReservationId,
+  SeatId,
+  ShowId,
+  TokenId,
+  TransferId,
+  UserId
+} from "./Ids.ts"
+import type { Money } from "./Money.ts"
+
+interface TokenEvent {
+  readonly tokenId: TokenId
+  readonly queueId: QueueId
+  readonly userId: UserId
+  /** Milliseconds since 1970 by the database's clock. */
+  readonly at: number
+}
+
+export interface QueueTokenIssued extends TokenEvent {
+  readonly _tag: "QueueTokenIssued"
+  readonly number: bigint
+}
+export interface QueueTokenAdmitted extends TokenEvent {
+  readonly _tag: "QueueTokenAdmitted"
+  /** Whether the user was there to see it. */
+  readonly claimed: boolean
+  readonly expiresAt: number
+}
+/** The admitted user showed up, or was seen again: the token lives on until `expiresAt`. */
+export interface QueueTokenExtended extends TokenEvent {
+  readonly _tag: "QueueTokenExtended"
+  readonly expiresAt: number
+}
+export interface QueueTokenCompleted extends TokenEvent {
+  readonly _tag: "QueueTokenCompleted"
+}
+export interface QueueTokenLeft extends TokenEvent {
+  readonly _tag: "QueueTokenLeft"
+}
+export interface QueueTokenLapsed extends TokenEvent {
+  readonly _tag: "QueueTokenLapsed"
+}
+
+interface ReservationEvent {
+  readonly reservationId: ReservationId
+  readonly performanceId: PerformanceId
+  readonly userId: UserId
+  readonly at: number
+}
+
+export interface SeatsHeld extends ReservationEvent {
+  readonly _tag: "SeatsHeld"
+  readonly seats: ReadonlyArray<Seat>
+  readonly amount: Money
+  readonly holdExpiresAt: number
+}
+export interface HoldReleased extends ReservationEvent {
+  readonly _tag: "HoldReleased"
+  readonly seatIds: ReadonlyArray<SeatId>
+}
+/** A hold lapsed. Late by nature: the seats were free from `holdExpiresAt` on. */
+export interface HoldLapsed extends ReservationEvent {
+  readonly _tag: "HoldLapsed"
+  readonly holdExpiresAt: number
+  /** The seats that nobody else has taken since. */
+  readonly seatIds: ReadonlyArray<SeatId>
+}
+
+export interface WalletCharged {
+  readonly _tag: "WalletCharged"
+  readonly transferId: TransferId
+  readonly userId: UserId
+  readonly amount: Money
+  readonly at: number
+}
+export interface ReservationPaid extends ReservationEvent {
+  readonly _tag: "ReservationPaid"
+  readonly paymentId: TransferId
+  readonly showId: ShowId
+  readonly seatIds: ReadonlyArray<SeatId>
+  readonly amount: Money
+}
+export interface PaymentRefunded extends ReservationEvent {
+  readonly _tag: "PaymentRefunded"
+  readonly refundId: TransferId
+  readonly paymentId: TransferId
+  readonly showId: ShowId
+  readonly seatIds: ReadonlyArray<SeatId>
+  readonly amount: Money
+}
+
+export type QueueEvent =
+  | QueueTokenIssued
+  | QueueTokenAdmitted
+  | QueueTokenExtended
+  | QueueTokenCompleted
+  | QueueTokenLeft
+  | QueueTokenLapsed
+export type BoxOfficeEvent =
+  | QueueEvent
+  | SeatsHeld
+  | HoldReleased
+  | HoldLapsed
+  | WalletCharged
+  | ReservationPaid
+  | PaymentRefunded
+
+/** The aggregate whose order of events a consumer can rely on: its kind and its id. */
+export const aggregateOf = (event: BoxOfficeEvent): readonly [kind: string, id: string] => {
+  switch (event._tag) {
+    case "QueueTokenIssued":
+    case "QueueTokenAdmitted":
+    case "QueueTokenExtended":
+    case "QueueTokenCompleted":
+    case "QueueTokenLeft":
+    case "QueueTokenLapsed":
+      return ["queue_token", event.tokenId]
+    case "WalletCharged":
+      return ["wallet", event.userId]
+    default:
+      return ["reservation", event.reservationId]
+  }
+}
+
+/** The first answer to a command that carried an idempotency key, to be given again. */
+export interface RecordedOutcome {
+  readonly commandId: CommandId
+  readonly userId: UserId
+  readonly operation: string
+  /** A digest of what was asked for. The same key with another digest is a conflict. */
+  readonly fingerprint: string
+  /** The answer, as text: see `Idempotency.ts`. */
+  readonly outcome: string
+}

@@ -1,0 +1,141 @@
+/**
+ * A command that carries an idempotency key takes effect once. Its first answer, refusals
+ * included, is recorded in the transaction that made it, and is given again ever after.
+ */
+import { createHash } from "node:crypto"
+import { Effect, Result } from "effect"
+import { PerformanceNotFound, SeatNotFound } from "./catalog/errors.ts"
+import { IdempotencyConflict } from "./Errors.ts"
+import { type CommandId, commandIdOf, newCommandId, type UserId } from "./Ids.ts"
+import { PaymentNotFound } from "./payment/errors.ts"
+import type { Rows } from "./Rows.ts"
+import {
+  HoldExpired,
+  LimitExceeded,
+  ReservationNotFound,
+  ReservationNotPayable,
+  SeatUnavailable
+} from "./reservation/errors.ts"
+import { CurrencyMismatch, InsufficientBalance } from "./wallet/errors.ts"
+
+/** What every command accepts beside its own input. */
+export interface CommandOptions {
+  /** 1 to 255 visible ASCII characters. The same key gives the same answer, and one effect. */
+  readonly idempotencyKey?: string | undefined
+  /** Called when the answer is a recorded one. */
+  readonly onReplay?: (() => void) | undefined
+}
+
+/** Which command this is, and what it asks for. */
+export interface CommandIdentity {
+  readonly commandId: CommandId
+  readonly userId: UserId
+  readonly operation: string
+  /** `undefined` where no key was given and so nothing is recorded. */
+  readonly fingerprint: string | undefined
+}
+
+/** Names a command: by its key where it has one, afresh where it has none. */
+export const identify = (
+  operation: string,
+  userId: UserId,
+  idempotencyKey: string | undefined,
+  content: ReadonlyArray<string>
+): CommandIdentity =>
+  idempotencyKey === undefined
+    ? { commandId: newCommandId(), userId, operation, fingerprint: undefined }
+    : {
+        commandId: commandIdOf(userId, operation, idempotencyKey),
+        userId,
+        operation,
+        fingerprint: createHash("sha256").update(JSON.stringify(content)).digest("base64url")
+      }
+
+/** An answer, and whether it was recorded before. */
+export interface Settled<A, E> {
+  readonly result: Result.Result<A, E | IdempotencyConflict>
+  readonly replayed: boolean
+}
+
+/**
+ * Gives the recorded answer, or decides and records. `decide` lets its events take effect on the
+ * rows where it succeeds, and on none where it fails.
+ */
+export const settle = <A, E>(
+  rows: Rows,
+  command: CommandIdentity,
+  decide: () => Result.Result<A, E>
+): Settled<A, E> => {
+  if (command.fingerprint === undefined) return { result: decide(), replayed: false }
+  const recorded = rows.outcomes.get(command.commandId)
+  if (recorded !== undefined) {
+    return recorded.fingerprint === command.fingerprint
+      ? { result: decodeOutcome(recorded.outcome), replayed: true }
+      : { result: Result.fail(new IdempotencyConflict()), replayed: false }
+  }
+  const result = decide()
+  // A refusal at the gate is not the command's own answer: it may be let in the next time.
+  if (Result.isSuccess(result) || isRecordable(result.failure)) {
+    const { commandId, userId, operation, fingerprint } = command
+    rows.record({ commandId, userId, operation, fingerprint, outcome: encodeOutcome(result) })
+  }
+  return { result, replayed: false }
+}
+
+/** Hands a settled answer to the caller. */
+export const answer = <A, E>(
+  settled: Settled<A, E>,
+  options: CommandOptions
+): Effect.Effect<A, E | IdempotencyConflict> => {
+  if (settled.replayed) options.onReplay?.()
+  return Effect.fromResult(settled.result)
+}
+
+const recordable = {
+  PerformanceNotFound,
+  SeatNotFound,
+  ReservationNotFound,
+  SeatUnavailable,
+  ReservationNotPayable,
+  HoldExpired,
+  InsufficientBalance,
+  LimitExceeded,
+  CurrencyMismatch,
+  PaymentNotFound
+}
+
+const isRecordable = (error: unknown): boolean =>
+  Object.values(recordable).some((Refusal) => error instanceof Refusal)
+
+// Answers are plain data, but for bigints, dates and the class of an error. They are recorded as
+// JSON that gives exactly the same value back, which the wire format (integers) would not.
+// `this[key]` is asked, since JSON.stringify has turned a date into text before it calls.
+
+function replacer(this: Record<string, unknown>, key: string, value: unknown): unknown {
+  const original = this[key]
+  if (typeof original === "bigint") return { $bigint: original.toString() }
+  if (original instanceof Date) return { $date: original.getTime() }
+  return value
+}
+
+const reviver = (_key: string, value: unknown): unknown => {
+  if (typeof value !== "object" || value === null) return value
+  if ("$bigint" in value) return BigInt(value.$bigint as string)
+  if ("$date" in value) return new Date(value.$date as number)
+  return value
+}
+
+const encodeOutcome = (result: Result.Result<unknown, unknown>): string =>
+  Result.isSuccess(result)
+    ? JSON.stringify({ success: result.success }, replacer)
+    : JSON.stringify({ failure: { ...(result.failure as object) } }, replacer)
+
+const decodeOutcome = (text: string): Result.Result<never, never> => {
+  const outcome = JSON.parse(text, reviver)
+  if ("success" in outcome) return Result.succeed(outcome.success) as Result.Result<never, never>
+  const { _tag, ...fields } = outcome.failure
+  const Refusal = recordable[_tag as keyof typeof recordable] as unknown as new (
+    fields: unknown
+  ) => never
+  return Result.fail(new Refusal(fields))
+}

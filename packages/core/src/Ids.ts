@@ -1,0 +1,88 @@
+/**
+ * Branded identifiers, and how new ones are made.
+ *
+ * The catalogue (queues, shows, performances, seats) is named by the host: short readable keys.
+ * What the engine makes (tokens, reservations, transfers) is a UUID: the id of its command.
+ */
+import { createHash } from "node:crypto"
+import { Schema } from "effect"
+import { v7 } from "uuid"
+
+const catalogKey = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$/
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+// Anything a person could see on one line: no control characters, no line breaks.
+const visible = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,128}$/u
+
+/** Names a waiting room: 1 to 64 characters of letters, digits, `_ . : -`. */
+export const QueueId = Schema.String.check(Schema.isPattern(catalogKey)).pipe(
+  Schema.brand("QueueId")
+)
+export type QueueId = typeof QueueId.Type
+
+/** Names a show: 1 to 64 characters of letters, digits, `_ . : -`. */
+export const ShowId = Schema.String.check(Schema.isPattern(catalogKey)).pipe(Schema.brand("ShowId"))
+export type ShowId = typeof ShowId.Type
+
+/** Names a performance: 1 to 64 characters of letters, digits, `_ . : -`. */
+export const PerformanceId = Schema.String.check(Schema.isPattern(catalogKey)).pipe(
+  Schema.brand("PerformanceId")
+)
+export type PerformanceId = typeof PerformanceId.Type
+
+/** Names a seat within its performance: 1 to 64 characters of letters, digits, `_ . : -`. */
+export const SeatId = Schema.String.check(Schema.isPattern(catalogKey)).pipe(Schema.brand("SeatId"))
+export type SeatId = typeof SeatId.Type
+
+/** The host's own name for a user: 1 to 128 visible characters. */
+export const UserId = Schema.String.check(Schema.isPattern(visible)).pipe(Schema.brand("UserId"))
+export type UserId = typeof UserId.Type
+
+/** The id of one command, and of what it makes. */
+export const CommandId = Schema.String.check(Schema.isPattern(uuid)).pipe(Schema.brand("CommandId"))
+export type CommandId = typeof CommandId.Type
+
+/** One user's place in one queue; the id of the command that joined. */
+export const TokenId = Schema.String.check(Schema.isPattern(uuid)).pipe(Schema.brand("TokenId"))
+export type TokenId = typeof TokenId.Type
+
+/** One reservation; the id of the command that held it. */
+export const ReservationId = Schema.String.check(Schema.isPattern(uuid)).pipe(
+  Schema.brand("ReservationId")
+)
+export type ReservationId = typeof ReservationId.Type
+
+/** One movement of money; the id of the command that made it. */
+export const TransferId = Schema.String.check(Schema.isPattern(uuid)).pipe(
+  Schema.brand("TransferId")
+)
+export type TransferId = typeof TransferId.Type
+
+/** Whether a text could be an id that the engine made. What cannot be one does not exist. */
+export const isUuid = (text: string): boolean => uuid.test(text)
+
+/** Whether a text could be a key of the catalogue. What cannot be one does not exist. */
+export const isCatalogKey = (text: string): boolean => catalogKey.test(text)
+
+/** A fresh command id: UUIDv7, so that primary keys grow in order of time. */
+export const newCommandId = (): CommandId => v7() as CommandId
+
+/**
+ * The command id that stands for a caller's idempotency key. The same user, operation and key
+ * always give the same id, so a retry finds what the first attempt recorded.
+ */
+export const commandIdOf = (userId: string, operation: string, key: string): CommandId => {
+  const digest = createHash("sha256")
+    .update(JSON.stringify([userId, operation, key]))
+    .digest()
+  // Version 8 (RFC 9562: custom) and the standard variant.
+  digest[6] = (digest[6]! & 0x0f) | 0x80
+  digest[8] = (digest[8]! & 0x3f) | 0x80
+  const hex = digest.toString("hex", 0, 16)
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20)
+  ].join("-") as CommandId
+}

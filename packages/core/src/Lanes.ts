@@ -1,0 +1,46 @@
+/** The lanes that commands travel in, and the one way from a batch of them to the store. */
+import { Context, type Effect, type Scope } from "effect"
+import { type CommandLane, makeCommandLanes } from "./CommandLane.ts"
+import type { Rows } from "./Rows.ts"
+import { type BoxOfficeStore, RowNames } from "./Store.ts"
+
+/** How wide the lanes of each service are. */
+export interface LaneOptions {
+  /** Lanes side by side; each has at most one transaction in flight. */
+  readonly lanes: number
+  /** How many commands may wait in one lane before it answers `Overloaded`. */
+  readonly capacity: number
+  /** The most commands in one transaction. */
+  readonly batchSize: number
+}
+
+export const defaultLanes: LaneOptions = { lanes: 4, capacity: 20_000, batchSize: 1_000 }
+
+/** The lane settings in force. */
+export const LaneSettings = Context.Reference<LaneOptions>("@boxoffice/core/LaneSettings", {
+  defaultValue: () => defaultLanes
+})
+
+/** A command: which lane it takes, which rows it needs, and how it is decided. */
+export interface Command<A> {
+  /** Commands of one key keep their order. */
+  readonly key: string
+  readonly names: (names: RowNames) => void
+  /** Pure but for evolving the rows: it may run again on fresh ones. */
+  readonly decide: (rows: Rows) => A
+}
+
+/** A batch's commands are decided in order, each on what the ones before it left. */
+export const makeLanes = <A>(
+  store: BoxOfficeStore["Service"],
+  settings: LaneOptions
+): Effect.Effect<CommandLane<Command<A>, A>, never, Scope.Scope> =>
+  makeCommandLanes({
+    ...settings,
+    keyOf: (command) => command.key,
+    run: (batch) => {
+      const names = new RowNames()
+      for (const command of batch) command.names(names)
+      return store.transact(names, (rows) => batch.map((command) => command.decide(rows)))
+    }
+  })

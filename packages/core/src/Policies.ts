@@ -1,0 +1,69 @@
+/** What a host may decide about the engine's behaviour, with its defaults. */
+import { Context, Schema } from "effect"
+import { Currency } from "./Money.ts"
+
+/** The six operations a queue token can be asked for. */
+export const GatedOperation = Schema.Literals([
+  "dates",
+  "seats",
+  "hold",
+  "charge",
+  "balance",
+  "pay"
+])
+export type GatedOperation = typeof GatedOperation.Type
+
+const positive = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2_147_483_647 }))
+
+/** The settings of one queue; each queue can have its own. */
+export const QueueSettings = Schema.Struct({
+  /** How many users may be inside at once. */
+  maxActive: positive,
+  /** How many users may be let in within any 60 seconds. */
+  admitPerMinute: positive,
+  /** How long an admitted user has to show up before the place goes to the next, in seconds. */
+  claimSeconds: positive,
+  /** How long an admitted user may be idle before the place goes to the next, in seconds. */
+  sessionSeconds: positive
+}).annotate({ identifier: "QueueSettings" })
+export interface QueueSettings extends Schema.Schema.Type<typeof QueueSettings> {}
+
+/** Everything a host may decide. See {@link defaultPolicies}. */
+export const PolicySettings = Schema.Struct({
+  /** How long a hold lasts, in seconds. */
+  holdSeconds: positive,
+  /** The operations that need an admitted queue token. */
+  gate: Schema.Array(GatedOperation),
+  /** Whether paying completes the queue token and so frees the user's place. */
+  paymentCompletesToken: Schema.Boolean,
+  /** The most seats in one reservation. */
+  seatsPerReservation: positive,
+  /** The most seats of one performance that one user can hold and own together. */
+  seatsPerUser: positive,
+  /** The most a wallet can contain, in minor units. */
+  walletCeiling: Schema.BigInt.check(
+    Schema.isBetweenBigInt({ minimum: 1n, maximum: 2n ** 63n - 1n })
+  ),
+  /** The currency of a wallet that was never charged. */
+  currency: Currency,
+  /** What a queue is created with where its creator says nothing. */
+  queue: QueueSettings
+})
+export interface PolicySettings extends Schema.Schema.Type<typeof PolicySettings> {}
+
+export const defaultPolicies: PolicySettings = {
+  holdSeconds: 300,
+  gate: ["dates", "seats", "hold", "charge", "balance", "pay"],
+  paymentCompletesToken: true,
+  seatsPerReservation: 10,
+  seatsPerUser: 20,
+  // The largest integer that JSON carries exactly everywhere.
+  walletCeiling: 2n ** 53n - 1n,
+  currency: "KRW",
+  queue: { maxActive: 5_000, admitPerMinute: 60_000, claimSeconds: 120, sessionSeconds: 600 }
+}
+
+/** The policies in force. Replace some with {@link policies}. */
+export const Policies = Context.Reference<PolicySettings>("@boxoffice/core/Policies", {
+  defaultValue: () => defaultPolicies
+})

@@ -1,0 +1,211 @@
+/** Holding seats for a while, and letting them go: see `reservation/decide.ts` for the rules. */
+import { Context, Effect, Layer, Result, Schema } from "effect"
+import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
+import { type Caller, Gate, type GateRefusal, passInBatch } from "./Gate.ts"
+import { answer, type CommandOptions, identify, type Settled, settle } from "./Idempotency.ts"
+import { isUuid, type PerformanceId, type ReservationId, type SeatId, UserId } from "./Ids.ts"
+import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
+import { LaneSettings, makeLanes } from "./Lanes.ts"
+import { Policies } from "./Policies.ts"
+import type { GateError } from "./queue/gate.ts"
+import type { Rows } from "./Rows.ts"
+import { decideExpiry, decideHold, decideRelease, type HoldRefusal } from "./reservation/decide.ts"
+import { ReservationNotFound, type ReservationNotPayable } from "./reservation/errors.ts"
+import { type Reservation, toReservation } from "./reservation/model.ts"
+import { BoxOfficeStore } from "./Store.ts"
+
+export interface HoldInput extends Caller, CommandOptions {
+  readonly performanceId: string
+  /** Different seats of that performance, 1 to 200. */
+  readonly seatIds: ReadonlyArray<string>
+}
+
+export interface ReservationsPage {
+  readonly items: ReadonlyArray<Reservation>
+  /** Where the next page begins; `null` on the last. */
+  readonly next: ReservationCursor | null
+}
+
+export interface ReservationCursor {
+  readonly heldAt: number
+  readonly reservationId: string
+}
+
+type Faults = RequestInvalid | Overloaded | StoreUnavailable
+export type HoldError = GateRefusal | HoldRefusal | IdempotencyConflict | Faults
+export type ReleaseError = ReservationNotFound | ReservationNotPayable | Faults
+
+export class Reservations extends Context.Service<
+  Reservations,
+  {
+    /** Holds all of the seats for the policies' `holdSeconds`, or none of them. */
+    readonly hold: (input: HoldInput) => Effect.Effect<Reservation, HoldError>
+    /** Lets a hold go. Doing so again changes nothing. */
+    readonly release: (input: {
+      readonly userId: string
+      readonly reservationId: string
+    }) => Effect.Effect<void, ReleaseError>
+    readonly get: (input: {
+      readonly userId: string
+      readonly reservationId: string
+    }) => Effect.Effect<Reservation, ReservationNotFound | RequestInvalid | StoreUnavailable>
+    /** The user's reservations, newest first. */
+    readonly list: (input: {
+      readonly userId: string
+      readonly limit?: number | undefined
+      readonly after?: ReservationCursor | undefined
+    }) => Effect.Effect<ReservationsPage, RequestInvalid | StoreUnavailable>
+    /** Records that holds have lapsed, as late as it may be. For the sweeper. */
+    readonly expire: (
+      reservationIds: ReadonlyArray<ReservationId>
+    ) => Effect.Effect<void, Overloaded | StoreUnavailable>
+  }
+>()("@boxoffice/core/Reservations") {
+  static readonly layer = Layer.effect(
+    Reservations,
+    Effect.gen(function* () {
+      const store = yield* BoxOfficeStore
+      const gate = yield* Gate
+      const policies = yield* Policies
+      const settings = yield* LaneSettings
+      const holds = yield* makeLanes<Settled<Reservation, HoldError>>(store, settings)
+      const endings = yield* makeLanes<Result.Result<void, ReleaseError>>(store, settings)
+
+      const hold = Effect.fn("Reservations.hold")(function* (input: HoldInput) {
+        const { userId, queueToken, performanceId, seatIds, idempotencyKey } =
+          yield* checkHold(input)
+        const ticket = yield* gate.ticket("hold", { userId, queueToken })
+        const command = identify("hold", userId, idempotencyKey, [
+          performanceId,
+          ...seatIds.toSorted()
+        ])
+        const settled = yield* holds.submit({
+          key: performanceId,
+          names: (names) => {
+            if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
+            if (ticket !== undefined) names.tokens.add(ticket.tokenId)
+            names.nameSeats(performanceId, seatIds)
+            names.nameHolding(performanceId, userId)
+          },
+          decide: (rows) =>
+            settle(rows, command, (): Result.Result<Reservation, GateError | HoldRefusal> => {
+              const queueId = rows.performances.get(performanceId as PerformanceId)?.queueId
+              const passed = passInBatch(rows, ticket, queueId)
+              if (Result.isFailure(passed)) return Result.fail(passed.failure)
+              const held = decideHold(
+                rows,
+                {
+                  reservationId: command.commandId as string as ReservationId,
+                  userId,
+                  performanceId: performanceId as PerformanceId,
+                  seatIds: seatIds as ReadonlyArray<SeatId>
+                },
+                policies
+              )
+              return Result.map(held, (event) => {
+                rows.evolve(event)
+                return view(rows, event.reservationId)
+              })
+            })
+        })
+        return yield* answer(settled, input)
+      })
+
+      const release = Effect.fn("Reservations.release")(function* (input: {
+        readonly userId: string
+        readonly reservationId: string
+      }) {
+        const { userId, reservationId } = yield* checkNamed(input)
+        const released = yield* endings.submit({
+          key: reservationId,
+          names: (names) => names.nameReservation(reservationId),
+          decide: (rows) =>
+            Result.map(
+              decideRelease(rows, { userId, reservationId: reservationId as ReservationId }),
+              (event) => event && rows.evolve(event)
+            )
+        })
+        return yield* Effect.fromResult(released)
+      })
+
+      const expireOne = (reservationId: ReservationId) =>
+        endings.submit({
+          key: reservationId,
+          names: (names) => names.nameReservation(reservationId),
+          decide: (rows) => {
+            const event = decideExpiry(rows, reservationId)
+            if (event !== undefined) rows.evolve(event)
+            return Result.succeed(undefined)
+          }
+        })
+
+      const get = Effect.fn("Reservations.get")(function* (input: {
+        readonly userId: string
+        readonly reservationId: string
+      }) {
+        const { userId, reservationId } = yield* checkNamed(input)
+        if (!isUuid(reservationId)) return yield* new ReservationNotFound()
+        const { now, reservations } = yield* store.reservation(reservationId as ReservationId)
+        const row = reservations[0]
+        if (row === undefined || row.userId !== userId) return yield* new ReservationNotFound()
+        return toReservation(row, now)
+      })
+
+      const list = Effect.fn("Reservations.list")(function* (input: {
+        readonly userId: string
+        readonly limit?: number | undefined
+        readonly after?: ReservationCursor | undefined
+      }) {
+        const { userId, limit = pageLimitDefault, after } = yield* checkList(input)
+        const page = {
+          // One more than asked for tells whether there is a next page.
+          limit: limit + 1,
+          after: after && { ...after, reservationId: after.reservationId as ReservationId }
+        }
+        const { now, reservations } = yield* store.reservations(userId, page)
+        const rows = reservations.slice(0, limit)
+        const last = rows.at(-1)
+        return {
+          items: rows.map((row) => toReservation(row, now)),
+          next:
+            reservations.length > limit && last !== undefined
+              ? { heldAt: last.heldAt, reservationId: last.reservationId }
+              : null
+        }
+      })
+
+      const expire = (reservationIds: ReadonlyArray<ReservationId>) =>
+        Effect.forEach(reservationIds, expireOne, { concurrency: "unbounded", discard: true })
+
+      return Reservations.of({ hold, release, get, list, expire })
+    })
+  )
+}
+
+const view = (rows: Rows, reservationId: ReservationId): Reservation =>
+  toReservation(rows.reservations.get(reservationId)!, rows.now)
+
+const checkHold = checkInput(
+  Schema.Struct({
+    userId: UserId,
+    queueToken: Schema.optional(Schema.String),
+    performanceId: Name,
+    seatIds: Schema.Array(Name).check(Schema.isBetweenLength(1, 200), Schema.isUnique()),
+    idempotencyKey: Schema.optional(IdempotencyKey)
+  })
+)
+
+const checkNamed = checkInput(Schema.Struct({ userId: UserId, reservationId: Name }))
+
+const checkList = checkInput(
+  Schema.Struct({
+    userId: UserId,
+    limit: Schema.optional(PageLimit),
+    after: Schema.optional(
+      Schema.Struct({
+        heldAt: Schema.Int,
+        reservationId: Schema.String.check(Schema.isUUID())
+      })
+    )
+  })
+)

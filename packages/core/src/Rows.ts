@@ -1,0 +1,391 @@
+/**
+ * The rows of one batch: loaded and locked by the store, evolved in memory by events, and saved
+ * again. `evolve` is the only thing that changes them.
+ */
+import type { PerformanceRow } from "./catalog/model.ts"
+import type { BoxOfficeEvent, QueueEvent, RecordedOutcome } from "./Events.ts"
+import type {
+  CommandId,
+  PerformanceId,
+  QueueId,
+  ReservationId,
+  SeatId,
+  TokenId,
+  TransferId,
+  UserId
+} from "./Ids.ts"
+import type { QueueRow, TokenRow } from "./queue/model.ts"
+import type { ReservationRow, SeatRow } from "./reservation/model.ts"
+import type { TransferRow, WalletRow } from "./wallet/model.ts"
+
+/** Names a seat across performances. */
+export const seatKey = (performanceId: PerformanceId, seatId: SeatId): string =>
+  `${performanceId}/${seatId}`
+
+/** Names one user's seats of one performance, which the per-user limit counts. */
+export const holdingKey = (performanceId: PerformanceId, userId: UserId): string =>
+  `${performanceId}/${userId}`
+
+/** The counter account that a charge is taken from. */
+export const cashAccount = "cash"
+
+/** The counter account that a show's payments go to. */
+export const revenueAccount = (showId: string): string => `revenue:${showId}`
+
+/** What a batch has changed, as the rows stand at its end: what the store has to save. */
+export interface Changes {
+  /** Queues whose next number moved on. */
+  readonly queues: ReadonlyArray<QueueRow>
+  readonly newTokens: ReadonlyArray<TokenRow>
+  readonly tokens: ReadonlyArray<TokenRow>
+  readonly wallets: ReadonlyArray<WalletRow>
+  readonly newReservations: ReadonlyArray<ReservationRow>
+  readonly reservations: ReadonlyArray<ReservationRow>
+  readonly seats: ReadonlyArray<SeatRow>
+  readonly transfers: ReadonlyArray<TransferRow>
+  readonly outcomes: ReadonlyArray<RecordedOutcome>
+  readonly events: ReadonlyArray<BoxOfficeEvent>
+}
+
+/** A table's rows by key, and which of them were added or changed. */
+class Table<K, V> {
+  readonly added = new Set<K>()
+  readonly changed = new Set<K>()
+  private readonly rows: Map<K, V>
+
+  constructor(rows: Map<K, V>) {
+    this.rows = rows
+  }
+  get = (key: K): V | undefined => this.rows.get(key)
+  values = (): Iterable<V> => this.rows.values()
+  add(key: K, row: V): void {
+    this.rows.set(key, row)
+    this.added.add(key)
+  }
+  change(key: K, row: V): void {
+    this.rows.set(key, row)
+    if (!this.added.has(key)) this.changed.add(key)
+  }
+  pick(keys: Set<K>): ReadonlyArray<V> {
+    return Array.from(keys, (key) => this.rows.get(key)!)
+  }
+}
+
+/** The rows that a store loaded for a batch. Leave out what was not asked for. */
+export interface LoadedRows {
+  /** The database's clock, in milliseconds since 1970, read after the locks were taken. */
+  readonly now: number
+  readonly outcomes?: Iterable<RecordedOutcome>
+  readonly queues?: Iterable<QueueRow>
+  readonly tokens?: Iterable<TokenRow>
+  /** How many wait in front of each waiting token. */
+  readonly ahead?: Iterable<readonly [TokenId, number]>
+  readonly performances?: Iterable<PerformanceRow>
+  readonly wallets?: Iterable<WalletRow>
+  readonly reservations?: Iterable<ReservationRow>
+  readonly seats?: Iterable<SeatRow>
+  /** How many seats each user has held or bought, by {@link holdingKey}. */
+  readonly holdings?: Iterable<readonly [string, number]>
+}
+
+const byKey = <K, V>(rows: Iterable<V> | undefined, key: (row: V) => K): Map<K, V> => {
+  const map = new Map<K, V>()
+  for (const row of rows ?? []) map.set(key(row), row)
+  return map
+}
+
+/** See the module. Made by a store for each attempt at a batch, and thrown away after it. */
+export class Rows {
+  readonly now: number
+  readonly outcomes: Table<CommandId, RecordedOutcome>
+  readonly queues: Table<QueueId, QueueRow>
+  readonly tokens: Table<TokenId, TokenRow>
+  readonly wallets: Table<UserId, WalletRow>
+  readonly reservations: Table<ReservationId, ReservationRow>
+  readonly seats: Table<string, SeatRow>
+  readonly performances: ReadonlyMap<PerformanceId, PerformanceRow>
+  readonly events: Array<BoxOfficeEvent> = []
+  /** Counted when the rows were loaded; {@link ahead} takes off who has left the line since. */
+  private readonly aheadOf: Map<TokenId, number>
+  private readonly departed: Array<{ readonly queueId: QueueId; readonly number: bigint }> = []
+  private readonly holdings: Map<string, number>
+  private readonly transfers: Array<TransferRow> = []
+
+  constructor(loaded: LoadedRows) {
+    this.now = loaded.now
+    this.outcomes = new Table(byKey(loaded.outcomes, (row) => row.commandId))
+    this.queues = new Table(byKey(loaded.queues, (row) => row.queueId))
+    this.tokens = new Table(byKey(loaded.tokens, (row) => row.tokenId))
+    this.wallets = new Table(byKey(loaded.wallets, (row) => row.userId))
+    this.reservations = new Table(byKey(loaded.reservations, (row) => row.reservationId))
+    this.seats = new Table(byKey(loaded.seats, (row) => seatKey(row.performanceId, row.seatId)))
+    this.performances = byKey(loaded.performances, (row) => row.performanceId)
+    this.aheadOf = new Map(loaded.ahead)
+    this.holdings = new Map(loaded.holdings)
+  }
+
+  seat(performanceId: PerformanceId, seatId: SeatId): SeatRow | undefined {
+    return this.seats.get(seatKey(performanceId, seatId))
+  }
+
+  /** How many seats of a performance a user has held or bought. */
+  seatsOf(performanceId: PerformanceId, userId: UserId): number {
+    return this.holdings.get(holdingKey(performanceId, userId)) ?? 0
+  }
+
+  /** How many wait in front of a waiting token. */
+  ahead(token: TokenRow): number {
+    let ahead = this.aheadOf.get(token.tokenId) ?? 0
+    for (const gone of this.departed) {
+      if (gone.queueId === token.queueId && gone.number < token.number) ahead--
+    }
+    return ahead
+  }
+
+  /** Keeps the answer to a command for the next time it is asked. */
+  record(outcome: RecordedOutcome): void {
+    this.outcomes.add(outcome.commandId, outcome)
+  }
+
+  /** Lets an event take effect on the rows. */
+  evolve(event: BoxOfficeEvent): void {
+    this.events.push(event)
+    switch (event._tag) {
+      case "SeatsHeld":
+        this.reservations.add(event.reservationId, {
+          reservationId: event.reservationId,
+          performanceId: event.performanceId,
+          userId: event.userId,
+          seats: event.seats,
+          amount: event.amount,
+          status: "held",
+          heldAt: event.at,
+          holdExpiresAt: event.holdExpiresAt,
+          confirmedAt: null,
+          endedAt: null,
+          paymentId: null
+        })
+        for (const { seatId } of event.seats) {
+          this.changeSeat(event.performanceId, seatId, {
+            status: "held",
+            reservationId: event.reservationId,
+            heldUntil: event.holdExpiresAt
+          })
+        }
+        return this.countSeats(event.performanceId, event.userId, event.seats.length)
+      case "HoldReleased":
+        this.changeReservation(event, { status: "released", endedAt: event.at })
+        return this.freeSeats(event.performanceId, event.userId, event.seatIds)
+      case "HoldLapsed":
+        this.changeReservation(event, { status: "expired", endedAt: event.holdExpiresAt })
+        return this.freeSeats(event.performanceId, event.userId, event.seatIds)
+      case "ReservationPaid":
+        this.changeReservation(event, {
+          status: "confirmed",
+          confirmedAt: event.at,
+          paymentId: event.paymentId
+        })
+        for (const seatId of event.seatIds) {
+          this.changeSeat(event.performanceId, seatId, { status: "sold", heldUntil: null })
+        }
+        return this.transfer(event, {
+          transferId: event.paymentId,
+          kind: "payment",
+          counterAccount: revenueAccount(event.showId),
+          gain: -event.amount.amount,
+          reservationId: event.reservationId
+        })
+      case "PaymentRefunded":
+        this.changeReservation(event, { status: "cancelled", endedAt: event.at })
+        this.freeSeats(event.performanceId, event.userId, event.seatIds)
+        return this.transfer(event, {
+          transferId: event.refundId,
+          kind: "refund",
+          counterAccount: revenueAccount(event.showId),
+          gain: event.amount.amount,
+          reservationId: event.reservationId
+        })
+      case "WalletCharged":
+        return this.transfer(event, {
+          transferId: event.transferId,
+          kind: "charge",
+          counterAccount: cashAccount,
+          gain: event.amount.amount,
+          reservationId: null
+        })
+      default:
+        return this.evolveQueue(event)
+    }
+  }
+
+  /** What is to be saved. */
+  changes(): Changes {
+    return {
+      queues: this.queues.pick(this.queues.changed),
+      newTokens: this.tokens.pick(this.tokens.added),
+      tokens: this.tokens.pick(this.tokens.changed),
+      wallets: [
+        ...this.wallets.pick(this.wallets.added),
+        ...this.wallets.pick(this.wallets.changed)
+      ],
+      newReservations: this.reservations.pick(this.reservations.added),
+      reservations: this.reservations.pick(this.reservations.changed),
+      seats: this.seats.pick(this.seats.changed),
+      transfers: this.transfers,
+      outcomes: this.outcomes.pick(this.outcomes.added),
+      events: this.events
+    }
+  }
+
+  private evolveQueue(event: QueueEvent): void {
+    if (event._tag === "QueueTokenIssued") {
+      this.tokens.add(event.tokenId, {
+        tokenId: event.tokenId,
+        queueId: event.queueId,
+        userId: event.userId,
+        number: event.number,
+        settings: this.queues.get(event.queueId)!.settings,
+        state: "waiting",
+        joinedAt: event.at,
+        admittedAt: null,
+        claimed: false,
+        expiresAt: null,
+        endedAt: null
+      })
+      const queue = this.queues.get(event.queueId)!
+      this.aheadOf.set(event.tokenId, queue.waiting + this.departedFrom(event.queueId))
+      return this.queues.change(event.queueId, {
+        ...queue,
+        nextNumber: event.number + 1n,
+        waiting: queue.waiting + 1
+      })
+    }
+    const token = this.tokens.get(event.tokenId)!
+    this.tokens.change(event.tokenId, evolveToken(token, event))
+    // Only a batch about the queue itself has loaded its row, and only that one needs its counts.
+    const queue = this.queues.get(event.queueId)
+    if (queue !== undefined) this.queues.change(event.queueId, evolveCounts(queue, token, event))
+    if (token.state === "waiting") {
+      this.departed.push({ queueId: token.queueId, number: token.number })
+    }
+  }
+
+  private departedFrom(queueId: QueueId): number {
+    return this.departed.reduce((count, gone) => count + (gone.queueId === queueId ? 1 : 0), 0)
+  }
+
+  private changeSeat(performanceId: PerformanceId, seatId: SeatId, change: Partial<SeatRow>): void {
+    const key = seatKey(performanceId, seatId)
+    this.seats.change(key, { ...this.seats.get(key)!, ...change })
+  }
+
+  private freeSeats(
+    performanceId: PerformanceId,
+    userId: UserId,
+    seatIds: ReadonlyArray<SeatId>
+  ): void {
+    for (const seatId of seatIds) {
+      this.changeSeat(performanceId, seatId, {
+        status: "available",
+        reservationId: null,
+        heldUntil: null
+      })
+    }
+    this.countSeats(performanceId, userId, -seatIds.length)
+  }
+
+  private changeReservation(
+    event: { readonly reservationId: ReservationId },
+    change: Partial<ReservationRow>
+  ): void {
+    const reservation = this.reservations.get(event.reservationId)!
+    this.reservations.change(event.reservationId, { ...reservation, ...change })
+  }
+
+  private countSeats(performanceId: PerformanceId, userId: UserId, by: number): void {
+    const key = holdingKey(performanceId, userId)
+    this.holdings.set(key, (this.holdings.get(key) ?? 0) + by)
+  }
+
+  private transfer(
+    event: { readonly userId: UserId; readonly amount: { currency: string }; readonly at: number },
+    transfer: {
+      readonly transferId: TransferId
+      readonly kind: TransferRow["kind"]
+      readonly counterAccount: string
+      readonly gain: bigint
+      readonly reservationId: ReservationId | null
+    }
+  ): void {
+    const { gain, ...rest } = transfer
+    const { currency } = event.amount
+    const before = this.wallets.get(event.userId)
+    const after = {
+      userId: event.userId,
+      currency,
+      balance: (before?.balance ?? 0n) + gain,
+      version: (before?.version ?? 0) + 1
+    }
+    if (before === undefined) this.wallets.add(event.userId, after)
+    else this.wallets.change(event.userId, after)
+    this.transfers.push({
+      ...rest,
+      userId: event.userId,
+      amount: gain,
+      currency,
+      version: after.version,
+      balance: after.balance,
+      at: event.at
+    })
+  }
+}
+
+const evolveToken = (
+  token: TokenRow,
+  event: Exclude<QueueEvent, { _tag: "QueueTokenIssued" }>
+): TokenRow => {
+  switch (event._tag) {
+    case "QueueTokenAdmitted":
+      return {
+        ...token,
+        state: "admitted",
+        admittedAt: event.at,
+        claimed: event.claimed,
+        expiresAt: event.expiresAt
+      }
+    case "QueueTokenExtended":
+      return { ...token, claimed: true, expiresAt: event.expiresAt }
+    case "QueueTokenCompleted":
+      return { ...token, state: "completed", endedAt: event.at }
+    case "QueueTokenLeft":
+      return { ...token, state: "left", endedAt: event.at }
+    case "QueueTokenLapsed":
+      return { ...token, state: "expired", endedAt: event.at }
+  }
+}
+
+const evolveCounts = (
+  queue: QueueRow,
+  before: TokenRow,
+  event: Exclude<QueueEvent, { _tag: "QueueTokenIssued" }>
+): QueueRow => {
+  switch (event._tag) {
+    case "QueueTokenAdmitted":
+      return {
+        ...queue,
+        waiting: queue.waiting - 1,
+        active: queue.active + 1,
+        admittedLastMinute: queue.admittedLastMinute + 1
+      }
+    case "QueueTokenLeft":
+      return before.state === "waiting"
+        ? { ...queue, waiting: queue.waiting - 1 }
+        : { ...queue, active: queue.active - 1 }
+    case "QueueTokenCompleted":
+      return { ...queue, active: queue.active - 1 }
+    // `active` never counted a lapsed token.
+    case "QueueTokenLapsed":
+    case "QueueTokenExtended":
+      return queue
+  }
+}

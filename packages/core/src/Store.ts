@@ -1,0 +1,222 @@
+/**
+ * The port that a store implements. A store moves rows: it loads and locks them, saves them, and
+ * knows the time. It decides nothing.
+ */
+import { Context, type Effect } from "effect"
+import type { NewSeat, Performance, PerformanceRow, Show } from "./catalog/model.ts"
+import type { StoreUnavailable } from "./Errors.ts"
+import {
+  type CommandId,
+  isCatalogKey,
+  isUuid,
+  type PerformanceId,
+  type QueueId,
+  type ReservationId,
+  type SeatId,
+  type ShowId,
+  type TokenId,
+  type TransferId,
+  type UserId
+} from "./Ids.ts"
+import type { Currency } from "./Money.ts"
+import type { QueueSettings } from "./Policies.ts"
+import type { QueueMode, QueueRow, TokenRow } from "./queue/model.ts"
+import type { Rows } from "./Rows.ts"
+import type { ReservationRow, SeatRow } from "./reservation/model.ts"
+import type { TransferRow, WalletRow } from "./wallet/model.ts"
+
+/** Names the rows that a batch needs. Commands add to it; a store reads it. */
+export class RowNames {
+  readonly outcomes = new Set<CommandId>()
+  /**
+   * Queues to lock. With each come its counts, the admitted tokens that have lapsed, and those
+   * next in line, as many as there is room for: see {@link admissionsPerBatch}.
+   */
+  readonly queues = new Set<QueueId>()
+  /** Tokens to lock, by id. A waiting one comes with the number of those ahead of it. */
+  readonly tokens = new Set<TokenId>()
+  /** Tokens to lock, by whose they are: the waiting or admitted one, if any. */
+  readonly members: Array<{ readonly queueId: QueueId; readonly userId: UserId }> = []
+  readonly wallets = new Set<UserId>()
+  /** Reservations to lock, with their seats and their performance. */
+  readonly reservations = new Set<ReservationId>()
+  /** Seats to lock, with their performance. */
+  readonly seats: Array<{
+    readonly performanceId: PerformanceId
+    readonly seatIds: ReadonlyArray<SeatId>
+  }> = []
+  /**
+   * Users whose seats of a performance are to be counted. Nobody else may change the count before
+   * the batch is committed.
+   */
+  readonly holdings: Array<{
+    readonly performanceId: PerformanceId
+    readonly userId: UserId
+  }> = []
+
+  // What a caller names may be any text. Only what could be an id is looked for.
+
+  nameSeats(performanceId: string, seatIds: ReadonlyArray<string>): void {
+    if (!isCatalogKey(performanceId)) return
+    this.seats.push({
+      performanceId: performanceId as PerformanceId,
+      seatIds: seatIds.filter(isCatalogKey) as Array<SeatId>
+    })
+  }
+
+  nameHolding(performanceId: string, userId: UserId): void {
+    if (!isCatalogKey(performanceId)) return
+    this.holdings.push({ performanceId: performanceId as PerformanceId, userId })
+  }
+
+  nameReservation(reservationId: string): void {
+    if (isUuid(reservationId)) this.reservations.add(reservationId as ReservationId)
+  }
+}
+
+/** The most that one batch admits to a queue, or tidies away; the rest follow in the next. */
+export const admissionsPerBatch = 1_000
+
+/** Where a page of a list begins, and how many it may have. */
+export interface Page<Cursor> {
+  readonly after: Cursor | undefined
+  readonly limit: number
+}
+
+/** A token with its place, as read without a lock. */
+export interface TokenReading {
+  readonly now: number
+  readonly token: TokenRow | undefined
+  /** How many wait in front of it. */
+  readonly ahead: number
+  /** The queue in front of the show or performance asked about, if there is one. */
+  readonly requiredQueueId: QueueId | undefined
+}
+
+/** What a gate look-up is about. */
+export interface GateQuestion {
+  readonly tokenId: TokenId
+  readonly showId?: ShowId
+  readonly performanceId?: PerformanceId
+}
+
+/** One performance of the list of dates. Seats are counted as they stand at `now`. */
+export interface PerformanceReading extends PerformanceRow {
+  readonly timeZone: string
+  readonly availableSeats: number
+  readonly totalSeats: number
+  /** The cheapest available seat; `null` where none is. */
+  readonly priceFrom: { readonly amount: bigint; readonly currency: Currency } | null
+}
+
+/** All seats of a performance, as read without a lock. */
+export interface SeatsReading {
+  readonly now: number
+  readonly performance: PerformanceRow
+  /** Grows by at least two for each seat that a batch changes. */
+  readonly version: number
+  readonly seats: ReadonlyArray<SeatRow>
+}
+
+/** A reservation, or several, as read without a lock. */
+export interface ReservationsReading {
+  readonly now: number
+  readonly reservations: ReadonlyArray<ReservationRow>
+}
+
+/** What lapsed and is not tidied yet. */
+export interface Lapsed {
+  readonly reservations: ReadonlyArray<ReservationId>
+  /** Queues with a lapsed admitted token, or with room and somebody waiting. */
+  readonly queues: ReadonlyArray<QueueId>
+}
+
+/** See the module. Every effect can fail with `StoreUnavailable` alone. */
+export class BoxOfficeStore extends Context.Service<
+  BoxOfficeStore,
+  {
+    /**
+     * Runs one batch in one transaction: loads and locks the named rows, reads the clock, lets
+     * `decide` evolve them, and saves what changed. Commits whatever `decide` returns.
+     *
+     * `decide` may run more than once, each time on freshly loaded rows, where the database asks
+     * for a retry. It must do nothing but read and evolve the rows it is given.
+     */
+    readonly transact: <A>(
+      names: RowNames,
+      decide: (rows: Rows) => A
+    ) => Effect.Effect<A, StoreUnavailable>
+
+    /** The token and the queue that is asked for, in one round trip. */
+    readonly gate: (question: GateQuestion) => Effect.Effect<TokenReading, StoreUnavailable>
+
+    readonly queue: (queueId: QueueId) => Effect.Effect<QueueRow | undefined, StoreUnavailable>
+    readonly queues: (
+      page: Page<QueueId>
+    ) => Effect.Effect<ReadonlyArray<QueueRow>, StoreUnavailable>
+    readonly show: (showId: ShowId) => Effect.Effect<Show | undefined, StoreUnavailable>
+    readonly shows: (page: Page<ShowId>) => Effect.Effect<ReadonlyArray<Show>, StoreUnavailable>
+    /** The performances of a show that exists, by start; `undefined` where the show does not. */
+    readonly performances: (
+      showId: ShowId
+    ) => Effect.Effect<
+      | { readonly now: number; readonly performances: ReadonlyArray<PerformanceReading> }
+      | undefined,
+      StoreUnavailable
+    >
+    /** Seats in order of section, row and number as they were added. */
+    readonly seats: (
+      performanceId: PerformanceId
+    ) => Effect.Effect<SeatsReading | undefined, StoreUnavailable>
+    readonly reservation: (
+      reservationId: ReservationId
+    ) => Effect.Effect<ReservationsReading, StoreUnavailable>
+    /** A user's reservations, newest first. */
+    readonly reservations: (
+      userId: UserId,
+      page: Page<{ readonly heldAt: number; readonly reservationId: ReservationId }>
+    ) => Effect.Effect<ReservationsReading, StoreUnavailable>
+    readonly wallet: (userId: UserId) => Effect.Effect<WalletRow | undefined, StoreUnavailable>
+    readonly transfer: (
+      transferId: TransferId
+    ) => Effect.Effect<TransferRow | undefined, StoreUnavailable>
+    /** A wallet's transfers, newest first; `after` is a version. */
+    readonly transfers: (
+      userId: UserId,
+      page: Page<number>
+    ) => Effect.Effect<ReadonlyArray<TransferRow>, StoreUnavailable>
+    /** At most `limit` of each kind of what has lapsed. */
+    readonly lapsed: (limit: number) => Effect.Effect<Lapsed, StoreUnavailable>
+
+    /**
+     * Adds to the catalogue. `"exists"` where something with that id is there already and nothing
+     * was added; `"missing"` where what it belongs to is not there.
+     */
+    readonly addQueue: (
+      queueId: QueueId,
+      settings: QueueSettings
+    ) => Effect.Effect<"added" | "exists", StoreUnavailable>
+    readonly addShow: (
+      show: Show
+    ) => Effect.Effect<"added" | "exists" | "missing", StoreUnavailable>
+    readonly addPerformance: (
+      performance: Performance
+    ) => Effect.Effect<"added" | "exists" | "missing", StoreUnavailable>
+    /** All of the seats, or none. */
+    readonly addSeats: (
+      performanceId: PerformanceId,
+      seats: ReadonlyArray<NewSeat>
+    ) => Effect.Effect<"added" | "exists" | "missing", StoreUnavailable>
+    readonly performance: (
+      performanceId: PerformanceId
+    ) => Effect.Effect<Performance | undefined, StoreUnavailable>
+    /** False where there is no such queue. */
+    readonly configureQueue: (
+      queueId: QueueId,
+      change: { readonly mode?: QueueMode; readonly settings?: QueueSettings }
+    ) => Effect.Effect<boolean, StoreUnavailable>
+
+    /** Succeeds when the store can be used. */
+    readonly ping: Effect.Effect<void, StoreUnavailable>
+  }
+>()("@boxoffice/core/BoxOfficeStore") {}

@@ -1,0 +1,138 @@
+/** Charging and reading a prepaid balance: see `wallet/decide.ts` for the rules. */
+import { Context, Effect, Layer, Result, Schema } from "effect"
+import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
+import { type Caller, Gate, type GateRefusal, passInBatch } from "./Gate.ts"
+import { answer, type CommandOptions, identify, type Settled, settle } from "./Idempotency.ts"
+import { type TransferId, UserId } from "./Ids.ts"
+import { checkInput, IdempotencyKey, PageLimit, pageLimitDefault } from "./Input.ts"
+import { LaneSettings, makeLanes } from "./Lanes.ts"
+import { Currency, type Money, maxAmount } from "./Money.ts"
+import { Policies } from "./Policies.ts"
+import type { GateError } from "./queue/gate.ts"
+import { BoxOfficeStore } from "./Store.ts"
+import { type ChargeRefusal, decideCharge } from "./wallet/decide.ts"
+import type { Balance, Charge, TransferRow, WalletEntry } from "./wallet/model.ts"
+
+export interface ChargeInput extends Caller, CommandOptions {
+  /** More than zero, in minor units of the wallet's currency. */
+  readonly amount: Money
+}
+
+export interface EntriesPage {
+  readonly items: ReadonlyArray<WalletEntry>
+  /** Where the next page begins; `null` on the last. */
+  readonly next: number | null
+}
+
+type Faults = RequestInvalid | Overloaded | StoreUnavailable
+export type ChargeError = GateRefusal | ChargeRefusal | IdempotencyConflict | Faults
+
+export class Wallet extends Context.Service<
+  Wallet,
+  {
+    /** Adds money to the user's wallet. */
+    readonly charge: (input: ChargeInput) => Effect.Effect<Charge, ChargeError>
+    /** What is in the user's wallet; 0 where they never charged. */
+    readonly balance: (caller: Caller) => Effect.Effect<Balance, GateRefusal | Faults>
+    /** The wallet's statement, newest first. */
+    readonly entries: (input: {
+      readonly userId: string
+      readonly limit?: number | undefined
+      readonly after?: number | undefined
+    }) => Effect.Effect<EntriesPage, RequestInvalid | StoreUnavailable>
+  }
+>()("@boxoffice/core/Wallet") {
+  static readonly layer = Layer.effect(
+    Wallet,
+    Effect.gen(function* () {
+      const store = yield* BoxOfficeStore
+      const gate = yield* Gate
+      const policies = yield* Policies
+      const lanes = yield* makeLanes<Settled<Charge, ChargeError>>(store, yield* LaneSettings)
+
+      const charge = Effect.fn("Wallet.charge")(function* (input: ChargeInput) {
+        const { userId, queueToken, amount, idempotencyKey } = yield* checkCharge(input)
+        const ticket = yield* gate.ticket("charge", { userId, queueToken })
+        const command = identify("charge", userId, idempotencyKey, [
+          amount.amount.toString(),
+          amount.currency
+        ])
+        const settled = yield* lanes.submit({
+          key: userId,
+          names: (names) => {
+            if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
+            if (ticket !== undefined) names.tokens.add(ticket.tokenId)
+            names.wallets.add(userId)
+          },
+          decide: (rows) =>
+            settle(rows, command, (): Result.Result<Charge, GateError | ChargeRefusal> => {
+              const passed = passInBatch(rows, ticket, undefined)
+              if (Result.isFailure(passed)) return Result.fail(passed.failure)
+              const transferId = command.commandId as string as TransferId
+              const charged = decideCharge(rows, { transferId, userId, amount }, policies)
+              return Result.map(charged, (event): Charge => {
+                rows.evolve(event)
+                const { balance, currency } = rows.wallets.get(userId)!
+                return { transferId, amount, balance: { amount: balance, currency } }
+              })
+            })
+        })
+        return yield* answer(settled, input)
+      })
+
+      const balance = Effect.fn("Wallet.balance")(function* (input: Caller) {
+        const caller = yield* checkCaller(input)
+        yield* gate.passToRead("balance", caller)
+        const { userId } = caller
+        const wallet = yield* store.wallet(userId)
+        const { balance, currency } = wallet ?? { balance: 0n, currency: policies.currency }
+        return { userId, balance: { amount: balance, currency } }
+      })
+
+      const entries = Effect.fn("Wallet.entries")(function* (input: {
+        readonly userId: string
+        readonly limit?: number | undefined
+        readonly after?: number | undefined
+      }) {
+        const { userId, limit = pageLimitDefault, after } = yield* checkEntries(input)
+        const rows = yield* store.transfers(userId, { limit: limit + 1, after })
+        const page = rows.slice(0, limit)
+        return {
+          items: page.map(toEntry),
+          next: rows.length > limit ? page.at(-1)!.version : null
+        }
+      })
+
+      return Wallet.of({ charge, balance, entries })
+    })
+  )
+}
+
+const toEntry = (row: TransferRow): WalletEntry => ({
+  transferId: row.transferId,
+  kind: row.kind,
+  amount: { amount: row.amount, currency: row.currency },
+  balance: { amount: row.balance, currency: row.currency },
+  reservationId: row.reservationId,
+  at: new Date(row.at)
+})
+
+const callerFields = { userId: UserId, queueToken: Schema.optional(Schema.String) }
+const checkCaller = checkInput(Schema.Struct(callerFields))
+const checkCharge = checkInput(
+  Schema.Struct({
+    ...callerFields,
+    amount: Schema.Struct({
+      amount: Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: 1n, maximum: maxAmount })),
+      currency: Currency
+    }),
+    idempotencyKey: Schema.optional(IdempotencyKey)
+  })
+)
+const checkEntries = checkInput(
+  Schema.Struct({
+    userId: UserId,
+    limit: Schema.optional(PageLimit),
+    after: Schema.optional(Schema.Int)
+  })
+)

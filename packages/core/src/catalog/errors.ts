@@ -1,0 +1,41 @@
+/** What looking something up in the catalogue, or adding to it, can refuse. */
+import { Schema } from "effect"
+
+/** No such show. */
+export class ShowNotFound extends Schema.TaggedError<ShowNotFound>()("ShowNotFound", {}) {
+  readonly code = "show_not_found"
+  override get message() {
+    return "There is no such show."
+  }
+}
+
+/** No such performance. */
+export class PerformanceNotFound extends Schema.TaggedError<PerformanceNotFound>()(
+  "PerformanceNotFound",
+  {}
+) {
+  readonly code = "performance_not_found"
+  override get message() {
+    return "There is no such performance."
+  }
+}
+
+/** One or more seats that this performance does not have. */
+export class SeatNotFound extends Schema.TaggedError<SeatNotFound>()("SeatNotFound", {
+  seatIds: Schema.Array(Schema.String)
+}) {
+  readonly code = "seat_not_found"
+  override get message() {
+    return `This performance has no seat ${this.seatIds.join(", ")}.`
+  }
+}
+
+/** Something with this id is in the catalogue already, and differs. */
+export class AlreadyExists extends Schema.TaggedError<AlreadyExists>()("AlreadyExists", {
+  kind: Schema.Literals(["queue", "show", "performance", "seat"])
+}) {
+  readonly code = "already_exists"
+  override get message() {
+    return `There is a ${this.kind} with this id already.`
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Box Office: the booking engine. The story in six lines:
+ *
+ * ```ts
+ * const office = await makeBoxOffice(store, { signingKeys })
+ * const { token: queueToken } = await office.queue.join({ queueId, userId })
+ * const hold = await office.reservations.hold({ userId, queueToken, performanceId, seatIds })
+ * await office.wallet.charge({ userId, queueToken, amount: hold.amount })
+ * const { reservationId } = hold
+ * const payment = await office.payments.pay({ userId, queueToken, reservationId })
+ * ```
+ *
+ * @module
+ */
+export * from "./BoxOffice.ts"
+export * from "./Catalog.ts"
+export * from "./catalog/errors.ts"
+export * from "./catalog/model.ts"
+export * from "./Errors.ts"
+export * from "./Events.ts"
+export type { Caller, GateRefusal } from "./Gate.ts"
+export type { CommandOptions } from "./Idempotency.ts"
+export * from "./Ids.ts"
+export { toRequestInvalid } from "./Input.ts"
+export { type LaneOptions, LaneSettings } from "./Lanes.ts"
+export * from "./Money.ts"
+export * from "./Payment.ts"
+export * from "./Policies.ts"
+export * from "./payment/errors.ts"
+export * from "./payment/model.ts"
+export type { JoinError, Joined, JoinInput, PlaceError, PlaceInput, QueuesPage } from "./Queue.ts"
+export { Queue } from "./Queue.ts"
+export * from "./queue/errors.ts"
+export {
+  JoinedQueue,
+  Queue as QueueView,
+  QueueMode,
+  type QueueRow,
+  QueueTokenStatus,
+  queueTokenStatusFields,
+  type TokenRow,
+  TokenState
+} from "./queue/model.ts"
+export { type TicketKey, TicketKeysInvalid, Tickets } from "./queue/ticket.ts"
+export * from "./Reservation.ts"
+export { type Changes, holdingKey, type LoadedRows, Rows, seatKey } from "./Rows.ts"
+export * from "./reservation/errors.ts"
+export * from "./reservation/model.ts"
+export * from "./Store.ts"
+export { layerSweeper, sweep } from "./Sweeper.ts"
+export * from "./Wallet.ts"
+export * from "./wallet/errors.ts"
+export * from "./wallet/model.ts"

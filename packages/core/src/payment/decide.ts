@@ -1,0 +1,86 @@
+/** Who may pay for a reservation, and be paid back. Pure: rows in, an event or a refusal out. */
+import { Result } from "effect"
+import type { PaymentRefunded, ReservationPaid } from "../Events.ts"
+import type { ReservationId, TransferId, UserId } from "../Ids.ts"
+import type { Rows } from "../Rows.ts"
+import { ownSeats } from "../reservation/decide.ts"
+import { HoldExpired, ReservationNotFound, ReservationNotPayable } from "../reservation/errors.ts"
+import { reservationStatusAt } from "../reservation/model.ts"
+import { CurrencyMismatch, InsufficientBalance } from "../wallet/errors.ts"
+import { PaymentNotFound } from "./errors.ts"
+
+export interface Pay {
+  readonly paymentId: TransferId
+  readonly userId: UserId
+  readonly reservationId: ReservationId
+}
+
+export type PayRefusal =
+  | ReservationNotFound
+  | ReservationNotPayable
+  | HoldExpired
+  | InsufficientBalance
+  | CurrencyMismatch
+
+/** A live hold of one's own, at the price it was held for, from a wallet that covers it. */
+export const decidePay = (rows: Rows, pay: Pay): Result.Result<ReservationPaid, PayRefusal> => {
+  const reservation = rows.reservations.get(pay.reservationId)
+  if (reservation === undefined || reservation.userId !== pay.userId) {
+    return Result.fail(new ReservationNotFound())
+  }
+  const status = reservationStatusAt(reservation, rows.now)
+  if (status === "expired") {
+    return Result.fail(new HoldExpired({ expiredAt: new Date(reservation.holdExpiresAt) }))
+  }
+  if (status !== "held") return Result.fail(new ReservationNotPayable({ status }))
+
+  const { amount, performanceId } = reservation
+  const wallet = rows.wallets.get(pay.userId)
+  const currency = wallet?.currency ?? amount.currency
+  if (currency !== amount.currency) {
+    return Result.fail(new CurrencyMismatch({ expected: amount.currency, actual: currency }))
+  }
+  const available = wallet?.balance ?? 0n
+  if (available < amount.amount) {
+    return Result.fail(
+      new InsufficientBalance({ required: amount, available: { amount: available, currency } })
+    )
+  }
+  return Result.succeed({
+    _tag: "ReservationPaid",
+    paymentId: pay.paymentId,
+    reservationId: pay.reservationId,
+    performanceId,
+    showId: rows.performances.get(performanceId)!.showId,
+    userId: pay.userId,
+    seatIds: reservation.seats.map((seat) => seat.seatId),
+    amount,
+    at: rows.now
+  })
+}
+
+/** Gives a payment back once: the reservation is cancelled and its seats are free again. */
+export const decideRefund = (
+  rows: Rows,
+  refund: { readonly refundId: TransferId; readonly paymentId: TransferId }
+): Result.Result<PaymentRefunded, PaymentNotFound | ReservationNotPayable> => {
+  const reservation = Array.from(rows.reservations.values()).find(
+    (row) => row.paymentId === refund.paymentId
+  )
+  if (reservation === undefined) return Result.fail(new PaymentNotFound())
+  if (reservation.status !== "confirmed") {
+    return Result.fail(new ReservationNotPayable({ status: reservation.status }))
+  }
+  const { reservationId, performanceId, userId, amount } = reservation
+  return Result.succeed({
+    _tag: "PaymentRefunded",
+    ...refund,
+    reservationId,
+    performanceId,
+    userId,
+    showId: rows.performances.get(performanceId)!.showId,
+    seatIds: ownSeats(rows, reservation),
+    amount,
+    at: rows.now
+  })
+}

@@ -1,0 +1,26 @@
+/** Paying for a reservation, and giving the money back. */
+import { Schema } from "effect"
+import { ReservationId, TransferId } from "../Ids.ts"
+import { Money } from "../Money.ts"
+
+/** The answer to a payment. */
+export const Payment = Schema.Struct({
+  paymentId: TransferId,
+  reservationId: ReservationId,
+  amount: Money,
+  /** What is left in the wallet. */
+  balance: Money,
+  paidAt: Schema.DateFromString
+}).annotate({ identifier: "Payment" })
+export interface Payment extends Schema.Schema.Type<typeof Payment> {}
+
+/** The answer to a refund: the reservation is cancelled, its seats are free again. */
+export const Refund = Schema.Struct({
+  refundId: TransferId,
+  paymentId: TransferId,
+  reservationId: ReservationId,
+  amount: Money,
+  balance: Money,
+  refundedAt: Schema.DateFromString
+}).annotate({ identifier: "Refund" })
+export interface Refund extends Schema.Schema.Type<typeof Refund> {}

@@ -1,0 +1,77 @@
+/** What the waiting room, and the gate behind it, can refuse. */
+import { Schema } from "effect"
+import { QueueId } from "../Ids.ts"
+import { QueueMode, queueTokenStatusFields, TokenState } from "./model.ts"
+
+/** A gated operation was asked for without a queue token. Remedy: join the queue first. */
+export class QueueTokenRequired extends Schema.TaggedError<QueueTokenRequired>()(
+  "QueueTokenRequired",
+  {}
+) {
+  readonly code = "queue_token_required"
+  override get message() {
+    return "This operation needs a queue token: join the queue first."
+  }
+}
+
+/** The token is forged, unknown, or another user's. Remedy: join the queue as this user. */
+export class QueueTokenInvalid extends Schema.TaggedError<QueueTokenInvalid>()(
+  "QueueTokenInvalid",
+  {}
+) {
+  readonly code = "queue_token_invalid"
+  override get message() {
+    return "The queue token is not valid for this user: join the queue to get one."
+  }
+}
+
+/** The token is for another queue than the one in front of this show. */
+export class QueueTokenWrongQueue extends Schema.TaggedError<QueueTokenWrongQueue>()(
+  "QueueTokenWrongQueue",
+  { requiredQueueId: QueueId }
+) {
+  readonly code = "queue_token_wrong_queue"
+  override get message() {
+    return `This is behind another queue: join ${this.requiredQueueId}.`
+  }
+}
+
+/** The user has not been admitted yet. Carries their place. Remedy: poll, then try again. */
+export class QueueTokenWaiting extends Schema.TaggedError<QueueTokenWaiting>()(
+  "QueueTokenWaiting",
+  queueTokenStatusFields
+) {
+  readonly code = "queue_token_waiting"
+  override get message() {
+    return `Not admitted yet: position ${this.position}.`
+  }
+}
+
+/** The token has expired, was left, or was completed by a payment. Remedy: join again. */
+export class QueueTokenExpired extends Schema.TaggedError<QueueTokenExpired>()(
+  "QueueTokenExpired",
+  { state: TokenState }
+) {
+  readonly code = "queue_token_expired"
+  override get message() {
+    return `The queue token is ${this.state}: join the queue again.`
+  }
+}
+
+/** No such queue. */
+export class QueueNotFound extends Schema.TaggedError<QueueNotFound>()("QueueNotFound", {}) {
+  readonly code = "queue_not_found"
+  override get message() {
+    return "There is no such queue."
+  }
+}
+
+/** The queue takes no one new at the moment. */
+export class QueueClosed extends Schema.TaggedError<QueueClosed>()("QueueClosed", {
+  mode: QueueMode
+}) {
+  readonly code = "queue_closed"
+  override get message() {
+    return `The queue is ${this.mode} and takes no one new.`
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * The signed form of a queue token, which is what a client carries. It proves whose place it is
+ * and in which queue without asking the store; whether that place is still good, the store knows.
+ */
+import { createHmac, timingSafeEqual } from "node:crypto"
+import { Context, Effect, Layer, Redacted, Result, Schema } from "effect"
+import { isUuid, type QueueId, type TokenId, type UserId } from "../Ids.ts"
+import { QueueTokenInvalid, QueueTokenRequired } from "./errors.ts"
+
+/** What a queue token says, once its signature has been found good. */
+export interface Ticket {
+  readonly queueId: QueueId
+  readonly userId: UserId
+  readonly tokenId: TokenId
+}
+
+/** A signing key: a short public id, and a secret of at least 32 bytes. */
+export interface TicketKey {
+  readonly id: string
+  readonly secret: Redacted.Redacted
+}
+
+/** The signing keys cannot be used. */
+export class TicketKeysInvalid extends Schema.TaggedError<TicketKeysInvalid>()(
+  "TicketKeysInvalid",
+  { reason: Schema.String }
+) {
+  override get message() {
+    return `Queue token keys: ${this.reason}`
+  }
+}
+
+const prefix = "bo1"
+// A genuine token is far shorter; what is longer is not looked at.
+const lengthMax = 1_024
+
+/** Signs and verifies queue tokens. The first key signs; all of them verify, so keys can rotate. */
+export class Tickets extends Context.Service<
+  Tickets,
+  {
+    readonly sign: (ticket: Ticket) => string
+    /** The ticket of a user's token; refuses one that is missing, forged or another user's. */
+    readonly verify: (
+      token: string | undefined,
+      userId: UserId
+    ) => Result.Result<Ticket, QueueTokenRequired | QueueTokenInvalid>
+  }
+>()("@boxoffice/core/Tickets") {
+  static readonly layer = (
+    keys: ReadonlyArray<TicketKey>
+  ): Layer.Layer<Tickets, TicketKeysInvalid> => Layer.effect(Tickets, makeTickets(keys))
+}
+
+const makeTickets = Effect.fnUntraced(function* (keys: ReadonlyArray<TicketKey>) {
+  const reason = problemWith(keys)
+  if (reason !== undefined) return yield* new TicketKeysInvalid({ reason })
+  const secrets = new Map(keys.map((key) => [key.id, Redacted.value(key.secret)]))
+  const signingKey = keys[0]!.id
+
+  const mac = (keyId: string, body: string): Buffer =>
+    createHmac("sha256", secrets.get(keyId)!).update(body).digest()
+
+  const sign = (ticket: Ticket): string => {
+    const claims = JSON.stringify([ticket.queueId, ticket.userId, ticket.tokenId])
+    const body = `${prefix}.${signingKey}.${Buffer.from(claims).toString("base64url")}`
+    return `${body}.${mac(signingKey, body).toString("base64url")}`
+  }
+
+  const open = (token: string): Ticket | undefined => {
+    if (token.length > lengthMax) return undefined
+    const [version, keyId, claims, signature, ...rest] = token.split(".")
+    if (version !== prefix || signature === undefined || rest.length > 0) return undefined
+    if (!secrets.has(keyId!)) return undefined
+    const expected = mac(keyId!, `${version}.${keyId}.${claims}`)
+    const given = Buffer.from(signature, "base64url")
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
+    // Signed by us, so it has the shape that we gave it.
+    const [queueId, userId, tokenId] = JSON.parse(Buffer.from(claims!, "base64url").toString())
+    return isUuid(tokenId) ? { queueId, userId, tokenId } : undefined
+  }
+
+  return Tickets.of({
+    sign,
+    verify: (token, userId) => {
+      if (token === undefined || token === "") return Result.fail(new QueueTokenRequired())
+      const ticket = open(token)
+      return ticket === undefined || ticket.userId !== userId
+        ? Result.fail(new QueueTokenInvalid())
+        : Result.succeed(ticket)
+    }
+  })
+})
+
+const problemWith = (keys: ReadonlyArray<TicketKey>): string | undefined => {
+  if (keys.length === 0) return "at least one key is needed."
+  if (new Set(keys.map((key) => key.id)).size < keys.length) return "two keys share an id."
+  for (const { id, secret } of keys) {
+    if (!/^[A-Za-z0-9_-]{1,16}$/.test(id)) return "an id is 1 to 16 letters, digits, _ or -."
+    if (Buffer.byteLength(Redacted.value(secret)) < 32) return `key ${id} is under 32 bytes.`
+  }
+  return undefined
+}

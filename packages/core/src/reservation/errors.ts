@@ -1,0 +1,65 @@
+/** What holding and releasing seats can refuse. */
+import { Schema } from "effect"
+import { SeatId } from "../Ids.ts"
+import { ReservationStatus } from "./model.ts"
+
+/** No such reservation, or another user's: the two look the same. */
+export class ReservationNotFound extends Schema.TaggedError<ReservationNotFound>()(
+  "ReservationNotFound",
+  {}
+) {
+  readonly code = "reservation_not_found"
+  override get message() {
+    return "There is no such reservation."
+  }
+}
+
+export const SeatConflict = Schema.Struct({
+  seatId: SeatId,
+  reason: Schema.Literals(["held", "sold", "blocked"])
+})
+export interface SeatConflict extends Schema.Schema.Type<typeof SeatConflict> {}
+
+/** One or more of the seats cannot be had. Lists every one of them; nothing was held. */
+export class SeatUnavailable extends Schema.TaggedError<SeatUnavailable>()("SeatUnavailable", {
+  conflicts: Schema.Array(SeatConflict)
+}) {
+  readonly code = "seat_unavailable"
+  override get message() {
+    return `Not available: ${this.conflicts.map((c) => `${c.seatId} (${c.reason})`).join(", ")}.`
+  }
+}
+
+/** The reservation was already paid, released or cancelled. */
+export class ReservationNotPayable extends Schema.TaggedError<ReservationNotPayable>()(
+  "ReservationNotPayable",
+  { status: ReservationStatus }
+) {
+  readonly code = "reservation_not_payable"
+  override get message() {
+    return `The reservation is ${this.status}.`
+  }
+}
+
+/** The hold lapsed before it was paid for. Remedy: hold the seats again if they are free. */
+export class HoldExpired extends Schema.TaggedError<HoldExpired>()("HoldExpired", {
+  expiredAt: Schema.DateFromString
+}) {
+  readonly code = "hold_expired"
+  override get message() {
+    return `The hold lapsed at ${this.expiredAt.toISOString()}.`
+  }
+}
+
+/** A limit of the host's policies would be passed. */
+export class LimitExceeded extends Schema.TaggedError<LimitExceeded>()("LimitExceeded", {
+  /** Which limit. */
+  name: Schema.Literals(["seatsPerReservation", "seatsPerUser", "walletCeiling"]),
+  /** The most that is allowed. */
+  limit: Schema.Finite
+}) {
+  readonly code = "limit_exceeded"
+  override get message() {
+    return `At most ${this.limit} (${this.name}).`
+  }
+}

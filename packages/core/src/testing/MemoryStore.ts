@@ -1,0 +1,373 @@
+/**
+ * The store in memory, for tests: the same batches and the same rules, on Effect's clock, which
+ * `TestClock` moves. One process, one batch at a time, nothing kept.
+ */
+import { Clock, Effect, Layer } from "effect"
+import type { Performance, PerformanceRow, Show } from "../catalog/model.ts"
+import type { RecordedOutcome } from "../Events.ts"
+import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "../Ids.ts"
+import type { QueueSettings } from "../Policies.ts"
+import type { QueueMode, QueueRow, TokenRow } from "../queue/model.ts"
+import { tokenStateAt } from "../queue/status.ts"
+import { type Changes, holdingKey, type LoadedRows, Rows, seatKey } from "../Rows.ts"
+import {
+  type ReservationRow,
+  reservationStatusAt,
+  type SeatRow,
+  seatStatusAt
+} from "../reservation/model.ts"
+import { admissionsPerBatch, BoxOfficeStore, type Page, type RowNames } from "../Store.ts"
+import type { TransferRow, WalletRow } from "../wallet/model.ts"
+
+interface StoredQueue {
+  readonly queueId: QueueId
+  readonly mode: QueueMode
+  readonly settings: QueueSettings
+  readonly nextNumber: bigint
+}
+
+/** Everything, by key. */
+class Memory {
+  readonly queues = new Map<QueueId, StoredQueue>()
+  readonly tokens = new Map<TokenId, TokenRow>()
+  readonly shows = new Map<ShowId, Show>()
+  readonly performances = new Map<PerformanceId, Performance>()
+  readonly seatVersions = new Map<PerformanceId, number>()
+  readonly seats = new Map<string, SeatRow>()
+  readonly reservations = new Map<string, ReservationRow>()
+  readonly wallets = new Map<UserId, WalletRow>()
+  readonly transfers = new Map<string, TransferRow>()
+  readonly outcomes = new Map<string, RecordedOutcome>()
+
+  queueAt(queue: StoredQueue, now: number): QueueRow {
+    const tokens = this.tokensOf(queue.queueId)
+    return {
+      ...queue,
+      active: tokens.filter((token) => tokenStateAt(token, now) === "admitted").length,
+      admittedLastMinute: tokens.filter((token) => (token.admittedAt ?? 0) > now - 60_000).length,
+      waiting: tokens.filter((token) => token.state === "waiting").length
+    }
+  }
+
+  tokensOf(queueId: QueueId): Array<TokenRow> {
+    return Array.from(this.tokens.values()).filter((token) => token.queueId === queueId)
+  }
+
+  line(queueId: QueueId): Array<TokenRow> {
+    return this.tokensOf(queueId)
+      .filter((token) => token.state === "waiting")
+      .sort((a, b) => (a.number < b.number ? -1 : 1))
+  }
+
+  aheadOf(token: TokenRow): number {
+    return this.line(token.queueId).filter((other) => other.number < token.number).length
+  }
+
+  withSettings(token: TokenRow): TokenRow {
+    return { ...token, settings: this.queues.get(token.queueId)!.settings }
+  }
+
+  performanceRow(performanceId: PerformanceId): PerformanceRow | undefined {
+    const performance = this.performances.get(performanceId)
+    if (performance === undefined) return undefined
+    const show = this.shows.get(performance.showId)!
+    return {
+      performanceId,
+      showId: show.showId,
+      queueId: show.queueId,
+      startsAt: performance.startsAt.getTime(),
+      salesOpenAt: show.salesOpenAt?.getTime() ?? null,
+      salesCloseAt: show.salesCloseAt?.getTime() ?? null
+    }
+  }
+
+  seatsOf(performanceId: PerformanceId): Array<SeatRow> {
+    return Array.from(this.seats.values()).filter((seat) => seat.performanceId === performanceId)
+  }
+
+  load(names: RowNames, now: number): LoadedRows {
+    const queues = present(names.queues, this.queues).map((queue) => this.queueAt(queue, now))
+    const tokens = new Map<TokenId, TokenRow>()
+    const add = (token: TokenRow) => tokens.set(token.tokenId, this.withSettings(token))
+    present(names.tokens, this.tokens).forEach(add)
+    for (const { queueId, userId } of names.members) {
+      const isLive = (token: TokenRow) => token.state === "waiting" || token.state === "admitted"
+      this.tokensOf(queueId)
+        .filter((token) => token.userId === userId && isLive(token))
+        .forEach(add)
+    }
+    for (const { queueId, settings, active, admittedLastMinute } of queues) {
+      const room = Math.min(
+        settings.maxActive - active,
+        settings.admitPerMinute - admittedLastMinute,
+        admissionsPerBatch
+      )
+      this.line(queueId).slice(0, Math.max(0, room)).forEach(add)
+      this.tokensOf(queueId)
+        .filter((token) => token.state === "admitted" && tokenStateAt(token, now) === "expired")
+        .slice(0, admissionsPerBatch)
+        .forEach(add)
+    }
+    const reservations = present(names.reservations, this.reservations)
+    const seats = [
+      ...names.seats.flatMap(({ performanceId, seatIds }) =>
+        present(
+          seatIds.map((seatId) => seatKey(performanceId, seatId)),
+          this.seats
+        )
+      ),
+      ...reservations.flatMap((reservation) =>
+        present(
+          reservation.seats.map((seat) => seatKey(reservation.performanceId, seat.seatId)),
+          this.seats
+        )
+      )
+    ]
+    const performanceIds = [
+      ...names.seats.map((named) => named.performanceId),
+      ...reservations.map((reservation) => reservation.performanceId)
+    ]
+    return {
+      now,
+      queues,
+      tokens: tokens.values(),
+      ahead: Array.from(tokens.values())
+        .filter((token) => token.state === "waiting")
+        .map((token) => [token.tokenId, this.aheadOf(token)] as const),
+      wallets: present(names.wallets, this.wallets),
+      reservations,
+      seats,
+      performances: performanceIds.flatMap((id) => this.performanceRow(id) ?? []),
+      holdings: names.holdings.map(
+        ({ performanceId, userId }) =>
+          [holdingKey(performanceId, userId), this.countSeats(performanceId, userId, now)] as const
+      ),
+      outcomes: present(names.outcomes, this.outcomes)
+    }
+  }
+
+  private countSeats(performanceId: PerformanceId, userId: UserId, now: number): number {
+    let count = 0
+    for (const reservation of this.reservations.values()) {
+      if (reservation.performanceId !== performanceId || reservation.userId !== userId) continue
+      const status = reservationStatusAt(reservation, now)
+      if (status === "held" || status === "confirmed") count += reservation.seats.length
+    }
+    return count
+  }
+
+  save(changes: Changes): void {
+    for (const { queueId, nextNumber } of changes.queues) {
+      this.queues.set(queueId, { ...this.queues.get(queueId)!, nextNumber })
+    }
+    for (const row of [...changes.tokens, ...changes.newTokens]) this.tokens.set(row.tokenId, row)
+    for (const row of changes.wallets) this.wallets.set(row.userId, row)
+    for (const row of [...changes.newReservations, ...changes.reservations]) {
+      this.reservations.set(row.reservationId, row)
+    }
+    for (const row of changes.seats) {
+      this.seats.set(seatKey(row.performanceId, row.seatId), row)
+      const version = this.seatVersions.get(row.performanceId) ?? 0
+      this.seatVersions.set(row.performanceId, version + 2)
+    }
+    for (const row of changes.transfers) this.transfers.set(row.transferId, row)
+    for (const row of changes.outcomes) this.outcomes.set(row.commandId, row)
+  }
+}
+
+const present = <K, V>(keys: Iterable<K>, map: ReadonlyMap<K, V>): Array<V> =>
+  Array.from(keys).flatMap((key) => map.get(key) ?? [])
+
+const pageOf = <A, Cursor>(
+  rows: ReadonlyArray<A>,
+  page: Page<Cursor>,
+  isAfter: (row: A, cursor: Cursor) => boolean
+): Array<A> => {
+  const { after } = page
+  return rows.filter((row) => after === undefined || isAfter(row, after)).slice(0, page.limit)
+}
+
+const byText =
+  <A>(key: (row: A) => string) =>
+  (a: A, b: A) =>
+    key(a) < key(b) ? -1 : 1
+
+/** A fresh, empty store in memory. */
+export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStore, () => {
+  const memory = new Memory()
+  const at = <A>(read: (now: number) => A): Effect.Effect<A> =>
+    Effect.map(Clock.currentTimeMillis, read)
+
+  return BoxOfficeStore.of({
+    transact: (names, decide) =>
+      at((now) => {
+        const rows = new Rows(memory.load(names, now))
+        const answer = decide(rows)
+        memory.save(rows.changes())
+        return answer
+      }),
+    gate: ({ tokenId, showId, performanceId }) =>
+      at((now) => {
+        const token = memory.tokens.get(tokenId)
+        const show =
+          performanceId === undefined
+            ? showId && memory.shows.get(showId)
+            : memory.performanceRow(performanceId)
+        return {
+          now,
+          token: token && memory.withSettings(token),
+          ahead: token?.state === "waiting" ? memory.aheadOf(token) : 0,
+          requiredQueueId: show?.queueId
+        }
+      }),
+    queue: (queueId) =>
+      at((now) => {
+        const queue = memory.queues.get(queueId)
+        return queue && memory.queueAt(queue, now)
+      }),
+    queues: (page) =>
+      at((now) =>
+        pageOf(
+          Array.from(memory.queues.values()).sort(byText((queue) => queue.queueId)),
+          page,
+          (queue, cursor) => queue.queueId > cursor
+        ).map((queue) => memory.queueAt(queue, now))
+      ),
+    show: (showId) => at(() => memory.shows.get(showId)),
+    shows: (page) =>
+      at(() =>
+        pageOf(
+          Array.from(memory.shows.values()).sort(byText((show) => show.showId)),
+          page,
+          (show, cursor) => show.showId > cursor
+        )
+      ),
+    performance: (performanceId) => at(() => memory.performances.get(performanceId)),
+    performances: (showId) =>
+      at((now) => {
+        if (!memory.shows.has(showId)) return undefined
+        const performances = Array.from(memory.performances.values())
+          .filter((performance) => performance.showId === showId)
+          .sort((a, b) => a.startsAt.getTime() - b.startsAt.getTime())
+          .map((performance) => {
+            const seats = memory.seatsOf(performance.performanceId)
+            const free = seats.filter((seat) => seatStatusAt(seat, now) === "available")
+            const cheapest = free
+              .map((seat) => seat.price)
+              .sort((a, b) => Number(a.amount - b.amount))
+            return {
+              ...memory.performanceRow(performance.performanceId)!,
+              timeZone: performance.timeZone,
+              availableSeats: free.length,
+              totalSeats: seats.length,
+              priceFrom: cheapest[0] ?? null
+            }
+          })
+        return { now, performances }
+      }),
+    seats: (performanceId) =>
+      at((now) => {
+        const performance = memory.performanceRow(performanceId)
+        return (
+          performance && {
+            now,
+            performance,
+            version: memory.seatVersions.get(performanceId) ?? 0,
+            seats: memory.seatsOf(performanceId)
+          }
+        )
+      }),
+    reservation: (reservationId) =>
+      at((now) => ({ now, reservations: present([reservationId], memory.reservations) })),
+    reservations: (userId, page) =>
+      at((now) => {
+        const key = (row: { readonly heldAt: number; readonly reservationId: string }) =>
+          `${String(row.heldAt).padStart(16, "0")}/${row.reservationId}`
+        const rows = Array.from(memory.reservations.values())
+          .filter((row) => row.userId === userId)
+          .sort(byText(key))
+          .reverse()
+        return { now, reservations: pageOf(rows, page, (row, cursor) => key(row) < key(cursor)) }
+      }),
+    wallet: (userId) => at(() => memory.wallets.get(userId)),
+    transfer: (transferId) => at(() => memory.transfers.get(transferId)),
+    transfers: (userId, page) =>
+      at(() =>
+        pageOf(
+          Array.from(memory.transfers.values())
+            .filter((row) => row.userId === userId)
+            .sort((a, b) => b.version - a.version),
+          page,
+          (row, cursor) => row.version < cursor
+        )
+      ),
+    lapsed: (limit) =>
+      at((now) => ({
+        reservations: Array.from(memory.reservations.values())
+          .filter((row) => row.status === "held" && reservationStatusAt(row, now) === "expired")
+          .slice(0, limit)
+          .map((row) => row.reservationId),
+        queues: Array.from(memory.queues.values())
+          .filter((queue) => {
+            const { mode, active, admittedLastMinute, waiting, settings } = memory.queueAt(
+              queue,
+              now
+            )
+            const room = active < settings.maxActive && admittedLastMinute < settings.admitPerMinute
+            const lapsed = memory
+              .tokensOf(queue.queueId)
+              .some((t) => t.state === "admitted" && tokenStateAt(t, now) === "expired")
+            return lapsed || (mode !== "paused" && waiting > 0 && room)
+          })
+          .slice(0, limit)
+          .map((queue) => queue.queueId)
+      })),
+    addQueue: (queueId, settings) =>
+      at(() => {
+        if (memory.queues.has(queueId)) return "exists"
+        memory.queues.set(queueId, { queueId, settings, mode: "open", nextNumber: 1n })
+        return "added"
+      }),
+    addShow: (show) =>
+      at(() => {
+        if (memory.shows.has(show.showId)) return "exists"
+        if (!memory.queues.has(show.queueId)) return "missing"
+        memory.shows.set(show.showId, show)
+        return "added"
+      }),
+    addPerformance: (performance) =>
+      at(() => {
+        if (memory.performances.has(performance.performanceId)) return "exists"
+        if (!memory.shows.has(performance.showId)) return "missing"
+        memory.performances.set(performance.performanceId, performance)
+        return "added"
+      }),
+    addSeats: (performanceId, seats) =>
+      at(() => {
+        if (!memory.performances.has(performanceId)) return "missing"
+        if (seats.some((seat) => memory.seats.has(seatKey(performanceId, seat.seatId)))) {
+          return "exists"
+        }
+        for (const { blocked, ...seat } of seats) {
+          memory.seats.set(seatKey(performanceId, seat.seatId), {
+            ...seat,
+            performanceId,
+            status: blocked ? "blocked" : "available",
+            reservationId: null,
+            heldUntil: null
+          })
+        }
+        const version = memory.seatVersions.get(performanceId) ?? 0
+        memory.seatVersions.set(performanceId, version + 2 * seats.length)
+        return "added"
+      }),
+    configureQueue: (queueId, change) =>
+      at(() => {
+        const queue = memory.queues.get(queueId)
+        if (queue === undefined) return false
+        memory.queues.set(queueId, { ...queue, ...change })
+        return true
+      }),
+    ping: Effect.void
+  })
+})

@@ -1,0 +1,36 @@
+/** Who may charge a wallet. Pure: rows in, an event or a refusal out. */
+import { Result } from "effect"
+import type { WalletCharged } from "../Events.ts"
+import type { TransferId, UserId } from "../Ids.ts"
+import type { Money } from "../Money.ts"
+import type { PolicySettings } from "../Policies.ts"
+import type { Rows } from "../Rows.ts"
+import { LimitExceeded } from "../reservation/errors.ts"
+import { CurrencyMismatch } from "./errors.ts"
+
+export interface ChargeCommand {
+  readonly transferId: TransferId
+  readonly userId: UserId
+  readonly amount: Money
+}
+
+export type ChargeRefusal = LimitExceeded | CurrencyMismatch
+
+/** A wallet keeps to one currency, and below the host's ceiling. */
+export const decideCharge = (
+  rows: Rows,
+  charge: ChargeCommand,
+  policies: Pick<PolicySettings, "walletCeiling" | "currency">
+): Result.Result<WalletCharged, ChargeRefusal> => {
+  const wallet = rows.wallets.get(charge.userId)
+  const expected = wallet?.currency ?? policies.currency
+  if ((wallet?.balance ?? 0n) + charge.amount.amount > policies.walletCeiling) {
+    const limit = Number(policies.walletCeiling)
+    return Result.fail(new LimitExceeded({ name: "walletCeiling", limit }))
+  }
+  if (charge.amount.currency !== expected) {
+    return Result.fail(new CurrencyMismatch({ expected, actual: charge.amount.currency }))
+  }
+  const { transferId, userId, amount } = charge
+  return Result.succeed({ _tag: "WalletCharged", transferId, userId, amount, at: rows.now })
+}

@@ -1,0 +1,25 @@
+/** What moving money can refuse. */
+import { Schema } from "effect"
+import { Currency, Money } from "../Money.ts"
+
+/** The wallet has too little. Remedy: charge at least the difference. */
+export class InsufficientBalance extends Schema.TaggedError<InsufficientBalance>()(
+  "InsufficientBalance",
+  { required: Money, available: Money }
+) {
+  readonly code = "insufficient_balance"
+  override get message() {
+    return `${this.required.amount} ${this.required.currency} needed, ${this.available.amount} there.`
+  }
+}
+
+/** The wallet is in another currency. */
+export class CurrencyMismatch extends Schema.TaggedError<CurrencyMismatch>()("CurrencyMismatch", {
+  expected: Currency,
+  actual: Currency
+}) {
+  readonly code = "currency_mismatch"
+  override get message() {
+    return `Expected ${this.expected}, got ${this.actual}.`
+  }
+}

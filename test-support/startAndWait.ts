@@ -1,0 +1,8 @@
+/** Starts a server, prints where it is, and ends as stdin asks: the harness's test kills it. */
+import { text } from "node:stream/consumers"
+import { startPostgres } from "./startPostgres.ts"
+
+const server = await startPostgres()
+console.log(JSON.stringify(server))
+if ((await text(process.stdin)) === "throw") throw new Error("as asked")
+await server.stop()
