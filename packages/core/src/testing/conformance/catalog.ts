@@ -1,0 +1,172 @@
+/** The catalogue: what is added is read back exactly, and once. */
+import assert from "node:assert/strict"
+import { Effect } from "effect"
+import type { PerformanceId, SeatId, ShowId } from "../../Ids.ts"
+import type { ConformanceTest } from "../conformance.ts"
+import { inWorld, krw, newSeats, refused } from "./world.ts"
+
+const hostile = `Rob'); DROP TABLE seat; -- "quoted" \\ $1 {a,b} 좌석 🎫`
+
+export const catalogTests: ReadonlyArray<ConformanceTest> = [
+  inWorld("a show is read back as it was added", {}, ({ office, queueId, showId }) =>
+    Effect.gen(function* () {
+      const show = {
+        showId: `${showId}-2` as ShowId,
+        title: hostile,
+        queueId,
+        salesOpenAt: new Date("2026-01-02T03:04:05.678Z"),
+        salesCloseAt: new Date("2999-01-01T00:00:00.000Z")
+      }
+      yield* office.catalog.addShow(show)
+      assert.deepEqual(yield* office.catalog.show(show.showId), show)
+    })
+  ),
+  inWorld("what exists is not added twice, and what it belongs to must exist", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, queueId, showId, performanceId } = world
+      const show = { title: "Again", queueId, salesOpenAt: null, salesCloseAt: null }
+      const startsAt = new Date("2999-01-01T00:00:00.000Z")
+      const { catalog } = office
+      yield* refused("AlreadyExists", office.queue.create({ queueId }))
+      yield* refused("AlreadyExists", catalog.addShow({ ...show, showId }))
+      yield* refused(
+        "QueueNotFound",
+        catalog.addShow({ ...show, showId: `${showId}-x` as ShowId, queueId: "none" as never })
+      )
+      const performance = { performanceId, showId, startsAt, timeZone: "UTC" }
+      yield* refused("AlreadyExists", catalog.addPerformance(performance))
+      yield* refused(
+        "ShowNotFound",
+        catalog.addPerformance({
+          ...performance,
+          performanceId: `${performanceId}-x` as PerformanceId,
+          showId: "none" as ShowId
+        })
+      )
+      yield* refused(
+        "PerformanceNotFound",
+        catalog.addSeats({ performanceId: "none", seats: newSeats(1) })
+      )
+    })
+  ),
+  inWorld("seats are added all or none", { seats: 2 }, ({ office, performanceId, join }) =>
+    Effect.gen(function* () {
+      // S2 is there already: S3 must not be added either.
+      yield* refused(
+        "AlreadyExists",
+        office.catalog.addSeats({ performanceId, seats: newSeats(2, 2) })
+      )
+      const caller = yield* join("ada")
+      const map = yield* office.catalog.availableSeats({ ...caller, performanceId })
+      assert.deepEqual(
+        map.seats.map((seat) => seat.seatId),
+        ["S1", "S2"]
+      )
+    })
+  ),
+  inWorld("seats keep their order and their words", { seats: 12 }, (world) =>
+    Effect.gen(function* () {
+      const { office, performanceId, join } = world
+      const last = {
+        seatId: "A-first-by-name" as SeatId,
+        section: hostile.slice(0, 60),
+        row: "'",
+        number: '"',
+        price: krw(2n ** 53n - 1n),
+        blocked: true
+      }
+      yield* office.catalog.addSeats({ performanceId, seats: [last] })
+      const caller = yield* join("ada")
+      const map = yield* office.catalog.availableSeats({ ...caller, performanceId, status: "all" })
+      assert.equal(map.seats.length, 13)
+      assert.equal(map.seats[0]!.seatId, "S1")
+      assert.equal(map.seats[11]!.seatId, "S12")
+      const { blocked: _, ...words } = last
+      assert.deepEqual(map.seats[12], { ...words, status: "blocked" })
+      const free = yield* office.catalog.availableSeats({ ...caller, performanceId })
+      assert.equal(free.seats.length, 12)
+    })
+  ),
+  inWorld("dates list what can be booked, in local time", { seats: 2 }, (world) =>
+    Effect.gen(function* () {
+      const { office, showId, performanceId, join, hold } = world
+      const caller = yield* join("ada")
+      const dates = yield* office.catalog.availableDates({ ...caller, showId })
+      assert.deepEqual(dates, {
+        showId,
+        dates: [
+          {
+            date: "2999-12-31",
+            performances: [
+              {
+                performanceId,
+                startsAt: new Date("2999-12-31T10:30:00.000Z"),
+                timeZone: "Asia/Seoul",
+                availableSeats: 2,
+                totalSeats: 2,
+                priceFrom: krw(1_000n)
+              }
+            ]
+          }
+        ]
+      })
+      yield* hold(caller, "S1", "S2")
+      const none = yield* office.catalog.availableDates({ ...caller, showId })
+      assert.deepEqual(none.dates, [])
+    })
+  ),
+  inWorld("lists come in pages that join up", {}, ({ office, queueId, showId, store }) =>
+    Effect.gen(function* () {
+      const base = { title: "Page", queueId, salesOpenAt: null, salesCloseAt: null }
+      const ids = ["a", "b", "c"].map((letter) => `${showId}-${letter}` as ShowId)
+      for (const id of ids) yield* office.catalog.addShow({ ...base, showId: id })
+      const first = yield* office.catalog.shows({ limit: 2, after: showId })
+      assert.deepEqual(
+        first.items.map((show) => show.showId),
+        ids.slice(0, 2)
+      )
+      assert.equal(first.next, ids[1])
+      const second = yield* office.catalog.shows({ limit: 1, after: first.next! })
+      assert.equal(second.items[0]!.showId, ids[2])
+      const queues = yield* store.queues({ after: undefined, limit: 200 })
+      assert.ok(queues.length > 0)
+    })
+  ),
+  inWorld("what is not there is not found", {}, ({ office, join }) =>
+    Effect.gen(function* () {
+      const caller = yield* join("ada")
+      for (const name of ["none", "no such name", "'; --", "\u0000"]) {
+        yield* refused("ShowNotFound", office.catalog.show(name))
+        yield* refused("ShowNotFound", office.catalog.availableDates({ ...caller, showId: name }))
+        yield* refused(
+          "PerformanceNotFound",
+          office.catalog.availableSeats({ ...caller, performanceId: name })
+        )
+        yield* refused("QueueNotFound", office.queue.get(name))
+      }
+    })
+  ),
+  inWorld("the version of a seat map grows with each change, a lapse included", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, performanceId, join, hold, passTime, sweep } = world
+      const caller = yield* join("ada")
+      const read = office.catalog.availableSeats({ ...caller, performanceId })
+      const empty = yield* read
+      assert.equal((yield* read).version, empty.version)
+      yield* hold(caller, "S1", "S2", "S3")
+      const held = yield* read
+      assert.ok(held.version > empty.version)
+      assert.equal(held.seats.length, 7)
+      yield* passTime(301_000)
+      const lapsed = yield* read
+      assert.ok(lapsed.version > held.version)
+      assert.equal(lapsed.seats.length, 10)
+      yield* sweep
+      const swept = yield* read
+      assert.ok(swept.version >= lapsed.version)
+      const again = yield* join("bob")
+      yield* hold(again, "S1")
+      assert.ok((yield* read).version > swept.version)
+    })
+  )
+]

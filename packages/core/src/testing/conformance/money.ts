@@ -1,0 +1,222 @@
+/** Money: nothing is lost, nothing is paid twice, and the first answer stands. */
+import assert from "node:assert/strict"
+import { Effect } from "effect"
+import type { ConformanceTest } from "../conformance.ts"
+import { inWorld, krw, refused, tally, times } from "./world.ts"
+
+export const moneyTests: ReadonlyArray<ConformanceTest> = [
+  inWorld("a charge is in the balance and in the statement", {}, ({ office, join, charge }) =>
+    Effect.gen(function* () {
+      const ada = yield* join("ada")
+      assert.deepEqual((yield* office.wallet.balance(ada)).balance, krw(0n))
+      assert.equal(yield* charge(ada, 1_500n), 1_500n)
+      assert.equal(yield* charge(ada, 500n), 2_000n)
+      assert.deepEqual((yield* office.wallet.balance(ada)).balance, krw(2_000n))
+      const { items } = yield* office.wallet.entries({ userId: ada.userId })
+      assert.deepEqual(
+        items.map((entry) => [entry.kind, entry.amount.amount, entry.balance.amount]),
+        [
+          ["charge", 500n, 2_000n],
+          ["charge", 1_500n, 1_500n]
+        ]
+      )
+    })
+  ),
+  inWorld(
+    "1,000 charges to one wallet at once lose nothing",
+    {},
+    ({ office, join, charge, store }) =>
+      Effect.gen(function* () {
+        const ada = yield* join("ada")
+        const { succeeded } = yield* tally(
+          times(1_000, (i) => charge(ada, BigInt(i + 1)) as Effect.Effect<bigint, { _tag: string }>)
+        )
+        assert.equal(succeeded.length, 1_000)
+        const { balance } = yield* office.wallet.balance(ada)
+        assert.equal(balance.amount, 500_500n)
+        const userId = ada.userId as never
+        const wallet = yield* store.wallet(userId)
+        assert.equal(wallet!.version, 1_000)
+        const rows = yield* store.transfers(userId, { after: undefined, limit: 2_000 })
+        let running = 0n
+        for (const [i, row] of rows.toReversed().entries()) {
+          running += row.amount
+          assert.deepEqual([row.version, row.balance], [i + 1, running])
+        }
+      })
+  ),
+  inWorld("the ceiling and the currency hold", { policies: { walletCeiling: 100n } }, (world) =>
+    Effect.gen(function* () {
+      const { office, join, charge } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 60n)
+      const over = office.wallet.charge({ ...ada, amount: krw(41n) })
+      assert.equal((yield* refused("LimitExceeded", over)).limit, 100)
+      const euro = office.wallet.charge({ ...ada, amount: { amount: 1n, currency: "EUR" } })
+      assert.equal((yield* refused("CurrencyMismatch", euro)).expected, "KRW")
+      assert.equal(yield* charge(ada, 40n), 100n)
+    })
+  ),
+  inWorld(
+    "amounts past 2^53 come back exactly",
+    { policies: { walletCeiling: 2n ** 62n } },
+    ({ office, join, charge }) =>
+      Effect.gen(function* () {
+        const ada = yield* join("ada")
+        const large = 2n ** 53n + 1n
+        assert.equal(yield* charge(ada, large), large)
+        assert.equal(yield* charge(ada, large), 2n * large)
+        assert.equal((yield* office.wallet.balance(ada)).balance.amount, 2n * large)
+        const { items } = yield* office.wallet.entries({ userId: ada.userId })
+        assert.equal(items[0]!.balance.amount, 2n * large)
+      })
+  ),
+  inWorld("paying sells the seats, takes the price and ends the token", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, join, hold, charge, queueId, performanceId, store } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 5_000n)
+      const { reservationId } = yield* hold(ada, "S1", "S2")
+      const paid = yield* office.payments.pay({ ...ada, reservationId })
+      assert.deepEqual(
+        [paid.reservationId, paid.amount, paid.balance],
+        [reservationId, krw(2_000n), krw(3_000n)]
+      )
+      const { userId } = ada
+      const read = yield* office.reservations.get({ userId, reservationId })
+      assert.equal(read.status, "confirmed")
+      assert.equal(read.confirmedAt!.getTime(), paid.paidAt.getTime())
+      assert.equal((yield* office.queue.status(ada)).state, "completed")
+      assert.equal((yield* office.queue.get(queueId)).active, 0)
+      yield* refused("QueueTokenExpired", office.wallet.balance(ada))
+      const seats = yield* store.seats(performanceId)
+      assert.deepEqual(
+        seats!.seats.slice(0, 3).map((seat) => [seat.status, seat.reservationId]),
+        [
+          ["sold", reservationId],
+          ["sold", reservationId],
+          ["available", null]
+        ]
+      )
+      const again = yield* join("ada")
+      const twice = office.payments.pay({ ...again, reservationId })
+      assert.equal((yield* refused("ReservationNotPayable", twice)).status, "confirmed")
+      yield* refused(
+        "ReservationNotPayable",
+        office.reservations.release({ userId, reservationId })
+      )
+      const { items } = yield* office.wallet.entries({ userId, limit: 1 })
+      assert.deepEqual(
+        [items[0]!.kind, items[0]!.amount, items[0]!.reservationId],
+        ["payment", krw(-2_000n), reservationId]
+      )
+    })
+  ),
+  inWorld("too little is refused, and nothing moves", {}, ({ office, join, hold, charge }) =>
+    Effect.gen(function* () {
+      const ada = yield* join("ada")
+      const { reservationId } = yield* hold(ada, "S1")
+      const pay = office.payments.pay({ ...ada, reservationId })
+      const none = yield* refused("InsufficientBalance", pay)
+      assert.deepEqual([none.required, none.available], [krw(1_000n), krw(0n)])
+      yield* charge(ada, 999n)
+      assert.deepEqual((yield* refused("InsufficientBalance", pay)).available, krw(999n))
+      yield* charge(ada, 1n)
+      assert.equal((yield* pay).balance.amount, 0n)
+    })
+  ),
+  inWorld(
+    "1,000 pays at once on a balance that covers 7: 7 succeed",
+    {
+      seats: 1_000,
+      policies: { paymentCompletesToken: false, seatsPerUser: 1_000 }
+    },
+    ({ office, join, hold, charge }) =>
+      Effect.gen(function* () {
+        const ada = yield* join("ada")
+        yield* charge(ada, 7_999n)
+        const holds = yield* Effect.all(
+          times(1_000, (i) => hold(ada, `S${i + 1}`)),
+          { concurrency: "unbounded" }
+        )
+        const { succeeded, tags } = yield* tally(
+          holds.map(({ reservationId }) => office.payments.pay({ ...ada, reservationId }))
+        )
+        assert.equal(succeeded.length, 7)
+        assert.deepEqual(tags, { InsufficientBalance: 993 })
+        assert.equal((yield* office.wallet.balance(ada)).balance.amount, 999n)
+      })
+  ),
+  inWorld("one payment key, 100 times at once: one effect, one answer", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, join, hold, charge } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 5_000n)
+      const { reservationId } = yield* hold(ada, "S1")
+      let replays = 0
+      const pay = office.payments.pay({
+        ...ada,
+        reservationId,
+        idempotencyKey: "pay-once",
+        onReplay: () => replays++
+      })
+      const { succeeded } = yield* tally(times(100, () => pay))
+      assert.equal(succeeded.length, 100)
+      for (const paid of succeeded) assert.deepEqual(paid, succeeded[0])
+      assert.equal(replays, 99)
+      const { items } = yield* office.wallet.entries({ userId: ada.userId })
+      assert.equal(items.length, 2)
+    })
+  ),
+  inWorld("the first answer to a key stands, refusals too", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, join, hold, charge, performanceId } = world
+      const ada = yield* join("ada")
+      const { reservationId } = yield* hold(ada, "S1")
+      const pay = office.payments.pay({ ...ada, reservationId, idempotencyKey: "k" })
+      const first = yield* refused("InsufficientBalance", pay)
+      yield* charge(ada, 5_000n)
+      const second = yield* refused("InsufficientBalance", pay)
+      assert.deepEqual({ ...second }, { ...first })
+      const charges = (amount: bigint) =>
+        office.wallet.charge({ ...ada, amount: krw(amount), idempotencyKey: "k" })
+      assert.deepEqual(yield* charges(10n), yield* charges(10n))
+      yield* refused("IdempotencyConflict", charges(11n))
+      const holds = office.reservations.hold({
+        ...ada,
+        performanceId,
+        seatIds: ["S2"],
+        idempotencyKey: "k"
+      })
+      assert.deepEqual(yield* holds, yield* holds)
+      assert.equal((yield* office.wallet.balance(ada)).balance.amount, 5_010n)
+      // Another user's key is another key.
+      const bob = yield* join("bob")
+      yield* office.wallet.charge({ ...bob, amount: krw(99n), idempotencyKey: "k" })
+    })
+  ),
+  inWorld("a refund gives the money and the seats back, once", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, join, hold, charge } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 1_000n)
+      const { reservationId } = yield* hold(ada, "S1")
+      const { paymentId } = yield* office.payments.pay({ ...ada, reservationId })
+      const refunded = yield* office.payments.refund({ paymentId })
+      assert.deepEqual([refunded.amount, refunded.balance], [krw(1_000n), krw(1_000n)])
+      const { userId } = ada
+      const read = yield* office.reservations.get({ userId, reservationId })
+      assert.equal(read.status, "cancelled")
+      const twice = yield* refused("ReservationNotPayable", office.payments.refund({ paymentId }))
+      assert.equal(twice.status, "cancelled")
+      yield* refused("PaymentNotFound", office.payments.refund({ paymentId: "nope" }))
+      yield* refused("PaymentNotFound", office.payments.refund({ paymentId: reservationId }))
+      yield* hold(yield* join("bob"), "S1")
+      const { items } = yield* office.wallet.entries({ userId })
+      assert.deepEqual(
+        items.map((entry) => entry.kind),
+        ["refund", "payment", "charge"]
+      )
+    })
+  )
+]
