@@ -1,0 +1,69 @@
+/**
+ * `pnpm bench`: the engine and pgbench on one Postgres server of our own, in alternating rounds.
+ * `--short` proves that it works, and no more; `--only pays` measures what has that in its name.
+ */
+import { mkdir, writeFile } from "node:fs/promises"
+import { parseArgs } from "node:util"
+import { startPostgres } from "../../test-support/startPostgres.ts"
+import { hasPgbench } from "./pgbench.ts"
+import { machine, type Row, toMarkdown, toRow } from "./report.ts"
+import { type Round, runRound } from "./scenario.ts"
+import { holds } from "./scenarios/holds.ts"
+import { pays } from "./scenarios/pays.ts"
+import { openWorld } from "./world.ts"
+
+const { values } = parseArgs({
+  options: {
+    short: { type: "boolean", default: false },
+    only: { type: "string" },
+    rounds: { type: "string" },
+    seconds: { type: "string" }
+  }
+})
+const rounds = Number(values.rounds ?? (values.short ? 1 : 5))
+const seconds = Number(values.seconds ?? (values.short ? 1 : 5))
+const users = values.short ? 20_000 : 100_000
+
+const scenarios = [holds(256), holds(1_024), holds(1), pays(256, users)].filter(
+  ({ name, callers }) => `${name}, ${callers} callers`.includes(values.only ?? "")
+)
+
+const log = (text: string) => console.error(text)
+
+const reference = await hasPgbench()
+if (!reference) {
+  log("pgbench was not found: install it (Debian: postgresql-contrib) to see the ratios.")
+}
+log("Starting Postgres and filling it …")
+const server = await startPostgres()
+try {
+  const world = await openWorld(server.url)
+  try {
+    await world.addUsers(users)
+    const rows: Array<Row> = []
+    for (const scenario of scenarios) {
+      const measured: Array<Round> = []
+      for (let round = 1; round <= rounds; round++) {
+        const result = await runRound(world, scenario, { seconds, users, reference })
+        measured.push(result)
+        const ours = Math.round(result.subject.perSecond)
+        const theirs = result.reference ? Math.round(result.reference.perSecond) : "–"
+        log(
+          `${scenario.name}, ${scenario.callers} callers, round ${round}/${rounds}: ${ours}/s, pgbench ${theirs}/s`
+        )
+      }
+      rows.push(toRow(scenario, measured))
+    }
+    const [{ version } = { version: "unknown" }] = await world.query("SELECT version()")
+    const result = { at: new Date().toISOString(), ...machine(), version, rounds, seconds, rows }
+    const directory = new URL("../results/", import.meta.url)
+    await mkdir(directory, { recursive: true })
+    await writeFile(new URL("latest.json", directory), `${JSON.stringify(result, undefined, 2)}\n`)
+    await writeFile(new URL("latest.md", directory), `${toMarkdown(rows)}\n`)
+    console.log(toMarkdown(rows))
+  } finally {
+    await world.close()
+  }
+} finally {
+  await server.stop()
+}

@@ -1,0 +1,56 @@
+/** pgbench, the reference: one-statement transactions, prepared, 16 clients. */
+import { execFile } from "node:child_process"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { promisify } from "node:util"
+
+const run = promisify(execFile)
+
+export interface PgbenchRun {
+  readonly url: string
+  /** The script, as pgbench reads it. */
+  readonly script: string
+  readonly clients: number
+  readonly seconds: number
+}
+
+export interface PgbenchResult {
+  readonly perSecond: number
+  readonly latencyMs: number
+}
+
+/** Whether pgbench can be run here. Debian has it in `postgresql-client`'s contrib packages. */
+export const hasPgbench = async (): Promise<boolean> =>
+  run("pgbench", ["--version"]).then(
+    () => true,
+    () => false
+  )
+
+export const pgbench = async (options: PgbenchRun): Promise<PgbenchResult> => {
+  const directory = await mkdtemp(join(tmpdir(), "boxoffice-pgbench-"))
+  try {
+    const file = join(directory, "script.sql")
+    await writeFile(file, options.script)
+    const clients = String(options.clients)
+    const threads = String(Math.min(2, options.clients))
+    const seconds = String(options.seconds)
+    const { stdout } = await run("pgbench", [
+      ...["--no-vacuum", "--protocol=prepared", `--client=${clients}`, `--jobs=${threads}`],
+      // Each client counts on from here: no two ever take the same row.
+      ...["--define=i=0", `--time=${seconds}`, `--file=${file}`, options.url]
+    ])
+    return {
+      perSecond: numberIn(stdout, /tps = ([\d.]+)/),
+      latencyMs: numberIn(stdout, /latency average = ([\d.]+)/)
+    }
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+}
+
+const numberIn = (text: string, pattern: RegExp): number => {
+  const match = pattern.exec(text)
+  if (match === null) throw new Error(`pgbench said nothing of ${pattern}:\n${text}`)
+  return Number(match[1])
+}

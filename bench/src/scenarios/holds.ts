@@ -1,0 +1,56 @@
+/** Holding distinct seats: token check, seat, reservation, outbox. */
+import type { Effect } from "effect"
+import type { Scenario } from "../scenario.ts"
+import { reservationKind, sqlId, tokenKind } from "../world.ts"
+
+const seatsPerRound = 200_000
+
+/** The same in one statement; client c takes the seats from c × 10,000 on. */
+export const holdScript = (performanceId: string, users: number): string => `
+\\set i :i + 1
+\\set n :client_id * 10000 + :i
+\\set u :n % ${users}
+WITH token AS (
+  SELECT user_id FROM boxoffice.queue_token
+  WHERE token_id = ${sqlId(tokenKind, ":u")} AND state = 'admitted'
+    AND expires_at > clock_timestamp()
+), taken AS (
+  UPDATE boxoffice.seat s
+  SET status = 'held', reservation_id = ${sqlId(reservationKind(performanceId), ":n")},
+    held_until = clock_timestamp() + interval '1 hour', changes = changes + 1
+  FROM token
+  WHERE performance_id = '${performanceId}' AND seat_id = 'S' || :n::bigint
+    AND (status = 'available' OR status = 'held' AND held_until <= clock_timestamp())
+  RETURNING s.*, token.user_id
+), made AS (
+  INSERT INTO boxoffice.reservation (reservation_id, performance_id, user_id, seats, amount,
+    currency, status, held_at, hold_expires_at)
+  SELECT reservation_id, performance_id, user_id,
+    jsonb_build_array(jsonb_build_object('seatId', seat_id, 'section', section, 'row', seat_row,
+      'number', seat_number, 'amount', price::text, 'currency', currency)),
+    price, currency, 'held', clock_timestamp(), held_until
+  FROM taken RETURNING *
+)
+INSERT INTO boxoffice.outbox (aggregate_kind, aggregate_id, type, event, occurred_at)
+SELECT 'reservation', reservation_id::text, 'SeatsHeld',
+  jsonb_build_object('_tag', 'SeatsHeld', 'reservationId', reservation_id, 'performanceId',
+    performance_id, 'userId', user_id, 'seats', seats, 'amount', amount, 'holdExpiresAt',
+    hold_expires_at, 'at', held_at),
+  held_at
+FROM made;
+`
+
+export const holds = (callers: number): Scenario => ({
+  name: "holds of distinct seats",
+  callers,
+  prepare: (world) => world.addPerformance(seatsPerRound),
+  call: (world, performanceId) => (n) =>
+    n >= seatsPerRound
+      ? undefined
+      : (world.office.reservations.hold({
+          ...world.caller(n),
+          performanceId,
+          seatIds: [`S${n}`]
+        }) as Effect.Effect<unknown, unknown>),
+  reference: holdScript
+})

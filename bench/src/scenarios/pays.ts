@@ -1,0 +1,77 @@
+/** Paying for distinct holds from distinct wallets: token, wallet, entries, reservation, seat. */
+import type { Scenario } from "../scenario.ts"
+import { idOf, reservationKind, sqlId, tokenKind } from "../world.ts"
+
+/**
+ * The same in one statement; client c pays the holds from c × share on. A colon is spelt `chr(58)`:
+ * pgbench takes what follows one for a variable.
+ */
+const payScript =
+  (holdsPerRound: number) =>
+  (performanceId: string, users: number): string =>
+    `
+\\set i :i + 1
+\\set n :client_id * ${Math.floor(holdsPerRound / 16)} + :i
+\\set u :n % ${users}
+WITH token AS (
+  UPDATE boxoffice.queue_token SET state = 'completed', ended_at = clock_timestamp()
+  WHERE token_id = ${sqlId(tokenKind, ":u")} AND state = 'admitted'
+    AND expires_at > clock_timestamp()
+  RETURNING token_id, queue_id, user_id
+), confirmed AS (
+  UPDATE boxoffice.reservation r
+  SET status = 'confirmed', confirmed_at = clock_timestamp(), payment_id = reservation_id
+  FROM token
+  WHERE reservation_id = ${sqlId(reservationKind(performanceId), ":n")}
+    AND r.user_id = token.user_id AND status = 'held' AND hold_expires_at > clock_timestamp()
+  RETURNING r.*
+), debited AS (
+  UPDATE boxoffice.wallet w SET balance = balance - amount, version = version + 1
+  FROM confirmed c
+  WHERE w.user_id = c.user_id AND w.balance >= c.amount AND w.currency = c.currency
+  RETURNING w.*
+), entered AS (
+  INSERT INTO boxoffice.transfer (transfer_id, kind, user_id, counter_account, amount, currency,
+    version, balance, reservation_id, made_at)
+  SELECT payment_id, 'payment', d.user_id, 'revenue' || chr(58) || 'bench', -amount, d.currency, d.version,
+    d.balance, reservation_id, confirmed_at
+  FROM confirmed, debited d
+), sold AS (
+  UPDATE boxoffice.seat s SET status = 'sold', held_until = NULL, changes = changes + 1
+  FROM confirmed c
+  WHERE s.performance_id = c.performance_id AND s.seat_id = c.seats -> 0 ->> 'seatId'
+    AND s.reservation_id = c.reservation_id
+)
+INSERT INTO boxoffice.outbox (aggregate_kind, aggregate_id, type, event, occurred_at)
+SELECT 'reservation', reservation_id::text, 'ReservationPaid',
+  jsonb_build_object('_tag', 'ReservationPaid', 'paymentId', payment_id, 'reservationId',
+    reservation_id, 'performanceId', performance_id, 'showId', 'bench', 'userId', user_id,
+    'seatIds', jsonb_build_array(seats -> 0 ->> 'seatId'), 'amount', amount, 'at', confirmed_at),
+  confirmed_at
+FROM confirmed
+UNION ALL
+SELECT 'queue_token', token_id::text, 'QueueTokenCompleted',
+  jsonb_build_object('_tag', 'QueueTokenCompleted', 'tokenId', token_id, 'queueId', queue_id,
+    'userId', user_id, 'at', clock_timestamp()),
+  clock_timestamp()
+FROM token;
+`
+
+export const pays = (callers: number, holdsPerRound: number): Scenario => ({
+  name: "pays from distinct wallets",
+  callers,
+  prepare: async (world) => {
+    const performanceId = await world.addPerformance(holdsPerRound)
+    await world.holdAll(performanceId, holdsPerRound)
+    await world.readmitAll()
+    return performanceId
+  },
+  call: (world, performanceId) => (n) =>
+    n >= holdsPerRound
+      ? undefined
+      : world.office.payments.pay({
+          ...world.caller(n),
+          reservationId: idOf(reservationKind(performanceId), n)
+        }),
+  reference: payScript(holdsPerRound)
+})

@@ -1,0 +1,161 @@
+/** What is benchmarked against: a database with tokens, seats, wallets and holds in it. */
+import { BoxOffice, layerOf, Tickets } from "@boxoffice/core"
+import { SqlStore } from "@boxoffice/sql-store"
+import { PgClient } from "@effect/sql-pg"
+import { Context, Effect, Layer, ManagedRuntime, Redacted } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+
+const signingKey = "benchmark benchmark benchmark benchmark"
+
+export interface World {
+  readonly url: string
+  readonly office: BoxOffice["Service"]
+  readonly query: (statement: string) => Promise<ReadonlyArray<Readonly<Record<string, unknown>>>>
+  /** Makes this many admitted users; the n-th is `caller(n)`. */
+  readonly addUsers: (count: number) => Promise<void>
+  readonly caller: (n: number) => { readonly userId: string; readonly queueToken: string }
+  /** Makes a performance with this many free seats, `S0` and on. */
+  readonly addPerformance: (seats: number) => Promise<string>
+  /** Lets each of the first users hold the seat of its number, by rows alone. */
+  readonly holdAll: (performanceId: string, count: number) => Promise<void>
+  /** Lets every user in again: a payment has completed their token. */
+  readonly readmitAll: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** The id with number n of a kind, the same in SQL and here: see {@link sqlId}. */
+export const idOf = (kind: number, n: number): string =>
+  `${prefixOf(kind)}${n.toString(16).padStart(12, "0")}`
+
+const prefixOf = (kind: number): string => `${kind.toString(16).padStart(8, "0")}-0000-7000-8000-`
+
+/** {@link idOf} in SQL. */
+export const sqlId = (kind: number, n: string): string =>
+  `('${prefixOf(kind)}' || lpad(to_hex(${n}::bigint), 12, '0'))::uuid`
+
+export const tokenKind = 1
+
+/** The kind of the reservations, and of the payments, of a performance of the benchmark. */
+export const reservationKind = (performanceId: string): number =>
+  2 + Number(performanceId.slice("bench-".length))
+
+export const openWorld = async (url: string): Promise<World> => {
+  const sql = PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })
+  const keys = { bench: signingKey }
+  const tickets = Tickets.layer([{ id: "bench", secret: Redacted.make(signingKey) }])
+  const runtime = ManagedRuntime.make(
+    Layer.mergeAll(
+      layerOf({
+        signingKeys: keys,
+        policies: { holdSeconds: 3_600, seatsPerUser: 1_000_000 }
+      }).pipe(Layer.provide(SqlStore.layerUrl({ url, migrate: true, maxConnections: 16 }))),
+      tickets,
+      sql
+    )
+  )
+  const services = await runtime.context()
+  const office = Context.get(services, BoxOffice)
+  const { sign } = Context.get(services, Tickets)
+  const client = Context.get(services, PgClient.PgClient)
+  const query: World["query"] = (statement) =>
+    runtime.runPromise(
+      client.unsafe(statement) as Effect.Effect<
+        ReadonlyArray<Readonly<Record<string, unknown>>>,
+        SqlError
+      >
+    )
+
+  await Effect.runPromise(
+    Effect.gen(function* () {
+      yield* office.queue.create({
+        queueId: "bench",
+        settings: { maxActive: 2_000_000_000, admitPerMinute: 2_000_000_000 }
+      })
+      yield* office.catalog.addShow({
+        showId: "bench" as never,
+        title: "Benchmark",
+        queueId: "bench" as never,
+        salesOpenAt: null,
+        salesCloseAt: null
+      })
+    })
+  )
+
+  let users = 0
+  let performances = 0
+  return {
+    url,
+    office,
+    query,
+    caller: (n) => {
+      const userId = `u${n % users}`
+      const tokenId = idOf(tokenKind, n % users)
+      return {
+        userId,
+        queueToken: sign({ queueId: "bench", userId, tokenId } as Parameters<typeof sign>[0])
+      }
+    },
+    addUsers: async (count) => {
+      const range = `generate_series(${users}, ${users + count - 1}) AS n`
+      // Charged once, through the ledger as the schema demands it.
+      await query(`
+        INSERT INTO boxoffice.queue_token (token_id, queue_id, user_id, number, state, claimed,
+          joined_at, admitted_at, expires_at)
+        SELECT ${sqlId(tokenKind, "n")}, 'bench', 'u' || n, n + 1, 'admitted', true,
+          now(), now() - interval '1 hour', now() + interval '1 day'
+        FROM ${range}`)
+      await query(`
+        WITH wallets AS (
+          INSERT INTO boxoffice.wallet (user_id, currency, balance, version)
+          SELECT 'u' || n, 'KRW', 1000000000, 1 FROM ${range}
+        )
+        INSERT INTO boxoffice.transfer (transfer_id, kind, user_id, counter_account, amount,
+          currency, version, balance, made_at)
+        SELECT gen_random_uuid(), 'charge', 'u' || n, 'cash', 1000000000, 'KRW', 1, 1000000000,
+          now()
+        FROM ${range}`)
+      users += count
+      await query("UPDATE boxoffice.queue SET session_seconds = 86400")
+      await query("VACUUM ANALYZE")
+    },
+    addPerformance: async (seats) => {
+      const performanceId = `bench-${performances++}`
+      await query(`
+        INSERT INTO boxoffice.performance (performance_id, show_id, starts_at, time_zone)
+        VALUES ('${performanceId}', 'bench', '2999-01-01', 'UTC')`)
+      await query(`
+        INSERT INTO boxoffice.seat (performance_id, seat_id, ordinal, section, seat_row,
+          seat_number, price, currency, status)
+        SELECT '${performanceId}', 'S' || n, n, 'Stalls', 'R', n, 1000, 'KRW', 'available'
+        FROM generate_series(0, ${seats - 1}) AS n`)
+      await query("VACUUM ANALYZE boxoffice.seat")
+      await query("CHECKPOINT")
+      return performanceId
+    },
+    holdAll: async (performanceId, count) => {
+      const round = reservationKind(performanceId)
+      await query(`
+        WITH held AS (
+          UPDATE boxoffice.seat SET status = 'held', held_until = now() + interval '1 hour',
+            reservation_id = ${sqlId(round, "ordinal")}
+          WHERE performance_id = '${performanceId}' AND ordinal < ${count}
+          RETURNING *
+        )
+        INSERT INTO boxoffice.reservation (reservation_id, performance_id, user_id, seats, amount,
+          currency, status, held_at, hold_expires_at)
+        SELECT reservation_id, performance_id, 'u' || ordinal % ${users},
+          jsonb_build_array(jsonb_build_object('seatId', seat_id, 'section', section,
+            'row', seat_row, 'number', seat_number, 'amount', price::text, 'currency', currency)),
+          price, currency, 'held', now(), held_until
+        FROM held`)
+      await query("VACUUM ANALYZE boxoffice.seat, boxoffice.reservation")
+      await query("CHECKPOINT")
+    },
+    readmitAll: async () => {
+      await query("UPDATE boxoffice.queue_token SET state = 'admitted', ended_at = NULL")
+      await query("VACUUM ANALYZE boxoffice.queue_token")
+      await query("CHECKPOINT")
+    },
+    close: () => runtime.dispose()
+  }
+}
