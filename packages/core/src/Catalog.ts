@@ -33,6 +33,14 @@ export interface ShowsPage {
   readonly next: ShowId | null
 }
 
+/** A host's own names come as plain text, and are checked. */
+type Plain<Row> = {
+  readonly [Key in keyof Row]: Row[Key] extends string ? string : Row[Key]
+}
+export type ShowInput = Plain<Show>
+export type PerformanceInput = Plain<Performance>
+export type SeatInput = Plain<NewSeat>
+
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
 
 export class Catalog extends Context.Service<
@@ -57,10 +65,10 @@ export class Catalog extends Context.Service<
       showId: string
     ) => Effect.Effect<ReadonlyArray<PerformanceReading>, ShowNotFound | StoreUnavailable>
     readonly addShow: (
-      show: typeof Show.Type
+      show: ShowInput
     ) => Effect.Effect<Show, AlreadyExists | QueueNotFound | RequestInvalid | StoreUnavailable>
     readonly addPerformance: (
-      performance: typeof Performance.Type
+      performance: PerformanceInput
     ) => Effect.Effect<
       Performance,
       AlreadyExists | ShowNotFound | RequestInvalid | StoreUnavailable
@@ -68,7 +76,7 @@ export class Catalog extends Context.Service<
     /** Adds seats, all or none, 1 to 100,000 at a time. They keep the order they come in. */
     readonly addSeats: (input: {
       readonly performanceId: string
-      readonly seats: ReadonlyArray<NewSeat>
+      readonly seats: ReadonlyArray<SeatInput>
     }) => Effect.Effect<
       void,
       AlreadyExists | PerformanceNotFound | RequestInvalid | StoreUnavailable
@@ -108,7 +116,8 @@ export class Catalog extends Context.Service<
 
       const availableDates = Effect.fn("Catalog.availableDates")(function* (input: DatesInput) {
         const { showId, ...caller } = yield* checkDates(input)
-        yield* gate.passToRead("dates", caller, { showId: showId as ShowId })
+        const about = isCatalogKey(showId) ? { showId: showId as ShowId } : undefined
+        yield* gate.passToRead("dates", caller, about)
         const read = yield* readPerformances(showId)
         return toAvailableDates(showId as ShowId, read.performances, read.now)
       })
@@ -116,13 +125,14 @@ export class Catalog extends Context.Service<
       const availableSeats = Effect.fn("Catalog.availableSeats")(function* (input: SeatsInput) {
         const { performanceId, status, ...caller } = yield* checkSeats(input)
         const id = performanceId as PerformanceId
-        yield* gate.passToRead("seats", caller, { performanceId: id })
-        const read = isCatalogKey(id) ? yield* store.seats(id) : undefined
+        const exists = isCatalogKey(id)
+        yield* gate.passToRead("seats", caller, exists ? { performanceId: id } : undefined)
+        const read = exists ? yield* store.seats(id) : undefined
         if (read === undefined) return yield* new PerformanceNotFound()
         return toSeatMap(read, status === "all")
       })
 
-      const addShow = Effect.fn("Catalog.addShow")(function* (input: typeof Show.Type) {
+      const addShow = Effect.fn("Catalog.addShow")(function* (input: ShowInput) {
         const show = yield* checkShow(input)
         const { salesOpenAt, salesCloseAt } = show
         if (salesOpenAt !== null && salesCloseAt !== null && salesCloseAt <= salesOpenAt) {
@@ -136,7 +146,7 @@ export class Catalog extends Context.Service<
       })
 
       const addPerformance = Effect.fn("Catalog.addPerformance")(function* (
-        input: typeof Performance.Type
+        input: PerformanceInput
       ) {
         const performance = yield* checkPerformance(input)
         const added = yield* store.addPerformance(performance)
@@ -147,7 +157,7 @@ export class Catalog extends Context.Service<
 
       const addSeats = Effect.fn("Catalog.addSeats")(function* (input: {
         readonly performanceId: string
-        readonly seats: ReadonlyArray<NewSeat>
+        readonly seats: ReadonlyArray<SeatInput>
       }) {
         const { performanceId, seats } = yield* checkNewSeats(input)
         const added = yield* store.addSeats(performanceId, seats)

@@ -27,7 +27,6 @@ export interface LaneOptions<C, A> {
 interface Waiting<C, A> {
   readonly command: C
   readonly resume: (outcome: Effect.Effect<A, Overloaded | StoreUnavailable>) => void
-  dropped: boolean
 }
 
 const overloaded = Effect.suspend(() => Effect.fail(new Overloaded({ retryAfterSeconds: 1 })))
@@ -37,7 +36,8 @@ export const makeCommandLane = <C, A>(
   options: LaneOptions<C, A>
 ): Effect.Effect<CommandLane<C, A>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    let waiting: Array<Waiting<C, A>> = []
+    // In order of submission. A set, so that a command is dropped from wherever it stands.
+    const waiting = new Set<Waiting<C, A>>()
     let running = false
     let closed = false
     let whenIdle: (() => void) | undefined
@@ -46,17 +46,18 @@ export const makeCommandLane = <C, A>(
 
     const take = (): Array<Waiting<C, A>> => {
       const batch: Array<Waiting<C, A>> = []
-      let seen = 0
-      while (seen < waiting.length && batch.length < options.batchSize) {
-        const entry = waiting[seen++]!
-        if (!entry.dropped) batch.push(entry)
+      for (const entry of waiting) {
+        if (batch.length === options.batchSize) break
+        batch.push(entry)
+        waiting.delete(entry)
       }
-      waiting = waiting.slice(seen)
       return batch
     }
 
     const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
       options.run(batch.map((entry) => entry.command)).pipe(
+        // A batch is nobody's child: it is for all of its callers.
+        Effect.withSpan("CommandLane.batch", { root: true, attributes: { size: batch.length } }),
         Effect.exit,
         Effect.flatMap((exit) => {
           if (Exit.isSuccess(exit)) {
@@ -78,10 +79,7 @@ export const makeCommandLane = <C, A>(
     const loop: Effect.Effect<void> = Effect.gen(function* () {
       // Commands that were submitted in the same turn as the first travel with it.
       yield* Effect.yieldNow
-      while (waiting.length > 0) {
-        const batch = take()
-        if (batch.length > 0) yield* runBatch(batch)
-      }
+      while (waiting.size > 0) yield* runBatch(take())
       running = false
       whenIdle?.()
     })
@@ -90,7 +88,7 @@ export const makeCommandLane = <C, A>(
       Effect.callback<void>((resume) => {
         closed = true
         for (const entry of waiting) entry.resume(overloaded)
-        waiting = []
+        waiting.clear()
         if (!running) return resume(Effect.void)
         whenIdle = () => resume(Effect.void)
       })
@@ -99,16 +97,14 @@ export const makeCommandLane = <C, A>(
     return {
       submit: (command) =>
         Effect.callback((resume) => {
-          if (closed || waiting.length >= options.capacity) return resume(overloaded)
-          const entry: Waiting<C, A> = { command, resume, dropped: false }
-          waiting.push(entry)
+          if (closed || waiting.size >= options.capacity) return resume(overloaded)
+          const entry: Waiting<C, A> = { command, resume }
+          waiting.add(entry)
           if (!running) {
             running = true
             fork(loop)
           }
-          return Effect.sync(() => {
-            entry.dropped = true
-          })
+          return Effect.sync(() => waiting.delete(entry))
         })
     }
   })

@@ -4,9 +4,10 @@
  */
 import { createHash } from "node:crypto"
 import { Effect, Result } from "effect"
+import { commandIdOf, newCommandId } from "./CommandIds.ts"
 import { PerformanceNotFound, SeatNotFound } from "./catalog/errors.ts"
 import { IdempotencyConflict } from "./Errors.ts"
-import { type CommandId, commandIdOf, newCommandId, type UserId } from "./Ids.ts"
+import type { CommandId, UserId } from "./Ids.ts"
 import { PaymentNotFound } from "./payment/errors.ts"
 import type { Rows } from "./Rows.ts"
 import {

@@ -1,12 +1,10 @@
 /**
- * Branded identifiers, and how new ones are made.
+ * Branded identifiers. How new ones are made is in `CommandIds.ts`: this much runs in a browser.
  *
  * The catalogue (queues, shows, performances, seats) is named by the host: short readable keys.
  * What the engine makes (tokens, reservations, transfers) is a UUID: the id of its command.
  */
-import { createHash } from "node:crypto"
 import { Schema } from "effect"
-import { v7 } from "uuid"
 
 const catalogKey = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$/
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -62,27 +60,3 @@ export const isUuid = (text: string): boolean => uuid.test(text)
 
 /** Whether a text could be a key of the catalogue. What cannot be one does not exist. */
 export const isCatalogKey = (text: string): boolean => catalogKey.test(text)
-
-/** A fresh command id: UUIDv7, so that primary keys grow in order of time. */
-export const newCommandId = (): CommandId => v7() as CommandId
-
-/**
- * The command id that stands for a caller's idempotency key. The same user, operation and key
- * always give the same id, so a retry finds what the first attempt recorded.
- */
-export const commandIdOf = (userId: string, operation: string, key: string): CommandId => {
-  const digest = createHash("sha256")
-    .update(JSON.stringify([userId, operation, key]))
-    .digest()
-  // Version 8 (RFC 9562: custom) and the standard variant.
-  digest[6] = (digest[6]! & 0x0f) | 0x80
-  digest[8] = (digest[8]! & 0x3f) | 0x80
-  const hex = digest.toString("hex", 0, 16)
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    hex.slice(12, 16),
-    hex.slice(16, 20),
-    hex.slice(20)
-  ].join("-") as CommandId
-}

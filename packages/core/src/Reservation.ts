@@ -80,7 +80,7 @@ export class Reservations extends Context.Service<
           ...seatIds.toSorted()
         ])
         const settled = yield* holds.submit({
-          key: performanceId,
+          key: `${performanceId}/${seatIds[0]}`,
           names: (names) => {
             if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
             if (ticket !== undefined) names.tokens.add(ticket.tokenId)

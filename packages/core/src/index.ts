@@ -14,6 +14,7 @@
  */
 export * from "./BoxOffice.ts"
 export * from "./Catalog.ts"
+export * from "./CommandIds.ts"
 export * from "./catalog/errors.ts"
 export * from "./catalog/model.ts"
 export * from "./Errors.ts"

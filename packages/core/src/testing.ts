@@ -1,7 +1,33 @@
-/** For tests: the engine without a database. @module */
+/** For tests: the engine without a database, and its rules without the engine. @module */
+export { decidePay, decideRefund } from "./payment/decide.ts"
+export { decideAdmissions, decideExpiries, decideJoin, decideLeave } from "./queue/decide.ts"
+export { decideGate, decidePresence } from "./queue/gate.ts"
+export { decideExpiry, decideHold, decideRelease } from "./reservation/decide.ts"
+export {
+  performanceRow,
+  queueRow,
+  type RowFields,
+  reservationRow,
+  seatRow,
+  seatsOf,
+  testId,
+  testStart,
+  tokenRow,
+  toSeat,
+  walletRow,
+  won
+} from "./testing/builders.ts"
 export {
   type ConformanceHarness,
   type ConformanceTest,
   conformanceTests
 } from "./testing/conformance.ts"
 export { layerMemory } from "./testing/MemoryStore.ts"
+export {
+  type Decision,
+  type Given,
+  type GivenRows,
+  given,
+  type Outcome
+} from "./testing/scenario.ts"
+export { decideCharge } from "./wallet/decide.ts"

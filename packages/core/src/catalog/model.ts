@@ -4,7 +4,9 @@ import { PerformanceId, QueueId, SeatId, ShowId } from "../Ids.ts"
 import { Amount, Money } from "../Money.ts"
 
 const Instant = Schema.DateFromString
-const label = Schema.String.check(Schema.isBetweenLength(1, 64))
+// No control characters: no store has to keep them, and no screen has to show them.
+const visible = Schema.isPattern(/^[^\p{Cc}\p{Cs}]*$/u)
+const label = Schema.String.check(Schema.isBetweenLength(1, 64), visible)
 
 /** Whether the runtime knows this IANA time zone. */
 const isTimeZone = (zone: string): boolean => {
@@ -25,7 +27,7 @@ export const TimeZone = Schema.String.check(
 /** What is on sale, such as a concert, behind one queue. */
 export const Show = Schema.Struct({
   showId: ShowId,
-  title: Schema.String.check(Schema.isBetweenLength(1, 200)),
+  title: Schema.String.check(Schema.isBetweenLength(1, 200), visible),
   queueId: QueueId,
   /** Seats can be booked from this instant; `null` for from the start. */
   salesOpenAt: Schema.NullOr(Instant),

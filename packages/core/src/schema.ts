@@ -1,0 +1,39 @@
+/**
+ * What goes over the wire: models, errors and ids as schemas, with nothing behind them that a
+ * browser lacks.
+ *
+ * @module
+ */
+export * from "./catalog/errors.ts"
+export {
+  AvailableDates,
+  BookablePerformance,
+  NewSeat,
+  Performance,
+  Seat,
+  SeatMap,
+  SeatOnMap,
+  SeatStatus,
+  Show,
+  TimeZone
+} from "./catalog/model.ts"
+export * from "./Errors.ts"
+export * from "./Ids.ts"
+export { IdempotencyKey, Name, PageLimit, toRequestInvalid } from "./Input.ts"
+export * from "./Money.ts"
+export { QueueSettings } from "./Policies.ts"
+export * from "./payment/errors.ts"
+export * from "./payment/model.ts"
+export * from "./queue/errors.ts"
+export {
+  JoinedQueue,
+  Queue,
+  QueueMode,
+  QueueTokenStatus,
+  queueTokenStatusFields,
+  TokenState
+} from "./queue/model.ts"
+export * from "./reservation/errors.ts"
+export { Reservation, ReservationStatus } from "./reservation/model.ts"
+export * from "./wallet/errors.ts"
+export { Balance, Charge, TransferKind, WalletEntry } from "./wallet/model.ts"

@@ -1,0 +1,54 @@
+/** What a database error means for a batch, and for its caller. */
+import { StoreUnavailable } from "@boxoffice/core"
+import type { SqlError } from "effect/sql/SqlError"
+
+/** The server's SQLSTATE; undefined where the connection failed, which has codes of its own. */
+const sqlState = (error: SqlError): string | undefined =>
+  error.reason._tag === "ConnectionError"
+    ? undefined
+    : (error.reason.cause as { readonly code?: string } | undefined)?.code
+
+const constraint = (error: SqlError): string | undefined =>
+  (error.reason.cause as { readonly constraint?: string } | undefined)?.constraint
+
+/** Keys of which two nodes may insert the same: the second one sees the first's row next time. */
+const sharedKeys = new Set([
+  "queue_token_pkey",
+  "queue_token_live_once",
+  "wallet_pkey",
+  "reservation_pkey",
+  "transfer_pkey",
+  "command_outcome_pkey"
+])
+
+/**
+ * Whether running the batch again on fresh rows should help: the server asked for it (40001,
+ * 40P01), another node was first, or a prepared statement was made for tables of before a
+ * migration (0A000) or is gone (26000).
+ */
+export const isContention = (error: SqlError): boolean => {
+  const state = sqlState(error)
+  if (state === "23505") return sharedKeys.has(constraint(error) ?? "")
+  return state === "40001" || state === "40P01" || state === "0A000" || state === "26000"
+}
+
+/** Whether the connection went away, so that a statement that was sent may have run, or not. */
+export const isConnectionLost = (error: SqlError): boolean =>
+  // 57P: the server is being shut down, and closes the connection by itself.
+  error.reason._tag === "ConnectionError" || (sqlState(error)?.startsWith("57P") ?? false)
+
+/** No memory or connections left; a lock, statement or transaction timed out; a standby. */
+const passing = /^(53|55P03|57014|25006|25P03|25P04)/
+
+export const unavailable = (error: SqlError): StoreUnavailable =>
+  new StoreUnavailable({
+    retryable:
+      isConnectionLost(error) || isContention(error) || passing.test(sqlState(error) ?? ""),
+    cause: error
+  })
+
+/** Whether a row with that key is there already. */
+export const isDuplicate = (error: SqlError): boolean => sqlState(error) === "23505"
+
+/** Whether what the row refers to is not there. */
+export const isOrphan = (error: SqlError): boolean => sqlState(error) === "23503"

@@ -1,0 +1,18 @@
+import type { Query } from "../Query.ts"
+
+export interface Moment {
+  /** Milliseconds since 1970. */
+  readonly now: number
+  /** The transaction, by which a lost commit is found again. */
+  readonly xid: string
+}
+
+/**
+ * The time, in a statement of its own behind all locks: a hold may have lapsed while they waited.
+ * The xid costs nothing, since a transaction that has locked rows has one.
+ */
+export const readClock: Query<Moment> = {
+  sql: "SELECT date_trunc('milliseconds', clock_timestamp()), pg_current_xact_id()::text",
+  params: [],
+  read: ([row]) => ({ now: row![0].getTime(), xid: row![1] })
+}

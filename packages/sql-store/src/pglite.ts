@@ -1,0 +1,50 @@
+/**
+ * Postgres in process, with nothing to install: PGlite behind the same driver as a server.
+ *
+ * @module
+ */
+
+import { PgClient } from "@effect/sql-pg"
+import { PGlite } from "@electric-sql/pglite"
+import { Effect, type Layer } from "effect"
+import type { SqlClient } from "effect/sql"
+import { ConnectionError, SqlError } from "effect/sql/SqlError"
+import { makeStreams } from "./pglite/stream.ts"
+
+export interface PgliteOptions {
+  /** Where the data is kept; in memory where it is left out. */
+  readonly dataDir?: string | undefined
+}
+
+/**
+ * A client over a PGlite of its own, which ends with the layer. Provide it to `SqlStore.layer`.
+ *
+ * There is one backend. Connections take turns, each for a statement or a whole transaction, so
+ * that nothing runs side by side, and a transaction must not wait for another connection.
+ */
+export const layerPglite = ({
+  dataDir
+}: PgliteOptions = {}): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> =>
+  PgClient.layerFrom(
+    Effect.gen(function* () {
+      const db = yield* Effect.acquireRelease(open(dataDir), (db) =>
+        Effect.promise(() => db.close())
+      )
+      return yield* PgClient.make({
+        stream: makeStreams(db),
+        // A URL or PG* variables of the environment must not lead elsewhere.
+        username: "postgres",
+        database: "postgres",
+        maxConnections: 2
+      })
+    })
+  )
+
+const open = (dataDir: string | undefined) =>
+  Effect.tryPromise({
+    try: () => PGlite.create(dataDir === undefined ? {} : { dataDir }),
+    catch: (cause) =>
+      new SqlError({
+        reason: new ConnectionError({ cause, message: "PGlite did not start", operation: "open" })
+      })
+  })

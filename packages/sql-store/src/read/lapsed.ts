@@ -1,0 +1,40 @@
+import type { Lapsed } from "@boxoffice/core"
+import type { Query } from "../Query.ts"
+import type { SchemaName } from "../schemaName.ts"
+
+/** What has lapsed and is not tidied yet, and queues that could let somebody in. */
+export const readLapsed = (schema: SchemaName) => {
+  const sql = `
+    WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
+    SELECT
+      ARRAY(
+        SELECT r.reservation_id FROM ${schema}.reservation r
+        WHERE r.status = 'held' AND r.hold_expires_at <= clock.now
+        ORDER BY r.hold_expires_at LIMIT $1::int8
+      ),
+      ARRAY(
+        SELECT q.queue_id FROM ${schema}.queue q
+        WHERE EXISTS (
+          SELECT FROM ${schema}.queue_token t
+          WHERE t.queue_id = q.queue_id AND t.state = 'admitted' AND t.expires_at <= clock.now
+        ) OR (
+          q.mode <> 'paused' AND EXISTS (
+            SELECT FROM ${schema}.queue_token t
+            WHERE t.queue_id = q.queue_id AND t.state = 'waiting'
+          ) AND q.max_active > (
+            SELECT count(*) FROM ${schema}.queue_token t
+            WHERE t.queue_id = q.queue_id AND t.state = 'admitted' AND t.expires_at > clock.now
+          ) AND q.admit_per_minute > (
+            SELECT count(*) FROM ${schema}.queue_token t
+            WHERE t.queue_id = q.queue_id AND t.admitted_at > clock.now - interval '60 seconds'
+          )
+        )
+        ORDER BY q.queue_id LIMIT $1::int8
+      )
+    FROM clock`
+  return (limit: number): Query<Lapsed> => ({
+    sql,
+    params: [BigInt(limit)],
+    read: ([row]) => ({ reservations: row![0], queues: row![1] })
+  })
+}

@@ -1,0 +1,34 @@
+import type { Page, Show, ShowId } from "@boxoffice/core"
+import type { Query, Row } from "../Query.ts"
+import type { SchemaName } from "../schemaName.ts"
+
+const columns = "show_id, title, queue_id, sales_open_at, sales_close_at"
+
+const showOf = ([showId, title, queueId, salesOpenAt, salesCloseAt]: Row): Show => ({
+  showId,
+  title,
+  queueId,
+  salesOpenAt,
+  salesCloseAt
+})
+
+export const readShow = (schema: SchemaName) => {
+  const sql = `SELECT ${columns} FROM ${schema}.show WHERE show_id = $1::text`
+  return (showId: ShowId): Query<Show | undefined> => ({
+    sql,
+    params: [showId],
+    read: ([row]) => row && showOf(row)
+  })
+}
+
+/** By id. */
+export const readShows = (schema: SchemaName) => {
+  const sql = `
+    SELECT ${columns} FROM ${schema}.show
+    WHERE show_id > $1::text COLLATE "C" ORDER BY show_id LIMIT $2::int8`
+  return ({ after, limit }: Page<ShowId>): Query<ReadonlyArray<Show>> => ({
+    sql,
+    params: [after ?? "", BigInt(limit)],
+    read: (rows) => rows.map(showOf)
+  })
+}

@@ -1,0 +1,73 @@
+/** All saves of a batch, and its end. */
+
+import type { Changes, UserId, WalletRow } from "@boxoffice/core"
+import type { PgConnection } from "@effect/sql-pg"
+import type { Effect } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+import { Flight, type Query } from "../Query.ts"
+import type { SchemaName } from "../schemaName.ts"
+import { insertEvents } from "./events.ts"
+import { insertOutcomes } from "./outcomes.ts"
+import { saveQueues } from "./queues.ts"
+import { insertReservations, updateReservations } from "./reservations.ts"
+import { saveSeats } from "./seats.ts"
+import { insertTokens, updateTokens } from "./tokens.ts"
+import { insertTransfers } from "./transfers.ts"
+import { insertWallets, updateWallets } from "./wallets.ts"
+
+const end = (sql: string): Query<void> => ({ sql, params: [], read: () => {}, unprepared: true })
+const commit = end("COMMIT")
+// A batch that changed nothing has nothing to make durable: this spares the wait for the disk.
+const rollback = end("ROLLBACK")
+
+/**
+ * Saves and commits, in one round trip.
+ *
+ * Every row that is updated was locked before. What can still wait for another batch is an insert
+ * with a key that the other inserts as well: of tokens, wallets and outcomes, in this order
+ * everywhere, and by key within each. So this part of the locks has one order too.
+ */
+export const makeSave = (schema: SchemaName) => {
+  const queues = saveQueues(schema)
+  const newTokens = insertTokens(schema)
+  const tokens = updateTokens(schema)
+  const newWallets = insertWallets(schema)
+  const wallets = updateWallets(schema)
+  const newReservations = insertReservations(schema)
+  const transfers = insertTransfers(schema)
+  const reservations = updateReservations(schema)
+  const seats = saveSeats(schema)
+  const outcomes = insertOutcomes(schema)
+  const events = insertEvents(schema)
+
+  return (
+    connection: PgConnection.PgConnection,
+    changes: Changes,
+    isOldWallet: (userId: UserId) => boolean
+  ): Effect.Effect<void, SqlError> => {
+    const flight = new Flight()
+    const add = <A>(rows: ReadonlyArray<A>, query: (rows: ReadonlyArray<A>) => Query<void>) => {
+      if (rows.length > 0) flight.add(query(rows))
+    }
+    const isOld = (wallet: WalletRow) => isOldWallet(wallet.userId)
+
+    add(changes.queues, queues)
+    // A live token that ended makes room for the user's next one.
+    add(changes.tokens, tokens)
+    add(changes.newTokens, newTokens)
+    add(
+      changes.wallets.filter((wallet) => !isOld(wallet)),
+      newWallets
+    )
+    add(changes.wallets.filter(isOld), wallets)
+    add(changes.newReservations, newReservations)
+    // A payment exists before its reservation says so, and that before its seats are sold or free.
+    add(changes.transfers, transfers)
+    add(changes.reservations, reservations)
+    add(changes.seats, seats)
+    add(changes.outcomes, outcomes)
+    add(changes.events, events)
+    flight.add(flight.isEmpty ? rollback : commit)
+    return flight.run(connection)
+  }
+}

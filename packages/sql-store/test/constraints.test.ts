@@ -1,0 +1,223 @@
+import { beforeEach, describe, expect, test } from "vitest"
+import { charge, hold, id, openDatabase, pay, refund, type Sql, seedCatalog } from "./support.ts"
+
+// What the schema refuses to anybody, by raw SQL as its owner: each line breaks one rule.
+
+let sql: Sql
+let ids: { held: string; paid: string; payment: string; refunded: string; free: string }
+
+beforeEach(async () => {
+  const database = await openDatabase()
+  sql = database.sql
+  await seedCatalog(database)
+  await charge(database, "ann", 100_000n)
+  await charge(database, "bob", 100_000n)
+  const held = await hold(database, "ann", ["A-1"])
+  const paid = await hold(database, "ann", ["A-2", "A-3"])
+  const payment = await pay(database, "ann", paid)
+  const refunded = await hold(database, "bob", ["A-4"])
+  await pay(database, "bob", refunded)
+  await refund(database, "bob", refunded)
+  ids = { held, paid, payment, refunded, free: id.reservation() }
+  await sql("SET search_path = boxoffice")
+  await sql(`
+    INSERT INTO queue_token (token_id, queue_id, user_id, number, state, claimed, joined_at)
+    VALUES (gen_random_uuid(), 'q', 'ann', 1, 'waiting', false, now())`)
+})
+
+const refusal = async (statement: string): Promise<string> => {
+  try {
+    await sql("BEGIN")
+    await sql(statement)
+    await sql("COMMIT")
+    return "nothing refused it"
+  } catch (error) {
+    const { cause } = (error as { reason: { cause: { constraint?: string } } }).reason
+    return cause.constraint ?? String(cause)
+  } finally {
+    await sql("ROLLBACK")
+  }
+}
+
+const token = (state: string, columns = "", values = "") => `
+  INSERT INTO queue_token (token_id, queue_id, user_id, number, state, claimed, joined_at${columns})
+  VALUES (gen_random_uuid(), 'q', 'eve', 9, '${state}', false, now()${values})`
+const seat = (change: string, which = "A-1") =>
+  `UPDATE seat SET ${change} WHERE performance_id = 'p' AND seat_id = '${which}'`
+const reservation =
+  (change: string, which: "held" | "paid" = "held") =>
+  () =>
+    `UPDATE reservation SET ${change} WHERE reservation_id = '${ids[which]}'`
+const wallet = (change: string) => `UPDATE wallet SET ${change} WHERE user_id = 'bob'`
+/** Bob's wallet is at version 3 with 100,000. */
+const transfer = (values: string) => `
+  INSERT INTO transfer (transfer_id, kind, counter_account, reservation_id, user_id, amount,
+    version, balance, currency, made_at)
+  VALUES (gen_random_uuid(), ${values}, 'KRW', now())`
+
+const rules: ReadonlyArray<readonly [constraint: string, statement: string | (() => string)]> = [
+  ["queue_pkey", "INSERT INTO queue SELECT * FROM queue"],
+  ["queue_mode_known", "UPDATE queue SET mode = 'ajar'"],
+  ["queue_settings_positive", "UPDATE queue SET max_active = 0"],
+  ["queue_next_number_positive", "UPDATE queue SET next_number = 0"],
+  ["queue_token_in_queue", token("waiting").replace("'q'", "'nowhere'")],
+  ["queue_token_number_once", token("waiting").replace("9", "1")],
+  ["queue_token_live_once", token("waiting").replace("eve", "ann")],
+  ["queue_token_state_known", token("napping")],
+  ["queue_token_state_instants", token("waiting", ", admitted_at", ", now()")],
+  ["queue_token_state_instants", token("admitted", ", admitted_at", ", now()")],
+  ["queue_token_state_instants", token("completed", ", ended_at", ", now()")],
+  ["queue_token_state_instants", token("left")],
+  ["queue_token_state_instants", token("expired", ", ended_at", ", now()")],
+  ["show_behind_queue", "UPDATE show SET queue_id = 'nowhere'"],
+  ["show_sales_window", "UPDATE show SET sales_open_at = now(), sales_close_at = now()"],
+  ["performance_of_show", "UPDATE performance SET show_id = 'nowhere'"],
+  ["seat_of_performance", "DELETE FROM performance"],
+  ["reservation_has_seats", reservation("seats = '[]'")],
+  ["reservation_amount_not_negative", reservation("amount = -1")],
+  ["reservation_currency_code", reservation("currency = 'won'")],
+  ["reservation_hold_ends_later", reservation("hold_expires_at = held_at")],
+  ["reservation_status_known", reservation("status = 'lost'")],
+  ["reservation_status_instants", reservation("status = 'confirmed'")],
+  ["reservation_status_instants", reservation("status = 'expired'")],
+  ["reservation_status_instants", reservation("status = 'held'", "paid")],
+  ["reservation_status_instants", reservation("ended_at = now()", "paid")],
+  [
+    "reservation_payment_once",
+    () => `
+      UPDATE reservation SET status = 'confirmed', confirmed_at = now(),
+        payment_id = '${ids.payment}' WHERE reservation_id = '${ids.held}'`
+  ],
+  [
+    "reservation_paid_by_transfer",
+    reservation("status = 'confirmed', confirmed_at = now(), payment_id = gen_random_uuid()")
+  ],
+  // A seat has one row, and its row one owner.
+  ["seat_pkey", "INSERT INTO seat SELECT * FROM seat WHERE seat_id = 'A-1'"],
+  ["seat_status_owner", seat("reservation_id = NULL")],
+  ["seat_status_owner", seat("held_until = NULL")],
+  ["seat_status_owner", seat("status = 'sold'")],
+  ["seat_status_owner", seat("status = 'available'")],
+  ["seat_status_owner", seat("status = 'blocked'")],
+  ["seat_status_known", seat("status = 'lost', reservation_id = NULL, held_until = NULL")],
+  ["seat_of_reservation", seat("reservation_id = gen_random_uuid()")],
+  ["seat_price_not_negative", seat("price = -1")],
+  ["seat_currency_code", seat("currency = 'won'")],
+  // A sold seat stays its owner's, in one statement and in two.
+  ["seat_sold_owner_is_final", () => seat(`reservation_id = '${ids.held}'`, "A-2")],
+  ["seat_sold_owner_is_final", seat("status = 'held', held_until = now()", "A-2")],
+  ["seat_sold_owner_is_final", seat("status = 'available', reservation_id = NULL", "A-2")],
+  ["seat_sold_owner_is_final", seat("status = 'blocked', reservation_id = NULL", "A-2")],
+  ["seat_sold_owner_is_final", seat("seat_id = 'elsewhere'", "A-2")],
+  ["seat_sold_owner_is_final", "DELETE FROM seat WHERE seat_id = 'A-2'"],
+  ["wallet_not_negative", wallet("balance = -1")],
+  ["wallet_currency_code", wallet("currency = 'won'")],
+  ["wallet_version_positive", wallet("version = 0")],
+  // A balance is what the ledger says, to the last unit.
+  ["wallet_is_what_the_ledger_says", wallet("balance = balance + 1")],
+  ["wallet_is_what_the_ledger_says", wallet("version = version - 1")],
+  ["wallet_is_what_the_ledger_says", "INSERT INTO wallet VALUES ('eve', 'KRW', 1000000, 1)"],
+  ["transfer_is_append_only", "UPDATE transfer SET amount = amount + 1"],
+  ["transfer_is_append_only", "UPDATE transfer SET made_at = now() WHERE false"],
+  ["transfer_is_append_only", "DELETE FROM transfer"],
+  ["transfer_is_append_only", "TRUNCATE transfer CASCADE"],
+  ["transfer_of_wallet", transfer("'charge', 'cash', NULL, 'eve', 5, 1, 5")],
+  ["transfer_version_once", transfer("'charge', 'cash', NULL, 'bob', 5, 3, 5")],
+  ["transfer_version_positive", transfer("'charge', 'cash', NULL, 'bob', 5, 0, 5")],
+  ["transfer_first_starts_at_zero", transfer("'charge', 'cash', NULL, 'bob', 5, 1, 6")],
+  ["transfer_follows_the_one_before", transfer("'charge', 'cash', NULL, 'bob', 5, 4, 100006")],
+  ["transfer_follows_the_one_before", transfer("'charge', 'cash', NULL, 'bob', 5, 9, 100005")],
+  [
+    "transfer_follows_the_one_before",
+    transfer("'charge', 'cash', NULL, 'bob', 5, 4, 100005").replace("KRW", "USD")
+  ],
+  [
+    "transfer_balance_not_negative",
+    () => transfer(`'payment', 'revenue:show', '${ids.held}', 'bob', -100001, 4, -1`)
+  ],
+  [
+    "transfer_currency_code",
+    transfer("'charge', 'cash', NULL, 'bob', 5, 4, 100005").replace("KRW", "won")
+  ],
+  ["transfer_kind_known", transfer("'gift', 'revenue:x', NULL, 'bob', 5, 4, 100005")],
+  ["transfer_sign_by_kind", transfer("'charge', 'cash', NULL, 'bob', -5, 4, 99995")],
+  [
+    "transfer_sign_by_kind",
+    () => transfer(`'payment', 'revenue:show', '${ids.held}', 'bob', 5, 4, 100005`)
+  ],
+  [
+    "transfer_sign_by_kind",
+    () => transfer(`'refund', 'revenue:show', '${ids.paid}', 'bob', -5, 4, 99995`)
+  ],
+  [
+    "transfer_counter_account_by_kind",
+    transfer("'charge', 'revenue:show', NULL, 'bob', 5, 4, 100005")
+  ],
+  [
+    "transfer_counter_account_by_kind",
+    () => transfer(`'payment', 'cash', '${ids.held}', 'bob', -5, 4, 99995`)
+  ],
+  [
+    "transfer_reservation_by_kind",
+    transfer("'payment', 'revenue:show', NULL, 'bob', -5, 4, 99995")
+  ],
+  [
+    "transfer_for_reservation",
+    () => transfer(`'payment', 'revenue:show', '${ids.free}', 'bob', -5, 4, 99995`)
+  ],
+  [
+    "transfer_payment_once",
+    () => transfer(`'payment', 'revenue:show', '${ids.paid}', 'bob', -5, 4, 99995`)
+  ],
+  [
+    "transfer_refund_once",
+    () => transfer(`'refund', 'revenue:show', '${ids.refunded}', 'bob', 5, 4, 100005`)
+  ]
+]
+
+describe("the schema is the last guard", () => {
+  // One database for all: every statement is rolled back.
+  test("each rule refuses what breaks it", async () => {
+    for (const [constraint, rule] of rules) {
+      const statement = typeof rule === "string" ? rule : rule()
+      expect.soft(await refusal(statement), statement).toBe(constraint)
+    }
+  })
+
+  test("every rule of the tables is among those above", async () => {
+    const named = await sql<{ name: string }>(`
+      SELECT conname AS name FROM pg_constraint
+      WHERE connamespace = 'boxoffice'::regnamespace AND contype <> 'n'
+      UNION SELECT tgname FROM pg_trigger WHERE NOT tgisinternal
+      UNION SELECT indexrelid::regclass::text FROM pg_index
+      WHERE indisunique AND indexrelid::regclass::text !~ '^pg_'
+        AND (SELECT relnamespace FROM pg_class WHERE oid = indexrelid)
+          = 'boxoffice'::regnamespace`)
+    // Plain keys of what is inserted by an id of its own, a guard with the name of another, and
+    // what only other constraints refer to.
+    const elsewhere = ["_pkey$", "^seat_sold_stays$", "^transfer_leaves_balance$"].join("|")
+    const tested = new Set(rules.map(([constraint]) => constraint))
+    const untested = named.map((row) => row.name).filter((name) => !tested.has(name))
+    expect(untested.filter((name) => !new RegExp(elsewhere).test(name))).toEqual([])
+  })
+
+  test("a refund gives the seat back, to be sold to another", async () => {
+    const rows = await sql("SELECT status, reservation_id FROM seat WHERE seat_id = 'A-4'")
+    expect(rows).toEqual([{ status: "available", reservation_id: null }])
+  })
+
+  test("the two entries of every transfer sum to zero, and a wallet's to its balance", async () => {
+    const sums = await sql(`
+      SELECT transfer_id FROM ledger_entry GROUP BY transfer_id
+      HAVING sum(amount) <> 0 OR count(*) <> 2`)
+    expect(sums).toEqual([])
+    const accounts = await sql(`
+      SELECT account, sum(amount)::int8 AS sum FROM ledger_entry GROUP BY account ORDER BY account`)
+    expect(accounts).toEqual([
+      { account: "cash", sum: -200_000n },
+      { account: "revenue:show", sum: 10_000n },
+      { account: "wallet:ann", sum: 90_000n },
+      { account: "wallet:bob", sum: 100_000n }
+    ])
+  })
+})

@@ -1,0 +1,230 @@
+import { PgConnection } from "@effect/sql-pg"
+import type { ReservationId } from "@boxoffice/core"
+import { Effect, Metric, Redacted } from "effect"
+import { expect, test } from "vitest"
+import { SqlStore } from "../src/index.ts"
+import { lockHoldings } from "../src/load/holdings.ts"
+import { lockQueues } from "../src/load/queues.ts"
+import { lockReservations } from "../src/load/reservations.ts"
+import { lockSeats } from "../src/load/seats.ts"
+import { lockTokens } from "../src/load/tokens.ts"
+import { lockWallets } from "../src/load/wallets.ts"
+import { runQuery } from "../src/Query.ts"
+import { schemaName } from "../src/schemaName.ts"
+import { batchRetries } from "../src/transact.ts"
+import {
+  charge,
+  chargedEvent,
+  heldEvent,
+  hold,
+  id,
+  namesOf,
+  openDatabase,
+  openSql,
+  openStore,
+  seedCatalog,
+  untilSomeoneWaits
+} from "./support.ts"
+
+const retries = () => Effect.runSync(Metric.value(batchRetries)).count
+
+test("rows are sorted before they are locked, in every statement that locks", async () => {
+  const { url } = await openDatabase()
+  const schema = schemaName("boxoffice")
+  const names = namesOf((names) => {
+    names.queues.add(id.queue)
+    names.tokens.add(id.token()).add(id.token())
+    names.reservations.add(id.reservation()).add(id.reservation())
+    names.seats.push({ performanceId: id.performance, seatIds: [id.seat("b"), id.seat("a")] })
+  })
+  const users = [id.user("b"), id.user("a")]
+  const queries = {
+    queues: lockQueues(schema)([id.queue, "b" as never]),
+    tokens: lockTokens(schema)(names),
+    wallets: lockWallets(schema)(users),
+    reservations: lockReservations(schema)(names.reservations),
+    seats: lockSeats(schema)(names)
+  }
+  for (const [name, { sql, params }] of Object.entries(queries)) {
+    const plan = await Effect.runPromise(
+      Effect.scoped(
+        Effect.flatMap(PgConnection.make({ url: Redacted.make(url) }), (connection) =>
+          // Any order a scan happens to have is none to rely on.
+          Effect.andThen(
+            connection.query("SET enable_indexscan = off"),
+            runQuery(connection, {
+              sql: `EXPLAIN (COSTS off) ${sql}`,
+              params,
+              read: (rows) => rows.map(([line]) => line as string)
+            })
+          )
+        )
+      )
+    )
+    const below = plan.find((line) => line.startsWith("  ->"))
+    expect.soft([plan[0], below], name).toEqual(["LockRows", "  ->  Sort"])
+  }
+})
+
+test("two nodes that name the same rows in opposite orders never deadlock", {
+  timeout: 60_000
+}, async () => {
+  const database = await openDatabase()
+  await seedCatalog(database, { seats: 20 })
+  const other = await openStore(SqlStore.layerUrl({ url: database.url }))
+  const users = Array.from({ length: 20 }, (_, index) => `user-${index}`)
+  for (const user of users) await charge(database, user, 1_000n)
+  const reservations: Array<ReservationId> = []
+  for (const [index, user] of users.entries()) {
+    if (index < 10) reservations.push(await hold(database, user, [`A-${index + 1}`]))
+  }
+  const { run, store } = database
+  await run(store.configureQueue(id.queue, { mode: "open" }))
+  const tokens = users.map(id.token)
+  await database.transact(
+    (names) => names.queues.add(id.queue),
+    (rows) => {
+      for (const [index, user] of users.entries()) {
+        const token = { tokenId: tokens[index]!, queueId: id.queue, userId: id.user(user) }
+        const { nextNumber } = rows.queues.get(id.queue)!
+        rows.evolve({ _tag: "QueueTokenIssued", number: nextNumber, at: rows.now, ...token })
+      }
+    }
+  )
+  const before = retries()
+  const shuffled = <A>(list: ReadonlyArray<A>, turn: number): ReadonlyArray<A> => {
+    const start = (turn * 7) % list.length
+    const turned = [...list.slice(start), ...list.slice(0, start)]
+    return turn % 2 === 0 ? turned : turned.reverse()
+  }
+  const batch = (turn: number) => {
+    const node = turn % 4 < 2 ? database : other
+    return node.transact(
+      (names) => {
+        // Each kind of batch that there is, and mixtures of them.
+        if (turn % 3 === 0) names.queues.add(id.queue)
+        for (const token of shuffled(tokens, turn).slice(0, 8)) names.tokens.add(token)
+        for (const user of shuffled(users, turn).slice(0, 8)) {
+          names.wallets.add(id.user(user))
+          names.holdings.push({ performanceId: id.performance, userId: id.user(user) })
+        }
+        for (const each of shuffled(reservations, turn).slice(0, 4)) names.reservations.add(each)
+        const seats = Array.from({ length: 20 }, (_, index) => `A-${index + 1}`)
+        names.nameSeats(id.performance, shuffled(seats, turn).slice(0, 8))
+      },
+      (rows) => {
+        for (const wallet of Array.from(rows.wallets.values())) {
+          rows.evolve(chargedEvent(rows, wallet.userId, 1n))
+        }
+      }
+    )
+  }
+  await Promise.all(Array.from({ length: 400 }, (_, turn) => batch(turn)))
+  expect(retries() - before).toBe(0)
+  const [sum] = await database.sql<{ sum: bigint }>(
+    "SELECT sum(balance)::int8 AS sum FROM boxoffice.wallet"
+  )
+  expect(sum!.sum).toBe(20_000n + 400n * 8n)
+})
+
+test("the clock is read after the locks: what lapsed while they waited has lapsed", async () => {
+  const database = await openDatabase()
+  await seedCatalog(database)
+  await hold(database, "ann", ["A-1"], 200)
+  const raw = openSql(database.url)
+  await raw("BEGIN")
+  await raw("SELECT FROM boxoffice.seat WHERE seat_id = 'A-1' FOR UPDATE")
+  const late = database.transact(
+    (names) => names.nameSeats(id.performance, ["A-1"]),
+    (rows) => rows.now - rows.seat(id.performance, id.seat("A-1"))!.heldUntil!
+  )
+  await untilSomeoneWaits(database.url)
+  // The hold lapses while the batch waits.
+  await raw(`SELECT pg_sleep(greatest(0, extract(epoch FROM held_until - clock_timestamp())))
+    FROM boxoffice.seat WHERE seat_id = 'A-1'`)
+  await raw("COMMIT")
+  expect(await late).toBeGreaterThanOrEqual(0)
+})
+
+test("rows and counts are what was committed while the locks waited, whatever the default level", async () => {
+  const database = await openDatabase()
+  await seedCatalog(database)
+  const name = new URL(database.url).pathname.slice(1)
+  await database.sql(
+    `ALTER DATABASE "${name}" SET default_transaction_isolation = 'repeatable read'`
+  )
+  const late = await openStore(SqlStore.layerUrl({ url: database.url }))
+  const raw = openSql(database.url)
+  // The other node: it has the right to give Ann seats, and gives her one.
+  const [lock] = lockHoldings(schemaName("boxoffice"))(
+    Array.from({ length: 257 }, (_, index) => ({
+      performanceId: id.performance,
+      userId: id.user(`other-${index}`)
+    }))
+  )
+  await raw("BEGIN ISOLATION LEVEL READ COMMITTED")
+  await raw(lock!.sql.replace("$1::text[]", "'{p}'::text[]"))
+  const seen = late.transact(
+    (names) => {
+      names.holdings.push({ performanceId: id.performance, userId: id.user("ann") })
+      names.nameSeats(id.performance, ["A-1"])
+    },
+    (rows) => [
+      rows.seatsOf(id.performance, id.user("ann")),
+      rows.seat(id.performance, id.seat("A-1"))!.status
+    ]
+  )
+  await untilSomeoneWaits(database.url)
+  await raw(`
+    WITH r AS (
+      INSERT INTO boxoffice.reservation (reservation_id, performance_id, user_id, seats, amount,
+        currency, status, held_at, hold_expires_at)
+      VALUES (gen_random_uuid(), 'p', 'ann', '[{"seatId": "A-1"}]', 1, 'KRW', 'held', now(),
+        now() + interval '1 hour')
+      RETURNING *
+    )
+    UPDATE boxoffice.seat SET status = 'held', reservation_id = r.reservation_id,
+      held_until = r.hold_expires_at FROM r WHERE seat_id = 'A-1'`)
+  await raw("COMMIT")
+  expect(await seen).toEqual([1, "held"])
+})
+
+test("two nodes never give a user more than counted, in small batches and in large", async () => {
+  const database = await openDatabase()
+  await seedCatalog(database, { seats: 400 })
+  const nodes = [database, await openStore(SqlStore.layerUrl({ url: database.url }))]
+  const holdings = (batch: number) =>
+    Array.from({ length: batch }, (_, index) => `user-${index}`).map((user) => ({
+      performanceId: id.performance,
+      userId: id.user(user)
+    }))
+  // Ann may have three seats. Every batch asks for one more, on a seat of its own.
+  const attempt = (turn: number) =>
+    nodes[turn % 2]!.transact(
+      (names) => {
+        names.nameSeats(id.performance, [`A-${turn + 1}`])
+        names.holdings.push({ performanceId: id.performance, userId: id.user("ann") })
+        if (turn % 4 > 1) names.holdings.push(...holdings(300))
+      },
+      (rows) => {
+        if (rows.seatsOf(id.performance, id.user("ann")) >= 3) return false
+        rows.evolve(heldEvent(rows, id.reservation(), "ann", [`A-${turn + 1}`]))
+        return true
+      }
+    )
+  const answers = await Promise.all(Array.from({ length: 40 }, (_, turn) => attempt(turn)))
+  expect(answers.filter(Boolean)).toHaveLength(3)
+})
+
+test("concurrency above the pool's size finishes, on the smallest pool there is", async () => {
+  const database = await openDatabase({ maxConnections: 2 })
+  await charge(database, "ann", 1n)
+  const { store, run } = database
+  const all = Array.from({ length: 200 }, (_, turn) =>
+    turn % 2 === 0
+      ? charge(database, "ann", 1n)
+      : run(store.wallet(id.user("ann"))).then(() => undefined)
+  )
+  await Promise.all(all)
+  expect((await run(store.wallet(id.user("ann"))))!.balance).toBe(101n)
+})

@@ -1,0 +1,271 @@
+/** What these tests share: a database each, a store over it, and raw SQL beside it. */
+import { randomUUID } from "node:crypto"
+import {
+  type BoxOfficeEvent,
+  BoxOfficeStore,
+  type CommandId,
+  type Currency,
+  type PerformanceId,
+  type QueueId,
+  type ReservationId,
+  RowNames,
+  type Rows,
+  type SeatId,
+  type ShowId,
+  type StoreUnavailable,
+  type TokenId,
+  type TransferId,
+  type UserId
+} from "@boxoffice/core"
+import { PgClient } from "@effect/sql-pg"
+import { Effect, type Layer, ManagedRuntime, Redacted } from "effect"
+import { afterEach } from "vitest"
+import { createTestDatabase } from "../../../test-support/database.ts"
+import { SqlStore } from "../src/index.ts"
+
+const cleanups: Array<() => Promise<unknown>> = []
+afterEach(async () => {
+  while (cleanups.length > 0) await cleanups.pop()!()
+})
+
+/** Runs after the test, the last first. */
+export const atEnd = (cleanup: () => Promise<unknown>) => cleanups.push(cleanup)
+
+/** An empty database; gives its URL. */
+export const emptyDatabase = async (): Promise<string> => {
+  const database = await createTestDatabase()
+  atEnd(database.drop)
+  return database.url
+}
+
+export type Store = BoxOfficeStore["Service"]
+
+/** A store, and how to run its effects. */
+export const openStore = async <E>(layer: Layer.Layer<BoxOfficeStore, E>) => {
+  const runtime = ManagedRuntime.make(layer)
+  atEnd(() => runtime.dispose())
+  const store = await runtime.runPromise(BoxOfficeStore)
+  const run = <A>(effect: Effect.Effect<A, StoreUnavailable>) => runtime.runPromise(effect)
+  return {
+    store,
+    run,
+    close: () => runtime.dispose(),
+    transact: <A>(fill: (names: RowNames) => void, decide: (rows: Rows) => A): Promise<A> =>
+      run(store.transact(namesOf(fill), decide))
+  }
+}
+export type OpenStore = Awaited<ReturnType<typeof openStore>>
+
+export const namesOf = (fill: (names: RowNames) => void): RowNames => {
+  const names = new RowNames()
+  fill(names)
+  return names
+}
+
+/** A migrated database, a store over it, and raw SQL beside it. */
+export const openDatabase = async (options: { readonly maxConnections?: number } = {}) => {
+  const url = await emptyDatabase()
+  const opened = await openStore(SqlStore.layerUrl({ url, migrate: true, ...options }))
+  return { url, ...opened, sql: openSql(url) }
+}
+
+/** One session, apart from the store's: transactions in it stay open between calls. */
+export const openSql = (url: string) => {
+  const runtime = ManagedRuntime.make(
+    PgClient.layer({ url: Redacted.make(url), maxConnections: 1, prepare: false })
+  )
+  atEnd(() => runtime.dispose())
+  return <A extends object = Record<string, unknown>>(statement: string) =>
+    runtime.runPromise(Effect.flatMap(PgClient.PgClient, (sql) => sql.unsafe<A>(statement)))
+}
+export type Sql = ReturnType<typeof openSql>
+
+/** Waits until some session of the database waits for a lock. */
+export const untilSomeoneWaits = async (url: string) => {
+  const sql = openSql(url)
+  for (;;) {
+    const waiting = await sql(`
+      SELECT 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+    if (waiting.length > 0) return
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+export const id = {
+  queue: "q" as QueueId,
+  show: "show" as ShowId,
+  performance: "p" as PerformanceId,
+  user: (name: string) => name as UserId,
+  seat: (name: string) => name as SeatId,
+  token: () => randomUUID() as string as TokenId,
+  reservation: () => randomUUID() as string as ReservationId,
+  transfer: () => randomUUID() as string as TransferId,
+  command: () => randomUUID() as string as CommandId
+}
+
+export const krw = (amount: bigint) => ({ amount, currency: "KRW" as Currency })
+
+export const settings = {
+  maxActive: 100,
+  admitPerMinute: 100,
+  claimSeconds: 60,
+  sessionSeconds: 600
+}
+
+/** One queue, one show, one performance with seats A-1 to A-`seats`, 5,000 won each. */
+export const seedCatalog = async (
+  { store, run }: Pick<OpenStore, "store" | "run">,
+  { seats = 10, queue = settings } = {}
+) => {
+  await run(store.addQueue(id.queue, queue))
+  await run(
+    store.addShow({
+      showId: id.show,
+      title: "A show",
+      queueId: id.queue,
+      salesOpenAt: null,
+      salesCloseAt: null
+    })
+  )
+  await run(
+    store.addPerformance({
+      performanceId: id.performance,
+      showId: id.show,
+      startsAt: new Date("2100-01-01T10:00:00Z"),
+      timeZone: "Asia/Seoul"
+    })
+  )
+  await run(
+    store.addSeats(
+      id.performance,
+      Array.from({ length: seats }, (_, index) => ({
+        seatId: id.seat(`A-${index + 1}`),
+        section: "A",
+        row: "1",
+        number: String(index + 1),
+        price: krw(5_000n)
+      }))
+    )
+  )
+}
+
+/** A hold of seats that were loaded. */
+export const heldEvent = (
+  rows: Rows,
+  reservationId: ReservationId,
+  user: string,
+  seatIds: ReadonlyArray<string>,
+  milliseconds = 300_000
+): BoxOfficeEvent => {
+  const seats = seatIds.map((seatId) => {
+    const { section, row, number, price } = rows.seat(id.performance, id.seat(seatId))!
+    return { seatId: id.seat(seatId), section, row, number, price }
+  })
+  return {
+    _tag: "SeatsHeld",
+    reservationId,
+    performanceId: id.performance,
+    userId: id.user(user),
+    seats,
+    amount: krw(seats.reduce((sum, seat) => sum + seat.price.amount, 0n)),
+    holdExpiresAt: rows.now + milliseconds,
+    at: rows.now
+  }
+}
+
+export const chargedEvent = (
+  rows: Rows,
+  user: string,
+  amount: bigint,
+  transferId = id.transfer()
+): BoxOfficeEvent => ({
+  _tag: "WalletCharged",
+  transferId,
+  userId: id.user(user),
+  amount: krw(amount),
+  at: rows.now
+})
+
+export const hold = async (
+  { transact }: Pick<OpenStore, "transact">,
+  user: string,
+  seatIds: ReadonlyArray<string>,
+  milliseconds?: number
+): Promise<ReservationId> => {
+  const reservationId = id.reservation()
+  await transact(
+    (names) => names.nameSeats(id.performance, seatIds),
+    (rows) => rows.evolve(heldEvent(rows, reservationId, user, seatIds, milliseconds))
+  )
+  return reservationId
+}
+
+export const charge = (
+  { transact }: Pick<OpenStore, "transact">,
+  user: string,
+  amount: bigint
+): Promise<void> =>
+  transact(
+    (names) => names.wallets.add(id.user(user)),
+    (rows) => rows.evolve(chargedEvent(rows, user, amount))
+  )
+
+export const pay = async (
+  { transact }: Pick<OpenStore, "transact">,
+  user: string,
+  reservationId: ReservationId
+): Promise<TransferId> => {
+  const paymentId = id.transfer()
+  await transact(
+    (names) => {
+      names.wallets.add(id.user(user))
+      names.reservations.add(reservationId)
+    },
+    (rows) => {
+      const reservation = rows.reservations.get(reservationId)!
+      rows.evolve({
+        _tag: "ReservationPaid",
+        paymentId,
+        reservationId,
+        performanceId: id.performance,
+        showId: id.show,
+        userId: id.user(user),
+        seatIds: reservation.seats.map((seat) => seat.seatId),
+        amount: reservation.amount,
+        at: rows.now
+      })
+    }
+  )
+  return paymentId
+}
+
+export const refund = async (
+  { transact }: Pick<OpenStore, "transact">,
+  user: string,
+  reservationId: ReservationId
+): Promise<TransferId> => {
+  const refundId = id.transfer()
+  await transact(
+    (names) => {
+      names.wallets.add(id.user(user))
+      names.reservations.add(reservationId)
+    },
+    (rows) => {
+      const reservation = rows.reservations.get(reservationId)!
+      rows.evolve({
+        _tag: "PaymentRefunded",
+        refundId,
+        paymentId: reservation.paymentId!,
+        reservationId,
+        performanceId: id.performance,
+        showId: id.show,
+        userId: id.user(user),
+        seatIds: reservation.seats.map((seat) => seat.seatId),
+        amount: reservation.amount,
+        at: rows.now
+      })
+    }
+  )
+  return refundId
+}
