@@ -1,5 +1,5 @@
-import { PgConnection } from "@effect/sql-pg"
 import type { ReservationId } from "@boxoffice/core"
+import { PgConnection } from "@effect/sql-pg"
 import { Effect, Metric, Redacted } from "effect"
 import { expect, test } from "vitest"
 import { SqlStore } from "../src/index.ts"
@@ -146,7 +146,7 @@ test("the clock is read after the locks: what lapsed while they waited has lapse
   expect(await late).toBeGreaterThanOrEqual(0)
 })
 
-test("rows and counts are what was committed while the locks waited, whatever the default level", async () => {
+test("a count behind a lock is what was committed while it waited, whatever the default level", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const name = new URL(database.url).pathname.slice(1)
@@ -165,28 +165,17 @@ test("rows and counts are what was committed while the locks waited, whatever th
   await raw("BEGIN ISOLATION LEVEL READ COMMITTED")
   await raw(lock!.sql.replace("$1::text[]", "'{p}'::text[]"))
   const seen = late.transact(
-    (names) => {
-      names.holdings.push({ performanceId: id.performance, userId: id.user("ann") })
-      names.nameSeats(id.performance, ["A-1"])
-    },
-    (rows) => [
-      rows.seatsOf(id.performance, id.user("ann")),
-      rows.seat(id.performance, id.seat("A-1"))!.status
-    ]
+    (names) => names.holdings.push({ performanceId: id.performance, userId: id.user("ann") }),
+    (rows) => rows.seatsOf(id.performance, id.user("ann"))
   )
   await untilSomeoneWaits(database.url)
   await raw(`
-    WITH r AS (
-      INSERT INTO boxoffice.reservation (reservation_id, performance_id, user_id, seats, amount,
-        currency, status, held_at, hold_expires_at)
-      VALUES (gen_random_uuid(), 'p', 'ann', '[{"seatId": "A-1"}]', 1, 'KRW', 'held', now(),
-        now() + interval '1 hour')
-      RETURNING *
-    )
-    UPDATE boxoffice.seat SET status = 'held', reservation_id = r.reservation_id,
-      held_until = r.hold_expires_at FROM r WHERE seat_id = 'A-1'`)
+    INSERT INTO boxoffice.reservation (reservation_id, performance_id, user_id, seats, amount,
+      currency, status, held_at, hold_expires_at)
+    VALUES (gen_random_uuid(), 'p', 'ann', '[{"seatId": "A-1"}]', 1, 'KRW', 'held', now(),
+      now() + interval '1 hour')`)
   await raw("COMMIT")
-  expect(await seen).toEqual([1, "held"])
+  expect(await seen).toBe(1)
 })
 
 test("two nodes never give a user more than counted, in small batches and in large", async () => {

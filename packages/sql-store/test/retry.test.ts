@@ -169,6 +169,15 @@ test("an interrupted batch leaves no lock and no connection behind", async () =>
   await untilSomeoneWaits(database.url)
   expect(await interrupted).toMatchObject({ _tag: "None" })
   await raw("ROLLBACK")
+  const lock = "SELECT FROM boxoffice.wallet WHERE user_id = 'ann' FOR UPDATE NOWAIT"
+  await expect
+    .poll(() =>
+      raw(lock).then(
+        () => "free",
+        () => "locked"
+      )
+    )
+    .toBe("free")
   await charge(database, "ann", 1n)
 })
 

@@ -67,7 +67,7 @@ export const makeLoad = (schema: SchemaName) => {
     const lockedQueues = add(inQueues, () => queues(names.queues))
     const lockedTokens = add(inQueues || ofTokens, () => tokens(names))
     const lockedWallets = add(names.wallets.size > 0, () => wallets(names.wallets))
-    
+    if (ofHoldings) for (const lock of holdingLocks(names.holdings)) flight.add(lock)
     const lockedReservations = add(ofReservations, () => reservations(names.reservations))
     const lockedSeats = add(ofSeats, () => seats(names))
     // What is read and not locked comes after them, and the clock last.
