@@ -81,6 +81,7 @@ export const openWorld = async (url: string): Promise<World> => {
     })
   )
 
+  const callers: Array<{ readonly userId: string; readonly queueToken: string }> = []
   let users = 0
   let performances = 0
   return {
@@ -88,12 +89,8 @@ export const openWorld = async (url: string): Promise<World> => {
     office,
     query,
     caller: (n) => {
-      const userId = `u${n % users}`
-      const tokenId = idOf(tokenKind, n % users)
-      return {
-        userId,
-        queueToken: sign({ queueId: "bench", userId, tokenId } as Parameters<typeof sign>[0])
-      }
+      // Signed before the clock runs: a client signs nothing.
+      return callers[n % users]!
     },
     addUsers: async (count) => {
       const range = `generate_series(${users}, ${users + count - 1}) AS n`
@@ -114,6 +111,11 @@ export const openWorld = async (url: string): Promise<World> => {
         SELECT gen_random_uuid(), 'charge', 'u' || n, 'cash', 1000000000, 'KRW', 1, 1000000000,
           now()
         FROM ${range}`)
+      for (let n = users; n < users + count; n++) {
+        const userId = `u${n}`
+        const ticket = { queueId: "bench", userId, tokenId: idOf(tokenKind, n) }
+        callers.push({ userId, queueToken: sign(ticket as Parameters<typeof sign>[0]) })
+      }
       users += count
       await query("UPDATE boxoffice.queue SET session_seconds = 86400")
       await query("VACUUM ANALYZE")

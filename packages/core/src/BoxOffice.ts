@@ -6,13 +6,16 @@ import {
   Context,
   type Duration,
   Effect,
+  Exit,
   Layer,
-  ManagedRuntime,
   Redacted,
   Schema,
+  Scope,
   Stream
 } from "effect"
 import { Catalog } from "./Catalog.ts"
+import { layerAnnounced } from "./Changes.ts"
+import { StoreUnavailable } from "./Errors.ts"
 import { Gate } from "./Gate.ts"
 import { type LaneOptions, LaneSettings } from "./Lanes.ts"
 import { Payments } from "./Payment.ts"
@@ -55,7 +58,8 @@ export class BoxOffice extends Context.Service<
     Layer.provideMerge(
       Layer.mergeAll(Queue.layer, Catalog.layer, Reservations.layer, Wallet.layer, Payments.layer)
     ),
-    Layer.provide(Gate.layer)
+    Layer.provide(Gate.layer),
+    Layer.provide(layerAnnounced)
   )
 }
 
@@ -122,7 +126,10 @@ export interface PromisedBoxOffice extends AsyncDisposable {
   readonly reservations: Promised<Reservations["Service"]>
   readonly wallet: Promised<Wallet["Service"]>
   readonly payments: Promised<Payments["Service"]>
-  /** Lets what is in flight end, and gives the store's connections back. */
+  /**
+   * Lets what is in flight end, refuses what waits for its turn, and gives the store's connections
+   * back.
+   */
   readonly close: () => Promise<void>
 }
 
@@ -147,16 +154,29 @@ export const makeBoxOffice = async <E>(
   store: Layer.Layer<BoxOfficeStore, E>,
   options: BoxOfficeOptions
 ): Promise<PromisedBoxOffice> => {
-  const runtime = ManagedRuntime.make(Layer.provide(layerOf(options), store))
-  const office = await runtime.runPromise(BoxOffice)
+  // Not a ManagedRuntime: its end would interrupt the callers of what is in flight.
+  const scope = Scope.makeUnsafe()
+  const context = await Layer.buildWithScope(Layer.provide(layerOf(options), store), scope).pipe(
+    Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+    Effect.runPromise
+  )
+  const office = Context.get(context, BoxOffice)
+  const runPromise = Effect.runPromiseWith(context)
 
+  let closed: Promise<void> | undefined
+  const close = () => {
+    closed ??= Effect.runPromise(Scope.close(scope, Exit.void))
+    return closed
+  }
   const run = (
     operation: Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>,
     options?: { readonly signal: AbortSignal }
-  ) =>
-    Stream.isStream(operation)
-      ? Stream.toAsyncIterable(operation)
-      : runtime.runPromise(operation, options)
+  ) => {
+    if (Stream.isStream(operation)) {
+      return Stream.toAsyncIterableWith(closed ? Stream.fail(engineClosed) : operation, context)
+    }
+    return runPromise(closed ? Effect.fail(engineClosed) : operation, options)
+  }
 
   const promised = <Service extends object>(service: Service): Promised<Service> =>
     Object.fromEntries(
@@ -176,10 +196,12 @@ export const makeBoxOffice = async <E>(
     reservations: promised(office.reservations),
     wallet: promised(office.wallet),
     payments: promised(office.payments),
-    close: () => runtime.dispose(),
-    [Symbol.asyncDispose]: () => runtime.dispose()
+    close,
+    [Symbol.asyncDispose]: close
   }
 }
+
+const engineClosed = new StoreUnavailable({ retryable: false, cause: "The engine is closed." })
 
 const isSignalOption = (value: unknown): value is { readonly signal: AbortSignal } =>
   typeof value === "object" &&

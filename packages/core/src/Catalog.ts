@@ -1,22 +1,15 @@
 /** What is on sale, and which of it can still be booked. */
 import { Context, Effect, Layer, Schema } from "effect"
 import { AlreadyExists, PerformanceNotFound, ShowNotFound } from "./catalog/errors.ts"
-import {
-  type AvailableDates,
-  isOnSale,
-  NewSeat,
-  Performance,
-  type SeatMap,
-  type SeatOnMap,
-  Show
-} from "./catalog/model.ts"
+import { makeFreshCatalog } from "./catalog/fresh.ts"
+import { type AvailableDates, NewSeat, Performance, type SeatMap, Show } from "./catalog/model.ts"
+import { toAvailableDates } from "./catalog/views.ts"
 import { type Overloaded, RequestInvalid, type StoreUnavailable } from "./Errors.ts"
 import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
 import { isCatalogKey, PerformanceId, ShowId, UserId } from "./Ids.ts"
 import { checkInput, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { QueueNotFound } from "./queue/errors.ts"
-import { type SeatRow, seatStatusAt } from "./reservation/model.ts"
-import { BoxOfficeStore, type PerformanceReading, type SeatsReading } from "./Store.ts"
+import { BoxOfficeStore, type PerformanceReading } from "./Store.ts"
 
 export interface DatesInput extends Caller {
   readonly showId: string
@@ -105,20 +98,20 @@ export class Catalog extends Context.Service<
         return found
       })
 
-      const readPerformances = Effect.fnUntraced(function* (showId: string) {
+      const performances = Effect.fn("Catalog.performances")(function* (showId: string) {
         const read = isCatalogKey(showId) ? yield* store.performances(showId as ShowId) : undefined
         if (read === undefined) return yield* new ShowNotFound()
-        return read
+        return read.performances
       })
 
-      const performances = (showId: string) =>
-        Effect.map(readPerformances(showId), (read) => read.performances)
+      const fresh = yield* makeFreshCatalog
 
       const availableDates = Effect.fn("Catalog.availableDates")(function* (input: DatesInput) {
         const { showId, ...caller } = yield* checkDates(input)
         const about = isCatalogKey(showId) ? { showId: showId as ShowId } : undefined
         yield* gate.passToRead("dates", caller, about)
-        const read = yield* readPerformances(showId)
+        const read = about && (yield* fresh.performances(about.showId))
+        if (read === undefined) return yield* new ShowNotFound()
         return toAvailableDates(showId as ShowId, read.performances, read.now)
       })
 
@@ -127,9 +120,9 @@ export class Catalog extends Context.Service<
         const id = performanceId as PerformanceId
         const exists = isCatalogKey(id)
         yield* gate.passToRead("seats", caller, exists ? { performanceId: id } : undefined)
-        const read = exists ? yield* store.seats(id) : undefined
-        if (read === undefined) return yield* new PerformanceNotFound()
-        return toSeatMap(read, status === "all")
+        const map = exists ? yield* fresh.seatMap(id, status === "all") : undefined
+        if (map === undefined) return yield* new PerformanceNotFound()
+        return map
       })
 
       const addShow = Effect.fn("Catalog.addShow")(function* (input: ShowInput) {
@@ -152,6 +145,7 @@ export class Catalog extends Context.Service<
         const added = yield* store.addPerformance(performance)
         if (added === "exists") return yield* new AlreadyExists({ kind: "performance" })
         if (added === "missing") return yield* new ShowNotFound()
+        fresh.forget(performance)
         return performance
       })
 
@@ -163,6 +157,8 @@ export class Catalog extends Context.Service<
         const added = yield* store.addSeats(performanceId, seats)
         if (added === "exists") return yield* new AlreadyExists({ kind: "seat" })
         if (added === "missing") return yield* new PerformanceNotFound()
+        const performance = yield* store.performance(performanceId)
+        if (performance !== undefined) fresh.forget(performance)
       })
 
       return Catalog.of({
@@ -178,78 +174,6 @@ export class Catalog extends Context.Service<
     })
   )
 }
-
-const localDate = (instant: number, timeZone: string): string =>
-  // The Swedish locale writes dates as ISO 8601 does.
-  new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short" }).format(instant)
-
-const toAvailableDates = (
-  showId: ShowId,
-  performances: ReadonlyArray<PerformanceReading>,
-  now: number
-): AvailableDates => {
-  const dates = new Map<string, Array<AvailableDates["dates"][number]["performances"][number]>>()
-  for (const performance of performances) {
-    const { performanceId, startsAt, timeZone, availableSeats, totalSeats, priceFrom } = performance
-    if (priceFrom === null || !isOnSale(performance, now)) continue
-    const date = localDate(startsAt, timeZone)
-    const bookable = {
-      performanceId,
-      startsAt: new Date(startsAt),
-      timeZone,
-      availableSeats,
-      totalSeats,
-      priceFrom
-    }
-    dates.set(date, [...(dates.get(date) ?? []), bookable])
-  }
-  return {
-    showId,
-    dates: Array.from(dates, ([date, performances]) => ({ date, performances })).sort((a, b) =>
-      a.date < b.date ? -1 : 1
-    )
-  }
-}
-
-const toSeatMap = (read: SeatsReading, all: boolean): SeatMap => {
-  const { now, performance } = read
-  const onSale = isOnSale(performance, now)
-  const seats: Array<SeatOnMap> = []
-  let lapsed = 0
-  for (const row of read.seats) {
-    const status = seatStatusAt(row, now)
-    if (status !== row.status) lapsed++
-    const shown = status === "available" && !onSale ? "blocked" : status
-    if (all || shown === "available") seats.push(toSeatOnMap(row, shown))
-  }
-  return {
-    performanceId: performance.performanceId,
-    // A batch that changes n seats moves the stored version by 2n, and takes away at most n lapsed
-    // ones: so the sum grows with each change, whichever kind it is. Sales opening, and closing,
-    // count as well.
-    version:
-      read.version + lapsed + salesPhase(performance.salesOpenAt, now) + endPhase(performance, now),
-    asOf: new Date(now),
-    seats
-  }
-}
-
-const salesPhase = (opens: number | null, now: number): number =>
-  opens !== null && opens <= now ? 1 : 0
-
-const endPhase = (
-  { startsAt, salesCloseAt }: { startsAt: number; salesCloseAt: number | null },
-  now: number
-): number => (Math.min(startsAt, salesCloseAt ?? startsAt) <= now ? 1 : 0)
-
-const toSeatOnMap = (row: SeatRow, status: SeatOnMap["status"]): SeatOnMap => ({
-  seatId: row.seatId,
-  section: row.section,
-  row: row.row,
-  number: row.number,
-  price: row.price,
-  status
-})
 
 const callerFields = { userId: UserId, queueToken: Schema.optional(Schema.String) }
 const checkPage = checkInput(

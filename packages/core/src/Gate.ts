@@ -7,10 +7,11 @@ import { LaneSettings } from "./Lanes.ts"
 import { type GatedOperation, Policies } from "./Policies.ts"
 import type { QueueTokenInvalid, QueueTokenRequired } from "./queue/errors.ts"
 import { decideGate, decidePresence, type GateError } from "./queue/gate.ts"
+import { makeSeenTokens } from "./queue/seen.ts"
 import { tokenStateAt } from "./queue/status.ts"
 import { type Ticket, Tickets } from "./queue/ticket.ts"
 import type { Rows } from "./Rows.ts"
-import { BoxOfficeStore, RowNames } from "./Store.ts"
+import { BoxOfficeStore, type GateQuestion, RowNames } from "./Store.ts"
 
 /** Who is calling, as every gated operation is told. */
 export interface Caller {
@@ -31,7 +32,10 @@ export class Gate extends Context.Service<
       operation: GatedOperation,
       caller: { readonly userId: UserId; readonly queueToken?: string | undefined }
     ) => Effect.Effect<Ticket | undefined, QueueTokenRequired | QueueTokenInvalid>
-    /** For an operation that only reads: one look-up, and a write where the session moves on. */
+    /**
+     * For an operation that only reads: at most one look-up, shared with those who ask at the same
+     * time, and a write where the session moves on. None while the policies call the last fresh.
+     */
     readonly passToRead: (
       operation: GatedOperation,
       caller: { readonly userId: UserId; readonly queueToken?: string | undefined },
@@ -44,9 +48,13 @@ export class Gate extends Context.Service<
     Effect.gen(function* () {
       const store = yield* BoxOfficeStore
       const tickets = yield* Tickets
-      const gated = new Set((yield* Policies).gate)
-      const lanes = yield* makeCommandLanes({
-        ...(yield* LaneSettings),
+      const { gate, gateFreshMs } = yield* Policies
+      const gated = new Set(gate)
+      const settings = yield* LaneSettings
+      const seen = yield* makeSeenTokens(gateFreshMs)
+      const looks = yield* makeCommandLanes({ ...settings, keyOf: aboutOf, run: store.gates })
+      const presences = yield* makeCommandLanes({
+        ...settings,
         keyOf: (tokenId: TokenId) => tokenId,
         run: (batch) => {
           const names = new RowNames()
@@ -64,15 +72,27 @@ export class Gate extends Context.Service<
         function* (operation, caller, about) {
           const shown = yield* ticket(operation, caller)
           if (shown === undefined) return
-          const view = yield* store.gate({ tokenId: shown.tokenId, ...about })
-          const seen = yield* Effect.fromResult(decideGate(shown, view))
-          if (seen.length > 0) yield* lanes.submit(shown.tokenId)
+          const question: GateQuestion = { tokenId: shown.tokenId, ...about }
+          const known = yield* seen.get(question)
+          // A refusal is never given from memory: only the store knows who has been let in since.
+          if (known !== undefined && passes(decideGate(shown, known))) return
+          const begun = yield* seen.begin
+          const view = yield* looks.submit(question)
+          const passed = yield* Effect.fromResult(decideGate(shown, view))
+          if (passed.length > 0) yield* presences.submit(shown.tokenId)
+          else seen.keep(question, view, begun)
         }
       )
       return Gate.of({ ticket, passToRead })
     })
   )
 }
+
+/** Passes with nothing to write. */
+const passes = (decided: ReturnType<typeof decideGate>): boolean =>
+  Result.isSuccess(decided) && decided.success.length === 0
+
+const aboutOf = ({ showId, performanceId }: GateQuestion): string => performanceId ?? showId ?? ""
 
 const keepAlive = (rows: Rows, tokenId: TokenId): void => {
   const token = rows.tokens.get(tokenId)

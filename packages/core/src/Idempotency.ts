@@ -66,18 +66,26 @@ export const settle = <A, E>(
   rows: Rows,
   command: CommandIdentity,
   decide: () => Result.Result<A, E>
-): Settled<A, E> => {
-  if (command.fingerprint === undefined) return { result: decide(), replayed: false }
+): Settled<A, E> => recall(rows, command) ?? record(rows, command, decide())
+
+/** The recorded answer, where there is one. */
+export const recall = (rows: Rows, command: CommandIdentity): Settled<never, never> | undefined => {
   const recorded = rows.outcomes.get(command.commandId)
-  if (recorded !== undefined) {
-    return recorded.fingerprint === command.fingerprint
-      ? { result: decodeOutcome(recorded.outcome), replayed: true }
-      : { result: Result.fail(new IdempotencyConflict()), replayed: false }
-  }
-  const result = decide()
+  if (recorded === undefined) return undefined
+  return recorded.fingerprint === command.fingerprint
+    ? { result: decodeOutcome(recorded.outcome), replayed: true }
+    : { result: Result.fail(new IdempotencyConflict()), replayed: false }
+}
+
+/** Records the first answer, and gives it. */
+export const record = <A, E>(
+  rows: Rows,
+  command: CommandIdentity,
+  result: Result.Result<A, E>
+): Settled<A, E> => {
+  const { commandId, userId, operation, fingerprint } = command
   // A refusal at the gate is not the command's own answer: it may be let in the next time.
-  if (Result.isSuccess(result) || isRecordable(result.failure)) {
-    const { commandId, userId, operation, fingerprint } = command
+  if (fingerprint !== undefined && (Result.isSuccess(result) || isRecordable(result.failure))) {
     rows.record({ commandId, userId, operation, fingerprint, outcome: encodeOutcome(result) })
   }
   return { result, replayed: false }

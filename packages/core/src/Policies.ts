@@ -15,6 +15,8 @@ export type GatedOperation = typeof GatedOperation.Type
 
 const positive = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2_147_483_647 }))
 
+const milliseconds = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 60_000 }))
+
 /** The settings of one queue; each queue can have its own. */
 export const QueueSettings = Schema.Struct({
   /** How many users may be inside at once. */
@@ -46,6 +48,16 @@ export const PolicySettings = Schema.Struct({
   ),
   /** The currency of a wallet that was never charged. */
   currency: Currency,
+  /**
+   * How stale dates and seat maps may be, in milliseconds. A node always sees its own changes;
+   * those of other nodes after this time at the latest.
+   */
+  catalogFreshMs: milliseconds,
+  /**
+   * How stale the gate of an operation that only reads may be, in milliseconds, about a token that
+   * another node has ended. What changes something always looks.
+   */
+  gateFreshMs: milliseconds,
   /** What a queue is created with where its creator says nothing. */
   queue: QueueSettings
 })
@@ -60,6 +72,8 @@ export const defaultPolicies: PolicySettings = {
   // The largest integer that JSON carries exactly everywhere.
   walletCeiling: 2n ** 53n - 1n,
   currency: "KRW",
+  catalogFreshMs: 1_000,
+  gateFreshMs: 1_000,
   queue: { maxActive: 5_000, admitPerMinute: 60_000, claimSeconds: 120, sessionSeconds: 600 }
 }
 

@@ -3,7 +3,14 @@ import { Context, Effect, Layer, Result, Schedule, Schema, Stream } from "effect
 import { makeCommandLanes } from "./CommandLane.ts"
 import { AlreadyExists } from "./catalog/errors.ts"
 import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
-import { answer, type CommandOptions, identify, type Settled, settle } from "./Idempotency.ts"
+import {
+  answer,
+  type CommandOptions,
+  identify,
+  recall,
+  record,
+  type Settled
+} from "./Idempotency.ts"
 import { isCatalogKey, QueueId, type TokenId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { LaneSettings } from "./Lanes.ts"
@@ -125,16 +132,25 @@ export class Queue extends Context.Service<
             names.members.push({ queueId, userId })
           },
           decide: (rows) => {
-            // Evolving comes first for the whole batch: the place is known once it has settled.
-            const decided = rows.outcomes.get(command.commandId)
-              ? Result.succeed([])
-              : decideJoin(rows, { queueId, userId, tokenId })
-            if (Result.isSuccess(decided)) for (const event of decided.success) rows.evolve(event)
+            if (rows.outcomes.get(command.commandId) !== undefined) {
+              return {
+                present: liveToken(rows, queueId, userId)?.tokenId,
+                conclude: () => recall(rows, command)!
+              }
+            }
+            const decided = decideJoin(rows, { queueId, userId, tokenId })
+            if (Result.isSuccess(decided)) {
+              for (const event of decided.success) rows.evolve(event)
+              // The answer follows once the whole batch is decided. The key is taken from now on.
+              record(rows, command, Result.succeed(undefined))
+            }
             const token = liveToken(rows, queueId, userId)
             return {
               present: token?.tokenId,
               conclude: () =>
-                settle(rows, command, () =>
+                record(
+                  rows,
+                  command,
                   Result.map(decided, (events) => ({
                     ...statusOf(rows, token!.tokenId),
                     token: tickets.sign({ queueId, userId, tokenId: token!.tokenId }),

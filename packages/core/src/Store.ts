@@ -147,8 +147,10 @@ export class BoxOfficeStore extends Context.Service<
       decide: (rows: Rows) => A
     ) => Effect.Effect<A, StoreUnavailable>
 
-    /** The token and the queue that is asked for, in one round trip. */
-    readonly gate: (question: GateQuestion) => Effect.Effect<TokenReading, StoreUnavailable>
+    /** The tokens and the queues that are asked about, in one round trip and in their order. */
+    readonly gates: (
+      questions: ReadonlyArray<GateQuestion>
+    ) => Effect.Effect<ReadonlyArray<TokenReading>, StoreUnavailable>
 
     readonly queue: (queueId: QueueId) => Effect.Effect<QueueRow | undefined, StoreUnavailable>
     readonly queues: (

@@ -1,1 +1,149 @@
-export {}
+/**
+ * A typed client, derived from the same definition that the server serves. It runs wherever there
+ * is `fetch`, browsers included, and fails with the very errors that the engine has.
+ *
+ * @module
+ */
+import type {
+  AvailableDates,
+  Balance,
+  Charge,
+  JoinedQueue,
+  Money,
+  Payment,
+  QueueTokenStatus,
+  Reservation,
+  SeatMap
+} from "@boxoffice/core/schema"
+import { Effect, ManagedRuntime } from "effect"
+import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
+import { HttpApiClient, HttpApiMiddleware } from "effect/http-api"
+import { Admin, Api, Identity } from "./api.ts"
+
+export interface ClientOptions {
+  /** Where the server is, such as `https://tickets.example`. */
+  readonly baseUrl: string | URL
+  /** The user's id, for a server that takes it from `X-User-Id`. */
+  readonly userId?: string | undefined
+  /** The user's JWT, or where to get one that is valid now. */
+  readonly jwt?: string | (() => string | Promise<string>) | undefined
+  /** What makes the caller an operator. */
+  readonly adminToken?: string | undefined
+}
+
+const identityOf = ({ userId, jwt }: ClientOptions) =>
+  HttpApiMiddleware.layerClient(Identity, ({ next, request }) => {
+    if (jwt !== undefined) {
+      const token = Effect.promise(async () => (typeof jwt === "string" ? jwt : jwt()))
+      return Effect.flatMap(token, (token) => next(HttpClientRequest.bearerToken(request, token)))
+    }
+    return next(
+      userId === undefined ? request : HttpClientRequest.setHeader(request, "x-user-id", userId)
+    )
+  })
+
+const adminOf = ({ adminToken }: ClientOptions) =>
+  HttpApiMiddleware.layerClient(Admin, ({ next, request }) =>
+    next(adminToken === undefined ? request : HttpClientRequest.bearerToken(request, adminToken))
+  )
+
+/**
+ * The client for Effect: a method for each endpoint, by group.
+ *
+ * @example
+ * ```ts
+ * const client = yield* makeClient({ baseUrl: "http://localhost:3000", userId: "ada" })
+ * const { token } = yield* client.queue.join({ params: { queueId: "main" }, headers: {} })
+ * ```
+ */
+export const makeClient = (options: ClientOptions) =>
+  HttpApiClient.make(Api, {
+    transformClient: HttpClient.mapRequest(
+      HttpClientRequest.prependUrl(String(options.baseUrl).replace(/\/$/, ""))
+    )
+  }).pipe(Effect.provide([identityOf(options), adminOf(options)]))
+
+/** With the same key, a request has one effect and one answer. Made up where left out. */
+export interface KeyOptions {
+  readonly idempotencyKey?: string | undefined
+}
+
+/** One user's way through the seven APIs. It keeps the queue token that joining gave. */
+export interface BoxOfficeClient extends AsyncDisposable {
+  /** The token to send, once there is one; a host may store it and give it back. */
+  queueToken: string | undefined
+  readonly join: (queueId: string) => Promise<JoinedQueue>
+  readonly place: (queueId: string) => Promise<QueueTokenStatus>
+  readonly leave: (queueId: string) => Promise<void>
+  readonly dates: (showId: string) => Promise<AvailableDates>
+  readonly seats: (performanceId: string, status?: "available" | "all") => Promise<SeatMap>
+  readonly hold: (
+    seats: { readonly performanceId: string; readonly seatIds: ReadonlyArray<string> },
+    options?: KeyOptions
+  ) => Promise<Reservation>
+  readonly charge: (amount: Money, options?: KeyOptions) => Promise<Charge>
+  readonly balance: () => Promise<Balance>
+  readonly pay: (reservationId: string, options?: KeyOptions) => Promise<Payment>
+  readonly close: () => Promise<void>
+}
+
+/**
+ * The client for everyone else. A rejected promise carries the tagged error: `error._tag` and
+ * `error.code` tell them apart.
+ *
+ * @example
+ * ```ts
+ * await using tickets = connect({ baseUrl: "http://localhost:3000", userId: "ada" })
+ * await tickets.join("main")
+ * const { reservationId, amount } = await tickets.hold({ performanceId: "gala-1", seatIds: ["A-1-12"] })
+ * await tickets.charge(amount)
+ * await tickets.pay(reservationId)
+ * ```
+ */
+export const connect = (options: ClientOptions): BoxOfficeClient => {
+  const runtime = ManagedRuntime.make(FetchHttpClient.layer)
+  const made = runtime.runPromise(makeClient(options))
+  // Whoever calls finds out why there is no client; nobody has to wait for it now.
+  made.catch(() => {})
+  type Client = Awaited<typeof made>
+  const run = async <A, E>(call: (client: Client) => Effect.Effect<A, E>): Promise<A> =>
+    runtime.runPromise(call(await made))
+  const token = () => ({ "Queue-Token": client.queueToken ?? "" })
+  const key = (options: KeyOptions | undefined) => ({
+    "Idempotency-Key": options?.idempotencyKey ?? crypto.randomUUID()
+  })
+
+  const client: BoxOfficeClient = {
+    queueToken: undefined,
+    join: async (queueId) => {
+      const joined = await run(({ queue }) => queue.join({ params: { queueId }, headers: {} }))
+      client.queueToken = joined.token
+      return joined
+    },
+    place: (queueId) => run(({ queue }) => queue.status({ params: { queueId }, headers: token() })),
+    leave: (queueId) => run(({ queue }) => queue.leave({ params: { queueId }, headers: token() })),
+    dates: (showId) =>
+      run(({ catalog }) => catalog.dates({ params: { showId }, headers: token() })),
+    seats: async (performanceId, status = "available") => {
+      const request = { params: { performanceId }, query: { status }, headers: token() }
+      // There is no answer without a body to a request that names no ETag.
+      return (await run(({ catalog }) => catalog.seats(request))) as SeatMap
+    },
+    hold: (payload, options) =>
+      run(({ reservations }) =>
+        reservations.hold({ payload, headers: { ...token(), ...key(options) } })
+      ),
+    charge: (payload, options) =>
+      run(({ wallet }) => wallet.charge({ payload, headers: { ...token(), ...key(options) } })),
+    balance: () => run(({ wallet }) => wallet.balance({ headers: token() })),
+    pay: (reservationId, options) =>
+      run(({ payments }) =>
+        payments.pay({ payload: { reservationId }, headers: { ...token(), ...key(options) } })
+      ),
+    close: () => runtime.dispose(),
+    [Symbol.asyncDispose]: () => runtime.dispose()
+  }
+  return client
+}
+
+export { Api } from "./api.ts"

@@ -1,1 +1,18 @@
-export {}
+/**
+ * The reference HTTP server, for a host that runs it as a part of something else. On its own it is
+ * the `boxoffice-server` command.
+ *
+ * @module
+ */
+export * from "./api.ts"
+export { Drain } from "./drain.ts"
+export type { RequestRecord } from "./exchange.ts"
+export type { IdentityOptions } from "./identity.ts"
+export {
+  type ListenOptions,
+  layerRoutes,
+  layerServer,
+  type RoutesOptions,
+  routerConfig,
+  toWebHandler
+} from "./server.ts"

@@ -20,7 +20,7 @@ import { readQueue, readQueues } from "./read/queues.ts"
 import { readReservation, readReservations } from "./read/reservations.ts"
 import { readSeats } from "./read/seats.ts"
 import { readShow, readShows } from "./read/shows.ts"
-import { readGate } from "./read/tokens.ts"
+import { readGates } from "./read/tokens.ts"
 import { readTransfer, readTransfers, readWallet } from "./read/wallets.ts"
 import { type SchemaName, schemaName } from "./schemaName.ts"
 import { makeTransact } from "./transact.ts"
@@ -101,7 +101,7 @@ const makeReads = (pool: PgPool.PgPool, schema: SchemaName) => {
   const seats = readSeats(schema)
   const performanceNow = readPerformanceNow(schema)
   return {
-    gate: reading("gate", readGate(schema)),
+    gates: reading("gates", readGates(schema)),
     queue: reading("queue", readQueue(schema)),
     queues: reading("queues", readQueues(schema)),
     show: reading("show", readShow(schema)),

@@ -37,7 +37,9 @@ test("a batch is two round trips, whatever it names; a look at the gate is one",
   const [reservationId, holding] = await writesOf(() => hold(opened, "ann", ["A-1"]))
   const [, charging] = await writesOf(() => charge(opened, "bob", 1n))
   const [, paying] = await writesOf(() => pay(opened, "ann", reservationId))
-  const [, looking] = await writesOf(() => opened.run(opened.store.gate({ tokenId: id.token() })))
+  const [, looking] = await writesOf(() =>
+    opened.run(opened.store.gates([{ tokenId: id.token() }]))
+  )
   expect({ holding, charging, paying, looking }).toEqual({
     holding: 2,
     charging: 2,

@@ -69,7 +69,7 @@ test("a token comes back as it was saved, in every state", async () => {
     waiting: 1
   })
   const { store, run } = database
-  const reading = await run(store.gate({ tokenId: tokens.waiting, showId: id.show }))
+  const [reading] = await run(store.gates([{ tokenId: tokens.waiting, showId: id.show }]))
   expect(reading).toMatchObject({ token: saved[0], ahead: 0, requiredQueueId: "q" })
   expect(await run(store.queues({ after: undefined, limit: 5 }))).toHaveLength(1)
   expect(await run(store.queue("none" as never))).toBeUndefined()
@@ -396,7 +396,7 @@ test("hostile text is data, in every field", async () => {
   expect(rows.performances.get(performanceId)).toMatchObject({ showId, queueId })
   expect(await run(store.show(showId))).toEqual(show)
   expect(await run(store.performance(performanceId))).toMatchObject({ timeZone: hostile })
-  expect(await run(store.gate({ tokenId, performanceId }))).toMatchObject({
-    requiredQueueId: queueId
-  })
+  expect(await run(store.gates([{ tokenId, performanceId }]))).toMatchObject([
+    { requiredQueueId: queueId }
+  ])
 })

@@ -206,20 +206,22 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         memory.save(rows.changes())
         return answer
       }),
-    gate: ({ tokenId, showId, performanceId }) =>
-      at((now) => {
-        const token = memory.tokens.get(tokenId)
-        const show =
-          performanceId === undefined
-            ? showId && memory.shows.get(showId)
-            : memory.performanceRow(performanceId)
-        return {
-          now,
-          token: token && memory.withSettings(token),
-          ahead: token?.state === "waiting" ? memory.aheadOf(token) : 0,
-          requiredQueueId: show?.queueId
-        }
-      }),
+    gates: (questions) =>
+      at((now) =>
+        questions.map(({ tokenId, showId, performanceId }) => {
+          const token = memory.tokens.get(tokenId)
+          const show =
+            performanceId === undefined
+              ? showId && memory.shows.get(showId)
+              : memory.performanceRow(performanceId)
+          return {
+            now,
+            token: token && memory.withSettings(token),
+            ahead: token?.state === "waiting" ? memory.aheadOf(token) : 0,
+            requiredQueueId: show?.queueId
+          }
+        })
+      ),
     queue: (queueId) =>
       at((now) => {
         const queue = memory.queues.get(queueId)

@@ -182,10 +182,10 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       assert.equal(error.requiredQueueId, queueId)
       yield* refused("QueueTokenWrongQueue", office.catalog.availableDates({ ...caller, showId }))
       yield* office.wallet.balance(caller)
-      const unknown = yield* store.gate({
-        tokenId: "00000000-0000-7000-8000-000000000000" as TokenId
-      })
-      assert.equal(unknown.token, undefined)
+      const tokenId = "00000000-0000-7000-8000-000000000000" as TokenId
+      const [unknown, known] = yield* store.gates([{ tokenId }, { tokenId, showId }])
+      assert.deepEqual([unknown!.token, unknown!.requiredQueueId], [undefined, undefined])
+      assert.deepEqual([known!.token, known!.requiredQueueId], [undefined, queueId])
     })
   ),
   inWorld("changes are streamed until the token has ended", {}, (world) =>

@@ -1,0 +1,103 @@
+import { execFile } from "node:child_process"
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { promisify } from "node:util"
+import * as schemas from "@boxoffice/core/schema"
+import { Schema } from "effect"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { runProgram } from "../../test-support/runProgram.ts"
+import { type CodeBlock, codeBlocks, pages, root } from "./markdown.ts"
+
+const schemaOf = (name: string) =>
+  Object.entries(schemas).find(([key]) => key === name)![1] as Schema.Codec<unknown, unknown>
+
+const blocks = pages.flatMap(codeBlocks)
+const titleOf = ({ page, line }: CodeBlock) => `${page}:${line}`
+const named = (some: ReadonlyArray<CodeBlock>) =>
+  some.map((block) => ({ title: titleOf(block), block }))
+
+describe("TypeScript", () => {
+  // Below docs, where the workspace's packages resolve; and ignored by git.
+  const directory = `${root}/docs/.boxoffice/blocks-${process.pid}`
+  const typescript = blocks.filter(({ language }) => language === "ts")
+  const fileOf = (block: CodeBlock) => `${titleOf(block).replaceAll(/[^\w.-]+/g, "-")}.ts`
+
+  // What the six lines on the first page take for granted.
+  const prelude = [
+    'import { type BoxOfficeStore, makeBoxOffice } from "@boxoffice/core"',
+    'import type { Layer } from "effect"',
+    "declare const store: Layer.Layer<BoxOfficeStore>",
+    "declare const signingKeys: Readonly<Record<string, string>>",
+    "declare const queueId: string, userId: string, performanceId: string",
+    "declare const seatIds: ReadonlyArray<string>"
+  ].join("\n")
+
+  beforeAll(() => {
+    mkdirSync(directory, { recursive: true })
+    for (const block of typescript) {
+      const parts = block.info === "story" ? [prelude, block.text] : [block.text, "export {}\n"]
+      writeFileSync(`${directory}/${fileOf(block)}`, parts.join("\n"))
+    }
+    const config = {
+      extends: `${root}/tsconfig.base.json`,
+      compilerOptions: {
+        noEmit: true,
+        declaration: false,
+        declarationMap: false,
+        allowImportingTsExtensions: true,
+        rewriteRelativeImportExtensions: false,
+        // A few lines out of a program may leave something unused.
+        noUnusedLocals: false
+      },
+      include: ["*.ts"]
+    }
+    writeFileSync(`${directory}/tsconfig.json`, JSON.stringify(config))
+  })
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+  test("every block has the right types", { timeout: 60_000 }, async () => {
+    expect(typescript.length).toBeGreaterThan(0)
+    const compiler = `${root}/node_modules/.bin/tsc`
+    const { stdout } = await promisify(execFile)(compiler, ["-p", directory]).catch(
+      (failed: { readonly stdout: string }) => failed
+    )
+    // What is wrong elsewhere is for `pnpm check` to say.
+    expect(stdout.split("\n").filter((line) => line.startsWith("docs/"))).toEqual([])
+  })
+
+  test.each(named(typescript.filter(({ info }) => info === "run")))(
+    "$title runs",
+    { timeout: 60_000 },
+    async ({ block }) => {
+      // A block says behind `// =>` what it prints.
+      const expected = Array.from(block.text.matchAll(/\/\/ => (.*)$/gm), ([, line]) => line)
+      const printed = await runProgram(new URL(`file://${directory}/${fileOf(block)}`))
+      expect(printed.trim().split("\n")).toEqual(expected)
+    }
+  )
+})
+
+describe("JSON", () => {
+  const json = blocks.filter(({ language }) => language === "json")
+
+  test.each(named(json))("$title is what the server sends", ({ block }) => {
+    const value: unknown = JSON.parse(block.text)
+    // The pages of the errors have a test of their own.
+    if (block.info === "problem") return
+    Schema.decodeUnknownSync(schemaOf(block.info))(value, { onExcessProperty: "error" })
+  })
+})
+
+describe("commands", () => {
+  const scriptsOf = (file: string): ReadonlyArray<string> =>
+    Object.keys(JSON.parse(readFileSync(`${root}/${file}`, "utf8")).scripts)
+  const lines = blocks
+    .filter(({ language }) => language === "sh")
+    .flatMap(({ text }) => text.split("\n"))
+    .filter((line) => line.includes("pnpm@12"))
+
+  test.each(lines)("%s", (line) => {
+    const [, example, script] = line.match(/pnpm@12 (?:--filter @boxoffice\/example-(\S+) )?(\S+)/)!
+    const file = example === undefined ? "package.json" : `examples/${example}/package.json`
+    expect(scriptsOf(file)).toContain(script)
+  })
+})

@@ -1,0 +1,49 @@
+import { ConfigProvider, Effect } from "effect"
+import { expect, test } from "vitest"
+import { serverConfig, variables } from "../../packages/http-server/src/config.ts"
+import { readPage } from "./markdown.ts"
+
+const rows = Array.from(
+  readPage("docs/configuration.md").matchAll(/^\| `([A-Z_]+)` \| (?:`(.*?)` )?\|/gm),
+  ([, name, value]) => [name!, value] as const
+)
+const defaults = new Map(rows.filter(([, value]) => value !== undefined))
+
+const configOf = (environment: Readonly<Record<string, string>>) =>
+  serverConfig({ demo: false }).pipe(
+    Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown(environment)),
+    Effect.runPromise
+  )
+const required = {
+  DATABASE_URL: "postgres://app@127.0.0.1/app",
+  BOXOFFICE_TICKET_KEYS: "k1:a secret of at least thirty-two bytes"
+}
+
+test("every variable has a row, and no other", () => {
+  const names = variables.flatMap(([name]) => name.split(", "))
+  expect(rows.map(([name]) => name).sort()).toEqual(names.sort())
+})
+
+test("the defaults are those of the server", async () => {
+  const stated = Object.fromEntries(defaults) as Record<string, string>
+  const { databaseUrl: _, ticketKeys: __, ...config } = await configOf(required)
+  const {
+    databaseUrl: ___,
+    ticketKeys: ____,
+    ...said
+  } = await configOf({
+    ...required,
+    ...stated
+  })
+  // Left out, these are for others to choose: the store, and the routes.
+  expect(said).toEqual({
+    ...config,
+    schema: stated.BOXOFFICE_SCHEMA,
+    connections: Number(stated.BOXOFFICE_CONNECTIONS),
+    documentation: stated.BOXOFFICE_ERROR_DOCS
+  })
+})
+
+test("without what is required it does not start", async () => {
+  await expect(configOf({})).rejects.toThrow(/DATABASE_URL[\s\S]*BOXOFFICE_TICKET_KEYS/)
+})

@@ -1,0 +1,55 @@
+/** The parts of Markdown that the tests look at. */
+import { globSync, readFileSync } from "node:fs"
+import { dirname } from "node:path"
+import { fileURLToPath } from "node:url"
+
+export const root: string = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+
+/** The pages that are written for readers, as paths from the root. */
+export const pages: ReadonlyArray<string> = globSync(
+  ["*.md", "docs/**/*.md", "examples/*/*.md", "packages/*/*.md"],
+  { cwd: root, exclude: ["**/node_modules/**", "**/CHANGELOG.md"] }
+).sort()
+
+export const readPage = (page: string): string => readFileSync(`${root}/${page}`, "utf8")
+
+export interface CodeBlock {
+  readonly page: string
+  /** Where its first line of code is, from 1. */
+  readonly line: number
+  readonly language: string
+  /** What stands behind the language. */
+  readonly info: string
+  readonly text: string
+}
+
+/** The fenced code blocks of a page. */
+export const codeBlocks = (page: string): ReadonlyArray<CodeBlock> => {
+  const source = readPage(page)
+  return Array.from(source.matchAll(/^```(\S*) ?(.*)\n([\s\S]*?)^```$/gm), (match) => ({
+    page,
+    line: source.slice(0, match.index).split("\n").length + 1,
+    language: match[1]!,
+    info: match[2]!,
+    text: match[3]!
+  }))
+}
+
+/** The cells of a table's rows, the head left out, of the first table behind a heading. */
+export const tableBehind = (
+  page: string,
+  heading: string
+): ReadonlyArray<ReadonlyArray<string>> => {
+  const [, section] = `\n${readPage(page)}`.split(`\n${heading}\n`)
+  const table = section?.match(/(^\|.*\n)+/m)?.[0] ?? ""
+  return table
+    .trim()
+    .split("\n")
+    .slice(2)
+    .map((row) =>
+      row
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim())
+    )
+}

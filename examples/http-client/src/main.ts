@@ -1,0 +1,28 @@
+/** A seat from a running server, with the typed client. Start one first: npx pnpm@12 demo */
+import { connect } from "@boxoffice/http-server/client"
+
+const baseUrl = process.env.BOXOFFICE_URL ?? "http://127.0.0.1:3000"
+await using tickets = connect({ baseUrl, userId: "ada" })
+
+// Joining gives the queue token, which the client sends from now on.
+const { state, pollAfterSeconds } = await tickets.join("main")
+if (state !== "admitted") throw new Error(`full: try again in ${pollAfterSeconds} s`)
+
+const { dates } = await tickets.dates("gala")
+const next = dates[0]?.performances[0]
+if (next === undefined) throw new Error("sold out")
+console.log("next:  ", next.performanceId, "with", next.availableSeats, "seats")
+
+const { performanceId } = next
+const { seats } = await tickets.seats(performanceId)
+const seatIds = seats.slice(0, 2).map(({ seatId }) => seatId)
+const { reservationId, amount, ...hold } = await tickets.hold({ performanceId, seatIds })
+console.log("held:  ", seatIds.join(", "), "for", hold.holdExpiresInSeconds, "s")
+
+await tickets.charge(amount)
+const { balance } = await tickets.balance()
+console.log("wallet:", String(balance.amount), balance.currency)
+
+// The same key means the same payment: a second attempt would answer what the first one did.
+const payment = await tickets.pay(reservationId, { idempotencyKey: `pay-${reservationId}` })
+console.log("paid:  ", `${payment.amount.amount}, ${payment.balance.amount} left`)

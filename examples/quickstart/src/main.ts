@@ -1,0 +1,36 @@
+/** A seat, from the queue to the payment, with promises. Nothing to install: Postgres in process. */
+import { makeBoxOffice } from "@boxoffice/core"
+import { SqlStore } from "@boxoffice/sql-store"
+import { layerPglite } from "@boxoffice/sql-store/pglite"
+import { Layer } from "effect"
+import { addGala } from "./gala.ts"
+
+const store = Layer.provide(SqlStore.layer({ migrate: true }), layerPglite())
+const signingKeys = { k1: "a secret of at least thirty-two bytes" }
+const userId = "ada"
+
+const office = await makeBoxOffice(store, { signingKeys })
+const { queueId, showId, performanceId } = await addGala(office)
+
+const { token: queueToken } = await office.queue.join({ queueId, userId })
+console.log("in:    ", (await office.queue.status({ userId, queueToken })).state)
+
+const { dates } = await office.catalog.availableDates({ userId, queueToken, showId })
+console.log("dates: ", dates.map(({ date }) => date).join(", "))
+
+const { seats } = await office.catalog.availableSeats({ userId, queueToken, performanceId })
+console.log("seats: ", seats.map(({ seatId }) => seatId).join(", "))
+
+const seatIds = seats.slice(0, 2).map(({ seatId }) => seatId)
+const hold = await office.reservations.hold({ userId, queueToken, performanceId, seatIds })
+console.log("held:  ", seatIds.join(", "), "for", hold.holdExpiresInSeconds, "s")
+
+await office.wallet.charge({ userId, queueToken, amount: hold.amount })
+const { balance } = await office.wallet.balance({ userId, queueToken })
+console.log("wallet:", String(balance.amount), balance.currency)
+
+const { reservationId } = hold
+const payment = await office.payments.pay({ userId, queueToken, reservationId })
+console.log("paid:  ", `${payment.amount.amount}, ${payment.balance.amount} left`)
+
+await office.close()

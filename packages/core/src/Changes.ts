@@ -1,0 +1,46 @@
+/** Tells who keeps a copy of something in memory that this node has just changed it. */
+import { Context, Effect, Layer } from "effect"
+import type { BoxOfficeEvent } from "./Events.ts"
+import type { Rows } from "./Rows.ts"
+import { BoxOfficeStore } from "./Store.ts"
+
+type Listener = (event: BoxOfficeEvent) => void
+
+/** @internal */
+export class LocalChanges extends Context.Service<
+  LocalChanges,
+  {
+    /**
+     * The listener hears of every event of a batch that was committed, or may have been, before
+     * the batch's callers hear of their outcomes.
+     */
+    readonly listen: (listener: Listener) => void
+  }
+>()("@boxoffice/core/LocalChanges") {}
+
+/** Puts the announcement of what changed in front of a store. */
+export const layerAnnounced: Layer.Layer<BoxOfficeStore | LocalChanges, never, BoxOfficeStore> =
+  Layer.effectContext(
+    Effect.map(BoxOfficeStore, (store) => {
+      const listeners: Array<Listener> = []
+      const announce = (events: ReadonlyArray<BoxOfficeEvent>): void => {
+        for (const event of events) for (const listener of listeners) listener(event)
+      }
+      return Context.make(LocalChanges, { listen: (listener) => listeners.push(listener) }).pipe(
+        Context.add(BoxOfficeStore, {
+          ...store,
+          transact: (names, decide) => {
+            let events: ReadonlyArray<BoxOfficeEvent> = []
+            const deciding = (rows: Rows) => {
+              events = rows.events
+              return decide(rows)
+            }
+            return Effect.ensuring(
+              store.transact(names, deciding),
+              Effect.sync(() => announce(events))
+            )
+          }
+        })
+      )
+    })
+  )

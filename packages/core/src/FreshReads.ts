@@ -1,0 +1,128 @@
+/**
+ * Readings that many may share for a moment.
+ *
+ * A reading is given again until it is `freshMs` old, or until this node has changed what it shows:
+ * so a node reads its own writes, and sees those of others after `freshMs` at the latest. However
+ * many ask, there is one read at a time for a key; who comes too late for one waits for the next.
+ */
+import { Clock, Effect, type Scope } from "effect"
+import { type CommandLane, makeCommandLanes } from "./CommandLane.ts"
+import type { Overloaded, StoreUnavailable } from "./Errors.ts"
+
+/** A reading, and how many milliseconds ago it was begun. */
+export interface Fresh<A> {
+  readonly reading: A
+  readonly ageMs: number
+}
+
+export interface FreshReads<K, A> {
+  readonly read: (key: K) => Effect.Effect<Fresh<A>, Overloaded | StoreUnavailable>
+  /** What is known of a key is no longer so. */
+  readonly invalidate: (key: K) => void
+}
+
+export interface FreshReadsOptions<K, A> {
+  readonly read: (key: K) => Effect.Effect<A, StoreUnavailable>
+  /** For how long a reading is given again, in milliseconds; 0 shares only what is in flight. */
+  readonly freshMs: number
+  /** The most readings that are kept. */
+  readonly keep: number
+}
+
+interface Kept<A> {
+  readonly reading: A
+  readonly begunAt: number
+}
+
+const lanes = 4
+const waitingMax = 100_000
+// Where writes make every reading stale at once, reading takes at most a fifth of the time.
+const restPerWork = 4
+
+export const makeFreshReads = <K extends string, A>(
+  options: FreshReadsOptions<K, A>
+): Effect.Effect<FreshReads<K, A>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const kept = new Map<K, Kept<A>>()
+    const restUntil = new Map<K, number>()
+
+    const fresh = (key: K, now: number): Kept<A> | undefined => {
+      const found = kept.get(key)
+      return found !== undefined && now - found.begunAt < options.freshMs ? found : undefined
+    }
+
+    const refresh = (key: K): Effect.Effect<Kept<A>, StoreUnavailable> =>
+      Effect.gen(function* () {
+        const found = fresh(key, yield* nowMs)
+        if (found !== undefined) return found
+        yield* rest((restUntil.get(key) ?? 0) - performance.now())
+        // From here on a change makes this reading stale: it may not show it.
+        let stale = false
+        stales.set(key, () => {
+          stale = true
+        })
+        const begunAt = yield* nowMs
+        const started = performance.now()
+        const reading = yield* options.read(key)
+        const ended = performance.now()
+        const next = { reading, begunAt }
+        if (!stale) {
+          kept.delete(key)
+          kept.set(key, next)
+          if (kept.size > options.keep) forget(kept.keys().next().value!)
+        }
+        restUntil.set(key, ended + restPerWork * (ended - started))
+        return next
+      })
+
+    const stales = new Map<K, () => void>()
+    const forget = (key: K): void => {
+      kept.delete(key)
+      restUntil.delete(key)
+      stales.delete(key)
+    }
+
+    const queue: CommandLane<K, Kept<A>> = yield* makeCommandLanes({
+      lanes,
+      capacity: waitingMax,
+      batchSize: waitingMax,
+      keyOf: (key: K) => key,
+      run: (batch) =>
+        Effect.gen(function* () {
+          const keys = Array.from(new Set(batch))
+          const read = yield* Effect.forEach(keys, refresh, { concurrency: "unbounded" })
+          const byKey = new Map(keys.map((key, i) => [key, read[i]!]))
+          return batch.map((key) => byKey.get(key)!)
+        })
+    })
+
+    return {
+      read: (key) =>
+        Effect.flatMap(nowMs, (now) => {
+          const found = fresh(key, now)
+          if (found !== undefined) {
+            return Effect.succeed({ reading: found.reading, ageMs: now - found.begunAt })
+          }
+          return Effect.flatMap(queue.submit(key), ({ reading, begunAt }) =>
+            Effect.map(nowMs, (later) => ({ reading, ageMs: later - begunAt }))
+          )
+        }),
+      invalidate: (key) => {
+        kept.delete(key)
+        stales.get(key)?.()
+      }
+    }
+  })
+
+/** A clock that is never set, in milliseconds. */
+const nowMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
+
+// By the machine's own timer: how busy the store is has nothing to do with what time it is said
+// to be in a test.
+const rest = (milliseconds: number): Effect.Effect<void> =>
+  milliseconds <= 0
+    ? Effect.void
+    : Effect.callback<void>((resume) => {
+        const timer = setTimeout(() => resume(Effect.void), milliseconds)
+        return Effect.sync(() => clearTimeout(timer))
+      })

@@ -1,0 +1,98 @@
+/** What is shown of the catalogue, from what was read of it. Pure. */
+import type { PerformanceId, ShowId } from "../Ids.ts"
+import { type SeatRow, seatStatusAt } from "../reservation/model.ts"
+import type { PerformanceReading, SeatsReading } from "../Store.ts"
+import {
+  type AvailableDates,
+  isOnSale,
+  type PerformanceRow,
+  type SeatMap,
+  type SeatOnMap
+} from "./model.ts"
+
+type Bookable = AvailableDates["dates"][number]["performances"][number]
+
+const localDate = (instant: number, timeZone: string): string =>
+  // The Swedish locale writes dates as ISO 8601 does.
+  new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short" }).format(instant)
+
+export const toAvailableDates = (
+  showId: ShowId,
+  performances: ReadonlyArray<PerformanceReading>,
+  now: number
+): AvailableDates => {
+  const dates = new Map<string, Array<Bookable>>()
+  for (const performance of performances) {
+    const { performanceId, startsAt, timeZone, availableSeats, totalSeats, priceFrom } = performance
+    if (priceFrom === null || !isOnSale(performance, now)) continue
+    const date = localDate(startsAt, timeZone)
+    const bookable = {
+      performanceId,
+      startsAt: new Date(startsAt),
+      timeZone,
+      availableSeats,
+      totalSeats,
+      priceFrom
+    }
+    dates.set(date, [...(dates.get(date) ?? []), bookable])
+  }
+  return {
+    showId,
+    dates: Array.from(dates, ([date, performances]) => ({ date, performances })).sort((a, b) =>
+      a.date < b.date ? -1 : 1
+    )
+  }
+}
+
+/** A seat map, and the instant at which time alone will change it. */
+export interface SeatMapUntil {
+  readonly map: SeatMap
+  readonly until: number
+}
+
+export const toSeatMap = (read: SeatsReading, now: number, all: boolean): SeatMapUntil => {
+  const { performance } = read
+  const onSale = isOnSale(performance, now)
+  const seats: Array<SeatOnMap> = []
+  let lapsed = 0
+  let until = nextSalesChange(performance, now)
+  for (const row of read.seats) {
+    const status = seatStatusAt(row, now)
+    if (status !== row.status) lapsed++
+    else if (status === "held" && row.heldUntil !== null) until = Math.min(until, row.heldUntil)
+    const shown = status === "available" && !onSale ? "blocked" : status
+    if (all || shown === "available") seats.push(toSeatOnMap(row, shown))
+  }
+  return {
+    map: {
+      performanceId: performance.performanceId as PerformanceId,
+      // A batch that changes n seats moves the stored version by 2n, and takes away at most n
+      // lapsed ones: so the sum grows with each change, whichever kind it is. Sales opening, and
+      // ending, count as well.
+      version: read.version + lapsed + salesChanges(performance, now),
+      asOf: new Date(now),
+      seats
+    },
+    until
+  }
+}
+
+const salesInstants = ({ startsAt, salesOpenAt, salesCloseAt }: PerformanceRow) => [
+  ...(salesOpenAt === null ? [] : [salesOpenAt]),
+  Math.min(startsAt, salesCloseAt ?? startsAt)
+]
+
+const salesChanges = (performance: PerformanceRow, now: number): number =>
+  salesInstants(performance).filter((instant) => instant <= now).length
+
+const nextSalesChange = (performance: PerformanceRow, now: number): number =>
+  Math.min(...salesInstants(performance).filter((instant) => instant > now))
+
+const toSeatOnMap = (row: SeatRow, status: SeatOnMap["status"]): SeatOnMap => ({
+  seatId: row.seatId,
+  section: row.section,
+  row: row.row,
+  number: row.number,
+  price: row.price,
+  status
+})

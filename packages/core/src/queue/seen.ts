@@ -1,0 +1,70 @@
+/** The admitted tokens that were looked at a moment ago, so that they are not looked at again. */
+import { Clock, Effect } from "effect"
+import { LocalChanges } from "../Changes.ts"
+import type { QueueId, TokenId } from "../Ids.ts"
+import type { GateQuestion, TokenReading } from "../Store.ts"
+
+const tokensKept = 100_000
+const queuesKept = 10_000
+
+interface Seen {
+  readonly reading: TokenReading
+  readonly begunAt: number
+}
+
+export const makeSeenTokens = (freshMs: number) =>
+  Effect.map(LocalChanges, (changes) => {
+    const tokens = new Map<TokenId, Seen>()
+    // A show stays behind its queue for good.
+    const queues = new Map<string, QueueId>()
+    // Counts the changes to tokens, so that no look begun before one is kept after it.
+    let changed = 0
+
+    changes.listen((event) => {
+      if (!("tokenId" in event)) return
+      changed++
+      tokens.delete(event.tokenId)
+    })
+
+    return {
+      /** When a look begins: what {@link keep} wants to know. */
+      begin: Effect.map(nowMs, (at) => ({ at, changed })),
+      keep: (
+        question: GateQuestion,
+        reading: TokenReading,
+        begun: { readonly at: number; readonly changed: number }
+      ): void => {
+        if (freshMs === 0 || begun.changed !== changed) return
+        bound(tokens, tokensKept).set(question.tokenId, { reading, begunAt: begun.at })
+        const name = nameOf(question)
+        if (name !== "" && reading.requiredQueueId !== undefined) {
+          bound(queues, queuesKept).set(name, reading.requiredQueueId)
+        }
+      },
+      /** What a look would have found `freshMs` ago at the earliest, were it about this. */
+      get: (question: GateQuestion): Effect.Effect<TokenReading | undefined> => {
+        const seen = tokens.get(question.tokenId)
+        if (seen === undefined) return Effect.undefined
+        const name = nameOf(question)
+        const requiredQueueId = queues.get(name)
+        if (name !== "" && requiredQueueId === undefined) return Effect.undefined
+        return Effect.map(nowMs, (at) => {
+          const age = at - seen.begunAt
+          if (age >= freshMs) return undefined
+          return { ...seen.reading, requiredQueueId, now: Math.ceil(seen.reading.now + age) }
+        })
+      }
+    }
+  })
+
+const nameOf = ({ showId, performanceId }: GateQuestion): string =>
+  performanceId !== undefined ? `performance/${performanceId}` : showId ? `show/${showId}` : ""
+
+/** Makes room for one more by dropping the oldest. */
+const bound = <K, V>(map: Map<K, V>, size: number): Map<K, V> => {
+  if (map.size >= size) map.delete(map.keys().next().value!)
+  return map
+}
+
+/** A clock that is never set, in milliseconds. */
+const nowMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)

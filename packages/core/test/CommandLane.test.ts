@@ -1,0 +1,325 @@
+import { describe, it } from "@effect/vitest"
+import { Cause, Deferred, Effect, Exit, Fiber, Latch, Scope } from "effect"
+import { expect } from "vitest"
+import { type LaneOptions, makeCommandLane, makeCommandLanes } from "../src/CommandLane.ts"
+import { Overloaded, StoreUnavailable } from "../src/Errors.ts"
+
+// The clock of `it.effect` is never moved here: a lane that waited for a timer would hang.
+
+/** A lane whose batches wait until they are let go, and which keeps them for us to look at. */
+const heldLane = Effect.fnUntraced(function* (
+  options: Partial<Pick<LaneOptions<number, string>, "capacity" | "batchSize">> & {
+    readonly outcome?: (batch: ReadonlyArray<number>) => Effect.Effect<void, StoreUnavailable>
+  } = {}
+) {
+  const batches: Array<ReadonlyArray<number>> = []
+  const gate = yield* Latch.make(false)
+  const started = Array.from({ length: 9 }, () => Deferred.makeUnsafe<void>())
+  const scope = yield* Scope.make()
+  const lane = yield* makeCommandLane<number, string>({
+    capacity: 100,
+    batchSize: 100,
+    ...options,
+    run: (batch) =>
+      Effect.gen(function* () {
+        batches.push(batch)
+        Deferred.doneUnsafe(started[batches.length - 1]!, Exit.void)
+        yield* gate.await
+        if (options.outcome) yield* options.outcome(batch)
+        return batch.map((command) => `done ${command}`)
+      })
+  }).pipe(Scope.provide(scope))
+  return {
+    batches,
+    submit: lane.submit,
+    /** Submits, and comes back once the command waits. */
+    fork: (command: number) => Effect.forkChild(lane.submit(command), { startImmediately: true }),
+    started: (batch: number) => Deferred.await(started[batch]!),
+    letGo: gate.open,
+    close: Scope.close(scope, Exit.void)
+  }
+})
+
+const away = new StoreUnavailable({ retryable: true, cause: "away" })
+const refused = new StoreUnavailable({ retryable: false, cause: "refused" })
+/** What a caller gets: the answer, the error or the defect. */
+const ending = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<unknown> =>
+  Effect.map(Effect.exit(effect), (exit) =>
+    Exit.isSuccess(exit) ? exit.value : Cause.squash(exit.cause)
+  )
+
+const overloaded = new Overloaded({ retryAfterSeconds: 1 })
+
+describe("a lane", () => {
+  it.effect("takes a command at once when idle", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane()
+      yield* lane.letGo
+      expect(yield* lane.submit(1)).toBe("done 1")
+      expect(yield* lane.submit(2)).toBe("done 2")
+      expect(lane.batches).toEqual([[1], [2]])
+    })
+  )
+
+  it.effect("gathers while one batch is in flight, and keeps the order", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane()
+      const first = yield* lane.fork(0)
+      yield* lane.started(0)
+      const others = yield* Effect.forEach([1, 2, 3, 4], lane.fork)
+      expect(lane.batches).toEqual([[0]])
+      yield* lane.letGo
+      expect(yield* Fiber.joinAll([first, ...others])).toEqual([
+        "done 0",
+        "done 1",
+        "done 2",
+        "done 3",
+        "done 4"
+      ])
+      expect(lane.batches).toEqual([[0], [1, 2, 3, 4]])
+    })
+  )
+
+  it.effect("lets commands of the same turn travel together", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane()
+      yield* lane.letGo
+      yield* Effect.forEach([1, 2, 3], lane.submit, { concurrency: "unbounded" })
+      expect(lane.batches).toEqual([[1, 2, 3]])
+    })
+  )
+
+  it.effect("takes at most batchSize at a time", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane({ batchSize: 2 })
+      yield* lane.letGo
+      yield* Effect.forEach([1, 2, 3, 4, 5], lane.submit, { concurrency: "unbounded" })
+      expect(lane.batches).toEqual([[1, 2], [3, 4], [5]])
+    })
+  )
+
+  it.effect("has one batch in flight at most", () =>
+    Effect.gen(function* () {
+      let inFlight = 0
+      let most = 0
+      const lane = yield* makeCommandLane<number, number>({
+        capacity: 100,
+        batchSize: 1,
+        run: (batch) =>
+          Effect.gen(function* () {
+            most = Math.max(most, ++inFlight)
+            yield* Effect.yieldNow
+            inFlight--
+            return batch
+          })
+      })
+      yield* Effect.forEach([1, 2, 3, 4], lane.submit, { concurrency: "unbounded" })
+      expect(most).toBe(1)
+    })
+  )
+
+  it.effect("refuses what comes while capacity commands wait, and takes it again after", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane({ capacity: 2 })
+      const first = yield* lane.fork(0)
+      yield* lane.started(0)
+      // The one in flight does not wait any more.
+      const waiting = [yield* lane.fork(1), yield* lane.fork(2)]
+      expect(yield* Effect.flip(lane.submit(3))).toEqual(overloaded)
+      yield* lane.letGo
+      yield* Fiber.joinAll([first, ...waiting])
+      expect(yield* lane.submit(4)).toBe("done 4")
+      expect(lane.batches.flat()).toEqual([0, 1, 2, 4])
+    })
+  )
+
+  it.effect("drops a command that was interrupted before a batch took it", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane()
+      const first = yield* lane.fork(0)
+      yield* lane.started(0)
+      const dropped = yield* lane.fork(1)
+      const kept = yield* lane.fork(2)
+      yield* Fiber.interrupt(dropped)
+      yield* lane.letGo
+      yield* Fiber.joinAll([first, kept])
+      expect(lane.batches).toEqual([[0], [2]])
+    })
+  )
+
+  it.effect("gives the place of an interrupted command to the next", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane({ capacity: 1 })
+      const first = yield* lane.fork(0)
+      yield* lane.started(0)
+      yield* Fiber.interrupt(yield* lane.fork(1))
+      const second = yield* lane.fork(2)
+      yield* lane.letGo
+      expect(yield* Fiber.joinAll([first, second])).toEqual(["done 0", "done 2"])
+    })
+  )
+
+  it.effect("runs no batch where all who waited were interrupted", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane()
+      const first = yield* lane.fork(0)
+      yield* lane.started(0)
+      yield* Fiber.interrupt(yield* lane.fork(1))
+      yield* lane.letGo
+      yield* Fiber.join(first)
+      expect(yield* lane.submit(2)).toBe("done 2")
+      expect(lane.batches).toEqual([[0], [2]])
+    })
+  )
+
+  it.effect("carries through a command that was interrupted after a batch took it", () =>
+    Effect.gen(function* () {
+      const carriedOut: Array<number> = []
+      const lane = yield* heldLane({
+        outcome: (batch) => Effect.sync(() => carriedOut.push(...batch))
+      })
+      const interrupted = yield* lane.fork(1)
+      const neighbour = yield* lane.fork(2)
+      yield* lane.started(0)
+      yield* Fiber.interrupt(interrupted)
+      yield* lane.letGo
+      expect(yield* Fiber.join(neighbour)).toBe("done 2")
+      expect(carriedOut).toEqual([1, 2])
+    })
+  )
+
+  it.effect("tells a bad command from its neighbours, which go through in order", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane({
+        outcome: (batch) => (batch.includes(3) ? Effect.fail(refused) : Effect.void)
+      })
+      yield* lane.letGo
+      const endings = yield* Effect.forEach([1, 2, 3, 4, 5], (n) => ending(lane.submit(n)), {
+        concurrency: "unbounded"
+      })
+      expect(endings).toEqual(["done 1", "done 2", refused, "done 4", "done 5"])
+      expect(lane.batches).toEqual([[1, 2, 3, 4, 5], [1, 2], [3, 4, 5], [3], [4, 5]])
+    })
+  )
+
+  it.effect("hands a defect to the command that has it alone", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane({
+        outcome: (batch) => (batch.includes(2) ? Effect.die("a bug") : Effect.void)
+      })
+      yield* lane.letGo
+      const endings = yield* Effect.forEach([1, 2, 3], (n) => ending(lane.submit(n)), {
+        concurrency: "unbounded"
+      })
+      expect(endings).toEqual(["done 1", "a bug", "done 3"])
+    })
+  )
+
+  it.effect("fails all of a batch when the store is away, without trying each", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane({ outcome: () => Effect.fail(away) })
+      yield* lane.letGo
+      const endings = yield* Effect.forEach([1, 2, 3], (n) => ending(lane.submit(n)), {
+        concurrency: "unbounded"
+      })
+      expect(endings).toEqual([away, away, away])
+      expect(lane.batches).toEqual([[1, 2, 3]])
+    })
+  )
+
+  it.effect("goes on after a failure", () =>
+    Effect.gen(function* () {
+      let isAway = true
+      const lane = yield* heldLane({
+        outcome: () => (isAway ? Effect.fail(away) : Effect.void)
+      })
+      yield* lane.letGo
+      expect(yield* Effect.flip(lane.submit(1))).toBe(away)
+      isAway = false
+      expect(yield* lane.submit(2)).toBe("done 2")
+    })
+  )
+
+  it.effect("on closing refuses who waits and lets the batch in flight end", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane()
+      const flying = yield* lane.fork(0)
+      yield* lane.started(0)
+      const waiting = yield* lane.fork(1)
+      const closing = yield* Effect.forkChild(lane.close, { startImmediately: true })
+      expect(yield* Effect.flip(Fiber.join(waiting))).toEqual(overloaded)
+      // Closing waits for the batch in flight.
+      expect(closing.pollUnsafe()).toBeUndefined()
+      yield* lane.letGo
+      expect(yield* Fiber.join(flying)).toBe("done 0")
+      yield* Fiber.join(closing)
+      expect(lane.batches).toEqual([[0]])
+    })
+  )
+
+  it.effect("refuses everything once closed", () =>
+    Effect.gen(function* () {
+      const lane = yield* heldLane()
+      yield* lane.close
+      expect(yield* Effect.flip(lane.submit(1))).toEqual(overloaded)
+      expect(lane.batches).toEqual([])
+    })
+  )
+})
+
+describe("lanes side by side", () => {
+  it.effect("keep a key to one lane, and let other keys by", () =>
+    Effect.gen(function* () {
+      // Eight keys on as many lanes: at least two of them differ.
+      const keys = ["a", "b", "c", "d", "e", "f", "g", "h"]
+      const done: Array<string> = []
+      const gate = yield* Latch.make(false)
+      const began = yield* Deferred.make<void>()
+      const lanes = yield* makeCommandLanes<string, string>({
+        capacity: 100,
+        batchSize: 1,
+        lanes: 8,
+        keyOf: (command) => command[0]!,
+        run: (batch) =>
+          Effect.gen(function* () {
+            if (batch[0] === "a1") {
+              yield* Deferred.succeed(began, undefined)
+              yield* gate.await
+            }
+            done.push(...batch)
+            return batch
+          })
+      })
+      const held = yield* Effect.forkChild(
+        Effect.forEach(["a1", "a2", "a3"], lanes.submit, { concurrency: "unbounded" })
+      )
+      yield* Deferred.await(began)
+      // Whichever of the others is first to be done has passed by the one that is held.
+      yield* Effect.raceAll(keys.slice(1).map((key) => lanes.submit(`${key}1`)))
+      expect(done.filter((command) => command.startsWith("a"))).toEqual([])
+      yield* gate.open
+      yield* Fiber.join(held)
+      expect(done.filter((command) => command.startsWith("a"))).toEqual(["a1", "a2", "a3"])
+    })
+  )
+
+  it.effect("spread keys over all of the lanes", () =>
+    Effect.gen(function* () {
+      const batches: Array<ReadonlyArray<number>> = []
+      const lanes = yield* makeCommandLanes<number, number>({
+        capacity: 1_000,
+        batchSize: 1_000,
+        lanes: 4,
+        keyOf: (command) => `user-${command}`,
+        run: (batch) => {
+          batches.push(batch)
+          return Effect.succeed(batch)
+        }
+      })
+      const commands = Array.from({ length: 400 }, (_, i) => i)
+      yield* Effect.forEach(commands, lanes.submit, { concurrency: "unbounded" })
+      expect(batches).toHaveLength(4)
+      for (const batch of batches) expect(batch.length).toBeGreaterThan(50)
+    })
+  )
+})

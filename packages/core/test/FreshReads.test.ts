@@ -1,0 +1,98 @@
+import { it } from "@effect/vitest"
+import { Deferred, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { describe, expect } from "vitest"
+import { makeFreshReads } from "../src/FreshReads.ts"
+
+/** A store that counts its reads, and shows what was last written. */
+const makeCounted = (options: { readonly freshMs: number; readonly gate?: Deferred.Deferred<void> }) =>
+  Effect.gen(function* () {
+    const state = { written: 0, reads: 0 }
+    const fresh = yield* makeFreshReads<string, number>({
+      freshMs: options.freshMs,
+      keep: 2,
+      read: () =>
+        Effect.gen(function* () {
+          state.reads++
+          const seen = state.written
+          if (options.gate !== undefined) yield* Deferred.await(options.gate)
+          return seen
+        })
+    })
+    const read = (key = "a") => Effect.map(fresh.read(key), ({ reading }) => reading)
+    return { state, fresh, read }
+  })
+
+describe("readings shared for a moment", () => {
+  it.effect("one read serves everyone within the window, and the next comes after it", () =>
+    Effect.gen(function* () {
+      const { state, read } = yield* makeCounted({ freshMs: 1_000 })
+      yield* read()
+      yield* Effect.all(
+        Array.from({ length: 256 }, () => read()),
+        { concurrency: "unbounded" }
+      )
+      yield* TestClock.adjust(999)
+      yield* read()
+      expect(state.reads).toBe(1)
+      state.written = 7
+      yield* TestClock.adjust(1)
+      expect(yield* read()).toBe(7)
+      expect(state.reads).toBe(2)
+    })
+  )
+
+  it.effect("a change of this node is seen at once", () =>
+    Effect.gen(function* () {
+      const { state, fresh, read } = yield* makeCounted({ freshMs: 1_000 })
+      yield* read()
+      state.written = 1
+      fresh.invalidate("a")
+      expect(yield* read()).toBe(1)
+      fresh.invalidate("another")
+      yield* read()
+      expect(state.reads).toBe(2)
+    })
+  )
+
+  it.effect("who comes too late for a read that is under way waits for the next", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { state, fresh, read } = yield* makeCounted({ freshMs: 1_000, gate })
+      const early = yield* Effect.forkChild(read())
+      while (state.reads === 0) yield* Effect.yieldNow
+      // The read under way cannot show this any more.
+      state.written = 1
+      fresh.invalidate("a")
+      const late = yield* Effect.forkChild(read())
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(early)).toBe(0)
+      expect(yield* Fiber.join(late)).toBe(1)
+      expect(yield* read()).toBe(1)
+      expect(state.reads).toBe(2)
+    })
+  )
+
+  it.effect("with no window only what is in flight is shared", () =>
+    Effect.gen(function* () {
+      const { state, read } = yield* makeCounted({ freshMs: 0 })
+      yield* Effect.all([read(), read(), read()], { concurrency: "unbounded" })
+      expect(state.reads).toBe(1)
+      yield* read()
+      expect(state.reads).toBe(2)
+    })
+  )
+
+  it.effect("the age of a reading is told, and no more readings are kept than asked", () =>
+    Effect.gen(function* () {
+      const { state, fresh, read } = yield* makeCounted({ freshMs: 1_000 })
+      yield* read("a")
+      yield* TestClock.adjust(300)
+      expect((yield* fresh.read("a")).ageMs).toBe(300)
+      yield* read("b")
+      yield* read("c")
+      yield* read("a")
+      expect(state.reads).toBe(4)
+    })
+  )
+})

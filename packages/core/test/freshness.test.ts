@@ -1,0 +1,151 @@
+import { it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { describe, expect } from "vitest"
+import { BoxOffice, BoxOfficeStore, layerOf } from "../src/index.ts"
+import { layerMemory } from "../src/testing.ts"
+
+/** Counts the reads of the store under the engine. */
+const makeCounted = Effect.gen(function* () {
+  const counts = { gates: 0, questions: 0, seats: 0, performances: 0 }
+  const store = yield* BoxOfficeStore
+  const counting = BoxOfficeStore.of({
+    ...store,
+    gates: (questions) => {
+      counts.gates++
+      counts.questions += questions.length
+      return store.gates(questions)
+    },
+    seats: (id) => {
+      counts.seats++
+      return store.seats(id)
+    },
+    performances: (id) => {
+      counts.performances++
+      return store.performances(id)
+    }
+  })
+  const options = { signingKeys: { k: "freshness freshness freshness freshness" } }
+  const engine = layerOf(options).pipe(Layer.provide(Layer.succeed(BoxOfficeStore, counting)))
+  const office = yield* Effect.provideContext(BoxOffice, yield* Layer.build(engine))
+  yield* office.queue.create({ queueId: "q" })
+  yield* office.catalog.addShow({
+    showId: "s",
+    title: "Show",
+    queueId: "q",
+    salesOpenAt: null,
+    salesCloseAt: null
+  })
+  const startsAt = new Date("2999-01-01T00:00:00Z")
+  yield* office.catalog.addPerformance({
+    performanceId: "p",
+    showId: "s",
+    startsAt,
+    timeZone: "UTC"
+  })
+  const price = { amount: 1n, currency: "KRW" }
+  const seats = ["1", "2", "3"].map((number) => ({
+    seatId: number,
+    section: "A",
+    row: "1",
+    number,
+    price
+  }))
+  yield* office.catalog.addSeats({ performanceId: "p", seats })
+  const join = (userId: string) =>
+    Effect.map(office.queue.join({ queueId: "q", userId }), ({ token }) => ({
+      userId,
+      queueToken: token
+    }))
+  return { counts, office, join, store }
+}).pipe(Effect.provide(layerMemory))
+
+describe("what reading costs", () => {
+  it.effect("256 readers at once: one look at all the tokens, one read of the seats", () =>
+    Effect.gen(function* () {
+      const { counts, office, join } = yield* makeCounted
+      const callers = yield* Effect.forEach(
+        Array.from({ length: 256 }, (_, i) => `u${i}`),
+        join
+      )
+      const readAll = Effect.forEach(
+        callers,
+        (caller) => office.catalog.availableSeats({ ...caller, performanceId: "p" }),
+        { concurrency: "unbounded" }
+      )
+      const maps = yield* readAll
+      expect(new Set(maps).size).toBe(1)
+      expect(counts).toMatchObject({ gates: 1, questions: 256, seats: 1 })
+      yield* readAll
+      expect(counts).toMatchObject({ gates: 1, seats: 1 })
+      yield* TestClock.adjust("1 second")
+      yield* readAll
+      expect(counts).toMatchObject({ gates: 2, seats: 2 })
+    })
+  )
+
+  it.effect("a node reads its own writes: holds in maps and dates, and what ended a token", () =>
+    Effect.gen(function* () {
+      const { office, join } = yield* makeCounted
+      const ada = yield* join("ada")
+      const free = Effect.all([
+        Effect.map(
+          office.catalog.availableSeats({ ...ada, performanceId: "p" }),
+          (map) => map.seats.length
+        ),
+        Effect.map(
+          office.catalog.availableDates({ ...ada, showId: "s" }),
+          ({ dates }) => dates[0]?.performances[0]?.availableSeats
+        )
+      ])
+      expect(yield* free).toEqual([3, 3])
+      yield* office.reservations.hold({ ...ada, performanceId: "p", seatIds: ["1"] })
+      expect(yield* free).toEqual([2, 2])
+      yield* office.queue.leave(ada)
+      const refused = yield* Effect.flip(free)
+      expect(refused._tag).toBe("QueueTokenExpired")
+    })
+  )
+
+  it.effect("a hold that lapses shows in a map that is still fresh", () =>
+    Effect.gen(function* () {
+      const { counts, office, join } = yield* makeCounted
+      const ada = yield* join("ada")
+      const read = office.catalog.availableSeats({ ...ada, performanceId: "p" })
+      yield* office.reservations.hold({ ...ada, performanceId: "p", seatIds: ["1"] })
+      yield* TestClock.adjust("299500 millis")
+      const before = yield* read
+      yield* TestClock.adjust("499 millis")
+      expect(yield* read).toBe(before)
+      yield* TestClock.adjust("1 millis")
+      const after = yield* read
+      expect(after.seats.length).toBe(before.seats.length + 1)
+      expect(after.version).toBeGreaterThan(before.version)
+      expect(counts.seats).toBe(1)
+    })
+  )
+
+  it.effect("an end that another node made is seen after the window, and no later", () =>
+    Effect.gen(function* () {
+      const { office, join, store } = yield* makeCounted
+      const other = yield* Effect.provideContext(
+        BoxOffice,
+        yield* Layer.build(
+          layerOf({ signingKeys: { k: "freshness freshness freshness freshness" } }).pipe(
+            Layer.provide(Layer.succeed(BoxOfficeStore, store))
+          )
+        )
+      )
+      const ada = yield* join("ada")
+      const read = office.catalog.availableSeats({ ...ada, performanceId: "p" })
+      yield* read
+      yield* other.queue.leave(ada)
+      yield* read
+      // What changes something always looks.
+      const hold = office.reservations.hold({ ...ada, performanceId: "p", seatIds: ["1"] })
+      expect((yield* Effect.flip(hold))._tag).toBe("QueueTokenExpired")
+      yield* TestClock.adjust("1 second")
+      expect((yield* Effect.flip(read))._tag).toBe("QueueTokenExpired")
+    })
+  )
+})

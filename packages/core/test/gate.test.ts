@@ -1,0 +1,137 @@
+import { describe, expect, it } from "vitest"
+import type { QueueTokenExtended } from "../src/Events.ts"
+import type { QueueId, UserId } from "../src/Ids.ts"
+import {
+  QueueTokenExpired,
+  QueueTokenInvalid,
+  QueueTokenWaiting,
+  QueueTokenWrongQueue
+} from "../src/queue/errors.ts"
+import { decideGate, decidePresence } from "../src/queue/gate.ts"
+import type { TokenRow } from "../src/queue/model.ts"
+import { given, testId, testStart, tokenRow } from "../src/testing.ts"
+
+const now = testStart
+const session = 600_000
+const main = "main" as QueueId
+const vip = "vip" as QueueId
+const ticket = { queueId: main, userId: "ada" as UserId, tokenId: testId(1) }
+
+const gate = (
+  token: TokenRow | undefined,
+  requiredQueueId: QueueId | undefined = main,
+  ahead = 0
+) =>
+  given({ tokens: token ? [token] : [] })
+    .at(now)
+    .when((rows) =>
+      decideGate(ticket, {
+        token: rows.tokens.get(ticket.tokenId),
+        ahead,
+        requiredQueueId,
+        now: rows.now
+      })
+    )
+
+const extended: QueueTokenExtended = {
+  _tag: "QueueTokenExtended",
+  ...ticket,
+  expiresAt: now + session,
+  at: now
+}
+
+describe("gate", () => {
+  it("lets an admitted user through", () => {
+    gate(tokenRow({ state: "admitted" })).thenNothing()
+  })
+
+  it("lets through to what no queue is in front of", () => {
+    given({})
+      .at(now)
+      .when(() =>
+        decideGate(ticket, {
+          token: tokenRow({ state: "admitted" }),
+          ahead: 0,
+          requiredQueueId: undefined,
+          now
+        })
+      )
+      .thenNothing()
+  })
+
+  it("refuses a token that is not known", () => {
+    gate(undefined).thenRefused(new QueueTokenInvalid())
+  })
+
+  it("refuses another user's token", () => {
+    const stolen = tokenRow({ state: "admitted", userId: "grace" })
+    gate(stolen).thenRefused(new QueueTokenInvalid())
+  })
+
+  it("refuses a token of another queue", () => {
+    gate(tokenRow({ state: "admitted" }), vip).thenRefused(
+      new QueueTokenWrongQueue({ requiredQueueId: vip })
+    )
+  })
+
+  it("refuses who waits, and tells their place", () => {
+    gate(tokenRow({ state: "waiting" }), main, 3).thenRefused(
+      new QueueTokenWaiting({
+        queueId: main,
+        state: "waiting",
+        position: 4,
+        ahead: 3,
+        estimatedWait: null,
+        pollAfterSeconds: 1,
+        admittedAt: null,
+        expiresAt: null
+      })
+    )
+  })
+
+  it.each(["expired", "left", "completed"] as const)("refuses a token that is %s", (state) => {
+    gate(tokenRow({ state })).thenRefused(new QueueTokenExpired({ state }))
+  })
+
+  it("refuses a lapsed token at that very instant, and not a millisecond before", () => {
+    gate(tokenRow({ state: "admitted", expiresAt: now })).thenRefused(
+      new QueueTokenExpired({ state: "expired" })
+    )
+    gate(tokenRow({ state: "admitted", expiresAt: now + 1 })).thenEvents(extended)
+  })
+
+  describe("says the first thing that is wrong", () => {
+    it("foreign before wrong queue", () => {
+      gate(tokenRow({ userId: "grace" }), vip).thenRefused(new QueueTokenInvalid())
+    })
+    it.each(["waiting", "expired"] as const)("wrong queue before %s", (state) => {
+      gate(tokenRow({ state }), vip).thenRefused(new QueueTokenWrongQueue({ requiredQueueId: vip }))
+    })
+  })
+})
+
+describe("being seen", () => {
+  it("keeps a session alive once a tenth of it has passed, and writes nothing before", () => {
+    const left = (expiresAt: number) => gate(tokenRow({ state: "admitted", expiresAt }))
+    left(now + session).thenNothing()
+    left(now + session - session / 10 + 1).thenNothing()
+    left(now + session - session / 10).thenEvents(extended)
+    left(now + 1).thenEvents(extended)
+  })
+
+  it("claims a place, and begins the session", () => {
+    const fresh = tokenRow({ state: "admitted", claimed: false, expiresAt: now + 120_000 })
+    const rows = gate(fresh).thenEvents(extended)
+    expect(rows.tokens.get(testId(1))).toMatchObject({ claimed: true, expiresAt: now + session })
+  })
+
+  it("claims a place even where the claim window is as long as the session", () => {
+    const fresh = tokenRow({ state: "admitted", claimed: false, expiresAt: now + session })
+    expect(decidePresence(fresh, now)).toEqual([extended])
+  })
+
+  it("never makes a session end sooner, as after shortening it", () => {
+    const long = tokenRow({ state: "admitted", expiresAt: now + 10 * session })
+    expect(decidePresence(long, now)).toEqual([])
+  })
+})

@@ -1,0 +1,442 @@
+import { describe, expect, it } from "vitest"
+import type { QueueTokenAdmitted, QueueTokenIssued } from "../src/Events.ts"
+import type { QueueId, UserId } from "../src/Ids.ts"
+import { defaultPolicies } from "../src/Policies.ts"
+import { decideAdmissions, decideExpiries, decideJoin, decideLeave } from "../src/queue/decide.ts"
+import { QueueClosed, QueueNotFound } from "../src/queue/errors.ts"
+import { queueTokenStatus } from "../src/queue/status.ts"
+import { given, queueRow, testId, testStart, tokenRow } from "../src/testing.ts"
+
+const main = "main" as QueueId
+const ada = "ada" as UserId
+const grace = "grace" as UserId
+const now = testStart
+const settings = { maxActive: 2, admitPerMinute: 10, claimSeconds: 120, sessionSeconds: 600 }
+
+const issued = (number: number, userId: UserId): QueueTokenIssued => ({
+  _tag: "QueueTokenIssued",
+  tokenId: testId(number),
+  queueId: main,
+  userId,
+  number: BigInt(number),
+  at: now
+})
+
+const admitted = (number: number, userId: UserId, claimed = false): QueueTokenAdmitted => ({
+  _tag: "QueueTokenAdmitted",
+  tokenId: testId(number),
+  queueId: main,
+  userId,
+  claimed,
+  expiresAt: now + (claimed ? 600_000 : 120_000),
+  at: now
+})
+
+describe("join", () => {
+  const join = (userId: UserId, n: number) => ({ queueId: main, userId, tokenId: testId(n) })
+
+  it("takes the next number", () => {
+    const rows = given({ queues: [queueRow({ nextNumber: 7n })] })
+      .at(now)
+      .when((rows) => decideJoin(rows, join(ada, 7)))
+      .thenEvents(issued(7, ada))
+    expect(rows.queues.get(main)).toMatchObject({ nextNumber: 8n, waiting: 1 })
+    expect(rows.tokens.get(testId(7))).toMatchObject({ state: "waiting", joinedAt: now })
+  })
+
+  it("refuses a queue that there is not", () => {
+    given({})
+      .at(now)
+      .when((rows) => decideJoin(rows, join(ada, 1)))
+      .thenRefused(new QueueNotFound())
+  })
+
+  it.each(["paused", "draining"] as const)("refuses a %s queue", (mode) => {
+    given({ queues: [queueRow({ mode })] })
+      .at(now)
+      .when((rows) => decideJoin(rows, join(ada, 1)))
+      .thenRefused(new QueueClosed({ mode }))
+  })
+
+  it.each(["waiting", "admitted"] as const)("again while %s changes nothing", (state) => {
+    given({ queues: [queueRow({ nextNumber: 2n })], tokens: [tokenRow({ state })] })
+      .at(now)
+      .when((rows) => decideJoin(rows, join(ada, 2)))
+      .thenNothing()
+  })
+
+  it.each(["paused", "draining"] as const)("again finds the place in a %s queue", (mode) => {
+    given({ queues: [queueRow({ mode })], tokens: [tokenRow()] })
+      .at(now)
+      .when((rows) => decideJoin(rows, join(ada, 2)))
+      .thenNothing()
+  })
+
+  it.each(["completed", "left", "expired"] as const)("again once %s takes a new place", (state) => {
+    given({ queues: [queueRow({ nextNumber: 2n })], tokens: [tokenRow({ state })] })
+      .at(now)
+      .when((rows) => decideJoin(rows, join(ada, 2)))
+      .thenEvents(issued(2, ada))
+  })
+
+  it("again once lapsed takes a new place, at that very instant and not before", () => {
+    const queues = [queueRow({ nextNumber: 2n })]
+    const lapsing = (expiresAt: number) =>
+      given({ queues, tokens: [tokenRow({ state: "admitted", expiresAt })] })
+        .at(now)
+        .when((rows) => decideJoin(rows, join(ada, 2)))
+    lapsing(now).thenEvents(issued(2, ada))
+    lapsing(now + 1).thenNothing()
+  })
+
+  it("another user's place, or one in another queue, is not one's own", () => {
+    given({
+      queues: [queueRow({ nextNumber: 3n })],
+      tokens: [tokenRow({ userId: "grace" }), tokenRow({ queueId: "vip", number: 2n })]
+    })
+      .at(now)
+      .when((rows) => decideJoin(rows, join(ada, 3)))
+      .thenEvents(issued(3, ada))
+  })
+
+  it("twice within a batch gives one place", () => {
+    given({ queues: [queueRow()] }, issued(1, ada))
+      .at(now)
+      .when((rows) => decideJoin(rows, join(ada, 2)))
+      .thenNothing()
+  })
+
+  it("of two users within a batch gives two numbers", () => {
+    const rows = given({ queues: [queueRow()] }, issued(1, ada))
+      .at(now)
+      .when((rows) => decideJoin(rows, join(grace, 2)))
+      .thenEvents(issued(2, grace))
+    expect(rows.ahead(rows.tokens.get(testId(1))!)).toBe(0)
+    expect(rows.ahead(rows.tokens.get(testId(2))!)).toBe(1)
+  })
+
+  it("after having left within the same batch takes a new place at the end", () => {
+    const left = { _tag: "QueueTokenLeft", tokenId: testId(1), queueId: main, userId: ada, at: now }
+    const rows = given(
+      {
+        queues: [queueRow({ nextNumber: 3n, waiting: 2 })],
+        tokens: [tokenRow(), tokenRow({ userId: "grace", number: 2n })],
+        ahead: [
+          [testId(1), 0],
+          [testId(2), 1]
+        ]
+      },
+      left as never
+    )
+      .at(now)
+      .when((rows) => decideJoin(rows, join(ada, 3)))
+      .thenEvents(issued(3, ada))
+    expect(rows.ahead(rows.tokens.get(testId(2))!)).toBe(0)
+    expect(rows.ahead(rows.tokens.get(testId(3))!)).toBe(1)
+    expect(rows.queues.get(main)).toMatchObject({ waiting: 2, nextNumber: 4n })
+  })
+})
+
+describe("leave", () => {
+  const left = {
+    _tag: "QueueTokenLeft" as const,
+    tokenId: testId(1),
+    queueId: main,
+    userId: ada,
+    at: now
+  }
+
+  it("gives up a place in line", () => {
+    const rows = given({ queues: [queueRow({ waiting: 1 })], tokens: [tokenRow()] })
+      .at(now)
+      .when((rows) => decideLeave(rows, testId(1)))
+      .thenEvents(left)
+    expect(rows.tokens.get(testId(1))).toMatchObject({ state: "left", endedAt: now })
+    expect(rows.queues.get(main)).toMatchObject({ waiting: 0, active: 0 })
+  })
+
+  it("gives up a place inside", () => {
+    const rows = given({
+      queues: [queueRow({ active: 1 })],
+      tokens: [tokenRow({ state: "admitted" })]
+    })
+      .at(now)
+      .when((rows) => decideLeave(rows, testId(1)))
+      .thenEvents(left)
+    expect(rows.queues.get(main)).toMatchObject({ waiting: 0, active: 0 })
+  })
+
+  it.each(["left", "completed", "expired"] as const)("changes nothing once %s", (state) => {
+    given({ tokens: [tokenRow({ state })] })
+      .at(now)
+      .when((rows) => decideLeave(rows, testId(1)))
+      .thenNothing()
+  })
+
+  it("changes nothing once lapsed, nor for a token that there is not", () => {
+    given({ tokens: [tokenRow({ state: "admitted", expiresAt: now })] })
+      .at(now)
+      .when((rows) => decideLeave(rows, testId(1)))
+      .thenNothing()
+    given({})
+      .at(now)
+      .when((rows) => decideLeave(rows, testId(1)))
+      .thenNothing()
+  })
+})
+
+describe("expiries", () => {
+  it("ends exactly the admitted tokens of the queue that have lapsed", () => {
+    const token = (number: bigint, expiresAt: number, queueId = "main") =>
+      tokenRow({ number, state: "admitted", userId: `user${number}`, queueId, expiresAt })
+    const rows = given({
+      // Whoever counts the active ones does not count the lapsed.
+      queues: [queueRow({ active: 1 })],
+      tokens: [
+        token(1n, now - 1),
+        token(2n, now),
+        token(3n, now + 1),
+        token(4n, now - 1, "vip"),
+        tokenRow({ number: 5n, state: "completed", expiresAt: now - 1 }),
+        tokenRow({ number: 6n, state: "waiting" })
+      ]
+    })
+      .at(now)
+      .when((rows) => decideExpiries(rows, main))
+      .thenEvents(
+        ...[1, 2].map((n) => ({
+          _tag: "QueueTokenLapsed" as const,
+          tokenId: testId(n),
+          queueId: main,
+          userId: `user${n}` as UserId,
+          at: now
+        }))
+      )
+    expect(rows.tokens.get(testId(1))!.state).toBe("expired")
+    expect(rows.queues.get(main)!.active).toBe(1)
+  })
+})
+
+describe("admit", () => {
+  const nobody = new Set<never>()
+  /** A line of users; the first is next. */
+  const line = (...users: ReadonlyArray<UserId>) => ({
+    tokens: users.map((userId, i) => tokenRow({ userId, number: BigInt(i + 1), settings })),
+    ahead: users.map((_, i) => [testId(i + 1), i] as const)
+  })
+  const abc = ["ada", "bob", "cyd"] as Array<UserId>
+
+  it("lets the first in, first come first served, up to maxActive", () => {
+    const rows = given({
+      ...line(...abc),
+      queues: [queueRow({ settings, active: 0, waiting: 3 })]
+    })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenEvents(admitted(1, abc[0]!), admitted(2, abc[1]!))
+    expect(rows.queues.get(main)).toMatchObject({ active: 2, waiting: 1, admittedLastMinute: 2 })
+    expect(rows.ahead(rows.tokens.get(testId(3))!)).toBe(0)
+  })
+
+  it("goes by number, whatever the order in which the line was loaded", () => {
+    const { tokens, ahead } = line(...abc)
+    given({ tokens: tokens.toReversed(), ahead, queues: [queueRow({ settings, waiting: 3 })] })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenEvents(admitted(1, abc[0]!), admitted(2, abc[1]!))
+  })
+
+  it("goes by number beyond 2^53", () => {
+    const big = 2n ** 60n
+    given({
+      queues: [queueRow({ settings: { ...settings, maxActive: 1 }, waiting: 2 })],
+      tokens: [
+        tokenRow({ userId: "grace", number: big + 1n, tokenId: testId(2) }),
+        tokenRow({ userId: "ada", number: big, tokenId: testId(1) })
+      ],
+      ahead: [
+        [testId(1), 0],
+        [testId(2), 1]
+      ]
+    })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenEvents(admitted(1, ada))
+  })
+
+  it("nobody while maxActive are inside", () => {
+    given({ ...line(ada), queues: [queueRow({ settings, active: 2, waiting: 1 })] })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenNothing()
+  })
+
+  it("nobody while more than maxActive are inside, as after lowering it", () => {
+    given({ ...line(ada), queues: [queueRow({ settings, active: 5, waiting: 1 })] })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenNothing()
+  })
+
+  it("no more than admitPerMinute, whatever room there is", () => {
+    const wide = { ...settings, maxActive: 100 }
+    const at = (admittedLastMinute: number) =>
+      given({ ...line(...abc), queues: [queueRow({ settings: wide, admittedLastMinute })] })
+        .at(now)
+        .when((rows) => decideAdmissions(rows, main, nobody))
+    at(9).thenEvents(admitted(1, abc[0]!))
+    at(10).thenNothing()
+    at(11).thenNothing()
+  })
+
+  it("nobody while paused", () => {
+    given({ ...line(ada), queues: [queueRow({ settings, mode: "paused", waiting: 1 })] })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenNothing()
+  })
+
+  it("those who wait while draining", () => {
+    given({ ...line(ada), queues: [queueRow({ settings, mode: "draining", waiting: 1 })] })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenEvents(admitted(1, ada))
+  })
+
+  it("nobody where there is no such queue, and nobody of another queue", () => {
+    given({ ...line(ada) })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenNothing()
+    given({
+      queues: [queueRow({ settings })],
+      tokens: [tokenRow({ queueId: "vip" })],
+      ahead: [[testId(1), 0]]
+    })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenNothing()
+  })
+
+  it("those who are there for the session, the others for the claim window", () => {
+    given({ ...line(ada, grace), queues: [queueRow({ settings, waiting: 2 })] })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, new Set([testId(2)])))
+      .thenEvents(admitted(1, ada), admitted(2, grace, true))
+  })
+
+  it("being there does not put anyone in front", () => {
+    const one = { ...settings, maxActive: 1 }
+    given({ ...line(ada, grace), queues: [queueRow({ settings: one, waiting: 2 })] })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, new Set([testId(2)])))
+      .thenEvents(admitted(1, ada))
+  })
+
+  it("never past somebody in line who was not loaded", () => {
+    // The second and third of the line are here; the first is not.
+    const { tokens, ahead } = line(...abc)
+    given({ tokens: tokens.slice(1), ahead, queues: [queueRow({ settings, waiting: 3 })] })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenNothing()
+    // The first is here, the second is not: only the first may go.
+    given({
+      tokens: [tokens[0]!, tokens[2]!],
+      ahead,
+      queues: [queueRow({ settings, waiting: 3 })]
+    })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenEvents(admitted(1, abc[0]!))
+  })
+
+  it("whoever joins into an empty queue, in the same batch", () => {
+    given({ queues: [queueRow({ settings })] }, issued(1, ada))
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, new Set([testId(1)])))
+      .thenEvents(admitted(1, ada, true))
+  })
+
+  it("nobody who joins behind a line that was not loaded", () => {
+    given({ queues: [queueRow({ settings, waiting: 5, nextNumber: 6n })] }, issued(6, ada))
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, new Set([testId(6)])))
+      .thenNothing()
+  })
+
+  it("the next, when one inside leaves in the same batch", () => {
+    const one = { ...settings, maxActive: 1 }
+    given(
+      {
+        queues: [queueRow({ settings: one, active: 1, waiting: 1 })],
+        tokens: [tokenRow({ state: "admitted" }), tokenRow({ userId: "grace", number: 2n })],
+        ahead: [[testId(2), 0]]
+      },
+      { _tag: "QueueTokenLeft", tokenId: testId(1), queueId: main, userId: ada, at: now }
+    )
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenEvents(admitted(2, grace))
+  })
+
+  it("the next, when the first in line leaves in the same batch", () => {
+    const one = { ...settings, maxActive: 1 }
+    given(
+      { ...line(ada, grace), queues: [queueRow({ settings: one, waiting: 2 })] },
+      { _tag: "QueueTokenLeft", tokenId: testId(1), queueId: main, userId: ada, at: now }
+    )
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenEvents(admitted(2, grace))
+  })
+})
+
+describe("what a user is told", () => {
+  const status = (fields: Parameters<typeof tokenRow>[0], ahead = 0, at = now) =>
+    queueTokenStatus(tokenRow(fields), ahead, at)
+
+  it("waiting: the position, and when to ask again", () => {
+    expect(status({ state: "waiting" }, 4)).toEqual({
+      queueId: "main",
+      state: "waiting",
+      position: 5,
+      ahead: 4,
+      estimatedWait: null,
+      pollAfterSeconds: 1,
+      admittedAt: null,
+      expiresAt: null
+    })
+  })
+
+  it.each([
+    [0, 60, 1],
+    [59, 60, 14],
+    [100, 60, 25],
+    [1_000_000, 60, 30],
+    [1_000_000, 60_000_000, 1]
+  ])("with %i ahead and %i admitted a minute: ask again in %i s", (ahead, rate, seconds) => {
+    const settings = { ...defaultPolicies.queue, admitPerMinute: rate }
+    expect(status({ state: "waiting", settings }, ahead).pollAfterSeconds).toBe(seconds)
+  })
+
+  it("admitted: position 0, since when and until when", () => {
+    expect(status({ state: "admitted" })).toMatchObject({
+      state: "admitted",
+      position: 0,
+      ahead: 0,
+      admittedAt: new Date(now),
+      expiresAt: new Date(now + 600_000)
+    })
+  })
+
+  it("lapsed: expired at that very instant, whatever is stored", () => {
+    const expiresAt = now + 600_000
+    expect(status({ state: "admitted" }, 0, expiresAt - 1).state).toBe("admitted")
+    expect(status({ state: "admitted" }, 0, expiresAt)).toMatchObject({
+      state: "expired",
+      position: 0,
+      expiresAt: null
+    })
+  })
+})

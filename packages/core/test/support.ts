@@ -1,0 +1,64 @@
+import { Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { BoxOffice, type BoxOfficeOptions, layerOf, type QueueSettings } from "../src/index.ts"
+import { layerMemory, testStart, won } from "../src/testing.ts"
+
+export const signingKeys = { k1: "a secret of at least thirty-two bytes" }
+
+/** The engine over a store in memory, on the clock of the test. */
+export const engine = (options: Partial<BoxOfficeOptions> = {}) =>
+  layerOf({ signingKeys, ...options }).pipe(Layer.provideMerge(layerMemory))
+
+/** The seats that there are, at 110,000 won each. */
+export const seatIds = ["A1", "A2", "A3", "A4"] as const
+
+/** The catalogue of every test: the show `gala` behind the queue `main`, on sale. */
+export const gala = {
+  show: {
+    showId: "gala",
+    title: "Gala",
+    queueId: "main",
+    salesOpenAt: null,
+    salesCloseAt: null
+  },
+  performance: {
+    performanceId: "gala-1",
+    showId: "gala",
+    startsAt: new Date("2030-02-01T10:00:00Z"),
+    timeZone: "Asia/Seoul"
+  },
+  seats: {
+    performanceId: "gala-1",
+    seats: seatIds.map((seatId: string, i) => ({
+      seatId,
+      section: "A",
+      row: "1",
+      number: String(i + 1),
+      price: won(110_000)
+    }))
+  }
+}
+
+/** Sets the clock, fills the catalogue, and gives the engine with a few short-cuts. */
+export const openOffice = Effect.fnUntraced(function* (settings: Partial<QueueSettings> = {}) {
+  yield* TestClock.setTime(testStart)
+  const office = yield* BoxOffice
+  yield* office.queue.create({ queueId: "main", settings })
+  yield* office.catalog.addShow(gala.show)
+  yield* office.catalog.addPerformance(gala.performance)
+  yield* office.catalog.addSeats(gala.seats)
+  return {
+    ...office,
+    /** Joins the queue; with room in it the caller is admitted. */
+    caller: (userId: string, queueId = "main") =>
+      Effect.map(office.queue.join({ queueId, userId }), ({ token }) => ({
+        userId,
+        queueToken: token
+      })),
+    balanceOf: (userId: string) =>
+      Effect.map(
+        office.wallet.entries({ userId, limit: 1 }),
+        ({ items }) => items[0]?.balance.amount ?? 0n
+      )
+  }
+})

@@ -1,0 +1,210 @@
+import { createHmac } from "node:crypto"
+import { Effect, Redacted, Result } from "effect"
+import { describe, expect, it } from "vitest"
+import type { QueueId, TokenId, UserId } from "../src/Ids.ts"
+import { QueueTokenInvalid, QueueTokenRequired } from "../src/queue/errors.ts"
+import { type Ticket, TicketKeysInvalid, Tickets } from "../src/queue/ticket.ts"
+import { testId } from "../src/testing.ts"
+
+const secretOf = (id: string) => `the secret of ${id}, of at least 32 bytes`
+const keysOf = (...ids: ReadonlyArray<string>) =>
+  ids.map((id) => ({ id, secret: Redacted.make(secretOf(id)) }))
+const ticketsWith = (...ids: ReadonlyArray<string>) =>
+  Effect.runSync(Tickets.pipe(Effect.provide(Tickets.layer(keysOf(...ids)))))
+
+const ada = "ada" as UserId
+const ticket: Ticket = { queueId: "main" as QueueId, userId: ada, tokenId: testId(1) }
+const tickets = ticketsWith("k1")
+const token = tickets.sign(ticket)
+
+const invalid = Result.fail(new QueueTokenInvalid())
+const required = Result.fail(new QueueTokenRequired())
+
+/** Pseudo-random numbers below 2^32, the same for the same seed (xorshift). */
+const randomFrom = (seed: number) => {
+  let state = seed
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return state >>> 0
+  }
+}
+
+describe("a queue token", () => {
+  it("opens for the user that it was signed for", () => {
+    expect(tickets.verify(token, ada)).toEqual(Result.succeed(ticket))
+  })
+
+  it("can be sent in a header as it is", () => {
+    expect(token).toMatch(/^[A-Za-z0-9._-]+$/)
+  })
+
+  it("keeps every user id that there can be, up to the longest", () => {
+    for (const id of [
+      "a@b.c",
+      "김철수",
+      "\u{1f39f}".repeat(128),
+      '"\\'.repeat(64),
+      "x".repeat(128)
+    ]) {
+      const userId = id as UserId
+      const long = { ...ticket, userId, queueId: "q".repeat(64) as QueueId }
+      expect(tickets.verify(tickets.sign(long), userId)).toEqual(Result.succeed(long))
+    }
+  })
+
+  it("is asked for where there is none", () => {
+    expect(tickets.verify(undefined, ada)).toEqual(required)
+    expect(tickets.verify("", ada)).toEqual(required)
+  })
+
+  it("of another user is refused", () => {
+    expect(tickets.verify(token, "grace" as UserId)).toEqual(invalid)
+  })
+
+  it("changed in any position is refused", () => {
+    // Every letter of the alphabet: some differ in bits that a lenient reader would not look at.
+    const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=. é"
+    for (let i = 0; i < token.length; i++) {
+      for (const other of letters) {
+        if (other === token[i]) continue
+        const forged = token.slice(0, i) + other + token.slice(i + 1)
+        expect(tickets.verify(forged, ada), `${other} at ${i}`).toEqual(invalid)
+      }
+    }
+  })
+
+  it("with something added or taken away anywhere is refused", () => {
+    for (let i = 0; i <= token.length; i++) {
+      for (const added of ["A", "=", "\n", " ", "."]) {
+        const forged = token.slice(0, i) + added + token.slice(i)
+        expect(tickets.verify(forged, ada), `${JSON.stringify(added)} at ${i}`).toEqual(invalid)
+      }
+      if (i === token.length) continue
+      const cut = token.slice(0, i) + token.slice(i + 1)
+      expect(tickets.verify(cut, ada), `cut at ${i}`).toEqual(invalid)
+    }
+  })
+
+  it("with other claims under an old signature is refused", () => {
+    const [prefix, keyId, , signature] = token.split(".")
+    const claims = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
+    for (const forged of [["main", "grace", testId(1)], ["vip", "ada", testId(1)], [], null, 0]) {
+      const text = [prefix, keyId, claims(forged), signature].join(".")
+      expect(tickets.verify(text, ada)).toEqual(invalid)
+      expect(tickets.verify(text, "grace" as UserId)).toEqual(invalid)
+    }
+  })
+
+  it("with an empty or missing signature is refused", () => {
+    const body = token.slice(0, token.lastIndexOf("."))
+    for (const text of [body, `${body}.`, `${body}..`, "...", ".", "bo1", "bo1.k1.."]) {
+      expect(tickets.verify(text, ada)).toEqual(invalid)
+    }
+  })
+
+  it("of an unknown key is refused", () => {
+    expect(ticketsWith("k2").verify(token, ada)).toEqual(invalid)
+    for (const keyId of ["__proto__", "constructor", ""]) {
+      expect(tickets.verify(token.replace(".k1.", `.${keyId}.`), ada)).toEqual(invalid)
+    }
+  })
+
+  it("of a key with the same id and another secret is refused", () => {
+    const others = Tickets.layer([{ id: "k1", secret: Redacted.make(secretOf("k2")) }])
+    const other = Effect.runSync(Tickets.pipe(Effect.provide(others)))
+    expect(other.verify(token, ada)).toEqual(invalid)
+  })
+
+  it("does not name a token that could not be", () => {
+    const odd = tickets.sign({ ...ticket, tokenId: "1" as TokenId })
+    expect(tickets.verify(odd, ada)).toEqual(invalid)
+  })
+
+  it("of more than 1,024 characters is refused, signed or not", () => {
+    expect(tickets.verify(token + "A".repeat(1_024), ada)).toEqual(invalid)
+    expect(tickets.verify("A".repeat(10_000_000), ada)).toEqual(invalid)
+    const userId = "x".repeat(1_024) as UserId
+    expect(tickets.verify(tickets.sign({ ...ticket, userId }), userId)).toEqual(invalid)
+  })
+
+  it("that is garbage is refused, and nothing throws", () => {
+    const seed = Number(process.env.SEED ?? 20300101)
+    const random = randomFrom(seed)
+    const alphabet = `.AZaz09-_=+/ "[]{},bo1k${"\u0000\n\ud800é김\u{1f39f}"}`
+    const scraps = [...token.split("."), "bo1", "k1", ".", "..", "", "null", "[]"]
+    for (let round = 0; round < 5_000; round++) {
+      let text = ""
+      for (let part = random() % 9; part > 0; part--) {
+        if (random() % 3 === 0) text += scraps[random() % scraps.length]
+        else
+          text += Array.from(
+            { length: random() % 20 },
+            () => alphabet[random() % alphabet.length]
+          ).join("")
+      }
+      if (text === token) continue
+      const verified = tickets.verify(text, ada)
+      expect(verified, `seed ${seed}, round ${round}`).toEqual(text === "" ? required : invalid)
+    }
+  })
+
+  it("that was signed by us but says something else is refused, and nothing throws", () => {
+    for (const claims of ["", "null", "0", "{}", "[", "[1,2,3]", "not json", "[[],{},null]"]) {
+      const body = `bo1.k1.${Buffer.from(claims).toString("base64url")}`
+      const signature = createHmac("sha256", secretOf("k1")).update(body).digest("base64url")
+      expect(tickets.verify(`${body}.${signature}`, ada), claims).toEqual(invalid)
+    }
+  })
+})
+
+describe("signing keys", () => {
+  const problemOf = (keys: ReadonlyArray<{ id: string; secret: Redacted.Redacted }>) =>
+    Effect.runSync(Effect.flip(Tickets.pipe(Effect.provide(Tickets.layer(keys)))))
+
+  it("rotate with an overlap: the first signs, all of them verify", () => {
+    const before = ticketsWith("k1")
+    const during = ticketsWith("k2", "k1")
+    const after = ticketsWith("k2")
+    const [old, fresh] = [before.sign(ticket), during.sign(ticket)]
+    expect(during.verify(old, ada)).toEqual(Result.succeed(ticket))
+    expect(during.verify(fresh, ada)).toEqual(Result.succeed(ticket))
+    expect(after.verify(fresh, ada)).toEqual(Result.succeed(ticket))
+    expect(after.verify(old, ada)).toEqual(invalid)
+    // A node that has not got the new key yet refuses: hand it to every node before it signs.
+    expect(before.verify(fresh, ada)).toEqual(invalid)
+    expect(ticketsWith("k1", "k2").verify(fresh, ada)).toEqual(Result.succeed(ticket))
+  })
+
+  it("are refused where there is none", () => {
+    expect(problemOf([])).toBeInstanceOf(TicketKeysInvalid)
+  })
+
+  it("are refused where two share an id", () => {
+    expect(problemOf(keysOf("k1", "k1")).message).toBe("Queue token keys: two keys share an id.")
+  })
+
+  it("are refused under 32 bytes, and 32 are enough", () => {
+    const keys = (secret: string) => [...keysOf("k1"), { id: "k2", secret: Redacted.make(secret) }]
+    expect(problemOf(keys("x".repeat(31))).message).toBe(
+      "Queue token keys: key k2 is under 32 bytes."
+    )
+    // Bytes, not characters.
+    for (const secret of ["x".repeat(32), "é".repeat(16)]) {
+      expect(() =>
+        Effect.runSync(Tickets.pipe(Effect.provide(Tickets.layer(keys(secret)))))
+      ).not.toThrow()
+    }
+  })
+
+  it.each(["", "a.b", "a b", "x".repeat(17), "é"])("are refused with the id %j", (id) => {
+    expect(problemOf(keysOf(id)).message).toContain("an id is 1 to 16")
+  })
+
+  it("do not show their secrets when refused", () => {
+    const short = "hunter2"
+    const problem = problemOf([{ id: "k1", secret: Redacted.make(short) }])
+    expect(JSON.stringify(problem) + problem.message + problem.stack).not.toContain(short)
+  })
+})

@@ -1,0 +1,194 @@
+/** What operators do. Without an admin token, none of it exists. */
+import {
+  NewSeat,
+  Performance,
+  PerformanceId,
+  Queue,
+  QueueId,
+  QueueSettings,
+  Refund,
+  SeatOnMap,
+  Show,
+  ShowId
+} from "@boxoffice/core/schema"
+import { Schema, Struct } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { errors } from "../problem.ts"
+import {
+  bodyFaults,
+  created,
+  faults,
+  idempotency,
+  idempotencyKey,
+  PathId,
+  page,
+  pageOf
+} from "./common.ts"
+import { Admin } from "./identity.ts"
+
+const SomeSettings = QueueSettings.mapFields(Struct.map(Schema.optionalKey))
+
+/** A queue to create. What is left out of the settings is the server's default. */
+export const NewQueue = Schema.Struct({
+  queueId: Schema.optionalKey(QueueId),
+  settings: Schema.optionalKey(SomeSettings)
+}).annotate({ identifier: "NewQueue" })
+
+/** Settings of a queue to change. */
+export const QueueChange = Schema.Struct({ settings: SomeSettings }).annotate({
+  identifier: "QueueChange"
+})
+
+/** A show to create, behind a queue that exists. */
+export const NewShow = Schema.Struct({
+  showId: Schema.optionalKey(ShowId),
+  title: Show.fields.title,
+  queueId: QueueId,
+  salesOpenAt: Schema.optionalKey(Show.fields.salesOpenAt),
+  salesCloseAt: Schema.optionalKey(Show.fields.salesCloseAt)
+}).annotate({ identifier: "NewShow" })
+
+/** A performance to create. */
+export const NewPerformance = Schema.Struct({
+  performanceId: Schema.optionalKey(PerformanceId),
+  startsAt: Performance.fields.startsAt,
+  timeZone: Performance.fields.timeZone
+}).annotate({ identifier: "NewPerformance" })
+
+/** Seats to add: all of them, or none. */
+export const NewSeats = Schema.Struct({
+  seats: Schema.Array(NewSeat).check(Schema.isBetweenLength(1, 100_000))
+}).annotate({ identifier: "NewSeats" })
+
+/** How many seats were added. */
+export const AddedSeats = Schema.Struct({
+  performanceId: PerformanceId,
+  added: Schema.Int
+}).annotate({ identifier: "AddedSeats" })
+
+/** A performance as its operator sees it. */
+export const PerformanceOverview = Schema.Struct({
+  ...Performance.fields,
+  availableSeats: Schema.Int,
+  totalSeats: Schema.Int
+}).annotate({ identifier: "PerformanceOverview" })
+
+/** The most bytes that a bulk of seats may have. */
+export const seatsBodyLimit = 16 * 1024 * 1024
+
+const queueParams = { queueId: PathId }
+const setMode = [...errors("QueueNotFound"), ...faults] as const
+const create = [...errors("AlreadyExists"), ...idempotency, ...bodyFaults, ...faults] as const
+
+export const AdminApi = HttpApiGroup.make("admin")
+  .add(
+    HttpApiEndpoint.post("createQueue", "/queues", {
+      headers: idempotencyKey,
+      payload: NewQueue,
+      success: Queue.pipe(created),
+      error: create
+    }).annotateMerge(OpenApi.annotations({ summary: "Create a queue" })),
+    HttpApiEndpoint.get("queues", "/queues", {
+      query: page,
+      success: pageOf(Queue),
+      error: faults
+    }).annotateMerge(OpenApi.annotations({ summary: "List the queues" })),
+    HttpApiEndpoint.get("queue", "/queues/:queueId", {
+      params: queueParams,
+      success: Queue,
+      error: setMode
+    }).annotateMerge(OpenApi.annotations({ summary: "Look a queue up" })),
+    HttpApiEndpoint.patch("configureQueue", "/queues/:queueId", {
+      params: queueParams,
+      payload: QueueChange,
+      success: Queue,
+      error: [...setMode, ...bodyFaults]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Change a queue's settings",
+        description: "Those that are left out stay. Effective from the next admission on."
+      })
+    ),
+    HttpApiEndpoint.post("pauseQueue", "/queues/:queueId/pause", {
+      params: queueParams,
+      headers: idempotencyKey,
+      success: Queue,
+      error: setMode
+    }).annotateMerge(OpenApi.annotations({ summary: "Let nobody join, and nobody in" })),
+    HttpApiEndpoint.post("resumeQueue", "/queues/:queueId/resume", {
+      params: queueParams,
+      headers: idempotencyKey,
+      success: Queue,
+      error: setMode
+    }).annotateMerge(OpenApi.annotations({ summary: "Let everyone join and in again" })),
+    HttpApiEndpoint.post("drainQueue", "/queues/:queueId/drain", {
+      params: queueParams,
+      headers: idempotencyKey,
+      success: Queue,
+      error: setMode
+    }).annotateMerge(OpenApi.annotations({ summary: "Let those in line in, and nobody join" })),
+
+    HttpApiEndpoint.post("createShow", "/shows", {
+      headers: idempotencyKey,
+      payload: NewShow,
+      success: Show.pipe(created),
+      error: [...errors("QueueNotFound"), ...create]
+    }).annotateMerge(OpenApi.annotations({ summary: "Create a show" })),
+    HttpApiEndpoint.get("shows", "/shows", {
+      query: page,
+      success: pageOf(Show),
+      error: faults
+    }).annotateMerge(OpenApi.annotations({ summary: "List the shows" })),
+
+    HttpApiEndpoint.post("createPerformance", "/shows/:showId/performances", {
+      params: { showId: PathId },
+      headers: idempotencyKey,
+      payload: NewPerformance,
+      success: Performance.pipe(created),
+      error: [...errors("ShowNotFound"), ...create]
+    }).annotateMerge(OpenApi.annotations({ summary: "Create a performance" })),
+    HttpApiEndpoint.get("performances", "/shows/:showId/performances", {
+      params: { showId: PathId },
+      query: page,
+      success: pageOf(PerformanceOverview),
+      error: [...errors("ShowNotFound"), ...faults]
+    }).annotateMerge(OpenApi.annotations({ summary: "List the performances of a show" })),
+
+    HttpApiEndpoint.post("addSeats", "/performances/:performanceId/seats", {
+      params: { performanceId: PathId },
+      headers: idempotencyKey,
+      payload: NewSeats,
+      success: AddedSeats.pipe(created),
+      error: [...errors("PerformanceNotFound"), ...create]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Add seats in bulk",
+        description: "Up to 100,000 at a time and 16 MiB. They are listed in the order given."
+      })
+    ),
+    HttpApiEndpoint.get("seats", "/performances/:performanceId/seats", {
+      params: { performanceId: PathId },
+      query: page,
+      success: pageOf(SeatOnMap),
+      error: [...errors("PerformanceNotFound"), ...faults]
+    }).annotateMerge(OpenApi.annotations({ summary: "List the seats of a performance" })),
+
+    HttpApiEndpoint.post("refund", "/payments/:paymentId/refund", {
+      params: { paymentId: PathId },
+      headers: idempotencyKey,
+      success: Refund.pipe(created),
+      error: [
+        ...errors("PaymentNotFound", "ReservationNotPayable", "Overloaded"),
+        ...idempotency,
+        ...faults
+      ]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Refund a payment",
+        description: "Cancels the reservation, frees its seats and gives the money back."
+      })
+    )
+  )
+  .prefix("/v1/admin")
+  .middleware(Admin)
+  .annotateMerge(OpenApi.annotations({ title: "Admin", description: "What operators do" }))

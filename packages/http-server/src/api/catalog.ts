@@ -1,0 +1,53 @@
+/** What is on sale: APIs 2 and 3. */
+import { AvailableDates, SeatMap, Show } from "@boxoffice/core/schema"
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { errors } from "../problem.ts"
+import { faults, gate, PathId, page, pageOf, queueToken } from "./common.ts"
+import { Identity } from "./identity.ts"
+
+/** Which seats of the map are wanted. */
+export const SeatsFilter = Schema.Literals(["available", "all"])
+
+export const CatalogApi = HttpApiGroup.make("catalog")
+  .add(
+    HttpApiEndpoint.get("shows", "/v1/shows", {
+      query: page,
+      success: pageOf(Show),
+      error: faults
+    }).annotateMerge(OpenApi.annotations({ summary: "List the shows" })),
+    HttpApiEndpoint.get("show", "/v1/shows/:showId", {
+      params: { showId: PathId },
+      success: Show,
+      error: [...errors("ShowNotFound"), ...faults]
+    }).annotateMerge(OpenApi.annotations({ summary: "Look a show up" })),
+    HttpApiEndpoint.get("dates", "/v1/shows/:showId/dates", {
+      params: { showId: PathId },
+      headers: queueToken,
+      success: AvailableDates,
+      error: [...gate, ...errors("ShowNotFound"), ...faults]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "List the dates that have a bookable seat",
+        description: "By the local date of each performance."
+      })
+    ),
+    HttpApiEndpoint.get("seats", "/v1/performances/:performanceId/seats", {
+      params: { performanceId: PathId },
+      query: {
+        status: Schema.optionalKey(SeatsFilter).annotate({
+          description: "`all` gives every seat; the default those that can be booked"
+        })
+      },
+      headers: { ...queueToken, "If-None-Match": Schema.optionalKey(Schema.String) },
+      success: [SeatMap, HttpApiSchema.Empty(304)],
+      error: [...gate, ...errors("PerformanceNotFound"), ...faults]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "List the seats of a performance",
+        description: "Answers 304 without a body while If-None-Match names the current ETag."
+      })
+    )
+  )
+  .middleware(Identity)
+  .annotateMerge(OpenApi.annotations({ title: "Catalog", description: "What is on sale" }))

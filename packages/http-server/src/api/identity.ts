@@ -1,0 +1,23 @@
+/** Who may call: what OpenAPI says of it, and what a typed client has to be given. */
+import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
+import { problems } from "../problem.ts"
+
+/** A user, named by the gateway in front, or by a JWT. */
+export class Identity extends HttpApiMiddleware.Service<Identity>()(
+  "@boxoffice/http-server/Identity",
+  {
+    requiredForClient: true,
+    security: {
+      userId: HttpApiSecurity.apiKey({ in: "header", key: "X-User-Id" }),
+      jwt: HttpApiSecurity.http({ scheme: "Bearer" })
+    },
+    error: problems.IdentityRequired.schema
+  }
+) {}
+
+/** An operator, who knows the admin token. */
+export class Admin extends HttpApiMiddleware.Service<Admin>()("@boxoffice/http-server/Admin", {
+  requiredForClient: true,
+  security: { adminToken: HttpApiSecurity.http({ scheme: "Bearer" }) },
+  error: problems.IdentityRequired.schema
+}) {}

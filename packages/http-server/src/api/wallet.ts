@@ -1,0 +1,64 @@
+/** The prepaid balance: APIs 5 and 6. */
+import { Balance, Charge, Currency, WalletEntry } from "@boxoffice/core/schema"
+import { Schema, SchemaGetter } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { errors } from "../problem.ts"
+import {
+  bodyFaults,
+  created,
+  faults,
+  gate,
+  idempotency,
+  page,
+  pageOf,
+  queueToken,
+  requiredIdempotencyKey
+} from "./common.ts"
+import { Identity } from "./identity.ts"
+
+/** What to charge: more than nothing. */
+export const NewCharge = Schema.Struct({
+  amount: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }))
+    .annotate({ description: "Minor units, such as won or cents" })
+    .pipe(
+      Schema.decodeTo(Schema.BigInt, {
+        decode: SchemaGetter.transform((amount: number) => BigInt(amount)),
+        encode: SchemaGetter.transform((amount: bigint) => Number(amount))
+      })
+    ),
+  currency: Currency
+}).annotate({ identifier: "NewCharge" })
+
+export const WalletApi = HttpApiGroup.make("wallet")
+  .add(
+    HttpApiEndpoint.post("charge", "/v1/wallet/charges", {
+      headers: { ...queueToken, ...requiredIdempotencyKey },
+      payload: NewCharge,
+      success: Charge.pipe(created),
+      error: [
+        ...errors("IdempotencyKeyRequired"),
+        ...gate,
+        ...errors("LimitExceeded", "CurrencyMismatch"),
+        ...idempotency,
+        ...bodyFaults,
+        ...faults
+      ]
+    }).annotateMerge(OpenApi.annotations({ summary: "Charge the wallet" })),
+    HttpApiEndpoint.get("balance", "/v1/wallet", {
+      headers: queueToken,
+      success: Balance,
+      error: [...gate, ...faults]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Ask for the balance",
+        description: "A user who never charged has 0."
+      })
+    ),
+    HttpApiEndpoint.get("entries", "/v1/wallet/entries", {
+      query: page,
+      success: pageOf(WalletEntry),
+      error: faults
+    }).annotateMerge(OpenApi.annotations({ summary: "List the wallet's entries, newest first" }))
+  )
+  .middleware(Identity)
+  .annotateMerge(OpenApi.annotations({ title: "Wallet", description: "The prepaid balance" }))

@@ -1,0 +1,233 @@
+/** What the environment says about a server. */
+import {
+  defaultPolicies,
+  PolicySettings as Policies,
+  type PolicySettings,
+  type TicketKey
+} from "@boxoffice/core"
+import { Config, Effect, Option, Redacted, Schema } from "effect"
+import type { IdentityOptions } from "./identity.ts"
+
+/** The environment does not say enough, or contradicts itself. Each problem says what to set. */
+export class ConfigInvalid extends Schema.TaggedError<ConfigInvalid>()("ConfigInvalid", {
+  problems: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    return `The server cannot start:\n${this.problems.map((line) => `  - ${line}`).join("\n")}`
+  }
+}
+
+export interface ServerConfig {
+  readonly databaseUrl: Redacted.Redacted | undefined
+  readonly schema: string | undefined
+  readonly migrate: boolean
+  readonly connections: number | undefined
+  readonly port: number
+  readonly host: string
+  readonly drainSeconds: number
+  readonly identity: IdentityOptions
+  readonly adminToken: Redacted.Redacted | undefined
+  readonly ticketKeys: ReadonlyArray<TicketKey>
+  readonly documentation: string | undefined
+  readonly policies: PolicySettings
+  readonly sweepSeconds: number
+  readonly logLevel: "debug" | "info" | "warn" | "error"
+  readonly exportsTraces: boolean
+}
+
+/** The variables, for `--help` and the documentation. */
+export const variables: ReadonlyArray<readonly [name: string, means: string]> = [
+  ["DATABASE_URL", "Postgres 15 or newer: postgres://user:password@host:5432/name"],
+  ["BOXOFFICE_SCHEMA", "the schema that holds the tables; default boxoffice"],
+  ["BOXOFFICE_MIGRATE", "true to bring the schema up to date at start; default false"],
+  ["BOXOFFICE_CONNECTIONS", "the most connections to the database; default 10"],
+  ["PORT, HOST", "where to listen; default 3000 on 0.0.0.0"],
+  ["BOXOFFICE_IDENTITY", "header (a gateway sets X-User-Id) or jwt"],
+  ["BOXOFFICE_JWT_SECRET", "with jwt: the shared secret (HS256), of 32 bytes or more"],
+  ["BOXOFFICE_JWKS_URL", "with jwt: where the issuer publishes its keys"],
+  ["BOXOFFICE_JWT_ISSUER, BOXOFFICE_JWT_AUDIENCE", "with jwt: the iss and aud to insist on"],
+  ["BOXOFFICE_TICKET_KEYS", "keys of queue tokens, id:secret,id:secret; the first signs"],
+  ["BOXOFFICE_ADMIN_TOKEN", "who knows it is an operator; without it, no admin routes"],
+  ["BOXOFFICE_HOLD_SECONDS", "how long a hold lasts; default 300"],
+  ["BOXOFFICE_SEATS_PER_RESERVATION, BOXOFFICE_SEATS_PER_USER", "limits; default 10 and 20"],
+  ["BOXOFFICE_WALLET_CEILING, BOXOFFICE_CURRENCY", "of wallets; default 2^53-1 and KRW"],
+  ["BOXOFFICE_GATE", "operations that need a queue token; default all six, as a comma list"],
+  ["BOXOFFICE_PAYMENT_COMPLETES_TOKEN", "whether paying ends the queue token; default true"],
+  ["BOXOFFICE_QUEUE_MAX_ACTIVE, BOXOFFICE_QUEUE_ADMIT_PER_MINUTE", "of a new queue"],
+  ["BOXOFFICE_QUEUE_CLAIM_SECONDS, BOXOFFICE_QUEUE_SESSION_SECONDS", "of a new queue"],
+  ["BOXOFFICE_SWEEP_SECONDS", "how often to tidy; default 1"],
+  ["BOXOFFICE_DRAIN_SECONDS", "how long requests in flight may take to end; default 10"],
+  ["BOXOFFICE_ERROR_DOCS", "what the type of an error begins with; default /docs/errors/"],
+  ["BOXOFFICE_LOG_LEVEL", "debug, info, warn or error; default info"],
+  ["OTEL_EXPORTER_OTLP_ENDPOINT", "where to send traces, and the other OTEL_ variables"]
+]
+
+const names = [
+  "NODE_ENV",
+  "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+  ...variables.flatMap(([name]) => name.split(", "))
+]
+
+/** All variables that are set to something. */
+const readEnvironment: Effect.Effect<Map<string, string>, Config.ConfigError> = Effect.gen(
+  function* () {
+    const found = new Map<string, string>()
+    for (const name of names) {
+      const value = yield* Config.option(Config.String(name))
+      if (Option.isSome(value) && value.value !== "") found.set(name, value.value)
+    }
+    return found
+  }
+)
+
+// Anybody can read this one: queue tokens of the demo prove nothing.
+const demoKey = "demo:box-office-demo-key-not-for-any-other-use"
+
+/** The config of a server, or of the demo, which has a default for everything. */
+export const serverConfig = (kind: {
+  readonly demo: boolean
+}): Effect.Effect<ServerConfig, ConfigInvalid | Config.ConfigError> =>
+  Effect.gen(function* () {
+    const environment = yield* readEnvironment
+    const problems: Array<string> = []
+    const text = (name: string) => environment.get(name)
+    const secret = (name: string) => {
+      const value = text(name)
+      return value === undefined ? undefined : Redacted.make(value)
+    }
+    const whole = (name: string, from: number, to: number): number | undefined => {
+      const value = text(name)
+      if (value === undefined) return undefined
+      const number = Number(value)
+      if (Number.isInteger(number) && number >= from && number <= to) return number
+      problems.push(`${name} must be a whole number from ${from} to ${to}.`)
+      return undefined
+    }
+    const truth = (name: string): boolean | undefined => {
+      const value = text(name)
+      if (value === undefined || value === "true" || value === "false")
+        return value && value === "true"
+      problems.push(`${name} must be true or false.`)
+      return undefined
+    }
+    const oneOf = <const A extends string>(name: string, options: ReadonlyArray<A>) => {
+      const value = text(name)
+      const found = options.find((option) => option === value)
+      if (value !== undefined && found === undefined) {
+        problems.push(`${name} must be one of ${options.join(", ")}.`)
+      }
+      return found
+    }
+
+    const identityOf = (): IdentityOptions => {
+      const mode = oneOf("BOXOFFICE_IDENTITY", ["header", "jwt"])
+      if (mode === undefined && text("NODE_ENV") === "production") {
+        problems.push(
+          "BOXOFFICE_IDENTITY must be set in production: to jwt, or to header if a gateway in " +
+            "front sets X-User-Id and lets no client set it."
+        )
+      }
+      if (mode !== "jwt") return { mode: "header" }
+      const shared = text("BOXOFFICE_JWT_SECRET")
+      const url = text("BOXOFFICE_JWKS_URL")
+      const limits = {
+        issuer: text("BOXOFFICE_JWT_ISSUER"),
+        audience: text("BOXOFFICE_JWT_AUDIENCE")
+      }
+      if ((shared === undefined) === (url === undefined)) {
+        problems.push(
+          "BOXOFFICE_IDENTITY=jwt needs either BOXOFFICE_JWT_SECRET or BOXOFFICE_JWKS_URL."
+        )
+      } else if (url !== undefined) {
+        if (/^https?:$/.test(URL.parse(url)?.protocol ?? "")) {
+          return { mode: "jwt", keys: { jwksUrl: new URL(url) }, ...limits }
+        }
+        problems.push("BOXOFFICE_JWKS_URL must be a URL, such as https://issuer/jwks.json.")
+      } else if (Buffer.byteLength(shared!) < 32) {
+        problems.push("BOXOFFICE_JWT_SECRET must have 32 bytes or more.")
+      }
+      return { mode: "jwt", keys: { secret: Redacted.make(shared ?? "") }, ...limits }
+    }
+
+    const ticketKeysOf = (): ReadonlyArray<TicketKey> => {
+      const given = text("BOXOFFICE_TICKET_KEYS") ?? (kind.demo ? demoKey : undefined)
+      if (given === undefined) {
+        problems.push(
+          "BOXOFFICE_TICKET_KEYS must be set: the keys that sign queue tokens, as " +
+            "id:secret,id:secret; each secret of 32 bytes or more. One is made by: " +
+            'echo "k1:$(openssl rand -hex 32)"'
+        )
+        return []
+      }
+      return given.split(",").map((pair) => {
+        const [id = "", ...rest] = pair.trim().split(":")
+        return { id, secret: Redacted.make(rest.join(":")) }
+      })
+    }
+
+    const policiesOf = (): PolicySettings => {
+      const most = 2_147_483_647
+      const { queue, ...rest } = defaultPolicies
+      const ceiling = text("BOXOFFICE_WALLET_CEILING") ?? ""
+      const limits = kind.demo ? { ...queue, maxActive: 100_000, admitPerMinute: 1_000_000 } : queue
+      const decoded = Schema.decodeUnknownExit(Schema.toType(Policies))({
+        ...rest,
+        holdSeconds: whole("BOXOFFICE_HOLD_SECONDS", 1, most) ?? rest.holdSeconds,
+        gate:
+          text("BOXOFFICE_GATE")
+            ?.split(",")
+            .map((name) => name.trim()) ?? rest.gate,
+        paymentCompletesToken:
+          truth("BOXOFFICE_PAYMENT_COMPLETES_TOKEN") ?? rest.paymentCompletesToken,
+        seatsPerReservation:
+          whole("BOXOFFICE_SEATS_PER_RESERVATION", 1, 200) ?? rest.seatsPerReservation,
+        seatsPerUser: whole("BOXOFFICE_SEATS_PER_USER", 1, most) ?? rest.seatsPerUser,
+        walletCeiling: /^\d{1,19}$/.test(ceiling) ? BigInt(ceiling) : rest.walletCeiling,
+        currency: text("BOXOFFICE_CURRENCY") ?? rest.currency,
+        queue: {
+          maxActive: whole("BOXOFFICE_QUEUE_MAX_ACTIVE", 1, most) ?? limits.maxActive,
+          admitPerMinute:
+            whole("BOXOFFICE_QUEUE_ADMIT_PER_MINUTE", 1, most) ?? limits.admitPerMinute,
+          claimSeconds: whole("BOXOFFICE_QUEUE_CLAIM_SECONDS", 1, most) ?? limits.claimSeconds,
+          sessionSeconds: whole("BOXOFFICE_QUEUE_SESSION_SECONDS", 1, most) ?? limits.sessionSeconds
+        }
+      })
+      if (ceiling !== "" && !/^\d{1,19}$/.test(ceiling)) {
+        problems.push("BOXOFFICE_WALLET_CEILING must be a whole number of minor units.")
+      }
+      if (decoded._tag === "Success") return decoded.value
+      problems.push(
+        "BOXOFFICE_GATE must list some of dates, seats, hold, charge, balance, pay; and " +
+          "BOXOFFICE_CURRENCY must be an ISO 4217 code such as KRW."
+      )
+      return defaultPolicies
+    }
+
+    const databaseUrl = secret("DATABASE_URL")
+    if (databaseUrl === undefined && !kind.demo) {
+      problems.push("DATABASE_URL must be set, such as postgres://user:password@host:5432/name.")
+    }
+    const config: ServerConfig = {
+      databaseUrl,
+      schema: text("BOXOFFICE_SCHEMA"),
+      migrate: truth("BOXOFFICE_MIGRATE") ?? kind.demo,
+      connections: whole("BOXOFFICE_CONNECTIONS", 2, 1_000),
+      port: whole("PORT", 0, 65_535) ?? 3_000,
+      host: text("HOST") ?? (kind.demo ? "127.0.0.1" : "0.0.0.0"),
+      drainSeconds: whole("BOXOFFICE_DRAIN_SECONDS", 0, 3_600) ?? 10,
+      identity: identityOf(),
+      adminToken: secret("BOXOFFICE_ADMIN_TOKEN"),
+      ticketKeys: ticketKeysOf(),
+      documentation: text("BOXOFFICE_ERROR_DOCS"),
+      policies: policiesOf(),
+      sweepSeconds: whole("BOXOFFICE_SWEEP_SECONDS", 1, 3_600) ?? 1,
+      logLevel:
+        oneOf("BOXOFFICE_LOG_LEVEL", ["debug", "info", "warn", "error"]) ??
+        (kind.demo ? "warn" : "info"),
+      exportsTraces:
+        text("OTEL_EXPORTER_OTLP_ENDPOINT") !== undefined ||
+        text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") !== undefined
+    }
+    if (problems.length > 0) return yield* new ConfigInvalid({ problems })
+    return config
+  })

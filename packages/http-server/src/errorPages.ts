@@ -1,0 +1,54 @@
+/** A page for every error: where the `type` of a problem leads. */
+import { Effect } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { RouteUnknown } from "./api/errors.ts"
+import { Exchange } from "./exchange.ts"
+import { type Problem, problems } from "./problem.ts"
+
+/** Where the pages are, but for the code. */
+export const documentationPath = "/docs/errors/"
+
+const rows = Object.values(problems) as unknown as ReadonlyArray<Problem>
+
+const page = (title: string, body: string): string =>
+  `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title} · Box Office</title>` +
+  `<meta name="viewport" content="width=device-width, initial-scale=1">` +
+  `<body style="font: 1rem/1.5 system-ui; max-width: 40rem; margin: 3rem auto; padding: 0 1rem">` +
+  `${body}</body></html>`
+
+const code = (text: string): string => text.replaceAll(/`([^`]+)`/g, "<code>$1</code>")
+
+const pages = new Map(
+  rows.map((row) => [
+    row.code,
+    page(
+      row.title,
+      `<h1>${row.title}</h1><p><code>${row.code}</code>, HTTP ${row.status}</p>` +
+        `<p>${code(row.remedy)}</p><p><a href="./">All errors</a> · <a href="../">Reference</a></p>`
+    )
+  ])
+)
+
+const index = page(
+  "Errors",
+  `<h1>Errors</h1><ul>${rows
+    .map((row) => `<li>${row.status} <a href="${row.code}">${row.code}</a>: ${row.title}</li>`)
+    .join("")}</ul><p><a href="../">Reference</a></p>`
+)
+
+const answer = (html: string) => HttpServerResponse.text(html, { contentType: "text/html" })
+
+export const errorPages = [
+  HttpRouter.route("GET", documentationPath, answer(index)),
+  HttpRouter.route(
+    "GET",
+    `${documentationPath}:code`,
+    Effect.gen(function* () {
+      const exchange = yield* Exchange
+      exchange.route = `${documentationPath}{code}`
+      const { params } = yield* HttpRouter.RouteContext
+      const html = pages.get(params.code ?? "")
+      return html === undefined ? yield* new RouteUnknown() : answer(html)
+    })
+  )
+]

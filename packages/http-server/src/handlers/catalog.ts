@@ -1,0 +1,56 @@
+/** APIs 2 and 3: what is on sale. */
+import { Catalog } from "@boxoffice/core"
+import { ShowId } from "@boxoffice/core/schema"
+import { Effect } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { CatalogApi } from "../api/catalog.ts"
+import { cursorOf, toCursor } from "../cursor.ts"
+import { Reply, route } from "../route.ts"
+
+const endpoints = CatalogApi.endpoints
+const showCursor = cursorOf(ShowId)
+
+export const catalogRoutes = Effect.gen(function* () {
+  const catalog = yield* Catalog
+
+  return [
+    route(endpoints.shows, ({ query }) =>
+      Effect.gen(function* () {
+        const after = yield* showCursor(query.cursor)
+        const { items, next } = yield* catalog.shows({ limit: query.limit, after })
+        return { items, nextCursor: toCursor(next) }
+      })
+    ),
+
+    route(endpoints.show, ({ params }) => catalog.show(params.showId)),
+
+    route(endpoints.dates, ({ userId, queueToken, params }) =>
+      catalog.availableDates({ userId, queueToken, showId: params.showId })
+    ),
+
+    route(endpoints.seats, ({ userId, queueToken, params, query, headers }) =>
+      Effect.map(
+        catalog.availableSeats({
+          userId,
+          queueToken,
+          performanceId: params.performanceId,
+          status: query.status
+        }),
+        (map) => {
+          const etag = `"${map.version}-${query.status ?? "available"}"`
+          const known = { etag, "cache-control": "private, no-cache" }
+          return isCurrent(headers["if-none-match"], etag)
+            ? HttpServerResponse.empty({ status: 304, headers: known })
+            : new Reply(map, { headers: known })
+        }
+      )
+    )
+  ]
+})
+
+/** Whether `If-None-Match` names a tag, as RFC 9110 compares them. */
+const isCurrent = (header: string | undefined, etag: string): boolean =>
+  (header ?? "").split(",").some((part) => {
+    const tag = part.trim()
+    return tag === "*" || tag.replace(/^W\//, "") === etag
+  })

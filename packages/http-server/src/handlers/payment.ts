@@ -1,0 +1,15 @@
+/** API 7: paying. */
+import { Payments } from "@boxoffice/core"
+import { Effect } from "effect"
+import { PaymentApi } from "../api/payment.ts"
+import { route } from "../route.ts"
+
+export const paymentRoutes = Effect.gen(function* () {
+  const payments = yield* Payments
+
+  return [
+    route(PaymentApi.endpoints.pay, ({ userId, queueToken, payload, idempotencyKey, onReplay }) =>
+      payments.pay({ userId, queueToken, ...payload, idempotencyKey, onReplay })
+    )
+  ]
+})

@@ -1,0 +1,63 @@
+/** API 1: the waiting room. */
+import { Queue, type QueueTokenStatus } from "@boxoffice/core"
+import { QueueTokenStatus as StatusSchema } from "@boxoffice/core/schema"
+import { Effect, Schedule, Schema, Stream } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { Draining } from "../api/errors.ts"
+import { QueueApi } from "../api/queue.ts"
+import { Drain } from "../drain.ts"
+import { Reply, route } from "../route.ts"
+
+const { join, status, events, leave } = QueueApi.endpoints
+
+export const queueRoutes = (options: { readonly heartbeatSeconds: number }) =>
+  Effect.gen(function* () {
+    const queue = yield* Queue
+    const drain = yield* Drain
+    const heartbeats = Stream.fromSchedule(Schedule.spaced(`${options.heartbeatSeconds} seconds`))
+
+    return [
+      route(join, ({ userId, params, idempotencyKey, onReplay }) =>
+        Effect.map(
+          queue.join({ userId, queueId: params.queueId, idempotencyKey, onReplay }),
+          (joined) => new Reply(joined, { status: joined.created ? 201 : 200 })
+        )
+      ),
+
+      route(status, ({ userId, params, queueToken }) =>
+        queue.status({ userId, queueToken, queueId: params.queueId })
+      ),
+
+      route(events, ({ userId, params, queueToken }) =>
+        Effect.gen(function* () {
+          const place = { userId, queueToken, queueId: params.queueId }
+          // Asked for once before: what is refused is refused with a status of its own.
+          yield* queue.status(place)
+          if (drain.isDraining()) return yield* new Draining()
+          const statuses = queue.changes(place).pipe(Stream.map(toEvent))
+          const beats = Stream.map(heartbeats, () => ":\n\n")
+          const lines = statuses.pipe(
+            // Once the answer has begun there is no status left to refuse with: the client finds
+            // the stream ended, and asks again.
+            Stream.catchCause(() => Stream.empty),
+            Stream.merge(beats, { haltStrategy: "left" }),
+            Stream.interruptWhen(drain.begun),
+            Stream.encodeText
+          )
+          return HttpServerResponse.stream(lines, {
+            contentType: "text/event-stream",
+            headers: { "cache-control": "no-store", "x-accel-buffering": "no" }
+          })
+        })
+      ),
+
+      route(leave, ({ userId, params, queueToken }) =>
+        queue.leave({ userId, queueToken, queueId: params.queueId })
+      )
+    ]
+  })
+
+const encode = Schema.encodeSync(StatusSchema)
+
+const toEvent = (status: QueueTokenStatus): string =>
+  `event: message\ndata: ${JSON.stringify(encode(status))}\n\n`

@@ -1,0 +1,45 @@
+/** API 4: holding seats. */
+import { Reservations } from "@boxoffice/core"
+import { Effect, Schema } from "effect"
+import { ReservationApi } from "../api/reservation.ts"
+import { cursorOf, toCursor } from "../cursor.ts"
+import { Reply, route } from "../route.ts"
+
+const endpoints = ReservationApi.endpoints
+
+const reservationCursor = cursorOf(
+  Schema.Struct({
+    heldAt: Schema.Int,
+    reservationId: Schema.String.check(Schema.isUUID())
+  })
+)
+
+export const reservationRoutes = Effect.gen(function* () {
+  const reservations = yield* Reservations
+
+  return [
+    route(endpoints.hold, ({ userId, queueToken, payload, idempotencyKey, onReplay }) =>
+      Effect.map(
+        reservations.hold({ userId, queueToken, ...payload, idempotencyKey, onReplay }),
+        (held) =>
+          new Reply(held, { headers: { location: `/v1/reservations/${held.reservationId}` } })
+      )
+    ),
+
+    route(endpoints.list, ({ userId, query }) =>
+      Effect.gen(function* () {
+        const after = yield* reservationCursor(query.cursor)
+        const { items, next } = yield* reservations.list({ userId, limit: query.limit, after })
+        return { items, nextCursor: toCursor(next) }
+      })
+    ),
+
+    route(endpoints.get, ({ userId, params }) =>
+      reservations.get({ userId, reservationId: params.reservationId })
+    ),
+
+    route(endpoints.release, ({ userId, params }) =>
+      reservations.release({ userId, reservationId: params.reservationId })
+    )
+  ]
+})

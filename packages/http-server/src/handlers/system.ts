@@ -1,0 +1,43 @@
+/** What the machines around a server ask it. */
+import { BoxOfficeStore, StoreUnavailable } from "@boxoffice/core"
+import { Effect } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { PrometheusMetrics } from "effect/observability"
+import { Draining } from "../api/errors.ts"
+import { SystemApi } from "../api/system.ts"
+import { Drain } from "../drain.ts"
+import { route } from "../route.ts"
+
+const { livez, readyz, metrics } = SystemApi.endpoints
+
+export const systemRoutes = Effect.gen(function* () {
+  const store = yield* BoxOfficeStore
+  const drain = yield* Drain
+
+  return [
+    route(livez, () => Effect.succeed({ status: "live" as const })),
+
+    route(readyz, () =>
+      Effect.gen(function* () {
+        if (drain.isDraining()) return yield* new Draining()
+        yield* Effect.timeoutOrElse(store.ping, {
+          duration: "2 seconds",
+          orElse: () =>
+            Effect.fail(
+              new StoreUnavailable({ retryable: true, cause: new Error("no answer within 2 s") })
+            )
+        })
+        return { status: "ready" as const }
+      })
+    ),
+
+    route(metrics, () =>
+      Effect.map(PrometheusMetrics.format(), (text) =>
+        HttpServerResponse.text(text, {
+          contentType: "text/plain; version=0.0.4; charset=utf-8",
+          headers: { "cache-control": "no-store" }
+        })
+      )
+    )
+  ]
+})

@@ -1,0 +1,125 @@
+/** Finding out who is calling. */
+import { createHash, timingSafeEqual } from "node:crypto"
+import { UserId } from "@boxoffice/core/schema"
+import { Context, Effect, Layer, Redacted, Schema } from "effect"
+import { createRemoteJWKSet, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose"
+import { IdentityRequired } from "./api/errors.ts"
+
+/** How users are identified. */
+export type IdentityOptions =
+  /** By `X-User-Id`, which the gateway in front sets, and lets no client set. */
+  | { readonly mode: "header" }
+  /** By `Authorization: Bearer <JWT>`; the user is its `sub`. */
+  | {
+      readonly mode: "jwt"
+      /** A shared secret of at least 32 bytes, or where the issuer publishes its keys. */
+      readonly keys: { readonly secret: Redacted.Redacted } | { readonly jwksUrl: URL }
+      readonly issuer?: string | undefined
+      readonly audience?: string | undefined
+    }
+
+type RequestHeaders = Readonly<Record<string, string | undefined>>
+
+/** Tells who is calling. */
+export class Identities extends Context.Service<
+  Identities,
+  {
+    readonly user: (headers: RequestHeaders) => Effect.Effect<UserId, IdentityRequired>
+    /** Whether these are an operator's. */
+    readonly isAdmin: (headers: RequestHeaders) => boolean
+  }
+>()("@boxoffice/http-server/Identities") {
+  static readonly layer = (options: {
+    readonly identity: IdentityOptions
+    readonly adminToken: Redacted.Redacted | undefined
+  }): Layer.Layer<Identities> =>
+    Layer.succeed(Identities, {
+      user: options.identity.mode === "header" ? userOfHeader : userOfJwt(options.identity),
+      isAdmin: isAdminBy(options.adminToken)
+    })
+}
+
+const isUserId = Schema.is(UserId)
+
+const headerRequired = Effect.fail(
+  new IdentityRequired({
+    hint: "Send the user's id, of 1 to 128 visible characters, as X-User-Id."
+  })
+)
+
+const userOfHeader = (headers: RequestHeaders): Effect.Effect<UserId, IdentityRequired> => {
+  const given = headers["x-user-id"]
+  if (given === undefined) return headerRequired
+  const userId = fromHeader(given)
+  return isUserId(userId) ? Effect.succeed(userId) : headerRequired
+}
+
+// Node gives the bytes of a header as Latin-1, and who sends more than ASCII sends UTF-8.
+const fromHeader = (value: string): string => {
+  if (/^[\x20-\x7e]*$/.test(value)) return value
+  const text = Buffer.from(value, "latin1").toString("utf8")
+  return text.includes("\ufffd") ? value : text
+}
+
+const jwtRequired = new IdentityRequired({
+  hint: "Send a JWT that is valid now as Authorization: Bearer, with the user's id as its subject."
+})
+
+// Named, so that neither `none` nor a public key used as a shared secret can pass.
+const asymmetric = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
+const asymmetricAlgorithms = [...asymmetric, "EdDSA", "Ed25519"]
+
+const userOfJwt = (options: Extract<IdentityOptions, { mode: "jwt" }>) => {
+  const limits: JWTVerifyOptions = {
+    requiredClaims: ["exp", "sub"],
+    clockTolerance: 5,
+    ...(options.issuer !== undefined && { issuer: options.issuer }),
+    ...(options.audience !== undefined && { audience: options.audience })
+  }
+  const verify = verifierOf(options.keys, limits)
+  return (headers: RequestHeaders): Effect.Effect<UserId, IdentityRequired> => {
+    const token = bearerOf(headers)
+    if (token === undefined) return Effect.fail(jwtRequired)
+    return Effect.tryPromise({ try: () => verify(token), catch: () => jwtRequired }).pipe(
+      Effect.flatMap((subject) =>
+        isUserId(subject) ? Effect.succeed(subject) : Effect.fail(jwtRequired)
+      )
+    )
+  }
+}
+
+const verifierOf = (
+  keys: Extract<IdentityOptions, { mode: "jwt" }>["keys"],
+  limits: JWTVerifyOptions
+): ((token: string) => Promise<string | undefined>) => {
+  if ("secret" in keys) {
+    const secret = new TextEncoder().encode(Redacted.value(keys.secret))
+    const options = { ...limits, algorithms: ["HS256"] }
+    return async (token) => (await jwtVerify(token, secret, options)).payload.sub
+  }
+  // Fetches the keys when first asked, and again, at most twice a minute, for a key it lacks.
+  const published: JWTVerifyGetKey = createRemoteJWKSet(keys.jwksUrl, {
+    cooldownDuration: 30_000,
+    cacheMaxAge: 600_000,
+    timeoutDuration: 5_000
+  })
+  const options = { ...limits, algorithms: asymmetricAlgorithms }
+  return async (token) => (await jwtVerify(token, published, options)).payload.sub
+}
+
+const bearerOf = ({ authorization = "" }: RequestHeaders): string | undefined =>
+  authorization.slice(0, 7).toLowerCase() === "bearer "
+    ? authorization.slice(7).trim() || undefined
+    : undefined
+
+const isAdminBy = (adminToken: Redacted.Redacted | undefined) => {
+  if (adminToken === undefined) return () => false
+  const expected = digest(Redacted.value(adminToken))
+  return (headers: RequestHeaders): boolean => {
+    const given = bearerOf(headers)
+    // Digests have one length, so neither time nor an exception tells how much of it is right.
+    return given !== undefined && timingSafeEqual(digest(given), expected)
+  }
+}
+
+const digest = (text: string): Buffer => createHash("sha256").update(text).digest()

@@ -1,0 +1,119 @@
+/** What a process that serves is made of: the engine, its keys and policies, logs and traces. */
+import {
+  BoxOffice,
+  type BoxOfficeStore,
+  layerSweeper,
+  Policies,
+  type StoreUnavailable,
+  type TicketKeysInvalid,
+  Tickets
+} from "@boxoffice/core"
+import { type Migrator, SqlStore } from "@boxoffice/sql-store"
+import { Effect, Layer, Logger, Redacted, References } from "effect"
+import { FetchHttpClient, HttpServer } from "effect/http"
+import type { ServeError } from "effect/http/HttpServerError"
+import { OtlpSerialization, OtlpTracer } from "effect/observability"
+import type { SqlError } from "effect/sql/SqlError"
+import type { ServerConfig } from "./config.ts"
+import type { RequestRecord } from "./exchange.ts"
+import { layerServer } from "./server.ts"
+
+/** The engine that a config describes. */
+type Office = Layer.Success<typeof BoxOffice.layer>
+
+/** What a process does beside serving. */
+export interface Occasions<R> {
+  /** Before anybody is let in. */
+  readonly prepare: Effect.Effect<void, unknown, R>
+  /** Once it listens. */
+  readonly announce: (url: string) => Effect.Effect<void>
+}
+
+/** Serves until interrupted; then ends in good order. */
+export const start = <E>(
+  config: ServerConfig,
+  store: Layer.Layer<BoxOfficeStore, E>,
+  occasions: Occasions<Office>
+): Effect.Effect<never, E | ServeError | TicketKeysInvalid | unknown> => {
+  const server = layerServer({ ...config, onRequest: requestLog(config) })
+  const announced = Layer.effectDiscard(
+    Effect.flatMap(HttpServer.HttpServer, ({ address }) =>
+      occasions.announce(urlOf(config.host, "port" in address ? address.port : config.port))
+    )
+  )
+  return Layer.launch(
+    announced.pipe(
+      Layer.provide(server),
+      Layer.provide(Layer.effectDiscard(occasions.prepare)),
+      Layer.provide(layerSweeper(`${config.sweepSeconds} seconds`)),
+      Layer.provide(layerOffice(config)),
+      Layer.provide(store),
+      Layer.provide(layerObservability(config))
+    )
+  )
+}
+
+type Store = Layer.Layer<BoxOfficeStore, Migrator.SchemaMismatch | StoreUnavailable | SqlError>
+
+/** The store on the database of the config. */
+export const storeOf = (config: ServerConfig): Store =>
+  SqlStore.layerUrl({ url: Redacted.value(config.databaseUrl!), ...storeOptions(config) })
+
+/** A Postgres in this process, which keeps its data in a directory or, without one, nowhere. */
+export const embeddedStore = (
+  config: ServerConfig,
+  dataDir: string | undefined
+): Effect.Effect<Store> =>
+  Effect.gen(function* () {
+    // Only here is PGlite loaded: it takes its time.
+    const { layerPglite } = yield* Effect.promise(() => import("@boxoffice/sql-store/pglite"))
+    return SqlStore.layer(storeOptions(config)).pipe(Layer.provide(layerPglite({ dataDir })))
+  })
+
+const storeOptions = ({ schema, migrate, connections }: ServerConfig) => ({
+  schema,
+  migrate,
+  maxConnections: connections
+})
+
+const layerOffice = (config: ServerConfig) =>
+  BoxOffice.layer.pipe(
+    Layer.provide([Tickets.layer(config.ticketKeys), Layer.succeed(Policies, config.policies)]),
+    Layer.provideMerge(Layer.effectContext(Effect.context<BoxOfficeStore>()))
+  )
+
+const levels = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
+
+const layerObservability = (config: ServerConfig) => {
+  const traces = config.exportsTraces
+    ? OtlpTracer.layerFromConfig({ resource: { serviceName: "boxoffice" } }).pipe(
+        Layer.provide([FetchHttpClient.layer, OtlpSerialization.layerJson])
+      )
+    : // Nobody looks at the spans, so none are made.
+      Layer.succeed(References.TracerEnabled, false)
+  return Layer.mergeAll(
+    traces,
+    Logger.layer([Logger.withConsoleError(Logger.formatJson)]),
+    Layer.succeed(References.MinimumLogLevel, levels[config.logLevel])
+  )
+}
+
+/** A line of JSON for each request, on stdout; written together with others of the same turn. */
+const requestLog = (config: ServerConfig): ((record: RequestRecord) => void) | undefined => {
+  if (config.logLevel === "warn" || config.logLevel === "error") return undefined
+  let lines = ""
+  return (record) => {
+    if (lines === "") {
+      setImmediate(() => {
+        process.stdout.write(lines)
+        lines = ""
+      })
+    }
+    lines += `${JSON.stringify(record)}\n`
+  }
+}
+
+const urlOf = (host: string, port: number): string => {
+  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host
+  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`
+}

@@ -1,0 +1,178 @@
+import { createServer, type Server } from "node:http"
+import { Redacted } from "effect"
+import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import type { IdentityOptions } from "../src/identity.ts"
+import { adminToken, openHouse, startServer, type TestServer } from "./support.ts"
+
+const secret = "a shared secret of at least thirty-two bytes"
+const bytes = (text: string) => new TextEncoder().encode(text)
+
+const jwt = (claims: { sub?: string; exp?: string | number; aud?: string; iss?: string } = {}) => {
+  const token = new SignJWT({}).setProtectedHeader({ alg: "HS256" }).setIssuedAt()
+  token.setSubject(claims.sub ?? "ada").setExpirationTime(claims.exp ?? "5m")
+  token.setIssuer(claims.iss ?? "issuer").setAudience(claims.aud ?? "tickets")
+  return token
+}
+
+const whoami = async (server: TestServer, token: string | undefined) => {
+  const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` }
+  const { status, body } = await server.talk("POST", "/v1/queues/main/token", { headers })
+  if (status !== 201 && status !== 200) return { status, code: body.code }
+  const claims = JSON.parse(Buffer.from(body.token.split(".")[2], "base64url").toString())
+  return claims[1]
+}
+
+const refused = { status: 401, code: "identity_required" }
+
+describe("a JWT with a shared secret", () => {
+  let server: TestServer
+  const options: IdentityOptions = {
+    mode: "jwt",
+    keys: { secret: Redacted.make(secret) },
+    issuer: "issuer",
+    audience: "tickets"
+  }
+  beforeAll(async () => {
+    server = await startServer({ routes: { identity: options } })
+    await openHouse(server.talk)
+  })
+  afterAll(() => server.stop())
+
+  test("names the user by its subject", async () => {
+    expect(await whoami(server, await jwt({ sub: "박지은" }).sign(bytes(secret)))).toBe("박지은")
+  })
+
+  test("and nothing else does", async () => {
+    const { body } = await server.talk("POST", "/v1/queues/main/token", { user: "ada" })
+    expect(body.code).toBe("identity_required")
+  })
+
+  test("is refused when it is expired, unsigned, or not for here", async () => {
+    const { privateKey } = await generateKeyPair("RS256")
+    const tokens = {
+      missing: undefined,
+      malformed: "x",
+      expired: await jwt({ exp: 1_000 }).sign(bytes(secret)),
+      "without end": await new SignJWT({ sub: "ada", iss: "issuer", aud: "tickets" })
+        .setProtectedHeader({ alg: "HS256" })
+        .sign(bytes(secret)),
+      "another secret": await jwt().sign(bytes(`${secret}!`)),
+      "another algorithm": await new SignJWT({ sub: "ada", iss: "issuer", aud: "tickets" })
+        .setProtectedHeader({ alg: "RS256" })
+        .setExpirationTime("5m")
+        .sign(privateKey),
+      "a longer hash": await jwt()
+        .setProtectedHeader({ alg: "HS512" })
+        .sign(bytes(secret.repeat(2))),
+      "no algorithm": new UnsecuredJWT({ sub: "ada", iss: "issuer", aud: "tickets" })
+        .setExpirationTime("5m")
+        .encode(),
+      "another issuer": await jwt({ iss: "somebody" }).sign(bytes(secret)),
+      "another audience": await jwt({ aud: "somewhere" }).sign(bytes(secret)),
+      "no user": await jwt({ sub: "" }).sign(bytes(secret)),
+      "an impossible user": await jwt({ sub: "a\nb" }).sign(bytes(secret))
+    }
+    for (const [name, token] of Object.entries(tokens)) {
+      expect([name, await whoami(server, token)]).toEqual([name, refused])
+    }
+  })
+})
+
+describe("a JWT with published keys", () => {
+  let issuer: Server
+  let url: URL
+  let keys: ReadonlyArray<object> = []
+  beforeAll(async () => {
+    issuer = createServer((_, response) => response.end(JSON.stringify({ keys })))
+    await new Promise<void>((resolve) => issuer.listen(0, "127.0.0.1", resolve))
+    const address = issuer.address()
+    if (address === null || typeof address === "string") throw new Error("no port")
+    url = new URL(`http://127.0.0.1:${address.port}/jwks.json`)
+  })
+  afterAll(() => issuer.close())
+
+  const signer = async (kid: string, alg: "RS256" | "ES256") => {
+    const { privateKey, publicKey } = await generateKeyPair(alg)
+    const jwk = { ...(await exportJWK(publicKey)), kid, alg, use: "sig" }
+    const sign = () =>
+      new SignJWT({ sub: "ada" })
+        .setProtectedHeader({ alg, kid })
+        .setExpirationTime("5m")
+        .sign(privateKey)
+    return { jwk, sign, publicKey }
+  }
+
+  const start = async () => {
+    const server = await startServer({
+      routes: { identity: { mode: "jwt", keys: { jwksUrl: url } } }
+    })
+    await openHouse(server.talk)
+    return server
+  }
+
+  test("names the user, by any of them; and they rotate", async () => {
+    const first = await signer("first", "RS256")
+    const second = await signer("second", "ES256")
+    keys = [first.jwk, second.jwk]
+    await using server = await start()
+    expect(await whoami(server, await first.sign())).toBe("ada")
+    expect(await whoami(server, await second.sign())).toBe("ada")
+    const unknown = await signer("third", "ES256")
+    expect(await whoami(server, await unknown.sign())).toEqual(refused)
+
+    keys = [second.jwk, unknown.jwk]
+    await using later = await start()
+    expect(await whoami(later, await unknown.sign())).toBe("ada")
+    expect(await whoami(later, await first.sign())).toEqual(refused)
+  })
+
+  test("a public key is no shared secret", async () => {
+    const { jwk } = await signer("public", "RS256")
+    keys = [jwk]
+    await using server = await start()
+    const forged = await new SignJWT({ sub: "ada" })
+      .setProtectedHeader({ alg: "HS256", kid: "public" })
+      .setExpirationTime("5m")
+      .sign(bytes(JSON.stringify(jwk)))
+    expect(await whoami(server, forged)).toEqual(refused)
+  })
+
+  test("the issuer being away refuses, and is no fault of the server", async () => {
+    const gone = new URL("http://127.0.0.1:9/jwks.json")
+    await using server = await startServer({
+      routes: { identity: { mode: "jwt", keys: { jwksUrl: gone } } }
+    })
+    const { sign } = await signer("any", "RS256")
+    expect(await whoami(server, await sign())).toEqual(refused)
+  })
+})
+
+describe("an operator", () => {
+  test("knows the token; nobody else gets in", async () => {
+    await using server = await startServer()
+    const ask = { json: { queueId: "main" } }
+    for (const authorization of [
+      undefined,
+      "Bearer x",
+      `Basic ${adminToken}`,
+      `Bearer ${adminToken}x`
+    ]) {
+      const headers: Record<string, string> = authorization ? { Authorization: authorization } : {}
+      const answer = await server.talk("POST", "/v1/admin/queues", { ...ask, headers, user: "ada" })
+      expect(answer).toMatchObject(refused.status === answer.status ? { status: 401 } : {})
+      expect(answer.body.code).toBe("identity_required")
+    }
+    expect((await server.talk("POST", "/v1/admin/queues", { ...ask, admin: true })).status).toBe(
+      201
+    )
+  })
+
+  test("does not exist where there is no token", async () => {
+    await using server = await startServer({ routes: { adminToken: undefined } })
+    const answer = await server.talk("POST", "/v1/admin/queues", { admin: true, json: {} })
+    expect(answer).toMatchObject({ status: 404, body: { code: "not_found" } })
+    const { body } = await server.talk("GET", "/openapi.json")
+    expect(Object.keys(body.paths).filter((path) => path.startsWith("/v1/admin"))).toEqual([])
+  })
+})

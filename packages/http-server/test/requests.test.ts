@@ -1,0 +1,264 @@
+import { connect } from "node:net"
+import { Readable } from "node:stream"
+import { text } from "node:stream/consumers"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import type { RequestRecord } from "../src/exchange.ts"
+import { enter, join, openHouse, startServer, type TestServer } from "./support.ts"
+
+let server: TestServer
+let token: string
+const user = "ada"
+const log: Array<RequestRecord> = []
+const talk: TestServer["talk"] = (...ask) => server.talk(...ask)
+
+beforeAll(async () => {
+  server = await startServer({ routes: { onRequest: (record) => log.push(record) } })
+  await openHouse(talk)
+  token = await join(talk, user)
+})
+afterAll(() => server.stop())
+
+const json = { "Content-Type": "application/json" }
+const charges = "/v1/wallet/charges"
+const paths = (answer: { body: { errors: ReadonlyArray<{ path: string }> } }) =>
+  answer.body.errors.map(({ path }) => path).sort()
+
+describe("bodies", () => {
+  test.each([
+    ["nothing", ""],
+    ["no JSON", "{"],
+    ["no object", "[]"],
+    ["null", "null"],
+    ["a name twice", '{"amount":1,"currency":"KRW","amount":2}'],
+    ["a name twice, once escaped", '{"amount":1,"currency":"KRW","am\\u006funt":2}'],
+    ["a float", '{"amount":1.5,"currency":"KRW"}'],
+    ["a text", '{"amount":"1","currency":"KRW"}'],
+    ["zero", '{"amount":0,"currency":"KRW"}'],
+    ["less than zero", '{"amount":-1,"currency":"KRW"}'],
+    ["more than 2^53-1", '{"amount":9007199254740992,"currency":"KRW"}'],
+    ["infinity", '{"amount":1e999,"currency":"KRW"}'],
+    ["another field", '{"amount":1,"currency":"KRW","user":"eve"}'],
+    ["__proto__", '{"amount":1,"currency":"KRW","__proto__":{}}'],
+    ["a currency that is none", '{"amount":1,"currency":"won"}']
+  ])("%s is refused", async (_, body) => {
+    const answer = await talk("POST", charges, { user, token, key: "k", body, headers: json })
+    expect(answer).toMatchObject({ status: 400, body: { code: "request_invalid" } })
+    expect(answer.body.errors.length).toBeGreaterThan(0)
+  })
+
+  test("what is not UTF-8 is refused", async () => {
+    const body = new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])
+    const answer = await talk("POST", charges, { user, token, key: "k", body, headers: json })
+    expect(answer).toMatchObject({ status: 400, body: { errors: [{ message: "expected UTF-8" }] } })
+  })
+
+  test("seats: none, the same twice, or too many", async () => {
+    const ada = await enter(talk, user)
+    for (const seatIds of [[], ["A-1", "A-1"], Array.from({ length: 201 }, (_, i) => `S-${i}`)]) {
+      expect(paths(await ada.hold(seatIds))).toEqual(["seatIds"])
+    }
+  })
+
+  test.each([
+    ["none", undefined],
+    ["text", "text/plain"],
+    ["a form", "application/x-www-form-urlencoded"],
+    ["another charset", "application/json; charset=latin1"]
+  ])("the type must be JSON, not %s", async (_, type) => {
+    const answer = await talk("POST", charges, {
+      user,
+      token,
+      key: "k",
+      body: new TextEncoder().encode('{"amount":1,"currency":"KRW"}'),
+      headers: type === undefined ? {} : { "Content-Type": type }
+    })
+    expect(answer).toMatchObject({ status: 415, body: { code: "unsupported_media_type" } })
+  })
+
+  test("JSON with a charset, or of a kind, is JSON", async () => {
+    for (const type of ["application/json; charset=UTF-8", "application/merge-patch+json"]) {
+      const answer = await talk("POST", charges, {
+        user,
+        token,
+        key: `k${type.length}`,
+        body: '{"amount":1,"currency":"KRW"}',
+        headers: { "Content-Type": type }
+      })
+      expect(answer.status).toBe(201)
+    }
+  })
+
+  test("a compressed body is not taken for what it is not", async () => {
+    const headers = { ...json, "Content-Encoding": "gzip" }
+    const answer = await talk("POST", charges, { user, token, key: "k", body: "{}", headers })
+    expect(answer.status).toBe(415)
+  })
+
+  test("a body without a length is bounded as well", async () => {
+    const endless = new ReadableStream({
+      pull: (controller) => controller.enqueue(new Uint8Array(16 * 1024).fill(0x20))
+    })
+    const answer = await talk("POST", charges, {
+      user,
+      token,
+      key: "k",
+      body: endless,
+      headers: json
+    })
+    expect(answer).toMatchObject({ status: 413, body: { code: "body_too_large" } })
+  })
+
+  test("where none is asked for, none or an empty object is taken", async () => {
+    for (const ask of [{}, { headers: json }, { json: {} }]) {
+      expect((await talk("POST", "/v1/queues/main/token", { user, ...ask })).status).toBe(200)
+    }
+    for (const body of ["[]", "1", '{"a":1}', "x"]) {
+      const answer = await talk("POST", "/v1/queues/main/token", { user, body, headers: json })
+      expect(answer).toMatchObject({ status: 400, body: { code: "request_invalid" } })
+    }
+  })
+})
+
+describe("queries", () => {
+  test("unknown parameters are refused", async () => {
+    expect(paths(await talk("GET", "/v1/shows?limit=1&foo=1", { user }))).toEqual(["foo"])
+    expect(paths(await talk("GET", "/v1/shows/gala?foo=1", { user }))).toEqual(["foo"])
+    expect(paths(await talk("POST", "/v1/queues/main/token?foo=1", { user }))).toEqual(["foo"])
+    const seats = "/v1/performances/gala-1/seats"
+    expect(paths(await talk("GET", `${seats}?status=sold`, { user, token }))).toEqual(["status"])
+  })
+
+  test.each(["0", "201", "1.5", "-1", "", "x", "1&limit=2"])(
+    "limit=%s is refused",
+    async (limit) => {
+      expect(paths(await talk("GET", `/v1/shows?limit=${limit}`, { user }))).toEqual(["limit"])
+    }
+  )
+
+  test.each(["", "x", "bnVsbA", "eyJhIjoxfQ", "%00"])("cursor=%s is refused", async (cursor) => {
+    for (const path of ["/v1/shows", "/v1/reservations", "/v1/wallet/entries"]) {
+      expect(paths(await talk("GET", `${path}?cursor=${cursor}`, { user }))).toEqual(["cursor"])
+    }
+  })
+
+  test("lists come page by page", async () => {
+    const ada = await enter(talk, "reader")
+    for (const seat of ["A-1", "A-2", "A-3"]) await ada.hold([seat])
+    const seen: Array<string> = []
+    let cursor = ""
+    do {
+      const { body } = await ada.get(`/v1/reservations?limit=2${cursor}`)
+      expect(body.items.length).toBeLessThanOrEqual(2)
+      for (const { seats } of body.items) seen.push(seats[0].seatId)
+      cursor = body.nextCursor && `&cursor=${body.nextCursor}`
+    } while (cursor)
+    expect(seen).toEqual(["A-3", "A-2", "A-1"])
+    for (const key of ["1", "2", "3"]) await ada.charge(1, key)
+    const first = await ada.get("/v1/wallet/entries?limit=2")
+    expect(first.body.items).toHaveLength(2)
+    const second = await ada.get(`/v1/wallet/entries?limit=2&cursor=${first.body.nextCursor}`)
+    expect(second.body).toMatchObject({ items: [{ balance: { amount: 1 } }], nextCursor: null })
+  })
+})
+
+describe("headers", () => {
+  test("a request keeps its id, if it is sane", async () => {
+    const given = await talk("GET", "/livez", { headers: { "X-Request-Id": "trace-1" } })
+    expect(given.headers.get("x-request-id")).toBe("trace-1")
+    for (const id of ["x".repeat(129), "with space", "ünïcode"]) {
+      const { headers } = await talk("GET", "/livez", { headers: { "X-Request-Id": id } })
+      expect(headers.get("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/)
+    }
+  })
+
+  test("answers are not to be kept, but for seats, which are asked about again", async () => {
+    const ada = await enter(talk, user)
+    expect((await ada.get("/v1/wallet")).headers.get("cache-control")).toBe("no-store")
+    const path = "/v1/performances/gala-1/seats"
+    const first = await ada.get(path)
+    expect(first.headers.get("cache-control")).toBe("private, no-cache")
+    const etag = first.headers.get("etag")!
+    expect(etag).toMatch(/^"[^"]+"$/)
+    for (const tag of [etag, `W/${etag}`, `"x", ${etag}`, "*"]) {
+      const unchanged = await ada.get(path, { headers: { "If-None-Match": tag } })
+      expect(unchanged).toMatchObject({ status: 304, body: "" })
+      expect(unchanged.headers.get("etag")).toBe(etag)
+    }
+    const others = await ada.get(`${path}?status=all`, { headers: { "If-None-Match": etag } })
+    expect(others.status).toBe(200)
+    await ada.hold(["B-1"])
+    const changed = await ada.get(path, { headers: { "If-None-Match": etag } })
+    expect(changed.status).toBe(200)
+    const gated = await talk("GET", path, { user, headers: { "If-None-Match": etag } })
+    expect(gated.status).toBe(401)
+  })
+
+  test("HEAD is a GET without its body", async () => {
+    const answer = await talk("HEAD", "/v1/shows", { user })
+    expect(answer).toMatchObject({ status: 200, body: "" })
+    expect(Number(answer.headers.get("content-length"))).toBeGreaterThan(0)
+  })
+})
+
+/** Sends bytes as they are, and gives what comes back until the connection ends. */
+const send = (bytes: string): Promise<string> => {
+  const socket = connect(Number(new URL(server.url).port), "127.0.0.1")
+  socket.write(bytes)
+  return text(Readable.from(socket))
+}
+
+describe("what is hardly a request", () => {
+  test("headers without end", async () => {
+    const answer = await send(`GET / HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(20_000)}\r\n\r\n`)
+    expect(answer).toMatch(/^HTTP\/1.1 431 /)
+    expect(JSON.parse(answer.split("\r\n\r\n")[1]!)).toMatchObject({
+      status: 431,
+      code: "headers_too_large"
+    })
+  })
+
+  test("a path without end", async () => {
+    const answer = await send(`GET /${"x".repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    expect(answer).toMatch(/^HTTP\/1.1 431 /)
+  })
+
+  test("another protocol", async () => {
+    const answer = await send("HELO\r\n\r\n")
+    expect(answer).toMatch(/^HTTP\/1.1 400 /)
+    expect(answer).toContain('"code":"request_invalid"')
+  })
+})
+
+test("the log has a line for each request, and nothing secret", async () => {
+  log.length = 0
+  await talk("GET", "/v1/shows/gala?token=secret-1", { user, token })
+  await talk("GET", "/secret-2", { user, headers: { Authorization: "Bearer secret-3" } })
+  expect(log).toEqual([
+    {
+      time: expect.any(String),
+      requestId: expect.any(String),
+      method: "GET",
+      route: "/v1/shows/{showId}",
+      status: 400,
+      ms: expect.any(Number)
+    },
+    expect.objectContaining({ route: "none", status: 404 })
+  ])
+  expect(JSON.stringify(log)).not.toContain("secret")
+})
+
+test("requests are counted for Prometheus", async () => {
+  await talk("GET", "/v1/shows/gala", { user })
+  const { headers, body } = await talk("GET", "/metrics")
+  expect(headers.get("content-type")).toMatch(/^text\/plain; version=0.0.4/)
+  expect(body).toMatch(
+    /^boxoffice_http_requests_total\{method="GET",route="\/v1\/shows\/\{showId\}",status="200"\} \d+$/m
+  )
+  expect(body).toMatch(/^boxoffice_http_request_duration_seconds_bucket\{.*le="0.005"\} \d+$/m)
+})
+
+test("every error has its page", async () => {
+  const { body } = await talk("GET", "/v1/shows/nope", { user })
+  const page = await talk("GET", body.type)
+  expect(page).toMatchObject({ status: 200, body: expect.stringContaining("show_not_found") })
+})
