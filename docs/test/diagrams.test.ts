@@ -87,9 +87,9 @@ const reading = (path: string): Scenarios => ({
     return get(path)(user)
   },
   "a token / admitted / the session has moved on by a tenth": async () => {
-    await open({ sessionSeconds: 2 })
+    await open({ sessionSeconds: 10 })
     const user = await join("ada")
-    await sleep(300)
+    await sleep(1_100)
     return get(path)(user)
   },
   "a token / admitted": async () => {
@@ -152,10 +152,10 @@ const scenarios: Readonly<Record<string, ReadonlyArray<Scenarios>>> = {
       },
       "still waiting, or in already": async () => get(queuePath)((await joinBehind()).waiting),
       "somebody inside has lapsed, and it is the user's turn": async () => {
-        await open({ maxActive: 1, sessionSeconds: 1 })
+        await open({ maxActive: 1, sessionSeconds: 2 })
         await join("first")
         const waiting = await join("waiting")
-        await sleep(1_100)
+        await sleep(2_100)
         return get(queuePath)(waiting)
       }
     }

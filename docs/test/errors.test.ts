@@ -39,7 +39,9 @@ describe.each(table.map(([tag, problem]) => ({ tag, problem, code: problem.code 
 
     test("says the status, the tag and the header", () => {
       expect(facts.get("status")).toMatch(new RegExp(`^${problem.status} `))
-      expect(facts.get("in the SDK")).toBe(tag in core ? `\`${tag}\`` : "does not occur: HTTP only")
+      expect(facts.get("in the SDK")).toBe(
+        tag in core ? `\`${tag}\`` : `\`${tag}\`, of the HTTP client alone`
+      )
       expect(facts.get("header")).toBe(headerOf(code, problem))
     })
 

@@ -36,7 +36,13 @@ export const openOffice = async (holdSeconds = 300): Promise<Office> => {
   let route = ""
   const services = layerOf({
     signingKeys: { k1: "the documentation's tests sign with this" },
-    policies: { holdSeconds, walletCeiling: 10_000_000n }
+    policies: {
+      holdSeconds,
+      walletCeiling: 10_000_000n,
+      // However slowly a test runs, what it has just read is fresh.
+      catalogFreshMs: 60_000,
+      gateFreshMs: 60_000
+    }
   }).pipe(Layer.provideMerge(recording.layerStore(layerMemory)))
   const { handler, dispose } = toWebHandler(
     {

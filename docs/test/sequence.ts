@@ -25,6 +25,8 @@ export const parseSequence = (text: string): Sequence => {
   const top: Branch = { label: "", nodes: [] }
   const open: Array<Branch> = [top]
   for (const line of text.split("\n").map((line) => line.trim())) {
+    // To Mermaid it ends a statement.
+    if (line.includes(";")) throw new Error(`a semicolon: ${line}`)
     const [word, ...words] = line.split(" ")
     const rest = words.join(" ")
     const current = open.at(-1)!

@@ -31,7 +31,8 @@ export interface FreshReadsOptions<K, A> {
 
 interface Kept<A> {
   readonly reading: A
-  readonly begunAt: number
+  /** In nanoseconds, by a clock that is never set. */
+  readonly begunAt: bigint
 }
 
 const lanes = 4
@@ -46,14 +47,16 @@ export const makeFreshReads = <K extends string, A>(
     const kept = new Map<K, Kept<A>>()
     const restUntil = new Map<K, number>()
 
-    const fresh = (key: K, now: number): Kept<A> | undefined => {
+    const fresh = (key: K, now: bigint): Kept<A> | undefined => {
       const found = kept.get(key)
-      return found !== undefined && now - found.begunAt < options.freshMs ? found : undefined
+      return found !== undefined && msBetween(found.begunAt, now) < options.freshMs
+        ? found
+        : undefined
     }
 
     const refresh = (key: K): Effect.Effect<Kept<A>, StoreUnavailable> =>
       Effect.gen(function* () {
-        const found = fresh(key, yield* nowMs)
+        const found = fresh(key, yield* Clock.monotonicTimeNanos)
         if (found !== undefined) return found
         yield* rest((restUntil.get(key) ?? 0) - performance.now())
         // From here on a change makes this reading stale: it may not show it.
@@ -61,7 +64,7 @@ export const makeFreshReads = <K extends string, A>(
         stales.set(key, () => {
           stale = true
         })
-        const begunAt = yield* nowMs
+        const begunAt = yield* Clock.monotonicTimeNanos
         const started = performance.now()
         const reading = yield* options.read(key)
         const ended = performance.now()
@@ -98,13 +101,16 @@ export const makeFreshReads = <K extends string, A>(
 
     return {
       read: (key) =>
-        Effect.flatMap(nowMs, (now) => {
+        Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
           const found = fresh(key, now)
           if (found !== undefined) {
-            return Effect.succeed({ reading: found.reading, ageMs: now - found.begunAt })
+            return Effect.succeed({ reading: found.reading, ageMs: msBetween(found.begunAt, now) })
           }
           return Effect.flatMap(queue.submit(key), ({ reading, begunAt }) =>
-            Effect.map(nowMs, (later) => ({ reading, ageMs: later - begunAt }))
+            Effect.map(Clock.monotonicTimeNanos, (now) => ({
+              reading,
+              ageMs: msBetween(begunAt, now)
+            }))
           )
         }),
       invalidate: (key) => {
@@ -114,8 +120,9 @@ export const makeFreshReads = <K extends string, A>(
     }
   })
 
-/** A clock that is never set, in milliseconds. */
-const nowMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
+// Subtracted before it is rounded: as a float the clock itself can be off by a fraction of a
+// millisecond, and so by a whole one where that is cut off.
+export const msBetween = (earlier: bigint, later: bigint): number => Number(later - earlier) / 1e6
 
 // By the machine's own timer: how busy the store is has nothing to do with what time it is said
 // to be in a test.

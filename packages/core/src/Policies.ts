@@ -77,7 +77,7 @@ export const defaultPolicies: PolicySettings = {
   queue: { maxActive: 5_000, admitPerMinute: 60_000, claimSeconds: 120, sessionSeconds: 600 }
 }
 
-/** The policies in force. Replace some with {@link policies}. */
+/** The policies in force. Replace them with a layer, or with the options of `layerOf`. */
 export const Policies = Context.Reference<PolicySettings>("@boxoffice/core/Policies", {
   defaultValue: () => defaultPolicies
 })

@@ -5,7 +5,10 @@ import { describe, expect } from "vitest"
 import { makeFreshReads } from "../src/FreshReads.ts"
 
 /** A store that counts its reads, and shows what was last written. */
-const makeCounted = (options: { readonly freshMs: number; readonly gate?: Deferred.Deferred<void> }) =>
+const makeCounted = (options: {
+  readonly freshMs: number
+  readonly gate?: Deferred.Deferred<void>
+}) =>
   Effect.gen(function* () {
     const state = { written: 0, reads: 0 }
     const fresh = yield* makeFreshReads<string, number>({

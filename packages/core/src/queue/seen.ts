@@ -1,6 +1,7 @@
 /** The admitted tokens that were looked at a moment ago, so that they are not looked at again. */
 import { Clock, Effect } from "effect"
 import { LocalChanges } from "../Changes.ts"
+import { msBetween } from "../FreshReads.ts"
 import type { QueueId, TokenId } from "../Ids.ts"
 import type { GateQuestion, TokenReading } from "../Store.ts"
 
@@ -9,7 +10,7 @@ const queuesKept = 10_000
 
 interface Seen {
   readonly reading: TokenReading
-  readonly begunAt: number
+  readonly begunAt: bigint
 }
 
 export const makeSeenTokens = (freshMs: number) =>
@@ -28,11 +29,11 @@ export const makeSeenTokens = (freshMs: number) =>
 
     return {
       /** When a look begins: what {@link keep} wants to know. */
-      begin: Effect.map(nowMs, (at) => ({ at, changed })),
+      begin: Effect.map(Clock.monotonicTimeNanos, (at) => ({ at, changed })),
       keep: (
         question: GateQuestion,
         reading: TokenReading,
-        begun: { readonly at: number; readonly changed: number }
+        begun: { readonly at: bigint; readonly changed: number }
       ): void => {
         if (freshMs === 0 || begun.changed !== changed) return
         bound(tokens, tokensKept).set(question.tokenId, { reading, begunAt: begun.at })
@@ -48,8 +49,8 @@ export const makeSeenTokens = (freshMs: number) =>
         const name = nameOf(question)
         const requiredQueueId = queues.get(name)
         if (name !== "" && requiredQueueId === undefined) return Effect.undefined
-        return Effect.map(nowMs, (at) => {
-          const age = at - seen.begunAt
+        return Effect.map(Clock.monotonicTimeNanos, (at) => {
+          const age = msBetween(seen.begunAt, at)
           if (age >= freshMs) return undefined
           return { ...seen.reading, requiredQueueId, now: Math.ceil(seen.reading.now + age) }
         })
@@ -65,6 +66,3 @@ const bound = <K, V>(map: Map<K, V>, size: number): Map<K, V> => {
   if (map.size >= size) map.delete(map.keys().next().value!)
   return map
 }
-
-/** A clock that is never set, in milliseconds. */
-const nowMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)

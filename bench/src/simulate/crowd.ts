@@ -1,0 +1,153 @@
+/** A crowd at an on-sale: everyone joins, waits as told, looks, fights for seats, pays or does not. */
+import type { BoxOffice, Reservation, SeatMap } from "@boxoffice/core"
+import { Effect } from "effect"
+import type { Figures } from "./figures.ts"
+import type { Sale } from "./sale.ts"
+
+export interface CrowdOptions {
+  readonly users: number
+  /** Everyone has joined after this long. */
+  readonly arrivalSeconds: number
+  /** How long people look at something before they do the next thing, at the most. */
+  readonly thinkSeconds: number
+  /** The same seed makes the same choices; how the users' calls interleave is up to the machine. */
+  readonly seed: number
+}
+
+const seatsAtMost = 4
+const triesAtMost = 8
+// Of those who hold seats: most pay, some let them lapse, some give them back.
+const abandonShare = 0.08
+const releaseShare = 0.04
+
+/** The whole crowd; ends when everyone has bought or gone. */
+export const runCrowd = (
+  office: BoxOffice["Service"],
+  sale: Sale,
+  figures: Figures,
+  options: CrowdOptions
+): Effect.Effect<void> =>
+  Effect.forEach(
+    Array.from({ length: options.users }, (_, i) => i),
+    (i) =>
+      runUser(office, sale, figures, `u${i}`, makeRandom(options.seed + i), options).pipe(
+        // A user whose call failed gives up; what failed is counted, and makes the verdict fail.
+        Effect.catchCause((cause) => Effect.sync(() => figures.fail(cause)))
+      ),
+    { concurrency: "unbounded", discard: true }
+  )
+
+const runUser = (
+  office: BoxOffice["Service"],
+  { queueId, performanceId }: Sale,
+  figures: Figures,
+  userId: string,
+  random: () => number,
+  { arrivalSeconds, thinkSeconds }: CrowdOptions
+) =>
+  Effect.gen(function* () {
+    const think = Effect.suspend(() => Effect.sleep(random() * thinkSeconds * 1_000))
+    // Impatient: most of the crowd is there in the first moments.
+    yield* Effect.sleep(random() ** 2 * arrivalSeconds * 1_000)
+
+    const joined = yield* figures.time("join", office.queue.join({ queueId, userId }))
+    const caller = { userId, queueToken: joined.token }
+    let { state, pollAfterSeconds, position } = joined
+    while (state === "waiting") {
+      yield* Effect.sleep(pollAfterSeconds * 1_000 * (0.9 + 0.2 * random()))
+      const status = yield* figures.time("poll", office.queue.status(caller))
+      if (status.position > position) figures.violate(`${userId} went back in the line`)
+      ;({ state, pollAfterSeconds, position } = status)
+    }
+    if (state !== "admitted") return figures.count("missed")
+
+    const wanted = 1 + Math.floor(random() * seatsAtMost)
+    for (let tries = 0; tries < triesAtMost; tries++) {
+      yield* think
+      const map = yield* figures.time(
+        "look",
+        office.catalog.availableSeats({ ...caller, performanceId })
+      )
+      const seatIds = chooseSeats(map, wanted, random)
+      if (seatIds.length === 0) {
+        // Sold out, or held by others: some of those will come back.
+        yield* think
+        continue
+      }
+      const held = yield* Effect.result(
+        figures.time("hold", office.reservations.hold({ ...caller, performanceId, seatIds }))
+      )
+      if (held._tag === "Failure") {
+        if (held.failure._tag !== "SeatUnavailable") return yield* held.failure
+        figures.count("conflict")
+        continue
+      }
+      return yield* settle(office, figures, caller, held.success, random, think)
+    }
+    figures.count("gaveUp")
+    yield* office.queue.leave(caller)
+  }).pipe(
+    // Too slow: the session ended, and the place went to somebody else.
+    Effect.catchTag("QueueTokenExpired", () => Effect.sync(() => figures.count("missed")))
+  )
+
+const settle = (
+  office: BoxOffice["Service"],
+  figures: Figures,
+  caller: { readonly userId: string; readonly queueToken: string },
+  held: Reservation,
+  random: () => number,
+  think: Effect.Effect<void>
+) =>
+  Effect.gen(function* () {
+    const { reservationId } = held
+    yield* think
+    const mood = random()
+    if (mood < abandonShare) return figures.count("abandoned")
+    if (mood < abandonShare + releaseShare) {
+      yield* office.reservations.release({ userId: caller.userId, reservationId })
+      yield* office.queue.leave(caller)
+      return figures.count("released")
+    }
+    const paying = { ...caller, reservationId, idempotencyKey: `pay-${reservationId}` }
+    // Everybody tries to pay first, and so learns what is missing.
+    const first = yield* Effect.result(figures.time("pay", office.payments.pay(paying)))
+    if (first._tag === "Success") {
+      return figures.violate(`${caller.userId} paid with an empty wallet`)
+    }
+    if (first.failure._tag !== "InsufficientBalance") return yield* first.failure
+    yield* figures.time(
+      "charge",
+      office.wallet.charge({ ...caller, amount: first.failure.required })
+    )
+    // An impatient finger: the same payment twice at once. One effect, one answer.
+    const again = { ...paying, idempotencyKey: `${paying.idempotencyKey}-2` }
+    const [one, two] = yield* Effect.all(
+      [figures.time("pay", office.payments.pay(again)), office.payments.pay(again)],
+      { concurrency: 2 }
+    )
+    if (one.paymentId !== two.paymentId || one.balance.amount !== two.balance.amount) {
+      figures.violate(`one key of ${caller.userId} was answered in two ways`)
+    }
+    figures.sell(one.paymentId, held.seats.length)
+  }).pipe(Effect.catchTag("HoldExpired", () => Effect.sync(() => figures.count("lapsed"))))
+
+/** Seats side by side on the map, somewhere in the better half of what is left. */
+const chooseSeats = (map: SeatMap, wanted: number, random: () => number): ReadonlyArray<string> => {
+  const free = map.seats
+  if (free.length === 0) return []
+  const from = Math.floor(random() * Math.max(1, free.length / 2))
+  return free.slice(from, from + wanted).map((seat) => seat.seatId)
+}
+
+/** Mulberry32: small, seeded, and good enough for choices. */
+const makeRandom = (seed: number): (() => number) => {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = state
+    t = Math.imul(t ^ (t >>> 15), t | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
