@@ -156,10 +156,8 @@ export const makeBoxOffice = async <E>(
 ): Promise<PromisedBoxOffice> => {
   // Not a ManagedRuntime: its end would interrupt the callers of what is in flight.
   const scope = Scope.makeUnsafe()
-  const context = await Layer.buildWithScope(Layer.provide(layerOf(options), store), scope).pipe(
-    Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
-    Effect.runPromise
-  )
+  const layer = Layer.provide(layerOf(options), store)
+  const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
   const office = Context.get(context, BoxOffice)
   const runPromise = Effect.runPromiseWith(context)
 

@@ -9,6 +9,7 @@ import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
 import { isCatalogKey, PerformanceId, ShowId, UserId } from "./Ids.ts"
 import { checkInput, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { QueueNotFound } from "./queue/errors.ts"
+import { span } from "./Span.ts"
 import { BoxOfficeStore, type PerformanceReading } from "./Store.ts"
 
 export interface DatesInput extends Caller {
@@ -106,16 +107,16 @@ export class Catalog extends Context.Service<
 
       const fresh = yield* makeFreshCatalog
 
-      const availableDates = Effect.fn("Catalog.availableDates")(function* (input: DatesInput) {
+      const availableDates = Effect.fnUntraced(function* (input: DatesInput) {
         const { showId, ...caller } = yield* checkDates(input)
         const about = isCatalogKey(showId) ? { showId: showId as ShowId } : undefined
         yield* gate.passToRead("dates", caller, about)
         const read = about && (yield* fresh.performances(about.showId))
         if (read === undefined) return yield* new ShowNotFound()
         return toAvailableDates(showId as ShowId, read.performances, read.now)
-      })
+      }, span("Catalog.availableDates"))
 
-      const availableSeats = Effect.fn("Catalog.availableSeats")(function* (input: SeatsInput) {
+      const availableSeats = Effect.fnUntraced(function* (input: SeatsInput) {
         const { performanceId, status, ...caller } = yield* checkSeats(input)
         const id = performanceId as PerformanceId
         const exists = isCatalogKey(id)
@@ -123,7 +124,7 @@ export class Catalog extends Context.Service<
         const map = exists ? yield* fresh.seatMap(id, status === "all") : undefined
         if (map === undefined) return yield* new PerformanceNotFound()
         return map
-      })
+      }, span("Catalog.availableSeats"))
 
       const addShow = Effect.fn("Catalog.addShow")(function* (input: ShowInput) {
         const show = yield* checkShow(input)

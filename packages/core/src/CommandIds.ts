@@ -1,10 +1,41 @@
 /** How the ids of commands are made: fresh ones, and those that stand for an idempotency key. */
-import { createHash } from "node:crypto"
+import { createHash, randomFillSync } from "node:crypto"
 import { v7 } from "uuid"
 import type { CommandId } from "./Ids.ts"
 
-/** A fresh command id: UUIDv7, so that primary keys grow in order of time. */
-export const newCommandId = (): CommandId => v7() as CommandId
+// Randomness is fetched for many ids at a time: fetching it for each took 6 µs of the 60 that a
+// command cost, measured without a database.
+const bytesPerId = 16
+const pool = new Uint8Array(256 * bytesPerId)
+let used = pool.length
+
+const randomBytes = (): Uint8Array => {
+  if (used === pool.length) {
+    randomFillSync(pool)
+    used = 0
+  }
+  used += bytesPerId
+  return pool.subarray(used - bytesPerId, used)
+}
+
+let lastMs = 0
+let seq = 0
+
+/**
+ * A fresh command id: UUIDv7, so that primary keys grow in order of time. Those of one node and
+ * millisecond count up, from somewhere in the lower half of what the counter can hold.
+ */
+export const newCommandId = (): CommandId => {
+  const random = randomBytes()
+  const now = Date.now()
+  if (now > lastMs) {
+    lastMs = now
+    seq = ((random[6]! & 0x7f) << 24) | (random[7]! << 16) | (random[8]! << 8) | random[9]!
+  } else {
+    seq++
+  }
+  return v7({ random, msecs: lastMs, seq }) as CommandId
+}
 
 /**
  * The command id that stands for a caller's idempotency key. The same user, operation and key

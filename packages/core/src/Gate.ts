@@ -11,6 +11,7 @@ import { makeSeenTokens } from "./queue/seen.ts"
 import { tokenStateAt } from "./queue/status.ts"
 import { type Ticket, Tickets } from "./queue/ticket.ts"
 import type { Rows } from "./Rows.ts"
+import { span } from "./Span.ts"
 import { BoxOfficeStore, type GateQuestion, RowNames } from "./Store.ts"
 
 /** Who is calling, as every gated operation is told. */
@@ -68,21 +69,23 @@ export class Gate extends Context.Service<
           ? Effect.fromResult(tickets.verify(queueToken, userId))
           : Effect.succeed(undefined)
 
-      const passToRead: Gate["Service"]["passToRead"] = Effect.fn("Gate.passToRead")(
-        function* (operation, caller, about) {
-          const shown = yield* ticket(operation, caller)
-          if (shown === undefined) return
-          const question: GateQuestion = { tokenId: shown.tokenId, ...about }
-          const known = yield* seen.get(question)
-          // A refusal is never given from memory: only the store knows who has been let in since.
-          if (known !== undefined && passes(decideGate(shown, known))) return
-          const begun = yield* seen.begin
-          const view = yield* looks.submit(question)
-          const passed = yield* Effect.fromResult(decideGate(shown, view))
-          if (passed.length > 0) yield* presences.submit(shown.tokenId)
-          else seen.keep(question, view, begun)
-        }
-      )
+      const passToRead: Gate["Service"]["passToRead"] = Effect.fnUntraced(function* (
+        operation,
+        caller,
+        about
+      ) {
+        const shown = yield* ticket(operation, caller)
+        if (shown === undefined) return
+        const question: GateQuestion = { tokenId: shown.tokenId, ...about }
+        const known = yield* seen.get(question)
+        // A refusal is never given from memory: only the store knows who has been let in since.
+        if (known !== undefined && passes(decideGate(shown, known))) return
+        const begun = yield* seen.begin
+        const view = yield* looks.submit(question)
+        const passed = yield* Effect.fromResult(decideGate(shown, view))
+        if (passed.length > 0) yield* presences.submit(shown.tokenId)
+        else seen.keep(question, view, begun)
+      }, span("Gate.passToRead"))
       return Gate.of({ ticket, passToRead })
     })
   )

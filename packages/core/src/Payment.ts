@@ -13,6 +13,7 @@ import type { Payment, Refund } from "./payment/model.ts"
 import type { GateError } from "./queue/gate.ts"
 import type { Rows } from "./Rows.ts"
 import type { ReservationNotPayable } from "./reservation/errors.ts"
+import { span } from "./Span.ts"
 import { BoxOfficeStore } from "./Store.ts"
 
 export interface PayInput extends Caller, CommandOptions {
@@ -49,7 +50,7 @@ export class Payments extends Context.Service<
       const pays = yield* makeLanes<Settled<Payment, PayError>>(store, settings)
       const refunds = yield* makeLanes<Settled<Refund, RefundError>>(store, settings)
 
-      const pay = Effect.fn("Payments.pay")(function* (input: PayInput) {
+      const pay = Effect.fnUntraced(function* (input: PayInput) {
         const { userId, queueToken, reservationId, idempotencyKey } = yield* checkPay(input)
         const ticket = yield* gate.ticket("pay", { userId, queueToken })
         const command = identify("pay", userId, idempotencyKey, [reservationId])
@@ -87,7 +88,7 @@ export class Payments extends Context.Service<
             })
         })
         return yield* answer(settled, input)
-      })
+      }, span("Payments.pay"))
 
       const refund = Effect.fn("Payments.refund")(function* (input: RefundInput) {
         const { paymentId, idempotencyKey } = yield* checkRefund(input)

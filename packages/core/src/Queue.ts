@@ -41,6 +41,7 @@ import type {
 import { queueTokenStatus, tokenStateAt } from "./queue/status.ts"
 import { type Ticket, Tickets } from "./queue/ticket.ts"
 import type { Rows } from "./Rows.ts"
+import { span } from "./Span.ts"
 import { BoxOfficeStore, RowNames } from "./Store.ts"
 
 export interface JoinInput extends CommandOptions {
@@ -119,7 +120,7 @@ export class Queue extends Context.Service<
       const submit = <A>(command: QueueCommand<A>) =>
         lanes.submit(command) as Effect.Effect<A, Overloaded | StoreUnavailable>
 
-      const join = Effect.fn("Queue.join")(function* (input: JoinInput) {
+      const join = Effect.fnUntraced(function* (input: JoinInput) {
         const { userId, queueId: name, idempotencyKey } = yield* checkJoin(input)
         if (!isCatalogKey(name)) return yield* new QueueNotFound()
         const queueId = name as QueueId
@@ -161,7 +162,7 @@ export class Queue extends Context.Service<
           }
         })
         return yield* answer(settled, input)
-      })
+      }, span("Queue.join"))
 
       const ticketOf = Effect.fnUntraced(function* (input: PlaceInput) {
         const { userId, queueToken, queueId } = yield* checkPlace(input)
@@ -187,9 +188,9 @@ export class Queue extends Context.Service<
           (status) => (status ? Effect.succeed(status) : Effect.fail(new QueueTokenInvalid()))
         )
 
-      const status = Effect.fn("Queue.status")(function* (input: PlaceInput) {
+      const status = Effect.fnUntraced(function* (input: PlaceInput) {
         return yield* poll(yield* ticketOf(input))
-      })
+      }, span("Queue.status"))
 
       const changes = (input: PlaceInput): Stream.Stream<QueueTokenStatus, PlaceError> =>
         Stream.unwrap(

@@ -12,6 +12,7 @@ import type { Rows } from "./Rows.ts"
 import { decideExpiry, decideHold, decideRelease, type HoldRefusal } from "./reservation/decide.ts"
 import { ReservationNotFound, type ReservationNotPayable } from "./reservation/errors.ts"
 import { type Reservation, toReservation } from "./reservation/model.ts"
+import { span } from "./Span.ts"
 import { BoxOfficeStore } from "./Store.ts"
 
 export interface HoldInput extends Caller, CommandOptions {
@@ -71,7 +72,7 @@ export class Reservations extends Context.Service<
       const holds = yield* makeLanes<Settled<Reservation, HoldError>>(store, settings)
       const endings = yield* makeLanes<Result.Result<void, ReleaseError>>(store, settings)
 
-      const hold = Effect.fn("Reservations.hold")(function* (input: HoldInput) {
+      const hold = Effect.fnUntraced(function* (input: HoldInput) {
         const { userId, queueToken, performanceId, seatIds, idempotencyKey } =
           yield* checkHold(input)
         const ticket = yield* gate.ticket("hold", { userId, queueToken })
@@ -109,7 +110,7 @@ export class Reservations extends Context.Service<
             })
         })
         return yield* answer(settled, input)
-      })
+      }, span("Reservations.hold"))
 
       const release = Effect.fn("Reservations.release")(function* (input: {
         readonly userId: string

@@ -9,6 +9,7 @@ import { LaneSettings, makeLanes } from "./Lanes.ts"
 import { Currency, type Money, maxAmount } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import type { GateError } from "./queue/gate.ts"
+import { span } from "./Span.ts"
 import { BoxOfficeStore } from "./Store.ts"
 import { type ChargeRefusal, decideCharge } from "./wallet/decide.ts"
 import type { Balance, Charge, TransferRow, WalletEntry } from "./wallet/model.ts"
@@ -50,7 +51,7 @@ export class Wallet extends Context.Service<
       const policies = yield* Policies
       const lanes = yield* makeLanes<Settled<Charge, ChargeError>>(store, yield* LaneSettings)
 
-      const charge = Effect.fn("Wallet.charge")(function* (input: ChargeInput) {
+      const charge = Effect.fnUntraced(function* (input: ChargeInput) {
         const { userId, queueToken, amount, idempotencyKey } = yield* checkCharge(input)
         const ticket = yield* gate.ticket("charge", { userId, queueToken })
         const command = identify("charge", userId, idempotencyKey, [
@@ -78,16 +79,16 @@ export class Wallet extends Context.Service<
             })
         })
         return yield* answer(settled, input)
-      })
+      }, span("Wallet.charge"))
 
-      const balance = Effect.fn("Wallet.balance")(function* (input: Caller) {
+      const balance = Effect.fnUntraced(function* (input: Caller) {
         const caller = yield* checkCaller(input)
         yield* gate.passToRead("balance", caller)
         const { userId } = caller
         const wallet = yield* store.wallet(userId)
         const { balance, currency } = wallet ?? { balance: 0n, currency: policies.currency }
         return { userId, balance: { amount: balance, currency } }
-      })
+      }, span("Wallet.balance"))
 
       const entries = Effect.fn("Wallet.entries")(function* (input: {
         readonly userId: string

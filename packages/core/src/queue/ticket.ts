@@ -2,7 +2,7 @@
  * The signed form of a queue token, which is what a client carries. It proves whose place it is
  * and in which queue without asking the store; whether that place is still good, the store knows.
  */
-import { createHmac, timingSafeEqual } from "node:crypto"
+import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto"
 import { Context, Effect, Layer, Redacted, Result, Schema } from "effect"
 import { isUuid, type QueueId, type TokenId, type UserId } from "../Ids.ts"
 import { QueueTokenInvalid, QueueTokenRequired } from "./errors.ts"
@@ -54,7 +54,9 @@ export class Tickets extends Context.Service<
 const makeTickets = Effect.fnUntraced(function* (keys: ReadonlyArray<TicketKey>) {
   const reason = problemWith(keys)
   if (reason !== undefined) return yield* new TicketKeysInvalid({ reason })
-  const secrets = new Map(keys.map((key) => [key.id, Redacted.value(key.secret)]))
+  const secrets = new Map(
+    keys.map(({ id, secret }) => [id, createSecretKey(Redacted.value(secret), "utf8")])
+  )
   const signingKey = keys[0]!.id
 
   const mac = (keyId: string, body: string): string =>

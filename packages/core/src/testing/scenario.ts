@@ -42,15 +42,21 @@ export interface Outcome<Event, Refusal> {
  *
  * @example
  * ```ts
+ * import { defaultPolicies, SeatUnavailable, UserId } from "@boxoffice/core"
  * import { decideHold, given, performanceRow, seatRow, testId } from "@boxoffice/core/testing"
- * import { defaultPolicies, SeatUnavailable } from "@boxoffice/core"
  *
- * const hold = { reservationId: testId(1), userId, performanceId, seatIds: [seatId] }
+ * const seat = seatRow({ status: "sold" })
+ * const hold = {
+ *   reservationId: testId(1),
+ *   userId: UserId.make("ada"),
+ *   performanceId: seat.performanceId,
+ *   seatIds: [seat.seatId]
+ * }
  *
- * given({ performances: [performanceRow()], seats: [seatRow({ status: "sold" })] })
+ * given({ performances: [performanceRow()], seats: [seat] })
  *   .at("2030-01-01T12:00:00Z")
  *   .when((rows) => decideHold(rows, hold, defaultPolicies))
- *   .thenRefused(new SeatUnavailable({ conflicts: [{ seatId, reason: "sold" }] }))
+ *   .thenRefused(new SeatUnavailable({ conflicts: [{ seatId: seat.seatId, reason: "sold" }] }))
  * ```
  */
 export const given = (rows: GivenRows, ...past: ReadonlyArray<BoxOfficeEvent>): Given => ({
