@@ -7,9 +7,10 @@ import { parseArgs } from "node:util"
 import { startPostgres } from "../../test-support/startPostgres.ts"
 import { hasPgbench } from "./pgbench.ts"
 import { machine, type Row, toMarkdown, toRow } from "./report.ts"
-import { type Round, runRound } from "./scenario.ts"
-import { holds } from "./scenarios/holds.ts"
-import { pays } from "./scenarios/pays.ts"
+import type { Round } from "./scenario.ts"
+import { holds, hotHolds } from "./scenarios/holds.ts"
+import { httpNotModified, httpReserve, httpSeats } from "./scenarios/http.ts"
+import { hotWallet, pays } from "./scenarios/pays.ts"
 import { openWorld } from "./world.ts"
 
 const { values } = parseArgs({
@@ -24,14 +25,21 @@ const rounds = Number(values.rounds ?? (values.short ? 1 : 5))
 const seconds = Number(values.seconds ?? (values.short ? 1 : 5))
 const users = values.short ? 20_000 : 100_000
 
-const scenarios = [holds(256), holds(1_024), holds(1), pays(256, users)].filter(
-  ({ name, callers }) => `${name}, ${callers} callers`.includes(values.only ?? "")
-)
+const scenarios = [
+  holds(256, { target: 4 }),
+  holds(1_024, { target: 6 }),
+  hotHolds(1_024, 30_000),
+  holds(1, { by: "latency", target: 2.5 }),
+  pays(256, users, 4),
+  hotWallet(256, 0.8),
+  httpReserve(256, 0.5),
+  httpSeats(256, 0.5),
+  httpNotModified(256, 0.7)
+].filter(({ name, callers }) => `${name}, ${callers} callers`.includes(values.only ?? ""))
 
 const log = (text: string) => console.error(text)
 
-const reference = await hasPgbench()
-if (!reference) {
+if (!(await hasPgbench())) {
   log("pgbench was not found: install it (Debian: postgresql-contrib) to see the ratios.")
 }
 log("Starting Postgres and filling it …")
@@ -44,12 +52,13 @@ try {
     for (const scenario of scenarios) {
       const measured: Array<Round> = []
       for (let round = 1; round <= rounds; round++) {
-        const result = await runRound(world, scenario, { seconds, users, reference })
+        const result = await scenario.round(world, { seconds, users })
         measured.push(result)
         const ours = Math.round(result.subject.perSecond)
         const theirs = result.reference ? Math.round(result.reference.perSecond) : "–"
         log(
-          `${scenario.name}, ${scenario.callers} callers, round ${round}/${rounds}: ${ours}/s, pgbench ${theirs}/s`
+          `${scenario.name}, ${scenario.callers} callers, round ${round}/${rounds}: ` +
+            `${ours}/s, ${scenario.against} ${theirs}/s`
         )
       }
       rows.push(toRow(scenario, measured))

@@ -5,21 +5,27 @@ import type { Round, Scenario } from "./scenario.ts"
 export interface Row {
   readonly name: string
   readonly callers: number
+  readonly against: string
+  readonly by: "rate" | "latency"
+  readonly target: number | undefined
   readonly perSecond: Spread
   readonly p50Ms: number
   readonly p99Ms: number
-  readonly reference: { readonly perSecond: Spread; readonly latencyMs: number } | null
-  /** Of each round: the engine's rate over the reference's right before it. */
-  readonly ratio: Spread | null
+  readonly reference: { readonly perSecond: Spread; readonly p50Ms: number } | undefined
+  /**
+   * Of each round: the engine's rate over that of the reference right before it; or, where it is
+   * compared by latency, the engine's median over the reference's.
+   */
+  readonly ratio: Spread | undefined
 }
 
-export interface Spread {
+interface Spread {
   readonly median: number
   readonly min: number
   readonly max: number
 }
 
-export const median = (values: ReadonlyArray<number>): number => {
+const median = (values: ReadonlyArray<number>): number => {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
@@ -33,23 +39,26 @@ const spread = (values: ReadonlyArray<number>): Spread => ({
 
 export const toRow = (scenario: Scenario, rounds: ReadonlyArray<Round>): Row => {
   const references = rounds.flatMap(({ reference }) => reference ?? [])
+  const ratios = rounds.flatMap(({ subject, reference }) => {
+    if (reference === undefined) return []
+    return scenario.by === "rate"
+      ? subject.perSecond / reference.perSecond
+      : subject.p50Ms / reference.p50Ms
+  })
+  const { name, callers, against, by, target } = scenario
   return {
-    name: scenario.name,
-    callers: scenario.callers,
+    ...{ name, callers, against, by, target },
     perSecond: spread(rounds.map(({ subject }) => subject.perSecond)),
     p50Ms: median(rounds.map(({ subject }) => subject.p50Ms)),
     p99Ms: median(rounds.map(({ subject }) => subject.p99Ms)),
     reference:
       references.length === 0
-        ? null
+        ? undefined
         : {
             perSecond: spread(references.map(({ perSecond }) => perSecond)),
-            latencyMs: median(references.map(({ latencyMs }) => latencyMs))
+            p50Ms: median(references.map(({ p50Ms }) => p50Ms))
           },
-    ratio:
-      references.length === 0
-        ? null
-        : spread(rounds.map(({ subject, reference }) => subject.perSecond / reference!.perSecond))
+    ratio: ratios.length === 0 ? undefined : spread(ratios)
   }
 }
 
@@ -65,15 +74,16 @@ const round = (value: number): string => Math.round(value).toLocaleString("en")
 
 export const toMarkdown = (rows: ReadonlyArray<Row>): string => {
   const head = [
-    "| what | callers | per second: median (min–max) | p50 ms | p99 ms | pgbench per second | ratio |",
-    "|---|---:|---:|---:|---:|---:|---:|"
+    "| what | callers | per second: median (min–max) | p50 ms | p99 ms | against | its rate | ratio | target |",
+    "|---|---:|---:|---:|---:|---|---:|---:|---:|"
   ]
   const body = rows.map((row) => {
-    const reference = row.reference ? rate(row.reference.perSecond) : "not found"
-    const ratio = row.ratio ? `${row.ratio.median.toFixed(1)}×` : "–"
     const cells = [
-      ...[row.name, row.callers, rate(row.perSecond), row.p50Ms.toFixed(1)],
-      ...[row.p99Ms.toFixed(1), reference, ratio]
+      ...[row.name, row.callers, rate(row.perSecond), row.p50Ms.toFixed(1), row.p99Ms.toFixed(1)],
+      row.against,
+      row.reference ? rate(row.reference.perSecond) : "not found",
+      row.ratio ? `${row.ratio.median.toFixed(2)}×${row.by === "latency" ? " the time" : ""}` : "–",
+      row.target ? `${row.by === "rate" ? "≥" : "≤"} ${row.target}×` : "–"
     ]
     return `| ${cells.join(" | ")} |`
   })

@@ -1,53 +1,96 @@
 /** One row of the benchmark: what is done, and what it is measured against. */
 import type { Effect } from "effect"
 import { type LoadResult, runCallers } from "./callers.ts"
-import { type PgbenchResult, pgbench } from "./pgbench.ts"
+import { hasPgbench, pgbench } from "./pgbench.ts"
 import type { World } from "./world.ts"
+
+interface Measure {
+  readonly perSecond: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+export interface Round {
+  readonly subject: Measure
+  /** `undefined` where the reference cannot be run here. */
+  readonly reference: Measure | undefined
+}
+
+interface RoundOptions {
+  readonly seconds: number
+  readonly users: number
+}
 
 export interface Scenario {
   readonly name: string
   /** How many callers each have one call in flight. */
   readonly callers: number
+  /** What it is compared with, and by what: more answers, or an earlier one. */
+  readonly against: string
+  readonly by: "rate" | "latency"
+  /** What the ratio is to be: at least for rates, at most for latencies. */
+  readonly target: number | undefined
+  /** The reference, then the engine, each on rows of its own. */
+  readonly round: (world: World, options: RoundOptions) => Promise<Round>
+}
+
+type Call = (n: number) => Effect.Effect<unknown, unknown> | undefined
+
+/** Runs calls of the engine for a while; a call that fails fails the benchmark. */
+const runEngine = async (callers: number, seconds: number, call: Call): Promise<LoadResult> => {
+  const result = await runCallers({ callers, seconds, call })
+  if (result.succeeded < result.answers) {
+    throw new Error(`${result.answers - result.succeeded} calls of ${result.answers} failed`)
+  }
+  return result
+}
+
+/** The engine beside pgbench doing the same in one statement. */
+export const againstPgbench = (options: {
+  readonly name: string
+  readonly callers: number
+  readonly by?: "rate" | "latency"
+  readonly target?: number
   /** Makes fresh rows for one round, before the clock runs. */
   readonly prepare: (world: World) => Promise<string>
   /** The n-th call of a round; `undefined` when its rows are used up. */
-  readonly call: (
-    world: World,
-    prepared: string
-  ) => (n: number) => Effect.Effect<unknown, unknown> | undefined
-  /** The script by which pgbench does the same in one statement. */
-  readonly reference: (prepared: string, users: number) => string
-}
-
-export interface Round {
-  readonly subject: LoadResult
-  readonly reference: PgbenchResult | undefined
-}
-
-export interface RoundOptions {
-  readonly seconds: number
-  readonly users: number
-  readonly reference: boolean
-}
-
-/** pgbench, then the engine, each on rows of its own. */
-export const runRound = async (
-  world: World,
-  scenario: Scenario,
-  { seconds, users, reference }: RoundOptions
-): Promise<Round> => {
-  let measured: PgbenchResult | undefined
-  if (reference) {
-    const script = scenario.reference(await scenario.prepare(world), users)
-    // One caller is compared with one client, a crowd with pgbench at its best.
-    const clients = Math.min(16, scenario.callers)
-    measured = await pgbench({ url: world.url, script, clients, seconds })
+  readonly call: (world: World, prepared: string) => Call
+  readonly script: (prepared: string, users: number) => string
+}): Scenario => ({
+  name: options.name,
+  callers: options.callers,
+  against: "pgbench",
+  by: options.by ?? "rate",
+  target: options.target,
+  round: async (world, { seconds, users }) => {
+    let reference: Measure | undefined
+    if (await hasPgbench()) {
+      const script = options.script(await options.prepare(world), users)
+      // One caller is compared with one client, a crowd with pgbench at its best.
+      const clients = Math.min(16, options.callers)
+      const { perSecond, latencyMs } = await pgbench({ url: world.url, script, clients, seconds })
+      reference = { perSecond, p50Ms: latencyMs, p99Ms: Number.NaN }
+    }
+    const prepared = await options.prepare(world)
+    const subject = await runEngine(options.callers, seconds, options.call(world, prepared))
+    return { subject, reference }
   }
-  const prepared = await scenario.prepare(world)
-  const { callers } = scenario
-  const subject = await runCallers({ callers, seconds, call: scenario.call(world, prepared) })
-  if (subject.succeeded < subject.answers) {
-    throw new Error(`${scenario.name}: ${subject.answers - subject.succeeded} calls failed`)
+})
+
+/** One job of the engine beside another one. */
+export const againstItself = (options: {
+  readonly name: string
+  readonly against: string
+  readonly callers: number
+  readonly target: number
+  readonly subject: (world: World) => Promise<Call>
+  readonly reference: (world: World) => Promise<Call>
+}): Scenario => ({
+  ...options,
+  by: "rate",
+  round: async (world, { seconds }) => {
+    const reference = await runEngine(options.callers, seconds, await options.reference(world))
+    const subject = await runEngine(options.callers, seconds, await options.subject(world))
+    return { subject, reference }
   }
-  return { subject, reference: measured }
-}
+})

@@ -5,7 +5,8 @@ import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, ManagedRuntime, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 
-const signingKey = "benchmark benchmark benchmark benchmark"
+/** What signs the queue tokens, here and in servers that are started on the same database. */
+export const signingKey = { id: "bench", secret: "benchmark benchmark benchmark benchmark" }
 
 export interface World {
   readonly url: string
@@ -41,8 +42,8 @@ export const reservationKind = (performanceId: string): number =>
 
 export const openWorld = async (url: string): Promise<World> => {
   const sql = PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })
-  const keys = { bench: signingKey }
-  const tickets = Tickets.layer([{ id: "bench", secret: Redacted.make(signingKey) }])
+  const keys = { [signingKey.id]: signingKey.secret }
+  const tickets = Tickets.layer([{ id: signingKey.id, secret: Redacted.make(signingKey.secret) }])
   const runtime = ManagedRuntime.make(
     Layer.mergeAll(
       layerOf({

@@ -1,14 +1,14 @@
 /** Holding distinct seats: token check, seat, reservation, outbox. */
-import type { Effect } from "effect"
-import type { Scenario } from "../scenario.ts"
+import { runCallers } from "../callers.ts"
+import { againstPgbench, type Scenario } from "../scenario.ts"
 import { reservationKind, sqlId, tokenKind } from "../world.ts"
 
 const seatsPerRound = 200_000
 
-/** The same in one statement; client c takes the seats from c × 10,000 on. */
-export const holdScript = (performanceId: string, users: number): string => `
+/** The same in one statement; client c takes the seats from c × 12,500 on. */
+const holdScript = (performanceId: string, users: number): string => `
 \\set i :i + 1
-\\set n :client_id * 10000 + :i
+\\set n :client_id * 12500 + :i
 \\set u :n % ${users}
 WITH token AS (
   SELECT user_id FROM boxoffice.queue_token
@@ -40,17 +40,48 @@ SELECT 'reservation', reservation_id::text, 'SeatsHeld',
 FROM made;
 `
 
-export const holds = (callers: number): Scenario => ({
-  name: "holds of distinct seats",
+export const holds = (
+  callers: number,
+  goal: { readonly by?: "rate" | "latency"; readonly target: number }
+): Scenario =>
+  againstPgbench({
+    name: callers === 1 ? "holds, one idle caller" : "holds of distinct seats",
+    callers,
+    ...goal,
+    prepare: (world) => world.addPerformance(seatsPerRound),
+    call: (world, performanceId) => (n) =>
+      n >= seatsPerRound
+        ? undefined
+        : world.office.reservations.hold({
+            ...world.caller(n),
+            performanceId,
+            seatIds: [`S${n}`]
+          }),
+    script: holdScript
+  })
+
+const hotSeats = 100
+
+/** Everyone wants the same few seats: nearly all are refused, and that has to be as quick. */
+export const hotHolds = (callers: number, target: number): Scenario => ({
+  name: `holds, everyone on ${hotSeats} seats`,
   callers,
-  prepare: (world) => world.addPerformance(seatsPerRound),
-  call: (world, performanceId) => (n) =>
-    n >= seatsPerRound
-      ? undefined
-      : (world.office.reservations.hold({
+  against: "a fixed bar per second",
+  by: "rate",
+  target: 1,
+  round: async (world, { seconds }) => {
+    const performanceId = await world.addPerformance(hotSeats)
+    const result = await runCallers({
+      callers,
+      seconds,
+      call: (n) =>
+        world.office.reservations.hold({
           ...world.caller(n),
           performanceId,
-          seatIds: [`S${n}`]
-        }) as Effect.Effect<unknown, unknown>),
-  reference: holdScript
+          seatIds: [`S${(n * 7919) % hotSeats}`]
+        })
+    })
+    if (result.succeeded !== hotSeats) throw new Error(`${result.succeeded} winners of ${hotSeats}`)
+    return { subject: result, reference: { perSecond: target, p50Ms: 0, p99Ms: 0 } }
+  }
 })

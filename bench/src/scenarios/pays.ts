@@ -1,5 +1,6 @@
 /** Paying for distinct holds from distinct wallets: token, wallet, entries, reservation, seat. */
-import type { Scenario } from "../scenario.ts"
+import { againstItself, againstPgbench, type Scenario } from "../scenario.ts"
+import type { World } from "../world.ts"
 import { idOf, reservationKind, sqlId, tokenKind } from "../world.ts"
 
 /**
@@ -57,21 +58,52 @@ SELECT 'queue_token', token_id::text, 'QueueTokenCompleted',
 FROM token;
 `
 
-export const pays = (callers: number, holdsPerRound: number): Scenario => ({
-  name: "pays from distinct wallets",
-  callers,
-  prepare: async (world) => {
+const callOf = (world: World, performanceId: string, holdsPerRound: number) => (n: number) =>
+  n >= holdsPerRound
+    ? undefined
+    : world.office.payments.pay({
+        ...world.caller(n),
+        reservationId: idOf(reservationKind(performanceId), n)
+      })
+
+const prepare =
+  (holdsPerRound: number) =>
+  async (world: World): Promise<string> => {
     const performanceId = await world.addPerformance(holdsPerRound)
     await world.holdAll(performanceId, holdsPerRound)
     await world.readmitAll()
     return performanceId
-  },
-  call: (world, performanceId) => (n) =>
-    n >= holdsPerRound
-      ? undefined
-      : world.office.payments.pay({
-          ...world.caller(n),
-          reservationId: idOf(reservationKind(performanceId), n)
-        }),
-  reference: payScript(holdsPerRound)
-})
+  }
+
+export const pays = (callers: number, holdsPerRound: number, target: number): Scenario =>
+  againstPgbench({
+    name: "pays from distinct wallets",
+    callers,
+    target,
+    prepare: prepare(holdsPerRound),
+    call: (world, performanceId) => callOf(world, performanceId, holdsPerRound),
+    script: payScript(holdsPerRound)
+  })
+
+/** Charges to one wallet, whose entries must come one after the other. */
+export const hotWallet = (callers: number, target: number): Scenario => {
+  const charge = (world: World, userOf: (n: number) => number) => (n: number) =>
+    world.office.wallet.charge({
+      ...world.caller(userOf(n)),
+      amount: { amount: 1n, currency: "KRW" }
+    })
+  return againstItself({
+    name: "charges to one hot wallet",
+    against: "charges to distinct wallets",
+    callers,
+    target,
+    subject: async (world) => {
+      await world.readmitAll()
+      return charge(world, () => 0)
+    },
+    reference: async (world) => {
+      await world.readmitAll()
+      return charge(world, (n) => n)
+    }
+  })
+}

@@ -61,7 +61,7 @@ const ratesPlot = ({ samples }: Figures): string =>
 
 const count = (value: number): string => Math.round(value).toLocaleString("en")
 
-export const toMarkdown = (run: Run): string => {
+const toMarkdown = (run: Run): string => {
   const { figures, checks } = run
   const soldOut =
     run.soldOutAfterSeconds === null

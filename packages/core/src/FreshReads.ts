@@ -10,7 +10,7 @@ import { type CommandLane, makeCommandLanes } from "./CommandLane.ts"
 import type { Overloaded, StoreUnavailable } from "./Errors.ts"
 
 /** A reading, and how many milliseconds ago it was begun. */
-export interface Fresh<A> {
+interface Fresh<A> {
   readonly reading: A
   readonly ageMs: number
 }

@@ -14,7 +14,7 @@ export interface LaneOptions {
   readonly batchSize: number
 }
 
-export const defaultLanes: LaneOptions = { lanes: 4, capacity: 20_000, batchSize: 1_000 }
+const defaultLanes: LaneOptions = { lanes: 4, capacity: 20_000, batchSize: 1_000 }
 
 /** The lane settings in force. */
 export const LaneSettings = Context.Reference<LaneOptions>("@boxoffice/core/LaneSettings", {
@@ -51,7 +51,7 @@ export const makeLanes = <A>(
  * Refusals are answers, not accidents: where in a batch one was made tells nobody anything, and
  * noting it cost a tenth of the time of a refused hold.
  */
-export const withoutStacks = <A>(decide: () => A): A => {
+const withoutStacks = <A>(decide: () => A): A => {
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 0
   try {

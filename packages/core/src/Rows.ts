@@ -27,10 +27,10 @@ export const holdingKey = (performanceId: PerformanceId, userId: UserId): string
   `${performanceId}/${userId}`
 
 /** The counter account that a charge is taken from. */
-export const cashAccount = "cash"
+const cashAccount = "cash"
 
 /** The counter account that a show's payments go to. */
-export const revenueAccount = (showId: string): string => `revenue:${showId}`
+const revenueAccount = (showId: string): string => `revenue:${showId}`
 
 /** What a batch has changed, as the rows stand at its end: what the store has to save. */
 export interface Changes {

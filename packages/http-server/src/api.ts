@@ -7,6 +7,7 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { AdminApi } from "./api/admin.ts"
 import { CatalogApi } from "./api/catalog.ts"
+import { describeAnswers } from "./api/document.ts"
 import { PaymentApi } from "./api/payment.ts"
 import { QueueApi } from "./api/queue.ts"
 import { ReservationApi } from "./api/reservation.ts"
@@ -18,7 +19,8 @@ const about = OpenApi.annotations({
   version: "1.0.0",
   description:
     "Join the queue, choose seats, hold them, charge the wallet and pay. Errors are problem " +
-    "documents (RFC 9457) with a stable `code`."
+    "documents (RFC 9457) with a stable `code`.",
+  transform: describeAnswers
 })
 
 /** What everyone may call: the API of a server without an admin token. */

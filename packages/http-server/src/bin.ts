@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /** The command line: `serve` for real, `demo` to look around. */
+import { readFileSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Console, Effect, Exit, Option } from "effect"
+import { Cause, Console, Effect, Exit, Option, Schema } from "effect"
 import { CliError, Command, Flag } from "effect/cli"
 import { type ServerConfig, serverConfig, variables } from "./config.ts"
 import { instructions, seedDemo } from "./demo.ts"
@@ -10,6 +11,7 @@ import { embeddedStore, start, storeOf } from "./start.ts"
 
 const port = Flag.Int("port").pipe(
   Flag.withDescription("Where to listen; PORT, or else 3000, where left out"),
+  Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
   Flag.optional
 )
 
@@ -97,7 +99,9 @@ const boxoffice = Command.make("boxoffice-server").pipe(
 // `pnpm demo -- --port 4000` hands the dashes on.
 const args = process.argv.slice(2).filter((arg) => arg !== "--")
 
-Command.runWith(boxoffice, { version: "0.0.0" })(args).pipe(
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"))
+
+Command.runWith(boxoffice, { version })(args).pipe(
   Effect.tapCause((cause) => {
     const error = Cause.squash(cause)
     if (Cause.hasInterruptsOnly(cause) || CliError.isCliError(error)) return Effect.void

@@ -39,6 +39,8 @@ export class ExchangeSettings extends Context.Service<
     readonly identities: Identities["Service"]
     /** Where the page of an error is, but for its code. */
     readonly documentation: string
+    /** Whether connections are no longer kept. */
+    readonly isDraining: () => boolean
     readonly onRequest: ((record: RequestRecord) => void) | undefined
     /** The methods of a path, for those who use another. */
     readonly methodsOf: (path: string) => ReadonlyArray<string>
@@ -79,6 +81,7 @@ export const layerExchange: Layer.Layer<never, never, HttpRouter.HttpRouter | Ex
                 ms: Math.round(ms * 1_000) / 1_000
               })
               const headers: Record<string, string> = { "x-request-id": requestId }
+              if (settings.isDraining()) headers.connection = "close"
               if (exchange.replayed) headers["idempotency-replayed"] = "true"
               return HttpServerResponse.setHeaders(response, headers)
             }

@@ -33,7 +33,7 @@ import { JsonInvalid, parseJson } from "./json.ts"
 type Endpoint = HttpApiEndpoint.ConstraintRequest
 
 /** What a handler is told, once all of it has been checked. */
-export type Call<E extends Endpoint> = Omit<
+type Call<E extends Endpoint> = Omit<
   HttpApiEndpoint.Request<E>,
   "request" | "endpoint" | "group" | "headers"
 > & {
@@ -70,7 +70,7 @@ export type Handler<E extends Endpoint, R> = (
 ) => Effect.Effect<Answer<E>, HttpApiEndpoint.Errors<E>, R>
 
 /** The most bytes of a body, where nothing else is said. */
-export const bodyLimit = 64 * 1024
+const bodyLimit = 64 * 1024
 
 /** The route that serves an endpoint. */
 export const route = <E extends Endpoint, R = never>(
@@ -151,7 +151,7 @@ const readerOf = (endpoint: HttpApiEndpoint.Top, limit: number) => {
       else problems.push({ path: "Idempotency-Key", message: keyMessage })
     }
     if (mayHaveBody) {
-      const empty = hasNoBody(headers)
+      const empty = hasNoBody(request)
       if (payload !== undefined || !empty) {
         const json = yield* readBody(request, empty, limit, isStranger)
         if (json instanceof JsonInvalid) problems.push({ path: json.path, message: json.message })
@@ -202,10 +202,10 @@ const pathIds = (params: Readonly<Record<string, string | undefined>>): Record<s
   return ids
 }
 
-type RequestHeaders = HttpServerRequest.HttpServerRequest["headers"]
-
-const hasNoBody = (headers: RequestHeaders): boolean =>
-  headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0
+const hasNoBody = ({ headers, source }: HttpServerRequest.HttpServerRequest): boolean =>
+  source instanceof Request
+    ? source.body === null
+    : headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0
 
 const json = /^application\/(?:json|[\w.+-]+\+json)\s*(?:;\s*charset="?utf-?8"?\s*)?$/i
 

@@ -7,12 +7,13 @@ import {
   newCommandId,
   type Payments,
   type Queue,
+  RequestInvalid,
   type Reservations,
   type Wallet
 } from "@boxoffice/core"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Effect, Layer, type Redacted } from "effect"
-import { HttpRouter, type HttpServer, HttpServerResponse } from "effect/http"
+import { Headers, HttpRouter, type HttpServer, HttpServerResponse } from "effect/http"
 import type { ServeError } from "effect/http/HttpServerError"
 import { HttpApiScalar, OpenApi } from "effect/http-api"
 import { Api, PublicApi } from "./api.ts"
@@ -27,7 +28,7 @@ import { reservationRoutes } from "./handlers/reservation.ts"
 import { systemRoutes } from "./handlers/system.ts"
 import { walletRoutes } from "./handlers/wallet.ts"
 import { Identities, type IdentityOptions } from "./identity.ts"
-import { problemContentType } from "./problem.ts"
+import { problemContentType, toProblem } from "./problem.ts"
 
 /** What the routes are made with. */
 export interface RoutesOptions {
@@ -66,6 +67,7 @@ export const layerRoutes = (
       const routes = [...groups.flat(), ...errorPages, openapi(hasAdmin)]
       const settings = Layer.succeed(ExchangeSettings, {
         identities: yield* Identities,
+        isDraining: (yield* Drain).isDraining,
         documentation: options.documentation ?? documentationPath,
         onRequest: options.onRequest,
         methodsOf: methodsOf([...routes, { method: "GET", path: "/docs" }])
@@ -132,12 +134,18 @@ export const layerServer = (
 ): Layer.Layer<HttpServer.HttpServer, ServeError, Services> => {
   const drainSeconds = options.drainSeconds ?? 10
   const server = createServer(limits)
-  server.on("clientError", refuse)
-  // The last to be built is the first to end: draining begins, then the server closes.
-  const deadline = Layer.effectDiscard(
-    Effect.addFinalizer(() => Effect.sync(() => endSoon(server, drainSeconds)))
+  server.on("clientError", refuseBy(options.documentation ?? documentationPath))
+  // The last to be built is the first to end: event streams do, and then the server can close.
+  const ending = Layer.effectDiscard(
+    Effect.gen(function* () {
+      const drain = yield* Drain
+      yield* Effect.addFinalizer(() => {
+        endSoon(server, drainSeconds)
+        return drain.begin
+      })
+    })
   )
-  return deadline.pipe(
+  return ending.pipe(
     Layer.provideMerge(
       HttpRouter.serve(layerRoutes(options), {
         disableLogger: true,
@@ -145,7 +153,7 @@ export const layerServer = (
         routerConfig
       })
     ),
-    Layer.provide(Drain.layer),
+    Layer.provide([Drain.layer, layerSecretHeaders]),
     Layer.provideMerge(
       NodeHttpServer.layerServer(() => server, {
         port: options.port,
@@ -155,6 +163,12 @@ export const layerServer = (
     )
   )
 }
+
+/** What traces must not show of a request, beside what they never do. */
+const layerSecretHeaders = Layer.effect(
+  Headers.CurrentRedactedNames,
+  Effect.map(Headers.CurrentRedactedNames, (names) => [...names, "queue-token", "x-user-id"])
+)
 
 /** Against clients that are slow, or send without end. In bytes and milliseconds. */
 const limits = {
@@ -177,23 +191,36 @@ const refusals: Record<string, readonly [status: number, code: string, detail: s
   HPE_HEADER_OVERFLOW: [431, "headers_too_large", "The headers may have at most 16384 bytes."],
   ERR_HTTP_REQUEST_TIMEOUT: [408, "request_timeout", "The request took too long to arrive."]
 }
-const malformed = [400, "request_invalid", "This is not HTTP."] as const
 
 /** Answers what is no request yet, and so meets no route. */
-const refuse = (error: Error & { readonly code?: string }, socket: Socket): void => {
-  if (error.code === "ECONNRESET" || !socket.writable) {
-    socket.destroy()
-    return
+const refuseBy =
+  (documentation: string) =>
+  (error: Error & { readonly code?: string }, socket: Socket): void => {
+    if (error.code === "ECONNRESET" || !socket.writable) {
+      socket.destroy()
+      return
+    }
+    const requestId = newCommandId()
+    const known = refusals[error.code ?? ""]
+    const { status, body } = known
+      ? { status: known[0], body: bareProblem(...known, requestId) }
+      : toProblem(malformed, { requestId, documentation })
+    const text = JSON.stringify(body)
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
+        `Content-Type: ${problemContentType}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
+        `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${text}`
+    )
   }
-  const [status, code, detail] = refusals[error.code ?? ""] ?? malformed
-  const requestId = newCommandId()
-  const title = STATUS_CODES[status]
-  const type = documentationPath + code
-  const errors = code === "request_invalid" ? { errors: [{ path: "", message: detail }] } : {}
-  const body = JSON.stringify({ type, title, status, detail, code, requestId, ...errors })
-  socket.end(
-    `HTTP/1.1 ${status} ${title}\r\n` +
-      `Content-Type: ${problemContentType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`
-  )
-}
+
+const malformed = new RequestInvalid({ errors: [{ path: "", message: "This is not HTTP." }] })
+
+/** Of what is told by its status alone, and has no page. */
+const bareProblem = (status: number, code: string, detail: string, requestId: string) => ({
+  type: "about:blank",
+  title: STATUS_CODES[status],
+  status,
+  detail,
+  code,
+  requestId
+})

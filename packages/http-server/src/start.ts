@@ -9,7 +9,7 @@ import {
   Tickets
 } from "@boxoffice/core"
 import { type Migrator, SqlStore } from "@boxoffice/sql-store"
-import { Effect, Layer, Logger, Redacted, References } from "effect"
+import { ConfigProvider, Effect, Layer, Logger, Redacted, References } from "effect"
 import { FetchHttpClient, HttpServer } from "effect/http"
 import type { ServeError } from "effect/http/HttpServerError"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
@@ -84,10 +84,17 @@ const layerOffice = (config: ServerConfig) =>
 
 const levels = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
 
+// An endpoint is enough to ask for traces by.
+const tracing = ConfigProvider.fromEnvRecord({
+  OTEL_TRACES_EXPORTER: "otlp",
+  OTEL_SERVICE_NAME: "boxoffice"
+})
+
 const layerObservability = (config: ServerConfig) => {
   const traces = config.exportsTraces
-    ? OtlpTracer.layerFromConfig({ resource: { serviceName: "boxoffice" } }).pipe(
-        Layer.provide([FetchHttpClient.layer, OtlpSerialization.layerJson])
+    ? OtlpTracer.layerFromConfig().pipe(
+        Layer.provide([FetchHttpClient.layer, OtlpSerialization.layerJson]),
+        Layer.provide(ConfigProvider.layerAdd(tracing))
       )
     : // Nobody looks at the spans, so none are made.
       Layer.succeed(References.TracerEnabled, false)

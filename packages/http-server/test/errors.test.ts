@@ -372,6 +372,12 @@ describe("when the server cannot", () => {
     const answer = await server.talk("GET", "/v1/shows/gala", { user: "ada" })
     expect(problem(answer)).toEqual({ status: 500, code: "internal_error" })
     expect(JSON.stringify(answer.body)).not.toContain(secret)
+    // Whoever has the id finds out why.
+    const [log] = server.logs
+    expect(log).toEqual({
+      text: expect.stringContaining(secret),
+      requestId: answer.body.requestId
+    })
   })
 
   test("too much at once is refused, with when to try again", async () => {

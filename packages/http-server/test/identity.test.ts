@@ -62,8 +62,9 @@ describe("a JWT with a shared secret", () => {
         .setProtectedHeader({ alg: "RS256" })
         .setExpirationTime("5m")
         .sign(privateKey),
-      "a longer hash": await jwt()
+      "a longer hash": await new SignJWT({ sub: "ada", iss: "issuer", aud: "tickets" })
         .setProtectedHeader({ alg: "HS512" })
+        .setExpirationTime("5m")
         .sign(bytes(secret.repeat(2))),
       "no algorithm": new UnsecuredJWT({ sub: "ada", iss: "issuer", aud: "tickets" })
         .setExpirationTime("5m")

@@ -86,6 +86,17 @@ test("every error is documented under its status, as a problem", () => {
   }
 })
 
+test("answers are documented with their codes and headers", () => {
+  const { responses } = document.paths["/v1/payments"].post
+  expect(responses[402].description).toBe("insufficient_balance")
+  expect(Object.keys(responses[429].headers)).toContain("Retry-After")
+  expect(Object.keys(responses[201].headers)).toContain("Idempotency-Replayed")
+  const seats = document.paths["/v1/performances/{performanceId}/seats"].get
+  expect(Object.keys(seats.responses[304].headers)).toContain("ETag")
+  const hold = document.paths["/v1/reservations"].post
+  expect(Object.keys(hold.responses[201].headers)).toContain("Location")
+})
+
 test("who may call is documented", () => {
   const { post } = document.paths["/v1/payments"]
   expect(post.security).toEqual([{ userId: [] }, { jwt: [] }])

@@ -1,3 +1,5 @@
+import { once } from "node:events"
+import { type IncomingMessage, request } from "node:http"
 import { afterAll, beforeAll, expect, test, vi } from "vitest"
 import { join, openHouse, startServer, type TestServer } from "./support.ts"
 
@@ -25,6 +27,24 @@ const follow = async (url: string, user: string, token: string) => {
     seen,
     states: () =>
       [...seen.text.matchAll(/^data: (.*)$/gm)].map(([, json]) => JSON.parse(json!).state)
+  }
+}
+
+/** Begins a request, to the point where the server waits for its body. */
+const begin = async (url: string) => {
+  const sent = request(`${url}/v1/queues/main/token`, {
+    method: "POST",
+    headers: { "X-User-Id": "slow", "Content-Type": "application/json", Expect: "100-continue" }
+  })
+  sent.flushHeaders()
+  await once(sent, "continue")
+  return {
+    finish: async (body: string) => {
+      sent.end(body)
+      const [response] = (await once(sent, "response")) as [IncomingMessage]
+      response.resume()
+      return { status: response.statusCode, connection: response.headers.connection }
+    }
   }
 }
 
@@ -56,9 +76,12 @@ test("the server ends in good order", async () => {
   const events = await follow(server.url, "ada", token)
   await vi.waitFor(() => expect(events.states()).toEqual(["admitted"]))
   expect((await server.talk("GET", "/readyz")).status).toBe(200)
+  const slow = await begin(server.url)
   const started = performance.now()
-  await server.stop()
+  const stopped = server.stop()
   await events.done
+  expect(await slow.finish("{}")).toEqual({ status: 201, connection: "close" })
+  await stopped
   expect(events.seen.ended).toBe(true)
   expect(performance.now() - started).toBeLessThan(5_000)
   await expect(server.talk("GET", "/livez")).rejects.toThrow()

@@ -10,7 +10,7 @@ import {
   Tickets
 } from "@boxoffice/core"
 import { layerMemory } from "@boxoffice/core/testing"
-import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Logger, Redacted, References, Scope } from "effect"
 import { HttpServer } from "effect/http"
 import { type ListenOptions, layerServer, type RoutesOptions } from "../src/server.ts"
 
@@ -77,6 +77,8 @@ export interface TestServerOptions {
 export interface TestServer extends AsyncDisposable {
   readonly url: string
   readonly talk: Talk
+  /** What the server has logged. */
+  readonly logs: ReadonlyArray<{ readonly text: string; readonly requestId: unknown }>
   /** Ends the server in good order. */
   readonly stop: () => Promise<void>
 }
@@ -103,13 +105,28 @@ export const startServer = async (options: TestServerOptions = {}): Promise<Test
     host: "127.0.0.1",
     ...options.routes
   })
+  const logs: Array<TestServer["logs"][number]> = []
+  const logger = Logger.make(({ cause, message, fiber }) => {
+    const { requestId } = fiber.getRef(References.CurrentLogAnnotations)
+    logs.push({ text: `${message} ${Cause.pretty(cause)}`, requestId })
+  })
   const context = await Effect.runPromise(
-    Layer.buildWithScope(Layer.provide(server, office), scope)
+    Layer.buildWithScope(
+      server.pipe(
+        Layer.provide(office),
+        Layer.provide([
+          // As where nobody collects traces.
+          Layer.succeed(References.TracerEnabled, false),
+          Logger.layer([logger])
+        ])
+      ),
+      scope
+    )
   )
   const { address } = Context.get(context, HttpServer.HttpServer)
   const url = `http://127.0.0.1:${"port" in address ? address.port : 0}`
   const stop = () => Effect.runPromise(Scope.close(scope, Exit.void))
-  return { url, talk: talkTo(url), stop, [Symbol.asyncDispose]: stop }
+  return { url, talk: talkTo(url), logs, stop, [Symbol.asyncDispose]: stop }
 }
 
 /** `gala-1`, behind the queue `main`: rows A and B of ten seats each, at 100 won. */

@@ -38,8 +38,6 @@ export const emptyDatabase = async (): Promise<string> => {
   return database.url
 }
 
-export type Store = BoxOfficeStore["Service"]
-
 /** A store, and how to run its effects. */
 export const openStore = async <E>(layer: Layer.Layer<BoxOfficeStore, E>) => {
   const runtime = ManagedRuntime.make(layer)

@@ -5,7 +5,7 @@ import type { SchemaName } from "../schemaName.ts"
 type Holdings = RowNames["holdings"]
 
 /** The most users that one batch locks one by one. */
-export const holdingLocksMax = 256
+const holdingLocksMax = 256
 
 /**
  * Lock 4: the right to give a user more seats of a performance. There may be no row yet to lock,

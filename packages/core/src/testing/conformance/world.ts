@@ -124,7 +124,7 @@ export const inWorld = (
 })
 
 /** The tagged error that an operation is refused with; a test that is not refused fails. */
-export const refusal = <A, E>(operation: Effect.Effect<A, E>): Effect.Effect<E> =>
+const refusal = <A, E>(operation: Effect.Effect<A, E>): Effect.Effect<E> =>
   Effect.matchEffect(operation, {
     onFailure: (error) => Effect.succeed(error),
     onSuccess: (value) =>
