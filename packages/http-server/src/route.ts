@@ -52,6 +52,8 @@ export class Reply<A> {
   readonly options: {
     readonly status?: number
     readonly headers?: Readonly<Record<string, string>>
+    /** The body is the very same object for many: it is written down once for all of them. */
+    readonly shared?: boolean
   }
   constructor(body: A, options: Reply<A>["options"]) {
     this.body = body
@@ -247,6 +249,8 @@ const readBody = (
 const isTooLarge = (error: HttpServerError.HttpServerError): boolean =>
   error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
 
+const utf8 = new TextEncoder()
+
 /** Writes what a handler answered, by the schema that the endpoint has for its status. */
 const answererOf = (endpoint: HttpApiEndpoint.Top) => {
   const encoders = new Map(
@@ -258,15 +262,20 @@ const answererOf = (endpoint: HttpApiEndpoint.Top) => {
     ])
   )
   const [usual] = Array.from(endpoint.success, statusOf)
+  const shared = new WeakMap<object, Uint8Array>()
   return (answer: unknown): HttpServerResponse.HttpServerResponse => {
     const { body, options } = answer instanceof Reply ? answer : { body: answer, options: {} }
-    const { status = usual!, headers } = options as Reply<unknown>["options"]
+    const { status = usual!, headers, ...rest } = options as Reply<unknown>["options"]
     if (!encoders.has(status)) throw new Error(`${endpoint.identifier} has no status ${status}`)
     const encode = encoders.get(status)
     const all = headers === undefined ? plain : { ...plain, ...headers }
     if (encode === undefined) return HttpServerResponse.empty({ status, headers: all })
-    const text = JSON.stringify(encode(body))
-    return HttpServerResponse.text(text, { status, headers: all, contentType: "application/json" })
+    const write = () => JSON.stringify(encode(body))
+    const how = { status, headers: all, contentType: "application/json" }
+    if (!rest.shared) return HttpServerResponse.text(write(), how)
+    const written = shared.get(body as object) ?? utf8.encode(write())
+    shared.set(body as object, written)
+    return HttpServerResponse.uint8Array(written, how)
   }
 }
 

@@ -41,7 +41,7 @@ export const catalogRoutes = Effect.gen(function* () {
           const known = { etag, "cache-control": "private, no-cache" }
           return isCurrent(headers["if-none-match"], etag)
             ? HttpServerResponse.empty({ status: 304, headers: known })
-            : new Reply(map, { headers: known })
+            : new Reply(map, { headers: known, shared: true })
         }
       )
     )
