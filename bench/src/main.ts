@@ -1,6 +1,7 @@
 /**
  * `pnpm bench`: the engine and pgbench on one Postgres server of our own, in alternating rounds.
- * `--short` proves that it works, and no more; `--only pays` measures what has that in its name.
+ * `--short` proves that it works, and no more; `--only pays` measures what has that in its name;
+ * `--history 1000000` leaves that many ended tokens and reservations in the tables first.
  */
 import { mkdir, writeFile } from "node:fs/promises"
 import { parseArgs } from "node:util"
@@ -16,6 +17,7 @@ import { openWorld } from "./world.ts"
 const { values } = parseArgs({
   options: {
     short: { type: "boolean", default: false },
+    history: { type: "string", default: "0" },
     only: { type: "string" },
     rounds: { type: "string" },
     seconds: { type: "string" }
@@ -48,6 +50,11 @@ try {
   const world = await openWorld(server.url)
   try {
     await world.addUsers(users)
+    const history = Number(values.history)
+    if (history > 0) {
+      log(`Leaving ${history} tokens and reservations behind …`)
+      await world.addHistory(history)
+    }
     const rows: Array<Row> = []
     for (const scenario of scenarios) {
       const measured: Array<Round> = []
@@ -64,7 +71,15 @@ try {
       rows.push(toRow(scenario, measured))
     }
     const [{ version } = { version: "unknown" }] = await world.query("SELECT version()")
-    const result = { at: new Date().toISOString(), ...machine(), version, rounds, seconds, rows }
+    const result = {
+      at: new Date().toISOString(),
+      ...machine(),
+      version,
+      history,
+      rounds,
+      seconds,
+      rows
+    }
     const directory = new URL("../results/", import.meta.url)
     await mkdir(directory, { recursive: true })
     await writeFile(new URL("latest.json", directory), `${JSON.stringify(result, undefined, 2)}\n`)

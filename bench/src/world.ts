@@ -21,6 +21,8 @@ export interface World {
   readonly holdAll: (performanceId: string, count: number) => Promise<void>
   /** Lets every user in again: a payment has completed their token. */
   readonly readmitAll: () => Promise<void>
+  /** Leaves this many ended tokens and released holds behind, from a year ago. */
+  readonly addHistory: (count: number) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -158,6 +160,23 @@ export const openWorld = async (url: string): Promise<World> => {
       await query("UPDATE boxoffice.queue_token SET state = 'admitted', ended_at = NULL")
       await query("VACUUM ANALYZE boxoffice.queue_token")
       await query("CHECKPOINT")
+    },
+    addHistory: async (count) => {
+      const range = `generate_series(1, ${count}) AS n`
+      await query(`
+        INSERT INTO boxoffice.queue_token (token_id, queue_id, user_id, number, state, claimed,
+          joined_at, admitted_at, expires_at, ended_at)
+        SELECT gen_random_uuid(), 'bench', 'old' || n, 1000000000 + n, 'completed', true,
+          at, at, at + interval '10 minutes', at + interval '3 minutes'
+        FROM ${range}, LATERAL (SELECT now() - interval '1 year' - n * interval '1 second' AS at) t`)
+      await query(`
+        INSERT INTO boxoffice.reservation (reservation_id, performance_id, user_id, seats, amount,
+          currency, status, held_at, hold_expires_at, ended_at)
+        SELECT gen_random_uuid(), 'bench-0', 'old' || n,
+          '[{"seatId":"S1","section":"Stalls","row":"R","number":"1","amount":"1000","currency":"KRW"}]',
+          1000, 'KRW', 'released', at, at + interval '5 minutes', at + interval '1 minute'
+        FROM ${range}, LATERAL (SELECT now() - interval '1 year' - n * interval '1 second' AS at) t`)
+      await query("VACUUM ANALYZE")
     },
     close: () => runtime.dispose()
   }

@@ -3,7 +3,14 @@ import { Cause, Effect } from "effect"
 
 export const operations = ["join", "poll", "look", "hold", "charge", "pay"] as const
 export type Operation = (typeof operations)[number]
-export type Fate = "missed" | "conflict" | "gaveUp" | "abandoned" | "released" | "lapsed"
+export type Fate =
+  | "turnedAway"
+  | "missed"
+  | "conflict"
+  | "gaveUp"
+  | "abandoned"
+  | "released"
+  | "lapsed"
 
 export interface Sample {
   readonly second: number
@@ -28,6 +35,7 @@ export const makeFigures = () => {
     Array<number>
   >
   const fates: Record<Fate, number> = {
+    turnedAway: 0,
     missed: 0,
     conflict: 0,
     gaveUp: 0,
@@ -66,14 +74,28 @@ export const makeFigures = () => {
       paymentIds.add(paymentId)
       sold += seats
     },
-    time: <A, E>(name: Operation, call: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-      Effect.suspend(() => {
+    /** Times a call, and makes it again, after the time it is told, when too much waits already. */
+    time: <A, E extends { readonly _tag: string }>(
+      name: Operation,
+      call: Effect.Effect<A, E>
+    ): Effect.Effect<A, E> => {
+      const timed = Effect.suspend(() => {
         const started = performance.now()
         return Effect.ensuring(
           call,
           Effect.sync(() => durations[name].push(performance.now() - started))
         )
-      }),
+      })
+      const again: Effect.Effect<A, E> = Effect.catchIf(
+        timed,
+        (error) => error._tag === "Overloaded",
+        () => {
+          fates.turnedAway++
+          return Effect.andThen(Effect.sleep("1 second"), again)
+        }
+      )
+      return again
+    },
     sample: (
       second: number,
       queue: { readonly waiting: number; readonly active: number }

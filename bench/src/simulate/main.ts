@@ -40,9 +40,11 @@ server of its own. The report is written to bench/results/simulation.md.`)
 
 const users = Number(values.users)
 const seats = Number(values.seats)
-const maxActive = Number(values["max-active"] ?? Math.max(100, Math.ceil(users / 25)))
+const maxActive = Number(
+  values["max-active"] ?? Math.min(1_000, Math.max(100, Math.ceil(users / 25)))
+)
 const admitPerMinute = Number(values["admit-per-minute"] ?? maxActive * 20)
-const arrivalSeconds = Number(values["arrival-seconds"] ?? Math.max(5, users / 2_000))
+const arrivalSeconds = Number(values["arrival-seconds"] ?? Math.max(5, users / 1_000))
 const policies: Partial<PolicySettings> = { holdSeconds: Number(values["hold-seconds"]) }
 
 const server = values.url === undefined ? await startPostgres() : undefined

@@ -14,7 +14,7 @@ export interface LaneOptions {
   readonly batchSize: number
 }
 
-const defaultLanes: LaneOptions = { lanes: 4, capacity: 20_000, batchSize: 1_000 }
+const defaultLanes: LaneOptions = { lanes: 2, capacity: 20_000, batchSize: 1_000 }
 
 /** The lane settings in force. */
 export const LaneSettings = Context.Reference<LaneOptions>("@boxoffice/core/LaneSettings", {

@@ -26,6 +26,8 @@ export const seatKey = (performanceId: PerformanceId, seatId: SeatId): string =>
 export const holdingKey = (performanceId: PerformanceId, userId: UserId): string =>
   `${performanceId}/${userId}`
 
+const memberKey = (queueId: QueueId, userId: UserId): string => `${queueId}/${userId}`
+
 /** The counter account that a charge is taken from. */
 const cashAccount = "cash"
 
@@ -104,6 +106,7 @@ export class Rows {
   readonly reservations: Table<ReservationId, ReservationRow>
   readonly seats: Table<string, SeatRow>
   readonly performances: ReadonlyMap<PerformanceId, PerformanceRow>
+  private readonly tokensByMember = new Map<string, Array<TokenId>>()
   readonly events: Array<BoxOfficeEvent> = []
   /** Counted when the rows were loaded; {@link ahead} takes off who has left the line since. */
   private readonly aheadOf: Map<TokenId, number>
@@ -116,6 +119,7 @@ export class Rows {
     this.outcomes = new Table(byKey(loaded.outcomes, (row) => row.commandId))
     this.queues = new Table(byKey(loaded.queues, (row) => row.queueId))
     this.tokens = new Table(byKey(loaded.tokens, (row) => row.tokenId))
+    for (const token of this.tokens.values()) this.indexToken(token)
     this.wallets = new Table(byKey(loaded.wallets, (row) => row.userId))
     this.reservations = new Table(byKey(loaded.reservations, (row) => row.reservationId))
     this.seats = new Table(byKey(loaded.seats, (row) => seatKey(row.performanceId, row.seatId)))
@@ -126,6 +130,19 @@ export class Rows {
 
   seat(performanceId: PerformanceId, seatId: SeatId): SeatRow | undefined {
     return this.seats.get(seatKey(performanceId, seatId))
+  }
+
+  /** The tokens of a user in a queue, those of them that were loaded or issued. */
+  tokensOf(queueId: QueueId, userId: UserId): ReadonlyArray<TokenRow> {
+    const ids = this.tokensByMember.get(memberKey(queueId, userId)) ?? []
+    return ids.map((id) => this.tokens.get(id)!)
+  }
+
+  private indexToken({ tokenId, queueId, userId }: TokenRow): void {
+    const key = memberKey(queueId, userId)
+    const ids = this.tokensByMember.get(key)
+    if (ids === undefined) this.tokensByMember.set(key, [tokenId])
+    else ids.push(tokenId)
   }
 
   /** How many seats of a performance a user has held or bought. */
@@ -239,7 +256,7 @@ export class Rows {
 
   private evolveQueue(event: QueueEvent): void {
     if (event._tag === "QueueTokenIssued") {
-      this.tokens.add(event.tokenId, {
+      const token: TokenRow = {
         tokenId: event.tokenId,
         queueId: event.queueId,
         userId: event.userId,
@@ -251,7 +268,9 @@ export class Rows {
         claimed: false,
         expiresAt: null,
         endedAt: null
-      })
+      }
+      this.tokens.add(event.tokenId, token)
+      this.indexToken(token)
       const queue = this.queues.get(event.queueId)!
       this.aheadOf.set(event.tokenId, queue.waiting + this.departedFrom(event.queueId))
       return this.queues.change(event.queueId, {

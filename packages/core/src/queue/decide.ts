@@ -16,8 +16,7 @@ export interface Join {
 
 /** The user's token that is waiting or admitted in a queue, if there is one. */
 export const liveToken = (rows: Rows, queueId: QueueId, userId: UserId): TokenRow | undefined => {
-  for (const token of rows.tokens.values()) {
-    if (token.queueId !== queueId || token.userId !== userId) continue
+  for (const token of rows.tokensOf(queueId, userId)) {
     const state = tokenStateAt(token, rows.now)
     if (state === "waiting" || state === "admitted") return token
   }

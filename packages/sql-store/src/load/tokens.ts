@@ -81,18 +81,18 @@ const namedTokens = (names: TokenNames) => {
  */
 export const countAhead = (schema: SchemaName) => {
   const sql = `
-    WITH named AS MATERIALIZED (
-      SELECT token_id, queue_id, number,
-        lag(number, 1, 0) OVER (PARTITION BY queue_id ORDER BY number) AS before
-      FROM ${schema}.queue_token t
-      WHERE state = 'waiting' AND (
-        token_id = ANY($1) OR token_id = ANY(ARRAY(
-          SELECT t.token_id
-          FROM unnest($2::text[], $3::text[]) AS member (queue_id, user_id)
-          JOIN ${schema}.queue_token t USING (queue_id, user_id)
-          WHERE t.state IN ('waiting', 'admitted')
-        ))
-      )
+    WITH wanted AS (
+      SELECT token_id FROM unnest($1::uuid[]) AS named (token_id)
+      UNION
+      SELECT t.token_id
+      FROM unnest($2::text[], $3::text[]) AS member (queue_id, user_id)
+      JOIN ${schema}.queue_token t USING (queue_id, user_id)
+      WHERE t.state IN ('waiting', 'admitted')
+    ), named AS MATERIALIZED (
+      SELECT token_id, t.queue_id, t.number,
+        lag(t.number, 1, 0) OVER (PARTITION BY t.queue_id ORDER BY t.number) AS before
+      FROM wanted JOIN ${schema}.queue_token t USING (token_id)
+      WHERE t.state = 'waiting'
     )
     SELECT token_id, (sum(between_them) OVER (PARTITION BY queue_id ORDER BY number))::int8
     FROM named, LATERAL (
