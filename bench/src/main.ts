@@ -7,7 +7,7 @@ import { mkdir, writeFile } from "node:fs/promises"
 import { parseArgs } from "node:util"
 import { startPostgres } from "../../test-support/startPostgres.ts"
 import { hasPgbench } from "./pgbench.ts"
-import { machine, type Row, toMarkdown, toRow } from "./report.ts"
+import { machine, type Row, toMarkdown, toRow, toSvg } from "./report.ts"
 import type { Round } from "./scenario.ts"
 import { holds, hotHolds } from "./scenarios/holds.ts"
 import { httpNotModified, httpReserve, httpSeats } from "./scenarios/http.ts"
@@ -84,6 +84,7 @@ try {
     await mkdir(directory, { recursive: true })
     await writeFile(new URL("latest.json", directory), `${JSON.stringify(result, undefined, 2)}\n`)
     await writeFile(new URL("latest.md", directory), `${toMarkdown(rows)}\n`)
+    await writeFile(new URL("latest.svg", directory), toSvg(rows))
     console.log(toMarkdown(rows))
   } finally {
     await world.close()

@@ -89,3 +89,32 @@ export const toMarkdown = (rows: ReadonlyArray<Row>): string => {
   })
   return [...head, ...body].join("\n")
 }
+
+const barLeft = 330
+const barWidth = 360
+const barHeight = 26
+
+/** Each row's ratio as a bar, and a tick where its target is. */
+export const toSvg = (rows: ReadonlyArray<Row>): string => {
+  const measured = rows.filter(({ ratio }) => ratio !== undefined)
+  const most = Math.max(
+    ...measured.map(({ ratio, target }) => Math.max(ratio!.median, target ?? 0))
+  )
+  const x = (value: number) => (barLeft + (value / most) * barWidth).toFixed(1)
+  const bars = measured.map(({ name, callers, ratio, target, by }, i) => {
+    const y = 10 + i * barHeight
+    const met = by === "rate" ? ratio!.median >= (target ?? 0) : ratio!.median <= (target ?? 0)
+    const width = Number(x(ratio!.median)) - barLeft
+    const tick = target === undefined ? "" : `<path d="M${x(target)} ${y - 3}v22" class="tick"/>`
+    const label = `${ratio!.median.toFixed(2)}×${by === "latency" ? " the time" : ""}`
+    return `<text x="${barLeft - 8}" y="${y + 12}" class="name">${name}, ${callers}</text>
+  <rect x="${barLeft}" y="${y}" width="${width}" height="16" fill="${met ? "#2a9d5c" : "#c77d1a"}"/>
+  ${tick}<text x="${Number(x(ratio!.median)) + 6}" y="${y + 12}">${label}</text>`
+  })
+  const height = 20 + measured.length * barHeight
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 ${height}" role="img" aria-label="Ratios to the references, with targets">
+  <style>text{font:12px sans-serif;fill:#777}.name{text-anchor:end}.tick{stroke:#d1495b;stroke-width:2}</style>
+  ${bars.join("\n  ")}
+</svg>
+`
+}

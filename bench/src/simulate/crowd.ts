@@ -47,8 +47,7 @@ const runUser = (
 ) =>
   Effect.gen(function* () {
     const think = Effect.suspend(() => Effect.sleep(random() * thinkSeconds * 1_000))
-    // Impatient: most of the crowd is there in the first moments.
-    yield* Effect.sleep(random() ** 2 * arrivalSeconds * 1_000)
+    yield* Effect.sleep(random() * arrivalSeconds * 1_000)
 
     const joined = yield* figures.time("join", office.queue.join({ queueId, userId }))
     const caller = { userId, queueToken: joined.token }
@@ -85,7 +84,7 @@ const runUser = (
       return yield* settle(office, figures, caller, held.success, random, think)
     }
     figures.count("gaveUp")
-    yield* office.queue.leave(caller)
+    yield* figures.patiently(office.queue.leave(caller))
   }).pipe(
     // Too slow: the session ended, and the place went to somebody else.
     Effect.catchTag("QueueTokenExpired", () => Effect.sync(() => figures.count("missed")))
@@ -105,8 +104,9 @@ const settle = (
     const mood = random()
     if (mood < abandonShare) return figures.count("abandoned")
     if (mood < abandonShare + releaseShare) {
-      yield* office.reservations.release({ userId: caller.userId, reservationId })
-      yield* office.queue.leave(caller)
+      const { userId } = caller
+      yield* figures.patiently(office.reservations.release({ userId, reservationId }))
+      yield* figures.patiently(office.queue.leave(caller))
       return figures.count("released")
     }
     const paying = { ...caller, reservationId, idempotencyKey: `pay-${reservationId}` }
@@ -123,7 +123,10 @@ const settle = (
     // An impatient finger: the same payment twice at once. One effect, one answer.
     const again = { ...paying, idempotencyKey: `${paying.idempotencyKey}-2` }
     const [one, two] = yield* Effect.all(
-      [figures.time("pay", office.payments.pay(again)), office.payments.pay(again)],
+      [
+        figures.time("pay", office.payments.pay(again)),
+        figures.patiently(office.payments.pay(again))
+      ],
       { concurrency: 2 }
     )
     if (one.paymentId !== two.paymentId || one.balance.amount !== two.balance.amount) {

@@ -1,5 +1,5 @@
 /** What is counted while the crowd runs, and a sample of it each second. */
-import { Cause, Effect } from "effect"
+import { Cause, Effect, Exit } from "effect"
 
 export const operations = ["join", "poll", "look", "hold", "charge", "pay"] as const
 export type Operation = (typeof operations)[number]
@@ -27,6 +27,8 @@ export interface Latency {
   readonly p99Ms: number
 }
 
+const waitSecondsMax = 30
+
 export type Figures = ReturnType<typeof makeFigures>
 
 export const makeFigures = () => {
@@ -49,6 +51,25 @@ export const makeFigures = () => {
   const samples: Array<Sample> = []
   let sold = 0
   let before = Object.fromEntries(operations.map((name) => [name, 0])) as Record<Operation, number>
+
+  /** Makes a call again when too much waits already, each time after a longer while. */
+  const patiently = <A, E extends { readonly _tag: string }>(
+    call: Effect.Effect<A, E>
+  ): Effect.Effect<A, E> => {
+    const attempt = (waitSeconds: number): Effect.Effect<A, E> =>
+      Effect.catchIf(
+        call,
+        (error) => error._tag === "Overloaded",
+        () => {
+          fates.turnedAway++
+          return Effect.andThen(
+            Effect.sleep(waitSeconds * 1_000),
+            attempt(Math.min(waitSecondsMax, 2 * waitSeconds))
+          )
+        }
+      )
+    return attempt(1)
+  }
 
   return {
     fates,
@@ -74,28 +95,22 @@ export const makeFigures = () => {
       paymentIds.add(paymentId)
       sold += seats
     },
-    /** Times a call, and makes it again, after the time it is told, when too much waits already. */
+    /** Times the attempt that was taken. */
     time: <A, E extends { readonly _tag: string }>(
       name: Operation,
       call: Effect.Effect<A, E>
-    ): Effect.Effect<A, E> => {
-      const timed = Effect.suspend(() => {
-        const started = performance.now()
-        return Effect.ensuring(
-          call,
-          Effect.sync(() => durations[name].push(performance.now() - started))
-        )
-      })
-      const again: Effect.Effect<A, E> = Effect.catchIf(
-        timed,
-        (error) => error._tag === "Overloaded",
-        () => {
-          fates.turnedAway++
-          return Effect.andThen(Effect.sleep("1 second"), again)
-        }
-      )
-      return again
-    },
+    ): Effect.Effect<A, E> =>
+      patiently(
+        Effect.suspend(() => {
+          const started = performance.now()
+          return Effect.onExit(call, (exit) =>
+            Effect.sync(() => {
+              if (!isTurnedAway(exit)) durations[name].push(performance.now() - started)
+            })
+          )
+        })
+      ),
+    patiently,
     sample: (
       second: number,
       queue: { readonly waiting: number; readonly active: number }
@@ -118,3 +133,7 @@ export const makeFigures = () => {
     }
   }
 }
+
+const isTurnedAway = (exit: Exit.Exit<unknown, { readonly _tag: string }>): boolean =>
+  Exit.isFailure(exit) &&
+  exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error._tag === "Overloaded")
