@@ -69,7 +69,10 @@ export class Reservations extends Context.Service<
       const gate = yield* Gate
       const policies = yield* Policies
       const settings = yield* LaneSettings
-      const holds = yield* makeLanes<Settled<Reservation, HoldError>>(store, settings)
+      const holds = yield* makeLanes<Settled<Reservation, HoldError>>(store, {
+        ...settings,
+        batchSize: Math.min(settings.batchSize, usersPerBatch)
+      })
       const endings = yield* makeLanes<Result.Result<void, ReleaseError>>(store, settings)
 
       const hold = Effect.fnUntraced(function* (input: HoldInput) {
@@ -182,6 +185,12 @@ export class Reservations extends Context.Service<
     })
   )
 }
+
+/**
+ * How many users' seats are counted under locks of their own. A batch of more would have the whole
+ * performance to itself, and the lanes beside it would wait.
+ */
+const usersPerBatch = 256
 
 const view = (rows: Rows, reservationId: ReservationId): Reservation =>
   toReservation(rows.reservations.get(reservationId)!, rows.now)
