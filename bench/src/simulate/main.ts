@@ -6,8 +6,7 @@ import { parseArgs } from "node:util"
 import { BoxOffice, layerOf, type PolicySettings } from "@boxoffice/core"
 import { SqlStore } from "@boxoffice/sql-store"
 import { PgClient } from "@effect/sql-pg"
-import { Context, Effect, Fiber, Layer, ManagedRuntime, Redacted } from "effect"
-import type { SqlError } from "effect/sql/SqlError"
+import { Effect, Fiber, Layer, ManagedRuntime, Redacted } from "effect"
 import { startPostgres } from "../../../test-support/startPostgres.ts"
 import { checkInvariants } from "./checker.ts"
 import { runCrowd } from "./crowd.ts"
@@ -50,26 +49,14 @@ const policies: Partial<PolicySettings> = { holdSeconds: Number(values["hold-sec
 const server = values.url === undefined ? await startPostgres() : undefined
 const url = values.url ?? server!.url
 try {
-  const runtime = ManagedRuntime.make(
+  const engine = ManagedRuntime.make(
     layerOf({
       signingKeys: { simulation: "simulation simulation simulation" },
       policies,
       sweepEvery: "1 second"
-    }).pipe(
-      Layer.provide(SqlStore.layerUrl({ url, migrate: true, maxConnections: 16 })),
-      Layer.provideMerge(PgClient.layer({ url: Redacted.make(url), maxConnections: 1 }))
-    )
+    }).pipe(Layer.provide(SqlStore.layerUrl({ url, migrate: true, maxConnections: 16 })))
   )
-  const services = await runtime.context()
-  const office = Context.get(services, BoxOffice)
-  const client = Context.get(services, PgClient.PgClient)
-  const query = (statement: string) =>
-    Effect.runPromise(
-      client.unsafe(statement) as Effect.Effect<
-        ReadonlyArray<Readonly<Record<string, unknown>>>,
-        SqlError
-      >
-    )
+  const office = await engine.runPromise(BoxOffice)
 
   const figures = makeFigures()
   const sale = await Effect.runPromise(openSale(office, { seats, maxActive, admitPerMinute }))
@@ -103,8 +90,17 @@ try {
   )
   const seconds = elapsed()
   process.stderr.write("\nChecking …\n")
-  // What was in flight when the crowd was sent home comes to its end first.
-  await query("SELECT 1")
+  // What was in flight when the crowd was sent home comes to its end before anything is counted.
+  await engine.dispose()
+  const database = ManagedRuntime.make(
+    PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })
+  )
+  const query = (statement: string) =>
+    database.runPromise(
+      Effect.flatMap(PgClient.PgClient, (sql) =>
+        sql.unsafe<Readonly<Record<string, unknown>>>(statement)
+      )
+    )
   const checks = await checkInvariants({
     query,
     maxActive,
@@ -126,7 +122,7 @@ try {
   const wrong = checks.filter(({ violations }) => violations > 0)
   console.log(wrong.length === 0 ? "Verdict: every invariant holds." : "Verdict: VIOLATED.")
   if (wrong.length > 0) process.exitCode = 1
-  await runtime.dispose()
+  await database.dispose()
 } finally {
   await server?.stop()
 }

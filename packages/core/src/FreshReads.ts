@@ -19,6 +19,8 @@ export interface FreshReads<K, A> {
   readonly read: (key: K) => Effect.Effect<Fresh<A>, Overloaded | StoreUnavailable>
   /** What is known of a key is no longer so. */
   readonly invalidate: (key: K) => void
+  /** Something has changed, and which key it belongs to is only known once it was read. */
+  readonly invalidateUnderWay: () => void
 }
 
 export interface FreshReadsOptions<K, A> {
@@ -46,6 +48,8 @@ export const makeFreshReads = <K extends string, A>(
   Effect.gen(function* () {
     const kept = new Map<K, Kept<A>>()
     const restUntil = new Map<K, number>()
+    // What tells a read that is under way that it may not show what has just changed.
+    const underWay = new Map<K, () => void>()
 
     const fresh = (key: K, now: bigint): Kept<A> | undefined => {
       const found = kept.get(key)
@@ -59,14 +63,16 @@ export const makeFreshReads = <K extends string, A>(
         const found = fresh(key, yield* Clock.monotonicTimeNanos)
         if (found !== undefined) return found
         yield* rest((restUntil.get(key) ?? 0) - performance.now())
-        // From here on a change makes this reading stale: it may not show it.
         let stale = false
-        stales.set(key, () => {
+        underWay.set(key, () => {
           stale = true
         })
         const begunAt = yield* Clock.monotonicTimeNanos
         const started = performance.now()
-        const reading = yield* options.read(key)
+        const reading = yield* Effect.ensuring(
+          options.read(key),
+          Effect.sync(() => underWay.delete(key))
+        )
         const ended = performance.now()
         const next = { reading, begunAt }
         if (!stale) {
@@ -78,11 +84,9 @@ export const makeFreshReads = <K extends string, A>(
         return next
       })
 
-    const stales = new Map<K, () => void>()
     const forget = (key: K): void => {
       kept.delete(key)
       restUntil.delete(key)
-      stales.delete(key)
     }
 
     const queue: CommandLane<K, Kept<A>> = yield* makeCommandLanes({
@@ -115,7 +119,10 @@ export const makeFreshReads = <K extends string, A>(
         }),
       invalidate: (key) => {
         kept.delete(key)
-        stales.get(key)?.()
+        underWay.get(key)?.()
+      },
+      invalidateUnderWay: () => {
+        for (const tell of underWay.values()) tell()
       }
     }
   })

@@ -13,7 +13,7 @@ import { decideExpiry, decideHold, decideRelease, type HoldRefusal } from "./res
 import { ReservationNotFound, type ReservationNotPayable } from "./reservation/errors.ts"
 import { type Reservation, toReservation } from "./reservation/model.ts"
 import { span } from "./Span.ts"
-import { BoxOfficeStore } from "./Store.ts"
+import { BoxOfficeStore, holdingsPerBatch } from "./Store.ts"
 
 export interface HoldInput extends Caller, CommandOptions {
   readonly performanceId: string
@@ -71,7 +71,7 @@ export class Reservations extends Context.Service<
       const settings = yield* LaneSettings
       const holds = yield* makeLanes<Settled<Reservation, HoldError>>(store, {
         ...settings,
-        batchSize: Math.min(settings.batchSize, usersPerBatch)
+        batchSize: Math.min(settings.batchSize, holdingsPerBatch)
       })
       const endings = yield* makeLanes<Result.Result<void, ReleaseError>>(store, settings)
 
@@ -185,12 +185,6 @@ export class Reservations extends Context.Service<
     })
   )
 }
-
-/**
- * How many users' seats are counted under locks of their own. A batch of more would have the whole
- * performance to itself, and the lanes beside it would wait.
- */
-const usersPerBatch = 256
 
 const view = (rows: Rows, reservationId: ReservationId): Reservation =>
   toReservation(rows.reservations.get(reservationId)!, rows.now)

@@ -77,6 +77,12 @@ export class RowNames {
 /** The most that one batch admits to a queue, or tidies away; the rest follow in the next. */
 export const admissionsPerBatch = 1_000
 
+/**
+ * The most users whose seats one batch of holds has counted. A store may lock that many one by one;
+ * for more it may lock the whole performance, and then batches beside it wait.
+ */
+export const holdingsPerBatch = 256
+
 /** Where a page of a list begins, and how many it may have. */
 export interface Page<Cursor> {
   readonly after: Cursor | undefined

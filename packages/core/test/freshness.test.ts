@@ -1,5 +1,5 @@
 import { it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Deferred, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { describe, expect } from "vitest"
 import { BoxOffice, BoxOfficeStore, layerOf } from "../src/index.ts"
@@ -9,6 +9,9 @@ import { layerMemory } from "../src/testing.ts"
 const makeCounted = Effect.gen(function* () {
   const counts = { gates: 0, questions: 0, seats: 0, performances: 0 }
   const store = yield* BoxOfficeStore
+  // A test can keep a reading of the dates on its way.
+  const landing = { performances: yield* Deferred.make<void>() }
+  yield* Deferred.succeed(landing.performances, undefined)
   const counting = BoxOfficeStore.of({
     ...store,
     gates: (questions) => {
@@ -22,7 +25,7 @@ const makeCounted = Effect.gen(function* () {
     },
     performances: (id) => {
       counts.performances++
-      return store.performances(id)
+      return Effect.tap(store.performances(id), () => Deferred.await(landing.performances))
     }
   })
   const options = { signingKeys: { k: "freshness freshness freshness freshness" } }
@@ -57,7 +60,7 @@ const makeCounted = Effect.gen(function* () {
       userId,
       queueToken: token
     }))
-  return { counts, office, join, store }
+  return { counts, landing, office, join, store }
 }).pipe(Effect.provide(layerMemory))
 
 describe("what reading costs", () => {
@@ -104,6 +107,24 @@ describe("what reading costs", () => {
       yield* office.queue.leave(ada)
       const refused = yield* Effect.flip(free)
       expect(refused._tag).toBe("QueueTokenExpired")
+    })
+  )
+
+  it.effect("a hold during the very first reading of the dates is seen by the next", () =>
+    Effect.gen(function* () {
+      const { counts, landing, office, join } = yield* makeCounted
+      const ada = yield* join("ada")
+      const free = Effect.map(
+        office.catalog.availableDates({ ...ada, showId: "s" }),
+        ({ dates }) => dates[0]?.performances[0]?.availableSeats
+      )
+      landing.performances = yield* Deferred.make<void>()
+      const first = yield* Effect.forkChild(free)
+      while (counts.performances === 0) yield* Effect.yieldNow
+      yield* office.reservations.hold({ ...ada, performanceId: "p", seatIds: ["1"] })
+      yield* Deferred.succeed(landing.performances, undefined)
+      expect(yield* Fiber.join(first)).toBe(3)
+      expect(yield* free).toBe(2)
     })
   )
 

@@ -20,7 +20,9 @@ export const makeFreshCatalog = Effect.gen(function* () {
 
   const forget = (performanceId: PerformanceId, showId = showOf.get(performanceId)): void => {
     seats.invalidate(performanceId)
-    if (showId !== undefined) shows.invalidate(showId)
+    // Of a show that was never read, no reading is kept; but one may be on its way.
+    if (showId === undefined) shows.invalidateUnderWay()
+    else shows.invalidate(showId)
   }
   changes.listen((event) => {
     if ("performanceId" in event) forget(event.performanceId)

@@ -1,11 +1,14 @@
-import { holdingKey, type PerformanceId, type RowNames, type UserId } from "@boxoffice/core"
+import {
+  holdingKey,
+  holdingsPerBatch,
+  type PerformanceId,
+  type RowNames,
+  type UserId
+} from "@boxoffice/core"
 import { type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 type Holdings = RowNames["holdings"]
-
-/** The most users that one batch locks one by one. */
-const holdingLocksMax = 256
 
 /**
  * Lock 4: the right to give a user more seats of a performance. There may be no row yet to lock,
@@ -31,7 +34,7 @@ export const lockHoldings = (schema: SchemaName) => {
     const columns = columnsOf(holdings)
     const performances = texts(new Set(columns.performanceIds))
     const read = () => {}
-    if (columns.performanceIds.length > holdingLocksMax) {
+    if (columns.performanceIds.length > holdingsPerBatch) {
       return [{ sql: alone, params: [performances], read }]
     }
     return [
