@@ -15,14 +15,15 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 
-const settings = {
+const settings: Readonly<Record<string, string>> = {
   listen_addresses: "127.0.0.1",
   // TCP is enough, and a socket's path may not be longer than 107 bytes.
   unix_socket_directories: "",
   max_connections: "200",
   // Parallel workers share memory through /dev/shm, and many containers have only 64 MB of it.
   max_parallel_workers_per_gather: "0",
-  max_parallel_maintenance_workers: "0"
+  max_parallel_maintenance_workers: "0",
+  ...JSON.parse(process.argv[2] ?? "{}")
 }
 
 const directory = mkdtempSync(join(tmpdir(), "boxoffice-postgres-"))

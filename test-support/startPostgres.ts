@@ -17,12 +17,14 @@ export interface PostgresServer {
  *
  * A small process of its own owns the server and holds one end of a pipe. The pipe closes when
  * `stop` is called, and also however this process ends, `kill -9` included; the owner then stops
- * the server and removes its directory.
+ * the server and removes its directory. `settings` are the server's, by name.
  */
-export const startPostgres = async (): Promise<PostgresServer> => {
+export const startPostgres = async (
+  settings: Readonly<Record<string, string>> = {}
+): Promise<PostgresServer> => {
   const owner = spawn(
     process.execPath,
-    [fileURLToPath(new URL("./postgresOwner.ts", import.meta.url))],
+    [fileURLToPath(new URL("./postgresOwner.ts", import.meta.url)), JSON.stringify(settings)],
     // Detached, so that Ctrl-C in a terminal reaches the owner only through the pipe.
     { detached: true, stdio: ["pipe", "pipe", "inherit"] }
   )

@@ -1,7 +1,8 @@
 /**
  * `pnpm bench`: the engine and pgbench on one Postgres server of our own, in alternating rounds.
  * `--short` proves that it works, and no more; `--only pays,idle` measures what has one of these in its name;
- * `--history 1000000` leaves that many ended tokens and reservations in the tables first.
+ * `--history 1000000` leaves that many ended tokens and reservations in the tables first;
+ * `--statements` also says what each statement of the engine took, which costs a little itself.
  */
 import { mkdir, writeFile } from "node:fs/promises"
 import { parseArgs } from "node:util"
@@ -12,12 +13,14 @@ import type { Round } from "./scenario.ts"
 import { holds, hotHolds } from "./scenarios/holds.ts"
 import { httpNotModified, httpReserve, httpSeats } from "./scenarios/http.ts"
 import { hotWallet, pays } from "./scenarios/pays.ts"
+import { countingStatements } from "./statements.ts"
 import { openWorld } from "./world.ts"
 
 const { values } = parseArgs({
   options: {
     short: { type: "boolean", default: false },
     history: { type: "string", default: "0" },
+    statements: { type: "boolean", default: false },
     only: { type: "string" },
     rounds: { type: "string" },
     seconds: { type: "string" }
@@ -47,9 +50,9 @@ if (!(await hasPgbench())) {
   log("pgbench was not found: install it (Debian: postgresql-contrib) to see the ratios.")
 }
 log("Starting Postgres and filling it …")
-const server = await startPostgres()
+const server = await startPostgres(values.statements ? countingStatements : {})
 try {
-  const world = await openWorld(server.url)
+  const world = await openWorld(server)
   try {
     await world.addUsers(users)
     const history = Number(values.history)
@@ -61,7 +64,7 @@ try {
     for (const scenario of scenarios) {
       const measured: Array<Round> = []
       for (let round = 1; round <= rounds; round++) {
-        const result = await scenario.round(world, { seconds, users })
+        const result = await scenario.round(world, { seconds, users, statements: values.statements })
         measured.push(result)
         const ours = Math.round(result.subject.perSecond)
         const theirs = result.reference ? Math.round(result.reference.perSecond) : "–"

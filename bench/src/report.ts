@@ -11,6 +11,8 @@ export interface Row {
   readonly perSecond: Spread
   readonly p50Ms: number
   readonly p99Ms: number
+  /** Microseconds of processor time a call. */
+  readonly cpu: { readonly node: number; readonly postgres: number } | undefined
   readonly reference: { readonly perSecond: Spread; readonly p50Ms: number } | undefined
   /**
    * Of each round: the engine's rate over that of the reference right before it; or, where it is
@@ -45,12 +47,20 @@ export const toRow = (scenario: Scenario, rounds: ReadonlyArray<Round>): Row => 
       ? subject.perSecond / reference.perSecond
       : subject.p50Ms / reference.p50Ms
   })
+  const cpus = rounds.flatMap(({ subject }) => subject.cpu ?? [])
   const { name, callers, against, by, target } = scenario
   return {
     ...{ name, callers, against, by, target },
     perSecond: spread(rounds.map(({ subject }) => subject.perSecond)),
     p50Ms: median(rounds.map(({ subject }) => subject.p50Ms)),
     p99Ms: median(rounds.map(({ subject }) => subject.p99Ms)),
+    cpu:
+      cpus.length === 0
+        ? undefined
+        : {
+            node: median(cpus.map(({ node }) => node)),
+            postgres: median(cpus.map(({ postgres }) => postgres))
+          },
     reference:
       references.length === 0
         ? undefined
@@ -74,12 +84,13 @@ const round = (value: number): string => Math.round(value).toLocaleString("en")
 
 export const toMarkdown = (rows: ReadonlyArray<Row>): string => {
   const head = [
-    "| what | callers | per second: median (min–max) | p50 ms | p99 ms | against | its rate | ratio | target |",
-    "|---|---:|---:|---:|---:|---|---:|---:|---:|"
+    "| what | callers | per second: median (min–max) | p50 ms | p99 ms | µs of Node + Postgres | against | its rate | ratio | target |",
+    "|---|---:|---:|---:|---:|---:|---|---:|---:|---:|"
   ]
   const body = rows.map((row) => {
     const cells = [
       ...[row.name, row.callers, rate(row.perSecond), row.p50Ms.toFixed(1), row.p99Ms.toFixed(1)],
+      row.cpu ? `${round(row.cpu.node)} + ${round(row.cpu.postgres)}` : "–",
       row.against,
       row.reference ? rate(row.reference.perSecond) : "not found",
       row.ratio ? `${row.ratio.median.toFixed(2)}×${row.by === "latency" ? " the time" : ""}` : "–",

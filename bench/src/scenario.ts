@@ -1,13 +1,16 @@
 /** One row of the benchmark: what is done, and what it is measured against. */
 import type { Effect } from "effect"
 import { type LoadResult, runCallers } from "./callers.ts"
+import { type CpuPerCall, countingCpu } from "./cpu.ts"
 import { hasPgbench, pgbench } from "./pgbench.ts"
+import { countedStatements, startCounting } from "./statements.ts"
 import type { World } from "./world.ts"
 
 interface Measure {
   readonly perSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
+  readonly cpu?: CpuPerCall | undefined
 }
 
 export interface Round {
@@ -19,6 +22,8 @@ export interface Round {
 interface RoundOptions {
   readonly seconds: number
   readonly users: number
+  /** Whether to say what each statement of the engine took. */
+  readonly statements: boolean
 }
 
 export interface Scenario {
@@ -37,8 +42,15 @@ export interface Scenario {
 type Call = (n: number) => Effect.Effect<unknown, unknown> | undefined
 
 /** Runs calls of the engine for a while; a call that fails fails the benchmark. */
-const runEngine = async (callers: number, seconds: number, call: Call): Promise<LoadResult> => {
-  const result = await runCallers({ callers, seconds, call })
+const runEngine = async (
+  world: World,
+  callers: number,
+  { seconds, statements }: RoundOptions,
+  call: Call
+): Promise<LoadResult & Measure> => {
+  if (statements) await startCounting(world)
+  const result = await countingCpu(world.serverPid, () => runCallers({ callers, seconds, call }))
+  if (statements) console.error(await countedStatements(world, result.answers))
   if (result.succeeded < result.answers) {
     throw new Error(`${result.answers - result.succeeded} calls of ${result.answers} failed`)
   }
@@ -62,7 +74,8 @@ export const againstPgbench = (options: {
   against: "pgbench",
   by: options.by ?? "rate",
   target: options.target,
-  round: async (world, { seconds, users }) => {
+  round: async (world, round) => {
+    const { seconds, users } = round
     let reference: Measure | undefined
     if (await hasPgbench()) {
       const script = options.script(await options.prepare(world), users)
@@ -72,7 +85,7 @@ export const againstPgbench = (options: {
       reference = { perSecond, p50Ms: latencyMs, p99Ms: Number.NaN }
     }
     const prepared = await options.prepare(world)
-    const subject = await runEngine(options.callers, seconds, options.call(world, prepared))
+    const subject = await runEngine(world, options.callers, round, options.call(world, prepared))
     return { subject, reference }
   }
 })
@@ -88,9 +101,10 @@ export const againstItself = (options: {
 }): Scenario => ({
   ...options,
   by: "rate",
-  round: async (world, { seconds }) => {
-    const reference = await runEngine(options.callers, seconds, await options.reference(world))
-    const subject = await runEngine(options.callers, seconds, await options.subject(world))
+  round: async (world, round) => {
+    const { callers } = options
+    const reference = await runEngine(world, callers, round, await options.reference(world))
+    const subject = await runEngine(world, callers, round, await options.subject(world))
     return { subject, reference }
   }
 })

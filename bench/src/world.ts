@@ -4,12 +4,15 @@ import { SqlStore } from "@boxoffice/sql-store"
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, ManagedRuntime, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import type { PostgresServer } from "../../test-support/startPostgres.ts"
 
 /** What signs the queue tokens, here and in servers that are started on the same database. */
 export const signingKey = { id: "bench", secret: "benchmark benchmark benchmark benchmark" }
 
 export interface World {
   readonly url: string
+  /** The process of the Postgres server. */
+  readonly serverPid: number
   readonly office: BoxOffice["Service"]
   readonly query: (statement: string) => Promise<ReadonlyArray<Readonly<Record<string, unknown>>>>
   /** Makes this many admitted users; the n-th is `caller(n)`. */
@@ -42,7 +45,7 @@ export const tokenKind = 1
 export const reservationKind = (performanceId: string): number =>
   2 + Number(performanceId.slice("bench-".length))
 
-export const openWorld = async (url: string): Promise<World> => {
+export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> => {
   const sql = PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })
   const keys = { [signingKey.id]: signingKey.secret }
   const tickets = Tickets.layer([{ id: signingKey.id, secret: Redacted.make(signingKey.secret) }])
@@ -89,6 +92,7 @@ export const openWorld = async (url: string): Promise<World> => {
   let performances = 0
   return {
     url,
+    serverPid: pid,
     office,
     query,
     caller: (n) => {

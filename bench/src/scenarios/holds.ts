@@ -1,5 +1,6 @@
 /** Holding distinct seats: token check, seat, reservation, outbox. */
 import { runCallers } from "../callers.ts"
+import { countingCpu } from "../cpu.ts"
 import { againstPgbench, type Scenario } from "../scenario.ts"
 import { reservationKind, sqlId, tokenKind } from "../world.ts"
 
@@ -71,16 +72,13 @@ export const hotHolds = (callers: number, target: number): Scenario => ({
   target: 1,
   round: async (world, { seconds }) => {
     const performanceId = await world.addPerformance(hotSeats)
-    const result = await runCallers({
-      callers,
-      seconds,
-      call: (n) =>
-        world.office.reservations.hold({
-          ...world.caller(n),
-          performanceId,
-          seatIds: [`S${(n * 7919) % hotSeats}`]
-        })
-    })
+    const call = (n: number) =>
+      world.office.reservations.hold({
+        ...world.caller(n),
+        performanceId,
+        seatIds: [`S${(n * 7919) % hotSeats}`]
+      })
+    const result = await countingCpu(world.serverPid, () => runCallers({ callers, seconds, call }))
     if (result.succeeded !== hotSeats) throw new Error(`${result.succeeded} winners of ${hotSeats}`)
     return { subject: result, reference: { perSecond: target, p50Ms: 0, p99Ms: 0 } }
   }
