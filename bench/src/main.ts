@@ -64,7 +64,11 @@ try {
     for (const scenario of scenarios) {
       const measured: Array<Round> = []
       for (let round = 1; round <= rounds; round++) {
-        const result = await scenario.round(world, { seconds, users, statements: values.statements })
+        const result = await scenario.round(world, {
+          seconds,
+          users,
+          statements: values.statements
+        })
         measured.push(result)
         const ours = Math.round(result.subject.perSecond)
         const theirs = result.reference ? Math.round(result.reference.perSecond) : "–"

@@ -42,6 +42,8 @@ export class Gate extends Context.Service<
       caller: { readonly userId: UserId; readonly queueToken?: string | undefined },
       about?: { readonly showId: ShowId } | { readonly performanceId: PerformanceId }
     ) => Effect.Effect<void, GateRefusal | Overloaded | StoreUnavailable>
+    /** Once a batch has let somebody through: moves the end of their session on, where it is due. */
+    readonly attend: (ticket: Ticket | undefined, passage: Passage) => Effect.Effect<void>
   }
 >()("@boxoffice/core/Gate") {
   static readonly layer = Layer.effect(
@@ -79,21 +81,37 @@ export class Gate extends Context.Service<
         const question: GateQuestion = { tokenId: shown.tokenId, ...about }
         const known = yield* seen.get(question)
         // A refusal is never given from memory: only the store knows who has been let in since.
-        if (known !== undefined && passes(decideGate(shown, known))) return
+        if (known !== undefined && isInTime(decideGate(shown, known))) return
         const begun = yield* seen.begin
         const view = yield* looks.submit(question)
         const passed = yield* Effect.fromResult(decideGate(shown, view))
         if (passed.length > 0) yield* presences.submit(shown.tokenId)
         else seen.keep(question, view, begun)
       }, span("Gate.passToRead"))
-      return Gate.of({ ticket, passToRead })
+
+      const attend: Gate["Service"]["attend"] = (ticket, passage) =>
+        ticket === undefined || Result.isFailure(passage) || isInTime(passage)
+          ? Effect.void
+          : // What was asked for is done: if this is not, the next call of theirs does it.
+            Effect.ignore(presences.submit(ticket.tokenId))
+
+      return Gate.of({ ticket, passToRead, attend })
     })
   )
 }
 
+/** What the gate says: a refusal, or what being let through does to the session. */
+export type Passage = ReturnType<typeof decideGate>
+
+/** A command's outcome, and how it passed the gate. */
+export interface Passed<A> {
+  readonly settled: A
+  readonly passage: Passage
+}
+
 /** Passes with nothing to write. */
-const passes = (decided: ReturnType<typeof decideGate>): boolean =>
-  Result.isSuccess(decided) && decided.success.length === 0
+const isInTime = (passage: Passage): boolean =>
+  Result.isSuccess(passage) && passage.success.length === 0
 
 const aboutOf = ({ showId, performanceId }: GateQuestion): string => performanceId ?? showId ?? ""
 
@@ -103,21 +121,17 @@ const keepAlive = (rows: Rows, tokenId: TokenId): void => {
   for (const event of decidePresence(token, rows.now)) rows.evolve(event)
 }
 
-/** For an operation that changes something: decides the gate on the rows of its own batch. */
+/**
+ * For an operation that changes something: decides the gate on the rows of its own batch. Nothing
+ * evolves, so it is enough that the batch looks at the token; {@link Gate} attends to the session.
+ */
 export const passInBatch = (
   rows: Rows,
   ticket: Ticket | undefined,
   requiredQueueId: QueueId | undefined
-): Result.Result<void, GateError> => {
-  if (ticket === undefined) return Result.succeed(undefined)
-  const token = rows.tokens.get(ticket.tokenId)
-  const seen = decideGate(ticket, {
-    token,
-    ahead: token === undefined ? 0 : rows.ahead(token),
-    requiredQueueId,
-    now: rows.now
-  })
-  if (Result.isFailure(seen)) return Result.fail(seen.failure)
-  for (const event of seen.success) rows.evolve(event)
-  return Result.succeed(undefined)
+): Passage => {
+  if (ticket === undefined) return Result.succeed([])
+  const token = rows.token(ticket.tokenId)
+  const ahead = token === undefined ? 0 : rows.ahead(token)
+  return decideGate(ticket, { token, ahead, requiredQueueId, now: rows.now })
 }

@@ -65,8 +65,10 @@ export class Payments extends Context.Service<
           decide: (rows) =>
             settle(rows, command, (): Result.Result<Payment, GateError | PayRefusal> => {
               const queueId = queueOf(rows, reservationId, userId)
-              const passed = passInBatch(rows, ticket, queueId)
-              if (Result.isFailure(passed)) return Result.fail(passed.failure)
+              const passage = passInBatch(rows, ticket, queueId)
+              if (Result.isFailure(passage)) return Result.fail(passage.failure)
+              // The token is locked, to be completed: its session can move on right here.
+              for (const event of passage.success) rows.evolve(event)
               const paid = decidePay(rows, {
                 paymentId: command.commandId as string as TransferId,
                 userId,

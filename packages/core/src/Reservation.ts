@@ -1,7 +1,7 @@
 /** Holding seats for a while, and letting them go: see `reservation/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
-import { type Caller, Gate, type GateRefusal, passInBatch } from "./Gate.ts"
+import { type Caller, Gate, type GateRefusal, type Passed, passInBatch } from "./Gate.ts"
 import { answer, type CommandOptions, identify, type Settled, settle } from "./Idempotency.ts"
 import { isUuid, type PerformanceId, type ReservationId, type SeatId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
@@ -69,7 +69,7 @@ export class Reservations extends Context.Service<
       const gate = yield* Gate
       const policies = yield* Policies
       const settings = yield* LaneSettings
-      const holds = yield* makeLanes<Settled<Reservation, HoldError>>(store, {
+      const holds = yield* makeLanes<Passed<Settled<Reservation, HoldError>>>(store, {
         ...settings,
         batchSize: Math.min(settings.batchSize, holdingsPerBatch)
       })
@@ -83,19 +83,19 @@ export class Reservations extends Context.Service<
           performanceId,
           ...seatIds.toSorted()
         ])
-        const settled = yield* holds.submit({
+        const { settled, passage } = yield* holds.submit({
           key: `${performanceId}/${seatIds[0]}`,
           names: (names) => {
             if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
-            if (ticket !== undefined) names.tokens.add(ticket.tokenId)
+            if (ticket !== undefined) names.looks.add(ticket.tokenId)
             names.nameSeats(performanceId, seatIds)
             names.nameHolding(performanceId, userId)
           },
-          decide: (rows) =>
-            settle(rows, command, (): Result.Result<Reservation, GateError | HoldRefusal> => {
-              const queueId = rows.performances.get(performanceId as PerformanceId)?.queueId
-              const passed = passInBatch(rows, ticket, queueId)
-              if (Result.isFailure(passed)) return Result.fail(passed.failure)
+          decide: (rows) => {
+            const queueId = rows.performances.get(performanceId as PerformanceId)?.queueId
+            const passage = passInBatch(rows, ticket, queueId)
+            const decide = (): Result.Result<Reservation, GateError | HoldRefusal> => {
+              if (Result.isFailure(passage)) return Result.fail(passage.failure)
               const held = decideHold(
                 rows,
                 {
@@ -110,8 +110,11 @@ export class Reservations extends Context.Service<
                 rows.evolve(event)
                 return view(rows, event.reservationId)
               })
-            })
+            }
+            return { settled: settle(rows, command, decide), passage }
+          }
         })
+        yield* gate.attend(ticket, passage)
         return yield* answer(settled, input)
       }, span("Reservations.hold"))
 

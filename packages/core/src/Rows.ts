@@ -80,6 +80,8 @@ export interface LoadedRows {
   readonly outcomes?: Iterable<RecordedOutcome>
   readonly queues?: Iterable<QueueRow>
   readonly tokens?: Iterable<TokenRow>
+  /** Tokens that were read and not locked: no event of the batch may be about them. */
+  readonly looks?: Iterable<TokenRow>
   /** How many wait in front of each waiting token. */
   readonly ahead?: Iterable<readonly [TokenId, number]>
   readonly performances?: Iterable<PerformanceRow>
@@ -106,6 +108,7 @@ export class Rows {
   readonly reservations: Table<ReservationId, ReservationRow>
   readonly seats: Table<string, SeatRow>
   readonly performances: ReadonlyMap<PerformanceId, PerformanceRow>
+  private readonly looks: ReadonlyMap<TokenId, TokenRow>
   private readonly tokensByMember = new Map<string, Array<TokenId>>()
   readonly events: Array<BoxOfficeEvent> = []
   /** Counted when the rows were loaded; {@link ahead} takes off who has left the line since. */
@@ -120,6 +123,7 @@ export class Rows {
     this.queues = new Table(byKey(loaded.queues, (row) => row.queueId))
     this.tokens = new Table(byKey(loaded.tokens, (row) => row.tokenId))
     for (const token of this.tokens.values()) this.indexToken(token)
+    this.looks = byKey(loaded.looks, (row) => row.tokenId)
     this.wallets = new Table(byKey(loaded.wallets, (row) => row.userId))
     this.reservations = new Table(byKey(loaded.reservations, (row) => row.reservationId))
     this.seats = new Table(byKey(loaded.seats, (row) => seatKey(row.performanceId, row.seatId)))
@@ -130,6 +134,11 @@ export class Rows {
 
   seat(performanceId: PerformanceId, seatId: SeatId): SeatRow | undefined {
     return this.seats.get(seatKey(performanceId, seatId))
+  }
+
+  /** A token to look at: it may have been locked, or not. */
+  token(tokenId: TokenId): TokenRow | undefined {
+    return this.tokens.get(tokenId) ?? this.looks.get(tokenId)
   }
 
   /** The tokens of a user in a queue, those of them that were loaded or issued. */

@@ -35,6 +35,11 @@ export class RowNames {
   readonly queues = new Set<QueueId>()
   /** Tokens to lock, by id. A waiting one comes with the number of those ahead of it. */
   readonly tokens = new Set<TokenId>()
+  /**
+   * Tokens to read as they stand once the locks are held, and not to lock: who only looks at one
+   * keeps nobody else from it.
+   */
+  readonly looks = new Set<TokenId>()
   /** Tokens to lock, by whose they are: the waiting or admitted one, if any. */
   readonly members: Array<{ readonly queueId: QueueId; readonly userId: UserId }> = []
   readonly wallets = new Set<UserId>()

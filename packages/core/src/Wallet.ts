@@ -1,7 +1,7 @@
 /** Charging and reading a prepaid balance: see `wallet/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
-import { type Caller, Gate, type GateRefusal, passInBatch } from "./Gate.ts"
+import { type Caller, Gate, type GateRefusal, type Passed, passInBatch } from "./Gate.ts"
 import { answer, type CommandOptions, identify, type Settled, settle } from "./Idempotency.ts"
 import { type TransferId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, PageLimit, pageLimitDefault } from "./Input.ts"
@@ -49,7 +49,10 @@ export class Wallet extends Context.Service<
       const store = yield* BoxOfficeStore
       const gate = yield* Gate
       const policies = yield* Policies
-      const lanes = yield* makeLanes<Settled<Charge, ChargeError>>(store, yield* LaneSettings)
+      const lanes = yield* makeLanes<Passed<Settled<Charge, ChargeError>>>(
+        store,
+        yield* LaneSettings
+      )
 
       const charge = Effect.fnUntraced(function* (input: ChargeInput) {
         const { userId, queueToken, amount, idempotencyKey } = yield* checkCharge(input)
@@ -58,17 +61,17 @@ export class Wallet extends Context.Service<
           amount.amount.toString(),
           amount.currency
         ])
-        const settled = yield* lanes.submit({
+        const { settled, passage } = yield* lanes.submit({
           key: userId,
           names: (names) => {
             if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
-            if (ticket !== undefined) names.tokens.add(ticket.tokenId)
+            if (ticket !== undefined) names.looks.add(ticket.tokenId)
             names.wallets.add(userId)
           },
-          decide: (rows) =>
-            settle(rows, command, (): Result.Result<Charge, GateError | ChargeRefusal> => {
-              const passed = passInBatch(rows, ticket, undefined)
-              if (Result.isFailure(passed)) return Result.fail(passed.failure)
+          decide: (rows) => {
+            const passage = passInBatch(rows, ticket, undefined)
+            const decide = (): Result.Result<Charge, GateError | ChargeRefusal> => {
+              if (Result.isFailure(passage)) return Result.fail(passage.failure)
               const transferId = command.commandId as string as TransferId
               const charged = decideCharge(rows, { transferId, userId, amount }, policies)
               return Result.map(charged, (event): Charge => {
@@ -76,8 +79,11 @@ export class Wallet extends Context.Service<
                 const { balance, currency } = rows.wallets.get(userId)!
                 return { transferId, amount, balance: { amount: balance, currency } }
               })
-            })
+            }
+            return { settled: settle(rows, command, decide), passage }
+          }
         })
+        yield* gate.attend(ticket, passage)
         return yield* answer(settled, input)
       }, span("Wallet.charge"))
 

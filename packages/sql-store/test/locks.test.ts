@@ -146,6 +146,30 @@ test("the clock is read after the locks: what lapsed while they waited has lapse
   expect(await late).toBeGreaterThanOrEqual(0)
 })
 
+test("who only looks at a token waits for nobody, and sees what was committed before", async () => {
+  const database = await openDatabase()
+  await seedCatalog(database)
+  const tokenId = id.token()
+  await database.sql(`
+    INSERT INTO boxoffice.queue_token (token_id, queue_id, user_id, number, state, claimed,
+      joined_at, admitted_at, expires_at)
+    VALUES ('${tokenId}', 'q', 'ann', 1, 'admitted', true, now(), now(), now() + interval '1 hour')`)
+  const look = () =>
+    database.transact(
+      (names) => {
+        names.looks.add(tokenId)
+        names.nameSeats(id.performance, ["A-1"])
+      },
+      (rows) => rows.token(tokenId)?.state
+    )
+  const raw = openSql(database.url)
+  await raw("BEGIN")
+  await raw("UPDATE boxoffice.queue_token SET state = 'left', ended_at = now()")
+  expect(await look()).toBe("admitted")
+  await raw("COMMIT")
+  expect(await look()).toBe("left")
+})
+
 test("a count behind a lock is what was committed while it waited, whatever the default level", async () => {
   const database = await openDatabase()
   await seedCatalog(database)

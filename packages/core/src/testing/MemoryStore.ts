@@ -108,6 +108,7 @@ class Memory {
         .slice(0, admissionsPerBatch)
         .forEach(add)
     }
+    const looks = present(names.looks, this.tokens).map((token) => this.withSettings(token))
     const reservations = present(names.reservations, this.reservations)
     const seats = [
       ...names.seats.flatMap(({ performanceId, seatIds }) =>
@@ -131,7 +132,8 @@ class Memory {
       now,
       queues,
       tokens: tokens.values(),
-      ahead: Array.from(tokens.values())
+      looks,
+      ahead: [...tokens.values(), ...looks]
         .filter((token) => token.state === "waiting")
         .map((token) => [token.tokenId, this.aheadOf(token)] as const),
       wallets: present(names.wallets, this.wallets),

@@ -22,7 +22,7 @@ import { countQueues, type QueueCounts } from "./queueCounts.ts"
 import { type LockedQueue, lockQueues } from "./queues.ts"
 import { lockReservations } from "./reservations.ts"
 import { lockSeats } from "./seats.ts"
-import { countAhead, lockTokens } from "./tokens.ts"
+import { countAhead, lockTokens, lookAtTokens } from "./tokens.ts"
 import { lockWallets } from "./wallets.ts"
 
 export interface Loaded {
@@ -43,6 +43,7 @@ export const makeLoad = (schema: SchemaName) => {
   const reservations = lockReservations(schema)
   const seats = lockSeats(schema)
   const queueCounts = countQueues(schema)
+  const tokenLooks = lookAtTokens(schema)
   const tokensAhead = countAhead(schema)
   const holdings = countHoldings(schema)
   const performances = loadPerformances(schema)
@@ -57,6 +58,7 @@ export const makeLoad = (schema: SchemaName) => {
       named ? flight.add(query()) : none
     const inQueues = names.queues.size > 0
     const ofTokens = names.tokens.size > 0 || names.members.length > 0
+    const looks = names.looks.size > 0
     const ofReservations = names.reservations.size > 0
     const ofSeats = names.seats.length > 0 || ofReservations
     const ofHoldings = names.holdings.length > 0
@@ -72,7 +74,8 @@ export const makeLoad = (schema: SchemaName) => {
     const lockedSeats = add(ofSeats, () => seats(names))
     // What is read and not locked comes after them, and the clock last.
     const counts = add(inQueues, () => queueCounts(names.queues))
-    const ahead = add(ofTokens, () => tokensAhead(names))
+    const lookedAt = add(looks, () => tokenLooks(names.looks))
+    const ahead = add(ofTokens || looks, () => tokensAhead(names))
     const counted = add(ofHoldings, () => holdings(names.holdings))
     const found = add(ofSeats || ofHoldings, () => performances(names))
     const recorded = add(names.outcomes.size > 0, () => outcomes(names.outcomes))
@@ -87,6 +90,7 @@ export const makeLoad = (schema: SchemaName) => {
         outcomes: recorded() ?? [],
         queues: joinCounts(lockedQueues(), counts()),
         tokens,
+        looks: lookedAt() ?? [],
         ahead: rankHeads(tokens, ahead() ?? new Map()),
         performances: found() ?? [],
         wallets,

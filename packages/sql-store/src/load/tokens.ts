@@ -63,9 +63,28 @@ export const lockTokens = (schema: SchemaName) => {
   })
 }
 
+/** Tokens that are only looked at, behind the locks: nothing is written, and nobody waits. */
+export const lookAtTokens = (schema: SchemaName) => {
+  const sql = `
+    SELECT ${tokenColumns}
+    FROM ${schema}.queue_token t JOIN ${schema}.queue q USING (queue_id)
+    WHERE t.token_id = ANY($1)`
+  return (tokenIds: Iterable<TokenId>): Query<ReadonlyArray<TokenRow>> => ({
+    sql,
+    params: [uuids(tokenIds)],
+    read: (rows) => rows.map((row) => tokenOf(row))
+  })
+}
+
 type TokenNames = Pick<RowNames, "tokens" | "members" | "queues">
 
-const namedTokens = (names: TokenNames) => {
+const union = <A>(some: ReadonlySet<A>, others: ReadonlySet<A>): ReadonlySet<A> =>
+  others.size === 0 ? some : new Set([...some, ...others])
+
+const namedTokens = (names: {
+  readonly tokens: ReadonlySet<TokenId>
+  readonly members: RowNames["members"]
+}) => {
   const queueIds: Array<QueueId> = []
   const userIds: Array<string> = []
   for (const { queueId, userId } of names.members) {
@@ -100,9 +119,9 @@ export const countAhead = (schema: SchemaName) => {
       WHERE t.queue_id = named.queue_id AND t.state = 'waiting'
         AND t.number >= named.before AND t.number < named.number
     ) line`
-  return (names: TokenNames): Query<Map<TokenId, number>> => ({
+  return (names: Pick<RowNames, "tokens" | "members" | "looks">): Query<Map<TokenId, number>> => ({
     sql,
-    params: namedTokens(names),
+    params: namedTokens({ ...names, tokens: union(names.tokens, names.looks) }),
     read: (rows) => new Map(rows.map(([tokenId, ahead]) => [tokenId, Number(ahead)]))
   })
 }
