@@ -3,18 +3,19 @@ import type { StoredSeat } from "../load/reservations.ts"
 import { bigints, instants, type Query, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
-/** New reservations, by reservation_id. */
+/**
+ * New reservations, by reservation_id, as they were held. What has become of one since, in the same
+ * batch, {@link updateReservations} writes like any other change.
+ */
 export const insertReservations = (schema: SchemaName) => {
   const sql = `
     INSERT INTO ${schema}.reservation (reservation_id, performance_id, user_id, seats, amount,
-      currency, status, held_at, hold_expires_at, confirmed_at, ended_at, payment_id)
-    SELECT id, performance_id, user_id, seats::jsonb, amount,
-      currency, status, held_at, hold_expires_at, confirmed_at, ended_at, payment_id
+      currency, status, held_at, hold_expires_at)
+    SELECT id, performance_id, user_id, seats::jsonb, amount, currency, 'held', held_at,
+      hold_expires_at
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int8[], $6::text[],
-      $7::text[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[],
-      $12::uuid[])
-      AS saved (id, performance_id, user_id, seats, amount, currency, status, held_at,
-        hold_expires_at, confirmed_at, ended_at, payment_id)
+      $7::timestamptz[], $8::timestamptz[])
+      AS saved (id, performance_id, user_id, seats, amount, currency, held_at, hold_expires_at)
     ORDER BY id`
   return (rows: ReadonlyArray<ReservationRow>): Query<void> => ({
     sql,
@@ -25,12 +26,8 @@ export const insertReservations = (schema: SchemaName) => {
       texts(rows.map(seatsOf)),
       bigints(rows.map((row) => row.amount.amount)),
       texts(rows.map((row) => row.amount.currency)),
-      texts(rows.map((row) => row.status)),
       instants(rows.map((row) => row.heldAt)),
-      instants(rows.map((row) => row.holdExpiresAt)),
-      instants(rows.map((row) => row.confirmedAt)),
-      instants(rows.map((row) => row.endedAt)),
-      uuids(rows.map((row) => row.paymentId))
+      instants(rows.map((row) => row.holdExpiresAt))
     ],
     read: () => {}
   })

@@ -1,6 +1,6 @@
 /** All saves of a batch, and its end. */
 
-import type { Changes, UserId, WalletRow } from "@boxoffice/core"
+import type { Changes, ReservationRow, UserId, WalletRow } from "@boxoffice/core"
 import type { PgConnection } from "@effect/sql-pg"
 import type { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -19,6 +19,8 @@ const end = (sql: string): Query<void> => ({ sql, params: [], read: () => {}, un
 const commit = end("COMMIT")
 // A batch that changed nothing has nothing to make durable: this spares the wait for the disk.
 const rollback = end("ROLLBACK")
+
+const hasMovedOn = (reservation: ReservationRow): boolean => reservation.status !== "held"
 
 /**
  * Saves and commits, in one round trip.
@@ -63,7 +65,7 @@ export const makeSave = (schema: SchemaName) => {
     add(changes.newReservations, newReservations)
     // A payment exists before its reservation says so, and that before its seats are sold or free.
     add(changes.transfers, transfers)
-    add(changes.reservations, reservations)
+    add([...changes.reservations, ...changes.newReservations.filter(hasMovedOn)], reservations)
     add(changes.seats, seats)
     add(changes.outcomes, outcomes)
     add(changes.events, events)
