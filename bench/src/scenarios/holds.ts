@@ -32,12 +32,12 @@ WITH token AS (
     price, currency, 'held', clock_timestamp(), held_until
   FROM taken RETURNING *
 )
-INSERT INTO boxoffice.outbox (aggregate_kind, aggregate_id, type, event, occurred_at)
-SELECT 'reservation', reservation_id::text, 'SeatsHeld',
-  jsonb_build_object('_tag', 'SeatsHeld', 'reservationId', reservation_id, 'performanceId',
-    performance_id, 'userId', user_id, 'seats', seats, 'amount', amount, 'holdExpiresAt',
-    hold_expires_at, 'at', held_at),
-  held_at
+INSERT INTO boxoffice.outbox (occurred_at, events)
+SELECT held_at, json_build_array(json_build_object('_tag', 'SeatsHeld', 'reservationId',
+  reservation_id, 'performanceId', performance_id, 'userId', user_id, 'seats', seats, 'amount',
+  json_build_object('amount', amount::text, 'currency', currency), 'holdExpiresAt',
+  (extract(epoch FROM hold_expires_at) * 1000)::bigint, 'at',
+  (extract(epoch FROM held_at) * 1000)::bigint))
 FROM made;
 `
 

@@ -43,19 +43,16 @@ WITH token AS (
   WHERE s.performance_id = c.performance_id AND s.seat_id = c.seats -> 0 ->> 'seatId'
     AND s.reservation_id = c.reservation_id
 )
-INSERT INTO boxoffice.outbox (aggregate_kind, aggregate_id, type, event, occurred_at)
-SELECT 'reservation', reservation_id::text, 'ReservationPaid',
-  jsonb_build_object('_tag', 'ReservationPaid', 'paymentId', payment_id, 'reservationId',
-    reservation_id, 'performanceId', performance_id, 'showId', 'bench', 'userId', user_id,
-    'seatIds', jsonb_build_array(seats -> 0 ->> 'seatId'), 'amount', amount, 'at', confirmed_at),
-  confirmed_at
-FROM confirmed
-UNION ALL
-SELECT 'queue_token', token_id::text, 'QueueTokenCompleted',
-  jsonb_build_object('_tag', 'QueueTokenCompleted', 'tokenId', token_id, 'queueId', queue_id,
-    'userId', user_id, 'at', clock_timestamp()),
-  clock_timestamp()
-FROM token;
+INSERT INTO boxoffice.outbox (occurred_at, events)
+SELECT confirmed_at, json_build_array(
+  json_build_object('_tag', 'ReservationPaid', 'paymentId', payment_id, 'reservationId',
+    reservation_id, 'performanceId', performance_id, 'showId', 'bench', 'userId', c.user_id,
+    'seatIds', json_build_array(seats -> 0 ->> 'seatId'), 'amount',
+    json_build_object('amount', amount::text, 'currency', currency), 'at',
+    (extract(epoch FROM confirmed_at) * 1000)::bigint),
+  json_build_object('_tag', 'QueueTokenCompleted', 'tokenId', token_id, 'queueId', queue_id,
+    'userId', t.user_id, 'at', (extract(epoch FROM confirmed_at) * 1000)::bigint))
+FROM confirmed c, token t;
 `
 
 const callOf = (world: World, performanceId: string, holdsPerRound: number) => (n: number) =>

@@ -22,6 +22,7 @@ export {
   type ConformanceTest,
   conformanceTests
 } from "./testing/conformance.ts"
+export { exampleEvents } from "./testing/exampleEvents.ts"
 export { layerMemory } from "./testing/MemoryStore.ts"
 export {
   type Decision,

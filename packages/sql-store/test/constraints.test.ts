@@ -172,6 +172,10 @@ const rules: ReadonlyArray<readonly [constraint: string, statement: string | (()
   [
     "transfer_refund_once",
     () => transfer(`'refund', 'revenue:show', '${ids.refunded}', 'bob', 5, 4, 100005`)
+  ],
+  [
+    "outbox_event_version_positive",
+    "INSERT INTO outbox (occurred_at, event_version, events) VALUES (now(), 0, '[]')"
   ]
 ]
 

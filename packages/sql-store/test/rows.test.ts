@@ -1,4 +1,5 @@
-import type { BoxOfficeStore, Rows } from "@boxoffice/core"
+import { aggregateOf, type BoxOfficeStore, encodeEvents, type Rows } from "@boxoffice/core"
+import { exampleEvents } from "@boxoffice/core/testing"
 import { expect, test } from "vitest"
 import {
   charge,
@@ -249,24 +250,48 @@ test("a wallet, its transfers and an outcome come back to the last unit", async 
   expect(await run(store.transfer(id.transfer()))).toBeUndefined()
 })
 
-test("what was decided lands in the outbox, in order, exactly", async () => {
+test("what was decided lands in the outbox, in order, exactly: a row for each batch", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   await charge(database, "ann", large)
   const reservationId = await hold(database, "ann", ["A-1"])
-  const events = await database.sql<{ event: object }>(`
-    SELECT aggregate_kind, aggregate_id, type, event, xid::text <> '' AS has_xid
-    FROM boxoffice.outbox ORDER BY event_id`)
+  const events = await database.sql(`
+    SELECT batch_id, position, aggregate_kind, aggregate_id, type, event, occurred_at,
+      xid::text <> '' AS has_xid
+    FROM boxoffice.outbox_event ORDER BY batch_id, position`)
   expect(events).toMatchObject([
     {
+      batch_id: 1n,
+      position: 1,
       aggregate_kind: "wallet",
       aggregate_id: "ann",
       type: "WalletCharged",
       event: { _tag: "WalletCharged", amount: { amount: String(large), currency: "KRW" } },
       has_xid: true
     },
-    { aggregate_kind: "reservation", aggregate_id: reservationId, type: "SeatsHeld" }
+    {
+      batch_id: 2n,
+      position: 1,
+      aggregate_kind: "reservation",
+      aggregate_id: reservationId,
+      type: "SeatsHeld"
+    }
   ])
+  const { at } = events[1]!.event as { readonly at: number }
+  expect(events[1]!.occurred_at).toEqual(new Date(at))
+})
+
+test("the outbox names the aggregate of every event as the engine does", async () => {
+  const database = await openDatabase()
+  const events = exampleEvents.map((event) => ({ event, aggregate: aggregateOf(event) }))
+  await database.sql(`INSERT INTO boxoffice.outbox (occurred_at, events)
+    VALUES (now(), '${encodeEvents(exampleEvents)}')`)
+  const named = await database.sql(`
+    SELECT aggregate_kind AS kind, aggregate_id AS id, type FROM boxoffice.outbox_event
+    ORDER BY batch_id, position`)
+  expect(named).toEqual(
+    events.map(({ event, aggregate: [kind, id] }) => ({ kind, id, type: event._tag }))
+  )
 })
 
 test("the catalogue: added once, refused without a parent, seats all or none", async () => {

@@ -1,0 +1,44 @@
+import type { BoxOfficeEvent } from "../Events.ts"
+import type { PerformanceId, QueueId, SeatId, ShowId, UserId } from "../Ids.ts"
+import { seatRow, testId, testStart, toSeat, won } from "./builders.ts"
+
+const userId = "ada" as UserId
+const at = testStart
+const token = { tokenId: testId(1), queueId: "main" as QueueId, userId, at }
+const reservation = {
+  reservationId: testId(2),
+  performanceId: "gala-1" as PerformanceId,
+  userId,
+  at
+}
+const seat = toSeat(seatRow({ seatId: "A1" }))
+const seatIds: ReadonlyArray<SeatId> = [seat.seatId]
+const paid = {
+  ...reservation,
+  paymentId: testId(3),
+  showId: "gala" as ShowId,
+  seatIds,
+  amount: seat.price
+}
+
+/** One event of each kind, for tests of what consumes them. */
+export const exampleEvents: ReadonlyArray<BoxOfficeEvent> = [
+  { _tag: "QueueTokenIssued", ...token, number: 1n },
+  { _tag: "QueueTokenAdmitted", ...token, claimed: true, expiresAt: at + 600_000 },
+  { _tag: "QueueTokenExtended", ...token, expiresAt: at + 660_000 },
+  { _tag: "QueueTokenCompleted", ...token },
+  { _tag: "QueueTokenLeft", ...token },
+  { _tag: "QueueTokenLapsed", ...token },
+  {
+    _tag: "SeatsHeld",
+    ...reservation,
+    seats: [seat],
+    amount: seat.price,
+    holdExpiresAt: at + 300_000
+  },
+  { _tag: "HoldReleased", ...reservation, seatIds },
+  { _tag: "HoldLapsed", ...reservation, holdExpiresAt: at + 300_000, seatIds },
+  { _tag: "WalletCharged", transferId: testId(4), userId, amount: won(110_000), at },
+  { _tag: "ReservationPaid", ...paid },
+  { _tag: "PaymentRefunded", ...paid, refundId: testId(5) }
+]
