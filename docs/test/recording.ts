@@ -83,7 +83,8 @@ const kindsOf = (names: RowNames): ReadonlyArray<string> => [
   ...(names.wallets.size > 0 ? ["wallet"] : []),
   ...(names.reservations.size > 0 ? ["reservation"] : []),
   ...(names.seats.length > 0 ? ["seats"] : []),
-  ...(names.holdings.length > 0 ? ["holdings"] : [])
+  ...(names.holdings.length > 0 ? ["holdings"] : []),
+  ...(names.looks.size > 0 ? ["a look at the token"] : [])
 ]
 
 const savedBy = (rows: Rows): ReadonlyArray<string> => {
