@@ -24,12 +24,26 @@ export type { Caller, GateRefusal } from "./Gate.ts"
 export type { CommandOptions } from "./Idempotency.ts"
 export * from "./Ids.ts"
 export { toRequestInvalid } from "./Input.ts"
+export { type BoxOfficeError, isBoxOfficeError } from "./isBoxOfficeError.ts"
 export { type LaneOptions, LaneSettings } from "./Lanes.ts"
 export * from "./Money.ts"
 export * from "./Payment.ts"
 export * from "./Policies.ts"
+export {
+  type EngineServices,
+  makeBoxOffice,
+  type PromisedBoxOffice,
+  type Store
+} from "./Promises.ts"
 export * from "./payment/errors.ts"
 export * from "./payment/model.ts"
+export type { CatalogResults, PromisedCatalog } from "./promises/catalog.ts"
+export type { BoxOfficeResults, PromisedOperations } from "./promises/operations.ts"
+export type { CallOptions, Outcome } from "./promises/outcome.ts"
+export type { PaymentResults, PromisedPayments } from "./promises/payments.ts"
+export type { PromisedQueue, QueueResults } from "./promises/queue.ts"
+export type { PromisedReservations, ReservationResults } from "./promises/reservations.ts"
+export type { PromisedWallet, WalletResults } from "./promises/wallet.ts"
 export type { JoinError, Joined, JoinInput, PlaceError, PlaceInput, QueuesPage } from "./Queue.ts"
 export { Queue } from "./Queue.ts"
 export * from "./queue/errors.ts"
