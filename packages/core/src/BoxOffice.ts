@@ -2,13 +2,17 @@
  * The engine, for Effect: `BoxOffice.layer` gives the five services over a store. For everyone
  * else, `Promises.ts` gives the same as promises.
  */
-import { Context, type Duration, Effect, Layer, Redacted, Schema } from "effect"
+import { Context, Effect, Layer, Redacted } from "effect"
 import { Catalog } from "./Catalog.ts"
 import { layerAnnounced } from "./Changes.ts"
 import { Gate } from "./Gate.ts"
+import type { Interval } from "./Interval.ts"
 import { type LaneOptions, LaneSettings } from "./Lanes.ts"
 import { Payments } from "./Payment.ts"
-import { defaultPolicies, Policies, PolicySettings } from "./Policies.ts"
+import { Policies } from "./Policies.ts"
+import { checkPolicies, reportAdmission } from "./policies/check.ts"
+import type { PoliciesInvalid } from "./policies/errors.ts"
+import type { PolicyRules } from "./policies/rules.ts"
 import { Queue } from "./Queue.ts"
 import { type TicketKeysInvalid, Tickets } from "./queue/ticket.ts"
 import { Reservations } from "./Reservation.ts"
@@ -59,25 +63,25 @@ export interface BoxOfficeOptions {
    * verify, so that keys can rotate.
    */
   readonly signingKeys: Readonly<Record<string, string>>
-  /** What differs from the default policies. */
-  readonly policies?: Partial<PolicySettings> | undefined
+  /** What differs from the default policies: values, or functions of yours. */
+  readonly policies?: Partial<PolicyRules> | undefined
+  /** How many commands travel together, and how many may wait. */
   readonly lanes?: Partial<LaneOptions> | undefined
-  /** How often to tidy in the background; `false` for never. Default: never. */
-  readonly sweepEvery?: Duration.Input | false | undefined
+  /**
+   * How often to tidy in the background, such as `"1 second"`; `false` for never. Default: never.
+   */
+  readonly sweepEvery?: Interval | false | undefined
 }
 
 /** The engine's layer for some options, over a store. */
 export const layerOf = (
   options: BoxOfficeOptions
-): Layer.Layer<BoxOfficeServices, TicketKeysInvalid, BoxOfficeStore> => {
+): Layer.Layer<BoxOfficeServices, TicketKeysInvalid | PoliciesInvalid, BoxOfficeStore> => {
   const keys = Object.entries(options.signingKeys)
   const tickets = Tickets.layer(keys.map(([id, secret]) => ({ id, secret: Redacted.make(secret) })))
   const policies = Layer.effect(
     Policies,
-    Schema.decodeUnknownEffect(Schema.toType(PolicySettings))({
-      ...defaultPolicies,
-      ...options.policies
-    }).pipe(Effect.orDie)
+    Effect.flatMap(checkPolicies(options.policies ?? {}), reportAdmission)
   )
   const lanes =
     options.lanes === undefined

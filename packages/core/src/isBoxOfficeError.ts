@@ -13,6 +13,7 @@ import type {
   StoreUnavailable
 } from "./Errors.ts"
 import type { PaymentNotFound } from "./payment/errors.ts"
+import type { PolicyFailed, RefundRefused } from "./policies/errors.ts"
 import type {
   QueueClosed,
   QueueNotFound,
@@ -42,6 +43,7 @@ export type BoxOfficeError =
   | Overloaded
   | PaymentNotFound
   | PerformanceNotFound
+  | PolicyFailed
   | QueueClosed
   | QueueNotFound
   | QueueTokenExpired
@@ -49,6 +51,7 @@ export type BoxOfficeError =
   | QueueTokenRequired
   | QueueTokenWaiting
   | QueueTokenWrongQueue
+  | RefundRefused
   | RequestInFlight
   | RequestInvalid
   | ReservationNotFound
@@ -68,6 +71,7 @@ const tags: { readonly [Tag in BoxOfficeError["_tag"]]: true } = {
   Overloaded: true,
   PaymentNotFound: true,
   PerformanceNotFound: true,
+  PolicyFailed: true,
   QueueClosed: true,
   QueueNotFound: true,
   QueueTokenExpired: true,
@@ -75,6 +79,7 @@ const tags: { readonly [Tag in BoxOfficeError["_tag"]]: true } = {
   QueueTokenRequired: true,
   QueueTokenWaiting: true,
   QueueTokenWrongQueue: true,
+  RefundRefused: true,
   RequestInFlight: true,
   RequestInvalid: true,
   ReservationNotFound: true,

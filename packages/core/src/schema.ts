@@ -24,6 +24,7 @@ export * from "./Money.ts"
 export { QueueSettings } from "./Policies.ts"
 export * from "./payment/errors.ts"
 export * from "./payment/model.ts"
+export { PolicyFailed, PolicyName, RefundRefused } from "./policies/errors.ts"
 export * from "./queue/errors.ts"
 export {
   JoinedQueue,

@@ -141,6 +141,8 @@ const describeRefusal = (error: HoldError): string => {
       return `in ${error.retryAfterSeconds} s`
     case "StoreUnavailable":
       return String(error.retryable)
+    case "PolicyFailed":
+      return error.policy
     case "RequestInvalid":
       return error.errors.map(({ path }) => path).join(", ")
     case "PerformanceNotFound":
