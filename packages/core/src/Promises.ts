@@ -86,15 +86,21 @@ export interface PromisedBoxOffice extends PromisedOperations, AsyncDisposable {
  * console.log(state, token.length)
  * ```
  */
-export const makeBoxOffice = (
+export const makeBoxOffice = async (
   store: Store,
   options: BoxOfficeOptions
-): Promise<PromisedBoxOffice> => promised(Layer.provideMerge(layerOf(options), store))
-
-/** @internal The engine of a layer, as promises. */
-export const promised = async (
-  layer: Layer.Layer<BoxOfficeServices | BoxOfficeStore, unknown>
 ): Promise<PromisedBoxOffice> => {
+  const { office } = await promised(Layer.provideMerge(layerOf(options), store))
+  return office
+}
+
+/** @internal The engine of a layer as promises, and everything else that the layer provides. */
+export const promised = async <R>(
+  layer: Layer.Layer<R | BoxOfficeServices | BoxOfficeStore, unknown>
+): Promise<{
+  readonly office: PromisedBoxOffice
+  readonly context: Context.Context<R | BoxOfficeServices | BoxOfficeStore>
+}> => {
   // Not a ManagedRuntime: its end would interrupt the callers of what is in flight.
   const scope = Scope.makeUnsafe()
   const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
@@ -141,7 +147,7 @@ export const promised = async (
     if (settled.ok) return settled.value
     throw settled.error
   }
-  return {
+  const office: PromisedBoxOffice = {
     ...throwing(results),
     results,
     sweep: (options) => run(Effect.provideContext(sweep, context), options),
@@ -150,6 +156,7 @@ export const promised = async (
     close,
     [Symbol.asyncDispose]: close
   }
+  return { office, context }
 }
 
 const engineClosed = new StoreUnavailable({ retryable: false, cause: "The engine is closed." })
