@@ -18,7 +18,8 @@ const named = (some: ReadonlyArray<CodeBlock>) =>
 describe("TypeScript", () => {
   // Below docs, where the workspace's packages resolve; and ignored by git.
   const directory = `${root}/docs/.boxoffice/blocks-${process.pid}`
-  const typescript = blocks.filter(({ language }) => language === "ts")
+  const isExcerpt = ({ info }: CodeBlock) => info.startsWith("from ")
+  const typescript = blocks.filter((block) => block.language === "ts" && !isExcerpt(block))
   const fileOf = (block: CodeBlock) => `${titleOf(block).replaceAll(/[^\w.-]+/g, "-")}.ts`
 
   // What the six lines on the first page take for granted.
@@ -62,6 +63,12 @@ describe("TypeScript", () => {
     )
     // What is wrong elsewhere is for `pnpm check` to say.
     expect(stdout.split("\n").filter((line) => line.startsWith("docs/"))).toEqual([])
+  })
+
+  // The file's own types and tests say whether it is right.
+  test.each(named(blocks.filter(isExcerpt)))("$title is in the file it is from", ({ block }) => {
+    const file = readFileSync(`${root}/docs/${block.info.slice("from ".length)}`, "utf8")
+    expect(file).toContain(block.text)
   })
 
   test.each(named(typescript.filter(({ info }) => info === "run")))(
