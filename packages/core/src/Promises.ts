@@ -2,14 +2,9 @@
 import { Cause, Context, Effect, Exit, Layer, Result, Scope, Stream } from "effect"
 import { BoxOffice, type BoxOfficeOptions, type BoxOfficeServices, layerOf } from "./BoxOffice.ts"
 import { StoreUnavailable } from "./Errors.ts"
-import {
-  type BoxOfficeResults,
-  type PromisedOperations,
-  type Runner,
-  resultsOf,
-  throwing
-} from "./promises/operations.ts"
+import { type Runner, resultsOf, throwing } from "./promises/operations.ts"
 import type { CallOptions, Outcome } from "./promises/outcome.ts"
+import type { BoxOfficeResults, PromisedOperations } from "./promises/styles.ts"
 import { BoxOfficeStore } from "./Store.ts"
 import { sweep } from "./Sweeper.ts"
 

@@ -2,37 +2,10 @@
 import { Effect, type Stream } from "effect"
 import type { BoxOffice } from "../BoxOffice.ts"
 import { isCatalogKey, type QueueId, type ReservationId } from "../Ids.ts"
-import type { CatalogResults, PromisedCatalog } from "./catalog.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
-import type { PaymentResults, PromisedPayments } from "./payments.ts"
-import type { PromisedQueue, QueueResults } from "./queue.ts"
-import type { PromisedReservations, ReservationResults } from "./reservations.ts"
-import type { PromisedWallet, WalletResults } from "./wallet.ts"
+import type { BoxOfficeResults, PromisedOperations } from "./styles.ts"
 
 type Services = BoxOffice["Service"]
-
-/** The operations that throw. */
-export interface PromisedOperations {
-  /** The waiting room. */
-  readonly queue: PromisedQueue
-  /** What is on sale. */
-  readonly catalog: PromisedCatalog
-  /** Holding seats. */
-  readonly reservations: PromisedReservations
-  /** Users' money. */
-  readonly wallet: PromisedWallet
-  /** Paying and refunding. */
-  readonly payments: PromisedPayments
-}
-
-/** The same operations, with their errors as values: a `switch` can exhaust them. */
-export interface BoxOfficeResults {
-  readonly queue: QueueResults
-  readonly catalog: CatalogResults
-  readonly reservations: ReservationResults
-  readonly wallet: WalletResults
-  readonly payments: PaymentResults
-}
 
 /** How an operation is run. */
 export interface Runner {
