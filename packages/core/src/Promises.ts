@@ -2,7 +2,7 @@
 import { Cause, Context, Effect, Exit, Layer, Result, Scope, Stream } from "effect"
 import { BoxOffice, type BoxOfficeOptions, type BoxOfficeServices, layerOf } from "./BoxOffice.ts"
 import { StoreUnavailable } from "./Errors.ts"
-import { type Runner, resultsOf, throwing } from "./promises/operations.ts"
+import { type Runner, resultsOf, throwing, valueOf } from "./promises/operations.ts"
 import type { CallOptions, Outcome } from "./promises/outcome.ts"
 import type { BoxOfficeResults, PromisedOperations } from "./promises/styles.ts"
 import { BoxOfficeStore } from "./Store.ts"
@@ -107,19 +107,22 @@ export const promised = async <R>(
     return closed
   }
 
-  const outcome = async <A, E>(
+  // Called for every operation, so it makes no more promises than it must.
+  const outcome = <A, E>(
     operation: Effect.Effect<A, E>,
-    { signal }: CallOptions = {}
+    options?: CallOptions
   ): Promise<Outcome<A, E>> => {
-    signal?.throwIfAborted()
+    const signal = options?.signal
+    if (signal?.aborted) return Promise.reject(signal.reason)
     // Every operation can say that the store is not there.
     const open = closed ? Effect.fail(engineClosed as E) : operation
-    const exit = await runExit(open, signal && { signal })
-    if (Exit.isSuccess(exit)) return { ok: true, value: exit.value }
-    const error = Cause.findError(exit.cause)
-    if (Result.isSuccess(error)) return { ok: false, error: error.success }
-    signal?.throwIfAborted()
-    throw Cause.squash(exit.cause)
+    return runExit(open, signal && { signal }).then((exit) => {
+      if (Exit.isSuccess(exit)) return { ok: true, value: exit.value }
+      const error = Cause.findError(exit.cause)
+      if (Result.isSuccess(error)) return { ok: false, error: error.success }
+      signal?.throwIfAborted()
+      throw Cause.squash(exit.cause)
+    })
   }
   const outcomes: Runner["outcomes"] = <A, E>(
     operation: Stream.Stream<A, E>,
@@ -137,16 +140,11 @@ export const promised = async <R>(
   }
 
   const results = resultsOf(Context.get(context, BoxOffice), { outcome, outcomes })
-  const run = async <A, E>(operation: Effect.Effect<A, E>, options?: CallOptions): Promise<A> => {
-    const settled = await outcome(operation, options)
-    if (settled.ok) return settled.value
-    throw settled.error
-  }
   const office: PromisedBoxOffice = {
     ...throwing(results),
     results,
-    sweep: (options) => run(Effect.provideContext(sweep, context), options),
-    ping: (options) => run(Context.get(context, BoxOfficeStore).ping, options),
+    sweep: (options) => valueOf(outcome(Effect.provideContext(sweep, context), options)),
+    ping: (options) => valueOf(outcome(Context.get(context, BoxOfficeStore).ping, options)),
     services: Layer.succeedContext(context),
     close,
     [Symbol.asyncDispose]: close

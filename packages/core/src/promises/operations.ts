@@ -111,11 +111,11 @@ export const throwing = (results: BoxOfficeResults): PromisedOperations => {
   }
 }
 
-const valueOf = async <A>(outcome: Promise<Outcome<A, unknown>>): Promise<A> => {
-  const settled = await outcome
-  if (settled.ok) return settled.value
-  throw settled.error
-}
+export const valueOf = <A>(outcome: Promise<Outcome<A, unknown>>): Promise<A> =>
+  outcome.then((settled) => {
+    if (settled.ok) return settled.value
+    throw settled.error
+  })
 
 async function* valuesOf<A>(outcomes: AsyncIterable<Outcome<A, unknown>>): AsyncGenerator<A> {
   for await (const outcome of outcomes) {
