@@ -17,13 +17,13 @@ import type { CallOptions, Outcome } from "./outcome.ts"
 
 /**
  * What is on sale, and which of it can still be booked. Its ids are yours: 1 to 64 letters, digits
- * and `_ . : -`. Every operation can reject with `store_unavailable`, and those that take an object
- * with `request_invalid`.
+ * and `_ . : -`. Every operation can reject with `store_unavailable`. The gate's `queue_token_*` are
+ * `queue_token_required`, `_invalid`, `_wrong_queue`, `_waiting` and `_expired`.
  */
 export interface PromisedCatalog {
   /**
    * Shows by id, `limit` (1 to 200, default 50) at a time, from behind the show `after`. Not
-   * gated, so that a client can find its queue.
+   * gated, so that a client can find its queue. Rejects with `request_invalid`.
    */
   readonly shows: (
     page: { readonly limit?: number | undefined; readonly after?: string | undefined },
@@ -37,7 +37,8 @@ export interface PromisedCatalog {
    * The dates of a show that have a bookable seat, in the local time of each performance. Gated;
    * may be as stale as the policies' `catalogFreshMs` about what other nodes have sold.
    *
-   * Rejects with the gate's `queue_token_*`, `show_not_found`, `overloaded`.
+   * Rejects with `request_invalid`, the gate's `queue_token_*` and `policy_failed`,
+   * `show_not_found`, `overloaded`.
    */
   readonly availableDates: (input: DatesInput, options?: CallOptions) => Promise<AvailableDates>
 
@@ -46,7 +47,8 @@ export interface PromisedCatalog {
    * become of it. Gated; as stale as {@link availableDates} may be. `version` grows with every
    * change.
    *
-   * Rejects with the gate's `queue_token_*`, `performance_not_found`, `overloaded`.
+   * Rejects with `request_invalid`, the gate's `queue_token_*` and `policy_failed`,
+   * `performance_not_found`, `overloaded`.
    *
    * @example
    * ```ts
@@ -69,10 +71,18 @@ export interface PromisedCatalog {
     options?: CallOptions
   ) => Promise<ReadonlyArray<PerformanceReading>>
 
-  /** Adds a show behind a queue that exists. Rejects with `already_exists`, `queue_not_found`. */
+  /**
+   * Adds a show behind a queue that exists.
+   *
+   * Rejects with `request_invalid`, `already_exists`, `queue_not_found`.
+   */
   readonly addShow: (show: ShowInput, options?: CallOptions) => Promise<Show>
 
-  /** Adds a performance to a show. Rejects with `already_exists`, `show_not_found`. */
+  /**
+   * Adds a performance to a show.
+   *
+   * Rejects with `request_invalid`, `already_exists`, `show_not_found`.
+   */
   readonly addPerformance: (
     performance: PerformanceInput,
     options?: CallOptions
@@ -82,7 +92,7 @@ export interface PromisedCatalog {
    * Adds seats, all or none, 1 to 100,000 at a time, with prices in one currency. They keep the
    * order they come in.
    *
-   * Rejects with `already_exists`, `performance_not_found`.
+   * Rejects with `request_invalid`, `already_exists`, `performance_not_found`.
    */
   readonly addSeats: (
     input: { readonly performanceId: string; readonly seats: ReadonlyArray<SeatInput> },

@@ -13,7 +13,7 @@ export interface PromisedPayments {
    * Confirms the user's hold, debits their wallet at the price it was held for and, by default,
    * completes their queue token: all of it, or none. Gated.
    *
-   * Rejects with the gate's `queue_token_*`, `reservation_not_found`, `reservation_not_payable`
+   * Rejects with the gate's `queue_token_*` and `policy_failed`, `reservation_not_found`, `reservation_not_payable`
    * (paid, released or cancelled before), `hold_expired`, `insufficient_balance` (with what is
    * there), `currency_mismatch`.
    *
@@ -42,10 +42,11 @@ export interface PromisedPayments {
   readonly pay: (input: PayInput, options?: CallOptions) => Promise<Payment>
 
   /**
-   * Cancels a paid reservation, frees its seats and gives the money back to the wallet. An
-   * operator's act: who may ask for it is yours to decide.
+   * Cancels a paid reservation, frees its seats and gives the money back to the wallet, or as much
+   * of it as your refund policy says. An operator's act: who may ask for it is yours to decide.
    *
-   * Rejects with `payment_not_found`, `reservation_not_payable` (refunded before).
+   * Rejects with `payment_not_found`, `reservation_not_payable` (refunded before),
+   * `refund_refused` and `policy_failed` (your refund policy).
    */
   readonly refund: (input: RefundInput, options?: CallOptions) => Promise<Refund>
 }

@@ -7,16 +7,14 @@ import type { QueueNotFound } from "../queue/errors.ts"
 import type { QueueMode, QueueTokenStatus, Queue as QueueView } from "../queue/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
-/**
- * The waiting room in front of the shows. Every operation can reject with `store_unavailable`, and
- * all but `get`, `configure` and `setMode`, which take no free text, with `request_invalid`.
- */
+/** The waiting room in front of the shows. Every operation can reject with `store_unavailable`. */
 export interface PromisedQueue {
   /**
    * Gives the user's place: the one they have, or a new one at the end of the line. Where there is
    * room they are admitted at once. `token` is what every gated operation asks for.
    *
-   * Rejects with `queue_not_found`, `queue_closed`, `idempotency_key_reused`, `overloaded`.
+   * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `idempotency_key_reused`,
+   * `overloaded`.
    *
    * @example
    * ```ts
@@ -34,14 +32,15 @@ export interface PromisedQueue {
    * Where the user stands. Asking also moves the line on, and keeps an admitted user's place.
    * `pollAfterSeconds` says when to ask again.
    *
-   * Rejects with `queue_token_required`, `queue_token_invalid`, `queue_token_wrong_queue`,
-   * `overloaded`.
+   * Rejects with `request_invalid`, `queue_token_required`, `queue_token_invalid`,
+   * `queue_token_wrong_queue`, `overloaded`.
    */
   readonly status: (input: PlaceInput, options?: CallOptions) => Promise<QueueTokenStatus>
 
   /**
    * The status now, and whenever it has changed; ends when the token has ended. Leaving the loop
-   * stops it. Throws what {@link status} rejects with, and the signal's `reason`.
+   * stops it. Throws the signal's `reason`, and as {@link status} rejects: `request_invalid`,
+   * `queue_token_required`, `queue_token_invalid`, `queue_token_wrong_queue`, `overloaded`.
    *
    * @example
    * ```ts
@@ -60,8 +59,8 @@ export interface PromisedQueue {
   /**
    * Gives the place up. Doing so again changes nothing.
    *
-   * Rejects with `queue_token_required`, `queue_token_invalid`, `queue_token_wrong_queue`,
-   * `overloaded`.
+   * Rejects with `request_invalid`, `queue_token_required`, `queue_token_invalid`,
+   * `queue_token_wrong_queue`, `overloaded`.
    */
   readonly leave: (input: PlaceInput, options?: CallOptions) => Promise<void>
 
@@ -69,7 +68,7 @@ export interface PromisedQueue {
    * Makes a queue, open and empty, with the policies' settings where none are given. Queue ids are
    * yours: 1 to 64 letters, digits and `_ . : -`.
    *
-   * Rejects with `already_exists`.
+   * Rejects with `request_invalid`, `already_exists`.
    */
   readonly create: (
     input: {
@@ -82,7 +81,11 @@ export interface PromisedQueue {
   /** A queue with its settings and counts. Rejects with `queue_not_found`. */
   readonly get: (queueId: string, options?: CallOptions) => Promise<QueueView>
 
-  /** Queues by id, `limit` (1 to 200, default 50) at a time, from behind the queue `after`. */
+  /**
+   * Queues by id, `limit` (1 to 200, default 50) at a time, from behind the queue `after`.
+   *
+   * Rejects with `request_invalid`.
+   */
   readonly list: (
     page: { readonly limit?: number | undefined; readonly after?: string | undefined },
     options?: CallOptions
@@ -91,7 +94,7 @@ export interface PromisedQueue {
   /**
    * Changes the settings that are named, effective from the next admission on.
    *
-   * Rejects with `queue_not_found`, `request_invalid`.
+   * Rejects with `request_invalid`, `queue_not_found`.
    */
   readonly configure: (
     queueId: string,

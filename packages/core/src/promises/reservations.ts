@@ -13,16 +13,17 @@ import type { CallOptions, Outcome } from "./outcome.ts"
 
 /**
  * Holding seats for a while, and letting them go. Every operation can reject with
- * `store_unavailable`, and those that take an object with `request_invalid`.
+ * `store_unavailable`.
  */
 export interface PromisedReservations {
   /**
    * Holds all of the seats, or none of them, until `holdExpiresAt`. At that instant they are free
    * again by themselves. Gated.
    *
-   * Rejects, in this order of precedence, with the gate's `queue_token_*`,
+   * Rejects, in this order of precedence, with `request_invalid`, the gate's `queue_token_*`,
    * `performance_not_found`, `seat_not_found`, `seat_unavailable` (with the reason for each seat),
-   * `limit_exceeded`; and with `idempotency_key_reused`, `overloaded`.
+   * `limit_exceeded`; and with `idempotency_key_reused`, `overloaded` and, where a function of yours
+   * is faulty, `policy_failed`.
    *
    * @example
    * ```ts
@@ -43,20 +44,29 @@ export interface PromisedReservations {
   /**
    * Lets a hold go; its seats are free at once. Doing so again changes nothing.
    *
-   * Rejects with `reservation_not_found`, `reservation_not_payable` (it is paid), `overloaded`.
+   * Rejects with `request_invalid`, `reservation_not_found`, `reservation_not_payable` (it is
+   * paid), `overloaded`.
    */
   readonly release: (
     input: { readonly userId: string; readonly reservationId: string },
     options?: CallOptions
   ) => Promise<void>
 
-  /** The user's reservation. Rejects with `reservation_not_found`, for another user's too. */
+  /**
+   * The user's reservation.
+   *
+   * Rejects with `request_invalid`, and `reservation_not_found`, for another user's too.
+   */
   readonly get: (
     input: { readonly userId: string; readonly reservationId: string },
     options?: CallOptions
   ) => Promise<Reservation>
 
-  /** The user's reservations, newest first, `limit` (1 to 200, default 50) at a time. */
+  /**
+   * The user's reservations, newest first, `limit` (1 to 200, default 50) at a time.
+   *
+   * Rejects with `request_invalid`.
+   */
   readonly list: (
     input: {
       readonly userId: string

@@ -15,7 +15,8 @@ export interface PromisedWallet {
    * `idempotencyKey`: then a repeated charge moves the money once.
    *
    * Rejects with the gate's `queue_token_*`, `limit_exceeded` (the wallet's ceiling),
-   * `currency_mismatch`, `idempotency_key_reused`, `overloaded`.
+   * `currency_mismatch`, `idempotency_key_reused`, `overloaded` and, where a function of yours is
+   * faulty, `policy_failed`.
    *
    * @example
    * ```ts
@@ -34,7 +35,7 @@ export interface PromisedWallet {
   /**
    * What is in the user's wallet; 0 where they never charged. Gated.
    *
-   * Rejects with the gate's `queue_token_*`, `overloaded`.
+   * Rejects with the gate's `queue_token_*` and `policy_failed`, `overloaded`.
    */
   readonly balance: (caller: Caller, options?: CallOptions) => Promise<Balance>
 

@@ -15,7 +15,7 @@ export class Failures extends Context.Service<
      * The next commit fails and nothing is done: `StoreUnavailable`, by default one that says that
      * trying again may help, as where the connection was lost before the commit.
      */
-    readonly failNextCommit: (options?: { readonly retryable?: boolean }) => void
+    readonly failNextCommit: (options?: { readonly retryable?: boolean | undefined }) => void
     /**
      * The next commit happens, but nobody hears of it: `StoreUnavailable`, retryable, as where the
      * connection was lost while waiting for the answer. With the same idempotency key, trying again
@@ -26,12 +26,14 @@ export class Failures extends Context.Service<
      * The next batch of commands is refused and nothing is done: `Overloaded`, with
      * `retryAfterSeconds` (1 by default), as where too many wait.
      */
-    readonly refuseNextCommand: (options?: { readonly retryAfterSeconds?: number }) => void
+    readonly refuseNextCommand: (options?: {
+      readonly retryAfterSeconds?: number | undefined
+    }) => void
     /**
      * Nothing reaches the store, neither commands nor reads: `StoreUnavailable`, retryable. For a
      * while by the clock of the test, or until {@link bringStoreBack}.
      */
-    readonly takeStoreAway: (options?: { readonly for?: Interval }) => void
+    readonly takeStoreAway: (options?: { readonly for?: Interval | undefined }) => void
     readonly bringStoreBack: () => void
     /** From now on each commit takes this long, by the clock of the test. */
     readonly slowCommits: (each: Interval) => void

@@ -11,8 +11,8 @@ import type { Charge } from "../wallet/model.ts"
 
 export interface QueueToArrange {
   /** Default `main`. */
-  readonly queueId?: string
-  readonly settings?: Partial<QueueSettings>
+  readonly queueId?: string | undefined
+  readonly settings?: Partial<QueueSettings> | undefined
 }
 
 /** Default: the show `gala`, on sale at once, behind the queue that was arranged last. */
@@ -20,17 +20,17 @@ export interface ShowToArrange extends Partial<ShowInput> {}
 
 export interface PerformanceToArrange {
   /** Default: the show with `-1` behind it, and so on. */
-  readonly performanceId?: string
+  readonly performanceId?: string | undefined
   /** Default: the show that was arranged last. */
-  readonly showId?: string
+  readonly showId?: string | undefined
   /** Default: in 30 days. */
-  readonly startsAt?: Date
+  readonly startsAt?: Date | undefined
   /** Default `UTC`. */
-  readonly timeZone?: string
+  readonly timeZone?: string | undefined
   /** How many, called `A1` and so on; or their ids; or all about them. Default 10. */
-  readonly seats?: number | ReadonlyArray<string | SeatInput>
+  readonly seats?: number | ReadonlyArray<string | SeatInput> | undefined
   /** Of each seat that is not given with a price. Default 110,000 KRW. */
-  readonly price?: Money
+  readonly price?: Money | undefined
 }
 
 export interface ArrangedPerformance {
@@ -41,11 +41,11 @@ export interface ArrangedPerformance {
 
 export interface HoldToArrange {
   /** Default `ada`. */
-  readonly userId?: string
+  readonly userId?: string | undefined
   /** Default: the performance that was arranged last. */
-  readonly performanceId?: string
+  readonly performanceId?: string | undefined
   /** Default `["A1"]`. */
-  readonly seatIds?: ReadonlyArray<string>
+  readonly seatIds?: ReadonlyArray<string> | undefined
 }
 
 /** A user who has been let in: what every gated operation asks for. */
