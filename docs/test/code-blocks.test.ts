@@ -5,7 +5,7 @@ import * as schemas from "@boxoffice/core/schema"
 import { Schema } from "effect"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { runProgram } from "../../test-support/runProgram.ts"
-import { type CodeBlock, codeBlocks, pages, root } from "./markdown.ts"
+import { type CodeBlock, codeBlocks, docExamples, pages, root } from "./markdown.ts"
 
 const schemaOf = (name: string) =>
   Object.entries(schemas).find(([key]) => key === name)![1] as Schema.Codec<unknown, unknown>
@@ -18,14 +18,17 @@ const named = (some: ReadonlyArray<CodeBlock>) =>
 describe("TypeScript", () => {
   // Below docs, where the workspace's packages resolve; and ignored by git.
   const directory = `${root}/docs/.boxoffice/blocks-${process.pid}`
-  const typescript = blocks.filter(({ language }) => language === "ts")
+  const isExcerpt = ({ info }: CodeBlock) => info.startsWith("from ")
+  const typescript = [
+    ...blocks.filter((block) => block.language === "ts" && !isExcerpt(block)),
+    ...docExamples
+  ]
   const fileOf = (block: CodeBlock) => `${titleOf(block).replaceAll(/[^\w.-]+/g, "-")}.ts`
 
   // What the six lines on the first page take for granted.
   const prelude = [
-    'import { type BoxOfficeStore, makeBoxOffice } from "@boxoffice/core"',
-    'import type { Layer } from "effect"',
-    "declare const store: Layer.Layer<BoxOfficeStore>",
+    'import { makeBoxOffice, type Store } from "@boxoffice/core"',
+    "declare const store: Store",
     "declare const signingKeys: Readonly<Record<string, string>>",
     "declare const queueId: string, userId: string, performanceId: string",
     "declare const seatIds: ReadonlyArray<string>"
@@ -62,6 +65,12 @@ describe("TypeScript", () => {
     )
     // What is wrong elsewhere is for `pnpm check` to say.
     expect(stdout.split("\n").filter((line) => line.startsWith("docs/"))).toEqual([])
+  })
+
+  // The file's own types and tests say whether it is right.
+  test.each(named(blocks.filter(isExcerpt)))("$title is in the file it is from", ({ block }) => {
+    const file = readFileSync(`${root}/docs/${block.info.slice("from ".length)}`, "utf8")
+    expect(file).toContain(block.text)
   })
 
   test.each(named(typescript.filter(({ info }) => info === "run")))(

@@ -35,6 +35,23 @@ export const codeBlocks = (page: string): ReadonlyArray<CodeBlock> => {
   }))
 }
 
+/** The examples in the doc comments of the packages, as blocks of the file that they are in. */
+export const docExamples: ReadonlyArray<CodeBlock> = globSync("packages/*/src/**/*.ts", {
+  cwd: root
+})
+  .sort()
+  .flatMap((page) => {
+    const source = readPage(page)
+    const example = /^( *\* )@example\n\1```ts\n([\s\S]*?)^\1```$/gm
+    return Array.from(source.matchAll(example), (match) => ({
+      page,
+      line: source.slice(0, match.index).split("\n").length + 2,
+      language: "ts",
+      info: "",
+      text: match[2]!.replaceAll(/^ *\* ?/gm, "")
+    }))
+  })
+
 /** The cells of a table's rows, the head left out, of the first table behind a heading. */
 export const tableBehind = (
   page: string,

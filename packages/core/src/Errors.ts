@@ -1,8 +1,9 @@
 /** What any operation can fail with, whatever it is about. */
 import { Schema } from "effect"
+import { TaggedError } from "./TaggedError.ts"
 
 /** The input does not fit. Every problem is listed; nothing was done. */
-export class RequestInvalid extends Schema.TaggedError<RequestInvalid>()("RequestInvalid", {
+export class RequestInvalid extends TaggedError<RequestInvalid>()("RequestInvalid", {
   errors: Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String }))
 }) {
   readonly code = "request_invalid"
@@ -14,7 +15,7 @@ export class RequestInvalid extends Schema.TaggedError<RequestInvalid>()("Reques
 }
 
 /** The same idempotency key was used before for a different request. Nothing was done. */
-export class IdempotencyConflict extends Schema.TaggedError<IdempotencyConflict>()(
+export class IdempotencyConflict extends TaggedError<IdempotencyConflict>()(
   "IdempotencyConflict",
   {}
 ) {
@@ -25,7 +26,7 @@ export class IdempotencyConflict extends Schema.TaggedError<IdempotencyConflict>
 }
 
 /** The same idempotency key is being worked on elsewhere. Remedy: try again in a moment. */
-export class RequestInFlight extends Schema.TaggedError<RequestInFlight>()("RequestInFlight", {}) {
+export class RequestInFlight extends TaggedError<RequestInFlight>()("RequestInFlight", {}) {
   readonly code = "request_in_flight"
   override get message() {
     return "A request with this idempotency key is being worked on: try again in a moment."
@@ -33,7 +34,7 @@ export class RequestInFlight extends Schema.TaggedError<RequestInFlight>()("Requ
 }
 
 /** Too much waits already, so this was not taken. Nothing was done. Remedy: try again later. */
-export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
+export class Overloaded extends TaggedError<Overloaded>()("Overloaded", {
   retryAfterSeconds: Schema.Int
 }) {
   readonly code = "overloaded"
@@ -46,7 +47,7 @@ export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
  * The store cannot be reached, or did not answer as it should. With `retryable`, trying again with
  * the same idempotency key may help, and is safe: a commit whose answer was lost is found again.
  */
-export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("StoreUnavailable", {
+export class StoreUnavailable extends TaggedError<StoreUnavailable>()("StoreUnavailable", {
   retryable: Schema.Boolean,
   cause: Schema.Defect()
 }) {

@@ -5,6 +5,8 @@ import type { Overloaded, StoreUnavailable } from "./Errors.ts"
 import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "./Ids.ts"
 import { LaneSettings } from "./Lanes.ts"
 import { type GatedOperation, Policies } from "./Policies.ts"
+import { askGate } from "./policies/ask.ts"
+import type { PolicyFailed } from "./policies/errors.ts"
 import type { QueueTokenInvalid, QueueTokenRequired } from "./queue/errors.ts"
 import { decideGate, decidePresence, type GateError } from "./queue/gate.ts"
 import { makeSeenTokens } from "./queue/seen.ts"
@@ -22,7 +24,7 @@ export interface Caller {
   readonly queueToken?: string | undefined
 }
 
-export type GateRefusal = QueueTokenRequired | QueueTokenInvalid | GateError
+export type GateRefusal = QueueTokenRequired | QueueTokenInvalid | GateError | PolicyFailed
 
 /** @internal What the services use to ask for a token. */
 export class Gate extends Context.Service<
@@ -31,8 +33,9 @@ export class Gate extends Context.Service<
     /** The verified ticket, or `undefined` where this operation is not gated. No I/O. */
     readonly ticket: (
       operation: GatedOperation,
-      caller: { readonly userId: UserId; readonly queueToken?: string | undefined }
-    ) => Effect.Effect<Ticket | undefined, QueueTokenRequired | QueueTokenInvalid>
+      caller: { readonly userId: UserId; readonly queueToken?: string | undefined },
+      about?: { readonly showId?: string; readonly performanceId?: string }
+    ) => Effect.Effect<Ticket | undefined, QueueTokenRequired | QueueTokenInvalid | PolicyFailed>
     /**
      * For an operation that only reads: at most one look-up, shared with those who ask at the same
      * time, and a write where the session moves on. None while the policies call the last fresh.
@@ -52,7 +55,6 @@ export class Gate extends Context.Service<
       const store = yield* BoxOfficeStore
       const tickets = yield* Tickets
       const { gate, gateFreshMs } = yield* Policies
-      const gated = new Set(gate)
       const settings = yield* LaneSettings
       const seen = yield* makeSeenTokens(gateFreshMs)
       const looks = yield* makeCommandLanes({ ...settings, keyOf: aboutOf, run: store.gates })
@@ -66,17 +68,21 @@ export class Gate extends Context.Service<
         }
       })
 
-      const ticket: Gate["Service"]["ticket"] = (operation, { userId, queueToken }) =>
-        gated.has(operation)
+      const ticket: Gate["Service"]["ticket"] = (operation, { userId, queueToken }, about) => {
+        const { showId, performanceId } = about ?? {}
+        const gated = askGate(gate, { operation, userId, showId, performanceId })
+        if (Result.isFailure(gated)) return Effect.fail(gated.failure)
+        return gated.success
           ? Effect.fromResult(tickets.verify(queueToken, userId))
           : Effect.succeed(undefined)
+      }
 
       const passToRead: Gate["Service"]["passToRead"] = Effect.fnUntraced(function* (
         operation,
         caller,
         about
       ) {
-        const shown = yield* ticket(operation, caller)
+        const shown = yield* ticket(operation, caller, about)
         if (shown === undefined) return
         const question: GateQuestion = { tokenId: shown.tokenId, ...about }
         const known = yield* seen.get(question)

@@ -9,6 +9,7 @@ import { PerformanceNotFound, SeatNotFound } from "./catalog/errors.ts"
 import { IdempotencyConflict } from "./Errors.ts"
 import type { CommandId, UserId } from "./Ids.ts"
 import { PaymentNotFound } from "./payment/errors.ts"
+import { RefundRefused } from "./policies/errors.ts"
 import type { Rows } from "./Rows.ts"
 import {
   HoldExpired,
@@ -110,7 +111,8 @@ const recordable = {
   InsufficientBalance,
   LimitExceeded,
   CurrencyMismatch,
-  PaymentNotFound
+  PaymentNotFound,
+  RefundRefused
 }
 
 const isRecordable = (error: unknown): boolean =>

@@ -7,12 +7,10 @@ import { isUuid, type ReservationId, type TransferId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name } from "./Input.ts"
 import { LaneSettings, makeLanes } from "./Lanes.ts"
 import { Policies } from "./Policies.ts"
-import { decidePay, decideRefund, type PayRefusal } from "./payment/decide.ts"
-import type { PaymentNotFound } from "./payment/errors.ts"
+import { decidePay, decideRefund, type PayRefusal, type RefundRefusal } from "./payment/decide.ts"
 import type { Payment, Refund } from "./payment/model.ts"
 import type { GateError } from "./queue/gate.ts"
 import type { Rows } from "./Rows.ts"
-import type { ReservationNotPayable } from "./reservation/errors.ts"
 import { span } from "./Span.ts"
 import { BoxOfficeStore } from "./Store.ts"
 
@@ -26,7 +24,7 @@ export interface RefundInput extends CommandOptions {
 
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
 export type PayError = GateRefusal | PayRefusal | IdempotencyConflict | Faults
-export type RefundError = PaymentNotFound | ReservationNotPayable | IdempotencyConflict | Faults
+export type RefundError = RefundRefusal | IdempotencyConflict | Faults
 
 export class Payments extends Context.Service<
   Payments,
@@ -108,27 +106,21 @@ export class Payments extends Context.Service<
             names.nameReservation(payment.reservationId)
           },
           decide: (rows) =>
-            settle(
-              rows,
-              command,
-              (): Result.Result<Refund, PaymentNotFound | ReservationNotPayable> => {
-                const refunded = decideRefund(rows, {
-                  refundId: command.commandId as string as TransferId,
-                  paymentId: paymentId as TransferId
-                })
-                return Result.map(refunded, (event): Refund => {
-                  rows.evolve(event)
-                  return {
-                    refundId: event.refundId,
-                    paymentId: event.paymentId,
-                    reservationId: event.reservationId,
-                    amount: event.amount,
-                    balance: balanceOf(rows, event.userId),
-                    refundedAt: new Date(event.at)
-                  }
-                })
-              }
-            )
+            settle(rows, command, (): Result.Result<Refund, RefundRefusal> => {
+              const refundId = command.commandId as string as TransferId
+              const asked = { refundId, paymentId: paymentId as TransferId }
+              return Result.map(decideRefund(rows, asked, policies), (event): Refund => {
+                rows.evolve(event)
+                return {
+                  refundId: event.refundId,
+                  paymentId: event.paymentId,
+                  reservationId: event.reservationId,
+                  amount: event.amount,
+                  balance: balanceOf(rows, event.userId),
+                  refundedAt: new Date(event.at)
+                }
+              })
+            })
         })
         return yield* answer(settled, input)
       })

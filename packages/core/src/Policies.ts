@@ -1,6 +1,7 @@
 /** What a host may decide about the engine's behaviour, with its defaults. */
 import { Context, Schema } from "effect"
 import { Currency } from "./Money.ts"
+import type { PolicyRules } from "./policies/rules.ts"
 
 /** The six operations a queue token can be asked for. */
 export const GatedOperation = Schema.Literals([
@@ -30,7 +31,10 @@ export const QueueSettings = Schema.Struct({
 }).annotate({ identifier: "QueueSettings" })
 export interface QueueSettings extends Schema.Schema.Type<typeof QueueSettings> {}
 
-/** Everything a host may decide. See {@link defaultPolicies}. */
+/**
+ * What a host may decide by values alone, as a configuration file has it. See
+ * {@link defaultPolicies}, and `PolicyRules` for what can be a function.
+ */
 export const PolicySettings = Schema.Struct({
   /** How long a hold lasts, in seconds. */
   holdSeconds: positive,
@@ -78,6 +82,6 @@ export const defaultPolicies: PolicySettings = {
 }
 
 /** The policies in force. Replace them with a layer, or with the options of `layerOf`. */
-export const Policies = Context.Reference<PolicySettings>("@boxoffice/core/Policies", {
+export const Policies = Context.Reference<PolicyRules>("@boxoffice/core/Policies", {
   defaultValue: () => defaultPolicies
 })

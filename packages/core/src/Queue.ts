@@ -15,6 +15,7 @@ import { isCatalogKey, QueueId, type TokenId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { LaneSettings } from "./Lanes.ts"
 import { Policies, QueueSettings } from "./Policies.ts"
+import type { PolicyRules } from "./policies/rules.ts"
 import {
   decideAdmissions,
   decideExpiries,
@@ -115,7 +116,7 @@ export class Queue extends Context.Service<
       const lanes = yield* makeCommandLanes<QueueCommand, unknown>({
         ...(yield* LaneSettings),
         keyOf: (command) => command.queueId,
-        run: (batch) => runQueueBatch(store, batch)
+        run: (batch) => runQueueBatch(store, policies, batch)
       })
       const submit = <A>(command: QueueCommand<A>) =>
         lanes.submit(command) as Effect.Effect<A, Overloaded | StoreUnavailable>
@@ -297,6 +298,7 @@ interface QueueCommand<A = unknown> {
 /** Decides the commands in order, then lets in whoever is next, then answers. */
 const runQueueBatch = (
   store: BoxOfficeStore["Service"],
+  policies: PolicyRules,
   batch: ReadonlyArray<QueueCommand>
 ): Effect.Effect<ReadonlyArray<unknown>, StoreUnavailable> => {
   const names = new RowNames()
@@ -313,7 +315,7 @@ const runQueueBatch = (
     const decided = batch.map((command) => command.decide(rows))
     const present = new Set(decided.flatMap(({ present }) => (present ? [present] : [])))
     for (const queueId of queueIds) {
-      for (const event of decideAdmissions(rows, queueId, present)) rows.evolve(event)
+      for (const event of decideAdmissions(rows, queueId, present, policies)) rows.evolve(event)
     }
     for (const tokenId of present) {
       const token = rows.tokens.get(tokenId)

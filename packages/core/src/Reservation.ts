@@ -78,7 +78,7 @@ export class Reservations extends Context.Service<
       const hold = Effect.fnUntraced(function* (input: HoldInput) {
         const { userId, queueToken, performanceId, seatIds, idempotencyKey } =
           yield* checkHold(input)
-        const ticket = yield* gate.ticket("hold", { userId, queueToken })
+        const ticket = yield* gate.ticket("hold", { userId, queueToken }, { performanceId })
         const command = identify("hold", userId, idempotencyKey, [
           performanceId,
           ...seatIds.toSorted()

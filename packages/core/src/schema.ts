@@ -20,10 +20,12 @@ export {
 export * from "./Errors.ts"
 export * from "./Ids.ts"
 export { IdempotencyKey, Name, PageLimit, toRequestInvalid } from "./Input.ts"
+export { type BoxOfficeError, isBoxOfficeError } from "./isBoxOfficeError.ts"
 export * from "./Money.ts"
 export { QueueSettings } from "./Policies.ts"
 export * from "./payment/errors.ts"
 export * from "./payment/model.ts"
+export { PolicyFailed, PolicyName, RefundRefused } from "./policies/errors.ts"
 export * from "./queue/errors.ts"
 export {
   JoinedQueue,

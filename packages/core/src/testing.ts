@@ -4,6 +4,16 @@ export { decideAdmissions, decideExpiries, decideJoin, decideLeave } from "./que
 export { decideGate, decidePresence } from "./queue/gate.ts"
 export { decideExpiry, decideHold, decideRelease } from "./reservation/decide.ts"
 export {
+  type AdmittedUser,
+  type Arrange,
+  type ArrangedPerformance,
+  arranging,
+  type HoldToArrange,
+  type PerformanceToArrange,
+  type QueueToArrange,
+  type ShowToArrange
+} from "./testing/arrange.ts"
+export {
   performanceRow,
   queueRow,
   type RowFields,
@@ -23,6 +33,7 @@ export {
   conformanceTests
 } from "./testing/conformance.ts"
 export { exampleEvents } from "./testing/exampleEvents.ts"
+export { Failures, layerFailures } from "./testing/Failures.ts"
 export { layerMemory } from "./testing/MemoryStore.ts"
 export {
   type Decision,
@@ -31,4 +42,10 @@ export {
   given,
   type Outcome
 } from "./testing/scenario.ts"
+export {
+  type MovableClock,
+  makeTestOffice,
+  type TestOffice,
+  type TestOfficeOptions
+} from "./testing/TestOffice.ts"
 export { decideCharge } from "./wallet/decide.ts"

@@ -52,8 +52,14 @@ const adminOf = ({ adminToken }: ClientOptions) =>
  *
  * @example
  * ```ts
- * const client = yield* makeClient({ baseUrl: "http://localhost:3000", userId: "ada" })
- * const { token } = yield* client.queue.join({ params: { queueId: "main" }, headers: {} })
+ * import { makeClient } from "@boxoffice/http-server/client"
+ * import { Effect } from "effect"
+ *
+ * const join = Effect.gen(function* () {
+ *   const client = yield* makeClient({ baseUrl: "http://localhost:3000", userId: "ada" })
+ *   const { token } = yield* client.queue.join({ params: { queueId: "main" }, headers: {} })
+ *   return token
+ * })
  * ```
  */
 export const makeClient = (options: ClientOptions) =>
@@ -93,6 +99,8 @@ export interface BoxOfficeClient extends AsyncDisposable {
  *
  * @example
  * ```ts
+ * import { connect } from "@boxoffice/http-server/client"
+ *
  * await using tickets = connect({ baseUrl: "http://localhost:3000", userId: "ada" })
  * await tickets.join("main")
  * const { reservationId, amount } = await tickets.hold({ performanceId: "gala-1", seatIds: ["A-1-12"] })

@@ -105,8 +105,8 @@ export const layerExchange: Layer.Layer<never, never, HttpRouter.HttpRouter | Ex
                 if (Cause.hasInterruptsOnly(cause))
                   return Effect.failCause(cause as Cause.Cause<never>)
                 const error = knownErrorOf(cause, request, settings.methodsOf)
-                if (error === undefined || error._tag === "StoreUnavailable") {
-                  return Effect.logError(error ? "store unavailable" : "defect", cause).pipe(
+                if (error === undefined || Object.hasOwn(logged, error._tag)) {
+                  return Effect.logError(error ? logged[error._tag] : "defect", cause).pipe(
                     Effect.annotateLogs({ requestId, route: exchange.route }),
                     Effect.map(() => fail(error ?? new InternalError()))
                   )
@@ -119,6 +119,12 @@ export const layerExchange: Layer.Layer<never, never, HttpRouter.HttpRouter | Ex
       )
     })
   )
+
+/** What an operator has to look into, and how it is called in the log. */
+const logged: Readonly<Record<string, string>> = {
+  StoreUnavailable: "store unavailable",
+  PolicyFailed: "policy failed"
+}
 
 const knownErrorOf = (
   cause: Cause.Cause<unknown>,

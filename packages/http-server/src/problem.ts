@@ -13,6 +13,8 @@ import {
   Overloaded,
   PaymentNotFound,
   PerformanceNotFound,
+  PolicyFailed,
+  PolicyName,
   QueueClosed,
   QueueNotFound,
   QueueTokenExpired,
@@ -20,6 +22,7 @@ import {
   QueueTokenRequired,
   QueueTokenWaiting,
   QueueTokenWrongQueue,
+  RefundRefused,
   RequestInFlight,
   RequestInvalid,
   ReservationNotFound,
@@ -276,6 +279,12 @@ export const problems = {
       read: ({ reservationStatus }) => ({ status: reservationStatus })
     }
   }),
+  RefundRefused: problem(RefundRefused, {
+    code: "refund_refused",
+    status: 409,
+    title: "Refund refused",
+    remedy: "Nothing was done. `reason` is the host's own, and is for people."
+  }),
   RequestInFlight: problem(RequestInFlight, {
     code: "request_in_flight",
     status: 409,
@@ -349,6 +358,18 @@ export const problems = {
     remedy: "Another node answers.",
     retryAfter: () => 1
   }),
+  PolicyFailed: problem(PolicyFailed, {
+    code: "policy_failed",
+    status: 500,
+    title: "Policy failed",
+    remedy: "Nothing was done. Tell the operator the requestId.",
+    // What the policy gave, or threw, is for the log alone.
+    fields: {
+      schema: { policy: PolicyName },
+      show: ({ policy }) => ({ policy }),
+      read: ({ policy }) => ({ policy, reason: "failed", cause: "see the server's log" })
+    }
+  }),
   InternalError: problem(InternalError, {
     code: "internal_error",
     status: 500,
@@ -396,8 +417,11 @@ export const toProblem = (
       type: context.documentation + row.code,
       title: row.title,
       status: row.status,
-      // What the store said is for the log alone.
-      detail: error._tag === "StoreUnavailable" ? row.remedy : error.message,
+      // What the store said, or a policy did, is for the log alone.
+      detail:
+        error._tag === "StoreUnavailable" || error._tag === "PolicyFailed"
+          ? row.remedy
+          : error.message,
       code: row.code,
       requestId: context.requestId,
       ...row.encodeFields(error)

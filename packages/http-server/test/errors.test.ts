@@ -345,6 +345,39 @@ describe("what cannot be had", () => {
   })
 })
 
+describe("when the host's own policies", () => {
+  const secret = "the host's own business"
+
+  test("refuse a refund, their reason is told", async () => {
+    await using server = await startServer({ policies: { refund: () => ({ refused: "Never." }) } })
+    await openHouse(server.talk)
+    const user = await enter(server.talk, "ada")
+    const { reservationId } = (await user.hold(["A-1"])).body
+    await user.charge(100, "c")
+    const { paymentId } = (await user.pay(reservationId, "p")).body
+    const path = `/v1/admin/payments/${paymentId}/refund`
+    const answer = await server.talk("POST", path, { admin: true })
+    expect(problem(answer)).toEqual({ status: 409, code: "refund_refused", reason: "Never." })
+    expect((await user.get(`/v1/reservations/${reservationId}`)).body.status).toBe("confirmed")
+  })
+
+  test("are faulty, it is told which one, and not how", async () => {
+    const price = () => {
+      throw new Error(secret)
+    }
+    await using server = await startServer({ policies: { price } })
+    await openHouse(server.talk)
+    const answer = await (await enter(server.talk, "ada")).hold(["A-1"])
+    expect(problem(answer)).toEqual({ status: 500, code: "policy_failed", policy: "price" })
+    expect(JSON.stringify(answer.body)).not.toContain(secret)
+    const [log] = server.logs
+    expect(log).toEqual({
+      text: expect.stringContaining(secret),
+      requestId: answer.body.requestId
+    })
+  })
+})
+
 describe("when the server cannot", () => {
   const faulty = (fault: Effect.Effect<never, StoreUnavailable>) =>
     Layer.effect(

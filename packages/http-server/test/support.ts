@@ -6,7 +6,7 @@ import {
   type LaneOptions,
   LaneSettings,
   Policies,
-  type PolicySettings,
+  type PolicyRules,
   Tickets
 } from "@boxoffice/core"
 import { layerMemory } from "@boxoffice/core/testing"
@@ -69,7 +69,7 @@ export const talkTo =
 
 export interface TestServerOptions {
   readonly store?: Layer.Layer<BoxOfficeStore, unknown>
-  readonly policies?: Partial<PolicySettings>
+  readonly policies?: Partial<PolicyRules>
   readonly lanes?: Partial<LaneOptions>
   readonly routes?: Partial<RoutesOptions & ListenOptions>
 }

@@ -1,8 +1,9 @@
 /** What looking something up in the catalogue, or adding to it, can refuse. */
 import { Schema } from "effect"
+import { TaggedError } from "../TaggedError.ts"
 
 /** No such show. */
-export class ShowNotFound extends Schema.TaggedError<ShowNotFound>()("ShowNotFound", {}) {
+export class ShowNotFound extends TaggedError<ShowNotFound>()("ShowNotFound", {}) {
   readonly code = "show_not_found"
   override get message() {
     return "There is no such show."
@@ -10,7 +11,7 @@ export class ShowNotFound extends Schema.TaggedError<ShowNotFound>()("ShowNotFou
 }
 
 /** No such performance. */
-export class PerformanceNotFound extends Schema.TaggedError<PerformanceNotFound>()(
+export class PerformanceNotFound extends TaggedError<PerformanceNotFound>()(
   "PerformanceNotFound",
   {}
 ) {
@@ -21,7 +22,7 @@ export class PerformanceNotFound extends Schema.TaggedError<PerformanceNotFound>
 }
 
 /** One or more seats that this performance does not have. */
-export class SeatNotFound extends Schema.TaggedError<SeatNotFound>()("SeatNotFound", {
+export class SeatNotFound extends TaggedError<SeatNotFound>()("SeatNotFound", {
   seatIds: Schema.Array(Schema.String)
 }) {
   readonly code = "seat_not_found"
@@ -31,7 +32,7 @@ export class SeatNotFound extends Schema.TaggedError<SeatNotFound>()("SeatNotFou
 }
 
 /** Something with this id is in the catalogue already, and differs. */
-export class AlreadyExists extends Schema.TaggedError<AlreadyExists>()("AlreadyExists", {
+export class AlreadyExists extends TaggedError<AlreadyExists>()("AlreadyExists", {
   kind: Schema.Literals(["queue", "show", "performance", "seat"])
 }) {
   readonly code = "already_exists"

@@ -2,8 +2,11 @@
 import { Result } from "effect"
 import type { PaymentRefunded, ReservationPaid } from "../Events.ts"
 import type { ReservationId, TransferId, UserId } from "../Ids.ts"
+import { askRefund } from "../policies/ask.ts"
+import { type PolicyFailed, RefundRefused } from "../policies/errors.ts"
+import type { PolicyRules } from "../policies/rules.ts"
 import type { Rows } from "../Rows.ts"
-import { ownSeats } from "../reservation/decide.ts"
+import { copySeat, ownSeats } from "../reservation/decide.ts"
 import { HoldExpired, ReservationNotFound, ReservationNotPayable } from "../reservation/errors.ts"
 import { reservationStatusAt } from "../reservation/model.ts"
 import { CurrencyMismatch, InsufficientBalance } from "../wallet/errors.ts"
@@ -59,11 +62,17 @@ export const decidePay = (rows: Rows, pay: Pay): Result.Result<ReservationPaid, 
   })
 }
 
-/** Gives a payment back once: the reservation is cancelled and its seats are free again. */
+export type RefundRefusal = PaymentNotFound | ReservationNotPayable | RefundRefused | PolicyFailed
+
+/**
+ * Gives a payment back once, as much of it as the policy says and never more: the reservation is
+ * cancelled and its seats are free again.
+ */
 export const decideRefund = (
   rows: Rows,
-  refund: { readonly refundId: TransferId; readonly paymentId: TransferId }
-): Result.Result<PaymentRefunded, PaymentNotFound | ReservationNotPayable> => {
+  refund: { readonly refundId: TransferId; readonly paymentId: TransferId },
+  policies: Pick<PolicyRules, "refund"> = {}
+): Result.Result<PaymentRefunded, RefundRefusal> => {
   const reservation = Array.from(rows.reservations.values()).find(
     (row) => row.paymentId === refund.paymentId
   )
@@ -72,15 +81,32 @@ export const decideRefund = (
     return Result.fail(new ReservationNotPayable({ status: reservation.status }))
   }
   const { reservationId, performanceId, userId, amount } = reservation
+  const { showId, startsAt } = rows.performances.get(performanceId)!
+  const decision = askRefund(policies, () => ({
+    paymentId: refund.paymentId,
+    reservationId,
+    userId,
+    showId,
+    performanceId,
+    startsAt: new Date(startsAt),
+    seats: reservation.seats.map(copySeat),
+    amount: { ...amount },
+    paidAt: new Date(reservation.confirmedAt!),
+    now: new Date(rows.now)
+  }))
+  if (Result.isFailure(decision)) return Result.fail(decision.failure)
+  if ("refused" in decision.success) {
+    return Result.fail(new RefundRefused({ reason: decision.success.refused }))
+  }
   return Result.succeed({
     _tag: "PaymentRefunded",
     ...refund,
     reservationId,
     performanceId,
     userId,
-    showId: rows.performances.get(performanceId)!.showId,
+    showId,
     seatIds: ownSeats(rows, reservation),
-    amount,
+    amount: { amount: decision.success.amount, currency: amount.currency },
     at: rows.now
   })
 }

@@ -1,8 +1,8 @@
 /** What giving money back can refuse. */
-import { Schema } from "effect"
+import { TaggedError } from "../TaggedError.ts"
 
 /** No such payment. */
-export class PaymentNotFound extends Schema.TaggedError<PaymentNotFound>()("PaymentNotFound", {}) {
+export class PaymentNotFound extends TaggedError<PaymentNotFound>()("PaymentNotFound", {}) {
   readonly code = "payment_not_found"
   override get message() {
     return "There is no such payment."

@@ -2,6 +2,8 @@
 import { Result } from "effect"
 import type { QueueEvent, QueueTokenAdmitted, QueueTokenLapsed } from "../Events.ts"
 import type { QueueId, TokenId, UserId } from "../Ids.ts"
+import { askAdmission } from "../policies/ask.ts"
+import type { PolicyRules } from "../policies/rules.ts"
 import type { Rows } from "../Rows.ts"
 import { QueueClosed, QueueNotFound } from "./errors.ts"
 import type { TokenRow } from "./model.ts"
@@ -76,12 +78,14 @@ export const decideExpiries = (rows: Rows, queueId: QueueId): ReadonlyArray<Queu
  * Lets in whoever is next, first come first served, while both limits leave room.
  *
  * `present` are those who will hear of it at once: their session begins. The others have the claim
- * window to show up in. A paused queue lets nobody in; a draining one empties its line.
+ * window to show up in. A paused queue lets nobody in; a draining one empties its line. The host's
+ * policy can let in fewer than there is room for.
  */
 export const decideAdmissions = (
   rows: Rows,
   queueId: QueueId,
-  present: ReadonlySet<TokenId>
+  present: ReadonlySet<TokenId>,
+  policies: Pick<PolicyRules, "admission"> = {}
 ): ReadonlyArray<QueueTokenAdmitted> => {
   const queue = rows.queues.get(queueId)
   if (queue === undefined || queue.mode === "paused") return []
@@ -91,8 +95,14 @@ export const decideAdmissions = (
   const inLine = Array.from(rows.tokens.values())
     .filter((token) => token.queueId === queueId && token.state === "waiting")
     .sort((a, b) => (a.number < b.number ? -1 : 1))
+  if (inLine.length === 0) return []
+  const { settings, active, admittedLastMinute, waiting } = queue
+  const counts = { active, admittedLastMinute, waiting, room, now: new Date(rows.now) }
+  const asked = askAdmission(policies, { queueId, settings: { ...settings }, ...counts })
+  // Where the policy cannot say, nobody: everything else in the queue goes on.
+  const most = Result.isSuccess(asked) ? asked.success : 0
   const admitted: Array<QueueTokenAdmitted> = []
-  for (const token of inLine.slice(0, room)) {
+  for (const token of inLine.slice(0, most)) {
     // Not everyone in line was loaded: stop at the first who has somebody unknown in front.
     if (rows.ahead(token) !== admitted.length) break
     const claimed = present.has(token.tokenId)

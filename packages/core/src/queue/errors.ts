@@ -1,10 +1,11 @@
 /** What the waiting room, and the gate behind it, can refuse. */
-import { Schema } from "effect"
+
 import { QueueId } from "../Ids.ts"
+import { TaggedError } from "../TaggedError.ts"
 import { QueueMode, queueTokenStatusFields, TokenState } from "./model.ts"
 
 /** A gated operation was asked for without a queue token. Remedy: join the queue first. */
-export class QueueTokenRequired extends Schema.TaggedError<QueueTokenRequired>()(
+export class QueueTokenRequired extends TaggedError<QueueTokenRequired>()(
   "QueueTokenRequired",
   {}
 ) {
@@ -15,10 +16,7 @@ export class QueueTokenRequired extends Schema.TaggedError<QueueTokenRequired>()
 }
 
 /** The token is forged, unknown, or another user's. Remedy: join the queue as this user. */
-export class QueueTokenInvalid extends Schema.TaggedError<QueueTokenInvalid>()(
-  "QueueTokenInvalid",
-  {}
-) {
+export class QueueTokenInvalid extends TaggedError<QueueTokenInvalid>()("QueueTokenInvalid", {}) {
   readonly code = "queue_token_invalid"
   override get message() {
     return "The queue token is not valid for this user: join the queue to get one."
@@ -26,7 +24,7 @@ export class QueueTokenInvalid extends Schema.TaggedError<QueueTokenInvalid>()(
 }
 
 /** The token is for another queue than the one in front of this show. */
-export class QueueTokenWrongQueue extends Schema.TaggedError<QueueTokenWrongQueue>()(
+export class QueueTokenWrongQueue extends TaggedError<QueueTokenWrongQueue>()(
   "QueueTokenWrongQueue",
   { requiredQueueId: QueueId }
 ) {
@@ -37,7 +35,7 @@ export class QueueTokenWrongQueue extends Schema.TaggedError<QueueTokenWrongQueu
 }
 
 /** The user has not been admitted yet. Carries their place. Remedy: poll, then try again. */
-export class QueueTokenWaiting extends Schema.TaggedError<QueueTokenWaiting>()(
+export class QueueTokenWaiting extends TaggedError<QueueTokenWaiting>()(
   "QueueTokenWaiting",
   queueTokenStatusFields
 ) {
@@ -48,10 +46,9 @@ export class QueueTokenWaiting extends Schema.TaggedError<QueueTokenWaiting>()(
 }
 
 /** The token has expired, was left, or was completed by a payment. Remedy: join again. */
-export class QueueTokenExpired extends Schema.TaggedError<QueueTokenExpired>()(
-  "QueueTokenExpired",
-  { state: TokenState }
-) {
+export class QueueTokenExpired extends TaggedError<QueueTokenExpired>()("QueueTokenExpired", {
+  state: TokenState
+}) {
   readonly code = "queue_token_expired"
   override get message() {
     return `The queue token is ${this.state}: join the queue again.`
@@ -59,7 +56,7 @@ export class QueueTokenExpired extends Schema.TaggedError<QueueTokenExpired>()(
 }
 
 /** No such queue. */
-export class QueueNotFound extends Schema.TaggedError<QueueNotFound>()("QueueNotFound", {}) {
+export class QueueNotFound extends TaggedError<QueueNotFound>()("QueueNotFound", {}) {
   readonly code = "queue_not_found"
   override get message() {
     return "There is no such queue."
@@ -67,7 +64,7 @@ export class QueueNotFound extends Schema.TaggedError<QueueNotFound>()("QueueNot
 }
 
 /** The queue takes no one new at the moment. */
-export class QueueClosed extends Schema.TaggedError<QueueClosed>()("QueueClosed", {
+export class QueueClosed extends TaggedError<QueueClosed>()("QueueClosed", {
   mode: QueueMode
 }) {
   readonly code = "queue_closed"

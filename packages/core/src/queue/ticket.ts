@@ -5,6 +5,7 @@
 import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto"
 import { Context, Effect, Layer, Redacted, Result, Schema } from "effect"
 import { isUuid, type QueueId, type TokenId, type UserId } from "../Ids.ts"
+import { TaggedError } from "../TaggedError.ts"
 import { QueueTokenInvalid, QueueTokenRequired } from "./errors.ts"
 
 /** What a queue token says, once its signature has been found good. */
@@ -21,10 +22,9 @@ export interface TicketKey {
 }
 
 /** The signing keys cannot be used. */
-export class TicketKeysInvalid extends Schema.TaggedError<TicketKeysInvalid>()(
-  "TicketKeysInvalid",
-  { reason: Schema.String }
-) {
+export class TicketKeysInvalid extends TaggedError<TicketKeysInvalid>()("TicketKeysInvalid", {
+  reason: Schema.String
+}) {
   override get message() {
     return `Queue token keys: ${this.reason}`
   }

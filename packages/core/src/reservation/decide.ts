@@ -4,7 +4,9 @@ import { PerformanceNotFound, SeatNotFound } from "../catalog/errors.ts"
 import { isOnSale, type Seat } from "../catalog/model.ts"
 import type { HoldLapsed, HoldReleased, SeatsHeld } from "../Events.ts"
 import type { PerformanceId, ReservationId, SeatId, UserId } from "../Ids.ts"
-import type { PolicySettings } from "../Policies.ts"
+import { askHoldLimits, askHoldTerms } from "../policies/ask.ts"
+import type { PolicyFailed } from "../policies/errors.ts"
+import type { HoldRequest, PolicyRules } from "../policies/rules.ts"
 import type { Rows } from "../Rows.ts"
 import {
   LimitExceeded,
@@ -22,13 +24,18 @@ export interface Hold {
   readonly seatIds: ReadonlyArray<SeatId>
 }
 
-export type HoldRefusal = PerformanceNotFound | SeatNotFound | SeatUnavailable | LimitExceeded
+export type HoldRefusal =
+  | PerformanceNotFound
+  | SeatNotFound
+  | SeatUnavailable
+  | LimitExceeded
+  | PolicyFailed
 
 /** All of the seats, or none and every reason why. */
 export const decideHold = (
   rows: Rows,
   hold: Hold,
-  policies: Pick<PolicySettings, "holdSeconds" | "seatsPerReservation" | "seatsPerUser">
+  policies: Pick<PolicyRules, "holdSeconds" | "seatsPerReservation" | "seatsPerUser" | "price">
 ): Result.Result<SeatsHeld, HoldRefusal> => {
   const { performanceId, userId, seatIds } = hold
   const performance = rows.performances.get(performanceId)
@@ -52,37 +59,62 @@ export const decideHold = (
   if (missing.length > 0) return Result.fail(new SeatNotFound({ seatIds: missing }))
   if (conflicts.length > 0) return Result.fail(new SeatUnavailable({ conflicts }))
 
-  const { seatsPerReservation, seatsPerUser } = policies
+  const seatsOfUser = rows.seatsOf(performanceId, userId)
+  const request = (): HoldRequest => ({
+    userId,
+    showId: performance.showId,
+    performanceId,
+    startsAt: new Date(performance.startsAt),
+    seats: seats.map(copySeat),
+    seatsOfUser,
+    now: new Date(rows.now)
+  })
+  const limits = askHoldLimits(policies, request)
+  if (Result.isFailure(limits)) return Result.fail(limits.failure)
+  const { seatsPerReservation, seatsPerUser } = limits.success
   if (seatIds.length > seatsPerReservation) {
     return Result.fail(
       new LimitExceeded({ name: "seatsPerReservation", limit: seatsPerReservation })
     )
   }
-  if (rows.seatsOf(performanceId, userId) + seatIds.length > seatsPerUser) {
+  if (seatsOfUser + seatIds.length > seatsPerUser) {
     return Result.fail(new LimitExceeded({ name: "seatsPerUser", limit: seatsPerUser }))
   }
+  const terms = askHoldTerms(policies, request)
+  if (Result.isFailure(terms)) return Result.fail(terms.failure)
+  const { holdSeconds, prices } = terms.success
+  const held = seats.map((seat, i) => toSeat(seat, prices?.[i]))
   return Result.succeed({
     _tag: "SeatsHeld",
     reservationId: hold.reservationId,
     performanceId,
     userId,
-    seats: seats.map(toSeat),
+    seats: held,
     amount: {
       // Seats of one performance share a currency: the catalogue refuses anything else.
-      amount: seats.reduce((sum, seat) => sum + seat.price.amount, 0n),
-      currency: seats[0]!.price.currency
+      amount: held.reduce((sum, seat) => sum + seat.price.amount, 0n),
+      currency: held[0]!.price.currency
     },
-    holdExpiresAt: rows.now + policies.holdSeconds * 1_000,
+    holdExpiresAt: rows.now + holdSeconds * 1_000,
     at: rows.now
   })
 }
 
-const toSeat = ({ seatId, section, row, number, price }: SeatRow): Seat => ({
+const toSeat = ({ seatId, section, row, number, price }: SeatRow, amount?: bigint): Seat => ({
   seatId,
   section,
   row,
   number,
-  price
+  price: amount === undefined ? price : { amount, currency: price.currency }
+})
+
+/** A seat that a policy may do with what it likes. */
+export const copySeat = ({ seatId, section, row, number, price }: Seat): Seat => ({
+  seatId,
+  section,
+  row,
+  number,
+  price: { ...price }
 })
 
 /** Releasing what has ended already changes nothing; what is paid for cannot be released. */

@@ -1,10 +1,11 @@
 /** What holding and releasing seats can refuse. */
 import { Schema } from "effect"
 import { SeatId } from "../Ids.ts"
+import { TaggedError } from "../TaggedError.ts"
 import { ReservationStatus } from "./model.ts"
 
 /** No such reservation, or another user's: the two look the same. */
-export class ReservationNotFound extends Schema.TaggedError<ReservationNotFound>()(
+export class ReservationNotFound extends TaggedError<ReservationNotFound>()(
   "ReservationNotFound",
   {}
 ) {
@@ -21,7 +22,7 @@ export const SeatConflict = Schema.Struct({
 export interface SeatConflict extends Schema.Schema.Type<typeof SeatConflict> {}
 
 /** One or more of the seats cannot be had. Lists every one of them; nothing was held. */
-export class SeatUnavailable extends Schema.TaggedError<SeatUnavailable>()("SeatUnavailable", {
+export class SeatUnavailable extends TaggedError<SeatUnavailable>()("SeatUnavailable", {
   conflicts: Schema.Array(SeatConflict)
 }) {
   readonly code = "seat_unavailable"
@@ -31,7 +32,7 @@ export class SeatUnavailable extends Schema.TaggedError<SeatUnavailable>()("Seat
 }
 
 /** The reservation was already paid, released or cancelled. */
-export class ReservationNotPayable extends Schema.TaggedError<ReservationNotPayable>()(
+export class ReservationNotPayable extends TaggedError<ReservationNotPayable>()(
   "ReservationNotPayable",
   { status: ReservationStatus }
 ) {
@@ -42,7 +43,7 @@ export class ReservationNotPayable extends Schema.TaggedError<ReservationNotPaya
 }
 
 /** The hold lapsed before it was paid for. Remedy: hold the seats again if they are free. */
-export class HoldExpired extends Schema.TaggedError<HoldExpired>()("HoldExpired", {
+export class HoldExpired extends TaggedError<HoldExpired>()("HoldExpired", {
   expiredAt: Schema.DateFromString
 }) {
   readonly code = "hold_expired"
@@ -52,7 +53,7 @@ export class HoldExpired extends Schema.TaggedError<HoldExpired>()("HoldExpired"
 }
 
 /** A limit of the host's policies would be passed. */
-export class LimitExceeded extends Schema.TaggedError<LimitExceeded>()("LimitExceeded", {
+export class LimitExceeded extends TaggedError<LimitExceeded>()("LimitExceeded", {
   /** Which limit. */
   name: Schema.Literals(["seatsPerReservation", "seatsPerUser", "walletCeiling"]),
   /** The most that is allowed. */

@@ -3,7 +3,9 @@ import { Result } from "effect"
 import type { WalletCharged } from "../Events.ts"
 import type { TransferId, UserId } from "../Ids.ts"
 import type { Money } from "../Money.ts"
-import type { PolicySettings } from "../Policies.ts"
+import { askWalletCeiling } from "../policies/ask.ts"
+import type { PolicyFailed } from "../policies/errors.ts"
+import type { PolicyRules } from "../policies/rules.ts"
 import type { Rows } from "../Rows.ts"
 import { LimitExceeded } from "../reservation/errors.ts"
 import { CurrencyMismatch } from "./errors.ts"
@@ -14,18 +16,25 @@ export interface ChargeCommand {
   readonly amount: Money
 }
 
-export type ChargeRefusal = LimitExceeded | CurrencyMismatch
+export type ChargeRefusal = LimitExceeded | CurrencyMismatch | PolicyFailed
 
 /** A wallet keeps to one currency, and below the host's ceiling. */
 export const decideCharge = (
   rows: Rows,
   charge: ChargeCommand,
-  policies: Pick<PolicySettings, "walletCeiling" | "currency">
+  policies: Pick<PolicyRules, "walletCeiling" | "currency">
 ): Result.Result<WalletCharged, ChargeRefusal> => {
   const wallet = rows.wallets.get(charge.userId)
   const expected = wallet?.currency ?? policies.currency
-  if ((wallet?.balance ?? 0n) + charge.amount.amount > policies.walletCeiling) {
-    const limit = Number(policies.walletCeiling)
+  const ceiling = askWalletCeiling(policies, () => ({
+    userId: charge.userId,
+    amount: { ...charge.amount },
+    balance: wallet === undefined ? null : { amount: wallet.balance, currency: wallet.currency },
+    now: new Date(rows.now)
+  }))
+  if (Result.isFailure(ceiling)) return Result.fail(ceiling.failure)
+  if ((wallet?.balance ?? 0n) + charge.amount.amount > ceiling.success) {
+    const limit = Number(ceiling.success)
     return Result.fail(new LimitExceeded({ name: "walletCeiling", limit }))
   }
   if (charge.amount.currency !== expected) {

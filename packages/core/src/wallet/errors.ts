@@ -1,12 +1,13 @@
 /** What moving money can refuse. */
-import { Schema } from "effect"
+
 import { Currency, Money } from "../Money.ts"
+import { TaggedError } from "../TaggedError.ts"
 
 /** The wallet has too little. Remedy: charge at least the difference. */
-export class InsufficientBalance extends Schema.TaggedError<InsufficientBalance>()(
-  "InsufficientBalance",
-  { required: Money, available: Money }
-) {
+export class InsufficientBalance extends TaggedError<InsufficientBalance>()("InsufficientBalance", {
+  required: Money,
+  available: Money
+}) {
   readonly code = "insufficient_balance"
   override get message() {
     return `${this.required.amount} ${this.required.currency} needed, ${this.available.amount} there.`
@@ -14,7 +15,7 @@ export class InsufficientBalance extends Schema.TaggedError<InsufficientBalance>
 }
 
 /** The wallet is in another currency. */
-export class CurrencyMismatch extends Schema.TaggedError<CurrencyMismatch>()("CurrencyMismatch", {
+export class CurrencyMismatch extends TaggedError<CurrencyMismatch>()("CurrencyMismatch", {
   expected: Currency,
   actual: Currency
 }) {

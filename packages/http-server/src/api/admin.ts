@@ -178,7 +178,13 @@ export const AdminApi = HttpApiGroup.make("admin")
       headers: idempotencyKey,
       success: Refund.pipe(created),
       error: [
-        ...errors("PaymentNotFound", "ReservationNotPayable", "Overloaded"),
+        ...errors(
+          "PaymentNotFound",
+          "ReservationNotPayable",
+          "RefundRefused",
+          "PolicyFailed",
+          "Overloaded"
+        ),
         ...idempotency,
         ...faults
       ]

@@ -61,6 +61,7 @@ export const gate = errors(
   "QueueTokenWrongQueue",
   "QueueTokenWaiting",
   "QueueTokenExpired",
+  "PolicyFailed",
   "Overloaded"
 )
 

@@ -218,5 +218,43 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
         ["refund", "payment", "charge"]
       )
     })
+  ),
+  inWorld(
+    "what the host's policies price a seat at is paid, and what they keep of a refund stays",
+    {
+      policies: {
+        price: ({ seats }) => seats.map((_, i) => BigInt(700 * i)),
+        refund: ({ amount }) => ({ amount: amount.amount / 3n })
+      }
+    },
+    ({ office, join, hold, charge, store }) =>
+      Effect.gen(function* () {
+        const ada = yield* join("ada")
+        yield* charge(ada, 1_000n)
+        const { reservationId, amount } = yield* hold(ada, "S2", "S1")
+        assert.deepEqual(amount, krw(700n))
+        const { paymentId, balance } = yield* office.payments.pay({ ...ada, reservationId })
+        assert.deepEqual(balance, krw(300n))
+        const read = yield* office.reservations.get({ userId: ada.userId, reservationId })
+        assert.deepEqual(
+          read.seats.map(({ seatId, price }) => [seatId, price.amount]),
+          [
+            ["S2", 0n],
+            ["S1", 700n]
+          ]
+        )
+        const refunded = yield* office.payments.refund({ paymentId })
+        assert.deepEqual([refunded.amount, refunded.balance], [krw(233n), krw(533n)])
+        const rows = yield* store.transfers(ada.userId as never, { after: undefined, limit: 9 })
+        assert.deepEqual(
+          rows.map((row) => [row.kind, row.amount, row.counterAccount === rows[0]!.counterAccount]),
+          [
+            ["refund", 233n, true],
+            ["payment", -700n, true],
+            ["charge", 1_000n, false]
+          ]
+        )
+        yield* hold(yield* join("bob"), "S1")
+      })
   )
 ]

@@ -5,7 +5,8 @@ import { v7 } from "uuid"
 import { BoxOffice, layerOf } from "../../BoxOffice.ts"
 import type { NewSeat } from "../../catalog/model.ts"
 import type { PerformanceId, QueueId, SeatId, ShowId } from "../../Ids.ts"
-import type { PolicySettings, QueueSettings } from "../../Policies.ts"
+import type { QueueSettings } from "../../Policies.ts"
+import type { PolicyRules } from "../../policies/rules.ts"
 import { BoxOfficeStore } from "../../Store.ts"
 import { sweep } from "../../Sweeper.ts"
 import type { ConformanceHarness, ConformanceTest } from "../conformance.ts"
@@ -36,7 +37,7 @@ export interface World {
 }
 
 export interface WorldOptions {
-  readonly policies?: Partial<PolicySettings>
+  readonly policies?: Partial<PolicyRules>
   readonly queue?: Partial<QueueSettings>
   /** How many seats: `S1`, `S2`, …, each at 1,000 KRW. */
   readonly seats?: number

@@ -1,0 +1,164 @@
+/** The engine without Effect: `makeBoxOffice` gives the services as promises and async iterables. */
+import { Cause, Context, Effect, Exit, Layer, Result, Scope, Stream } from "effect"
+import { BoxOffice, type BoxOfficeOptions, type BoxOfficeServices, layerOf } from "./BoxOffice.ts"
+import { StoreUnavailable } from "./Errors.ts"
+import { type Runner, resultsOf, throwing, valueOf } from "./promises/operations.ts"
+import type { CallOptions, Outcome } from "./promises/outcome.ts"
+import type { BoxOfficeResults, PromisedOperations } from "./promises/styles.ts"
+import { BoxOfficeStore } from "./Store.ts"
+import { sweep } from "./Sweeper.ts"
+
+/**
+ * Where an engine keeps its data: `SqlStore.layerUrl` and the other layers of
+ * `@boxoffice/sql-store`, or `layerMemory` of `@boxoffice/core/testing`. Pass it on as it is.
+ */
+export interface Store extends Layer.Layer<BoxOfficeStore, unknown> {}
+
+/** A running engine's services and its store. Pass it on as it is, to what is built on them. */
+export interface EngineServices extends Layer.Layer<BoxOfficeServices | BoxOfficeStore> {}
+
+/**
+ * The engine. Its operations throw the tagged errors that their documentation names; those of
+ * `results` give them as values. An operation throws nothing else but the `reason` of a signal
+ * that was aborted, and defects: mistakes, of the engine or of a function that the host gave it.
+ */
+export interface PromisedBoxOffice extends PromisedOperations, AsyncDisposable {
+  /**
+   * The same operations, which give `{ ok: true, value }` or `{ ok: false, error }`. The type of
+   * `error` is the union of what the operation can refuse with.
+   *
+   * @example
+   * ```ts
+   * import type { HoldInput, PromisedBoxOffice } from "@boxoffice/core"
+   *
+   * const hold = async (office: PromisedBoxOffice, input: HoldInput) => {
+   *   const held = await office.results.reservations.hold(input)
+   *   if (held.ok) return held.value.holdExpiresAt
+   *   switch (held.error._tag) {
+   *     case "SeatUnavailable":
+   *       return held.error.conflicts
+   *     case "Overloaded":
+   *       return held.error.retryAfterSeconds
+   *     default:
+   *       throw held.error
+   *   }
+   * }
+   * ```
+   */
+  readonly results: BoxOfficeResults
+  /**
+   * One round of tidying what has lapsed and letting in who is next where nobody asks. Gives the
+   * number of things it attended to; 0 means that all is tidy. The option `sweepEvery` does so in
+   * the background. Rejects with `overloaded`, `store_unavailable`.
+   */
+  readonly sweep: (options?: CallOptions) => Promise<number>
+  /** Resolves when the store can be used. Rejects with `store_unavailable`. */
+  readonly ping: (options?: CallOptions) => Promise<void>
+  /** This very engine, for what is built on it. Lives until {@link close}. */
+  readonly services: EngineServices
+  /**
+   * Lets what is in flight end, refuses what waits for its turn with `overloaded`, and gives the
+   * store's connections back. From then on everything is refused with `store_unavailable`. May be
+   * asked for more than once; `await using` does so at the end of its block.
+   */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Makes the engine. Rejects with what keeps it from being made: `TicketKeysInvalid`,
+ * `PoliciesInvalid`, or what the store refuses with.
+ *
+ * @example
+ * ```ts
+ * import { makeBoxOffice } from "@boxoffice/core"
+ * import { layerMemory } from "@boxoffice/core/testing"
+ *
+ * await using office = await makeBoxOffice(layerMemory, {
+ *   signingKeys: { k1: "a secret of at least thirty-two bytes" }
+ * })
+ * await office.queue.create({ queueId: "main" })
+ * const { token, state } = await office.queue.join({ queueId: "main", userId: "ada" })
+ * console.log(state, token.length)
+ * ```
+ */
+export const makeBoxOffice = async (
+  store: Store,
+  options: BoxOfficeOptions
+): Promise<PromisedBoxOffice> => {
+  const { office } = await promised(Layer.provideMerge(layerOf(options), store))
+  return office
+}
+
+/** @internal The engine of a layer as promises, and everything else that the layer provides. */
+export const promised = async <R>(
+  layer: Layer.Layer<R | BoxOfficeServices | BoxOfficeStore, unknown>
+): Promise<{
+  readonly office: PromisedBoxOffice
+  readonly context: Context.Context<R | BoxOfficeServices | BoxOfficeStore>
+}> => {
+  // Not a ManagedRuntime: its end would interrupt the callers of what is in flight.
+  const scope = Scope.makeUnsafe()
+  const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
+  const runExit = Effect.runPromiseExitWith(context)
+
+  let closed: Promise<void> | undefined
+  const close = () => {
+    closed ??= Effect.runPromise(Scope.close(scope, Exit.void))
+    return closed
+  }
+
+  // Called for every operation, so it makes no more promises than it must.
+  const outcome = <A, E>(
+    operation: Effect.Effect<A, E>,
+    options?: CallOptions
+  ): Promise<Outcome<A, E>> => {
+    const signal = options?.signal
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    // Every operation can say that the store is not there.
+    const open = closed ? Effect.fail(engineClosed as E) : operation
+    return runExit(open, signal && { signal }).then((exit) => {
+      if (Exit.isSuccess(exit)) return { ok: true, value: exit.value }
+      const error = Cause.findError(exit.cause)
+      if (Result.isSuccess(error)) return { ok: false, error: error.success }
+      signal?.throwIfAborted()
+      throw Cause.squash(exit.cause)
+    })
+  }
+  const outcomes: Runner["outcomes"] = <A, E>(
+    operation: Stream.Stream<A, E>,
+    { signal }: CallOptions = {}
+  ) => {
+    const open = closed ? Stream.fail(engineClosed as E) : operation
+    const settled = open.pipe(
+      Stream.map((value): Outcome<A, E> => ({ ok: true, value })),
+      Stream.catch((error) => Stream.succeed<Outcome<A, E>>({ ok: false, error }))
+    )
+    return Stream.toAsyncIterableWith(
+      signal === undefined ? settled : Stream.interruptWhen(settled, aborted(signal)),
+      context
+    )
+  }
+
+  const results = resultsOf(Context.get(context, BoxOffice), { outcome, outcomes })
+  const office: PromisedBoxOffice = {
+    ...throwing(results),
+    results,
+    sweep: (options) => valueOf(outcome(Effect.provideContext(sweep, context), options)),
+    ping: (options) => valueOf(outcome(Context.get(context, BoxOfficeStore).ping, options)),
+    services: Layer.succeedContext(context),
+    close,
+    [Symbol.asyncDispose]: close
+  }
+  return { office, context }
+}
+
+const engineClosed = new StoreUnavailable({ retryable: false, cause: "The engine is closed." })
+
+/** Fails with the signal's reason, once it is aborted. */
+const aborted = (signal: AbortSignal): Effect.Effect<never, unknown> =>
+  Effect.callback((resume) => {
+    const abort = () => resume(Effect.fail(signal.reason))
+    if (signal.aborted) return abort()
+    signal.addEventListener("abort", abort, { once: true })
+    return Effect.sync(() => signal.removeEventListener("abort", abort))
+  })

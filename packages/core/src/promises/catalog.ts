@@ -1,0 +1,159 @@
+/** The catalogue, as promises. */
+import type {
+  DatesInput,
+  PerformanceInput,
+  SeatInput,
+  SeatsInput,
+  ShowInput,
+  ShowsPage
+} from "../Catalog.ts"
+import type { AlreadyExists, PerformanceNotFound, ShowNotFound } from "../catalog/errors.ts"
+import type { AvailableDates, Performance, SeatMap, Show } from "../catalog/model.ts"
+import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
+import type { GateRefusal } from "../Gate.ts"
+import type { QueueNotFound } from "../queue/errors.ts"
+import type { PerformanceReading } from "../Store.ts"
+import type { CallOptions, Outcome } from "./outcome.ts"
+
+/**
+ * What is on sale, and which of it can still be booked. Its ids are yours: 1 to 64 letters, digits
+ * and `_ . : -`. Every operation can reject with `store_unavailable`. The gate's `queue_token_*` are
+ * `queue_token_required`, `_invalid`, `_wrong_queue`, `_waiting` and `_expired`.
+ */
+export interface PromisedCatalog {
+  /**
+   * Shows by id, `limit` (1 to 200, default 50) at a time, from behind the show `after`. Not
+   * gated, so that a client can find its queue. Rejects with `request_invalid`.
+   */
+  readonly shows: (
+    page: { readonly limit?: number | undefined; readonly after?: string | undefined },
+    options?: CallOptions
+  ) => Promise<ShowsPage>
+
+  /** A show, with the queue in front of it. Not gated. Rejects with `show_not_found`. */
+  readonly show: (showId: string, options?: CallOptions) => Promise<Show>
+
+  /**
+   * The dates of a show that have a bookable seat, in the local time of each performance. Gated;
+   * may be as stale as the policies' `catalogFreshMs` about what other nodes have sold.
+   *
+   * Rejects with `request_invalid`, the gate's `queue_token_*` and `policy_failed`,
+   * `show_not_found`, `overloaded`.
+   */
+  readonly availableDates: (input: DatesInput, options?: CallOptions) => Promise<AvailableDates>
+
+  /**
+   * The seats of a performance that can be booked, or with `status: "all"` every seat and what has
+   * become of it. Gated; as stale as {@link availableDates} may be. `version` grows with every
+   * change.
+   *
+   * Rejects with `request_invalid`, the gate's `queue_token_*` and `policy_failed`,
+   * `performance_not_found`, `overloaded`.
+   *
+   * @example
+   * ```ts
+   * import type { PromisedBoxOffice, Caller } from "@boxoffice/core"
+   *
+   * const cheapest = async (office: PromisedBoxOffice, caller: Caller, performanceId: string) => {
+   *   const { seats } = await office.catalog.availableSeats({ ...caller, performanceId })
+   *   return seats.toSorted((a, b) => Number(a.price.amount - b.price.amount))[0]
+   * }
+   * ```
+   */
+  readonly availableSeats: (input: SeatsInput, options?: CallOptions) => Promise<SeatMap>
+
+  /**
+   * Every performance of a show, bookable or not, by start; instants are milliseconds since 1970.
+   * For operators. Rejects with `show_not_found`.
+   */
+  readonly performances: (
+    showId: string,
+    options?: CallOptions
+  ) => Promise<ReadonlyArray<PerformanceReading>>
+
+  /**
+   * Adds a show behind a queue that exists.
+   *
+   * Rejects with `request_invalid`, `already_exists`, `queue_not_found`.
+   */
+  readonly addShow: (show: ShowInput, options?: CallOptions) => Promise<Show>
+
+  /**
+   * Adds a performance to a show.
+   *
+   * Rejects with `request_invalid`, `already_exists`, `show_not_found`.
+   */
+  readonly addPerformance: (
+    performance: PerformanceInput,
+    options?: CallOptions
+  ) => Promise<Performance>
+
+  /**
+   * Adds seats, all or none, 1 to 100,000 at a time, with prices in one currency. They keep the
+   * order they come in.
+   *
+   * Rejects with `request_invalid`, `already_exists`, `performance_not_found`.
+   */
+  readonly addSeats: (
+    input: { readonly performanceId: string; readonly seats: ReadonlyArray<SeatInput> },
+    options?: CallOptions
+  ) => Promise<void>
+}
+
+/** The operations of {@link PromisedCatalog}, with their errors as values. */
+export interface CatalogResults {
+  /** See {@link PromisedCatalog.shows}. */
+  readonly shows: (
+    page: { readonly limit?: number | undefined; readonly after?: string | undefined },
+    options?: CallOptions
+  ) => Promise<Outcome<ShowsPage, RequestInvalid | StoreUnavailable>>
+  /** See {@link PromisedCatalog.show}. */
+  readonly show: (
+    showId: string,
+    options?: CallOptions
+  ) => Promise<Outcome<Show, ShowNotFound | StoreUnavailable>>
+  /** See {@link PromisedCatalog.availableDates}. */
+  readonly availableDates: (
+    input: DatesInput,
+    options?: CallOptions
+  ) => Promise<
+    Outcome<
+      AvailableDates,
+      GateRefusal | ShowNotFound | RequestInvalid | Overloaded | StoreUnavailable
+    >
+  >
+  /** See {@link PromisedCatalog.availableSeats}. */
+  readonly availableSeats: (
+    input: SeatsInput,
+    options?: CallOptions
+  ) => Promise<
+    Outcome<
+      SeatMap,
+      GateRefusal | PerformanceNotFound | RequestInvalid | Overloaded | StoreUnavailable
+    >
+  >
+  /** See {@link PromisedCatalog.performances}. */
+  readonly performances: (
+    showId: string,
+    options?: CallOptions
+  ) => Promise<Outcome<ReadonlyArray<PerformanceReading>, ShowNotFound | StoreUnavailable>>
+  /** See {@link PromisedCatalog.addShow}. */
+  readonly addShow: (
+    show: ShowInput,
+    options?: CallOptions
+  ) => Promise<Outcome<Show, AlreadyExists | QueueNotFound | RequestInvalid | StoreUnavailable>>
+  /** See {@link PromisedCatalog.addPerformance}. */
+  readonly addPerformance: (
+    performance: PerformanceInput,
+    options?: CallOptions
+  ) => Promise<
+    Outcome<Performance, AlreadyExists | ShowNotFound | RequestInvalid | StoreUnavailable>
+  >
+  /** See {@link PromisedCatalog.addSeats}. */
+  readonly addSeats: (
+    input: { readonly performanceId: string; readonly seats: ReadonlyArray<SeatInput> },
+    options?: CallOptions
+  ) => Promise<
+    Outcome<void, AlreadyExists | PerformanceNotFound | RequestInvalid | StoreUnavailable>
+  >
+}

@@ -1,0 +1,172 @@
+/** The waiting room, as promises. */
+import type { AlreadyExists } from "../catalog/errors.ts"
+import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
+import type { QueueSettings } from "../Policies.ts"
+import type { JoinError, Joined, JoinInput, PlaceError, PlaceInput, QueuesPage } from "../Queue.ts"
+import type { QueueNotFound } from "../queue/errors.ts"
+import type { QueueMode, QueueTokenStatus, Queue as QueueView } from "../queue/model.ts"
+import type { CallOptions, Outcome } from "./outcome.ts"
+
+/** The waiting room in front of the shows. Every operation can reject with `store_unavailable`. */
+export interface PromisedQueue {
+  /**
+   * Gives the user's place: the one they have, or a new one at the end of the line. Where there is
+   * room they are admitted at once. `token` is what every gated operation asks for.
+   *
+   * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `idempotency_key_reused`,
+   * `overloaded`.
+   *
+   * @example
+   * ```ts
+   * import type { PromisedBoxOffice } from "@boxoffice/core"
+   *
+   * const enter = async (office: PromisedBoxOffice, userId: string) => {
+   *   const { state, position, token } = await office.queue.join({ queueId: "main", userId })
+   *   return state === "admitted" ? { queueToken: token } : { position }
+   * }
+   * ```
+   */
+  readonly join: (input: JoinInput, options?: CallOptions) => Promise<Joined>
+
+  /**
+   * Where the user stands. Asking also moves the line on, and keeps an admitted user's place.
+   * `pollAfterSeconds` says when to ask again.
+   *
+   * Rejects with `request_invalid`, `queue_token_required`, `queue_token_invalid`,
+   * `queue_token_wrong_queue`, `overloaded`.
+   */
+  readonly status: (input: PlaceInput, options?: CallOptions) => Promise<QueueTokenStatus>
+
+  /**
+   * The status now, and whenever it has changed; ends when the token has ended. Leaving the loop
+   * stops it. Throws the signal's `reason`, and as {@link status} rejects: `request_invalid`,
+   * `queue_token_required`, `queue_token_invalid`, `queue_token_wrong_queue`, `overloaded`.
+   *
+   * @example
+   * ```ts
+   * import type { PromisedBoxOffice, PlaceInput } from "@boxoffice/core"
+   *
+   * const untilAdmitted = async (office: PromisedBoxOffice, place: PlaceInput) => {
+   *   for await (const { state, position } of office.queue.changes(place)) {
+   *     if (state === "admitted") return
+   *     console.log("position", position)
+   *   }
+   * }
+   * ```
+   */
+  readonly changes: (input: PlaceInput, options?: CallOptions) => AsyncIterable<QueueTokenStatus>
+
+  /**
+   * Gives the place up. Doing so again changes nothing.
+   *
+   * Rejects with `request_invalid`, `queue_token_required`, `queue_token_invalid`,
+   * `queue_token_wrong_queue`, `overloaded`.
+   */
+  readonly leave: (input: PlaceInput, options?: CallOptions) => Promise<void>
+
+  /**
+   * Makes a queue, open and empty, with the policies' settings where none are given. Queue ids are
+   * yours: 1 to 64 letters, digits and `_ . : -`.
+   *
+   * Rejects with `request_invalid`, `already_exists`.
+   */
+  readonly create: (
+    input: {
+      readonly queueId: string
+      readonly settings?: Partial<QueueSettings> | undefined
+    },
+    options?: CallOptions
+  ) => Promise<QueueView>
+
+  /** A queue with its settings and counts. Rejects with `queue_not_found`. */
+  readonly get: (queueId: string, options?: CallOptions) => Promise<QueueView>
+
+  /**
+   * Queues by id, `limit` (1 to 200, default 50) at a time, from behind the queue `after`.
+   *
+   * Rejects with `request_invalid`.
+   */
+  readonly list: (
+    page: { readonly limit?: number | undefined; readonly after?: string | undefined },
+    options?: CallOptions
+  ) => Promise<QueuesPage>
+
+  /**
+   * Changes the settings that are named, effective from the next admission on.
+   *
+   * Rejects with `request_invalid`, `queue_not_found`.
+   */
+  readonly configure: (
+    queueId: string,
+    settings: Partial<QueueSettings>,
+    options?: CallOptions
+  ) => Promise<QueueView>
+
+  /**
+   * `paused` lets nobody join or in; `draining` lets nobody join; `open` lets them do both.
+   *
+   * Rejects with `queue_not_found`.
+   */
+  readonly setMode: (queueId: string, mode: QueueMode, options?: CallOptions) => Promise<QueueView>
+
+  /**
+   * Tidies lapsed tokens and lets in who is next, with nobody asking. `office.sweep()` does so
+   * for every queue that needs it. Does nothing where there is no such queue.
+   *
+   * Rejects with `overloaded`.
+   */
+  readonly advance: (queueId: string, options?: CallOptions) => Promise<void>
+}
+
+/** The operations of {@link PromisedQueue}, with their errors as values. */
+export interface QueueResults {
+  /** See {@link PromisedQueue.join}. */
+  readonly join: (input: JoinInput, options?: CallOptions) => Promise<Outcome<Joined, JoinError>>
+  /** See {@link PromisedQueue.status}. */
+  readonly status: (
+    input: PlaceInput,
+    options?: CallOptions
+  ) => Promise<Outcome<QueueTokenStatus, PlaceError>>
+  /** See {@link PromisedQueue.changes}. An error is the last that it gives. */
+  readonly changes: (
+    input: PlaceInput,
+    options?: CallOptions
+  ) => AsyncIterable<Outcome<QueueTokenStatus, PlaceError>>
+  /** See {@link PromisedQueue.leave}. */
+  readonly leave: (input: PlaceInput, options?: CallOptions) => Promise<Outcome<void, PlaceError>>
+  /** See {@link PromisedQueue.create}. */
+  readonly create: (
+    input: {
+      readonly queueId: string
+      readonly settings?: Partial<QueueSettings> | undefined
+    },
+    options?: CallOptions
+  ) => Promise<Outcome<QueueView, AlreadyExists | RequestInvalid | StoreUnavailable>>
+  /** See {@link PromisedQueue.get}. */
+  readonly get: (
+    queueId: string,
+    options?: CallOptions
+  ) => Promise<Outcome<QueueView, QueueNotFound | StoreUnavailable>>
+  /** See {@link PromisedQueue.list}. */
+  readonly list: (
+    page: { readonly limit?: number | undefined; readonly after?: string | undefined },
+    options?: CallOptions
+  ) => Promise<Outcome<QueuesPage, RequestInvalid | StoreUnavailable>>
+  /** See {@link PromisedQueue.configure}. */
+  readonly configure: (
+    queueId: string,
+    settings: Partial<QueueSettings>,
+    options?: CallOptions
+  ) => Promise<Outcome<QueueView, QueueNotFound | RequestInvalid | StoreUnavailable>>
+  /** See {@link PromisedQueue.setMode}. */
+  readonly setMode: (
+    queueId: string,
+    mode: QueueMode,
+    options?: CallOptions
+  ) => Promise<Outcome<QueueView, QueueNotFound | StoreUnavailable>>
+  /** See {@link PromisedQueue.advance}. */
+  readonly advance: (
+    queueId: string,
+    options?: CallOptions
+  ) => Promise<Outcome<void, Overloaded | StoreUnavailable>>
+}

@@ -1,0 +1,117 @@
+/** Holds and reservations, as promises. */
+import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
+import type {
+  HoldError,
+  HoldInput,
+  ReleaseError,
+  ReservationCursor,
+  ReservationsPage
+} from "../Reservation.ts"
+import type { ReservationNotFound } from "../reservation/errors.ts"
+import type { Reservation } from "../reservation/model.ts"
+import type { CallOptions, Outcome } from "./outcome.ts"
+
+/**
+ * Holding seats for a while, and letting them go. Every operation can reject with
+ * `store_unavailable`.
+ */
+export interface PromisedReservations {
+  /**
+   * Holds all of the seats, or none of them, until `holdExpiresAt`. At that instant they are free
+   * again by themselves. Gated.
+   *
+   * Rejects, in this order of precedence, with `request_invalid`, the gate's `queue_token_*`,
+   * `performance_not_found`, `seat_not_found`, `seat_unavailable` (with the reason for each seat),
+   * `limit_exceeded`; and with `idempotency_key_reused`, `overloaded` and, where a function of yours
+   * is faulty, `policy_failed`.
+   *
+   * @example
+   * ```ts
+   * import { type PromisedBoxOffice, type Caller, SeatUnavailable } from "@boxoffice/core"
+   *
+   * const reserve = async (office: PromisedBoxOffice, caller: Caller, seatIds: Array<string>) => {
+   *   try {
+   *     return await office.reservations.hold({ ...caller, performanceId: "gala-1", seatIds })
+   *   } catch (error) {
+   *     if (error instanceof SeatUnavailable) return error.conflicts.map(({ seatId }) => seatId)
+   *     throw error
+   *   }
+   * }
+   * ```
+   */
+  readonly hold: (input: HoldInput, options?: CallOptions) => Promise<Reservation>
+
+  /**
+   * Lets a hold go; its seats are free at once. Doing so again changes nothing.
+   *
+   * Rejects with `request_invalid`, `reservation_not_found`, `reservation_not_payable` (it is
+   * paid), `overloaded`.
+   */
+  readonly release: (
+    input: { readonly userId: string; readonly reservationId: string },
+    options?: CallOptions
+  ) => Promise<void>
+
+  /**
+   * The user's reservation.
+   *
+   * Rejects with `request_invalid`, and `reservation_not_found`, for another user's too.
+   */
+  readonly get: (
+    input: { readonly userId: string; readonly reservationId: string },
+    options?: CallOptions
+  ) => Promise<Reservation>
+
+  /**
+   * The user's reservations, newest first, `limit` (1 to 200, default 50) at a time.
+   *
+   * Rejects with `request_invalid`.
+   */
+  readonly list: (
+    input: {
+      readonly userId: string
+      readonly limit?: number | undefined
+      readonly after?: ReservationCursor | undefined
+    },
+    options?: CallOptions
+  ) => Promise<ReservationsPage>
+
+  /**
+   * Records that holds have lapsed. They were free from `holdExpiresAt` on, whether this is done
+   * or not; `office.sweep()` does it for all. Rejects with `overloaded`.
+   */
+  readonly expire: (reservationIds: ReadonlyArray<string>, options?: CallOptions) => Promise<void>
+}
+
+/** The operations of {@link PromisedReservations}, with their errors as values. */
+export interface ReservationResults {
+  /** See {@link PromisedReservations.hold}. */
+  readonly hold: (
+    input: HoldInput,
+    options?: CallOptions
+  ) => Promise<Outcome<Reservation, HoldError>>
+  /** See {@link PromisedReservations.release}. */
+  readonly release: (
+    input: { readonly userId: string; readonly reservationId: string },
+    options?: CallOptions
+  ) => Promise<Outcome<void, ReleaseError>>
+  /** See {@link PromisedReservations.get}. */
+  readonly get: (
+    input: { readonly userId: string; readonly reservationId: string },
+    options?: CallOptions
+  ) => Promise<Outcome<Reservation, ReservationNotFound | RequestInvalid | StoreUnavailable>>
+  /** See {@link PromisedReservations.list}. */
+  readonly list: (
+    input: {
+      readonly userId: string
+      readonly limit?: number | undefined
+      readonly after?: ReservationCursor | undefined
+    },
+    options?: CallOptions
+  ) => Promise<Outcome<ReservationsPage, RequestInvalid | StoreUnavailable>>
+  /** See {@link PromisedReservations.expire}. */
+  readonly expire: (
+    reservationIds: ReadonlyArray<string>,
+    options?: CallOptions
+  ) => Promise<Outcome<void, Overloaded | StoreUnavailable>>
+}

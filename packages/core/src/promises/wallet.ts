@@ -1,0 +1,77 @@
+/** The wallet, as promises. */
+import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
+import type { Caller, GateRefusal } from "../Gate.ts"
+import type { ChargeError, ChargeInput, EntriesPage } from "../Wallet.ts"
+import type { Balance, Charge } from "../wallet/model.ts"
+import type { CallOptions, Outcome } from "./outcome.ts"
+
+/**
+ * A user's prepaid balance. Amounts are whole minor units (cents, won) as `bigint`. Every operation
+ * can reject with `request_invalid` and `store_unavailable`.
+ */
+export interface PromisedWallet {
+  /**
+   * Adds money to the user's wallet, more than zero and in its currency. Gated. Give an
+   * `idempotencyKey`: then a repeated charge moves the money once.
+   *
+   * Rejects with the gate's `queue_token_*`, `limit_exceeded` (the wallet's ceiling),
+   * `currency_mismatch`, `idempotency_key_reused`, `overloaded` and, where a function of yours is
+   * faulty, `policy_failed`.
+   *
+   * @example
+   * ```ts
+   * import type { PromisedBoxOffice, Caller } from "@boxoffice/core"
+   *
+   * const topUp = (office: PromisedBoxOffice, caller: Caller, orderId: string) =>
+   *   office.wallet.charge({
+   *     ...caller,
+   *     amount: { amount: 50_000n, currency: "KRW" },
+   *     idempotencyKey: `order-${orderId}`
+   *   })
+   * ```
+   */
+  readonly charge: (input: ChargeInput, options?: CallOptions) => Promise<Charge>
+
+  /**
+   * What is in the user's wallet; 0 where they never charged. Gated.
+   *
+   * Rejects with the gate's `queue_token_*` and `policy_failed`, `overloaded`.
+   */
+  readonly balance: (caller: Caller, options?: CallOptions) => Promise<Balance>
+
+  /**
+   * The wallet's statement, newest first, `limit` (1 to 200, default 50) at a time. Give the
+   * `next` of a page as `after` for the one behind it.
+   */
+  readonly entries: (
+    input: {
+      readonly userId: string
+      readonly limit?: number | undefined
+      readonly after?: number | undefined
+    },
+    options?: CallOptions
+  ) => Promise<EntriesPage>
+}
+
+/** The operations of {@link PromisedWallet}, with their errors as values. */
+export interface WalletResults {
+  /** See {@link PromisedWallet.charge}. */
+  readonly charge: (
+    input: ChargeInput,
+    options?: CallOptions
+  ) => Promise<Outcome<Charge, ChargeError>>
+  /** See {@link PromisedWallet.balance}. */
+  readonly balance: (
+    caller: Caller,
+    options?: CallOptions
+  ) => Promise<Outcome<Balance, GateRefusal | RequestInvalid | Overloaded | StoreUnavailable>>
+  /** See {@link PromisedWallet.entries}. */
+  readonly entries: (
+    input: {
+      readonly userId: string
+      readonly limit?: number | undefined
+      readonly after?: number | undefined
+    },
+    options?: CallOptions
+  ) => Promise<Outcome<EntriesPage, RequestInvalid | StoreUnavailable>>
+}

@@ -1,0 +1,97 @@
+/** An engine for a host's own tests: in memory, with a clock to move and failures to inject. */
+import { Clock, Context, type Duration, Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { type BoxOfficeOptions, layerOf } from "../BoxOffice.ts"
+import type { Interval } from "../Interval.ts"
+import { type PromisedBoxOffice, promised } from "../Promises.ts"
+import { type Arrange, arranging } from "./arrange.ts"
+import { testStart } from "./builders.ts"
+import { Failures, layerFailures } from "./Failures.ts"
+import { layerMemory } from "./MemoryStore.ts"
+
+export interface TestOfficeOptions extends Partial<BoxOfficeOptions> {
+  /** What time it is at first. Default: 2030-01-01, noon UTC. */
+  readonly now?: Date | string | undefined
+}
+
+/** The clock of a {@link TestOffice}. It stands still until it is moved. */
+export interface MovableClock {
+  /** What time it is in the engine. */
+  readonly now: () => Date
+  /** Lets time pass, and what was due in it happen: `"5 minutes"`, or milliseconds. */
+  readonly advance: (by: Interval) => Promise<void>
+  /** Makes it this time. */
+  readonly set: (to: Date | string) => Promise<void>
+}
+
+/** The engine as a host uses it, and what a test needs beside. */
+export interface TestOffice extends PromisedBoxOffice {
+  readonly clock: MovableClock
+  /** What can be made to go wrong. */
+  readonly failures: Failures["Service"]
+  /** What a test starts from, a line each. */
+  readonly arrange: Arrange
+}
+
+/**
+ * Makes an engine for a test: all of it, but in memory, and with time in the hands of the test.
+ * Needs no test runner. Each has a store of its own.
+ *
+ * @example
+ * ```ts
+ * import { makeTestOffice } from "@boxoffice/core/testing"
+ *
+ * await using office = await makeTestOffice({ now: "2030-01-01T12:00:00Z" })
+ * const { reservationId } = await office.arrange.hold({ userId: "ada", seatIds: ["A1"] })
+ * await office.clock.advance("5 minutes")
+ * const { status } = await office.reservations.get({ userId: "ada", reservationId })
+ * console.log(status) // expired
+ * ```
+ */
+export const makeTestOffice = async ({
+  now = new Date(testStart),
+  ...options
+}: TestOfficeOptions = {}): Promise<TestOffice> => {
+  const { office, context } = await promised(
+    layerOf({
+      signingKeys: { test: "a signing key for tests, and nothing else" },
+      ...options
+    }).pipe(
+      Layer.provideMerge(layerFailures),
+      Layer.provideMerge(layerMemory),
+      Layer.provideMerge(layerClockAt(new Date(now)))
+    )
+  )
+  const run = Effect.runPromiseWith(context)
+  const arrange = await run(arranging)
+  return {
+    ...office,
+    failures: Context.get(context, Failures),
+    clock: {
+      now: () => new Date(Context.get(context, Clock.Clock).currentTimeMillisUnsafe()),
+      advance: (by) => run(TestClock.adjust(by)),
+      set: (to) => run(TestClock.setTime(new Date(to).getTime()))
+    },
+    arrange: {
+      queue: (queue) => run(arrange.queue(queue)),
+      show: (show) => run(arrange.show(show)),
+      performance: (performance) => run(arrange.performance(performance)),
+      admitted: (userId, queueId) => run(arrange.admitted(userId, queueId)),
+      charged: (userId, amount) => run(arrange.charged(userId, amount)),
+      hold: (hold) => run(arrange.hold(hold))
+    }
+  }
+}
+
+// Nobody has to move the clock of a test that is not about time.
+const never: Duration.Input = Number.MAX_SAFE_INTEGER
+
+/** A clock that stands at an instant before anything else begins. */
+const layerClockAt = (instant: Date): Layer.Layer<TestClock.TestClock> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const context = yield* Layer.build(TestClock.layer({ warningDelay: never }))
+      yield* Effect.provideContext(TestClock.setTime(instant.getTime()), context)
+      return context
+    })
+  )

@@ -1,0 +1,247 @@
+import { describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { expect } from "vitest"
+import { BoxOffice, layerOf, Overloaded, StoreUnavailable } from "../src/index.ts"
+import {
+  arranging,
+  Failures,
+  layerFailures,
+  layerMemory,
+  makeTestOffice,
+  testStart,
+  won
+} from "../src/testing.ts"
+import { signingKeys } from "./support.ts"
+
+const rejection = (promise: Promise<unknown>): Promise<Error> =>
+  promise.then(
+    () => expect.unreachable(),
+    (error) => error
+  )
+
+describe("the clock of a test office", () => {
+  it("stands still at the instant it was made with", async () => {
+    await using office = await makeTestOffice({ now: "2031-05-06T07:08:09Z" })
+    const hold = await office.arrange.hold()
+    expect(hold.heldAt).toEqual(new Date("2031-05-06T07:08:09Z"))
+    expect(hold.holdExpiresInSeconds).toBe(300)
+    expect(office.clock.now()).toEqual(hold.heldAt)
+    await using other = await makeTestOffice()
+    expect(other.clock.now()).toEqual(new Date(testStart))
+  })
+
+  it("lets time pass, exactly", async () => {
+    await using office = await makeTestOffice()
+    const { reservationId, userId, holdExpiresAt } = await office.arrange.hold()
+    const status = async () => (await office.reservations.get({ userId, reservationId })).status
+    await office.clock.advance(299_999)
+    expect(await status()).toBe("held")
+    await office.clock.advance("1 milli")
+    expect(await status()).toBe("expired")
+    expect(office.clock.now()).toEqual(holdExpiresAt)
+    await office.clock.set("2030-01-02T00:00:00Z")
+    expect(office.clock.now()).toEqual(new Date("2030-01-02T00:00:00Z"))
+  })
+
+  it("does in time what was due in it", async () => {
+    await using office = await makeTestOffice({ sweepEvery: "1 second" })
+    await office.arrange.queue({ settings: { maxActive: 1, sessionSeconds: 60 } })
+    await office.arrange.admitted("ada")
+    const { token } = await office.queue.join({ queueId: "main", userId: "grace" })
+    const watch = office.queue.changes({ userId: "grace", queueToken: token })
+    const statuses = watch[Symbol.asyncIterator]()
+    expect((await statuses.next()).value).toMatchObject({ state: "waiting" })
+    const next = statuses.next()
+    await office.clock.advance("2 minutes")
+    expect((await next).value).toMatchObject({ state: "admitted" })
+  })
+})
+
+describe("arrange", () => {
+  it("makes what is needed for what is asked for, once", async () => {
+    await using office = await makeTestOffice()
+    const first = await office.arrange.hold({ userId: "ada", seatIds: ["A1", "A2"] })
+    expect(first).toMatchObject({ performanceId: "gala-1", userId: "ada", amount: won(220_000) })
+    const second = await office.arrange.hold({ userId: "grace", seatIds: ["A3"] })
+    expect(second.performanceId).toBe("gala-1")
+    await office.arrange.charged("ada", won(5))
+    expect((await office.arrange.charged("ada", won(5))).balance).toEqual(won(10))
+    expect((await office.queue.list({})).items).toMatchObject([{ queueId: "main", active: 2 }])
+  })
+
+  it("takes what is said, and goes on from there", async () => {
+    await using office = await makeTestOffice({ policies: { currency: "EUR" } })
+    await office.arrange.queue({ queueId: "vip", settings: { maxActive: 7 } })
+    const show = await office.arrange.show({ showId: "opera", title: "Opera" })
+    expect(show).toMatchObject({ showId: "opera", title: "Opera", queueId: "vip" })
+    const price = { amount: 4_200n, currency: "EUR" }
+    const performance = await office.arrange.performance({
+      seats: [
+        "B7",
+        { seatId: "C1", section: "Box", row: "C", number: "1", price: { ...price, amount: 0n } }
+      ],
+      price,
+      startsAt: new Date("2030-03-01T19:30:00Z"),
+      timeZone: "Europe/Vienna"
+    })
+    expect(performance).toEqual({
+      performanceId: "opera-1",
+      showId: "opera",
+      seatIds: ["B7", "C1"]
+    })
+    const ada = await office.arrange.admitted("ada")
+    const { seats } = await office.catalog.availableSeats({ ...ada, ...performance })
+    expect(seats.map(({ seatId, price }) => [seatId, price.amount])).toEqual([
+      ["B7", 4_200n],
+      ["C1", 0n]
+    ])
+    expect((await office.arrange.performance({ seats: 2 })).performanceId).toBe("opera-2")
+    expect(await office.arrange.hold({ userId: "ada" })).toMatchObject({ performanceId: "opera-2" })
+  })
+
+  it("says so where a user cannot be let in, or something is there already", async () => {
+    await using office = await makeTestOffice()
+    await office.arrange.queue({ settings: { maxActive: 1 } })
+    await office.arrange.admitted("ada")
+    const full = await rejection(office.arrange.admitted("grace"))
+    expect(full.message).toBe("grace is waiting, at 1: the queue has no room.")
+    expect(await rejection(office.arrange.queue())).toMatchObject({ code: "already_exists" })
+  })
+})
+
+describe("failures", () => {
+  const open = async () => {
+    const office = await makeTestOffice({ policies: { gate: [] } })
+    const charge = (idempotencyKey?: string, userId = "ada") =>
+      office.wallet.charge({ userId, amount: won(100), idempotencyKey })
+    const balance = async () => (await office.wallet.balance({ userId: "ada" })).balance.amount
+    return { office, charge, balance }
+  }
+
+  it("fail the next commit, before it happens", async () => {
+    const { office, charge, balance } = await open()
+    await using _ = office
+    office.failures.failNextCommit()
+    expect(await rejection(charge("k"))).toMatchObject({
+      code: "store_unavailable",
+      retryable: true
+    })
+    expect(await balance()).toBe(0n)
+    office.failures.failNextCommit({ retryable: false })
+    expect(await rejection(charge("k"))).toMatchObject({ retryable: false })
+    expect((await charge("k")).balance).toEqual(won(100))
+  })
+
+  it("lose the next answer, after it has happened: the key finds it again", async () => {
+    const { office, charge, balance } = await open()
+    await using _ = office
+    office.failures.loseNextAnswer()
+    expect(await rejection(charge("k"))).toMatchObject({ retryable: true })
+    expect(await balance()).toBe(100n)
+    expect((await charge("k")).balance).toEqual(won(100))
+    // Without a key it happens twice.
+    office.failures.loseNextAnswer()
+    await rejection(charge())
+    await charge()
+    expect(await balance()).toBe(300n)
+  })
+
+  it("refuse the next batch, all of it", async () => {
+    const { office, charge, balance } = await open()
+    await using _ = office
+    office.failures.refuseNextCommand({ retryAfterSeconds: 7 })
+    const errors = await Promise.all([rejection(charge("1")), rejection(charge("2"))])
+    for (const error of errors) {
+      expect(error).toBeInstanceOf(Overloaded)
+      expect(JSON.parse(JSON.stringify(error))).toEqual({
+        _tag: "Overloaded",
+        code: "overloaded",
+        message: "Too many requests are waiting: try again in 7 s.",
+        retryAfterSeconds: 7
+      })
+    }
+    expect(await balance()).toBe(0n)
+    await charge("1")
+  })
+
+  it("take the store away, for a while or until it is brought back", async () => {
+    const { office, charge, balance } = await open()
+    await using _ = office
+    office.failures.takeStoreAway({ for: "10 seconds" })
+    const calls = [charge("k"), balance(), office.queue.get("main"), office.ping()]
+    for (const error of await Promise.all(calls.map(rejection))) {
+      expect(error).toBeInstanceOf(StoreUnavailable)
+    }
+    await office.clock.advance("9999 millis")
+    await rejection(office.ping())
+    await office.clock.advance("1 milli")
+    await office.ping()
+    office.failures.takeStoreAway()
+    await office.clock.advance("1 day")
+    await rejection(office.ping())
+    office.failures.bringStoreBack()
+    expect((await charge("k")).balance).toEqual(won(100))
+  })
+
+  it("slow commits down, by the clock of the test", async () => {
+    const { office, charge } = await open()
+    await using _ = office
+    office.failures.slowCommits("2 seconds")
+    let done = false
+    const slow = charge("k").then((charged) => {
+      done = true
+      return charged
+    })
+    await office.clock.advance("1 second")
+    expect(done).toBe(false)
+    // Giving up does not undo it.
+    const controller = new AbortController()
+    const given = office.wallet.charge(
+      { userId: "ada", amount: won(100), idempotencyKey: "k" },
+      { signal: controller.signal }
+    )
+    controller.abort()
+    expect(await rejection(given)).toMatchObject({ name: "AbortError" })
+    await office.clock.advance("1 second")
+    expect((await slow).balance).toEqual(won(100))
+  })
+
+  it("are over when cleared", async () => {
+    const { office, charge } = await open()
+    await using _ = office
+    office.failures.failNextCommit()
+    office.failures.takeStoreAway()
+    office.failures.slowCommits("1 day")
+    office.failures.clear()
+    expect((await charge("k")).balance).toEqual(won(100))
+  })
+})
+
+describe("with Effect", () => {
+  const Office = layerOf({ signingKeys, policies: { gate: [] } }).pipe(
+    Layer.provideMerge(layerFailures),
+    Layer.provide(layerMemory)
+  )
+
+  it.effect("failures and arranging are services, and the clock is the test's", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(testStart)
+      const { wallet, reservations } = yield* BoxOffice
+      const failures = yield* Failures
+      const arrange = yield* arranging
+      const { reservationId, userId } = yield* arrange.hold()
+      failures.slowCommits("1 minute")
+      const charge = yield* Effect.forkChild(wallet.charge({ userId, amount: won(1) }))
+      yield* TestClock.adjust("1 minute")
+      expect((yield* Fiber.join(charge)).balance).toEqual(won(1))
+      failures.clear()
+      failures.loseNextAnswer()
+      const lost = { userId, amount: won(1), idempotencyKey: "k" }
+      expect(yield* Effect.flip(wallet.charge(lost))).toBeInstanceOf(StoreUnavailable)
+      expect((yield* wallet.charge(lost)).balance).toEqual(won(2))
+      yield* TestClock.adjust("4 minutes")
+      expect((yield* reservations.get({ userId, reservationId })).status).toBe("expired")
+    }).pipe(Effect.provide(Office))
+  )
+})
