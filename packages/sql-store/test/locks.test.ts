@@ -180,14 +180,14 @@ test("a count behind a lock is what was committed while it waited, whatever the 
   const late = await openStore(SqlStore.layerUrl({ url: database.url }))
   const raw = openSql(database.url)
   // The other node: it has the right to give Ann seats, and gives her one.
-  const [lock] = lockHoldings(schemaName("boxoffice"))(
+  const lock = lockHoldings(schemaName("boxoffice"))(
     Array.from({ length: 257 }, (_, index) => ({
       performanceId: id.performance,
       userId: id.user(`other-${index}`)
     }))
   )
   await raw("BEGIN ISOLATION LEVEL READ COMMITTED")
-  await raw(lock!.sql.replace("$1::text[]", "'{p}'::text[]"))
+  await raw(lock.sql.replace("$1::text[]", "'{p}'::text[]"))
   const seen = late.transact(
     (names) => names.holdings.push({ performanceId: id.performance, userId: id.user("ann") }),
     (rows) => rows.seatsOf(id.performance, id.user("ann"))

@@ -18,29 +18,27 @@ type Holdings = RowNames["holdings"]
  * locks whole performances instead, which the other batches share.
  */
 export const lockHoldings = (schema: SchemaName) => {
-  const lock = (mode: string, performances: string) => `
+  const lock = (mode: string) => `
     SELECT count(pg_advisory_xact_lock${mode}(key)) FROM (
       SELECT DISTINCT hashtextextended('${schema}/' || performance_id, 0) AS key
-      FROM unnest(${performances}) AS performance (performance_id) ORDER BY key
+      FROM unnest($1::text[]) AS performance (performance_id) ORDER BY key
     ) keys`
-  const users = `
-    SELECT count(pg_advisory_xact_lock(key)) FROM (
+  const alone = lock("")
+  // One statement for both: no user's key is made before the performances are locked.
+  const shared = `
+    WITH performances AS MATERIALIZED (${lock("_shared")})
+    SELECT count(pg_advisory_xact_lock(key)) FROM performances, LATERAL (
       SELECT DISTINCT hashtextextended('${schema}/' || performance_id || '/' || user_id, 1) AS key
-      FROM unnest($1::text[], $2::text[]) AS holding (performance_id, user_id) ORDER BY key
+      FROM unnest($2::text[], $3::text[]) AS holding (performance_id, user_id)
+      WHERE performances.count > 0 ORDER BY key
     ) keys`
-  const alone = lock("", "$1::text[]")
-  const shared = lock("_shared", "$1::text[]")
-  return (holdings: Holdings): ReadonlyArray<Query<void>> => {
-    const columns = columnsOf(holdings)
-    const performances = texts(new Set(columns.performanceIds))
+  return (holdings: Holdings): Query<void> => {
+    const { performanceIds, userIds } = columnsOf(holdings)
+    const performances = texts(new Set(performanceIds))
     const read = () => {}
-    if (columns.performanceIds.length > holdingsPerBatch) {
-      return [{ sql: alone, params: [performances], read }]
-    }
-    return [
-      { sql: shared, params: [performances], read },
-      { sql: users, params: [texts(columns.performanceIds), texts(columns.userIds)], read }
-    ]
+    return performanceIds.length > holdingsPerBatch
+      ? { sql: alone, params: [performances], read }
+      : { sql: shared, params: [performances, texts(performanceIds), texts(userIds)], read }
   }
 }
 

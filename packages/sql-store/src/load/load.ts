@@ -58,7 +58,6 @@ export const makeLoad = (schema: SchemaName) => {
       named ? flight.add(query()) : none
     const inQueues = names.queues.size > 0
     const ofTokens = names.tokens.size > 0 || names.members.length > 0
-    const looks = names.looks.size > 0
     const ofReservations = names.reservations.size > 0
     const ofSeats = names.seats.length > 0 || ofReservations
     const ofHoldings = names.holdings.length > 0
@@ -69,13 +68,13 @@ export const makeLoad = (schema: SchemaName) => {
     const lockedQueues = add(inQueues, () => queues(names.queues))
     const lockedTokens = add(inQueues || ofTokens, () => tokens(names))
     const lockedWallets = add(names.wallets.size > 0, () => wallets(names.wallets))
-    if (ofHoldings) for (const lock of holdingLocks(names.holdings)) flight.add(lock)
+    if (ofHoldings) flight.add(holdingLocks(names.holdings))
     const lockedReservations = add(ofReservations, () => reservations(names.reservations))
     const lockedSeats = add(ofSeats, () => seats(names))
     // What is read and not locked comes after them, and the clock last.
     const counts = add(inQueues, () => queueCounts(names.queues))
-    const lookedAt = add(looks, () => tokenLooks(names.looks))
-    const ahead = add(ofTokens || looks, () => tokensAhead(names))
+    const lookedAt = add(names.looks.size > 0, () => tokenLooks(names.looks))
+    const ahead = add(ofTokens, () => tokensAhead(names))
     const counted = add(ofHoldings, () => holdings(names.holdings))
     const found = add(ofSeats || ofHoldings, () => performances(names))
     const recorded = add(names.outcomes.size > 0, () => outcomes(names.outcomes))
@@ -84,14 +83,18 @@ export const makeLoad = (schema: SchemaName) => {
     return Effect.map(flight.run(connection), () => {
       const { now, xid } = clock()
       const tokens = lockedTokens() ?? []
+      const looks = lookedAt() ?? []
       const wallets = lockedWallets() ?? []
       const rows = new Rows({
         now,
         outcomes: recorded() ?? [],
         queues: joinCounts(lockedQueues(), counts()),
         tokens,
-        looks: lookedAt() ?? [],
-        ahead: rankHeads(tokens, ahead() ?? new Map()),
+        looks: looks.map(({ token }) => token),
+        ahead: [
+          ...rankHeads(tokens, ahead() ?? new Map()),
+          ...looks.map(({ token, ahead }) => [token.tokenId, ahead] as const)
+        ],
         performances: found() ?? [],
         wallets,
         reservations: lockedReservations() ?? [],

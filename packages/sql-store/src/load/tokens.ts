@@ -63,28 +63,31 @@ export const lockTokens = (schema: SchemaName) => {
   })
 }
 
+/** A token, and how many wait in front of it if it waits. */
+export interface Look {
+  readonly token: TokenRow
+  readonly ahead: number
+}
+
 /** Tokens that are only looked at, behind the locks: nothing is written, and nobody waits. */
 export const lookAtTokens = (schema: SchemaName) => {
   const sql = `
-    SELECT ${tokenColumns}
+    SELECT (SELECT count(*) FROM ${schema}.queue_token w
+        WHERE t.state = 'waiting' AND w.queue_id = t.queue_id AND w.state = 'waiting'
+          AND w.number < t.number),
+      ${tokenColumns}
     FROM ${schema}.queue_token t JOIN ${schema}.queue q USING (queue_id)
     WHERE t.token_id = ANY($1)`
-  return (tokenIds: Iterable<TokenId>): Query<ReadonlyArray<TokenRow>> => ({
+  return (tokenIds: Iterable<TokenId>): Query<ReadonlyArray<Look>> => ({
     sql,
     params: [uuids(tokenIds)],
-    read: (rows) => rows.map((row) => tokenOf(row))
+    read: (rows) => rows.map((row) => ({ token: tokenOf(row, 1), ahead: Number(row[0]) }))
   })
 }
 
 type TokenNames = Pick<RowNames, "tokens" | "members" | "queues">
 
-const union = <A>(some: ReadonlySet<A>, others: ReadonlySet<A>): ReadonlySet<A> =>
-  others.size === 0 ? some : new Set([...some, ...others])
-
-const namedTokens = (names: {
-  readonly tokens: ReadonlySet<TokenId>
-  readonly members: RowNames["members"]
-}) => {
+const namedTokens = (names: TokenNames) => {
   const queueIds: Array<QueueId> = []
   const userIds: Array<string> = []
   for (const { queueId, userId } of names.members) {
@@ -119,9 +122,9 @@ export const countAhead = (schema: SchemaName) => {
       WHERE t.queue_id = named.queue_id AND t.state = 'waiting'
         AND t.number >= named.before AND t.number < named.number
     ) line`
-  return (names: Pick<RowNames, "tokens" | "members" | "looks">): Query<Map<TokenId, number>> => ({
+  return (names: TokenNames): Query<Map<TokenId, number>> => ({
     sql,
-    params: namedTokens({ ...names, tokens: union(names.tokens, names.looks) }),
+    params: namedTokens(names),
     read: (rows) => new Map(rows.map(([tokenId, ahead]) => [tokenId, Number(ahead)]))
   })
 }
