@@ -125,12 +125,14 @@ const readBody = (
   }
   // Nobody but an operator is read that much from.
   const readable = isStranger ? Math.min(limit, bodyLimit) : limit
-  const tooLarge = Effect.fail(readable < limit ? adminRequired : new BodyTooLarge({ limit }))
-  if (Number(headers["content-length"] ?? 0) > readable) return tooLarge
+  const tooLarge = () => Effect.fail(readable < limit ? adminRequired : new BodyTooLarge({ limit }))
+  if (Number(headers["content-length"] ?? 0) > readable) return tooLarge()
   if (!hasBody) return Effect.succeed(new JsonInvalid("expected a body"))
   return Effect.matchEffect(body(readable), {
     onFailure: (fault) =>
-      fault === "too large" ? tooLarge : Effect.succeed(new JsonInvalid("expected the whole body")),
+      fault === "too large"
+        ? tooLarge()
+        : Effect.succeed(new JsonInvalid("expected the whole body")),
     onSuccess: (bytes): Effect.Effect<unknown> => {
       try {
         return Effect.succeed(parseJson(bytes))
