@@ -37,7 +37,7 @@ export const pathsOf = <A>(
     let branch = root
     for (const segment of path.split("/")) {
       const exact = branch.exact.get(segment)
-      const next = exact ?? branch.other
+      const next = exact ?? (segment === "" ? undefined : branch.other)
       if (next === undefined) return undefined
       if (exact === undefined) varied.push(segment)
       branch = next

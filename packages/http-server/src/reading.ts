@@ -31,7 +31,7 @@ export const readerOf = (endpoint: HttpApiEndpoint.Top, limit: number) => {
   const mayHaveBody = payload !== undefined || endpoint.method === "POST"
   const key = headerOf(endpoint, "Idempotency-Key")
 
-  return Effect.fnUntraced(function* (request: Asked, isStranger: boolean) {
+  return Effect.fnUntracedEager(function* (request: Asked, isStranger: boolean) {
     const asked: Record<string, unknown> = {}
     const problems: Array<{ readonly path: string; readonly message: string }> = []
     const add = (decoded: Result.Result<unknown, Schema.SchemaError>, name: string) => {

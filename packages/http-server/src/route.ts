@@ -72,7 +72,7 @@ export const route = <E extends Endpoint>(
   const forAdmins = middlewares.has(Admin)
   const pattern = top.path.replaceAll(/:(\w+)/g, "{$1}")
 
-  const answer: Route["answer"] = Effect.fnUntraced(function* (request, exchange) {
+  const answer: Route["answer"] = Effect.fnUntracedEager(function* (request, exchange) {
     exchange.route = pattern
     const { identities } = exchange
     const { headers } = request

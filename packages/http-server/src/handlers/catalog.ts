@@ -24,7 +24,10 @@ export const catalogRoutes = Effect.gen(function* () {
     route(endpoints.show, ({ params }) => catalog.show(params.showId)),
 
     route(endpoints.dates, ({ userId, queueToken, params }) =>
-      catalog.availableDates({ userId, queueToken, showId: params.showId })
+      Effect.map(
+        catalog.availableDates({ userId, queueToken, showId: params.showId }),
+        (dates) => new Reply(dates, { shared: true })
+      )
     ),
 
     route(endpoints.seats, ({ userId, queueToken, params, query, headers }) =>
