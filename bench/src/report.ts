@@ -19,6 +19,8 @@ export interface Row {
    * compared by latency, the engine's median over the reference's.
    */
   readonly ratio: Spread | undefined
+  /** Medians, in µs. */
+  readonly cpuMicrosPerAnswer: Readonly<Record<string, number>> | undefined
 }
 
 interface Spread {
@@ -68,8 +70,19 @@ export const toRow = (scenario: Scenario, rounds: ReadonlyArray<Round>): Row => 
             perSecond: spread(references.map(({ perSecond }) => perSecond)),
             p50Ms: median(references.map(({ p50Ms }) => p50Ms))
           },
-    ratio: ratios.length === 0 ? undefined : spread(ratios)
+    ratio: ratios.length === 0 ? undefined : spread(ratios),
+    cpuMicrosPerAnswer: spending(rounds)
   }
+}
+
+const spending = (rounds: ReadonlyArray<Round>): Row["cpuMicrosPerAnswer"] => {
+  const spent = rounds.flatMap(({ cpuMicrosPerAnswer }) =>
+    cpuMicrosPerAnswer === undefined ? [] : [cpuMicrosPerAnswer]
+  )
+  if (spent.length === 0) return undefined
+  return Object.fromEntries(
+    Object.keys(spent[0]!).map((name) => [name, median(spent.map((each) => each[name]!))])
+  )
 }
 
 export const machine = () => ({
@@ -98,7 +111,24 @@ export const toMarkdown = (rows: ReadonlyArray<Row>): string => {
     ]
     return `| ${cells.join(" | ")} |`
   })
-  return [...head, ...body].join("\n")
+  return [...head, ...body, ...toSpendingTable(rows)].join("\n")
+}
+
+/** µs of the processor for each answer, of the rows between processes that can be told apart. */
+const toSpendingTable = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {
+  const spent = rows.filter(({ cpuMicrosPerAnswer }) => cpuMicrosPerAnswer !== undefined)
+  if (spent.length === 0) return []
+  const names = Object.keys(spent[0]!.cpuMicrosPerAnswer!)
+  const body = spent.map(({ name, callers, cpuMicrosPerAnswer }) => {
+    const cells = names.map((of) => cpuMicrosPerAnswer![of]!.toFixed(1))
+    return `| ${[`${name}, ${callers}`, ...cells].join(" | ")} |`
+  })
+  return [
+    "",
+    `| µs of CPU for each answer | ${names.join(" | ")} |`,
+    `|---|${"---:|".repeat(names.length)}`,
+    ...body
+  ]
 }
 
 const barLeft = 330
