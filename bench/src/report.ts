@@ -19,8 +19,8 @@ export interface Row {
    * compared by latency, the engine's median over the reference's.
    */
   readonly ratio: Spread | undefined
-  /** Medians, in µs. */
-  readonly cpuMicrosPerAnswer: Readonly<Record<string, number>> | undefined
+  /** What other processes spent of the processor: medians, in µs for each answer. */
+  readonly beside: Readonly<Record<string, number>> | undefined
 }
 
 interface Spread {
@@ -71,14 +71,12 @@ export const toRow = (scenario: Scenario, rounds: ReadonlyArray<Round>): Row => 
             p50Ms: median(references.map(({ p50Ms }) => p50Ms))
           },
     ratio: ratios.length === 0 ? undefined : spread(ratios),
-    cpuMicrosPerAnswer: spending(rounds)
+    beside: spending(rounds)
   }
 }
 
-const spending = (rounds: ReadonlyArray<Round>): Row["cpuMicrosPerAnswer"] => {
-  const spent = rounds.flatMap(({ cpuMicrosPerAnswer }) =>
-    cpuMicrosPerAnswer === undefined ? [] : [cpuMicrosPerAnswer]
-  )
+const spending = (rounds: ReadonlyArray<Round>): Row["beside"] => {
+  const spent = rounds.flatMap(({ beside }) => (beside === undefined ? [] : [beside]))
   if (spent.length === 0) return undefined
   return Object.fromEntries(
     Object.keys(spent[0]!).map((name) => [name, median(spent.map((each) => each[name]!))])
@@ -114,18 +112,18 @@ export const toMarkdown = (rows: ReadonlyArray<Row>): string => {
   return [...head, ...body, ...toSpendingTable(rows)].join("\n")
 }
 
-/** µs of the processor for each answer, of the rows between processes that can be told apart. */
+/** What is spent beside the server, of the rows that have one. */
 const toSpendingTable = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {
-  const spent = rows.filter(({ cpuMicrosPerAnswer }) => cpuMicrosPerAnswer !== undefined)
+  const spent = rows.filter(({ beside }) => beside !== undefined)
   if (spent.length === 0) return []
-  const names = Object.keys(spent[0]!.cpuMicrosPerAnswer!)
-  const body = spent.map(({ name, callers, cpuMicrosPerAnswer }) => {
-    const cells = names.map((of) => cpuMicrosPerAnswer![of]!.toFixed(1))
+  const names = Object.keys(spent[0]!.beside!)
+  const body = spent.map(({ name, callers, beside }) => {
+    const cells = names.map((of) => beside![of]!.toFixed(1))
     return `| ${[`${name}, ${callers}`, ...cells].join(" | ")} |`
   })
   return [
     "",
-    `| µs of CPU for each answer | ${names.join(" | ")} |`,
+    `| µs of CPU beside | ${names.join(" | ")} |`,
     `|---|${"---:|".repeat(names.length)}`,
     ...body
   ]

@@ -1,5 +1,5 @@
 /** The reference server over HTTP, beside Node's own server doing nothing but answering. */
-import { cpuMicros } from "../http/cpu.ts"
+import { countingCpu, spentBy } from "../cpu.ts"
 import { type RunningServer, runLoad, startBare, startServer } from "../http/processes.ts"
 import type { Scenario } from "../scenario.ts"
 import { signingKey, type World } from "../world.ts"
@@ -36,14 +36,11 @@ const http = (options: {
       const { requests, repeat, status, bare } = await options.prepare(world, server)
       const job = { connections: options.connections, repeat }
       const plain = await startBare(bare)
-      const plainCpu = cpuMicros(plain.pid)
-      const reference = await runLoad({
-        ...job,
-        port: plain.port,
-        seconds,
-        requests: bare.requests
-      })
-      const plainSpent = plainCpu()
+      const reference = await countingCpu(
+        world.serverPid,
+        () => runLoad({ ...job, port: plain.port, seconds, requests: bare.requests }),
+        () => spentBy(plain.pid)
+      )
       plain.stop()
       // Both are measured warm: a second of the same load goes before.
       const half = requests.length >> 1
@@ -55,29 +52,27 @@ const http = (options: {
         requests: warm
       })
       const rest = repeat ? requests : requests.slice(half)
-      const backends = await world.query("SELECT pid FROM pg_stat_activity")
-      const serverCpu = cpuMicros(server.pid)
-      const postgresCpu = cpuMicros(...backends.map(({ pid }) => Number(pid)))
-      const subject = await runLoad({ ...job, port: server.port, seconds, requests: rest })
-      const serverSpent = serverCpu()
-      const postgresSpent = postgresCpu()
+      const subject = await countingCpu(
+        world.serverPid,
+        () => runLoad({ ...job, port: server.port, seconds, requests: rest }),
+        () => spentBy(server.pid)
+      )
       if (subject.statuses[status] !== subject.answers) {
         throw new Error(`expected ${status} alone: ${JSON.stringify(subject.statuses)}`)
       }
-      const rated = ({ answers, seconds, p50Ms, p99Ms }: typeof subject) => ({
+      const rated = ({ answers, seconds, p50Ms, p99Ms, cpu }: typeof subject) => ({
         perSecond: answers / seconds,
         p50Ms,
-        p99Ms
+        p99Ms,
+        cpu
       })
       return {
         subject: rated(subject),
         reference: rated(reference),
-        cpuMicrosPerAnswer: {
-          server: serverSpent / subject.answers,
-          Postgres: postgresSpent / subject.answers,
-          load: subject.cpuMicros / subject.answers,
-          "bare server": plainSpent / reference.answers,
-          "load on bare": reference.cpuMicros / reference.answers
+        beside: {
+          "load generator": subject.cpuMicros / subject.answers,
+          "bare server": reference.cpu?.node ?? Number.NaN,
+          "load generator on it": reference.cpuMicros / reference.answers
         }
       }
     } finally {
