@@ -54,7 +54,7 @@ export class Gate extends Context.Service<
     readonly passesAtOnce: (
       operation: GatedOperation,
       caller: Caller,
-      about?: GateSubject
+      about: Partial<{ showId: ShowId; performanceId: PerformanceId }>
     ) => boolean
   }
 >()("@boxoffice/core/Gate") {
@@ -93,12 +93,13 @@ export class Gate extends Context.Service<
       }
 
       const passesAtOnce: Gate["Service"]["passesAtOnce"] = (operation, caller, about) => {
-        if (!gated.has(operation)) return false
         const shown = tickets.verify(caller.queueToken, caller.userId as UserId)
-        return (
-          Result.isSuccess(shown) &&
-          isKnownToPass(shown.success, { tokenId: shown.success.tokenId, ...about })
-        )
+        if (Result.isFailure(shown)) return false
+        const { tokenId, userId } = shown.success
+        if (!isKnownToPass(shown.success, { tokenId, ...about })) return false
+        const { showId, performanceId } = about
+        const gated = askGate(gate, { operation, userId, showId, performanceId })
+        return Result.isSuccess(gated) && gated.success
       }
 
       const passToRead: Gate["Service"]["passToRead"] = Effect.fnUntraced(function* (
