@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs"
 
 /** Microseconds of processor time since the process began, its ended children's included. */
-const spentBy = (pid: number): number => {
+export const spentBy = (pid: number): number => {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
   // The name, in parentheses, may hold anything; utime, stime, cutime, cstime are fields 14 to 17.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
@@ -23,26 +23,34 @@ const spentByServer = (postmaster: number): number => {
   )
 }
 
-/** Microseconds of processor time a call: of this process, and of the server. */
+const spentHere = (): number => {
+  const { user, system } = process.cpuUsage()
+  return user + system
+}
+
+/** Microseconds of processor time a call: of Node, and of the Postgres server. */
 export interface CpuPerCall {
   readonly node: number
   readonly postgres: number
 }
 
-/** Runs something, and says what each of its calls cost; `undefined` where that cannot be read. */
+/**
+ * Runs something, and says what each of its calls cost Postgres and a Node process, by default this
+ * one; `undefined` where that cannot be read.
+ */
 export const countingCpu = async <A extends { readonly answers: number }>(
   postmaster: number,
-  run: () => Promise<A>
+  run: () => Promise<A>,
+  spentByNode: () => number = spentHere
 ): Promise<A & { readonly cpu: CpuPerCall | undefined }> => {
   if (process.platform !== "linux") return { ...(await run()), cpu: undefined }
   const server = spentByServer(postmaster)
-  const here = process.cpuUsage()
+  const node = spentByNode()
   const result = await run()
-  const { user, system } = process.cpuUsage(here)
   return {
     ...result,
     cpu: {
-      node: (user + system) / result.answers,
+      node: (spentByNode() - node) / result.answers,
       postgres: (spentByServer(postmaster) - server) / result.answers
     }
   }

@@ -11,7 +11,13 @@ import { hasPgbench } from "./pgbench.ts"
 import { machine, type Row, toMarkdown, toRow, toSvg } from "./report.ts"
 import type { Round } from "./scenario.ts"
 import { holds, hotHolds } from "./scenarios/holds.ts"
-import { httpNotModified, httpReserve, httpSeats } from "./scenarios/http.ts"
+import {
+  httpBalance,
+  httpDates,
+  httpNotModified,
+  httpReserve,
+  httpSeats
+} from "./scenarios/http.ts"
 import { hotWallet, pays } from "./scenarios/pays.ts"
 import { countingStatements } from "./statements.ts"
 import { openWorld } from "./world.ts"
@@ -39,7 +45,9 @@ const scenarios = [
   hotWallet(256, 0.8),
   httpReserve(256, 0.5),
   httpSeats(256, 0.5),
-  httpNotModified(256, 0.7)
+  httpNotModified(256, 0.7),
+  httpDates(256, 0.5),
+  httpBalance(256)
 ].filter(({ name, callers }) =>
   (values.only ?? "").split(",").some((part) => `${name}, ${callers} callers`.includes(part))
 )

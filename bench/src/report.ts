@@ -19,6 +19,8 @@ export interface Row {
    * compared by latency, the engine's median over the reference's.
    */
   readonly ratio: Spread | undefined
+  /** What other processes spent of the processor: medians, in µs for each answer. */
+  readonly beside: Readonly<Record<string, number>> | undefined
 }
 
 interface Spread {
@@ -68,8 +70,17 @@ export const toRow = (scenario: Scenario, rounds: ReadonlyArray<Round>): Row => 
             perSecond: spread(references.map(({ perSecond }) => perSecond)),
             p50Ms: median(references.map(({ p50Ms }) => p50Ms))
           },
-    ratio: ratios.length === 0 ? undefined : spread(ratios)
+    ratio: ratios.length === 0 ? undefined : spread(ratios),
+    beside: spending(rounds)
   }
+}
+
+const spending = (rounds: ReadonlyArray<Round>): Row["beside"] => {
+  const spent = rounds.flatMap(({ beside }) => (beside === undefined ? [] : [beside]))
+  if (spent.length === 0) return undefined
+  return Object.fromEntries(
+    Object.keys(spent[0]!).map((name) => [name, median(spent.map((each) => each[name]!))])
+  )
 }
 
 export const machine = () => ({
@@ -98,7 +109,24 @@ export const toMarkdown = (rows: ReadonlyArray<Row>): string => {
     ]
     return `| ${cells.join(" | ")} |`
   })
-  return [...head, ...body].join("\n")
+  return [...head, ...body, ...toSpendingTable(rows)].join("\n")
+}
+
+/** What is spent beside the server, of the rows that have one. */
+const toSpendingTable = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {
+  const spent = rows.filter(({ beside }) => beside !== undefined)
+  if (spent.length === 0) return []
+  const names = Object.keys(spent[0]!.beside!)
+  const body = spent.map(({ name, callers, beside }) => {
+    const cells = names.map((of) => beside![of]!.toFixed(1))
+    return `| ${[`${name}, ${callers}`, ...cells].join(" | ")} |`
+  })
+  return [
+    "",
+    `| µs of CPU beside | ${names.join(" | ")} |`,
+    `|---|${"---:|".repeat(names.length)}`,
+    ...body
+  ]
 }
 
 const barLeft = 330

@@ -17,6 +17,8 @@ export interface Round {
   readonly subject: Measure
   /** `undefined` where the reference cannot be run here. */
   readonly reference: Measure | undefined
+  /** What other processes spent of the processor, in µs for each answer. */
+  readonly beside?: Readonly<Record<string, number>>
 }
 
 interface RoundOptions {

@@ -21,6 +21,8 @@ export interface LoadReport {
   readonly seconds: number
   readonly p50Ms: number
   readonly p99Ms: number
+  /** What this process has spent of the processor on them. */
+  readonly cpuMicros: number
   /** How many answers had each status. */
   readonly statuses: Readonly<Record<string, number>>
 }
@@ -31,6 +33,7 @@ const runJob = (job: LoadJob): Promise<LoadReport> =>
     const latencies: Array<number> = []
     const statuses: Record<string, number> = {}
     const started = performance.now()
+    const cpu = process.cpuUsage()
     const deadline = started + job.seconds * 1_000
     let next = 0
     let open = job.connections
@@ -38,6 +41,7 @@ const runJob = (job: LoadJob): Promise<LoadReport> =>
     const end = (socket: Socket) => {
       socket.destroy()
       if (--open > 0) return
+      const { user, system } = process.cpuUsage(cpu)
       latencies.sort((a, b) => a - b)
       const at = (share: number) => latencies[Math.floor(latencies.length * share)] ?? 0
       resolve({
@@ -45,6 +49,7 @@ const runJob = (job: LoadJob): Promise<LoadReport> =>
         seconds: (performance.now() - started) / 1_000,
         p50Ms: at(0.5),
         p99Ms: at(0.99),
+        cpuMicros: user + system,
         statuses
       })
     }

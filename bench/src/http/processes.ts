@@ -30,13 +30,14 @@ export const runLoad = async (job: LoadJob): Promise<LoadReport> => {
 
 export interface RunningServer {
   readonly port: number
+  readonly pid: number
   readonly stop: () => void
 }
 
 export const startBare = async (answers: BareAnswers): Promise<RunningServer> => {
   const child = fork(fileOf("./bare.ts"), { stdio: ["ignore", "ignore", "inherit", "ipc"] })
   const port = await ask<number>(child, answers)
-  return { port, stop: () => child.kill() }
+  return { port, pid: child.pid!, stop: () => child.kill() }
 }
 
 /** The reference server as users run it, on the benchmark's database. */
@@ -68,7 +69,9 @@ export const startServer = async (
   const said: Array<string> = []
   for await (const line of createInterface({ input: child.stderr })) {
     const match = /listening on http:\/\/[^"]*:(\d+)/.exec(line)
-    if (match !== null) return { port: Number(match[1]), stop: () => child.kill() }
+    if (match !== null) {
+      return { port: Number(match[1]), pid: child.pid!, stop: () => child.kill() }
+    }
     said.push(line)
   }
   throw new Error(`the server ended before it listened:\n${said.join("\n")}`)

@@ -1,4 +1,5 @@
 /** The reference server over HTTP, beside Node's own server doing nothing but answering. */
+import { countingCpu, spentBy } from "../cpu.ts"
 import { type RunningServer, runLoad, startBare, startServer } from "../http/processes.ts"
 import type { Scenario } from "../scenario.ts"
 import { signingKey, type World } from "../world.ts"
@@ -21,7 +22,7 @@ interface HttpRound {
 const http = (options: {
   readonly name: string
   readonly connections: number
-  readonly target: number
+  readonly target: number | undefined
   readonly prepare: (world: World, server: RunningServer) => Promise<HttpRound>
 }): Scenario => ({
   name: options.name,
@@ -35,12 +36,11 @@ const http = (options: {
       const { requests, repeat, status, bare } = await options.prepare(world, server)
       const job = { connections: options.connections, repeat }
       const plain = await startBare(bare)
-      const reference = await runLoad({
-        ...job,
-        port: plain.port,
-        seconds,
-        requests: bare.requests
-      })
+      const reference = await countingCpu(
+        world.serverPid,
+        () => runLoad({ ...job, port: plain.port, seconds, requests: bare.requests }),
+        () => spentBy(plain.pid)
+      )
       plain.stop()
       // Both are measured warm: a second of the same load goes before.
       const half = requests.length >> 1
@@ -52,16 +52,29 @@ const http = (options: {
         requests: warm
       })
       const rest = repeat ? requests : requests.slice(half)
-      const subject = await runLoad({ ...job, port: server.port, seconds, requests: rest })
+      const subject = await countingCpu(
+        world.serverPid,
+        () => runLoad({ ...job, port: server.port, seconds, requests: rest }),
+        () => spentBy(server.pid)
+      )
       if (subject.statuses[status] !== subject.answers) {
         throw new Error(`expected ${status} alone: ${JSON.stringify(subject.statuses)}`)
       }
-      const rated = ({ answers, seconds, p50Ms, p99Ms }: typeof subject) => ({
+      const rated = ({ answers, seconds, p50Ms, p99Ms, cpu }: typeof subject) => ({
         perSecond: answers / seconds,
         p50Ms,
-        p99Ms
+        p99Ms,
+        cpu
       })
-      return { subject: rated(subject), reference: rated(reference) }
+      return {
+        subject: rated(subject),
+        reference: rated(reference),
+        beside: {
+          "load generator": subject.cpuMicros / subject.answers,
+          "bare server": reference.cpu?.node ?? Number.NaN,
+          "load generator on it": reference.cpuMicros / reference.answers
+        }
+      }
     } finally {
       server.stop()
     }
@@ -69,6 +82,20 @@ const http = (options: {
 })
 
 type Caller = ReturnType<World["caller"]>
+
+const ask = async (
+  { port }: RunningServer,
+  path: string,
+  { userId, queueToken }: Caller,
+  init: RequestInit = {}
+): Promise<{ readonly etag: string | null; readonly body: string }> => {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    ...init,
+    headers: { "x-user-id": userId, "queue-token": queueToken, ...init.headers }
+  })
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+  return { etag: response.headers.get("etag"), body: await response.text() }
+}
 
 const head = (line: string, { userId, queueToken }: Caller, more = "") =>
   `${line} HTTP/1.1\r\nhost: bench\r\nx-user-id: ${userId}\r\nqueue-token: ${queueToken}\r\n${more}`
@@ -78,31 +105,39 @@ export const httpReserve = (connections: number, target: number): Scenario =>
     name: "reserve over HTTP",
     connections,
     target,
-    prepare: async (world) => {
+    prepare: async (world, server) => {
       const performanceId = await world.addPerformance(requestsPerRound)
+      const bodyOf = (n: number) => JSON.stringify({ performanceId, seatIds: [`S${n}`] })
       const requests = Array.from({ length: requestsPerRound }, (_, n) => {
-        const body = JSON.stringify({ performanceId, seatIds: [`S${n}`] })
+        const body = bodyOf(n)
         const type = `content-type: application/json\r\ncontent-length: ${body.length}\r\n`
         return `${head("POST /v1/reservations", world.caller(n), type)}\r\n${body}`
       })
+      // What one of them is answered, for the bare server to answer all of its own with.
+      const first = await ask(server, "/v1/reservations", world.caller(0), {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: bodyOf(0)
+      })
+      const post: unknown = JSON.parse(first.body)
       return {
-        requests,
+        requests: requests.slice(1),
         repeat: false,
         status: "201",
-        bare: { requests, post: reservationLike(performanceId), get: "" }
+        bare: { requests, post, get: "" }
       }
     }
   })
 
-const seatsRound = async (world: World, server: RunningServer, conditional: boolean) => {
-  const performanceId = await world.addPerformance(hallSeats)
-  const path = `/v1/performances/${performanceId}/seats`
-  const { userId, queueToken } = world.caller(0)
-  const first = await fetch(`http://127.0.0.1:${server.port}${path}`, {
-    headers: { "x-user-id": userId, "queue-token": queueToken }
-  })
-  const body = await first.text()
-  const more = conditional ? `if-none-match: ${first.headers.get("etag")}\r\n` : ""
+/** A read of which all that is answered comes from one path. */
+const readRound = async (
+  world: World,
+  server: RunningServer,
+  path: string,
+  conditional = false
+): Promise<HttpRound> => {
+  const { etag, body } = await ask(server, path, world.caller(0))
+  const more = conditional ? `if-none-match: ${etag}\r\n` : ""
   const requests = Array.from(
     { length: 1_000 },
     (_, n) => `${head(`GET ${path}`, world.caller(n), more)}\r\n`
@@ -113,6 +148,11 @@ const seatsRound = async (world: World, server: RunningServer, conditional: bool
     status: conditional ? "304" : "200",
     bare: { requests, post: {}, get: body }
   }
+}
+
+const seatsRound = async (world: World, server: RunningServer, conditional: boolean) => {
+  const performanceId = await world.addPerformance(hallSeats)
+  return readRound(world, server, `/v1/performances/${performanceId}/seats`, conditional)
 }
 
 export const httpSeats = (connections: number, target: number): Scenario =>
@@ -131,24 +171,22 @@ export const httpNotModified = (connections: number, target: number): Scenario =
     prepare: (world, server) => seatsRound(world, server, true)
   })
 
-/** As long as a reservation, for the bare server to answer. */
-const reservationLike = (performanceId: string) => ({
-  reservationId: "00000000-0000-7000-8000-000000000000",
-  performanceId,
-  userId: "u12345",
-  seats: [
-    {
-      seatId: "S12345",
-      section: "Stalls",
-      row: "R",
-      number: "12345",
-      price: { amount: 1_000, currency: "KRW" }
+/** Dates and balances: gated reads, whose callers are let through from memory for a second. */
+export const httpDates = (connections: number, target: number): Scenario =>
+  http({
+    name: "dates over HTTP",
+    connections,
+    target,
+    prepare: async (world, server) => {
+      await world.addPerformance(10)
+      return readRound(world, server, "/v1/shows/bench/dates")
     }
-  ],
-  amount: { amount: 1_000, currency: "KRW" },
-  status: "held",
-  heldAt: "2026-01-01T00:00:00.000Z",
-  holdExpiresAt: "2026-01-01T00:05:00.000Z",
-  holdExpiresInSeconds: 300,
-  confirmedAt: null
-})
+  })
+
+export const httpBalance = (connections: number): Scenario =>
+  http({
+    name: "balance over HTTP",
+    connections,
+    target: undefined,
+    prepare: (world, server) => readRound(world, server, "/v1/wallet")
+  })

@@ -10,13 +10,15 @@ import { type CommandLane, makeCommandLanes } from "./CommandLane.ts"
 import type { Overloaded, StoreUnavailable } from "./Errors.ts"
 
 /** A reading, and how many milliseconds ago it was begun. */
-interface Fresh<A> {
+export interface Fresh<A> {
   readonly reading: A
   readonly ageMs: number
 }
 
 export interface FreshReads<K, A> {
   readonly read: (key: K) => Effect.Effect<Fresh<A>, Overloaded | StoreUnavailable>
+  /** The reading that would be given again, if there is one. */
+  readonly peek: (key: K) => Fresh<A> | undefined
   /** What is known of a key is no longer so. */
   readonly invalidate: (key: K) => void
   /** Something has changed, and which key it belongs to is only known once it was read. */
@@ -46,6 +48,7 @@ export const makeFreshReads = <K extends string, A>(
   options: FreshReadsOptions<K, A>
 ): Effect.Effect<FreshReads<K, A>, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const clock = yield* Clock.Clock
     const kept = new Map<K, Kept<A>>()
     const restUntil = new Map<K, number>()
     // What tells a read that is under way that it may not show what has just changed.
@@ -60,14 +63,14 @@ export const makeFreshReads = <K extends string, A>(
 
     const refresh = (key: K): Effect.Effect<Kept<A>, StoreUnavailable> =>
       Effect.gen(function* () {
-        const found = fresh(key, yield* Clock.monotonicTimeNanos)
+        const found = fresh(key, clock.monotonicTimeNanosUnsafe())
         if (found !== undefined) return found
         yield* rest((restUntil.get(key) ?? 0) - performance.now())
         let stale = false
         underWay.set(key, () => {
           stale = true
         })
-        const begunAt = yield* Clock.monotonicTimeNanos
+        const begunAt = clock.monotonicTimeNanosUnsafe()
         const started = performance.now()
         const reading = yield* Effect.ensuring(
           options.read(key),
@@ -103,18 +106,24 @@ export const makeFreshReads = <K extends string, A>(
         })
     })
 
+    const aged = ({ reading, begunAt }: Kept<A>, now: bigint): Fresh<A> => ({
+      reading,
+      ageMs: msBetween(begunAt, now)
+    })
+    const peek = (key: K): Fresh<A> | undefined => {
+      const now = clock.monotonicTimeNanosUnsafe()
+      const found = fresh(key, now)
+      return found && aged(found, now)
+    }
+
     return {
+      peek,
       read: (key) =>
-        Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
-          const found = fresh(key, now)
-          if (found !== undefined) {
-            return Effect.succeed({ reading: found.reading, ageMs: msBetween(found.begunAt, now) })
-          }
-          return Effect.flatMap(queue.submit(key), ({ reading, begunAt }) =>
-            Effect.map(Clock.monotonicTimeNanos, (now) => ({
-              reading,
-              ageMs: msBetween(begunAt, now)
-            }))
+        Effect.suspend(() => {
+          const found = peek(key)
+          if (found !== undefined) return Effect.succeed(found)
+          return Effect.map(queue.submit(key), (read) =>
+            aged(read, clock.monotonicTimeNanosUnsafe())
           )
         }),
       invalidate: (key) => {

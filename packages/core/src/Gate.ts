@@ -26,6 +26,9 @@ export interface Caller {
 
 export type GateRefusal = QueueTokenRequired | QueueTokenInvalid | GateError | PolicyFailed
 
+/** What a token is shown for. */
+type GateSubject = { readonly showId: ShowId } | { readonly performanceId: PerformanceId }
+
 /** @internal What the services use to ask for a token. */
 export class Gate extends Context.Service<
   Gate,
@@ -43,10 +46,16 @@ export class Gate extends Context.Service<
     readonly passToRead: (
       operation: GatedOperation,
       caller: { readonly userId: UserId; readonly queueToken?: string | undefined },
-      about?: { readonly showId: ShowId } | { readonly performanceId: PerformanceId }
+      about?: GateSubject
     ) => Effect.Effect<void, GateRefusal | Overloaded | StoreUnavailable>
     /** Once a batch has let somebody through: moves the end of their session on, where it is due. */
     readonly attend: (ticket: Ticket | undefined, passage: Passage) => Effect.Effect<void>
+    /** Whether {@link passToRead} would let a token through from memory, with nothing to write. */
+    readonly passesAtOnce: (
+      operation: GatedOperation,
+      caller: Caller,
+      about: Partial<{ showId: ShowId; performanceId: PerformanceId }>
+    ) => boolean
   }
 >()("@boxoffice/core/Gate") {
   static readonly layer = Layer.effect(
@@ -77,6 +86,22 @@ export class Gate extends Context.Service<
           : Effect.succeed(undefined)
       }
 
+      // A refusal is never given from memory: only the store knows who has been let in since.
+      const isKnownToPass = (shown: Ticket, question: GateQuestion): boolean => {
+        const known = seen.get(question)
+        return known !== undefined && isInTime(decideGate(shown, known))
+      }
+
+      const passesAtOnce: Gate["Service"]["passesAtOnce"] = (operation, caller, about) => {
+        const shown = tickets.verify(caller.queueToken, caller.userId as UserId)
+        if (Result.isFailure(shown)) return false
+        const { tokenId, userId } = shown.success
+        if (!isKnownToPass(shown.success, { tokenId, ...about })) return false
+        const { showId, performanceId } = about
+        const gated = askGate(gate, { operation, userId, showId, performanceId })
+        return Result.isSuccess(gated) && gated.success
+      }
+
       const passToRead: Gate["Service"]["passToRead"] = Effect.fnUntraced(function* (
         operation,
         caller,
@@ -85,10 +110,8 @@ export class Gate extends Context.Service<
         const shown = yield* ticket(operation, caller, about)
         if (shown === undefined) return
         const question: GateQuestion = { tokenId: shown.tokenId, ...about }
-        const known = yield* seen.get(question)
-        // A refusal is never given from memory: only the store knows who has been let in since.
-        if (known !== undefined && isInTime(decideGate(shown, known))) return
-        const begun = yield* seen.begin
+        if (isKnownToPass(shown, question)) return
+        const begun = seen.begin()
         const view = yield* looks.submit(question)
         const passed = yield* Effect.fromResult(decideGate(shown, view))
         if (passed.length > 0) yield* presences.submit(shown.tokenId)
@@ -101,7 +124,7 @@ export class Gate extends Context.Service<
           : // What was asked for is done: if this is not, the next call of theirs does it.
             Effect.ignore(presences.submit(ticket.tokenId))
 
-      return Gate.of({ ticket, passToRead, attend })
+      return Gate.of({ ticket, passToRead, passesAtOnce, attend })
     })
   )
 }

@@ -169,4 +169,55 @@ describe("what reading costs", () => {
       expect((yield* Effect.flip(read))._tag).toBe("QueueTokenExpired")
     })
   )
+
+  it.effect("a performance that begins leaves a list of dates that is still fresh", () =>
+    Effect.gen(function* () {
+      const { counts, office, join } = yield* makeCounted
+      const soon = new Date(1_500)
+      yield* office.catalog.addPerformance({
+        performanceId: "soon",
+        showId: "s",
+        startsAt: soon,
+        timeZone: "UTC"
+      })
+      const price = { amount: 1n, currency: "KRW" }
+      const seats = [{ seatId: "1", section: "A", row: "1", number: "1", price }]
+      yield* office.catalog.addSeats({ performanceId: "soon", seats })
+      const ada = yield* join("ada")
+      const read = office.catalog.availableDates({ ...ada, showId: "s" })
+      yield* TestClock.adjust("1 second")
+      const before = yield* read
+      yield* TestClock.adjust("499 millis")
+      expect(yield* read).toBe(before)
+      yield* TestClock.adjust("1 millis")
+      expect((yield* read).dates.length).toBe(before.dates.length - 1)
+      expect(counts.performances).toBe(1)
+    })
+  )
+
+  it.effect("what is in memory is for those alone who are known to be let in", () =>
+    Effect.gen(function* () {
+      const { office, join } = yield* makeCounted
+      const ada = yield* join("ada")
+      const read = (caller: { readonly userId: string; readonly queueToken?: string }) =>
+        office.catalog.availableSeats({ ...caller, performanceId: "p" })
+      yield* read(ada)
+      yield* read(ada)
+      const refusals = yield* Effect.forEach(
+        [
+          { userId: "ada" },
+          { userId: "eve", queueToken: ada.queueToken },
+          { userId: "ada", queueToken: `${ada.queueToken.slice(0, -1)}_` },
+          { userId: "", queueToken: ada.queueToken }
+        ],
+        (caller) => Effect.flip(read(caller))
+      )
+      expect(refusals.map(({ _tag }) => _tag)).toEqual([
+        "QueueTokenRequired",
+        "QueueTokenInvalid",
+        "QueueTokenInvalid",
+        "RequestInvalid"
+      ])
+    })
+  )
 })

@@ -1,9 +1,9 @@
 /** A page for every error: where the `type` of a problem leads. */
 import { Effect } from "effect"
-import { HttpRouter, HttpServerResponse } from "effect/http"
 import { RouteUnknown } from "./api/errors.ts"
-import { Exchange } from "./exchange.ts"
+import { Answered } from "./message.ts"
 import { type Problem, problems } from "./problem.ts"
+import type { Route } from "./route.ts"
 
 /** Where the pages are, but for the code. */
 export const documentationPath = "/docs/errors/"
@@ -36,19 +36,23 @@ const index = page(
     .join("")}</ul><p><a href="../">Reference</a></p>`
 )
 
-const answer = (html: string) => HttpServerResponse.text(html, { contentType: "text/html" })
+const answer = (html: string) => new Answered(200, { "content-type": "text/html" }, html)
 
-export const errorPages = [
-  HttpRouter.route("GET", documentationPath, answer(index)),
-  HttpRouter.route(
-    "GET",
-    `${documentationPath}:code`,
-    Effect.gen(function* () {
-      const exchange = yield* Exchange
+export const errorPages: ReadonlyArray<Route> = [
+  {
+    method: "GET",
+    path: documentationPath,
+    streams: false,
+    answer: () => Effect.succeed(answer(index))
+  },
+  {
+    method: "GET",
+    path: `${documentationPath}:code`,
+    streams: false,
+    answer: ({ params }, exchange) => {
       exchange.route = `${documentationPath}{code}`
-      const { params } = yield* HttpRouter.RouteContext
       const html = pages.get(params.code ?? "")
-      return html === undefined ? yield* new RouteUnknown() : answer(html)
-    })
-  )
+      return html === undefined ? Effect.fail(new RouteUnknown()) : Effect.succeed(answer(html))
+    }
+  }
 ]

@@ -8,11 +8,5 @@ export * from "./api.ts"
 export { Drain } from "./drain.ts"
 export type { RequestRecord } from "./exchange.ts"
 export type { IdentityOptions } from "./identity.ts"
-export {
-  type ListenOptions,
-  layerRoutes,
-  layerServer,
-  type RoutesOptions,
-  routerConfig,
-  toWebHandler
-} from "./server.ts"
+export { layerRoutes, type RoutesOptions, routerConfig } from "./routes.ts"
+export { type ListenOptions, layerServer, toWebHandler } from "./server.ts"

@@ -16,7 +16,7 @@ const tokens = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/g
  * The value of a JSON text in UTF-8. Refuses a name that comes twice in one object: who reads the
  * first and who reads the last would see different requests.
  */
-export const parseJson = (bytes: ArrayBuffer): unknown => {
+export const parseJson = (bytes: Uint8Array): unknown => {
   let text: string
   try {
     text = utf8.decode(bytes)

@@ -1,108 +1,23 @@
-/** The routes as one layer, and the server that listens. */
-import { createServer, type Server, STATUS_CODES } from "node:http"
+/** The servers: as a function for a host, and as one that listens. */
+import { createServer, type RequestListener, type Server, STATUS_CODES } from "node:http"
 import type { Socket } from "node:net"
-import {
-  type BoxOfficeStore,
-  type Catalog,
-  newCommandId,
-  type Payments,
-  type Queue,
-  RequestInvalid,
-  type Reservations,
-  type Wallet
-} from "@boxoffice/core"
+import { newCommandId, RequestInvalid } from "@boxoffice/core"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Effect, Layer, type Redacted } from "effect"
-import { Headers, HttpRouter, type HttpServer, HttpServerResponse } from "effect/http"
+import { Effect, Layer } from "effect"
+import { Headers, HttpRouter, type HttpServer } from "effect/http"
 import type { ServeError } from "effect/http/HttpServerError"
-import { HttpApiScalar, OpenApi } from "effect/http-api"
-import { Api, PublicApi } from "./api.ts"
+import { makeDirect } from "./direct.ts"
 import { Drain } from "./drain.ts"
-import { documentationPath, errorPages } from "./errorPages.ts"
-import { ExchangeSettings, layerExchange, type RequestRecord } from "./exchange.ts"
-import { adminRoutes } from "./handlers/admin.ts"
-import { catalogRoutes } from "./handlers/catalog.ts"
-import { paymentRoutes } from "./handlers/payment.ts"
-import { queueRoutes } from "./handlers/queue.ts"
-import { reservationRoutes } from "./handlers/reservation.ts"
-import { systemRoutes } from "./handlers/system.ts"
-import { walletRoutes } from "./handlers/wallet.ts"
-import { Identities, type IdentityOptions } from "./identity.ts"
+import { documentationPath } from "./errorPages.ts"
 import { problemContentType, toProblem } from "./problem.ts"
-
-/** What the routes are made with. */
-export interface RoutesOptions {
-  readonly identity: IdentityOptions
-  /** Who knows it is an operator. Without one, there are no admin routes. */
-  readonly adminToken?: Redacted.Redacted | undefined
-  /**
-   * What the `type` of an error begins with; its code follows. By default the pages that this
-   * server has itself, at `/docs/errors/`.
-   */
-  readonly documentation?: string | undefined
-  /** Told of every request that was answered. */
-  readonly onRequest?: ((record: RequestRecord) => void) | undefined
-  /** How often an event stream shows that it lives. Default: 15. */
-  readonly heartbeatSeconds?: number | undefined
-}
-
-type Services = Queue | Catalog | Reservations | Wallet | Payments | BoxOfficeStore
-
-/** All routes, on the engine's services. Starts nothing and listens to nothing by itself. */
-export const layerRoutes = (
-  options: RoutesOptions
-): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain | Services> => {
-  const hasAdmin = options.adminToken !== undefined
-  return Layer.unwrap(
-    Effect.gen(function* () {
-      const groups = yield* Effect.all([
-        queueRoutes({ heartbeatSeconds: options.heartbeatSeconds ?? 15 }),
-        catalogRoutes,
-        reservationRoutes,
-        walletRoutes,
-        paymentRoutes,
-        systemRoutes,
-        hasAdmin ? adminRoutes : Effect.succeed([])
-      ])
-      const routes = [...groups.flat(), ...errorPages, openapi(hasAdmin)]
-      const settings = Layer.succeed(ExchangeSettings, {
-        identities: yield* Identities,
-        isDraining: (yield* Drain).isDraining,
-        documentation: options.documentation ?? documentationPath,
-        onRequest: options.onRequest,
-        methodsOf: methodsOf([...routes, { method: "GET", path: "/docs" }])
-      })
-      const all = HttpRouter.addAll(routes) as Layer.Layer<never, never, HttpRouter.HttpRouter>
-      const docs = hasAdmin ? HttpApiScalar.layer(Api, page) : HttpApiScalar.layer(PublicApi, page)
-      return Layer.mergeAll(all, docs, Layer.provide(layerExchange, settings))
-    })
-  ).pipe(
-    Layer.provide(Identities.layer({ identity: options.identity, adminToken: options.adminToken }))
-  )
-}
-
-/** Ids and cursors in a path may be longer than the router's own default allows. */
-export const routerConfig = { maxParamLength: 4_096 }
-
-// Shown without a network as well.
-const page = { path: "/docs", scalar: { withDefaultFonts: false } } as const
-
-const openapi = (hasAdmin: boolean) => {
-  const document = hasAdmin ? OpenApi.fromApi(Api) : OpenApi.fromApi(PublicApi)
-  return HttpRouter.route("GET", "/openapi.json", HttpServerResponse.jsonUnsafe(document))
-}
-
-/** Which methods the routes of a path have. */
-const methodsOf = (routes: ReadonlyArray<{ readonly method: string; readonly path: string }>) => {
-  const patterns = routes.map(({ method, path }) => ({
-    methods: method === "GET" ? ["GET", "HEAD"] : [method],
-    path: new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/:\w+/g, "[^/]+")}$`)
-  }))
-  return (path: string): ReadonlyArray<string> =>
-    Array.from(
-      new Set(patterns.flatMap((pattern) => (pattern.path.test(path) ? pattern.methods : [])))
-    )
-}
+import {
+  layerHttpRoutes,
+  layerRoutes,
+  Routes,
+  type RoutesOptions,
+  routerConfig,
+  type Services
+} from "./routes.ts"
 
 /**
  * The routes as a function from a Fetch request to its response, for a host to mount in a server
@@ -145,14 +60,19 @@ export const layerServer = (
       })
     })
   )
+  const direct = Layer.effectDiscard(
+    Effect.map(makeDirect, (answers) => putInFront(server, answers))
+  )
   return ending.pipe(
+    Layer.provide(direct),
     Layer.provideMerge(
-      HttpRouter.serve(layerRoutes(options), {
+      HttpRouter.serve(layerHttpRoutes(options), {
         disableLogger: true,
         disableListenLog: true,
         routerConfig
       })
     ),
+    Layer.provide(Routes.layer(options)),
     Layer.provide([Drain.layer, layerSecretHeaders]),
     Layer.provideMerge(
       NodeHttpServer.layerServer(() => server, {
@@ -162,6 +82,19 @@ export const layerServer = (
       })
     )
   )
+}
+
+/** Asks first who may answer at once; the rest goes to whoever listened before. */
+const putInFront = (
+  server: Server,
+  answers: (...exchange: Parameters<RequestListener>) => boolean
+): void => {
+  const others = server.rawListeners("request") as Array<RequestListener>
+  server.removeAllListeners("request")
+  server.on("request", (request, response) => {
+    if (answers(request, response)) return
+    for (const other of others) other(request, response)
+  })
 }
 
 /** What traces must not show of a request, beside what they never do. */

@@ -1,11 +1,17 @@
 /** The readings of the catalogue that are shared for a moment: see `FreshReads.ts`. */
 import { Effect } from "effect"
 import { LocalChanges } from "../Changes.ts"
-import { makeFreshReads } from "../FreshReads.ts"
+import { type Fresh, makeFreshReads } from "../FreshReads.ts"
 import type { PerformanceId, ShowId } from "../Ids.ts"
 import { Policies } from "../Policies.ts"
-import { BoxOfficeStore, type SeatsReading } from "../Store.ts"
-import { type SeatMapUntil, toSeatMap } from "./views.ts"
+import { BoxOfficeStore, type PerformanceReading, type SeatsReading } from "../Store.ts"
+import type { AvailableDates, SeatMap } from "./model.ts"
+import { toAvailableDates, toSeatMap, type Until } from "./views.ts"
+
+interface ShowReading {
+  readonly now: number
+  readonly performances: ReadonlyArray<PerformanceReading>
+}
 
 const performancesKept = 100
 const showsKept = 1_000
@@ -28,30 +34,47 @@ export const makeFreshCatalog = Effect.gen(function* () {
     if ("performanceId" in event) forget(event.performanceId)
   })
 
-  // Drawn once for a reading, and again when a hold in it has lapsed.
-  const drawn = new WeakMap<SeatsReading, { all?: SeatMapUntil; available?: SeatMapUntil }>()
-  const draw = (read: SeatsReading, now: number, all: boolean) => {
-    const maps = drawn.get(read) ?? {}
+  // Drawn once for a reading, and again when time alone has changed it: a hold in it has lapsed,
+  // or a sale begun or ended.
+  const drawn = new WeakMap<SeatsReading, { all?: Until<SeatMap>; available?: Until<SeatMap> }>()
+  const draw = ({ reading, ageMs }: Fresh<SeatsReading | undefined>, all: boolean) => {
+    if (reading === undefined) return undefined
+    const now = Math.floor(reading.now + ageMs)
+    const maps = drawn.get(reading) ?? {}
     const which = all ? "all" : "available"
     const found = maps[which]
-    if (found !== undefined && now < found.until) return found.map
-    const map = toSeatMap(read, now, all)
-    drawn.set(read, { ...maps, [which]: map })
-    return map.map
+    if (found !== undefined && now < found.until) return found.view
+    const map = toSeatMap(reading, now, all)
+    drawn.set(reading, { ...maps, [which]: map })
+    return map.view
   }
 
+  const listed = new WeakMap<ShowReading, Until<AvailableDates>>()
+  const list = (showId: ShowId, { reading, ageMs }: Fresh<ShowReading | undefined>) => {
+    if (reading === undefined) return undefined
+    const now = Math.floor(reading.now + ageMs)
+    const found = listed.get(reading)
+    if (found !== undefined && now < found.until) return found.view
+    for (const { performanceId } of reading.performances) showOf.set(performanceId, showId)
+    const dates = toAvailableDates(showId, reading.performances, now)
+    listed.set(reading, dates)
+    return dates.view
+  }
+
+  // Each gives the very same object for as long as it is unchanged, so that it can be encoded once.
   return {
-    /** The very same object for as long as it is unchanged, so that it can be encoded once. */
     seatMap: (performanceId: PerformanceId, all: boolean) =>
-      Effect.map(seats.read(performanceId), ({ reading, ageMs }) =>
-        reading === undefined ? undefined : draw(reading, Math.floor(reading.now + ageMs), all)
-      ),
-    performances: (showId: ShowId) =>
-      Effect.map(shows.read(showId), ({ reading, ageMs }) => {
-        for (const { performanceId } of reading?.performances ?? [])
-          showOf.set(performanceId, showId)
-        return reading && { ...reading, now: Math.floor(reading.now + ageMs) }
-      }),
+      Effect.map(seats.read(performanceId), (read) => draw(read, all)),
+    dates: (showId: ShowId) => Effect.map(shows.read(showId), (read) => list(showId, read)),
+    /** What {@link seatMap} would give, where that is in memory. */
+    peekSeatMap: (performanceId: PerformanceId, all: boolean) => {
+      const read = seats.peek(performanceId)
+      return read && draw(read, all)
+    },
+    peekDates: (showId: ShowId) => {
+      const read = shows.peek(showId)
+      return read && list(showId, read)
+    },
     forget: ({ performanceId, showId }: { performanceId: PerformanceId; showId: ShowId }) =>
       forget(performanceId, showId)
   }

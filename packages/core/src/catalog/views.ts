@@ -16,11 +16,17 @@ const localDate = (instant: number, timeZone: string): string =>
   // The Swedish locale writes dates as ISO 8601 does.
   new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short" }).format(instant)
 
+/** What is shown, and the instant at which time alone will change it. */
+export interface Until<A> {
+  readonly view: A
+  readonly until: number
+}
+
 export const toAvailableDates = (
   showId: ShowId,
   performances: ReadonlyArray<PerformanceReading>,
   now: number
-): AvailableDates => {
+): Until<AvailableDates> => {
   const dates = new Map<string, Array<Bookable>>()
   for (const performance of performances) {
     const { performanceId, startsAt, timeZone, availableSeats, totalSeats, priceFrom } = performance
@@ -36,21 +42,14 @@ export const toAvailableDates = (
     }
     dates.set(date, [...(dates.get(date) ?? []), bookable])
   }
+  const listed = Array.from(dates, ([date, performances]) => ({ date, performances }))
   return {
-    showId,
-    dates: Array.from(dates, ([date, performances]) => ({ date, performances })).sort((a, b) =>
-      a.date < b.date ? -1 : 1
-    )
+    view: { showId, dates: listed.sort((a, b) => (a.date < b.date ? -1 : 1)) },
+    until: Math.min(...performances.map((performance) => nextSalesChange(performance, now)))
   }
 }
 
-/** A seat map, and the instant at which time alone will change it. */
-export interface SeatMapUntil {
-  readonly map: SeatMap
-  readonly until: number
-}
-
-export const toSeatMap = (read: SeatsReading, now: number, all: boolean): SeatMapUntil => {
+export const toSeatMap = (read: SeatsReading, now: number, all: boolean): Until<SeatMap> => {
   const { performance } = read
   const onSale = isOnSale(performance, now)
   const seats: Array<SeatOnMap> = []
@@ -64,7 +63,7 @@ export const toSeatMap = (read: SeatsReading, now: number, all: boolean): SeatMa
     if (all || shown === "available") seats.push(toSeatOnMap(row, shown))
   }
   return {
-    map: {
+    view: {
       performanceId: performance.performanceId as PerformanceId,
       // A batch that changes n seats moves the stored version by 2n, and takes away at most n
       // lapsed ones: so the sum grows with each change, whichever kind it is. Sales opening, and
@@ -77,15 +76,17 @@ export const toSeatMap = (read: SeatsReading, now: number, all: boolean): SeatMa
   }
 }
 
-const salesInstants = ({ startsAt, salesOpenAt, salesCloseAt }: PerformanceRow) => [
+type Sales = Pick<PerformanceRow, "startsAt" | "salesOpenAt" | "salesCloseAt">
+
+const salesInstants = ({ startsAt, salesOpenAt, salesCloseAt }: Sales) => [
   ...(salesOpenAt === null ? [] : [salesOpenAt]),
   Math.min(startsAt, salesCloseAt ?? startsAt)
 ]
 
-const salesChanges = (performance: PerformanceRow, now: number): number =>
+const salesChanges = (performance: Sales, now: number): number =>
   salesInstants(performance).filter((instant) => instant <= now).length
 
-const nextSalesChange = (performance: PerformanceRow, now: number): number =>
+const nextSalesChange = (performance: Sales, now: number): number =>
   Math.min(...salesInstants(performance).filter((instant) => instant > now))
 
 const toSeatOnMap = (row: SeatRow, status: SeatOnMap["status"]): SeatOnMap => ({

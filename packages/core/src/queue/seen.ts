@@ -14,7 +14,9 @@ interface Seen {
 }
 
 export const makeSeenTokens = (freshMs: number) =>
-  Effect.map(LocalChanges, (changes) => {
+  Effect.gen(function* () {
+    const changes = yield* LocalChanges
+    const clock = yield* Clock.Clock
     const tokens = new Map<TokenId, Seen>()
     // A show stays behind its queue for good.
     const queues = new Map<string, QueueId>()
@@ -29,7 +31,7 @@ export const makeSeenTokens = (freshMs: number) =>
 
     return {
       /** When a look begins: what {@link keep} wants to know. */
-      begin: Effect.map(Clock.monotonicTimeNanos, (at) => ({ at, changed })),
+      begin: () => ({ at: clock.monotonicTimeNanosUnsafe(), changed }),
       keep: (
         question: GateQuestion,
         reading: TokenReading,
@@ -43,17 +45,15 @@ export const makeSeenTokens = (freshMs: number) =>
         }
       },
       /** What a look would have found `freshMs` ago at the earliest, were it about this. */
-      get: (question: GateQuestion): Effect.Effect<TokenReading | undefined> => {
+      get: (question: GateQuestion): TokenReading | undefined => {
         const seen = tokens.get(question.tokenId)
-        if (seen === undefined) return Effect.undefined
+        if (seen === undefined) return undefined
         const name = nameOf(question)
         const requiredQueueId = queues.get(name)
-        if (name !== "" && requiredQueueId === undefined) return Effect.undefined
-        return Effect.map(Clock.monotonicTimeNanos, (at) => {
-          const age = msBetween(seen.begunAt, at)
-          if (age >= freshMs) return undefined
-          return { ...seen.reading, requiredQueueId, now: Math.ceil(seen.reading.now + age) }
-        })
+        if (name !== "" && requiredQueueId === undefined) return undefined
+        const age = msBetween(seen.begunAt, clock.monotonicTimeNanosUnsafe())
+        if (age >= freshMs) return undefined
+        return { ...seen.reading, requiredQueueId, now: Math.ceil(seen.reading.now + age) }
       }
     }
   })

@@ -2,7 +2,6 @@
 import { Catalog } from "@boxoffice/core"
 import { ShowId } from "@boxoffice/core/schema"
 import { Effect } from "effect"
-import { HttpServerResponse } from "effect/http"
 import { CatalogApi } from "../api/catalog.ts"
 import { cursorOf, toCursor } from "../cursor.ts"
 import { Reply, route } from "../route.ts"
@@ -25,7 +24,10 @@ export const catalogRoutes = Effect.gen(function* () {
     route(endpoints.show, ({ params }) => catalog.show(params.showId)),
 
     route(endpoints.dates, ({ userId, queueToken, params }) =>
-      catalog.availableDates({ userId, queueToken, showId: params.showId })
+      Effect.map(
+        catalog.availableDates({ userId, queueToken, showId: params.showId }),
+        (dates) => new Reply(dates, { shared: true })
+      )
     ),
 
     route(endpoints.seats, ({ userId, queueToken, params, query, headers }) =>
@@ -40,7 +42,7 @@ export const catalogRoutes = Effect.gen(function* () {
           const etag = `"${map.version}-${query.status ?? "available"}"`
           const known = { etag, "cache-control": "private, no-cache" }
           return isCurrent(headers["if-none-match"], etag)
-            ? HttpServerResponse.empty({ status: 304, headers: known })
+            ? new Reply(undefined, { status: 304, headers: known })
             : new Reply(map, { headers: known, shared: true })
         }
       )

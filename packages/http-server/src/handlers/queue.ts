@@ -28,27 +28,30 @@ export const queueRoutes = (options: { readonly heartbeatSeconds: number }) =>
         queue.status({ userId, queueToken, queueId: params.queueId })
       ),
 
-      route(events, ({ userId, params, queueToken }) =>
-        Effect.gen(function* () {
-          const place = { userId, queueToken, queueId: params.queueId }
-          // Asked for once before: what is refused is refused with a status of its own.
-          yield* queue.status(place)
-          if (drain.isDraining()) return yield* new Draining()
-          const statuses = queue.changes(place).pipe(Stream.map(toEvent))
-          const beats = Stream.map(heartbeats, () => ":\n\n")
-          const lines = statuses.pipe(
-            // Once the answer has begun there is no status left to refuse with: the client finds
-            // the stream ended, and asks again.
-            Stream.catchCause(() => Stream.empty),
-            Stream.merge(beats, { haltStrategy: "left" }),
-            Stream.interruptWhen(drain.begun),
-            Stream.encodeText
-          )
-          return HttpServerResponse.stream(lines, {
-            contentType: "text/event-stream",
-            headers: { "cache-control": "no-store", "x-accel-buffering": "no" }
-          })
-        })
+      route(
+        events,
+        ({ userId, params, queueToken }) =>
+          Effect.gen(function* () {
+            const place = { userId, queueToken, queueId: params.queueId }
+            // Asked for once before: what is refused is refused with a status of its own.
+            yield* queue.status(place)
+            if (drain.isDraining()) return yield* new Draining()
+            const statuses = queue.changes(place).pipe(Stream.map(toEvent))
+            const beats = Stream.map(heartbeats, () => ":\n\n")
+            const lines = statuses.pipe(
+              // Once the answer has begun there is no status left to refuse with: the client finds
+              // the stream ended, and asks again.
+              Stream.catchCause(() => Stream.empty),
+              Stream.merge(beats, { haltStrategy: "left" }),
+              Stream.interruptWhen(drain.begun),
+              Stream.encodeText
+            )
+            return HttpServerResponse.stream(lines, {
+              contentType: "text/event-stream",
+              headers: { "cache-control": "no-store", "x-accel-buffering": "no" }
+            })
+          }),
+        { streams: true }
       ),
 
       route(leave, ({ userId, params, queueToken }) =>

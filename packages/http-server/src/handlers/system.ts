@@ -1,11 +1,11 @@
 /** What the machines around a server ask it. */
 import { BoxOfficeStore, StoreUnavailable } from "@boxoffice/core"
 import { Effect } from "effect"
-import { HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import { Draining } from "../api/errors.ts"
 import { SystemApi } from "../api/system.ts"
 import { Drain } from "../drain.ts"
+import { Answered } from "../message.ts"
 import { route } from "../route.ts"
 
 const { livez, readyz, metrics } = SystemApi.endpoints
@@ -32,12 +32,12 @@ export const systemRoutes = Effect.gen(function* () {
     ),
 
     route(metrics, () =>
-      Effect.map(PrometheusMetrics.format(), (text) =>
-        HttpServerResponse.text(text, {
-          contentType: "text/plain; version=0.0.4; charset=utf-8",
-          headers: { "cache-control": "no-store" }
-        })
+      Effect.map(
+        PrometheusMetrics.format(),
+        (text) => new Answered(200, { ...asPrometheus, "cache-control": "no-store" }, text)
       )
     )
   ]
 })
+
+const asPrometheus = { "content-type": "text/plain; version=0.0.4; charset=utf-8" }

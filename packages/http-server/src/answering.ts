@@ -1,0 +1,57 @@
+/** Writes down what a handler answered, by the schema that its endpoint has for the status. */
+import { Schema, SchemaAST } from "effect"
+import { type HttpApiEndpoint, HttpApiSchema } from "effect/http-api"
+import { Answered } from "./message.ts"
+
+/** An answer that is not just a body with the endpoint's first status. */
+export class Reply<A> {
+  readonly body: A
+  readonly options: {
+    readonly status?: number
+    readonly headers?: Readonly<Record<string, string>>
+    /** The body is the very same object for many: it is written down once for all of them. */
+    readonly shared?: boolean
+  }
+  constructor(body: A, options: Reply<A>["options"]) {
+    this.body = body
+    this.options = options
+  }
+}
+
+const utf8 = new TextEncoder()
+
+export const answererOf = (endpoint: HttpApiEndpoint.Top) => {
+  const encoders = new Map(
+    Array.from(endpoint.success, (schema): [number, ((body: unknown) => unknown) | undefined] => [
+      statusOf(schema),
+      HttpApiSchema.isNoContent(schema.ast)
+        ? undefined
+        : Schema.encodeUnknownSync(schema as unknown as Schema.Codec<unknown>)
+    ])
+  )
+  const [usual] = Array.from(endpoint.success, statusOf)
+  const written = new WeakMap<object, Uint8Array>()
+  const writeOnce = (body: object, write: () => string): Uint8Array => {
+    const bytes = written.get(body) ?? utf8.encode(write())
+    written.set(body, bytes)
+    return bytes
+  }
+  return (answer: unknown): Answered => {
+    const reply: Reply<unknown> = answer instanceof Reply ? answer : new Reply(answer, {})
+    const { status = usual!, headers, shared } = reply.options
+    if (!encoders.has(status)) throw new Error(`${endpoint.identifier} has no status ${status}`)
+    const encode = encoders.get(status)
+    if (encode === undefined) return new Answered(status, { ...unkept, ...headers }, undefined)
+    const write = () => JSON.stringify(encode(reply.body))
+    const body = shared ? writeOnce(reply.body as object, write) : write()
+    return new Answered(status, headers === undefined ? json : { ...json, ...headers }, body)
+  }
+}
+
+// Where it is kept depends on what the schema was annotated for.
+const statusIn = SchemaAST.resolveAt<number>("httpApiStatus")
+const statusOf = ({ ast }: Schema.Top): number =>
+  statusIn(ast) ?? (ast.context?.annotations?.httpApiStatus as number | undefined) ?? 200
+
+const unkept = { "cache-control": "no-store" }
+const json = { ...unkept, "content-type": "application/json" }

@@ -1,0 +1,146 @@
+/**
+ * The short way from Node's request to its response, for requests as clients usually send them.
+ *
+ * Effect's server and router take longer over a request than everything else it needs: decision 11
+ * has the figures. They keep whatever is out of the ordinary, and so the last word on it: bodies
+ * that are large or of no known length, escapes in paths, HEAD, streams, and what has no route.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { Context, Effect, Exit, Option, References } from "effect"
+import { Headers, HttpTraceContext } from "effect/http"
+import { type Exchange, Exchanges } from "./exchange.ts"
+import type { Answered, Asked, BodyFault, RequestHeaders } from "./message.ts"
+import { pathsOf } from "./paths.ts"
+import { bodyLimit } from "./reading.ts"
+import type { Route } from "./route.ts"
+import { Routes } from "./routes.ts"
+
+/** Answers a request, or leaves it alone and says so by `false`. */
+export type Direct = (request: IncomingMessage, response: ServerResponse) => boolean
+
+export const makeDirect: Effect.Effect<Direct, never, Routes | Exchanges> = Effect.gen(
+  function* () {
+    const { begin, end, problem } = yield* Exchanges
+    const find = finderOf(yield* Routes)
+    const send = makeSend()
+    const context = yield* Effect.context<never>()
+    const fork = Effect.runForkWith(context)
+    const isTraced = Context.get(context, References.TracerEnabled)
+
+    return (request, response) => {
+      const found = find(request)
+      if (found === undefined) return false
+      const exchange = begin(request.method!, request.headers as RequestHeaders)
+      // None of these routes streams.
+      const answer = found.route.answer(found.asked, exchange) as Effect.Effect<Answered, unknown>
+      const answered = Effect.catchCause(answer, (cause) => problem(exchange, cause))
+      const fiber = fork(isTraced ? traced(answered, found.asked, exchange) : answered)
+      fiber.addObserver((exit) => {
+        if (Exit.isFailure(exit)) response.destroy()
+        else send(response, exit.value, end(exchange, exit.value.status))
+      })
+      if (fiber.pollUnsafe() === undefined) response.on("close", () => fiber.interruptUnsafe())
+      return true
+    }
+  }
+)
+
+/** Finds out whether a request is a usual one, and if so which route it is for. */
+export const finderOf = (routes: ReadonlyArray<Route>) => {
+  const usual = routes.filter(({ streams }) => !streams)
+  const finders = new Map(
+    ["GET", "POST", "DELETE"].map((method) => [
+      method,
+      pathsOf(usual.flatMap((route) => (route.method === method ? [[route.path, route]] : [])))
+    ])
+  )
+  return (request: IncomingMessage): { route: Route; asked: Asked } | undefined => {
+    const { headers, method, url } = request as IncomingMessage & { readonly url: string }
+    if (headers["transfer-encoding"] !== undefined || headers.upgrade !== undefined) return
+    const length = headers["content-length"]
+    if (length !== undefined && (method !== "POST" || Number(length) > bodyLimit)) return
+    const query = url.indexOf("?")
+    const path = query < 0 ? url : url.slice(0, query)
+    if (!plainPath.test(path)) return
+    const found = finders.get(method!)?.(path)
+    if (found === undefined) return
+    const asked = {
+      headers: headers as RequestHeaders,
+      params: found.params,
+      search: query < 0 ? "" : url.slice(query + 1),
+      hasBody: length !== undefined && length !== "0",
+      // Its length is known, and never more than any route takes.
+      body: () => readBody(request)
+    }
+    return { route: found.value, asked }
+  }
+}
+
+const plainPath = /^[\w.:/-]+$/
+
+const readBody = (request: IncomingMessage): Effect.Effect<Uint8Array, BodyFault> =>
+  Effect.callback((resume) => {
+    const chunks: Array<Buffer> = []
+    request.on("data", (chunk: Buffer) => chunks.push(chunk))
+    request.on("end", () =>
+      resume(Effect.succeed(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    )
+    request.on("error", () => resume(Effect.fail<BodyFault>("broken off")))
+  })
+
+/**
+ * Answers of one turn of the event loop leave together at its end. Each write wakes whoever reads at
+ * the other end; on a machine that the two share, one after another costs more than the rest of the
+ * answer, and nobody waits longer for it.
+ */
+const makeSend = () => {
+  let waiting: Array<() => void> = []
+  const flush = () => {
+    const answers = waiting
+    waiting = []
+    for (const answer of answers) answer()
+  }
+  return (
+    response: ServerResponse,
+    answered: Answered,
+    more: Readonly<Record<string, string>>
+  ): void => {
+    if (waiting.length === 0) setImmediate(flush)
+    waiting.push(() => write(response, answered, more))
+  }
+}
+
+const write = (
+  response: ServerResponse,
+  { status, headers, body }: Answered,
+  more: Readonly<Record<string, string>>
+): void => {
+  if (response.destroyed) return
+  const lines: Array<string> = []
+  for (const name in headers) lines.push(name, headers[name]!)
+  for (const name in more) lines.push(name, more[name]!)
+  if (body !== undefined) lines.push("content-length", String(Buffer.byteLength(body)))
+  response.writeHead(status, lines)
+  response.end(body)
+}
+
+/** In a span like those that Effect's server makes, under the caller's, and without secrets. */
+const traced = (
+  answered: Effect.Effect<Answered>,
+  { headers }: Asked,
+  exchange: Exchange["Service"]
+): Effect.Effect<Answered> => {
+  const parent = Option.getOrUndefined(HttpTraceContext.fromHeaders(Headers.fromInput(headers)))
+  const named = Effect.tap(answered, ({ status }) =>
+    Effect.annotateCurrentSpan({
+      "http.route": exchange.route,
+      "http.response.status_code": status
+    })
+  )
+  return Effect.withSpan(named, `http.server ${exchange.method}`, {
+    kind: "server",
+    ...(parent !== undefined && { parent }),
+    attributes: { "http.request.method": exchange.method },
+    captureStackTrace: false
+  })
+}

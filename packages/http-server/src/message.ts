@@ -1,0 +1,34 @@
+/** Requests and answers as plain values, whichever server they come and go through. */
+import type { Effect } from "effect"
+
+/** By their names in lower case. */
+export type RequestHeaders = Readonly<Record<string, string | undefined>>
+
+/** A request, as far as a route looks at it. */
+export interface Asked {
+  readonly headers: RequestHeaders
+  /** The variable parts of the path, decoded. */
+  readonly params: Readonly<Record<string, string | undefined>>
+  /** What follows the question mark of the URL; empty where there is none. */
+  readonly search: string
+  readonly hasBody: boolean
+  /** The whole body. It can be read once. */
+  readonly body: (bytesMax: number) => Effect.Effect<Uint8Array, BodyFault>
+}
+
+/** Why there is no body: more of it than was wanted, or an end before its end. */
+export type BodyFault = "too large" | "broken off"
+
+/** An answer in full. */
+export class Answered {
+  readonly status: number
+  /** By their names in lower case; its length is not among them. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Text is sent as UTF-8. */
+  readonly body: string | Uint8Array | undefined
+  constructor(status: number, headers: Answered["headers"], body: Answered["body"]) {
+    this.status = status
+    this.headers = headers
+    this.body = body
+  }
+}

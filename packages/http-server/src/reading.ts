@@ -1,0 +1,145 @@
+/** Reads what an endpoint asks for out of a request, or says everything that is wrong with it. */
+import { IdempotencyKey, RequestInvalid, toRequestInvalid } from "@boxoffice/core/schema"
+import { Effect, Result, Schema, SchemaAST } from "effect"
+import type { HttpApiEndpoint } from "effect/http-api"
+import {
+  BodyTooLarge,
+  IdempotencyKeyRequired,
+  IdentityRequired,
+  UnsupportedMediaType
+} from "./api/errors.ts"
+import { JsonInvalid, parseJson } from "./json.ts"
+import type { Asked } from "./message.ts"
+
+/** The most bytes of a body, where nothing else is said. */
+export const bodyLimit = 64 * 1024
+
+export const adminRequired = new IdentityRequired({
+  hint: "Send the admin token as Authorization: Bearer."
+})
+
+const strict = { errors: "all", onExcessProperty: "error" } as const
+type Decode = (input: unknown) => Result.Result<unknown, Schema.SchemaError>
+const decoderOf = (schema: Schema.Top): Decode =>
+  Schema.decodeUnknownResult(schema as Schema.Codec<unknown>, strict)
+
+/** Reads all that an endpoint asks for, or fails with every problem that what came has. */
+export const readerOf = (endpoint: HttpApiEndpoint.Top, limit: number) => {
+  const decodeQuery = endpoint.query && decoderOf(Schema.toCodecArrayFromSingle(endpoint.query))
+  const payload = Array.from(endpoint.payload.values(), ({ schemas }) => schemas[0])[0]
+  const decodePayload = payload && decoderOf(payload)
+  const mayHaveBody = payload !== undefined || endpoint.method === "POST"
+  const key = headerOf(endpoint, "Idempotency-Key")
+
+  return Effect.fnUntracedEager(function* (request: Asked, isStranger: boolean) {
+    const asked: Record<string, unknown> = {}
+    const problems: Array<{ readonly path: string; readonly message: string }> = []
+    const add = (decoded: Result.Result<unknown, Schema.SchemaError>, name: string) => {
+      if (Result.isSuccess(decoded)) asked[name] = decoded.success
+      else problems.push(...toRequestInvalid(decoded.failure).errors)
+    }
+
+    if (endpoint.params !== undefined) asked.params = pathIds(request.params)
+    const search = fieldsOf(request.search)
+    if (decodeQuery) add(decodeQuery(search), "query")
+    else problems.push(...unknownFields(search))
+    if (key !== "none") {
+      const given = request.headers["idempotency-key"]
+      if (given === undefined || isIdempotencyKey(given)) asked.idempotencyKey = given
+      else problems.push({ path: "Idempotency-Key", message: keyMessage })
+    }
+    if (mayHaveBody && (payload !== undefined || request.hasBody)) {
+      const json = yield* readBody(request, limit, isStranger)
+      if (json instanceof JsonInvalid) problems.push({ path: json.path, message: json.message })
+      else if (decodePayload) add(decodePayload(json), "payload")
+      // Where nothing is asked for, an object with nothing in it does no harm.
+      else problems.push(...unknownFields(json))
+    }
+
+    if (problems.length > 0) return yield* new RequestInvalid({ errors: problems })
+    if (key === "required" && asked.idempotencyKey === undefined) {
+      return yield* new IdempotencyKeyRequired()
+    }
+    return asked
+  })
+}
+
+/** The fields of a query; one that comes more than once has a list. */
+const fieldsOf = (search: string): Record<string, string | Array<string>> => {
+  if (search === "") return {}
+  const fields = new Map<string, string | Array<string>>()
+  for (const [name, value] of new URLSearchParams(search)) {
+    const before = fields.get(name)
+    if (before === undefined) fields.set(name, value)
+    else if (typeof before === "string") fields.set(name, [before, value])
+    else before.push(value)
+  }
+  return Object.fromEntries(fields)
+}
+
+const unknownFields = (value: unknown) =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.keys(value).map((path) => ({ path, message: "Expected no excess property" }))
+    : [{ path: "", message: "expected no body" }]
+
+const isIdempotencyKey = Schema.is(IdempotencyKey)
+const keyMessage = "expected 1 to 255 visible ASCII characters"
+
+/** Whether an endpoint takes a header. */
+const headerOf = (
+  endpoint: HttpApiEndpoint.Top,
+  name: string
+): "none" | "optional" | "required" => {
+  const ast = endpoint.headers && SchemaAST.toEncoded(endpoint.headers.ast)
+  if (ast?._tag !== "Objects") return "none"
+  const found = ast.propertySignatures.find((property) => property.name === name)
+  if (found === undefined) return "none"
+  return SchemaAST.isOptional(found.type) ? "optional" : "required"
+}
+
+// Longer, or with anything else in it, it cannot be the id of anything; nor is it put to the store.
+const possibleId = /^[A-Za-z0-9_.:-]{1,64}$/
+const impossibleId = "?"
+
+const pathIds = (params: Asked["params"]): Record<string, string> => {
+  const ids: Record<string, string> = {}
+  for (const name in params) {
+    const id = params[name] ?? ""
+    ids[name] = possibleId.test(id) ? id : impossibleId
+  }
+  return ids
+}
+
+const json = /^application\/(?:json|[\w.+-]+\+json)\s*(?:;\s*charset="?utf-?8"?\s*)?$/i
+
+/** The body as a value, or why it is none. */
+const readBody = (
+  { headers, hasBody, body }: Asked,
+  limit: number,
+  isStranger: boolean
+): Effect.Effect<unknown, BodyTooLarge | UnsupportedMediaType | IdentityRequired> => {
+  const type = headers["content-type"]
+  const coding = headers["content-encoding"] ?? "identity"
+  if (coding !== "identity" || (type === undefined ? hasBody : !json.test(type))) {
+    return Effect.fail(new UnsupportedMediaType())
+  }
+  // Nobody but an operator is read that much from.
+  const readable = isStranger ? Math.min(limit, bodyLimit) : limit
+  const tooLarge = () => Effect.fail(readable < limit ? adminRequired : new BodyTooLarge({ limit }))
+  if (Number(headers["content-length"] ?? 0) > readable) return tooLarge()
+  if (!hasBody) return Effect.succeed(new JsonInvalid("expected a body"))
+  return Effect.matchEffect(body(readable), {
+    onFailure: (fault) =>
+      fault === "too large"
+        ? tooLarge()
+        : Effect.succeed(new JsonInvalid("expected the whole body")),
+    onSuccess: (bytes): Effect.Effect<unknown> => {
+      try {
+        return Effect.succeed(parseJson(bytes))
+      } catch (error) {
+        if (error instanceof JsonInvalid) return Effect.succeed(error)
+        throw error
+      }
+    }
+  })
+}

@@ -1,0 +1,204 @@
+/** All routes of the API, as an Effect router takes them. */
+import type {
+  BoxOfficeStore,
+  Catalog,
+  Payments,
+  Queue,
+  Reservations,
+  Wallet
+} from "@boxoffice/core"
+import { ByteSize, Context, Effect, Layer, type Redacted, type Types } from "effect"
+import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpApiScalar, OpenApi } from "effect/http-api"
+import { MethodNotAllowed, RouteUnknown } from "./api/errors.ts"
+import { Api, PublicApi } from "./api.ts"
+import { Drain } from "./drain.ts"
+import { documentationPath, errorPages } from "./errorPages.ts"
+import { Exchange, Exchanges, type RequestRecord } from "./exchange.ts"
+import { adminRoutes } from "./handlers/admin.ts"
+import { catalogRoutes } from "./handlers/catalog.ts"
+import { paymentRoutes } from "./handlers/payment.ts"
+import { queueRoutes } from "./handlers/queue.ts"
+import { reservationRoutes } from "./handlers/reservation.ts"
+import { systemRoutes } from "./handlers/system.ts"
+import { walletRoutes } from "./handlers/wallet.ts"
+import { Identities, type IdentityOptions } from "./identity.ts"
+import { Answered, type Asked } from "./message.ts"
+import type { Route } from "./route.ts"
+
+/** What the routes are made with. */
+export interface RoutesOptions {
+  readonly identity: IdentityOptions
+  /** Who knows it is an operator. Without one, there are no admin routes. */
+  readonly adminToken?: Redacted.Redacted | undefined
+  /**
+   * What the `type` of an error begins with; its code follows. By default the pages that this
+   * server has itself, at `/docs/errors/`.
+   */
+  readonly documentation?: string | undefined
+  /** Told of every request that was answered. */
+  readonly onRequest?: ((record: RequestRecord) => void) | undefined
+  /** How often an event stream shows that it lives. Default: 15. */
+  readonly heartbeatSeconds?: number | undefined
+}
+
+/** What the routes need of the engine. */
+export type Services = Queue | Catalog | Reservations | Wallet | Payments | BoxOfficeStore
+
+/** The routes that these options ask for, and what every request of theirs gets. */
+export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
+  "@boxoffice/http-server/Routes"
+) {
+  static readonly layer = (
+    options: RoutesOptions
+  ): Layer.Layer<Routes | Exchanges, never, Drain | Services> => {
+    const { identity, adminToken, onRequest, heartbeatSeconds = 15 } = options
+    const exchanges = Layer.unwrap(
+      Effect.map(Drain, ({ isDraining }) =>
+        Exchanges.layer({
+          documentation: options.documentation ?? documentationPath,
+          isDraining,
+          onRequest
+        })
+      )
+    )
+    const routes = Layer.effect(
+      Routes,
+      Effect.gen(function* () {
+        const groups = yield* Effect.all([
+          queueRoutes({ heartbeatSeconds }),
+          catalogRoutes,
+          reservationRoutes,
+          walletRoutes,
+          paymentRoutes,
+          systemRoutes,
+          adminToken === undefined ? Effect.succeed([]) : adminRoutes
+        ])
+        return [...groups.flat(), ...errorPages, openapi(adminToken !== undefined)]
+      })
+    )
+    return Layer.mergeAll(
+      routes,
+      Layer.provide(exchanges, Identities.layer({ identity, adminToken }))
+    )
+  }
+}
+
+/** All routes, on the engine's services. Starts nothing and listens to nothing by itself. */
+export const layerRoutes = (
+  options: RoutesOptions
+): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain | Services> =>
+  layerHttpRoutes(options).pipe(Layer.provide(Routes.layer(options)))
+
+/** {@link layerRoutes} of routes that are made already. */
+export const layerHttpRoutes = (
+  options: RoutesOptions
+): Layer.Layer<never, never, HttpRouter.HttpRouter | Routes | Exchanges> => {
+  const hasAdmin = options.adminToken !== undefined
+  const docs = hasAdmin ? HttpApiScalar.layer(Api, page) : HttpApiScalar.layer(PublicApi, page)
+  const routes = Layer.unwrap(
+    Effect.map(Routes, (routes) => HttpRouter.addAll(routes.map(toHttpRoute)))
+  ) as Layer.Layer<never, never, HttpRouter.HttpRouter | Routes>
+  return Layer.mergeAll(routes, docs, layerExchange)
+}
+
+/** Ids and cursors in a path may be longer than the router's own default allows. */
+export const routerConfig = { maxParamLength: 4_096 }
+
+// Shown without a network as well.
+const page = { path: "/docs", scalar: { withDefaultFonts: false } } as const
+
+const openapi = (hasAdmin: boolean): Route => {
+  const document = hasAdmin ? OpenApi.fromApi(Api) : OpenApi.fromApi(PublicApi)
+  const json = { "content-type": "application/json" }
+  const answered = Effect.succeed(new Answered(200, json, JSON.stringify(document)))
+  return { method: "GET", path: "/openapi.json", streams: false, answer: () => answered }
+}
+
+const toHttpRoute = (route: Route): HttpRouter.Route<unknown, Exchange> =>
+  HttpRouter.route(
+    route.method as "GET",
+    route.path,
+    Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const { params } = yield* HttpRouter.RouteContext
+      const answer = yield* route.answer(toAsked(request, params), yield* Exchange)
+      return answer instanceof Answered ? toResponse(answer) : answer
+    })
+  )
+
+const toAsked = (request: HttpServerRequest.HttpServerRequest, params: Asked["params"]): Asked => ({
+  headers: request.headers,
+  params,
+  search: /\?(.*)$/.exec(request.url)?.[1] ?? "",
+  hasBody: hasBody(request),
+  body: (bytesMax) =>
+    request.arrayBuffer.pipe(
+      Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(bytesMax)),
+      Effect.map((buffer) => new Uint8Array(buffer)),
+      Effect.mapError((error) => (isTooLarge(error) ? "too large" : "broken off"))
+    )
+})
+
+const hasBody = ({ headers, source }: HttpServerRequest.HttpServerRequest): boolean =>
+  source instanceof Request
+    ? source.body !== null
+    : headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0
+
+const isTooLarge = (error: HttpServerError.HttpServerError): boolean =>
+  error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
+
+const toResponse = ({ status, headers, body }: Answered): HttpServerResponse.HttpServerResponse => {
+  if (body === undefined) return HttpServerResponse.empty({ status, headers })
+  const options = { status, headers, contentType: headers["content-type"] }
+  return typeof body === "string"
+    ? HttpServerResponse.text(body, options)
+    : HttpServerResponse.uint8Array(body, options)
+}
+
+/** Wraps every route, those that do not exist included. */
+const layerExchange: Layer.Layer<never, never, HttpRouter.HttpRouter | Routes | Exchanges> =
+  HttpRouter.use((router) =>
+    Effect.gen(function* () {
+      const { begin, end, problem } = yield* Exchanges
+      const methodsOf = methodsBy([...(yield* Routes), { method: "GET", path: page.path }])
+      // Whatever fails is answered here, but routes may fail: the router is told that they still do.
+      yield* router.addGlobalMiddleware(
+        (effect): Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled> =>
+          Effect.withFiber((fiber) => {
+            const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+            const exchange = begin(request.method, request.headers)
+            return effect.pipe(
+              Effect.mapError((error: unknown) =>
+                isRouteNotFound(error) ? notHere(methodsOf(pathOf(request))) : error
+              ),
+              Effect.catchCause((cause) => Effect.map(problem(exchange, cause), toResponse)),
+              Effect.map((response) =>
+                HttpServerResponse.setHeaders(response, end(exchange, response.status))
+              ),
+              Effect.provideService(Exchange, exchange)
+            )
+          })
+      )
+    })
+  )
+
+const isRouteNotFound = (error: unknown): boolean =>
+  HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"
+
+const notHere = (allow: ReadonlyArray<string>) =>
+  allow.length > 0 ? new MethodNotAllowed({ allow }) : new RouteUnknown()
+
+const pathOf = ({ url }: HttpServerRequest.HttpServerRequest): string => url.split("?", 1)[0]!
+
+/** Which methods the routes of a path have. */
+const methodsBy = (routes: ReadonlyArray<{ readonly method: string; readonly path: string }>) => {
+  const patterns = routes.map(({ method, path }) => ({
+    methods: method === "GET" ? ["GET", "HEAD"] : [method],
+    path: new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/:\w+/g, "[^/]+")}$`)
+  }))
+  return (path: string): ReadonlyArray<string> =>
+    Array.from(
+      new Set(patterns.flatMap((pattern) => (pattern.path.test(path) ? pattern.methods : [])))
+    )
+}
