@@ -18,7 +18,7 @@ import {
   httpReserve,
   httpSeats
 } from "./scenarios/http.ts"
-import { hotWallet, pays } from "./scenarios/pays.ts"
+import { hotWallet, oneRevenueAccount, pays } from "./scenarios/pays.ts"
 import { countingStatements } from "./statements.ts"
 import { openWorld } from "./world.ts"
 
@@ -42,6 +42,7 @@ const scenarios = [
   hotHolds(1_024, 30_000),
   holds(1, { by: "latency", target: 2.5 }),
   pays(256, users, 4),
+  oneRevenueAccount(256, users, 0.9),
   hotWallet(256, 0.8),
   httpReserve(256, 0.5),
   httpSeats(256, 0.5),

@@ -18,10 +18,10 @@ export interface World {
   /** Makes this many admitted users; the n-th is `caller(n)`. */
   readonly addUsers: (count: number) => Promise<void>
   readonly caller: (n: number) => { readonly userId: string; readonly queueToken: string }
-  /** Makes a performance with this many free seats, `S0` and on. */
-  readonly addPerformance: (seats: number) => Promise<string>
-  /** Lets each of the first users hold the seat of its number, by rows alone. */
-  readonly holdAll: (performanceId: string, count: number) => Promise<void>
+  /** Makes a performance with this many free seats, `S0` and on, of one show for all or another. */
+  readonly addPerformance: (seats: number, showId?: string) => Promise<string>
+  /** Lets as many users, from the first on, hold a seat each in order, by rows alone. */
+  readonly holdAll: (performanceId: string, count: number, firstUser?: number) => Promise<void>
   /** Lets every user in again: a payment has completed their token. */
   readonly readmitAll: () => Promise<void>
   /** Leaves this many ended tokens and released holds behind, from a year ago. */
@@ -127,11 +127,14 @@ export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> =>
       await query("UPDATE boxoffice.queue SET session_seconds = 86400")
       await query("VACUUM ANALYZE")
     },
-    addPerformance: async (seats) => {
+    addPerformance: async (seats, showId = "bench") => {
       const performanceId = `bench-${performances++}`
       await query(`
+        INSERT INTO boxoffice.show (show_id, title, queue_id) VALUES ('${showId}', 'Show', 'bench')
+        ON CONFLICT DO NOTHING`)
+      await query(`
         INSERT INTO boxoffice.performance (performance_id, show_id, starts_at, time_zone)
-        VALUES ('${performanceId}', 'bench', '2999-01-01', 'UTC')`)
+        VALUES ('${performanceId}', '${showId}', '2999-01-01', 'UTC')`)
       await query(`
         INSERT INTO boxoffice.seat (performance_id, seat_id, ordinal, section, seat_row,
           seat_number, price, currency, status)
@@ -141,7 +144,7 @@ export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> =>
       await query("CHECKPOINT")
       return performanceId
     },
-    holdAll: async (performanceId, count) => {
+    holdAll: async (performanceId, count, firstUser = 0) => {
       const round = reservationKind(performanceId)
       await query(`
         WITH held AS (
@@ -152,7 +155,7 @@ export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> =>
         )
         INSERT INTO boxoffice.reservation (reservation_id, performance_id, user_id, seats, amount,
           currency, status, held_at, hold_expires_at)
-        SELECT reservation_id, performance_id, 'u' || ordinal % ${users},
+        SELECT reservation_id, performance_id, 'u' || (${firstUser} + ordinal) % ${users},
           jsonb_build_array(jsonb_build_object('seatId', seat_id, 'section', section,
             'row', seat_row, 'number', seat_number, 'amount', price::text, 'currency', currency)),
           price, currency, 'held', now(), held_until

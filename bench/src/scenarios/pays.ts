@@ -82,6 +82,45 @@ export const pays = (callers: number, holdsPerRound: number, target: number): Sc
     script: payScript(holdsPerRound)
   })
 
+const shows = 20
+
+/** Payments for one show, whose money goes to one account, beside payments for as many shows. */
+export const oneRevenueAccount = (
+  callers: number,
+  holdsPerRound: number,
+  target: number
+): Scenario => {
+  const each = holdsPerRound / shows
+  return againstItself({
+    name: "pays into one revenue account",
+    against: `pays into ${shows} accounts`,
+    callers,
+    target,
+    subject: async (world) => {
+      const performanceId = await prepare(holdsPerRound)(world)
+      return callOf(world, performanceId, holdsPerRound)
+    },
+    reference: async (world) => {
+      const performanceIds: Array<string> = []
+      for (let show = 0; show < shows; show++) {
+        const performanceId = await world.addPerformance(each, `bench-${show}`)
+        await world.holdAll(performanceId, each, show * each)
+        performanceIds.push(performanceId)
+      }
+      await world.readmitAll()
+      return (n) => {
+        if (n >= holdsPerRound) return undefined
+        const show = n % shows
+        const seat = Math.floor(n / shows)
+        return world.office.payments.pay({
+          ...world.caller(show * each + seat),
+          reservationId: idOf(reservationKind(performanceIds[show]!), seat)
+        })
+      }
+    }
+  })
+}
+
 /** Charges to one wallet, whose entries must come one after the other. */
 export const hotWallet = (callers: number, target: number): Scenario => {
   const charge = (world: World, userOf: (n: number) => number) => (n: number) =>
