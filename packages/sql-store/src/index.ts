@@ -1,3 +1,4 @@
-/** Box Office on Postgres: the store, and the migrator of its schema. @module */
+/** Box Office on Postgres: the store, the migrator of its schema, and its doctor. @module */
+export * as Doctor from "./Doctor.ts"
 export * as Migrator from "./Migrator.ts"
 export * as SqlStore from "./SqlStore.ts"
