@@ -3,7 +3,7 @@
  * `migrations/`. Nothing here runs unasked: by default a store only looks, and says what is amiss.
  */
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Schema } from "effect"
+import { Effect, type Layer, Redacted, Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { scriptOf } from "./migrator/script.ts"
 import {
@@ -16,7 +16,9 @@ import {
   stepsOf,
   type TableLock
 } from "./migrator/steps.ts"
-import { type SchemaName, schemaName } from "./schemaName.ts"
+import { isSchemaName, type SchemaName, schemaName } from "./schemaName.ts"
+
+export { isSchemaName }
 
 /** The schema is not at the version that this package knows. */
 export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("SchemaMismatch", {
@@ -62,6 +64,8 @@ export interface MigrateOptions extends MigratorOptions {
   readonly appRole?: string | undefined
   /** How long to wait for a table that is in use, before all is left as it was. Default 5. */
   readonly lockTimeoutSeconds?: number | undefined
+  /** Told before each step of {@link migrate}, by the name of its file where it is one. */
+  readonly onStep?: ((title: string) => Effect.Effect<void>) | undefined
 }
 
 /** What {@link migrate} would do. */
@@ -80,6 +84,22 @@ export interface Plan {
   /** A script for psql, or any other client: one transaction, with comments. */
   readonly sql: string
 }
+
+/**
+ * A connection to the database of a URL, such as `postgres://user:password@host:5432/name`, for
+ * what is done now and then. Statements are not prepared, so that it goes through any pooler; a
+ * store that is built on it wants them `prepared`.
+ */
+export const layerUrl = (
+  url: string,
+  options: { readonly prepared?: boolean | undefined } = {}
+): Layer.Layer<PgClient.PgClient, SqlError> =>
+  PgClient.layer({
+    url: Redacted.make(url),
+    applicationName: "boxoffice",
+    maxConnections: 1,
+    prepare: options.prepared ?? false
+  })
 
 const nameOf = (options: MigratorOptions): SchemaName => schemaName(options.schema ?? "boxoffice")
 
@@ -173,6 +193,7 @@ const apply = (sql: PgClient.PgClient, options: MigrateOptions) =>
     if (progress.version > head) return yield* mismatch(schema, progress.version)
     const steps = stepsOf(schema, progress, options)
     for (const step of steps) {
+      if (options.onStep !== undefined) yield* options.onStep(step.title)
       yield* Effect.catchIf(
         sql.unsafe(asOneStatement(step)),
         ({ reason }) => reason._tag === "LockTimeoutError",
