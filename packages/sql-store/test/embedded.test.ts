@@ -10,11 +10,13 @@ const directory = new URL("../migrations/", import.meta.url)
 
 /** Which tables of before a transaction has locked, beyond what reading and writing rows takes. */
 const locksHeld = `
-  SELECT c.relname AS table, l.mode, f.was <> pg_relation_filenode(c.oid) AS rewrites
-  FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN before f ON f.oid = c.oid
+  SELECT name AS table, l.mode,
+    -- Of what has its name now: a table may be replaced by another one.
+    coalesce(was <> pg_relation_filenode(to_regclass('scratch.' || name)), false) AS rewrites
+  FROM pg_locks l JOIN before f ON f.oid = l.relation
   WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.mode IN ('ShareLock',
     'ShareUpdateExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-  ORDER BY c.relname, array_position(ARRAY['AccessExclusiveLock', 'ExclusiveLock',
+  ORDER BY name, array_position(ARRAY['AccessExclusiveLock', 'ExclusiveLock',
     'ShareRowExclusiveLock', 'ShareLock', 'ShareUpdateExclusiveLock'], l.mode)`
 
 const template = (text: string) => `\`${text.replaceAll(/[\\`]|\$\{/g, "\\$&")}\``
@@ -30,7 +32,7 @@ test("the migrations are embedded as they stand", async () => {
     expect(Number(version)).toBe(entries.length + 1)
     await db.exec(`BEGIN;
       CREATE TEMP TABLE before ON COMMIT DROP AS
-        SELECT oid, pg_relation_filenode(oid) AS was FROM pg_class
+        SELECT oid, relname::text AS name, pg_relation_filenode(oid) AS was FROM pg_class
         WHERE relnamespace = 'scratch'::regnamespace AND relkind IN ('r', 'p')`)
     await db.exec(sql.replaceAll("{{schema}}", "scratch"))
     const { rows } = await db.query<{ table: string; mode: string; rewrites: boolean }>(locksHeld)

@@ -14,7 +14,7 @@ const url = Flag.Redacted("url").pipe(
   Flag.optional
 )
 
-export const schema = Flag.String("schema").pipe(
+const schema = Flag.String("schema").pipe(
   Flag.withDescription("The schema that holds the tables; BOXOFFICE_SCHEMA, or else boxoffice"),
   Flag.optional
 )

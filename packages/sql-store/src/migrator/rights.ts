@@ -11,6 +11,7 @@ export const rights: Readonly<Record<string, string>> = {
   ledger_entry: "SELECT",
   migration: "SELECT",
   outbox: "INSERT",
+  outbox_event: "SELECT",
   performance: "SELECT, INSERT",
   queue: "SELECT, INSERT, UPDATE",
   queue_token: "SELECT, INSERT, UPDATE",
