@@ -21,7 +21,7 @@ const migrated = async (schema?: string) => {
   return { url, sql: openSql(url) }
 }
 
-describe("the schema", () => {
+describe("the schema", { timeout: 60_000 }, () => {
   // The last is a word of SQL, and has to be quoted.
   test.each(["boxoffice", "tickets", "user"])("%s, just migrated, is healthy", async (schema) => {
     const { url } = await migrated(schema)
@@ -215,7 +215,7 @@ describe("the schema", () => {
   })
 })
 
-describe("the server", () => {
+describe("the server", { timeout: 60_000 }, () => {
   test.each([
     ["default_transaction_isolation", "serializable", "note"],
     ["synchronous_commit", "off", "problem"],

@@ -21,7 +21,7 @@ const locksHeld = `
 
 const template = (text: string) => `\`${text.replaceAll(/[\\`]|\$\{/g, "\\$&")}\``
 
-test("the migrations are embedded as they stand", async () => {
+test("the migrations are embedded as they stand", { timeout: 60_000 }, async () => {
   const db = await PGlite.create()
   await db.exec("CREATE SCHEMA scratch")
   const entries: Array<string> = []

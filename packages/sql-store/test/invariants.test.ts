@@ -66,7 +66,7 @@ const violated = (statements: string) =>
     )
   ) as Promise<ReadonlyArray<Invariants.Check>>
 
-describe("the checker", () => {
+describe("the checker", { timeout: 60_000 }, () => {
   test("finds nothing in what is sound", async () => {
     expect(await violated("")).toEqual([])
   })

@@ -32,7 +32,7 @@ const migrateTo = async (url: string, version: number) => {
   return sql
 }
 
-describe("Migrator", () => {
+describe("Migrator", { timeout: 60_000 }, () => {
   test("an empty database is migrated, and migrating again does nothing", async () => {
     const url = await emptyDatabase()
     expect(await on(url, Migrator.migrate())).toMatchObject({ value: names })
@@ -147,7 +147,7 @@ describe("Migrator", () => {
   )
 })
 
-describe("plan", () => {
+describe("plan", { timeout: 60_000 }, () => {
   test("says what would be done, and does nothing", async () => {
     const url = await emptyDatabase()
     const planned = await on(url, Migrator.plan({ schema: "tickets", appRole: 'the "app"' }))

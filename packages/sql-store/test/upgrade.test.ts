@@ -61,7 +61,7 @@ const columnsOf = (sql: Sql) =>
       AND NOT attisdropped
     GROUP BY relname ORDER BY relname`)
 
-describe.each(versions)("from version $version", ({ file, version }) => {
+describe.each(versions)("from version $version", { timeout: 60_000 }, ({ file, version }) => {
   test("the file is as it was released", () => {
     const released = readFileSync(new URL(file, directory), "utf8")
     for (const { version: one, sql } of migrations) {
@@ -136,7 +136,7 @@ test("every released version has its database", () => {
   expect(new Set(versions.map(({ version }) => version)).size).toBe(versions.length)
 })
 
-test("in process as well", async () => {
+test("in process as well", { timeout: 60_000 }, async () => {
   const report = await Effect.runPromise(
     Effect.gen(function* () {
       const sql = yield* PgClient.PgClient
