@@ -11,7 +11,7 @@ import {
 import { Clock, Effect } from "effect"
 
 const queueId = QueueId.make("main")
-const showId = ShowId.make("gala")
+export const showId = ShowId.make("gala")
 const day = 86_400_000
 
 /** Section, its rows and the seats of each, and what they cost in won. */

@@ -1,6 +1,6 @@
 /**
  * The reference HTTP server, for a host that runs it as a part of something else. On its own it is
- * the `boxoffice-server` command.
+ * the `boxoffice` command.
  *
  * @module
  */

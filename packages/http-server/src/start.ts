@@ -53,7 +53,10 @@ export const start = <E>(
   )
 }
 
-type Store = Layer.Layer<BoxOfficeStore, Migrator.SchemaMismatch | StoreUnavailable | SqlError>
+type Store = Layer.Layer<
+  BoxOfficeStore,
+  Migrator.SchemaMismatch | Migrator.MigrationBlocked | StoreUnavailable | SqlError
+>
 
 /** The store on the database of the config. */
 export const storeOf = (config: ServerConfig): Store =>

@@ -2,11 +2,23 @@
  * Brings a schema to the version that this package knows, from the numbered files of
  * `migrations/`. Nothing here runs unasked: by default a store only looks, and says what is amiss.
  */
-import { readdirSync, readFileSync } from "node:fs"
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Schema } from "effect"
+import { Effect, type Layer, Redacted, Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { type SchemaName, schemaName } from "./schemaName.ts"
+import { scriptOf } from "./migrator/script.ts"
+import {
+  asOneStatement,
+  fileName,
+  head,
+  lockKey,
+  nothingYet,
+  type Progress,
+  stepsOf,
+  type TableLock
+} from "./migrator/steps.ts"
+import { isSchemaName, type SchemaName, schemaName } from "./schemaName.ts"
+
+export { isSchemaName }
 
 /** The schema is not at the version that this package knows. */
 export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("SchemaMismatch", {
@@ -19,7 +31,23 @@ export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("Schema
     const at = `Schema ${this.schema} is at version ${this.found}, and this package knows ${this.expected}`
     return this.found > this.expected
       ? `${at}: it was migrated by a newer @boxoffice/sql-store. Update the package.`
-      : `${at}: migrate it, by Migrator.migrate or SqlStore.layer({ migrate: true }).`
+      : `${at}: migrate it, by \`boxoffice migrate\`, Migrator.migrate or SqlStore.layer({ migrate: true }).`
+  }
+}
+
+/** A table that has to be changed was in use for too long. Nothing was changed. */
+export class MigrationBlocked extends Schema.TaggedError<MigrationBlocked>()("MigrationBlocked", {
+  schema: Schema.String,
+  /** The file, or what else it was that had to wait. */
+  step: Schema.String,
+  lockTimeoutSeconds: Schema.Number
+}) {
+  override get message() {
+    return (
+      `Schema ${this.schema} was left as it was: ${this.step} waited ${this.lockTimeoutSeconds} ` +
+      "seconds for a table that another session holds. End that session's transaction (see " +
+      "pg_blocking_pids and pg_stat_activity), or allow a longer wait, and migrate again."
+    )
   }
 }
 
@@ -28,64 +56,113 @@ export interface MigratorOptions {
   readonly schema?: string | undefined
 }
 
-interface Migration {
-  readonly version: number
-  readonly name: string
+export interface MigrateOptions extends MigratorOptions {
+  /**
+   * The role that the engine connects as, where it is not the owner's: it is given exactly the
+   * rights that the engine needs in this schema, and loses any other that it had in it.
+   */
+  readonly appRole?: string | undefined
+  /** How long to wait for a table that is in use, before all is left as it was. Default 5. */
+  readonly lockTimeoutSeconds?: number | undefined
+  /** Told before each step of {@link migrate}, by the name of its file where it is one. */
+  readonly onStep?: ((title: string) => Effect.Effect<void>) | undefined
+}
+
+/** What {@link migrate} would do. */
+export interface Plan {
+  readonly schema: string
+  /** The version the schema is at; 0 where there is nothing yet. */
+  readonly from: number
+  readonly to: number
+  readonly migrations: ReadonlyArray<{
+    readonly file: string
+    /** What it locks until the end, of the tables that are there already. */
+    readonly locks: ReadonlyArray<TableLock>
+  }>
+  /** Whether anything is left to do. */
+  readonly isEmpty: boolean
+  /** A script for psql, or any other client: one transaction, with comments. */
   readonly sql: string
 }
 
-// Beside src/ as well as beside dist/.
-const directory = new URL("../migrations/", import.meta.url)
+/**
+ * A connection to the database of a URL, such as `postgres://user:password@host:5432/name`, for
+ * what is done now and then. Statements are not prepared, so that it goes through any pooler; a
+ * store that is built on it wants them `prepared`.
+ */
+export const layerUrl = (
+  url: string,
+  options: { readonly prepared?: boolean | undefined } = {}
+): Layer.Layer<PgClient.PgClient, SqlError> =>
+  PgClient.layer({
+    url: Redacted.make(url),
+    applicationName: "boxoffice",
+    maxConnections: 1,
+    prepare: options.prepared ?? false
+  })
 
-const readMigrations = (): ReadonlyArray<Migration> =>
-  readdirSync(directory)
-    .filter((file) => /^\d{4}_.*\.sql$/.test(file))
-    .sort()
-    .map((file) => ({
-      version: Number(file.slice(0, 4)),
-      name: file.slice(5, -4),
-      sql: readFileSync(new URL(file, directory), "utf8")
-    }))
+const nameOf = (options: MigratorOptions): SchemaName => schemaName(options.schema ?? "boxoffice")
 
-/** The statements of a migration as one, for the schema. */
-const statementOf = ({ sql }: Migration, schema: SchemaName): string =>
-  `DO $boxoffice_migration$ BEGIN\n${sql.replaceAll("{{schema}}", schema)}\nEND $boxoffice_migration$`
-
-/** The version a schema is at; 0 where there is nothing yet. */
-const currentVersion = (
+/** How far a schema has come. */
+export const progressOf = (
   sql: PgClient.PgClient,
   schema: SchemaName
-): Effect.Effect<number, SqlError> =>
+): Effect.Effect<Progress, SqlError> =>
   Effect.gen(function* () {
-    const [exists] = yield* sql<{ found: boolean }>`
-      SELECT to_regclass(${`${schema}.migration`}) IS NOT NULL AS found`
-    if (!exists!.found) return 0
+    const [found] = yield* sql<{ schema: boolean; record: boolean; checksums: boolean }>`
+      SELECT to_regnamespace(${schema}) IS NOT NULL AS schema,
+        to_regclass(${`${schema}.migration`}) IS NOT NULL AS record,
+        EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(${`${schema}.migration`})
+          AND attname = 'checksum' AND NOT attisdropped) AS checksums`
+    const { schema: schemaExists, record, checksums: keepsChecksums } = found!
+    if (!record) return { version: 0, schemaExists, keepsChecksums }
     const [newest] = yield* sql<{ version: number }>`
       SELECT coalesce(max(version), 0)::int4 AS version FROM ${sql.literal(schema)}.migration`
-    return newest!.version
+    return { version: newest!.version, schemaExists, keepsChecksums }
   })
 
-/** What would be run to bring the schema up to date, without running it. */
+const mismatch = (schema: SchemaName, found: number) =>
+  new SchemaMismatch({ schema, found, expected: head })
+
+/** What would be run to bring the schema up to date, without running it. Refuses a newer one. */
 export const plan = (
-  options: MigratorOptions = {}
-): Effect.Effect<ReadonlyArray<string>, SqlError, PgClient.PgClient> =>
+  options: MigrateOptions = {}
+): Effect.Effect<Plan, SchemaMismatch | SqlError, PgClient.PgClient> =>
   Effect.gen(function* () {
-    const schema = schemaName(options.schema ?? "boxoffice")
-    const version = yield* currentVersion(yield* PgClient.PgClient, schema)
-    return readMigrations()
-      .filter((migration) => migration.version > version)
-      .map((migration) => statementOf(migration, schema))
+    const schema = nameOf(options)
+    const progress = yield* progressOf(yield* PgClient.PgClient, schema)
+    if (progress.version > head) return yield* mismatch(schema, progress.version)
+    return planFrom(progress, options)
   })
+
+/** What would be run on a database that has nothing of ours yet, which takes no database to say. */
+export const planFromNothing = (options: MigrateOptions = {}): Plan => planFrom(nothingYet, options)
+
+const planFrom = (progress: Progress, options: MigrateOptions): Plan => {
+  const schema = nameOf(options)
+  const steps = stepsOf(schema, progress, options)
+  const from = progress.version
+  const { lockTimeoutSeconds = 5 } = options
+  return {
+    schema: options.schema ?? "boxoffice",
+    from,
+    to: head,
+    migrations: steps.flatMap(({ migration }) =>
+      migration === undefined ? [] : [{ file: fileName(migration), locks: migration.locks }]
+    ),
+    isEmpty: steps.length === 0,
+    sql: scriptOf(steps, { schema, from, to: head, lockTimeoutSeconds })
+  }
+}
 
 /** Fails unless the schema is exactly at the version that this package knows. */
 export const verify = (
   options: MigratorOptions = {}
 ): Effect.Effect<void, SchemaMismatch | SqlError, PgClient.PgClient> =>
   Effect.gen(function* () {
-    const schema = schemaName(options.schema ?? "boxoffice")
-    const found = yield* currentVersion(yield* PgClient.PgClient, schema)
-    const expected = readMigrations().at(-1)!.version
-    if (found !== expected) return yield* new SchemaMismatch({ schema, found, expected })
+    const schema = nameOf(options)
+    const { version } = yield* progressOf(yield* PgClient.PgClient, schema)
+    if (version !== head) return yield* mismatch(schema, version)
   })
 
 /**
@@ -94,43 +171,34 @@ export const verify = (
  * wait for it and find nothing left to do. Refuses a schema that is newer.
  */
 export const migrate = (
-  options: MigratorOptions = {}
-): Effect.Effect<ReadonlyArray<string>, SchemaMismatch | SqlError, PgClient.PgClient> =>
+  options: MigrateOptions = {}
+): Effect.Effect<
+  ReadonlyArray<string>,
+  SchemaMismatch | MigrationBlocked | SqlError,
+  PgClient.PgClient
+> =>
   Effect.gen(function* () {
-    const schema = schemaName(options.schema ?? "boxoffice")
     const sql = yield* PgClient.PgClient
-    return yield* sql.withTransaction(apply(sql, schema))
+    return yield* sql.withTransaction(apply(sql, options))
   })
 
-const apply = (sql: PgClient.PgClient, schema: SchemaName) =>
+const apply = (sql: PgClient.PgClient, options: MigrateOptions) =>
   Effect.gen(function* () {
-    const migrations = readMigrations()
+    const schema = nameOf(options)
+    const { lockTimeoutSeconds = 5 } = options
     // The lock is waited for in a statement of its own: the next one sees what it was held for.
-    yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${`boxoffice migrate ${schema}`}, 0))`
-    const found = yield* currentVersion(sql, schema)
-    const expected = migrations.at(-1)!.version
-    if (found > expected) return yield* new SchemaMismatch({ schema, found, expected })
-    if (found === 0) yield* createBookkeeping(sql, schema)
-    const missing = migrations.filter((migration) => migration.version > found)
-    for (const migration of missing) {
-      yield* sql.unsafe(statementOf(migration, schema))
-      yield* sql`
-        INSERT INTO ${sql.literal(schema)}.migration (version, name)
-        VALUES (${migration.version}, ${migration.name})`
+    yield* sql.unsafe(`SELECT pg_advisory_xact_lock(${lockKey(schema)})`)
+    yield* sql`SELECT set_config('lock_timeout', ${`${lockTimeoutSeconds}s`}, true)`
+    const progress = yield* progressOf(sql, schema)
+    if (progress.version > head) return yield* mismatch(schema, progress.version)
+    const steps = stepsOf(schema, progress, options)
+    for (const step of steps) {
+      if (options.onStep !== undefined) yield* options.onStep(step.title)
+      yield* Effect.catchIf(
+        sql.unsafe(asOneStatement(step)),
+        ({ reason }) => reason._tag === "LockTimeoutError",
+        () => new MigrationBlocked({ schema, step: step.title, lockTimeoutSeconds })
+      )
     }
-    return missing.map((migration) => migration.name)
-  })
-
-const createBookkeeping = (sql: PgClient.PgClient, schema: SchemaName) =>
-  Effect.gen(function* () {
-    // Asked first: CREATE SCHEMA wants a right on the database even where the schema exists.
-    const [exists] = yield* sql<{ found: boolean }>`
-      SELECT to_regnamespace(${schema}) IS NOT NULL AS found`
-    if (!exists!.found) yield* sql.unsafe(`CREATE SCHEMA ${schema}`)
-    yield* sql.unsafe(`
-      CREATE TABLE ${schema}.migration (
-        version integer CONSTRAINT migration_pkey PRIMARY KEY,
-        name text NOT NULL,
-        applied_at timestamptz NOT NULL DEFAULT now()
-      )`)
+    return steps.flatMap(({ migration }) => (migration === undefined ? [] : [migration.name]))
   })

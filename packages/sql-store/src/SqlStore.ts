@@ -12,7 +12,7 @@ import {
   updateQueue
 } from "./catalog/add.ts"
 import { isDuplicate, isOrphan, unavailable } from "./failure.ts"
-import { migrate, type SchemaMismatch, verify } from "./Migrator.ts"
+import { type MigrationBlocked, migrate, type SchemaMismatch, verify } from "./Migrator.ts"
 import { Flight, type Query, type Row, runQuery } from "./Query.ts"
 import { readLapsed } from "./read/lapsed.ts"
 import { readPerformance, readPerformanceNow, readPerformances } from "./read/performances.ts"
@@ -47,8 +47,11 @@ export interface SqlStoreOptions {
  */
 export const layer = (
   options: SqlStoreOptions = {}
-): Layer.Layer<BoxOfficeStore, SchemaMismatch | StoreUnavailable, PgClient.PgClient> =>
-  Layer.effect(BoxOfficeStore, Effect.catchTag(make(options), "SqlError", fail))
+): Layer.Layer<
+  BoxOfficeStore,
+  SchemaMismatch | MigrationBlocked | StoreUnavailable,
+  PgClient.PgClient
+> => Layer.effect(BoxOfficeStore, Effect.catchTag(make(options), "SqlError", fail))
 
 /** The store on the database of a URL, such as `postgres://user:password@host:5432/name`. */
 export const layerUrl = ({
@@ -56,7 +59,7 @@ export const layerUrl = ({
   ...options
 }: SqlStoreOptions & { readonly url: string }): Layer.Layer<
   BoxOfficeStore,
-  SchemaMismatch | StoreUnavailable
+  SchemaMismatch | MigrationBlocked | StoreUnavailable
 > =>
   layer(options).pipe(
     Layer.provide(PgClient.layer({ url: Redacted.make(url) })),

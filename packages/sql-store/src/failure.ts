@@ -3,7 +3,7 @@ import { StoreUnavailable } from "@boxoffice/core"
 import type { SqlError } from "effect/sql/SqlError"
 
 /** The server's SQLSTATE; undefined where the connection failed, which has codes of its own. */
-const sqlState = (error: SqlError): string | undefined =>
+export const sqlState = (error: SqlError): string | undefined =>
   error.reason._tag === "ConnectionError"
     ? undefined
     : (error.reason.cause as { readonly code?: string } | undefined)?.code

@@ -5,9 +5,13 @@ export type SchemaName = string & { readonly SchemaName: unique symbol }
 
 const plain = /^[a-z_][a-z0-9_]{0,62}$/
 
+/** Whether a schema can have this name. */
+export const isSchemaName = (name: string): boolean =>
+  plain.test(name) && !name.startsWith("pg_") && name !== "information_schema"
+
 /** Quotes a schema's name. Dies on one that is not plain lower case, or is Postgres' own. */
 export const schemaName = (name: string): SchemaName => {
-  if (!plain.test(name) || name.startsWith("pg_") || name === "information_schema") {
+  if (!isSchemaName(name)) {
     throw new Error(
       `"${name}" cannot name the schema: expected 1 to 63 of a-z, 0-9 and _, not beginning with a digit or pg_`
     )

@@ -6,27 +6,7 @@ import { afterAll, beforeAll, describe, test } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
 import { SqlStore } from "../src/index.ts"
 import { layerPglite } from "../src/pglite.ts"
-
-/** Moves every instant there is into the past: the clock is the database's own. */
-const passTime = (milliseconds: number) => `
-  DO $$
-  DECLARE tables record;
-  BEGIN
-    -- Not even the ledger's trigger objects.
-    SET LOCAL session_replication_role = replica;
-    FOR tables IN
-      SELECT format('UPDATE %I.%I SET %s', table_schema, table_name, string_agg(
-        format('%1$I = %1$I - interval ''${milliseconds} milliseconds''', column_name), ', '
-      )) AS update
-      FROM information_schema.columns JOIN information_schema.tables
-        USING (table_schema, table_name)
-      WHERE table_schema = 'boxoffice' AND table_type = 'BASE TABLE'
-        AND data_type = 'timestamp with time zone'
-      GROUP BY table_schema, table_name
-    LOOP
-      EXECUTE tables.update;
-    END LOOP;
-  END $$`
+import { passTime } from "./support.ts"
 
 const conforms = (name: string, open: () => Promise<Layer.Layer<PgClient.PgClient, unknown>>) =>
   describe(`conformance: ${name}`, () => {

@@ -1,42 +1,39 @@
 /** The report of a simulation: what happened, how fast, and whether it was right. */
 import { mkdir, writeFile } from "node:fs/promises"
-import { machine } from "../report.ts"
-import type { Check } from "./checker.ts"
+import { cpus } from "node:os"
+import { join } from "node:path"
 import { type Figures, operations } from "./figures.ts"
 import { plot } from "./plot.ts"
+import type { Run } from "./simulate.ts"
 
-export interface Run {
-  readonly users: number
-  readonly seats: number
-  readonly maxActive: number
-  readonly admitPerMinute: number
-  readonly seconds: number
-  readonly soldOutAfterSeconds: number | null
-  readonly figures: Figures
-  readonly checks: ReadonlyArray<Check>
-}
-
-const directory = new URL("../../results/", import.meta.url)
-
-export const writeReport = async (run: Run): Promise<string> => {
-  const { figures } = run
-  await mkdir(directory, { recursive: true })
-  const latencies = Object.fromEntries(operations.map((name) => [name, figures.latency(name)]))
-  const { figures: _, ...facts } = run
-  const json = {
+/** All that a run has to say, for a script to read. */
+export const toJson = (run: Run): Readonly<Record<string, unknown>> => {
+  const { figures, schema: _, keep: __, onSample: ___, ...facts } = run
+  return {
     at: new Date().toISOString(),
-    ...machine(),
+    cpu: cpus()[0]?.model ?? "unknown",
+    cores: cpus().length,
+    node: process.version,
     ...facts,
+    sold: figures.sold,
+    holds: run.checks.every(({ violations }) => violations === 0),
     fates: figures.fates,
-    latencies,
+    failures: Object.fromEntries(figures.failures),
+    latencies: Object.fromEntries(operations.map((name) => [name, figures.latency(name)])),
     samples: figures.samples
   }
-  await writeFile(new URL("simulation.json", directory), `${JSON.stringify(json, undefined, 1)}\n`)
-  await writeFile(new URL("simulation-sale.svg", directory), salePlot(figures))
-  await writeFile(new URL("simulation-rates.svg", directory), ratesPlot(figures))
-  const markdown = toMarkdown(run)
-  await writeFile(new URL("simulation.md", directory), markdown)
-  return markdown
+}
+
+/** Writes the report into a directory, with two plots beside it. */
+export const writeReport = async (run: Run, directory: string): Promise<void> => {
+  await mkdir(directory, { recursive: true })
+  const files = {
+    "simulation.json": `${JSON.stringify(toJson(run), undefined, 1)}\n`,
+    "simulation.md": toMarkdown(run),
+    "simulation-sale.svg": salePlot(run.figures),
+    "simulation-rates.svg": ratesPlot(run.figures)
+  }
+  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text)
 }
 
 const salePlot = ({ samples }: Figures): string =>
@@ -61,7 +58,7 @@ const ratesPlot = ({ samples }: Figures): string =>
 
 const count = (value: number): string => Math.round(value).toLocaleString("en")
 
-const toMarkdown = (run: Run): string => {
+export const toMarkdown = (run: Run): string => {
   const { figures, checks } = run
   const soldOut =
     run.soldOutAfterSeconds === null

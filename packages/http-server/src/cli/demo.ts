@@ -1,0 +1,39 @@
+import { Console, Effect, Option } from "effect"
+import { Command, Flag } from "effect/cli"
+import { serverConfig } from "../config.ts"
+import { instructions, seedDemo } from "../demo.ts"
+import { embeddedStore, start, storeOf } from "../start.ts"
+import { port, withPort } from "./serve.ts"
+
+const dataDir = Flag.String("data-dir").pipe(
+  Flag.withDescription("A directory that keeps the data; in memory where left out"),
+  Flag.optional
+)
+
+export const demo = Command.make("demo", { port, dataDir }, ({ port, dataDir }) =>
+  Effect.gen(function* () {
+    const config = withPort(yield* serverConfig({ demo: true }), port)
+    if (config.databaseUrl === undefined) yield* Console.error("Starting an embedded Postgres ...")
+    const store =
+      config.databaseUrl === undefined
+        ? yield* embeddedStore(config, Option.getOrUndefined(dataDir))
+        : storeOf(config)
+    let performanceId = ""
+    return yield* start(config, store, {
+      prepare: Effect.map(seedDemo, (next) => {
+        performanceId = next
+      }),
+      announce: (url) => Console.log(instructions({ url, performanceId }))
+    })
+  })
+).pipe(
+  Command.withShortDescription("Serve the API with demo data, with nothing to install"),
+  Command.withDescription(
+    "Serve the API with demo data, on an embedded Postgres, or on that of DATABASE_URL. The " +
+      "variables that `serve --help` lists hold as well."
+  ),
+  Command.withExamples([
+    { command: "boxoffice demo", description: "Look around; everything is gone afterwards" },
+    { command: "boxoffice demo --data-dir ./data", description: "Keep what was bought" }
+  ])
+)

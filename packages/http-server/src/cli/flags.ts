@@ -1,0 +1,85 @@
+/** What several commands are told in the same way. */
+import { Migrator } from "@boxoffice/sql-store"
+import { Config, Data, Effect, Option, Redacted } from "effect"
+import { Flag } from "effect/cli"
+
+/** The command cannot begin: what is missing or wrong, and what to give instead. */
+export class Unusable extends Data.TaggedError("Unusable")<{ readonly message: string }> {}
+
+const url = Flag.Redacted("url").pipe(
+  Flag.withDescription(
+    "The database: postgres://user@host:5432/name. Better in DATABASE_URL, since everybody on the " +
+      "machine can read what a process was started with"
+  ),
+  Flag.optional
+)
+
+const schema = Flag.String("schema").pipe(
+  Flag.withDescription("The schema that holds the tables; BOXOFFICE_SCHEMA, or else boxoffice"),
+  Flag.optional
+)
+
+export const appRole = Flag.String("app-role").pipe(
+  Flag.withDescription("The role that the engine connects as, where it is not the owner"),
+  Flag.optional
+)
+
+/** What is false unless it is said. */
+export const yes = (name: string, description: string) =>
+  Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false))
+
+export const json = yes("json", "Print one JSON document on stdout, for a script to read")
+
+/** What says which tables a command is about. */
+export const database = { url, schema }
+
+/** Where the tables are: by the flags, or else by the environment. */
+export const databaseOf = (flags: {
+  readonly url: Option.Option<Redacted.Redacted>
+  readonly schema: Option.Option<string>
+}): Effect.Effect<{ readonly url: string; readonly schema: string }, Unusable> =>
+  Effect.gen(function* () {
+    const url = yield* urlOf(flags.url)
+    if (Option.isNone(url)) {
+      return yield* new Unusable({
+        message:
+          "Which database? Set DATABASE_URL=postgres://user:password@host:5432/name, or give --url."
+      })
+    }
+    return { url: url.value, schema: yield* schemaOf(flags.schema) }
+  })
+
+/** Its text is never shown: it may contain a password. */
+export const urlOf = (
+  flag: Option.Option<Redacted.Redacted>
+): Effect.Effect<Option.Option<string>, Unusable> =>
+  Effect.gen(function* () {
+    const given = Option.isSome(flag) ? flag : yield* variable("DATABASE_URL")
+    if (Option.isNone(given)) return Option.none()
+    const text = Redacted.value(given.value)
+    if (/^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? "")) return Option.some(text)
+    return yield* new Unusable({
+      message:
+        "The database's URL cannot be read: expected postgres://user:password@host:5432/name, with " +
+        "%40 for an @ in the password, and so on."
+    })
+  })
+
+export const schemaOf = (flag: Option.Option<string>): Effect.Effect<string, Unusable> =>
+  Effect.gen(function* () {
+    const given = yield* variable("BOXOFFICE_SCHEMA")
+    const name = Option.getOrElse(flag, () =>
+      Option.match(given, { onNone: () => "boxoffice", onSome: Redacted.value })
+    )
+    if (Migrator.isSchemaName(name)) return name
+    return yield* new Unusable({
+      message: `"${name}" cannot name the schema: expected 1 to 63 of a-z, 0-9 and _, not beginning with a digit or pg_.`
+    })
+  })
+
+/** A variable that is set to something. */
+const variable = (name: string): Effect.Effect<Option.Option<Redacted.Redacted>> =>
+  Config.option(Config.Redacted(name)).pipe(
+    Effect.orDie,
+    Effect.map(Option.filter((value) => Redacted.value(value) !== ""))
+  )

@@ -1,0 +1,55 @@
+import { randomBytes } from "node:crypto"
+import { BoxOffice, Catalog, type Queue, Tickets } from "@boxoffice/core"
+import { SqlStore } from "@boxoffice/sql-store"
+import { Console, Effect, Layer, Redacted } from "effect"
+import { Command } from "effect/cli"
+import { seedDemo, showId } from "../demo.ts"
+import { database, databaseOf, json } from "./flags.ts"
+
+const layerOffice = (url: string, schema: string): Layer.Layer<Queue | Catalog, unknown> => {
+  // Nobody joins a queue here, so that no token is ever signed by this.
+  const secret = Redacted.make(randomBytes(32).toString("hex"))
+  return BoxOffice.layer.pipe(
+    Layer.provide([
+      Tickets.layer([{ id: "seed", secret }]),
+      SqlStore.layerUrl({ url, schema, maxConnections: 2 })
+    ])
+  )
+}
+
+export const seed = Command.make("seed", { ...database, json }, (flags) =>
+  Effect.gen(function* () {
+    const { url, schema } = yield* databaseOf(flags)
+    yield* Effect.gen(function* () {
+      const catalog = yield* Catalog
+      const performanceId = yield* seedDemo
+      const performances = (yield* catalog.performances(showId)).map((performance) => ({
+        performanceId: performance.performanceId,
+        startsAt: new Date(performance.startsAt).toISOString(),
+        seats: performance.totalSeats
+      }))
+      if (flags.json) return yield* Console.log(JSON.stringify({ showId, performances }))
+      yield* Console.log(
+        [
+          `The show ${showId} is on sale in the schema ${schema}:`,
+          ...performances.map(
+            (one) => `  ${one.performanceId}  ${one.startsAt}  ${one.seats} seats`
+          ),
+          `Next: \`boxoffice serve\`, and buy a seat of ${performanceId}.`
+        ].join("\n")
+      )
+    }).pipe(Effect.provide(layerOffice(url, schema)))
+  })
+).pipe(
+  Command.withShortDescription("Add demo data to a database"),
+  Command.withDescription(
+    "Add a queue, a show and three performances with seats to a database that was migrated. What is " +
+      "there already stays as it is, so that running it again adds nothing."
+  ),
+  Command.withExamples([
+    {
+      command: "boxoffice migrate && boxoffice seed",
+      description: "Something to try on your Postgres"
+    }
+  ])
+)

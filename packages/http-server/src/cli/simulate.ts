@@ -1,0 +1,126 @@
+import { Migrator } from "@boxoffice/sql-store"
+import { Console, Effect, Option, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import type { Sample } from "../simulate/figures.ts"
+import { toJson, toMarkdown, writeReport } from "../simulate/report.ts"
+import { simulate as play } from "../simulate/simulate.ts"
+import { AnswerIsNo } from "./exit.ts"
+import { database, json, schemaOf, urlOf, yes } from "./flags.ts"
+
+const whole = (name: string, from: number, to: number, description: string) =>
+  Flag.Int(name).pipe(
+    Flag.withDescription(description),
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: from, maximum: to })))
+  )
+
+const flags = {
+  url: database.url,
+  // Not that of the environment, which is where the real tables are.
+  schema: Flag.String("schema").pipe(
+    Flag.withDescription("The schema to play in: one that is free, or was played in before"),
+    Flag.withDefault("boxoffice_simulation")
+  ),
+  users: whole("users", 1, 1_000_000, "How many people come").pipe(Flag.withDefault(1_000)),
+  seats: whole("seats", 1, 100_000, "How many seats there are").pipe(Flag.withDefault(400)),
+  maxActive: whole("max-active", 1, 1_000_000, "How many may be inside at once").pipe(
+    Flag.optional
+  ),
+  admitPerMinute: whole("admit-per-minute", 1, 10_000_000, "How many are let in per minute").pipe(
+    Flag.optional
+  ),
+  arrivalSeconds: whole("arrival-seconds", 1, 86_400, "Everybody has come after this long").pipe(
+    Flag.optional
+  ),
+  holdSeconds: whole("hold-seconds", 1, 86_400, "How long a hold lasts").pipe(Flag.withDefault(10)),
+  minutesMax: whole("minutes-max", 1, 1_440, "The sale closes after this long").pipe(
+    Flag.withDefault(60)
+  ),
+  seed: whole("seed", 0, 4_294_967_295, "The same seed makes the same choices").pipe(
+    Flag.withDefault(1)
+  ),
+  report: Flag.String("report").pipe(
+    Flag.withDescription("A directory to write the report to, with plots"),
+    Flag.optional
+  ),
+  keep: yes("keep", "Leave the schema there, to look into"),
+  json
+}
+
+export const simulate = Command.make("simulate", flags, (flags) =>
+  Effect.gen(function* () {
+    const { users, seats } = flags
+    const schema = yield* schemaOf(Option.some(flags.schema))
+    const maxActive = Option.getOrElse(flags.maxActive, () =>
+      Math.min(1_000, Math.max(100, Math.ceil(users / 25)))
+    )
+    const run = yield* Effect.provide(
+      play({
+        schema,
+        keep: flags.keep,
+        users,
+        seats,
+        maxActive,
+        admitPerMinute: Option.getOrElse(flags.admitPerMinute, () => maxActive * 20),
+        arrivalSeconds: Option.getOrElse(flags.arrivalSeconds, () =>
+          Math.max(5, Math.round(users / 1_000))
+        ),
+        holdSeconds: flags.holdSeconds,
+        secondsMax: flags.minutesMax * 60,
+        seed: flags.seed,
+        onSample: (sample) => show(sample, seats)
+      }),
+      yield* clientOf(flags.url)
+    )
+    if (process.stderr.isTTY) process.stderr.write("\n")
+    if (Option.isSome(flags.report)) {
+      const directory = flags.report.value
+      yield* Effect.promise(() => writeReport(run, directory))
+    }
+    const holds = run.checks.every(({ violations }) => violations === 0)
+    if (flags.json) yield* Console.log(JSON.stringify(toJson(run)))
+    else {
+      yield* Console.log(toMarkdown(run))
+      yield* Console.log(holds ? "Verdict: every invariant holds." : "Verdict: VIOLATED.")
+    }
+    if (!holds) return yield* new AnswerIsNo()
+  })
+).pipe(
+  Command.withShortDescription("Play a whole on-sale, and check every invariant afterwards"),
+  Command.withDescription(
+    "Let a crowd join, wait, look, fight for seats, pay or not, through the engine's own API; then " +
+      "read the database and say whether every invariant holds. Without a database it plays on an " +
+      "embedded Postgres. On yours it makes a schema to play in, removes it afterwards, and touches " +
+      "no other. Ends with 2 where an invariant is violated."
+  ),
+  Command.withExamples([
+    {
+      command: "boxoffice simulate",
+      description: "1,000 people and 400 seats, with nothing to install"
+    },
+    {
+      command: "boxoffice simulate --users 100000 --seats 20000 --report ./report",
+      description: "A big one, on the database of DATABASE_URL, with plots"
+    }
+  ])
+)
+
+const clientOf = (url: (typeof flags)["url"] extends Flag.Flag<infer A> ? A : never) =>
+  Effect.gen(function* () {
+    const given = yield* urlOf(url)
+    if (Option.isSome(given)) return Migrator.layerUrl(given.value, { prepared: true })
+    yield* Console.error("Starting an embedded Postgres ...")
+    // Only here is PGlite loaded: it takes its time.
+    const { layerPglite } = yield* Effect.promise(() => import("@boxoffice/sql-store/pglite"))
+    return layerPglite()
+  })
+
+/** A terminal shows one line that moves; a log gets one now and then. */
+const show = ({ second, sold, waiting, active, rates }: Sample, seats: number): void => {
+  const filled = Math.round((sold / seats) * 24)
+  const bar = "█".repeat(filled) + "░".repeat(24 - filled)
+  const line =
+    `${String(second).padStart(4)} s ${bar} ${sold}/${seats} sold, ${waiting} waiting, ${active} in | ` +
+    `join ${rates.join} poll ${rates.poll} look ${rates.look} hold ${rates.hold} pay ${rates.pay} /s`
+  if (process.stderr.isTTY) process.stderr.write(`\r${line.padEnd(process.stderr.columns - 1)}`)
+  else if (second % 5 === 0) process.stderr.write(`${line}\n`)
+}

@@ -1,0 +1,261 @@
+import { spawnSync } from "node:child_process"
+import { mkdtemp, readdir, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Redacted } from "effect"
+import { afterEach, describe, expect, test } from "vitest"
+import { createTestDatabase } from "../../../test-support/database.ts"
+import { run } from "./command.ts"
+
+// The command line as a script sees it: what it prints, where, and how it ends.
+
+const cleanups: Array<() => Promise<unknown>> = []
+afterEach(async () => {
+  while (cleanups.length > 0) await cleanups.pop()!()
+})
+
+const emptyDatabase = async () => {
+  const database = await createTestDatabase()
+  cleanups.push(database.drop)
+  const sql = (statement: string) =>
+    Effect.runPromise(
+      Effect.flatMap(PgClient.PgClient, (sql) => sql.unsafe(statement)).pipe(
+        Effect.provide(PgClient.layer({ url: Redacted.make(database.url), maxConnections: 1 }))
+      )
+    )
+  return { url: database.url, sql }
+}
+
+interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+/** Runs a command to its end. */
+const boxoffice = async (args: string, env: Record<string, string> = {}): Promise<Ended> => {
+  await using running = run(args.split(" ").filter(Boolean), env)
+  const code = await running.ended
+  return { code, out: running.stdout(), err: running.stderr() }
+}
+
+const { PATH = "" } = process.env
+
+describe("boxoffice", () => {
+  test.each([
+    ["", ["demo", "simulate", "plan", "migrate", "doctor", "seed", "serve"]],
+    ["--help", ["DATABASE_URL", "boxoffice demo"]],
+    ["plan --help", ["psql", "--empty", "--app-role", "EXAMPLES"]],
+    ["migrate --help", ["one transaction", "EXAMPLES"]],
+    ["doctor --help", ["Ends with 2", "--json", "EXAMPLES"]],
+    ["seed --help", ["adds nothing", "EXAMPLES"]],
+    ["simulate --help", ["touches no other", "--keep", "EXAMPLES"]]
+  ])("%s teaches", async (args, words) => {
+    const { code, out, err } = await boxoffice(args)
+    expect({ code, err }).toEqual({ code: 0, err: "" })
+    for (const word of words) expect(out.replaceAll(/\s+/g, " ")).toContain(word)
+  })
+
+  test.each([
+    ["explode", 64, /Unknown subcommand "explode"[\s\S]*boxoffice --help/],
+    ["plan --nope", 64, /Unrecognized flag: --nope[\s\S]*boxoffice plan --help/],
+    ["simulate --users 0", 64, /--users/],
+    ["migrate --lock-timeout -1 --url postgres://x/y", 64, /--lock-timeout/],
+    ["migrate", 1, /Which database\? Set DATABASE_URL=/],
+    ["doctor --url mysql://u:s3cret@h/x", 1, /expected postgres:/],
+    ["plan --empty --schema Pg_Big", 1, /cannot name the schema/],
+    [
+      "doctor --url postgres://u:s3cret@127.0.0.1:1/x",
+      1,
+      /ECONNREFUSED[\s\S]*Is the server running/
+    ]
+  ])("%s ends with %i, says why on stderr, and nothing else", async (args, code, why) => {
+    const ended = await boxoffice(args)
+    expect(ended).toMatchObject({ code, out: "", err: expect.stringMatching(why) })
+    expect(ended.err).not.toContain("s3cret")
+  })
+
+  test("says what to do about a wrong password, and does not print it", async () => {
+    const { url } = await emptyDatabase()
+    const wrong = new URL(url)
+    wrong.password = "s3cret-and-wrong"
+    const ended = await boxoffice("migrate", { DATABASE_URL: wrong.href })
+    expect(ended).toMatchObject({
+      code: 1,
+      out: "",
+      err: expect.stringMatching(/password authentication failed[\s\S]*Check user and password/)
+    })
+    expect(ended.err).not.toContain("s3cret")
+  })
+})
+
+describe("plan, migrate, doctor, seed", () => {
+  test("one after the other, as a person would", async () => {
+    const { url } = await emptyDatabase()
+    const env = { DATABASE_URL: url }
+    const before = await boxoffice("doctor", env)
+    expect(before).toMatchObject({ code: 2, out: expect.stringContaining("boxoffice migrate") })
+    const planned = await boxoffice("plan", env)
+    expect(planned).toMatchObject({ code: 0, err: "", out: expect.stringContaining("BEGIN;") })
+    const unready = await boxoffice("seed", env)
+    expect(unready).toMatchObject({ code: 1, out: "", err: expect.stringContaining("migrate it") })
+
+    const migrated = await boxoffice("migrate", env)
+    expect(migrated).toMatchObject({ code: 0, err: expect.stringContaining("0001_schema.sql ...") })
+    expect(migrated.out).toMatch(/The schema boxoffice went from version 0 to \d+\.\n/)
+    expect(await boxoffice("migrate", env)).toMatchObject({
+      code: 0,
+      err: "",
+      out: "The schema boxoffice is up to date.\n"
+    })
+    expect((await boxoffice("plan", env)).out).toContain("nothing to do")
+    // The superuser of the test server is worth a warning, which is no problem unless asked.
+    expect(await boxoffice("doctor", env)).toMatchObject({ code: 0, err: "" })
+    expect(await boxoffice("doctor --strict", env)).toMatchObject({ code: 2 })
+
+    const seeded = await boxoffice("seed --json", env)
+    expect(seeded).toMatchObject({ code: 0, err: "" })
+    expect(JSON.parse(seeded.out).performances).toHaveLength(3)
+    // Again, and nothing is added.
+    expect((await boxoffice("seed --json", env)).out).toBe(seeded.out)
+    expect((await boxoffice("seed", env)).out).toContain("436 seats")
+  }, 60_000)
+
+  test("in another schema, by flags, as JSON", async () => {
+    const { url, sql } = await emptyDatabase()
+    const at = `--url ${url} --schema tickets --json`
+    const planned = JSON.parse((await boxoffice(`plan ${at}`)).out)
+    expect(planned).toMatchObject({ schema: "tickets", from: 0, isEmpty: false })
+    expect(Object.keys(planned).sort()).toEqual(
+      ["from", "isEmpty", "migrations", "schema", "sql", "to"].sort()
+    )
+    expect(JSON.parse((await boxoffice(`migrate ${at}`)).out)).toMatchObject({
+      schema: "tickets",
+      from: 0,
+      to: planned.to,
+      applied: expect.arrayContaining(["schema"])
+    })
+    await sql("DROP INDEX tickets.performance_by_show")
+    const examined = await boxoffice(`doctor ${at}`)
+    const report = JSON.parse(examined.out)
+    expect(examined.code).toBe(2)
+    expect(Object.keys(report).sort()).toEqual(
+      ["expectedVersion", "findings", "healthy", "schema", "serverVersion", "version"].sort()
+    )
+    expect(report).toMatchObject({ healthy: false, schema: "tickets" })
+    expect(report.findings[0]).toEqual({
+      level: "problem",
+      code: "index_missing",
+      subject: "index performance_by_show of performance",
+      message: "The index performance_by_show of performance is missing.",
+      remedy: expect.any(String),
+      sql:
+        "CREATE INDEX CONCURRENTLY performance_by_show ON tickets.performance " +
+        "USING btree (show_id, starts_at, performance_id)"
+    })
+    // In words, without colours: nobody looks at a pipe.
+    const words = await boxoffice(`doctor ${at.replace(" --json", "")}`)
+    expect(words.out).toContain("problem index performance_by_show of performance\n  The index")
+    expect(words.out).not.toContain("\u001b")
+  }, 60_000)
+
+  test("a newer schema is refused in words", async () => {
+    const { url, sql } = await emptyDatabase()
+    const env = { DATABASE_URL: url }
+    await boxoffice("migrate", env)
+    await sql("INSERT INTO boxoffice.migration (version, name) VALUES (99, 'later')")
+    for (const command of ["migrate", "plan", "seed"]) {
+      const ended = await boxoffice(command, env)
+      expect(ended).toMatchObject({ code: 1, out: "" })
+      expect(ended.err).toMatch(/is at version 99.*newer.*Update the package/)
+    }
+    expect(await boxoffice("doctor", env)).toMatchObject({ code: 2 })
+  }, 60_000)
+
+  test("a role that is not there is named", async () => {
+    const { url } = await emptyDatabase()
+    const ended = await boxoffice("migrate --app-role nobody_at_all", { DATABASE_URL: url })
+    expect(ended).toMatchObject({ code: 1, out: "" })
+    expect(ended.err).toMatch(/role "nobody_at_all" does not exist[\s\S]*CREATE ROLE/)
+  }, 30_000)
+
+  const hasPsql = spawnSync("psql", ["--version"], { env: { PATH } }).status === 0
+
+  test.runIf(hasPsql)(
+    "the plan is piped to psql",
+    async () => {
+      const { url } = await emptyDatabase()
+      const env = { DATABASE_URL: url }
+      const { out } = await boxoffice("plan", env)
+      const psql = spawnSync("psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1", url], {
+        input: out,
+        encoding: "utf8"
+      })
+      expect(psql).toMatchObject({ status: 0, stderr: "" })
+      expect((await boxoffice("plan", env)).out).toContain("nothing to do")
+    },
+    30_000
+  )
+})
+
+describe("simulate", () => {
+  const small = "--users 60 --seats 20 --max-active 30 --arrival-seconds 1 --hold-seconds 2"
+
+  test("plays on a database, and leaves it as it was", async () => {
+    const { url, sql } = await emptyDatabase()
+    const directory = await mkdtemp(join(tmpdir(), "boxoffice-simulation-"))
+    cleanups.push(() => rm(directory, { recursive: true, force: true }))
+    const schemas =
+      "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+    const before = await sql(schemas)
+    const ended = await boxoffice(`simulate ${small} --json --report ${directory}`, {
+      DATABASE_URL: url,
+      // Where the real tables are is no place to play in.
+      BOXOFFICE_SCHEMA: "public"
+    })
+    expect(ended.err).not.toContain("Error")
+    expect(ended.code).toBe(0)
+    const result = JSON.parse(ended.out)
+    expect(result).toMatchObject({ users: 60, seats: 20, holds: true, failures: {} })
+    expect(result.sold).toBeGreaterThan(0)
+    const checked = new Set(result.checks.map((check: { invariant: string }) => check.invariant))
+    expect(checked.size).toBe(13)
+    expect(await sql(schemas)).toEqual(before)
+    expect((await readdir(directory)).sort()).toEqual([
+      "simulation-rates.svg",
+      "simulation-sale.svg",
+      "simulation.json",
+      "simulation.md"
+    ])
+  }, 90_000)
+
+  test("does not touch a schema that is not there to play in", async () => {
+    const { url, sql } = await emptyDatabase()
+    const env = { DATABASE_URL: url }
+    await boxoffice("migrate", env)
+    await boxoffice("seed", env)
+    for (const schema of ["boxoffice", "public"]) {
+      const ended = await boxoffice(`simulate ${small} --schema ${schema}`, env)
+      expect(ended).toMatchObject({ code: 1, out: "", err: expect.stringContaining("untouched") })
+    }
+    expect(await sql("SELECT count(*) AS shows FROM boxoffice.show")).toEqual([{ shows: 1n }])
+  }, 60_000)
+
+  test("keeps what it is told to keep, and plays there again", async () => {
+    const { url, sql } = await emptyDatabase()
+    const env = { DATABASE_URL: url }
+    for (const _ of ["first", "again"]) {
+      expect((await boxoffice(`simulate ${small} --schema play --keep`, env)).out).toContain(
+        "every invariant holds"
+      )
+    }
+    expect(await sql("SELECT count(*) AS shows FROM play.show")).toEqual([{ shows: 1n }])
+  }, 120_000)
+
+  test("with no database at all, plays on an embedded one", async () => {
+    const ended = await boxoffice(`simulate ${small}`)
+    expect(ended).toMatchObject({ code: 0, out: expect.stringContaining("every invariant holds") })
+    expect(ended.err).toContain("embedded Postgres")
+  }, 90_000)
+})

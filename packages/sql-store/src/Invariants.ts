@@ -1,0 +1,183 @@
+/**
+ * Reads a database and looks for what must not be there. Each check is a query that counts
+ * violations of one invariant; it knows nothing of how the engine works.
+ */
+import { PgClient } from "@effect/sql-pg"
+import { Effect } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+import type { MigratorOptions } from "./Migrator.ts"
+import { type SchemaName, schemaName } from "./schemaName.ts"
+
+export interface Check {
+  /** Its number, such as `I4`. */
+  readonly invariant: string
+  readonly meaning: string
+  /** How many rows, or sums, are as they must not be. */
+  readonly violations: number
+}
+
+const queries = (
+  schema: SchemaName
+): ReadonlyArray<readonly [invariant: string, meaning: string, statement: string]> => [
+  [
+    "I1",
+    "all accounts of a currency sum to zero",
+    `SELECT count(*) FROM (SELECT currency FROM ${schema}.ledger_entry
+       GROUP BY currency HAVING sum(amount) <> 0) wrong`
+  ],
+  [
+    "I2",
+    "a balance is the sum of its entries, whose versions have no gap",
+    `SELECT count(*) FROM ${schema}.wallet w
+     LEFT JOIN (SELECT user_id, sum(amount) AS total, count(*) AS entries, max(version) AS last
+       FROM ${schema}.transfer GROUP BY user_id) t USING (user_id)
+     WHERE (w.balance, w.version, w.version) IS DISTINCT FROM (t.total, t.entries, t.last)`
+  ],
+  [
+    "I3",
+    "a transfer is two entries that sum to zero",
+    `SELECT count(*) FROM (SELECT transfer_id FROM ${schema}.ledger_entry
+       GROUP BY transfer_id HAVING count(*) <> 2 OR sum(amount) <> 0) wrong`
+  ],
+  ["I4", "no wallet is negative", `SELECT count(*) FROM ${schema}.wallet WHERE balance < 0`],
+  [
+    "I5",
+    "a reservation is paid once at the most",
+    `SELECT count(*) FROM (SELECT reservation_id FROM ${schema}.transfer WHERE kind = 'payment'
+       GROUP BY reservation_id HAVING count(*) > 1) wrong`
+  ],
+  [
+    "I7",
+    "a reservation is confirmed exactly when it has one unreversed payment, at its price",
+    `SELECT count(*) FROM ${schema}.reservation r
+     LEFT JOIN ${schema}.transfer p ON p.reservation_id = r.reservation_id AND p.kind = 'payment'
+     LEFT JOIN ${schema}.transfer b ON b.reservation_id = r.reservation_id AND b.kind = 'refund'
+     WHERE (r.status = 'confirmed') <> (p.transfer_id IS NOT NULL AND b.transfer_id IS NULL)
+       OR p.amount <> -r.amount`
+  ],
+  [
+    "I7",
+    "a seat is sold exactly when one confirmed reservation has it, and to that one",
+    `SELECT count(*) FROM (
+       SELECT performance_id, seat ->> 'seatId' AS seat_id, reservation_id
+       FROM ${schema}.reservation, jsonb_array_elements(seats) seat WHERE status = 'confirmed'
+     ) owned FULL JOIN (SELECT * FROM ${schema}.seat WHERE status = 'sold') s
+       USING (performance_id, seat_id)
+     WHERE owned.reservation_id IS DISTINCT FROM s.reservation_id`
+  ],
+  [
+    "I7",
+    "nothing is paid after it expired",
+    `SELECT count(*) FROM ${schema}.reservation WHERE confirmed_at >= hold_expires_at`
+  ],
+  [
+    "I8",
+    "numbers follow the order of joining, entries the order of time",
+    `SELECT (SELECT count(*) FROM (SELECT joined_at < lag(joined_at) OVER (PARTITION BY queue_id
+         ORDER BY number) AS back FROM ${schema}.queue_token) q WHERE back)
+       + (SELECT count(*) FROM (SELECT made_at < lag(made_at) OVER (PARTITION BY user_id
+         ORDER BY version) AS back FROM ${schema}.transfer) t WHERE back) AS count`
+  ],
+  [
+    "I9",
+    "one event for each change",
+    `WITH made AS MATERIALIZED (
+       SELECT type, count(*) FROM ${schema}.outbox_event GROUP BY type
+     ), stored (type, count) AS (VALUES
+       ('SeatsHeld', (SELECT count(*) FROM ${schema}.reservation)),
+       ('ReservationPaid', (SELECT count(*) FROM ${schema}.transfer WHERE kind = 'payment')),
+       ('WalletCharged', (SELECT count(*) FROM ${schema}.transfer WHERE kind = 'charge')),
+       ('QueueTokenIssued', (SELECT count(*) FROM ${schema}.queue_token)),
+       ('QueueTokenAdmitted',
+         (SELECT count(*) FROM ${schema}.queue_token WHERE admitted_at IS NOT NULL)))
+     SELECT coalesce(sum(abs(stored.count - coalesce(made.count, 0))), 0) AS count
+     FROM stored LEFT JOIN made USING (type)`
+  ],
+  [
+    "I9",
+    "a reservation's events come in order",
+    `SELECT count(*) FROM (SELECT type, row_number() OVER (PARTITION BY aggregate_id
+         ORDER BY batch_id, position) AS place
+       FROM ${schema}.outbox_event WHERE aggregate_kind = 'reservation') e
+     WHERE (type = 'SeatsHeld') <> (place = 1)`
+  ],
+  [
+    "I10",
+    "refunds never pass payments",
+    `SELECT count(*) FROM (SELECT reservation_id FROM ${schema}.transfer
+       WHERE reservation_id IS NOT NULL GROUP BY reservation_id HAVING sum(amount) > 0) wrong`
+  ],
+  [
+    "I12",
+    "never more inside than the queue allows",
+    `SELECT count(*) FROM (
+       SELECT queue_id, sum(step) OVER (PARTITION BY queue_id ORDER BY at, step) AS inside FROM (
+         SELECT queue_id, admitted_at AS at, 1 AS step FROM ${schema}.queue_token
+           WHERE admitted_at IS NOT NULL
+         UNION ALL
+         SELECT queue_id, least(ended_at, expires_at), -1 FROM ${schema}.queue_token
+           WHERE admitted_at IS NOT NULL) steps) counted
+     JOIN ${schema}.queue USING (queue_id) WHERE inside > max_active`
+  ],
+  [
+    "I12",
+    "never more let in within 60 seconds than the queue allows",
+    `SELECT count(*) FROM (SELECT queue_id, count(*) OVER (PARTITION BY queue_id
+         ORDER BY admitted_at RANGE BETWEEN interval '59.999 seconds' PRECEDING AND CURRENT ROW)
+         AS recent
+       FROM ${schema}.queue_token WHERE admitted_at IS NOT NULL) counted
+     JOIN ${schema}.queue USING (queue_id) WHERE recent > admit_per_minute`
+  ],
+  [
+    "I13",
+    "nobody is let in before somebody in front",
+    `SELECT count(*) FROM (SELECT admitted_at, ended_at, state, number,
+         max(admitted_at) OVER (PARTITION BY queue_id ORDER BY number
+           ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
+         min(number) FILTER (WHERE state = 'waiting') OVER (PARTITION BY queue_id) AS first_waiting
+       FROM ${schema}.queue_token) t
+     WHERE admitted_at IS NOT NULL AND (admitted_at < before OR number > first_waiting)`
+  ]
+]
+
+/**
+ * Checks every invariant, each in a snapshot of its own: what is being changed meanwhile is seen
+ * whole or not at all. It reads whole tables. The limits of a queue are those of now, so that a
+ * queue that was narrowed seems to have been broken before.
+ */
+export const check = (
+  options: MigratorOptions = {}
+): Effect.Effect<ReadonlyArray<Check>, SqlError, PgClient.PgClient> =>
+  Effect.gen(function* () {
+    const sql = yield* PgClient.PgClient
+    const checks: Array<Check> = []
+    for (const [invariant, meaning, statement] of queries(
+      schemaName(options.schema ?? "boxoffice")
+    )) {
+      const [row] = yield* sql.unsafe<{ count: bigint }>(statement)
+      checks.push({ invariant, meaning, violations: Number(row!.count) })
+    }
+    return checks
+  }).pipe(Effect.withSpan("Invariants.check"))
+
+/** The ids of all payments. */
+export const payments = (
+  options: MigratorOptions = {}
+): Effect.Effect<ReadonlySet<string>, SqlError, PgClient.PgClient> =>
+  Effect.gen(function* () {
+    const sql = yield* PgClient.PgClient
+    const schema = schemaName(options.schema ?? "boxoffice")
+    const rows = yield* sql<{ id: string }>`
+      SELECT transfer_id AS id FROM ${sql.literal(schema)}.transfer WHERE kind = 'payment'`
+    return new Set(rows.map(({ id }) => id))
+  })
+
+/** How many deadlocks the database has seen, whoever's they were. */
+export const deadlocks: Effect.Effect<number, SqlError, PgClient.PgClient> = Effect.gen(
+  function* () {
+    const sql = yield* PgClient.PgClient
+    const [row] = yield* sql<{ count: number }>`
+      SELECT deadlocks::int4 AS count FROM pg_stat_database WHERE datname = current_database()`
+    return row!.count
+  }
+)

@@ -1,0 +1,358 @@
+// Written by test/embedded.test.ts from migrations/: change those instead.
+import type { Migration } from "./steps.ts"
+
+export const embedded: ReadonlyArray<Migration> = [
+  {
+    version: 1,
+    name: "schema",
+    checksum: "c3b8ea47605fa7ecb230851fa8a847301f113947ecdddad12572ec45f34ab900",
+    locks: [],
+    sql: `-- Everything that Box Office stores. {{schema}} becomes the quoted name of the schema.
+--
+-- Every rule has a name, so that an error says which one it was. What the names do not say:
+--   * keys that the host chooses are text in the "C" collation: compared byte by byte, everywhere
+--     alike; what the engine makes is a uuid
+--   * instants that the engine writes are whole milliseconds
+--   * a fillfactor below 100 leaves room on the page for a row's next version, so that a change
+--     that touches no index stays on its page and needs no vacuum
+
+CREATE TABLE {{schema}}.queue (
+  queue_id text COLLATE "C" CONSTRAINT queue_pkey PRIMARY KEY,
+  mode text NOT NULL DEFAULT 'open',
+  max_active integer NOT NULL,
+  admit_per_minute integer NOT NULL,
+  claim_seconds integer NOT NULL,
+  session_seconds integer NOT NULL,
+  next_number bigint NOT NULL DEFAULT 1,
+  CONSTRAINT queue_mode_known CHECK (mode IN ('open', 'paused', 'draining')),
+  CONSTRAINT queue_settings_positive
+    CHECK (least(max_active, admit_per_minute, claim_seconds, session_seconds) >= 1),
+  CONSTRAINT queue_next_number_positive CHECK (next_number >= 1)
+) WITH (fillfactor = 50);
+
+CREATE TABLE {{schema}}.queue_token (
+  token_id uuid CONSTRAINT queue_token_pkey PRIMARY KEY,
+  queue_id text COLLATE "C" NOT NULL
+    CONSTRAINT queue_token_in_queue REFERENCES {{schema}}.queue,
+  user_id text COLLATE "C" NOT NULL,
+  number bigint NOT NULL,
+  state text NOT NULL,
+  claimed boolean NOT NULL,
+  joined_at timestamptz NOT NULL,
+  admitted_at timestamptz,
+  expires_at timestamptz,
+  ended_at timestamptz,
+  CONSTRAINT queue_token_number_once UNIQUE (queue_id, number),
+  CONSTRAINT queue_token_state_known
+    CHECK (state IN ('waiting', 'admitted', 'completed', 'left', 'expired')),
+  CONSTRAINT queue_token_state_instants CHECK (CASE state
+    WHEN 'waiting' THEN num_nonnulls(admitted_at, expires_at, ended_at) = 0 AND NOT claimed
+    WHEN 'admitted' THEN num_nonnulls(admitted_at, expires_at) = 2 AND ended_at IS NULL
+    WHEN 'completed' THEN num_nonnulls(admitted_at, expires_at, ended_at) = 3
+    WHEN 'left' THEN num_nonnulls(admitted_at, expires_at) IN (0, 2) AND ended_at IS NOT NULL
+    WHEN 'expired' THEN num_nonnulls(admitted_at, expires_at, ended_at) = 3
+    ELSE true -- is no state: the constraint above says so
+  END)
+) WITH (fillfactor = 80);
+
+-- One live token for each user of a queue.
+CREATE UNIQUE INDEX queue_token_live_once ON {{schema}}.queue_token (queue_id, user_id)
+  WHERE state IN ('waiting', 'admitted');
+-- The line, in order.
+CREATE INDEX queue_token_waiting ON {{schema}}.queue_token (queue_id, number)
+  WHERE state = 'waiting';
+-- Who is inside, and who has lapsed.
+CREATE INDEX queue_token_admitted ON {{schema}}.queue_token (queue_id, expires_at)
+  WHERE state = 'admitted';
+-- How many were let in within the last minute.
+CREATE INDEX queue_token_admissions ON {{schema}}.queue_token (queue_id, admitted_at)
+  WHERE admitted_at IS NOT NULL;
+
+CREATE TABLE {{schema}}.show (
+  show_id text COLLATE "C" CONSTRAINT show_pkey PRIMARY KEY,
+  title text NOT NULL,
+  queue_id text COLLATE "C" NOT NULL CONSTRAINT show_behind_queue REFERENCES {{schema}}.queue,
+  sales_open_at timestamptz,
+  sales_close_at timestamptz,
+  CONSTRAINT show_sales_window CHECK (sales_open_at < sales_close_at)
+);
+
+CREATE TABLE {{schema}}.performance (
+  performance_id text COLLATE "C" CONSTRAINT performance_pkey PRIMARY KEY,
+  show_id text COLLATE "C" NOT NULL CONSTRAINT performance_of_show REFERENCES {{schema}}.show,
+  starts_at timestamptz NOT NULL,
+  time_zone text NOT NULL
+);
+CREATE INDEX performance_by_show ON {{schema}}.performance (show_id, starts_at, performance_id);
+
+-- No reference to the performance: every new reservation would lock that one row, and the seats,
+-- which do refer to it, keep it from being deleted.
+CREATE TABLE {{schema}}.reservation (
+  reservation_id uuid CONSTRAINT reservation_pkey PRIMARY KEY,
+  performance_id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  -- The seats as they were held: [{"seatId", "section", "row", "number", "amount", "currency"}].
+  -- An amount is a string: JSON numbers are not exact everywhere.
+  seats jsonb NOT NULL,
+  amount bigint NOT NULL,
+  currency text NOT NULL,
+  status text NOT NULL,
+  held_at timestamptz NOT NULL,
+  hold_expires_at timestamptz NOT NULL,
+  confirmed_at timestamptz,
+  ended_at timestamptz,
+  payment_id uuid,
+  CONSTRAINT reservation_has_seats CHECK (jsonb_array_length(seats) > 0),
+  CONSTRAINT reservation_amount_not_negative CHECK (amount >= 0),
+  CONSTRAINT reservation_currency_code CHECK (currency ~ '^[A-Z]{3}$'),
+  CONSTRAINT reservation_hold_ends_later CHECK (hold_expires_at > held_at),
+  CONSTRAINT reservation_status_known
+    CHECK (status IN ('held', 'confirmed', 'released', 'expired', 'cancelled')),
+  CONSTRAINT reservation_status_instants CHECK (CASE status
+    WHEN 'held' THEN num_nonnulls(confirmed_at, payment_id, ended_at) = 0
+    WHEN 'confirmed' THEN num_nonnulls(confirmed_at, payment_id) = 2 AND ended_at IS NULL
+    WHEN 'released' THEN num_nonnulls(confirmed_at, payment_id) = 0 AND ended_at IS NOT NULL
+    WHEN 'expired' THEN num_nonnulls(confirmed_at, payment_id) = 0 AND ended_at IS NOT NULL
+    WHEN 'cancelled' THEN num_nonnulls(confirmed_at, payment_id, ended_at) = 3
+    ELSE true -- is no status: the constraint above says so
+  END)
+) WITH (fillfactor = 80);
+
+-- A user's reservations, newest first.
+CREATE INDEX reservation_by_user ON {{schema}}.reservation (user_id, held_at, reservation_id);
+-- How many seats of a performance a user has: those that lapsed long ago are not even looked at.
+CREATE INDEX reservation_holdings
+  ON {{schema}}.reservation (performance_id, user_id, status, hold_expires_at)
+  WHERE status IN ('held', 'confirmed');
+-- Holds that have lapsed and are not tidied yet.
+CREATE INDEX reservation_lapsing ON {{schema}}.reservation (hold_expires_at)
+  WHERE status = 'held';
+CREATE UNIQUE INDEX reservation_payment_once ON {{schema}}.reservation (payment_id)
+  WHERE payment_id IS NOT NULL;
+
+-- One row for each seat, one column for its owner: a seat cannot have two. No index covers a
+-- column that a hold changes.
+CREATE TABLE {{schema}}.seat (
+  performance_id text COLLATE "C" NOT NULL
+    CONSTRAINT seat_of_performance REFERENCES {{schema}}.performance,
+  seat_id text COLLATE "C" NOT NULL,
+  -- Seats keep the order in which they were added.
+  ordinal integer NOT NULL,
+  section text NOT NULL,
+  seat_row text NOT NULL,
+  seat_number text NOT NULL,
+  price bigint NOT NULL,
+  currency text NOT NULL,
+  status text NOT NULL,
+  reservation_id uuid CONSTRAINT seat_of_reservation REFERENCES {{schema}}.reservation,
+  held_until timestamptz,
+  -- How often the seat was changed, its addition included. The version of a seat map is twice
+  -- the sum of these, which spares every batch a row that all seats of a performance share.
+  changes bigint NOT NULL DEFAULT 1,
+  CONSTRAINT seat_pkey PRIMARY KEY (performance_id, seat_id),
+  CONSTRAINT seat_price_not_negative CHECK (price >= 0),
+  CONSTRAINT seat_currency_code CHECK (currency ~ '^[A-Z]{3}$'),
+  CONSTRAINT seat_status_known CHECK (status IN ('available', 'held', 'sold', 'blocked')),
+  CONSTRAINT seat_status_owner CHECK (CASE status
+    WHEN 'held' THEN reservation_id IS NOT NULL AND held_until IS NOT NULL
+    WHEN 'sold' THEN reservation_id IS NOT NULL AND held_until IS NULL
+    ELSE num_nonnulls(reservation_id, held_until) = 0
+  END)
+) WITH (fillfactor = 60);
+
+CREATE TABLE {{schema}}.wallet (
+  user_id text COLLATE "C" CONSTRAINT wallet_pkey PRIMARY KEY,
+  currency text NOT NULL,
+  balance bigint NOT NULL,
+  version bigint NOT NULL,
+  CONSTRAINT wallet_not_negative CHECK (balance >= 0),
+  CONSTRAINT wallet_currency_code CHECK (currency ~ '^[A-Z]{3}$'),
+  CONSTRAINT wallet_version_positive CHECK (version >= 1)
+) WITH (fillfactor = 50);
+
+-- The ledger. One row is both entries of a movement: the wallet gains the amount, the counter
+-- account loses it, so that the two cannot but sum to zero. See decision 0006.
+CREATE TABLE {{schema}}.transfer (
+  transfer_id uuid CONSTRAINT transfer_pkey PRIMARY KEY,
+  kind text NOT NULL,
+  user_id text COLLATE "C" NOT NULL CONSTRAINT transfer_of_wallet REFERENCES {{schema}}.wallet,
+  counter_account text COLLATE "C" NOT NULL,
+  amount bigint NOT NULL,
+  currency text NOT NULL,
+  -- The wallet's version and balance right after.
+  version bigint NOT NULL,
+  balance bigint NOT NULL,
+  reservation_id uuid CONSTRAINT transfer_for_reservation REFERENCES {{schema}}.reservation,
+  made_at timestamptz NOT NULL,
+  -- Where the entry before this one must have left the wallet.
+  version_before bigint GENERATED ALWAYS AS (nullif(version - 1, 0)) STORED,
+  balance_before bigint GENERATED ALWAYS AS (balance - amount) STORED,
+  CONSTRAINT transfer_version_once UNIQUE (user_id, version),
+  CONSTRAINT transfer_leaves_balance UNIQUE (user_id, version, balance, currency),
+  CONSTRAINT transfer_follows_the_one_before
+    FOREIGN KEY (user_id, version_before, balance_before, currency)
+    REFERENCES {{schema}}.transfer (user_id, version, balance, currency),
+  CONSTRAINT transfer_first_starts_at_zero CHECK (version > 1 OR balance = amount),
+  CONSTRAINT transfer_version_positive CHECK (version >= 1),
+  CONSTRAINT transfer_balance_not_negative CHECK (balance >= 0),
+  CONSTRAINT transfer_currency_code CHECK (currency ~ '^[A-Z]{3}$'),
+  CONSTRAINT transfer_kind_known CHECK (kind IN ('charge', 'payment', 'refund')),
+  CONSTRAINT transfer_sign_by_kind CHECK (CASE kind
+    WHEN 'charge' THEN amount > 0
+    WHEN 'payment' THEN amount <= 0
+    ELSE amount >= 0
+  END),
+  CONSTRAINT transfer_counter_account_by_kind CHECK (CASE kind
+    WHEN 'charge' THEN counter_account = 'cash'
+    ELSE counter_account LIKE 'revenue:_%'
+  END),
+  CONSTRAINT transfer_reservation_by_kind CHECK ((kind = 'charge') = (reservation_id IS NULL))
+);
+CREATE UNIQUE INDEX transfer_payment_once ON {{schema}}.transfer (reservation_id)
+  WHERE kind = 'payment';
+CREATE UNIQUE INDEX transfer_refund_once ON {{schema}}.transfer (reservation_id)
+  WHERE kind = 'refund';
+
+-- A wallet is what its last entry left. Deferred, since the two refer to each other.
+ALTER TABLE {{schema}}.wallet ADD CONSTRAINT wallet_is_what_the_ledger_says
+  FOREIGN KEY (user_id, version, balance, currency)
+  REFERENCES {{schema}}.transfer (user_id, version, balance, currency)
+  DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE {{schema}}.reservation ADD CONSTRAINT reservation_paid_by_transfer
+  FOREIGN KEY (payment_id) REFERENCES {{schema}}.transfer;
+
+CREATE VIEW {{schema}}.ledger_entry AS
+  SELECT transfer_id, kind, 'wallet:' || user_id AS account, amount, currency, made_at
+  FROM {{schema}}.transfer
+  UNION ALL
+  SELECT transfer_id, kind, counter_account, -amount, currency, made_at
+  FROM {{schema}}.transfer;
+
+CREATE FUNCTION {{schema}}.refuse_ledger_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'the ledger is append-only: % refused', TG_OP
+    USING ERRCODE = 'restrict_violation', CONSTRAINT = 'transfer_is_append_only',
+      SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+      HINT = 'A movement is undone by a movement the other way.';
+END
+$$;
+CREATE TRIGGER transfer_is_append_only
+  BEFORE UPDATE OR DELETE OR TRUNCATE ON {{schema}}.transfer
+  FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.refuse_ledger_change();
+
+CREATE FUNCTION {{schema}}.refuse_second_owner() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  -- Only a refund, which cancels the reservation, gives a sold seat back.
+  IF TG_OP = 'UPDATE' AND NEW.status = 'available' AND EXISTS (
+    SELECT FROM {{schema}}.reservation
+    WHERE reservation_id = OLD.reservation_id AND status = 'cancelled'
+  ) THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'seat % of % is sold', OLD.seat_id, OLD.performance_id
+    USING ERRCODE = 'restrict_violation', CONSTRAINT = 'seat_sold_owner_is_final',
+      SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+      HINT = 'Cancel the reservation that owns it.';
+END
+$$;
+-- With WHEN, a hold or a sale does not even call the function.
+CREATE TRIGGER seat_sold_owner_is_final
+  BEFORE UPDATE ON {{schema}}.seat FOR EACH ROW
+  WHEN (OLD.status = 'sold' AND (NEW.status, NEW.reservation_id, NEW.performance_id, NEW.seat_id)
+    IS DISTINCT FROM (OLD.status, OLD.reservation_id, OLD.performance_id, OLD.seat_id))
+  EXECUTE FUNCTION {{schema}}.refuse_second_owner();
+CREATE TRIGGER seat_sold_stays
+  BEFORE DELETE ON {{schema}}.seat FOR EACH ROW WHEN (OLD.status = 'sold')
+  EXECUTE FUNCTION {{schema}}.refuse_second_owner();
+
+-- The first answer to a command, for when it comes again.
+CREATE TABLE {{schema}}.command_outcome (
+  command_id uuid CONSTRAINT command_outcome_pkey PRIMARY KEY,
+  user_id text COLLATE "C" NOT NULL,
+  operation text NOT NULL,
+  fingerprint text NOT NULL,
+  outcome text NOT NULL,
+  recorded_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- What happened, in the order in which each batch decided it. A reader goes by xid first: an
+-- event of a transaction that is still open may have a smaller event_id than one that is read.
+CREATE TABLE {{schema}}.outbox (
+  event_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT outbox_pkey PRIMARY KEY,
+  xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  aggregate_kind text NOT NULL,
+  aggregate_id text COLLATE "C" NOT NULL,
+  type text NOT NULL,
+  event jsonb NOT NULL,
+  occurred_at timestamptz NOT NULL
+);
+`
+  },
+  {
+    version: 2,
+    name: "outbox_batches",
+    checksum: "19115688c3be77136781057795864573dd0a588a896dc18111eaeb49e9dba968",
+    locks: [
+      { table: "outbox", mode: "AccessExclusiveLock", rewrites: true }
+    ],
+    sql: `-- The outbox holds one row for each batch, with all of its events, in place of one for each event.
+--
+-- Measured for batches of 64 to 256 events, in µs of the server for each event: a row each 16;
+-- one jsonb value 7 to 9; one json value compressed by pglz 2.4 to 3.1, stored as it is 1.5. As it
+-- is, it takes four times the bytes on disk, which is still less than a row each took. Where a
+-- server has lz4, its owner may choose that and EXTENDED storage instead.
+
+ALTER TABLE {{schema}}.outbox RENAME CONSTRAINT outbox_pkey TO outbox_of_rows_pkey;
+ALTER TABLE {{schema}}.outbox RENAME TO outbox_of_rows;
+
+-- A batch takes its number when it holds all of its locks. So the batches of one aggregate are
+-- numbered in their order, though others may become visible in another order: whoever reads must
+-- not go by the number alone. See decision 0012.
+CREATE TABLE {{schema}}.outbox (
+  -- First, so that a transaction has its id before it takes its number.
+  xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  batch_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT outbox_pkey PRIMARY KEY,
+  occurred_at timestamptz NOT NULL,
+  -- How the events are written, so that later code knows how to read them.
+  event_version smallint NOT NULL DEFAULT 1,
+  -- In the order in which they were decided. Amounts are strings: JSON numbers are not exact
+  -- everywhere.
+  events json NOT NULL,
+  CONSTRAINT outbox_event_version_positive CHECK (event_version >= 1)
+);
+ALTER TABLE {{schema}}.outbox ALTER COLUMN events SET STORAGE EXTERNAL;
+
+-- In order, and in this transaction: whichever ids theirs had, they are visible from now on.
+INSERT INTO {{schema}}.outbox (occurred_at, events)
+  SELECT max(occurred_at), json_agg(event ORDER BY event_id)
+  FROM (
+    SELECT *, (row_number() OVER (ORDER BY event_id) - 1) / 256 AS batch
+    FROM {{schema}}.outbox_of_rows
+  ) numbered
+  GROUP BY batch ORDER BY batch;
+DROP TABLE {{schema}}.outbox_of_rows;
+
+-- Batches of the transactions that were open when a consumer looked last.
+CREATE INDEX outbox_by_xid ON {{schema}}.outbox (xid);
+
+-- The same, one row for each event, for people and for SQL.
+CREATE VIEW {{schema}}.outbox_event AS
+  SELECT b.batch_id, e.position::integer AS position, b.xid,
+    CASE
+      WHEN e.event ->> '_tag' LIKE 'QueueToken%' THEN 'queue_token'
+      WHEN e.event ->> '_tag' = 'WalletCharged' THEN 'wallet'
+      WHEN e.event ->> 'reservationId' IS NOT NULL THEN 'reservation'
+    END AS aggregate_kind,
+    CASE
+      WHEN e.event ->> '_tag' LIKE 'QueueToken%' THEN e.event ->> 'tokenId'
+      WHEN e.event ->> '_tag' = 'WalletCharged' THEN e.event ->> 'userId'
+      ELSE e.event ->> 'reservationId'
+    END AS aggregate_id,
+    e.event ->> '_tag' AS type,
+    e.event,
+    timestamptz 'epoch' + (e.event ->> 'at')::bigint * interval '1 millisecond' AS occurred_at
+  FROM {{schema}}.outbox b,
+    LATERAL json_array_elements(b.events) WITH ORDINALITY AS e (event, position);
+`
+  }
+]

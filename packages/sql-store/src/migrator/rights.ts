@@ -1,0 +1,44 @@
+/** What the role of the application may do: what the engine does, and nothing else. */
+import type { SchemaName } from "../schemaName.ts"
+
+/**
+ * For each table and view, what the engine does with it. A row is locked by the right to update
+ * it. The ledger, the outcomes and the record of migrations are never changed, so nobody who has
+ * only the application's password can.
+ */
+export const rights: Readonly<Record<string, string>> = {
+  command_outcome: "SELECT, INSERT",
+  ledger_entry: "SELECT",
+  migration: "SELECT",
+  outbox: "INSERT",
+  outbox_event: "SELECT",
+  performance: "SELECT, INSERT",
+  queue: "SELECT, INSERT, UPDATE",
+  queue_token: "SELECT, INSERT, UPDATE",
+  reservation: "SELECT, INSERT, UPDATE",
+  seat: "SELECT, INSERT, UPDATE",
+  show: "SELECT, INSERT",
+  transfer: "SELECT, INSERT",
+  wallet: "SELECT, INSERT, UPDATE"
+}
+
+/** Any name that Postgres allows, quoted. */
+const roleName = (role: string): string => `"${role.replaceAll('"', '""')}"`
+
+/** Gives the role exactly these rights in the schema: what it had there before is taken first. */
+export const grantStatements = (schema: SchemaName, role: string): ReadonlyArray<string> => {
+  const name = roleName(role)
+  const tablesWith = (right: string) =>
+    Object.keys(rights)
+      .filter((table) => rights[table] === right)
+      .map((table) => `${schema}.${table}`)
+  return [
+    `REVOKE ALL ON SCHEMA ${schema} FROM ${name}`,
+    `REVOKE ALL ON ALL TABLES IN SCHEMA ${schema} FROM ${name}`,
+    `GRANT USAGE ON SCHEMA ${schema} TO ${name}`,
+    ...Array.from(
+      new Set(Object.values(rights)),
+      (right) => `GRANT ${right} ON ${tablesWith(right).join(", ")} TO ${name}`
+    )
+  ]
+}

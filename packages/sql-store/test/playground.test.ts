@@ -1,0 +1,31 @@
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Redacted } from "effect"
+import { expect, test } from "vitest"
+import { Migrator, Playground } from "../src/index.ts"
+import { emptyDatabase, openSql } from "./support.ts"
+
+const on = <A, E>(url: string, effect: Effect.Effect<A, E, PgClient.PgClient>) =>
+  Effect.runPromise(
+    Effect.provide(effect, PgClient.layer({ url: Redacted.make(url), maxConnections: 1 }))
+  )
+
+test("what it has made it empties and removes; what it has not it leaves alone", async () => {
+  const url = await emptyDatabase()
+  const sql = openSql(url)
+  await on(url, Playground.open("play"))
+  await sql("CREATE TABLE play.toy ()")
+  await on(url, Playground.open("play"))
+  expect(await sql("SELECT to_regclass('play.toy') AS toy")).toEqual([{ toy: null }])
+  await on(url, Playground.close("play"))
+  expect(await sql("SELECT to_regnamespace('play') AS schema")).toEqual([{ schema: null }])
+
+  // The real one, and one that is merely empty.
+  await on(url, Migrator.migrate())
+  await sql("CREATE SCHEMA hosts")
+  for (const schema of ["boxoffice", "hosts", "public"]) {
+    const refused = { _tag: "NotPlayground", message: expect.stringContaining(schema) }
+    await expect(on(url, Playground.open(schema))).rejects.toMatchObject(refused)
+    await expect(on(url, Playground.close(schema))).rejects.toMatchObject(refused)
+  }
+  await on(url, Migrator.verify())
+})
