@@ -10,7 +10,11 @@ const open = async () => {
   const [queueId, showId, performanceId] = ["main", "gala", "gala-1"]
   const always = { salesOpenAt: null, salesCloseAt: null }
   const startsAt = new Date("2099-12-31T10:30:00Z")
-  const stalls = { section: "Stalls", row: "A", price: { amount: 110_000n, currency: "KRW" } }
+  const stalls = {
+    section: "Stalls",
+    row: "A",
+    price: { amount: BigInt(110_000), currency: "KRW" }
+  }
   const seats = ["1", "2", "3"].map((number) => ({ seatId: `A${number}`, number, ...stalls }))
   await office.queue.create({ queueId })
   await office.catalog.addShow({ showId, title: "Gala", queueId, ...always })
