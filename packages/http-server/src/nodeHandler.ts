@@ -41,9 +41,14 @@ export interface NodeHandlerOptions extends RoutesOptions {
  *
  * @example
  * ```ts
- * const office = await makeBoxOffice(store, { signingKeys })
- * const tickets = toNodeHandler({ identity: { mode: "header" }, prefix: "/tickets" }, office.services)
- * express().use(tickets.handler).listen(3000)
+ * import { createServer } from "node:http"
+ * import type { PromisedBoxOffice } from "@boxoffice/core"
+ * import { toNodeHandler } from "@boxoffice/http-server"
+ *
+ * const serve = (office: PromisedBoxOffice) => {
+ *   const options = { identity: { mode: "header" }, prefix: "/tickets" } as const
+ *   return createServer(toNodeHandler(options, office.services).handler).listen(3000)
+ * }
  * ```
  */
 export const toNodeHandler = <E>(
