@@ -77,11 +77,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
           systemRoutes,
           adminToken === undefined ? Effect.succeed([]) : adminRoutes
         ])
-        const routes = [
-          ...groups.flat(),
-          ...errorPages,
-          openapi(adminToken !== undefined, prefix)
-        ]
+        const routes = [...groups.flat(), ...errorPages, openapi(adminToken !== undefined, prefix)]
         return prefix === "" ? routes : routes.map(movedTo(prefix))
       })
     )
