@@ -73,6 +73,15 @@ describe("TypeScript", () => {
     expect(file).toContain(block.text)
   })
 
+  test.each(["hono", "fastify", "express", "nestjs", "nextjs"])(
+    "the guide for %s shows its example",
+    (framework) => {
+      const shown = blocks.filter(({ page }) => page === `docs/guides/${framework}.md`)
+      const isItsOwn = ({ info }: CodeBlock) => info.startsWith(`from ../examples/${framework}/`)
+      expect(shown.some(isItsOwn)).toBe(true)
+    }
+  )
+
   test.each(named(typescript.filter(({ info }) => info === "run")))(
     "$title runs",
     { timeout: 60_000 },
@@ -105,6 +114,8 @@ describe("commands", () => {
     .filter((line) => line.includes("pnpm@12"))
 
   test.each(lines)("%s", (line) => {
+    // pnpm's own, rather than a script.
+    if (/pnpm@12 -r /.test(line)) return
     const [, example, script] = line.match(/pnpm@12 (?:--filter @boxoffice\/example-(\S+) )?(\S+)/)!
     const file = example === undefined ? "package.json" : `examples/${example}/package.json`
     expect(scriptsOf(file)).toContain(script)

@@ -8,7 +8,10 @@ export const root: string = dirname(dirname(dirname(fileURLToPath(import.meta.ur
 /** The pages that are written for readers, as paths from the root. */
 export const pages: ReadonlyArray<string> = globSync(
   ["*.md", "docs/**/*.md", "examples/*/*.md", "packages/*/*.md"],
-  { cwd: root, exclude: ["**/node_modules/**", "**/CHANGELOG.md"] }
+  {
+    cwd: root,
+    exclude: ["**/node_modules/**", "**/CHANGELOG.md", "docs/reference/**", "docs/.vitepress/**"]
+  }
 ).sort()
 
 export const readPage = (page: string): string => readFileSync(`${root}/${page}`, "utf8")

@@ -17,7 +17,13 @@ export type IdentityOptions =
       readonly issuer?: string | undefined
       readonly audience?: string | undefined
     }
+  /** By the host itself, such as by the cookie of its session; nobody where it gives `undefined`. */
+  | {
+      readonly mode: "host"
+      readonly userOf: (headers: RequestHeaders) => string | undefined | Promise<string | undefined>
+    }
 
+/** By names in lower case. */
 type RequestHeaders = Readonly<Record<string, string | undefined>>
 
 /** Tells who is calling. */
@@ -31,12 +37,23 @@ export class Identities extends Context.Service<
 >()("@boxoffice/http-server/Identities") {
   static readonly layer = (options: {
     readonly identity: IdentityOptions
-    readonly adminToken: Redacted.Redacted | undefined
+    readonly adminToken: string | Redacted.Redacted | undefined
   }): Layer.Layer<Identities> =>
     Layer.succeed(Identities, {
-      user: options.identity.mode === "header" ? userOfHeader : userOfJwt(options.identity),
+      user: userBy(options.identity),
       isAdmin: isAdminBy(options.adminToken)
     })
+}
+
+const userBy = (identity: IdentityOptions): Identities["Service"]["user"] => {
+  switch (identity.mode) {
+    case "header":
+      return userOfHeader
+    case "jwt":
+      return userOfJwt(identity)
+    case "host":
+      return userOfHost(identity)
+  }
 }
 
 const isUserId = Schema.is(UserId)
@@ -53,6 +70,15 @@ const userOfHeader = (headers: RequestHeaders): Effect.Effect<UserId, IdentityRe
   const userId = fromHeader(given)
   return isUserId(userId) ? Effect.succeed(userId) : headerRequired
 }
+
+const signInRequired = Effect.fail(new IdentityRequired({ hint: "Sign in." }))
+
+const userOfHost =
+  ({ userOf }: Extract<IdentityOptions, { mode: "host" }>) =>
+  (headers: RequestHeaders): Effect.Effect<UserId, IdentityRequired> =>
+    Effect.promise(async () => userOf(headers)).pipe(
+      Effect.flatMap((userId) => (isUserId(userId) ? Effect.succeed(userId) : signInRequired))
+    )
 
 // Node gives the bytes of a header as Latin-1, and who sends more than ASCII sends UTF-8.
 const fromHeader = (value: string): string => {
@@ -112,9 +138,9 @@ const bearerOf = ({ authorization = "" }: RequestHeaders): string | undefined =>
     ? authorization.slice(7).trim() || undefined
     : undefined
 
-const isAdminBy = (adminToken: Redacted.Redacted | undefined) => {
+const isAdminBy = (adminToken: string | Redacted.Redacted | undefined) => {
   if (adminToken === undefined) return () => false
-  const expected = digest(Redacted.value(adminToken))
+  const expected = digest(typeof adminToken === "string" ? adminToken : Redacted.value(adminToken))
   return (headers: RequestHeaders): boolean => {
     const given = bearerOf(headers)
     // Digests have one length, so neither time nor an exception tells how much of it is right.

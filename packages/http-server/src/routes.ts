@@ -30,10 +30,12 @@ import type { Route } from "./route.ts"
 export interface RoutesOptions {
   readonly identity: IdentityOptions
   /** Who knows it is an operator. Without one, there are no admin routes. */
-  readonly adminToken?: Redacted.Redacted | undefined
+  readonly adminToken?: string | Redacted.Redacted | undefined
+  /** Where all paths begin, such as `/tickets`, for a host with other routes beside these. */
+  readonly prefix?: string | undefined
   /**
    * What the `type` of an error begins with; its code follows. By default the pages that this
-   * server has itself, at `/docs/errors/`.
+   * server has itself, at `/docs/errors/` below the prefix.
    */
   readonly documentation?: string | undefined
   /** Told of every request that was answered. */
@@ -53,10 +55,11 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
     options: RoutesOptions
   ): Layer.Layer<Routes | Exchanges, never, Drain | Services> => {
     const { identity, adminToken, onRequest, heartbeatSeconds = 15 } = options
+    const prefix = prefixOf(options)
     const exchanges = Layer.unwrap(
       Effect.map(Drain, ({ isDraining }) =>
         Exchanges.layer({
-          documentation: options.documentation ?? documentationPath,
+          documentation: options.documentation ?? prefix + documentationPath,
           isDraining,
           onRequest
         })
@@ -74,7 +77,8 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
           systemRoutes,
           adminToken === undefined ? Effect.succeed([]) : adminRoutes
         ])
-        return [...groups.flat(), ...errorPages, openapi(adminToken !== undefined)]
+        const routes = [...groups.flat(), ...errorPages, openapi(adminToken !== undefined, prefix)]
+        return prefix === "" ? routes : routes.map(movedTo(prefix))
       })
     )
     return Layer.mergeAll(
@@ -95,21 +99,57 @@ export const layerHttpRoutes = (
   options: RoutesOptions
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | Routes | Exchanges> => {
   const hasAdmin = options.adminToken !== undefined
-  const docs = hasAdmin ? HttpApiScalar.layer(Api, page) : HttpApiScalar.layer(PublicApi, page)
+  const prefix = prefixOf(options)
+  const page = pageAt(prefix)
+  const docs = hasAdmin
+    ? HttpApiScalar.layer(below(Api, prefix), page)
+    : HttpApiScalar.layer(below(PublicApi, prefix), page)
   const routes = Layer.unwrap(
     Effect.map(Routes, (routes) => HttpRouter.addAll(routes.map(toHttpRoute)))
   ) as Layer.Layer<never, never, HttpRouter.HttpRouter | Routes>
-  return Layer.mergeAll(routes, docs, layerExchange)
+  return Layer.mergeAll(routes, docs, layerExchange(page.path))
 }
 
 /** Ids and cursors in a path may be longer than the router's own default allows. */
 export const routerConfig = { maxParamLength: 4_096 }
 
-// Shown without a network as well.
-const page = { path: "/docs", scalar: { withDefaultFonts: false } } as const
+const possiblePrefix = /^(?:\/[\w.~-]+)+$/
 
-const openapi = (hasAdmin: boolean): Route => {
-  const document = hasAdmin ? OpenApi.fromApi(Api) : OpenApi.fromApi(PublicApi)
+/** Without its last slash; empty where there is none. */
+export const prefixOf = ({ prefix = "" }: RoutesOptions): string => {
+  const given = prefix.replace(/\/$/, "")
+  if (given !== "" && !possiblePrefix.test(given)) {
+    throw new Error(`Not a prefix for paths, such as /tickets: ${prefix}`)
+  }
+  return given
+}
+
+/** A route below a prefix, which also is where it says that things are. */
+const movedTo =
+  (prefix: string) =>
+  (route: Route): Route => ({
+    ...route,
+    path: `${prefix}${route.path}` as Route["path"],
+    answer: (asked, exchange) =>
+      Effect.map(route.answer(asked, exchange), (answer) => {
+        if (!(answer instanceof Answered) || answer.headers.location === undefined) return answer
+        const location = prefix + answer.headers.location
+        return new Answered(answer.status, { ...answer.headers, location }, answer.body)
+      })
+  })
+
+/** An API that says where its paths begin. */
+const below = <A extends typeof Api | typeof PublicApi>(api: A, prefix: string): A =>
+  prefix === "" ? api : (api.annotate(OpenApi.Servers, [{ url: prefix }]) as A)
+
+// Shown without a network as well.
+const pageAt = (prefix: string) =>
+  ({ path: `${prefix}/docs` as `/${string}`, scalar: { withDefaultFonts: false } }) as const
+
+const openapi = (hasAdmin: boolean, prefix: string): Route => {
+  const document = hasAdmin
+    ? OpenApi.fromApi(below(Api, prefix))
+    : OpenApi.fromApi(below(PublicApi, prefix))
   const json = { "content-type": "application/json" }
   const answered = Effect.succeed(new Answered(200, json, JSON.stringify(document)))
   return { method: "GET", path: "/openapi.json", streams: false, answer: () => answered }
@@ -141,9 +181,14 @@ const toAsked = (request: HttpServerRequest.HttpServerRequest, params: Asked["pa
 })
 
 const hasBody = ({ headers, source }: HttpServerRequest.HttpServerRequest): boolean =>
-  source instanceof Request
-    ? source.body !== null
-    : headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0
+  !(source instanceof Request && source.body === null) && saysBody(headers, source)
+
+// Adapters of Node's requests give a stream to each that may have a body, so the headers decide.
+const saysBody = (headers: Asked["headers"], source: object): boolean => {
+  if (headers["content-length"] !== undefined) return Number(headers["content-length"]) !== 0
+  if (headers["transfer-encoding"] !== undefined) return true
+  return source instanceof Request && headers["content-type"] !== undefined
+}
 
 const isTooLarge = (error: HttpServerError.HttpServerError): boolean =>
   error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
@@ -157,11 +202,13 @@ const toResponse = ({ status, headers, body }: Answered): HttpServerResponse.Htt
 }
 
 /** Wraps every route, those that do not exist included. */
-const layerExchange: Layer.Layer<never, never, HttpRouter.HttpRouter | Routes | Exchanges> =
+const layerExchange = (
+  docs: string
+): Layer.Layer<never, never, HttpRouter.HttpRouter | Routes | Exchanges> =>
   HttpRouter.use((router) =>
     Effect.gen(function* () {
       const { begin, end, problem } = yield* Exchanges
-      const methodsOf = methodsBy([...(yield* Routes), { method: "GET", path: page.path }])
+      const methodsOf = methodsBy([...(yield* Routes), { method: "GET", path: docs }])
       // Whatever fails is answered here, but routes may fail: the router is told that they still do.
       yield* router.addGlobalMiddleware(
         (effect): Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled> =>

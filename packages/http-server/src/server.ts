@@ -3,7 +3,7 @@ import { createServer, type RequestListener, type Server, STATUS_CODES } from "n
 import type { Socket } from "node:net"
 import { newCommandId, RequestInvalid } from "@boxoffice/core"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { Headers, HttpRouter, type HttpServer } from "effect/http"
 import type { ServeError } from "effect/http/HttpServerError"
 import { makeDirect } from "./direct.ts"
@@ -29,11 +29,18 @@ export const toWebHandler = <E>(
 ): {
   readonly handler: (request: Request) => Promise<Response>
   readonly dispose: () => Promise<void>
-} =>
-  HttpRouter.toWebHandler(layerRoutes(options).pipe(Layer.provide([services, Drain.layer])), {
-    disableLogger: true,
-    routerConfig
-  })
+} => {
+  const { handler, dispose } = HttpRouter.toWebHandler(
+    layerRoutes(options).pipe(Layer.provide([services, Drain.layer])),
+    { disableLogger: true, routerConfig }
+  )
+  return {
+    // Frameworks pass arguments of their own behind the request, which mean nothing here.
+    handler: (request: Request, context?: unknown) =>
+      handler(request, Context.isContext(context) ? context : undefined),
+    dispose
+  }
+}
 
 /** Where a server listens, and what it puts up with. */
 export interface ListenOptions {

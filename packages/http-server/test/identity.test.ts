@@ -177,3 +177,18 @@ describe("an operator", () => {
     expect(Object.keys(body.paths).filter((path) => path.startsWith("/v1/admin"))).toEqual([])
   })
 })
+
+test("the host can say itself who is calling, and nobody is where it does not", async () => {
+  const userOf = async ({ cookie }: Readonly<Record<string, string | undefined>>) =>
+    cookie === "session=1" ? "ada" : cookie === "session=2" ? "x".repeat(129) : undefined
+  const server = await startServer({ routes: { identity: { mode: "host", userOf } } })
+  await openHouse(server.talk)
+  const statusOf = async (cookie: string, user?: string) => {
+    const headers = { cookie }
+    return (await server.talk("POST", "/v1/queues/main/token", { headers, user })).status
+  }
+  expect(await statusOf("session=1")).toBe(201)
+  expect(await statusOf("session=2")).toBe(401)
+  expect(await statusOf("session=3", "ada")).toBe(401)
+  await server.stop()
+})

@@ -4,12 +4,15 @@
  * @module
  */
 
+import type { BoxOfficeStore, StoreUnavailable } from "@boxoffice/core"
 import { PgClient } from "@effect/sql-pg"
 import { PGlite } from "@electric-sql/pglite"
-import { Effect, type Layer } from "effect"
+import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
+import type { SchemaMismatch } from "./Migrator.ts"
 import { makeStreams } from "./pglite/stream.ts"
+import * as SqlStore from "./SqlStore.ts"
 
 export interface PgliteOptions {
   /** Where the data is kept; in memory where it is left out. */
@@ -39,6 +42,15 @@ export const layerPglite = ({
       })
     })
   )
+
+/** The store over a PGlite of its own, which it brings up to date: nothing is to be set up. */
+export const layerPgliteStore = ({
+  dataDir,
+  ...options
+}: PgliteOptions & SqlStore.SqlStoreOptions = {}): Layer.Layer<
+  BoxOfficeStore,
+  SchemaMismatch | StoreUnavailable | SqlError
+> => SqlStore.layer({ migrate: true, ...options }).pipe(Layer.provide(layerPglite({ dataDir })))
 
 const open = (dataDir: string | undefined) =>
   Effect.tryPromise({

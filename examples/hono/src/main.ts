@@ -1,0 +1,31 @@
+/** The seven APIs in a Hono app, below /tickets. */
+import { makeBoxOffice } from "@boxoffice/core"
+import { toWebHandler } from "@boxoffice/http-server"
+import { layerPgliteStore } from "@boxoffice/sql-store/pglite"
+import { serve } from "@hono/node-server"
+import { Hono } from "hono"
+
+const signingKeys = { k1: "a secret of at least thirty-two bytes" }
+const office = await makeBoxOffice(layerPgliteStore(), { signingKeys })
+
+const [queueId, showId, performanceId] = ["main", "gala", "gala-1"]
+const always = { salesOpenAt: null, salesCloseAt: null }
+const startsAt = new Date("2099-12-31T10:30:00Z")
+const stalls = { section: "Stalls", row: "A", price: { amount: 110_000n, currency: "KRW" } }
+const seats = ["1", "2", "3"].map((number) => ({ seatId: `A${number}`, number, ...stalls }))
+await office.queue.create({ queueId })
+await office.catalog.addShow({ showId, title: "Gala", queueId, ...always })
+await office.catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
+await office.catalog.addSeats({ performanceId, seats })
+
+const tickets = toWebHandler({ identity: { mode: "header" }, prefix: "/tickets" }, office.services)
+const app = new Hono().all("/tickets/*", ({ req }) => tickets.handler(req.raw))
+const port = Number(process.env.PORT ?? 3000)
+const server = serve({ fetch: app.fetch, port }, () =>
+  console.log(`http://127.0.0.1:${port}/tickets`)
+)
+
+process.once("SIGTERM", async () => {
+  server.close(() => office.close())
+  await tickets.dispose()
+})

@@ -1,0 +1,36 @@
+/** The seven APIs in a NestJS app, below /tickets. */
+import { makeBoxOffice } from "@boxoffice/core"
+import { toNodeHandler } from "@boxoffice/http-server"
+import { layerPgliteStore } from "@boxoffice/sql-store/pglite"
+import { type MiddlewareConsumer, Module } from "@nestjs/common"
+import { NestFactory } from "@nestjs/core"
+
+const signingKeys = { k1: "a secret of at least thirty-two bytes" }
+const office = await makeBoxOffice(layerPgliteStore(), { signingKeys })
+
+const [queueId, showId, performanceId] = ["main", "gala", "gala-1"]
+const always = { salesOpenAt: null, salesCloseAt: null }
+const startsAt = new Date("2099-12-31T10:30:00Z")
+const stalls = { section: "Stalls", row: "A", price: { amount: 110_000n, currency: "KRW" } }
+const seats = ["1", "2", "3"].map((number) => ({ seatId: `A${number}`, number, ...stalls }))
+await office.queue.create({ queueId })
+await office.catalog.addShow({ showId, title: "Gala", queueId, ...always })
+await office.catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
+await office.catalog.addSeats({ performanceId, seats })
+
+const tickets = toNodeHandler({ identity: { mode: "header" }, prefix: "/tickets" }, office.services)
+
+@Module({})
+class TicketsModule {
+  configure(consumer: MiddlewareConsumer) {
+    consumer.apply(tickets.handler).forRoutes("*path")
+  }
+  onApplicationShutdown() {
+    return tickets.dispose().then(office.close)
+  }
+}
+
+const app = await NestFactory.create(TicketsModule)
+const port = Number(process.env.PORT ?? 3000)
+await app.enableShutdownHooks().listen(port)
+console.log(`http://127.0.0.1:${port}/tickets`)

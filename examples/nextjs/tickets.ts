@@ -1,0 +1,33 @@
+/** The engine of this app, made when the first request asks for it. */
+import { makeBoxOffice } from "@boxoffice/core"
+import { toWebHandler } from "@boxoffice/http-server"
+import { layerPgliteStore } from "@boxoffice/sql-store/pglite"
+
+const open = async () => {
+  const signingKeys = { k1: "a secret of at least thirty-two bytes" }
+  const office = await makeBoxOffice(layerPgliteStore(), { signingKeys })
+
+  const [queueId, showId, performanceId] = ["main", "gala", "gala-1"]
+  const always = { salesOpenAt: null, salesCloseAt: null }
+  const startsAt = new Date("2099-12-31T10:30:00Z")
+  const stalls = {
+    section: "Stalls",
+    row: "A",
+    price: { amount: BigInt(110_000), currency: "KRW" }
+  }
+  const seats = ["1", "2", "3"].map((number) => ({ seatId: `A${number}`, number, ...stalls }))
+  await office.queue.create({ queueId })
+  await office.catalog.addShow({ showId, title: "Gala", queueId, ...always })
+  await office.catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
+  await office.catalog.addSeats({ performanceId, seats })
+
+  return toWebHandler({ identity: { mode: "header" }, prefix: "/tickets" }, office.services)
+}
+
+// Next.js loads a module more than once: the engine is kept where all of them find it.
+const kept = globalThis as { tickets?: ReturnType<typeof open> }
+
+export const answer = async (request: Request): Promise<Response> => {
+  kept.tickets ??= open()
+  return (await kept.tickets).handler(request)
+}

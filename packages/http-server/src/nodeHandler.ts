@@ -1,0 +1,165 @@
+/** The routes for frameworks that speak Node's own requests and responses. */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { Readable } from "node:stream"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { HttpRouter } from "effect/http"
+import { Drain } from "./drain.ts"
+import { layerRoutes, prefixOf, type RoutesOptions, routerConfig, type Services } from "./routes.ts"
+
+/** A request listener for Node, which is also a middleware of Express and its like. */
+export interface NodeHandler {
+  /**
+   * Answers a request. What is not below the prefix goes to `next`, where there is one. A client
+   * that leaves ends its request, and one that follows events is sent them as they come.
+   */
+  readonly handler: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    next?: (error?: unknown) => void
+  ) => void
+  /**
+   * Ends in good order: event streams end, requests in flight are answered, for at most
+   * `drainSeconds`, and then the services end.
+   */
+  readonly dispose: () => Promise<void>
+}
+
+/** How the routes are mounted in a server of Node. */
+export interface NodeHandlerOptions extends RoutesOptions {
+  /** How long requests in flight may take to end. Default: 10. */
+  readonly drainSeconds?: number | undefined
+}
+
+/**
+ * The routes as a listener for the requests of a Node server: for Express, Fastify, NestJS, and
+ * `node:http` itself. Frameworks that speak the Fetch API take `toWebHandler`.
+ *
+ * With a `prefix` it does not matter whether the framework cuts it off the URL of a request that it
+ * routes. A body that the framework has parsed already, as `express.json()` does, is taken as
+ * parsed. Timeouts and limits of headers are the host's.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http"
+ * import type { PromisedBoxOffice } from "@boxoffice/core"
+ * import { toNodeHandler } from "@boxoffice/http-server"
+ *
+ * const serve = (office: PromisedBoxOffice) => {
+ *   const options = { identity: { mode: "header" }, prefix: "/tickets" } as const
+ *   return createServer(toNodeHandler(options, office.services).handler).listen(3000)
+ * }
+ * ```
+ */
+export const toNodeHandler = <E>(
+  options: NodeHandlerOptions,
+  services: Layer.Layer<Services, E>
+): NodeHandler => {
+  const prefix = prefixOf(options)
+  const scope = Scope.makeUnsafe()
+  const inFlight = new Set<ServerResponse>()
+  let listener: Listener | undefined
+  const made = Effect.runPromise(makeListener(options, services, scope))
+  made.then(
+    (made) => {
+      listener = made.listener
+    },
+    // Every request is told what is wrong; nobody has to ask before there is one.
+    () => {}
+  )
+
+  const handler: NodeHandler["handler"] = (request, response, next) => {
+    if (!isBelow(prefix, wholeUrl(request)) && next !== undefined) return next()
+    inFlight.add(response)
+    response.once("close", () => inFlight.delete(response))
+    const source = sourceOf(request, prefix)
+    if (listener !== undefined) return listener(source, response)
+    made.then(
+      ({ listener }) => listener(source, response),
+      (error) => (next === undefined ? response.writeHead(500).end() : next(error))
+    )
+  }
+
+  let disposed: Promise<void> | undefined
+  const end = async () => {
+    const drain = await made.then(
+      ({ drain }) => drain,
+      () => undefined
+    )
+    if (drain !== undefined) await Effect.runPromise(drain.begin)
+    await settled(inFlight, (options.drainSeconds ?? 10) * 1_000)
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+  return {
+    handler,
+    dispose: () => {
+      disposed ??= end()
+      return disposed
+    }
+  }
+}
+
+type Listener = (request: IncomingMessage, response: ServerResponse) => void
+
+const makeListener = <E>(
+  options: RoutesOptions,
+  services: Layer.Layer<Services, E>,
+  scope: Scope.Closeable
+) =>
+  Effect.gen(function* () {
+    const router = HttpRouter.layer.pipe(
+      Layer.provide(Layer.succeed(HttpRouter.RouterConfig, routerConfig))
+    )
+    const layer = layerRoutes(options).pipe(
+      Layer.provideMerge(router),
+      Layer.provideMerge(Drain.layer),
+      Layer.provide(services)
+    )
+    const context = yield* Layer.buildWithScope(layer, scope)
+    const app = Context.get(context, HttpRouter.HttpRouter).asHttpEffect()
+    const listener: Listener = yield* NodeHttpServer.makeHandler(app, { scope })
+    return { listener, drain: Context.get(context, Drain) }
+  })
+
+/** As the client sent it: routers of Connect's kind cut off what they have matched. */
+const wholeUrl = (request: IncomingMessage & { readonly originalUrl?: unknown }): string =>
+  typeof request.originalUrl === "string" ? request.originalUrl : (request.url ?? "/")
+
+const isBelow = (prefix: string, url: string): boolean =>
+  url.startsWith(prefix) && /^(?:$|[/?])/.test(url.slice(prefix.length))
+
+/** The request with its whole URL, and with the body that somebody else has read from it. */
+const sourceOf = (request: IncomingMessage, prefix: string): IncomingMessage => {
+  if (prefix !== "") request.url = wholeUrl(request)
+  if (!request.readableDidRead) return request
+  const { method, url, headers, rawHeaders, socket, httpVersionMajor } = request
+  const head = { method, url, headers, rawHeaders, socket, httpVersionMajor, complete: true }
+  const body = Readable.from(bodyOf(request), { objectMode: false })
+  return Object.assign(body, head) as unknown as IncomingMessage
+}
+
+interface Parsed {
+  readonly body?: unknown
+  /** What NestJS keeps beside the parsed body where it is asked to. */
+  readonly rawBody?: unknown
+}
+
+const bodyOf = (request: IncomingMessage & Parsed): ReadonlyArray<Uint8Array> => {
+  const body = request.rawBody ?? request.body
+  if (body === undefined) return []
+  if (body instanceof Uint8Array) return [body]
+  return [Buffer.from(typeof body === "string" ? body : JSON.stringify(body))]
+}
+
+/** Waits until no response is open, or for so long. */
+const settled = async (open: ReadonlySet<ServerResponse>, milliseconds: number): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
+  })
+  await Promise.race([Promise.all(Array.from(open, closed)), late])
+  clearTimeout(timer)
+}
+
+const closed = (response: ServerResponse): Promise<void> =>
+  new Promise((resolve) => response.once("close", () => resolve()))

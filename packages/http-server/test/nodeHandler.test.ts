@@ -1,0 +1,175 @@
+import { once } from "node:events"
+import { createServer, type IncomingMessage, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { buffer } from "node:stream/consumers"
+import { type BoxOfficeStore, makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
+import { layerMemory } from "@boxoffice/core/testing"
+import { Effect, Layer } from "effect"
+import { afterEach, describe, expect, test } from "vitest"
+import { type NodeHandler, toNodeHandler, toWebHandler } from "../src/index.ts"
+import { adminToken, join, openHouse, type Talk, talkTo } from "./support.ts"
+
+type Middleware = (request: IncomingMessage & Record<string, unknown>) => Promise<void> | void
+
+let server: Server | undefined
+let office: PromisedBoxOffice
+let tickets: NodeHandler
+
+/** A server of the host's, which does something with a request before it hands it on. */
+const mount = async (before: Middleware = () => {}, prefix = "/tickets"): Promise<Talk> => {
+  office = await makeBoxOffice(layerMemory, {
+    signingKeys: { k1: "a secret of at least thirty-two bytes" }
+  })
+  tickets = toNodeHandler({ identity: { mode: "header" }, adminToken, prefix }, office.services)
+  server = createServer(async (request, response) => {
+    await before(request as IncomingMessage & Record<string, unknown>)
+    tickets.handler(request, response, (error) => {
+      response.writeHead(error === undefined ? 299 : 599).end()
+    })
+  }).listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const talk = talkTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const below = prefix.replace(/\/$/, "")
+  return (method, path, ask) => talk(method, path.startsWith("/v1") ? below + path : path, ask)
+}
+
+afterEach(async () => {
+  await tickets.dispose()
+  await office.close()
+  server?.close()
+  server?.closeAllConnections()
+})
+
+describe("below a prefix", () => {
+  test("what is elsewhere is the host's", async () => {
+    const talk = await mount()
+    for (const path of ["/", "/other", "/ticketsoffice", "/tickets.html"]) {
+      expect((await talk("GET", path)).status).toBe(299)
+    }
+    expect((await talk("GET", "/tickets/nothing")).body.code).toBe("not_found")
+    expect((await talk("GET", "/tickets?a=1")).body.code).toBe("not_found")
+  })
+
+  test("a router may have cut it off", async () => {
+    const talk = await mount((request) => {
+      request.originalUrl = request.url!
+      request.url = request.url!.replace(/^\/tickets/, "")
+    })
+    const { status, body } = await talk("GET", "/v1/shows", { user: "ada" })
+    expect([status, body]).toEqual([200, { items: [], nextCursor: null }])
+  })
+
+  test("the pages, the description and what points to them are below it too", async () => {
+    const talk = await mount()
+    await openHouse(talk)
+    const unknown = await talk("GET", "/v1/shows/none", { user: "ada" })
+    expect(unknown.body.type).toBe("/tickets/docs/errors/show_not_found")
+    expect((await talk("GET", unknown.body.type)).status).toBe(200)
+    expect((await talk("GET", "/tickets/docs")).status).toBe(200)
+    expect((await talk("GET", "/tickets/openapi.json")).body.servers).toEqual([{ url: "/tickets" }])
+    const wrong = await talk("PUT", "/v1/wallet", { user: "ada" })
+    expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "GET, HEAD"])
+  })
+
+  test.each(["tickets", "/a b", "/a/:id", "/*", "/a//b"])("%s is none", (prefix) => {
+    const options = { identity: { mode: "header" }, prefix } as const
+    expect(() => toNodeHandler(options, office.services)).toThrow("Not a prefix")
+    expect(() => toWebHandler(options, office.services)).toThrow("Not a prefix")
+  })
+
+  test.each(["", "/"])("%j is for none", async (prefix) => {
+    const talk = await mount(() => {}, prefix)
+    expect((await talk("GET", "/v1/shows", { user: "ada" })).status).toBe(200)
+  })
+})
+
+describe("a body that somebody has read", () => {
+  const charge = async (talk: Talk, json: unknown = { amount: 500, currency: "KRW" }) => {
+    const token = await join(talk, "ada")
+    return talk("POST", "/v1/wallet/charges", { user: "ada", token, key: "k", json })
+  }
+  const parses: Record<string, (bytes: Buffer) => Record<string, unknown>> = {
+    "as an object": (bytes) => ({ body: JSON.parse(bytes.toString() || "{}") }),
+    "as text": (bytes) => ({ body: bytes.toString() }),
+    "as bytes": (bytes) => ({ body: bytes }),
+    "as an object, with the bytes beside it": (bytes) => ({ body: {}, rawBody: bytes })
+  }
+
+  test.each(Object.entries(parses))("%s is taken", async (_, parse) => {
+    const talk = await mount(async (request) => {
+      Object.assign(request, parse(await buffer(request)))
+    })
+    await openHouse(talk)
+    const { status, body } = await charge(talk)
+    expect([status, body.balance]).toEqual([201, { amount: 500, currency: "KRW" }])
+    expect((await charge(talk, { amount: -1, currency: "KRW" })).status).toBe(400)
+  })
+
+  test("and kept from us is no body", async () => {
+    const talk = await mount(async (request) => {
+      if (request.url?.endsWith("/charges")) await buffer(request)
+      else Object.assign(request, { body: await buffer(request) })
+    })
+    await openHouse(talk)
+    const { status, body } = await charge(talk)
+    expect([status, body.code]).toEqual([400, "request_invalid"])
+  })
+})
+
+test("disposing ends event streams, and waits for what is in flight", async () => {
+  const talk = await mount()
+  await openHouse(talk)
+  const token = await join(talk, "ada")
+  const { port } = server!.address() as AddressInfo
+  const events = await fetch(`http://127.0.0.1:${port}/tickets/v1/queues/main/token/events`, {
+    headers: { "X-User-Id": "ada", "Queue-Token": token }
+  })
+  const reader = events.body!.getReader()
+  expect(new TextDecoder().decode((await reader.read()).value)).toContain('"state":"admitted"')
+  await Promise.all([tickets.dispose(), tickets.dispose()])
+  let last = await reader.read()
+  while (!last.done) last = await reader.read()
+})
+
+test("services that cannot be made are told to the host", async () => {
+  await mount()
+  const broken = office.services.pipe(
+    Layer.provideMerge(Layer.effectDiscard(Effect.fail("no database")))
+  ) as Layer.Layer<Layer.Success<typeof office.services> | BoxOfficeStore, string>
+  const { handler } = toNodeHandler({ identity: { mode: "header" } }, broken)
+  const failure = new Promise((resolve) => {
+    server!.removeAllListeners("request").on("request", (request, response) => {
+      handler(request, response, (error) => {
+        resolve(error)
+        response.end()
+      })
+    })
+  })
+  await fetch(`http://127.0.0.1:${(server!.address() as AddressInfo).port}/v1/shows`)
+  expect(String(await failure)).toContain("no database")
+})
+
+describe("as a web handler", () => {
+  test("what frameworks pass behind the request is nothing to it", async () => {
+    await mount()
+    const { handler, dispose } = toWebHandler({ identity: { mode: "header" } }, office.services)
+    const framework = handler as (request: Request, ...more: Array<unknown>) => Promise<Response>
+    const request = new Request("http://host/v1/shows", { headers: { "X-User-Id": "ada" } })
+    expect((await framework(request, { params: {} }, {})).status).toBe(200)
+    await dispose()
+  })
+
+  test("an empty stream is no body", async () => {
+    const talk = await mount()
+    await openHouse(talk)
+    const { handler, dispose } = toWebHandler({ identity: { mode: "header" } }, office.services)
+    const request = new Request("http://host/v1/queues/main/token", {
+      method: "POST",
+      headers: { "X-User-Id": "ada" },
+      body: new ReadableStream({ start: (controller) => controller.close() }),
+      duplex: "half"
+    } as RequestInit)
+    expect((await handler(request)).status).toBe(201)
+    await dispose()
+  })
+})
