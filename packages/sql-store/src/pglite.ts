@@ -10,7 +10,7 @@ import { PGlite } from "@electric-sql/pglite"
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
-import type { SchemaMismatch } from "./Migrator.ts"
+import type { MigrationBlocked, SchemaMismatch } from "./Migrator.ts"
 import { makeStreams } from "./pglite/stream.ts"
 import * as SqlStore from "./SqlStore.ts"
 
@@ -49,7 +49,7 @@ export const layerPgliteStore = ({
   ...options
 }: PgliteOptions & SqlStore.SqlStoreOptions = {}): Layer.Layer<
   BoxOfficeStore,
-  SchemaMismatch | StoreUnavailable | SqlError
+  SchemaMismatch | MigrationBlocked | StoreUnavailable | SqlError
 > => SqlStore.layer({ migrate: true, ...options }).pipe(Layer.provide(layerPglite({ dataDir })))
 
 const open = (dataDir: string | undefined) =>
