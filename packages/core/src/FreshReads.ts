@@ -26,7 +26,8 @@ export interface FreshReads<K, A> {
 }
 
 export interface FreshReadsOptions<K, A> {
-  readonly read: (key: K) => Effect.Effect<A, StoreUnavailable>
+  /** Reads anew; `before` is the reading that has grown old, where there was one and it is known. */
+  readonly read: (key: K, before: A | undefined) => Effect.Effect<A, StoreUnavailable>
   /** For how long a reading is given again, in milliseconds; 0 shares only what is in flight. */
   readonly freshMs: number
   /** The most readings that are kept. */
@@ -73,7 +74,7 @@ export const makeFreshReads = <K extends string, A>(
         const begunAt = clock.monotonicTimeNanosUnsafe()
         const started = performance.now()
         const reading = yield* Effect.ensuring(
-          options.read(key),
+          options.read(key, kept.get(key)?.reading),
           Effect.sync(() => underWay.delete(key))
         )
         const ended = performance.now()

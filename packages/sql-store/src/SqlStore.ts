@@ -118,16 +118,17 @@ const makeReads = (pool: PgPool.PgPool, schema: SchemaName) => {
     transfers: reading("transfers", readTransfers(schema)),
     lapsed: reading("lapsed", readLapsed(schema)),
     ping: reading("ping", () => ({ sql: "SELECT 1", params: [], read: () => {} }))(),
-    seats: (performanceId: Parameters<typeof seats>[0]) =>
+    seats: (...asked: Parameters<typeof seats>) =>
       pool
         .use((connection) => {
           // The clock behind the seats: no hold is older than it, and none looks fresher.
           const flight = new Flight()
-          const found = flight.add(seats(performanceId))
-          const performance = flight.add(performanceNow(performanceId))
+          const found = flight.add(seats(...asked))
+          const performance = flight.add(performanceNow(asked[0]))
           return Effect.map(flight.run(connection), () => {
             const read = performance()
-            return read && { ...read, ...found() }
+            const { version, seats } = found()
+            return read && { ...read, version, seats }
           })
         })
         .pipe(Effect.mapError(unavailable), Effect.withSpan("SqlStore.seats"))
