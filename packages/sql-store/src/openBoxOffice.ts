@@ -1,16 +1,13 @@
 /** The engine on a database, for a backend that does not use Effect. */
 import {
   type BoxOfficeOptions,
-  type BoxOfficeStore,
   makeBoxOffice,
   type OperationsWithin,
   type PromisedBoxOffice,
-  type StoreUnavailable
+  type Store
 } from "@boxoffice/core"
-import { Layer } from "effect"
 import { type HostClient, type HostPool, type PgPool, pg, transactionOf } from "./Host.ts"
-import type { MigrationBlocked, SchemaMismatch } from "./Migrator.ts"
-import { layer, layerPool, layerUrl, type SqlStoreOptions } from "./SqlStore.ts"
+import { layerPool, layerUrl, type SqlStoreOptions } from "./SqlStore.ts"
 
 /** What an engine on a database is opened with. */
 export type OpenOptions = BoxOfficeOptions & (OnItsOwnConnections | OnTheHostsPool)
@@ -19,7 +16,7 @@ interface OnItsOwnConnections extends SqlStoreOptions {
   /**
    * The URL of a Postgres, such as `postgres://user:password@host:5432/name`. Or `pglite` for
    * Postgres in process and in memory, `pglite:./data` to keep it there: this needs
-   * `@electric-sql/pglite` to be installed.
+   * `@electric-sql/pglite` to be installed, and is migrated unless `migrate` is `false`.
    */
   readonly database: string
 }
@@ -63,7 +60,6 @@ export interface OpenBoxOffice extends Omit<PromisedBoxOffice, "within"> {
  *
  * await using office = await openBoxOffice({
  *   database: "pglite",
- *   migrate: true,
  *   signingKeys: { k1: "a secret of at least thirty-two bytes" }
  * })
  * await office.queue.create({ queueId: "main" })
@@ -80,9 +76,7 @@ export const openBoxOffice = async (options: OpenOptions): Promise<OpenBoxOffice
   }
 }
 
-const storeOf = async (
-  options: OnItsOwnConnections | OnTheHostsPool
-): Promise<Layer.Layer<BoxOfficeStore, SchemaMismatch | MigrationBlocked | StoreUnavailable>> => {
+const storeOf = async (options: OnItsOwnConnections | OnTheHostsPool): Promise<Store> => {
   const { database, ...settings } = options
   if (typeof database !== "string") {
     for (const name of ["migrate", "maxConnections"] as const) {
@@ -92,7 +86,7 @@ const storeOf = async (
   }
   if (!/^pglite(:|$)/.test(database)) return layerUrl({ url: database, ...settings })
   // Loaded where it is asked for: an optional peer.
-  const { layerPglite } = await import("./pglite.ts")
+  const { layerPgliteStore } = await import("./pglite.ts")
   const dataDir = database.slice("pglite:".length) || undefined
-  return layer(settings).pipe(Layer.provide(Layer.orDie(layerPglite({ dataDir }))))
+  return layerPgliteStore({ dataDir, ...settings })
 }

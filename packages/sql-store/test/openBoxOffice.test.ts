@@ -70,7 +70,7 @@ test("a pool where a transaction is wanted is refused", async () => {
 })
 
 test("Postgres in process", { timeout: 60_000 }, async () => {
-  await using office = await openBoxOffice({ database: "pglite", migrate: true, signingKeys })
+  await using office = await openBoxOffice({ database: "pglite", signingKeys })
   await office.queue.create({ queueId: "main" })
   expect((await office.queue.get("main")).mode).toBe("open")
 })
