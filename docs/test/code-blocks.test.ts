@@ -27,8 +27,8 @@ describe("TypeScript", () => {
 
   // What the six lines on the first page take for granted.
   const prelude = [
-    'import { makeBoxOffice, type Store } from "@boxoffice/core"',
-    "declare const store: Store",
+    'import { openBoxOffice } from "@boxoffice/sql-store"',
+    "declare const database: string",
     "declare const signingKeys: Readonly<Record<string, string>>",
     "declare const queueId: string, userId: string, performanceId: string",
     "declare const seatIds: ReadonlyArray<string>"

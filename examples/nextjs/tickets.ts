@@ -1,11 +1,10 @@
 /** The engine of this app, made when the first request asks for it. */
-import { makeBoxOffice } from "@boxoffice/core"
 import { toWebHandler } from "@boxoffice/http-server"
-import { layerPgliteStore } from "@boxoffice/sql-store/pglite"
+import { openBoxOffice } from "@boxoffice/sql-store"
 
 const open = async () => {
   const signingKeys = { k1: "a secret of at least thirty-two bytes" }
-  const office = await makeBoxOffice(layerPgliteStore(), { signingKeys })
+  const office = await openBoxOffice({ database: "pglite", signingKeys })
 
   const [queueId, showId, performanceId] = ["main", "gala", "gala-1"]
   const always = { salesOpenAt: null, salesCloseAt: null }

@@ -1,11 +1,10 @@
 /** The seven APIs in a Fastify app, below /tickets. */
-import { makeBoxOffice } from "@boxoffice/core"
 import { toNodeHandler } from "@boxoffice/http-server"
-import { layerPgliteStore } from "@boxoffice/sql-store/pglite"
+import { openBoxOffice } from "@boxoffice/sql-store"
 import fastify from "fastify"
 
 const signingKeys = { k1: "a secret of at least thirty-two bytes" }
-const office = await makeBoxOffice(layerPgliteStore(), { signingKeys })
+const office = await openBoxOffice({ database: "pglite", signingKeys })
 
 const [queueId, showId, performanceId] = ["main", "gala", "gala-1"]
 const always = { salesOpenAt: null, salesCloseAt: null }

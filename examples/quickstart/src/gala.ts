@@ -1,7 +1,7 @@
 /** Something to sell: one show with one performance of six seats, behind one queue. */
 import type { PromisedBoxOffice } from "@boxoffice/core"
 
-export const addGala = async ({ queue, catalog }: PromisedBoxOffice) => {
+export const addGala = async ({ queue, catalog }: Pick<PromisedBoxOffice, "queue" | "catalog">) => {
   const [queueId, showId, performanceId] = ["main", "gala", "gala-1"]
   await queue.create({ queueId, settings: { maxActive: 100 } })
   await catalog.addShow({ showId, title: "Gala", queueId, salesOpenAt: null, salesCloseAt: null })

@@ -1,15 +1,13 @@
 /** A seat, from the queue to the payment, with promises. Nothing to install: Postgres in process. */
-import { makeBoxOffice } from "@boxoffice/core"
-import { SqlStore } from "@boxoffice/sql-store"
-import { layerPglite } from "@boxoffice/sql-store/pglite"
-import { Layer } from "effect"
+import { openBoxOffice } from "@boxoffice/sql-store"
 import { addGala } from "./gala.ts"
 
-const store = Layer.provide(SqlStore.layer({ migrate: true }), layerPglite())
+// Or the URL of your Postgres, or your own pool.
+const database = "pglite"
 const signingKeys = { k1: "a secret of at least thirty-two bytes" }
 const userId = "ada"
 
-const office = await makeBoxOffice(store, { signingKeys })
+const office = await openBoxOffice({ database, signingKeys })
 const { queueId, showId, performanceId } = await addGala(office)
 
 const { token: queueToken } = await office.queue.join({ queueId, userId })

@@ -1,8 +1,9 @@
 /**
- * Box Office: the booking engine. The story in six lines:
+ * Box Office: the booking engine. The story in six lines, with `openBoxOffice` of
+ * `@boxoffice/sql-store`:
  *
  * ```ts
- * const office = await makeBoxOffice(store, { signingKeys })
+ * const office = await openBoxOffice({ database, signingKeys })
  * const { token: queueToken } = await office.queue.join({ queueId, userId })
  * const hold = await office.reservations.hold({ userId, queueToken, performanceId, seatIds })
  * await office.wallet.charge({ userId, queueToken, amount: hold.amount })
