@@ -5,6 +5,7 @@
 import { Context, type Effect } from "effect"
 import type { NewSeat, Performance, PerformanceRow, Show } from "./catalog/model.ts"
 import type { StoreUnavailable } from "./Errors.ts"
+import type { Outbox } from "./events/Outbox.ts"
 import {
   type CommandId,
   isCatalogKey,
@@ -228,6 +229,9 @@ export class BoxOfficeStore extends Context.Service<
       queueId: QueueId,
       change: { readonly mode?: QueueMode; readonly settings?: QueueSettings }
     ) => Effect.Effect<boolean, StoreUnavailable>
+
+    /** What was committed, to be read, and who has read how much of it. */
+    readonly outbox: Outbox
 
     /** Succeeds when the store can be used. */
     readonly ping: Effect.Effect<void, StoreUnavailable>

@@ -1,6 +1,6 @@
 /** The store on Postgres 15 or newer. */
 
-import { BoxOfficeStore, type StoreUnavailable } from "@boxoffice/core"
+import { BoxOfficeStore, type Outbox, type StoreUnavailable } from "@boxoffice/core"
 import { PgClient, PgPool } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -13,6 +13,16 @@ import {
 } from "./catalog/add.ts"
 import { isDuplicate, isOrphan, unavailable } from "./failure.ts"
 import { type MigrationBlocked, migrate, type SchemaMismatch, verify } from "./Migrator.ts"
+import {
+  claimConsumer,
+  deleteConsumer,
+  listConsumers,
+  recoverConsumers,
+  resetConsumer,
+  saveConsumer
+} from "./outbox/consumers.ts"
+import { pruneOutbox } from "./outbox/prune.ts"
+import { readOutbox } from "./outbox/read.ts"
 import { Flight, type Query, type Row, runQuery } from "./Query.ts"
 import { readLapsed } from "./read/lapsed.ts"
 import { readPerformance, readPerformanceNow, readPerformances } from "./read/performances.ts"
@@ -101,9 +111,20 @@ const makeReads = (pool: PgPool.PgPool, schema: SchemaName) => {
         .use((connection) => runQuery(connection, query(...args)))
         .pipe(Effect.mapError(unavailable), Effect.withSpan(`SqlStore.${name}`))
 
+  const outbox: Outbox = {
+    claim: reading("outbox.claim", claimConsumer(schema)),
+    read: reading("outbox.read", readOutbox(schema)),
+    save: reading("outbox.save", saveConsumer(schema)),
+    consumers: reading("outbox.consumers", listConsumers(schema))(),
+    reset: reading("outbox.reset", resetConsumer(schema)),
+    recover: reading("outbox.recover", recoverConsumers(schema))(),
+    remove: reading("outbox.remove", deleteConsumer(schema)),
+    prune: reading("outbox.prune", pruneOutbox(schema))
+  }
   const seats = readSeats(schema)
   const performanceNow = readPerformanceNow(schema)
   return {
+    outbox,
     gates: reading("gates", readGates(schema)),
     queue: reading("queue", readQueue(schema)),
     queues: reading("queues", readQueues(schema)),
