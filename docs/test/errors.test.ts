@@ -12,12 +12,14 @@ test("there is a page for each code, and no other", () => {
   expect(documented).toEqual(table.map(([, { code }]) => `docs/errors/${code}.md`).sort())
 })
 
-/** What keeps an engine from being made, and what stops a consumer of events. */
+/** What keeps an engine from being made, what stops a consumer of events, and what it refuses. */
 const answersNoRequest = new Set([
   "TicketKeysInvalid",
   "PoliciesInvalid",
   "ConsumerMisplaced",
-  "EventsUnreadable"
+  "EventsUnreadable",
+  "WebhookRefused"
+])
 ])
 
 test("every error of core has a code that the server knows", () => {

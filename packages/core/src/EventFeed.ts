@@ -2,8 +2,18 @@
  * What has happened, for whoever wants to know: named consumers that read the outbox, each from
  * where it stopped. At least once, and in order for each aggregate: see `docs/events.md`.
  */
-import { Context, Deferred, Effect, Layer, Schedule, Schema, Stream } from "effect"
-import { LocalChanges } from "./Changes.ts"
+import {
+  type Array,
+  Context,
+  Deferred,
+  Effect,
+  Layer,
+  Schedule,
+  Schema,
+  type Scope,
+  Stream
+} from "effect"
+import { LocalChanges, layerAnnounced } from "./Changes.ts"
 import { type RequestInvalid, StoreUnavailable } from "./Errors.ts"
 import type { BoxOfficeEvent } from "./Events.ts"
 import { EventJson } from "./events/codec.ts"
@@ -54,6 +64,17 @@ export interface ConsumeOptions<Type extends EventType = EventType> {
   readonly leaseMs?: number | undefined
 }
 
+/** One stay of a consumer at the outbox. */
+export interface ConsumerSession<Type extends EventType = EventType> {
+  /** The next events, waited for where there are none. */
+  readonly pull: Effect.Effect<
+    Array.NonEmptyReadonlyArray<Delivery<Type>>,
+    LeaseLost | EventsUnreadable | StoreUnavailable
+  >
+  /** Fails when the consumer is this one's no longer. */
+  readonly lost: Effect.Effect<never, LeaseLost | StoreUnavailable>
+}
+
 export type ConsumeError = RequestInvalid | ConsumerMisplaced | EventsUnreadable | StoreUnavailable
 
 export class EventFeed extends Context.Service<
@@ -76,6 +97,14 @@ export class EventFeed extends Context.Service<
       handle: (recorded: RecordedEvent<Type>) => Effect.Effect<unknown, E, R>,
       options?: ConsumeOptions<Type>
     ) => Effect.Effect<void, ConsumeError | E, R>
+    /**
+     * What `consume` is made of, for a runner that does more than consume while it has the
+     * consumer: one stay, which ends with `LeaseLost` when another has it, or with the scope.
+     */
+    readonly open: <Type extends EventType = EventType>(
+      consumer: string,
+      options?: ConsumeOptions<Type>
+    ) => Effect.Effect<ConsumerSession<Type>, ConsumeError, Scope.Scope>
     /** All consumers that there are. */
     readonly consumers: () => Effect.Effect<ReadonlyArray<ConsumerStatus>, StoreUnavailable>
     /** Sets a consumer to the beginning, or behind all that has happened. False if unknown. */
@@ -99,6 +128,11 @@ export class EventFeed extends Context.Service<
     }) => Effect.Effect<number, RequestInvalid | StoreUnavailable>
   }
 >()("@boxoffice/core/EventFeed") {
+  /** The feed without the engine, for a process that does nothing but consume. */
+  static readonly layerAlone: Layer.Layer<EventFeed, never, BoxOfficeStore> = Layer.suspend(() =>
+    EventFeed.layer.pipe(Layer.provide(layerAnnounced))
+  )
+
   static readonly layer = Layer.effect(
     EventFeed,
     Effect.gen(function* () {
@@ -114,41 +148,43 @@ export class EventFeed extends Context.Service<
         )
       )
 
-      const open = (options: Parameters<typeof openSession>[1]) =>
-        Effect.tap(openSession(outbox, options), (session) =>
-          Effect.acquireRelease(
-            Effect.sync(() => sessions.add(session)),
-            () => Effect.sync(() => sessions.delete(session))
-          )
+      const open = Effect.fnUntraced(function* <Type extends EventType>(
+        consumer: string,
+        options: ConsumeOptions<Type> = {}
+      ) {
+        const checked = yield* checkConsume({ ...options, consumer })
+        if (Deferred.isDoneUnsafe(closed)) return yield* feedClosed
+        const types = checked.types && new Set<string>(checked.types)
+        const session = yield* openSession(outbox, {
+          consumer,
+          wants: (event) => types === undefined || types.has(event._tag),
+          from: checked.from ?? "beginning",
+          pollMs: checked.pollMs ?? 250,
+          leaseMs: checked.leaseMs ?? 30_000,
+          sinceNow
+        })
+        yield* Effect.acquireRelease(
+          Effect.sync(() => sessions.add(session)),
+          () => Effect.sync(() => sessions.delete(session))
         )
+        // Nothing but the types that were asked for is handed out.
+        return session as unknown as ConsumerSession<Type>
+      })
 
       const consume = <Type extends EventType>(
         consumer: string,
-        options: ConsumeOptions<Type> = {}
+        options?: ConsumeOptions<Type>
       ): Stream.Stream<Delivery<Type>, ConsumeError> =>
-        Stream.unwrap(
-          Effect.map(checkConsume({ ...options, consumer }), (checked) => {
-            if (Deferred.isDoneUnsafe(closed)) return Stream.fail(feedClosed)
-            const types = checked.types && new Set<string>(checked.types)
-            const session = open({
-              consumer,
-              wants: (event) => types === undefined || types.has(event._tag),
-              from: checked.from ?? "beginning",
-              pollMs: checked.pollMs ?? 250,
-              leaseMs: checked.leaseMs ?? 30_000,
-              sinceNow
-            })
-            return Stream.fromPull(Effect.map(session, ({ pull }) => pull)).pipe(
-              Stream.scoped,
-              // Another has the consumer: wait until it is free again.
-              Stream.retry(Schedule.while(Schedule.forever, isLeaseLost)),
-              Stream.interruptWhen(Deferred.await(closed)),
-              (stream) => stream as Stream.Stream<Delivery<Type>, Exclude<ConsumeError, LeaseLost>>
-            )
-          })
+        Stream.fromPull(Effect.map(open(consumer, options), ({ pull }) => pull)).pipe(
+          Stream.scoped,
+          // Another has the consumer: wait until it is free again.
+          Stream.retry(Schedule.while(Schedule.forever, isLeaseLost)),
+          Stream.interruptWhen(Deferred.await(closed)),
+          (stream) => stream as Stream.Stream<Delivery<Type>, Exclude<ConsumeError, LeaseLost>>
         )
 
       return EventFeed.of({
+        open,
         consume,
         forEach: (consumer, handle, options) =>
           Stream.runForEach(consume(consumer, options), ({ acknowledge, ...recorded }) =>

@@ -22,3 +22,25 @@ CREATE TABLE {{schema}}.event_consumer (
   CONSTRAINT event_consumer_place_not_negative CHECK (least(batch_id, position, highest) >= 0),
   CONSTRAINT event_consumer_between_rounds_at_none CHECK (reading IS NOT NULL OR batch_id = 0)
 ) WITH (fillfactor = 50);
+
+-- Webhook deliveries that were not accepted at once, and those behind them of the same aggregate.
+CREATE TABLE {{schema}}.webhook_delivery (
+  -- The order of what is delivered for one aggregate.
+  delivery_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT webhook_delivery_pkey PRIMARY KEY,
+  endpoint text COLLATE "C" NOT NULL,
+  event_id text COLLATE "C" NOT NULL,
+  aggregate text COLLATE "C" NOT NULL,
+  body text NOT NULL,
+  state text NOT NULL,
+  attempts integer NOT NULL,
+  next_at timestamptz NOT NULL,
+  error text,
+  parked_at timestamptz NOT NULL,
+  CONSTRAINT webhook_delivery_once UNIQUE (endpoint, event_id),
+  CONSTRAINT webhook_delivery_state_known CHECK (state IN ('waiting', 'dead')),
+  CONSTRAINT webhook_delivery_dead_was_tried CHECK (state <> 'dead' OR attempts > 0)
+) WITH (fillfactor = 80);
+CREATE INDEX webhook_delivery_waiting
+  ON {{schema}}.webhook_delivery (endpoint, aggregate, delivery_id) WHERE state = 'waiting';
+CREATE INDEX webhook_delivery_dead
+  ON {{schema}}.webhook_delivery (endpoint, delivery_id) WHERE state = 'dead';

@@ -1,6 +1,11 @@
 /** The store on Postgres 15 or newer. */
 
-import { BoxOfficeStore, type Outbox, type StoreUnavailable } from "@boxoffice/core"
+import {
+  BoxOfficeStore,
+  type Deliveries,
+  type Outbox,
+  type StoreUnavailable
+} from "@boxoffice/core"
 import { PgClient, PgPool } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -11,6 +16,16 @@ import {
   insertShow,
   updateQueue
 } from "./catalog/add.ts"
+import {
+  countWaiting,
+  deleteDelivery,
+  discardDead,
+  dueDeliveries,
+  parkDelivery,
+  readDead,
+  redeliverDead,
+  refuseDelivery
+} from "./deliveries/deliveries.ts"
 import { isDuplicate, isOrphan, unavailable } from "./failure.ts"
 import { type MigrationBlocked, migrate, type SchemaMismatch, verify } from "./Migrator.ts"
 import {
@@ -121,10 +136,21 @@ const makeReads = (pool: PgPool.PgPool, schema: SchemaName) => {
     remove: reading("outbox.remove", deleteConsumer(schema)),
     prune: reading("outbox.prune", pruneOutbox(schema))
   }
+  const deliveries: Deliveries = {
+    park: reading("deliveries.park", parkDelivery(schema)),
+    waiting: reading("deliveries.waiting", countWaiting(schema)),
+    due: reading("deliveries.due", dueDeliveries(schema)),
+    accepted: reading("deliveries.accepted", deleteDelivery(schema)),
+    refused: reading("deliveries.refused", refuseDelivery(schema)),
+    dead: reading("deliveries.dead", readDead(schema)),
+    redeliver: reading("deliveries.redeliver", redeliverDead(schema)),
+    discard: reading("deliveries.discard", discardDead(schema))
+  }
   const seats = readSeats(schema)
   const performanceNow = readPerformanceNow(schema)
   return {
     outbox,
+    deliveries,
     gates: reading("gates", readGates(schema)),
     queue: reading("queue", readQueue(schema)),
     queues: reading("queues", readQueues(schema)),

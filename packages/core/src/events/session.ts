@@ -40,6 +40,8 @@ export interface Session {
     Array.NonEmptyReadonlyArray<Handed>,
     LeaseLost | EventsUnreadable | StoreUnavailable
   >
+  /** Fails when the consumer is this one's no longer. */
+  readonly lost: Effect.Effect<never, LeaseLost | StoreUnavailable>
   /** Saves the place and gives the lease back; what is pulled afterwards is nothing, for ever. */
   readonly close: Effect.Effect<void>
 }
@@ -169,6 +171,7 @@ export const openSession = Effect.fnUntraced(function* (
     pull: Effect.suspend(() =>
       closed ? Effect.never : Effect.raceFirst(next, Deferred.await(lost))
     ),
+    lost: Deferred.await(lost),
     close
   }
 })

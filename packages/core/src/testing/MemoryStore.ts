@@ -18,6 +18,7 @@ import {
 } from "../reservation/model.ts"
 import { admissionsPerBatch, BoxOfficeStore, type Page, type RowNames } from "../Store.ts"
 import type { TransferRow, WalletRow } from "../wallet/model.ts"
+import { makeMemoryDeliveries } from "./MemoryDeliveries.ts"
 import { MemoryOutbox } from "./MemoryOutbox.ts"
 
 interface StoredQueue {
@@ -376,6 +377,7 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         return true
       }),
     outbox: memory.outbox.port,
+    deliveries: makeMemoryDeliveries(),
     ping: Effect.void
   })
 })

@@ -249,5 +249,56 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       assert.equal(yield* kept, 0)
       yield* office.events.remove(consumer)
     })
+  ),
+  inWorld("webhook deliveries wait for their turn and their time, or are given up", {}, (world) =>
+    Effect.gen(function* () {
+      const { deliveries } = world.store
+      const endpoint = world.user("crm")
+      const delivery = (eventId: string, aggregate: string, attempts = 0) => ({
+        eventId,
+        aggregate,
+        attempts,
+        body: `{"id":"${eventId}"}`
+      })
+      const park = (eventId: string, aggregate: string, delayMs = 0) =>
+        deliveries.park(endpoint, { ...delivery(eventId, aggregate), delayMs, error: null })
+      const due = Effect.map(deliveries.due(endpoint, 10), (rows) => rows.map((row) => row.eventId))
+      const dead = deliveries.dead(endpoint, { after: undefined, limit: 10 })
+      yield* park("1-1", "wallet/ada", 5_000)
+      yield* park("1-2", "wallet/ada")
+      yield* park("2-1", "wallet/bob")
+      // What is parked stays as it is.
+      yield* park("1-1", "wallet/ada", 0)
+      assert.deepEqual(yield* due, ["2-1"])
+      assert.deepEqual(
+        yield* deliveries.waiting(endpoint),
+        new Map([
+          ["wallet/ada", 2],
+          ["wallet/bob", 1]
+        ])
+      )
+      yield* deliveries.accepted(endpoint, "2-1")
+      yield* world.passTime(5_001)
+      assert.deepEqual(yield* deliveries.due(endpoint, 10), [delivery("1-1", "wallet/ada")])
+      const failed = { attempts: 1, error: "HTTP 500" }
+      yield* deliveries.refused(endpoint, "1-1", { ...failed, delayMs: 5_000 })
+      assert.deepEqual(yield* due, [])
+      yield* deliveries.refused(endpoint, "1-1", { attempts: 2, error: "HTTP 500", delayMs: null })
+      // The next of the aggregate no longer waits for it.
+      assert.deepEqual(yield* due, ["1-2"])
+      const [letter] = yield* dead
+      assert.deepEqual(
+        [letter!.eventId, letter!.attempts, letter!.error, letter!.body],
+        ["1-1", 2, "HTTP 500", '{"id":"1-1"}']
+      )
+      assert.equal(yield* deliveries.redeliver(endpoint, ["1-1", "1-2"]), 1)
+      assert.deepEqual(yield* dead, [])
+      assert.deepEqual(yield* due, ["1-1"])
+      yield* deliveries.refused(endpoint, "1-1", { ...failed, delayMs: null })
+      assert.equal(yield* deliveries.discard(endpoint, undefined), 1)
+      assert.equal(yield* deliveries.discard(endpoint, undefined), 0)
+      yield* deliveries.accepted(endpoint, "1-2")
+      assert.deepEqual(yield* deliveries.waiting(endpoint), new Map())
+    })
   )
 ]
