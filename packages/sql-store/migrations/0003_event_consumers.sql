@@ -23,6 +23,38 @@ CREATE TABLE {{schema}}.event_consumer (
   CONSTRAINT event_consumer_between_rounds_at_none CHECK (reading IS NOT NULL OR batch_id = 0)
 ) WITH (fillfactor = 50);
 
+-- For after a dump was restored in another cluster, or the server was upgraded: there the ids of
+-- transactions count anew, so that neither the places nor the ids of the batches mean anything.
+--
+-- Every misplaced consumer goes back to the first batch that it has not passed, by what its old
+-- snapshots say of the old batches, which are of the same cluster as they are; and no further on
+-- than the highest that it has passed, since of newer ones they say nothing. Then the batches get
+-- an id that is over in every cluster: one that can be seen though its id cannot is from elsewhere.
+CREATE FUNCTION {{schema}}.recover_consumers() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  here text := (SELECT system_identifier::text FROM pg_control_system());
+BEGIN
+  RETURN QUERY
+    WITH lost AS (
+      SELECT c.consumer, least(c.highest, (
+          SELECT min(b.batch_id) - 1 FROM {{schema}}.outbox b
+          WHERE NOT pg_visible_in_snapshot(b.xid, c.seen)
+            AND NOT (b.batch_id <= c.batch_id AND pg_visible_in_snapshot(b.xid, c.reading))
+        )) AS passed
+      FROM {{schema}}.event_consumer c WHERE c.cluster <> here FOR UPDATE
+    )
+    UPDATE {{schema}}.event_consumer c SET cluster = here, seen = '3:3:',
+      reading = pg_current_snapshot(), batch_id = lost.passed, position = 0, owner = NULL,
+      leased_until = clock_timestamp(), moved_at = clock_timestamp()
+    FROM lost WHERE c.consumer = lost.consumer
+    RETURNING c.consumer;
+  IF FOUND THEN
+    UPDATE {{schema}}.outbox SET xid = '3'
+      WHERE NOT pg_visible_in_snapshot(xid, pg_current_snapshot());
+  END IF;
+END
+$$;
+
 -- Webhook deliveries that were not accepted at once, and those behind them of the same aggregate.
 CREATE TABLE {{schema}}.webhook_delivery (
   -- The order of what is delivered for one aggregate.

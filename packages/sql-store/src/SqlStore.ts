@@ -1,11 +1,6 @@
 /** The store on Postgres 15 or newer. */
 
-import {
-  BoxOfficeStore,
-  type Deliveries,
-  type Outbox,
-  type StoreUnavailable
-} from "@boxoffice/core"
+import { BoxOfficeStore, type StoreUnavailable } from "@boxoffice/core"
 import { PgClient, PgPool } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -16,16 +11,7 @@ import {
   insertShow,
   updateQueue
 } from "./catalog/add.ts"
-import {
-  countWaiting,
-  deleteDelivery,
-  discardDead,
-  dueDeliveries,
-  parkDelivery,
-  readDead,
-  redeliverDead,
-  refuseDelivery
-} from "./deliveries/deliveries.ts"
+import { makeDeliveries } from "./deliveries/deliveries.ts"
 import { isDuplicate, isOrphan, unavailable } from "./failure.ts"
 import { type MigrationBlocked, migrate, type SchemaMismatch, verify } from "./Migrator.ts"
 import {
@@ -38,6 +24,7 @@ import {
 } from "./outbox/consumers.ts"
 import { pruneOutbox } from "./outbox/prune.ts"
 import { readOutbox } from "./outbox/read.ts"
+import { makeOutbox } from "./outbox/outbox.ts"
 import { Flight, type Query, type Row, runQuery } from "./Query.ts"
 import { readLapsed } from "./read/lapsed.ts"
 import { readPerformance, readPerformanceNow, readPerformances } from "./read/performances.ts"
@@ -47,6 +34,7 @@ import { readSeats } from "./read/seats.ts"
 import { readShow, readShows } from "./read/shows.ts"
 import { readGates } from "./read/tokens.ts"
 import { readTransfer, readTransfers, readWallet } from "./read/wallets.ts"
+import type { InTransaction } from "./save/inTransaction.ts"
 import { type SchemaName, schemaName } from "./schemaName.ts"
 import { makeTransact } from "./transact.ts"
 
@@ -60,6 +48,8 @@ export interface SqlStoreOptions {
   readonly migrate?: boolean | undefined
   /** The most connections the store opens, 2 or more. Default: the client's, or else 10. */
   readonly maxConnections?: number | undefined
+  /** Writes rows of the host's own together with the events of each batch. */
+  readonly inTransaction?: InTransaction | undefined
 }
 
 /**
@@ -112,7 +102,7 @@ const make = (options: SqlStoreOptions) =>
       maxConnections: connections - readers
     })
     return BoxOfficeStore.of({
-      transact: makeTransact(batches, schema),
+      transact: makeTransact(batches, schema, options.inTransaction),
       ...makeReads(reads, schema),
       ...makeAdditions(reads, schema)
     })
@@ -126,31 +116,11 @@ const makeReads = (pool: PgPool.PgPool, schema: SchemaName) => {
         .use((connection) => runQuery(connection, query(...args)))
         .pipe(Effect.mapError(unavailable), Effect.withSpan(`SqlStore.${name}`))
 
-  const outbox: Outbox = {
-    claim: reading("outbox.claim", claimConsumer(schema)),
-    read: reading("outbox.read", readOutbox(schema)),
-    save: reading("outbox.save", saveConsumer(schema)),
-    consumers: reading("outbox.consumers", listConsumers(schema))(),
-    reset: reading("outbox.reset", resetConsumer(schema)),
-    recover: reading("outbox.recover", recoverConsumers(schema))(),
-    remove: reading("outbox.remove", deleteConsumer(schema)),
-    prune: reading("outbox.prune", pruneOutbox(schema))
-  }
-  const deliveries: Deliveries = {
-    park: reading("deliveries.park", parkDelivery(schema)),
-    waiting: reading("deliveries.waiting", countWaiting(schema)),
-    due: reading("deliveries.due", dueDeliveries(schema)),
-    accepted: reading("deliveries.accepted", deleteDelivery(schema)),
-    refused: reading("deliveries.refused", refuseDelivery(schema)),
-    dead: reading("deliveries.dead", readDead(schema)),
-    redeliver: reading("deliveries.redeliver", redeliverDead(schema)),
-    discard: reading("deliveries.discard", discardDead(schema))
-  }
   const seats = readSeats(schema)
   const performanceNow = readPerformanceNow(schema)
   return {
-    outbox,
-    deliveries,
+    outbox: makeOutbox(schema)(reading),
+    deliveries: makeDeliveries(schema)(reading),
     gates: reading("gates", readGates(schema)),
     queue: reading("queue", readQueue(schema)),
     queues: reading("queues", readQueues(schema)),

@@ -7,6 +7,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { fateOf } from "./commit.ts"
 import { isConnectionLost, isContention, unavailable } from "./failure.ts"
 import { makeLoad } from "./load/load.ts"
+import type { InTransaction } from "./save/inTransaction.ts"
 import { makeSave } from "./save/save.ts"
 import type { SchemaName } from "./schemaName.ts"
 
@@ -31,9 +32,13 @@ class AttemptFailed {
   }
 }
 
-export const makeTransact = (pool: PgPool.PgPool, schema: SchemaName) => {
+export const makeTransact = (
+  pool: PgPool.PgPool,
+  schema: SchemaName,
+  inTransaction?: InTransaction
+) => {
   const load = makeLoad(schema)
-  const save = makeSave(schema)
+  const save = makeSave(schema, inTransaction)
 
   const runOn = <A>(
     connection: PgConnection.PgConnection,

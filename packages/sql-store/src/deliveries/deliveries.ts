@@ -1,6 +1,7 @@
 /** Webhook deliveries that wait or were given up: the statements about `webhook_delivery`. */
 import type { DeadLetter, Deliveries, ParkedDelivery } from "@boxoffice/core"
-import { type Query, texts } from "../Query.ts"
+import type { Reading } from "../outbox/outbox.ts"
+import { millis, type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 type Park = Parameters<Deliveries["park"]>
@@ -9,7 +10,7 @@ type Refused = Parameters<Deliveries["refused"]>
 const later = (milliseconds: string) =>
   `clock_timestamp() + ${milliseconds}::int8 * interval '1 millisecond'`
 
-export const parkDelivery = (schema: SchemaName) => {
+const parkDelivery = (schema: SchemaName) => {
   const sql = `
     INSERT INTO ${schema}.webhook_delivery (endpoint, event_id, aggregate, body, state, attempts,
       next_at, error, parked_at)
@@ -31,7 +32,7 @@ export const parkDelivery = (schema: SchemaName) => {
   })
 }
 
-export const countWaiting = (schema: SchemaName) => {
+const countWaiting = (schema: SchemaName) => {
   const sql = `
     SELECT aggregate, count(*) FROM ${schema}.webhook_delivery
     WHERE endpoint = $1::text AND state = 'waiting' GROUP BY aggregate`
@@ -43,7 +44,7 @@ export const countWaiting = (schema: SchemaName) => {
 }
 
 /** The heads of all aggregates are looked at: no more wait than a runner lets wait. */
-export const dueDeliveries = (schema: SchemaName) => {
+const dueDeliveries = (schema: SchemaName) => {
   const sql = `
     SELECT event_id, aggregate, body, attempts FROM (
       SELECT DISTINCT ON (aggregate) * FROM ${schema}.webhook_delivery
@@ -59,7 +60,7 @@ export const dueDeliveries = (schema: SchemaName) => {
   })
 }
 
-export const deleteDelivery = (schema: SchemaName) => {
+const deleteDelivery = (schema: SchemaName) => {
   const sql = `
     DELETE FROM ${schema}.webhook_delivery WHERE endpoint = $1::text AND event_id = $2::text`
   return (endpoint: string, eventId: string): Query<void> => ({
@@ -69,7 +70,7 @@ export const deleteDelivery = (schema: SchemaName) => {
   })
 }
 
-export const refuseDelivery = (schema: SchemaName) => {
+const refuseDelivery = (schema: SchemaName) => {
   const sql = `
     UPDATE ${schema}.webhook_delivery SET attempts = $3::int4, error = $5::text,
       state = CASE WHEN $4::int8 IS NULL THEN 'dead' ELSE 'waiting' END,
@@ -88,7 +89,7 @@ export const refuseDelivery = (schema: SchemaName) => {
   })
 }
 
-export const readDead = (schema: SchemaName) => {
+const readDead = (schema: SchemaName) => {
   const sql = `
     SELECT delivery_id, event_id, aggregate, body, attempts, error, parked_at
     FROM ${schema}.webhook_delivery
@@ -102,13 +103,13 @@ export const readDead = (schema: SchemaName) => {
     params: [endpoint, after, BigInt(limit)],
     read: (rows) =>
       rows.map(([deliveryId, eventId, aggregate, body, attempts, error, parkedAt]) => ({
-        deliveryId,
+        deliveryId: BigInt(deliveryId),
         eventId,
         aggregate,
         body,
         attempts,
         error: error ?? "",
-        parkedAt: parkedAt.getTime()
+        parkedAt: millis(parkedAt)!
       }))
   })
 }
@@ -126,10 +127,31 @@ const onDead =
     read: (rows) => rows.length
   })
 
-export const redeliverDead = (schema: SchemaName) =>
+const redeliverDead = (schema: SchemaName) =>
   onDead(`
     UPDATE ${schema}.webhook_delivery SET state = 'waiting', attempts = 0,
       next_at = clock_timestamp() ${ofDead}`)
 
-export const discardDead = (schema: SchemaName) =>
+const discardDead = (schema: SchemaName) =>
   onDead(`DELETE FROM ${schema}.webhook_delivery ${ofDead}`)
+
+export const makeDeliveries = (schema: SchemaName) => {
+  const park = parkDelivery(schema)
+  const waiting = countWaiting(schema)
+  const due = dueDeliveries(schema)
+  const accepted = deleteDelivery(schema)
+  const refused = refuseDelivery(schema)
+  const dead = readDead(schema)
+  const redeliver = redeliverDead(schema)
+  const discard = discardDead(schema)
+  return (reading: Reading): Deliveries => ({
+    park: reading("deliveries.park", park),
+    waiting: reading("deliveries.waiting", waiting),
+    due: reading("deliveries.due", due),
+    accepted: reading("deliveries.accepted", accepted),
+    refused: reading("deliveries.refused", refused),
+    dead: reading("deliveries.dead", dead),
+    redeliver: reading("deliveries.redeliver", redeliver),
+    discard: reading("deliveries.discard", discard)
+  })
+}

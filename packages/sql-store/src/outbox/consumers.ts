@@ -1,6 +1,6 @@
 /** Who reads the outbox: the statements about `event_consumer`. */
 import type { ConsumerStatus, Outbox, Place, StartingPoint } from "@boxoffice/core"
-import type { Query } from "../Query.ts"
+import { millis, type Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { fromCursor, toCursor } from "./cursor.ts"
 
@@ -78,7 +78,7 @@ export const listConsumers = (schema: SchemaName) => {
         consumer,
         active,
         batchesBehind: Number(behind),
-        movedAt: movedAt.getTime(),
+        movedAt: millis(movedAt)!,
         misplaced: isMisplaced
       }))
   })
@@ -99,36 +99,13 @@ export const resetConsumer = (schema: SchemaName) => {
   })
 }
 
-/**
- * Every misplaced consumer goes back to the first batch that it has not passed, by what its old
- * snapshots say of the old batches, which are of the same cluster as they are; and at the furthest
- * to the highest that it has passed, since of newer ones they say nothing. Then the batches get an
- * id that is over in this cluster too: one that can be seen though its id cannot is from elsewhere.
- *
- * All statements of the one see the same snapshot, and change each row once.
- */
+/** The function is part of the schema: see `migrations/`. */
 export const recoverConsumers = (schema: SchemaName) => {
-  const sql = `
-    WITH lost AS (
-      SELECT c.consumer, least(c.highest, (
-          SELECT min(b.batch_id) - 1 FROM ${schema}.outbox b
-          WHERE NOT pg_visible_in_snapshot(b.xid, c.seen)
-            AND NOT (b.batch_id <= c.batch_id AND pg_visible_in_snapshot(b.xid, c.reading))
-        )) AS passed
-      FROM ${schema}.event_consumer c WHERE ${misplaced} FOR UPDATE
-    ), settled AS (
-      UPDATE ${schema}.outbox SET xid = '3'
-      WHERE EXISTS (SELECT FROM lost) AND NOT pg_visible_in_snapshot(xid, pg_current_snapshot())
-    )
-    UPDATE ${schema}.event_consumer c SET cluster = ${cluster}, seen = ${nothingSeen},
-      reading = pg_current_snapshot(), batch_id = lost.passed, position = 0, owner = NULL,
-      leased_until = clock_timestamp(), moved_at = clock_timestamp()
-    FROM lost WHERE c.consumer = lost.consumer
-    RETURNING c.consumer`
+  const sql = `SELECT name FROM ${schema}.recover_consumers() AS name ORDER BY name`
   return (): Query<ReadonlyArray<string>> => ({
     sql,
     params: [],
-    read: (rows) => rows.map((row) => row[0]).sort()
+    read: (rows) => rows.map((row) => row[0])
   })
 }
 

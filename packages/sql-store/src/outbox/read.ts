@@ -32,7 +32,7 @@ export const readOutbox = (schema: SchemaName) => {
         AND pg_visible_in_snapshot(xid, (SELECT reading FROM round))
       ORDER BY batch_id LIMIT $4::int8
     )
-    SELECT round.reading::text, page.batch_id, page.event_version, page.events::text
+    SELECT round.reading::text, page.batch_id, page.event_version::int4, page.events::text
     FROM round LEFT JOIN (
       SELECT * FROM late UNION ALL SELECT * FROM fresh ORDER BY batch_id LIMIT $4::int8
     ) page ON true
@@ -50,9 +50,10 @@ export const readOutbox = (schema: SchemaName) => {
         const batches = rows
           .filter((row) => row[1] !== null)
           .map(([, id, version, events]): OutboxBatch => {
-            if (id > highestYet) highestYet = id
-            const after = toCursor({ ...round, batchId: id, highest: highestYet })
-            return { batchId: id, version, events, after }
+            const batchId = BigInt(id)
+            if (batchId > highestYet) highestYet = batchId
+            const after = toCursor({ ...round, batchId, highest: highestYet })
+            return { batchId, version, events, after }
           })
         const more = batches.length === limit
         const rest = { seen: round.reading, reading: null, batchId: 0n, highest: highestYet }

@@ -7,6 +7,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { Flight, type Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { insertEvents } from "./events.ts"
+import { type InTransaction, statementsFor } from "./inTransaction.ts"
 import { insertOutcomes } from "./outcomes.ts"
 import { saveQueues } from "./queues.ts"
 import { insertReservations, updateReservations } from "./reservations.ts"
@@ -29,7 +30,7 @@ const hasMovedOn = (reservation: ReservationRow): boolean => reservation.status 
  * with a key that the other inserts as well: of tokens, wallets and outcomes, in this order
  * everywhere, and by key within each. So this part of the locks has one order too.
  */
-export const makeSave = (schema: SchemaName) => {
+export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const queues = saveQueues(schema)
   const newTokens = insertTokens(schema)
   const tokens = updateTokens(schema)
@@ -69,6 +70,9 @@ export const makeSave = (schema: SchemaName) => {
     add(changes.seats, seats)
     add(changes.outcomes, outcomes)
     add(changes.events, events)
+    if (inTransaction !== undefined && changes.events.length > 0) {
+      for (const statement of statementsFor(inTransaction, changes.events)) flight.add(statement)
+    }
     flight.add(flight.isEmpty ? rollback : commit)
     return flight.run(connection)
   }
