@@ -20,7 +20,6 @@ const answersNoRequest = new Set([
   "EventsUnreadable",
   "WebhookRefused"
 ])
-])
 
 test("every error of core has a code that the server knows", () => {
   const codes = Object.entries(core as Readonly<Record<string, unknown>>)
