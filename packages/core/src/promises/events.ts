@@ -1,8 +1,6 @@
 /** Events, as promises: `for await`, in place of a stream. */
-import { type Context, Effect, Stream } from "effect"
-import type { ConsumeOptions, EventFeed, EventType, RecordedEvent } from "../EventFeed.ts"
+import type { ConsumeOptions, EventType, RecordedEvent } from "../EventFeed.ts"
 import type { ConsumerStatus, StartingPoint } from "../events/Outbox.ts"
-import { type Runner, valueOf } from "./operations.ts"
 import type { CallOptions } from "./outcome.ts"
 
 /**
@@ -56,31 +54,3 @@ export interface PromisedEvents {
     options?: CallOptions
   ) => Promise<number>
 }
-
-export const promisedEvents = (
-  feed: EventFeed["Service"],
-  outcome: Runner["outcome"],
-  context: Context.Context<never>
-): PromisedEvents => ({
-  async *consume(consumer, { signal, ...options } = {}) {
-    const events = feed.consume(consumer, options)
-    const stream = signal ? Stream.interruptWhen(events, aborted(signal)) : events
-    for await (const { acknowledge, ...recorded } of Stream.toAsyncIterableWith(stream, context)) {
-      yield recorded
-      await Effect.runPromiseWith(context)(acknowledge)
-    }
-  },
-  consumers: (options) => valueOf(outcome(feed.consumers(), options)),
-  reset: (consumer, to, options) => valueOf(outcome(feed.reset(consumer, to), options)),
-  recover: (options) => valueOf(outcome(feed.recover(), options)),
-  remove: (consumer, options) => valueOf(outcome(feed.remove(consumer), options)),
-  prune: (input, options) => valueOf(outcome(feed.prune(input), options))
-})
-
-const aborted = (signal: AbortSignal): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    const abort = () => resume(Effect.void)
-    if (signal.aborted) return abort()
-    signal.addEventListener("abort", abort, { once: true })
-    return Effect.sync(() => signal.removeEventListener("abort", abort))
-  })
