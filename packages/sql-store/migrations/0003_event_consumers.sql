@@ -30,7 +30,10 @@ CREATE TABLE {{schema}}.event_consumer (
 -- snapshots say of the old batches, which are of the same cluster as they are; and no further on
 -- than the highest that it has passed, since of newer ones they say nothing. Then the batches get
 -- an id that is over in every cluster: one that can be seen though its id cannot is from elsewhere.
-CREATE FUNCTION {{schema}}.recover_consumers() RETURNS SETOF text LANGUAGE plpgsql AS $$
+--
+-- With its owner's rights, since the application's role may not change a batch otherwise.
+CREATE FUNCTION {{schema}}.recover_consumers() RETURNS SETOF text LANGUAGE plpgsql
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   here text := (SELECT system_identifier::text FROM pg_control_system());
 BEGIN

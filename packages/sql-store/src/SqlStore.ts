@@ -14,16 +14,6 @@ import {
 import { makeDeliveries } from "./deliveries/deliveries.ts"
 import { isDuplicate, isOrphan, unavailable } from "./failure.ts"
 import { type MigrationBlocked, migrate, type SchemaMismatch, verify } from "./Migrator.ts"
-import {
-  claimConsumer,
-  deleteConsumer,
-  listConsumers,
-  recoverConsumers,
-  resetConsumer,
-  saveConsumer
-} from "./outbox/consumers.ts"
-import { pruneOutbox } from "./outbox/prune.ts"
-import { readOutbox } from "./outbox/read.ts"
 import { makeOutbox } from "./outbox/outbox.ts"
 import { Flight, type Query, type Row, runQuery } from "./Query.ts"
 import { readLapsed } from "./read/lapsed.ts"
