@@ -5,6 +5,7 @@ import { makeFreshCatalog } from "./catalog/fresh.ts"
 import { type AvailableDates, NewSeat, Performance, type SeatMap, Show } from "./catalog/model.ts"
 import { type Overloaded, RequestInvalid, type StoreUnavailable } from "./Errors.ts"
 import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
+import { afterCommit, HostTransaction } from "./HostTransaction.ts"
 import { isCatalogKey, PerformanceId, ShowId, UserId } from "./Ids.ts"
 import { checkInput, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { QueueNotFound } from "./queue/errors.ts"
@@ -126,21 +127,24 @@ export class Catalog extends Context.Service<
       })
 
       // Most who ask were let through and shown the same a moment ago. A signed token vouches for its
-      // user, and a reading for the name of what was read: nothing is left to be checked.
+      // user, and a reading for the name of what was read: nothing is left to be checked. Inside a
+      // host's transaction nobody else's reading will do.
 
       const availableDates = (input: DatesInput) =>
-        Effect.suspend(() => {
+        Effect.withFiber((fiber) => {
           const showId = input.showId as ShowId
-          const isKnown = gate.passesAtOnce("dates", input, { showId })
+          const isShared = fiber.getRef(HostTransaction) === undefined
+          const isKnown = isShared && gate.passesAtOnce("dates", input, { showId })
           const dates = isKnown ? fresh.peekDates(showId) : undefined
           return dates === undefined ? readDates(input) : Effect.succeed(dates)
         }).pipe(span("Catalog.availableDates"))
 
       const availableSeats = (input: SeatsInput) =>
-        Effect.suspend(() => {
+        Effect.withFiber((fiber) => {
           const { status = "available" } = input
           const performanceId = input.performanceId as PerformanceId
           const isKnown =
+            fiber.getRef(HostTransaction) === undefined &&
             (status === "available" || status === "all") &&
             gate.passesAtOnce("seats", input, { performanceId })
           const map = isKnown ? fresh.peekSeatMap(performanceId, status === "all") : undefined
@@ -167,7 +171,7 @@ export class Catalog extends Context.Service<
         const added = yield* store.addPerformance(performance)
         if (added === "exists") return yield* new AlreadyExists({ kind: "performance" })
         if (added === "missing") return yield* new ShowNotFound()
-        fresh.forget(performance)
+        yield* afterCommit(Effect.sync(() => fresh.forget(performance)))
         return performance
       })
 
@@ -180,7 +184,8 @@ export class Catalog extends Context.Service<
         if (added === "exists") return yield* new AlreadyExists({ kind: "seat" })
         if (added === "missing") return yield* new PerformanceNotFound()
         const performance = yield* store.performance(performanceId)
-        if (performance !== undefined) fresh.forget(performance)
+        if (performance === undefined) return
+        yield* afterCommit(Effect.sync(() => fresh.forget(performance)))
       })
 
       return Catalog.of({

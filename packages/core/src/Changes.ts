@@ -1,6 +1,7 @@
 /** Tells who keeps a copy of something in memory that this node has just changed it. */
 import { Context, Effect, Layer } from "effect"
 import type { BoxOfficeEvent } from "./Events.ts"
+import { afterCommit, HostTransaction, insideOr } from "./HostTransaction.ts"
 import type { Rows } from "./Rows.ts"
 import { BoxOfficeStore } from "./Store.ts"
 
@@ -12,16 +13,17 @@ export class LocalChanges extends Context.Service<
   {
     /**
      * The listener hears of every event of a batch that was committed, or may have been, before
-     * the batch's callers hear of their outcomes.
+     * the batch's callers hear of their outcomes. Inside a host's transaction it hears once that
+     * was committed, if the engine is told.
      */
     readonly listen: (listener: Listener) => void
   }
 >()("@boxoffice/core/LocalChanges") {}
 
-/** Puts the announcement of what changed in front of a store. */
+/** Puts a host's transaction, and the announcement of what changed, in front of a store. */
 export const layerAnnounced: Layer.Layer<BoxOfficeStore | LocalChanges, never, BoxOfficeStore> =
   Layer.effectContext(
-    Effect.map(BoxOfficeStore, (store) => {
+    Effect.map(Effect.map(BoxOfficeStore, insideOr), (store) => {
       const listeners: Array<Listener> = []
       const announce = (events: ReadonlyArray<BoxOfficeEvent>): void => {
         for (const event of events) for (const listener of listeners) listener(event)
@@ -35,9 +37,12 @@ export const layerAnnounced: Layer.Layer<BoxOfficeStore | LocalChanges, never, B
               events = rows.events
               return decide(rows)
             }
-            return Effect.ensuring(
-              store.transact(names, deciding),
-              Effect.sync(() => announce(events))
+            const announced = Effect.sync(() => announce(events))
+            const transacted = store.transact(names, deciding)
+            return Effect.withFiber((fiber) =>
+              fiber.getRef(HostTransaction) === undefined
+                ? Effect.ensuring(transacted, announced)
+                : Effect.tap(transacted, () => afterCommit(announced))
             )
           }
         })

@@ -3,9 +3,12 @@
  * once. There is no timer.
  *
  *     submit ─▶ [ waiting, bounded ] ─▶ batch ─▶ run ─▶ each caller gets its own outcome
+ *
+ * A command of a host's transaction cannot share a batch with those of others: it runs alone.
  */
 import { Effect, Exit, type Scope } from "effect"
 import { Overloaded, type StoreUnavailable } from "./Errors.ts"
+import { HostTransaction } from "./HostTransaction.ts"
 
 export interface CommandLane<C, A> {
   /**
@@ -94,18 +97,25 @@ export const makeCommandLane = <C, A>(
       })
     )
 
+    const enqueue = (command: C): Effect.Effect<A, Overloaded | StoreUnavailable> =>
+      Effect.callback((resume) => {
+        if (closed || waiting.size >= options.capacity) return resume(overloaded)
+        const entry: Waiting<C, A> = { command, resume }
+        waiting.add(entry)
+        if (!running) {
+          running = true
+          fork(loop)
+        }
+        return Effect.sync(() => waiting.delete(entry))
+      })
+    const alone = (command: C): Effect.Effect<A, Overloaded | StoreUnavailable> =>
+      closed ? overloaded : Effect.map(options.run([command]), ([outcome]) => outcome!)
+
     return {
       submit: (command) =>
-        Effect.callback((resume) => {
-          if (closed || waiting.size >= options.capacity) return resume(overloaded)
-          const entry: Waiting<C, A> = { command, resume }
-          waiting.add(entry)
-          if (!running) {
-            running = true
-            fork(loop)
-          }
-          return Effect.sync(() => waiting.delete(entry))
-        })
+        Effect.withFiber((fiber) =>
+          fiber.getRef(HostTransaction) === undefined ? enqueue(command) : alone(command)
+        )
     }
   })
 

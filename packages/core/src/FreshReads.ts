@@ -4,10 +4,13 @@
  * A reading is given again until it is `freshMs` old, or until this node has changed what it shows:
  * so a node reads its own writes, and sees those of others after `freshMs` at the latest. However
  * many ask, there is one read at a time for a key; who comes too late for one waits for the next.
+ *
+ * What is read inside a host's transaction is that transaction's alone: it is not shared.
  */
 import { Clock, Effect, type Scope } from "effect"
 import { type CommandLane, makeCommandLanes } from "./CommandLane.ts"
 import type { Overloaded, StoreUnavailable } from "./Errors.ts"
+import { HostTransaction } from "./HostTransaction.ts"
 
 /** A reading, and how many milliseconds ago it was begun. */
 export interface Fresh<A> {
@@ -26,7 +29,8 @@ export interface FreshReads<K, A> {
 }
 
 export interface FreshReadsOptions<K, A> {
-  readonly read: (key: K) => Effect.Effect<A, StoreUnavailable>
+  /** Reads anew; `before` is the reading that has grown old, where there was one and it is known. */
+  readonly read: (key: K, before: A | undefined) => Effect.Effect<A, StoreUnavailable>
   /** For how long a reading is given again, in milliseconds; 0 shares only what is in flight. */
   readonly freshMs: number
   /** The most readings that are kept. */
@@ -73,7 +77,7 @@ export const makeFreshReads = <K extends string, A>(
         const begunAt = clock.monotonicTimeNanosUnsafe()
         const started = performance.now()
         const reading = yield* Effect.ensuring(
-          options.read(key),
+          options.read(key, kept.get(key)?.reading),
           Effect.sync(() => underWay.delete(key))
         )
         const ended = performance.now()
@@ -115,17 +119,21 @@ export const makeFreshReads = <K extends string, A>(
       const found = fresh(key, now)
       return found && aged(found, now)
     }
+    const shared = (key: K) =>
+      Effect.suspend(() => {
+        const found = peek(key)
+        if (found !== undefined) return Effect.succeed(found)
+        return Effect.map(queue.submit(key), (read) => aged(read, clock.monotonicTimeNanosUnsafe()))
+      })
+    const alone = (key: K) =>
+      Effect.map(options.read(key, undefined), (reading) => ({ reading, ageMs: 0 }))
 
     return {
       peek,
       read: (key) =>
-        Effect.suspend(() => {
-          const found = peek(key)
-          if (found !== undefined) return Effect.succeed(found)
-          return Effect.map(queue.submit(key), (read) =>
-            aged(read, clock.monotonicTimeNanosUnsafe())
-          )
-        }),
+        Effect.withFiber((fiber) =>
+          fiber.getRef(HostTransaction) === undefined ? shared(key) : alone(key)
+        ),
       invalidate: (key) => {
         kept.delete(key)
         underWay.get(key)?.()

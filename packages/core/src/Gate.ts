@@ -2,6 +2,7 @@
 import { Context, Effect, Layer, Result } from "effect"
 import { makeCommandLanes } from "./CommandLane.ts"
 import type { Overloaded, StoreUnavailable } from "./Errors.ts"
+import { HostTransaction } from "./HostTransaction.ts"
 import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "./Ids.ts"
 import { LaneSettings } from "./Lanes.ts"
 import { type GatedOperation, Policies } from "./Policies.ts"
@@ -110,12 +111,14 @@ export class Gate extends Context.Service<
         const shown = yield* ticket(operation, caller, about)
         if (shown === undefined) return
         const question: GateQuestion = { tokenId: shown.tokenId, ...about }
-        if (isKnownToPass(shown, question)) return
+        // What is seen inside a host's transaction may never be committed: it is not remembered.
+        const shared = (yield* HostTransaction) === undefined
+        if (shared && isKnownToPass(shown, question)) return
         const begun = seen.begin()
         const view = yield* looks.submit(question)
         const passed = yield* Effect.fromResult(decideGate(shown, view))
         if (passed.length > 0) yield* presences.submit(shown.tokenId)
-        else seen.keep(question, view, begun)
+        else if (shared) seen.keep(question, view, begun)
       }, span("Gate.passToRead"))
 
       const attend: Gate["Service"]["attend"] = (ticket, passage) =>

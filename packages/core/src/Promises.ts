@@ -3,10 +3,11 @@ import { Cause, Context, Effect, Exit, Layer, Result, Scope, Stream } from "effe
 import { BoxOffice, type BoxOfficeOptions, type BoxOfficeServices, layerOf } from "./BoxOffice.ts"
 import { StoreUnavailable } from "./Errors.ts"
 import { promisedEvents } from "./events/promised.ts"
+import { HostTransaction, transactionsFault } from "./HostTransaction.ts"
 import type { PromisedEvents } from "./promises/events.ts"
 import { type Runner, resultsOf, throwing, valueOf } from "./promises/operations.ts"
 import type { CallOptions, Outcome } from "./promises/outcome.ts"
-import type { BoxOfficeResults, PromisedOperations } from "./promises/styles.ts"
+import type { BoxOfficeResults, OperationsWithin, PromisedOperations } from "./promises/styles.ts"
 import { BoxOfficeStore } from "./Store.ts"
 import { sweep } from "./Sweeper.ts"
 
@@ -58,6 +59,12 @@ export interface PromisedBoxOffice extends PromisedOperations, AsyncDisposable {
   readonly sweep: (options?: CallOptions) => Promise<number>
   /** Resolves when the store can be used. Rejects with `store_unavailable`. */
   readonly ping: (options?: CallOptions) => Promise<void>
+  /**
+   * The same operations inside a transaction that the host opened: what they do commits and rolls
+   * back with it. They can also be refused with `host_transaction_refused` and
+   * `host_transaction_conflict`. It costs nothing to ask for them anew for each transaction.
+   */
+  readonly within: (transaction: HostTransaction) => OperationsWithin
   /** This very engine, for what is built on it. Lives until {@link close}. */
   readonly services: EngineServices
   /**
@@ -103,7 +110,6 @@ export const promised = async <R>(
   // Not a ManagedRuntime: its end would interrupt the callers of what is in flight.
   const scope = Scope.makeUnsafe()
   const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
-  const runExit = Effect.runPromiseExitWith(context)
 
   let closed: Promise<void> | undefined
   const close = () => {
@@ -111,46 +117,59 @@ export const promised = async <R>(
     return closed
   }
 
-  // Called for every operation, so it makes no more promises than it must.
-  const outcome = <A, E>(
-    operation: Effect.Effect<A, E>,
-    options?: CallOptions
-  ): Promise<Outcome<A, E>> => {
-    const signal = options?.signal
-    if (signal?.aborted) return Promise.reject(signal.reason)
-    // Every operation can say that the store is not there.
-    const open = closed ? Effect.fail(engineClosed as E) : operation
-    return runExit(open, signal && { signal }).then((exit) => {
-      if (Exit.isSuccess(exit)) return { ok: true, value: exit.value }
-      const error = Cause.findError(exit.cause)
-      if (Result.isSuccess(error)) return { ok: false, error: error.success }
-      signal?.throwIfAborted()
-      throw Cause.squash(exit.cause)
-    })
+  const runnerIn = (inside: typeof context, fault: <E>(error: E) => E): Runner => {
+    const runExit = Effect.runPromiseExitWith(inside)
+    // Called for every operation, so it makes no more promises than it must.
+    const outcome = <A, E>(
+      operation: Effect.Effect<A, E>,
+      options?: CallOptions
+    ): Promise<Outcome<A, E>> => {
+      const signal = options?.signal
+      if (signal?.aborted) return Promise.reject(signal.reason)
+      // Every operation can say that the store is not there.
+      const open = closed ? Effect.fail(engineClosed as E) : operation
+      return runExit(open, signal && { signal }).then((exit) => {
+        if (Exit.isSuccess(exit)) return { ok: true, value: exit.value }
+        const error = Cause.findError(exit.cause)
+        if (Result.isSuccess(error)) return { ok: false, error: fault(error.success) }
+        signal?.throwIfAborted()
+        throw Cause.squash(exit.cause)
+      })
+    }
+    const outcomes: Runner["outcomes"] = <A, E>(
+      operation: Stream.Stream<A, E>,
+      { signal }: CallOptions = {}
+    ) => {
+      const open = closed ? Stream.fail(engineClosed as E) : operation
+      const settled = open.pipe(
+        Stream.map((value): Outcome<A, E> => ({ ok: true, value })),
+        Stream.catch((error) => Stream.succeed<Outcome<A, E>>({ ok: false, error: fault(error) }))
+      )
+      return Stream.toAsyncIterableWith(
+        signal === undefined ? settled : Stream.interruptWhen(settled, aborted(signal)),
+        inside
+      )
+    }
+    return { outcome, outcomes }
   }
-  const outcomes: Runner["outcomes"] = <A, E>(
-    operation: Stream.Stream<A, E>,
-    { signal }: CallOptions = {}
-  ) => {
-    const open = closed ? Stream.fail(engineClosed as E) : operation
-    const settled = open.pipe(
-      Stream.map((value): Outcome<A, E> => ({ ok: true, value })),
-      Stream.catch((error) => Stream.succeed<Outcome<A, E>>({ ok: false, error }))
-    )
-    return Stream.toAsyncIterableWith(
-      signal === undefined ? settled : Stream.interruptWhen(settled, aborted(signal)),
-      context
-    )
+  const services = Context.get(context, BoxOffice)
+  const { outcome, outcomes } = runnerIn(context, (error) => error)
+  const results = resultsOf(services, { outcome, outcomes })
+  const within = (transaction: HostTransaction): OperationsWithin => {
+    const inside = Context.add(context, HostTransaction, transaction)
+    // The type that is given adds the errors that this can turn one into.
+    const runner = runnerIn(inside, transactionsFault as <E>(error: E) => E)
+    const results = resultsOf(services, runner)
+    return { ...throwing(results), results }
   }
 
-  const services = Context.get(context, BoxOffice)
-  const results = resultsOf(services, { outcome, outcomes })
   const office: PromisedBoxOffice = {
     ...throwing(results),
     results,
     events: promisedEvents(services.events, outcome, context),
     sweep: (options) => valueOf(outcome(Effect.provideContext(sweep, context), options)),
     ping: (options) => valueOf(outcome(Context.get(context, BoxOfficeStore).ping, options)),
+    within,
     services: Layer.succeedContext(context),
     close,
     [Symbol.asyncDispose]: close

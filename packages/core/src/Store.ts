@@ -179,9 +179,13 @@ export class BoxOfficeStore extends Context.Service<
       | undefined,
       StoreUnavailable
     >
-    /** Seats in order of section, row and number as they were added. */
+    /**
+     * Seats in order of section, row and number as they were added. Where nothing has changed since
+     * the reading `before`, its array of seats is given again, and they need not be read.
+     */
     readonly seats: (
-      performanceId: PerformanceId
+      performanceId: PerformanceId,
+      before?: SeatsReading
     ) => Effect.Effect<SeatsReading | undefined, StoreUnavailable>
     readonly reservation: (
       reservationId: ReservationId

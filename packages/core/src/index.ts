@@ -25,6 +25,13 @@ export type * from "./events/Deliveries.ts"
 export * from "./events/errors.ts"
 export type * from "./events/Outbox.ts"
 export type { Caller, GateRefusal } from "./Gate.ts"
+export {
+  HostTransaction,
+  HostTransactionConflict,
+  type HostTransactionError,
+  HostTransactionRefused,
+  within
+} from "./HostTransaction.ts"
 export type { CommandOptions } from "./Idempotency.ts"
 export * from "./Ids.ts"
 export { toRequestInvalid } from "./Input.ts"
@@ -50,7 +57,7 @@ export type { CallOptions, Outcome } from "./promises/outcome.ts"
 export type { PaymentResults, PromisedPayments } from "./promises/payments.ts"
 export type { PromisedQueue, QueueResults } from "./promises/queue.ts"
 export type { PromisedReservations, ReservationResults } from "./promises/reservations.ts"
-export type { BoxOfficeResults, PromisedOperations } from "./promises/styles.ts"
+export type { BoxOfficeResults, OperationsWithin, PromisedOperations } from "./promises/styles.ts"
 export type { PromisedWallet, WalletResults } from "./promises/wallet.ts"
 export type { JoinError, Joined, JoinInput, PlaceError, PlaceInput, QueuesPage } from "./Queue.ts"
 export { Queue } from "./Queue.ts"

@@ -12,6 +12,7 @@ import type {
   RequestInvalid,
   StoreUnavailable
 } from "./Errors.ts"
+import type { HostTransactionConflict, HostTransactionRefused } from "./HostTransaction.ts"
 import type { PaymentNotFound } from "./payment/errors.ts"
 import type { PolicyFailed, RefundRefused } from "./policies/errors.ts"
 import type {
@@ -37,6 +38,8 @@ export type BoxOfficeError =
   | AlreadyExists
   | CurrencyMismatch
   | HoldExpired
+  | HostTransactionConflict
+  | HostTransactionRefused
   | IdempotencyConflict
   | InsufficientBalance
   | LimitExceeded
@@ -65,6 +68,8 @@ const tags: { readonly [Tag in BoxOfficeError["_tag"]]: true } = {
   AlreadyExists: true,
   CurrencyMismatch: true,
   HoldExpired: true,
+  HostTransactionConflict: true,
+  HostTransactionRefused: true,
   IdempotencyConflict: true,
   InsufficientBalance: true,
   LimitExceeded: true,

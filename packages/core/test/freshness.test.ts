@@ -19,9 +19,9 @@ const makeCounted = Effect.gen(function* () {
       counts.questions += questions.length
       return store.gates(questions)
     },
-    seats: (id) => {
+    seats: (id, before) => {
       counts.seats++
-      return store.seats(id)
+      return store.seats(id, before)
     },
     performances: (id) => {
       counts.performances++

@@ -2,8 +2,12 @@
 import { type PgConnection, PgTypes } from "@effect/sql-pg"
 import { Cause, Effect, Exit, Result } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import { instantOf } from "./host/instant.ts"
 
-/** A row as the driver gives it: by position, `int8` as bigint, `timestamptz` as Date. */
+/**
+ * A row by position. The driver gives `int8` as bigint and `timestamptz` as Date; a host's driver
+ * gives the row as JSON, and so what is exact is read by {@link bigint}, {@link date} and the like.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: a statement and its reader, side by side, agree
 export type Row = ReadonlyArray<any>
 
@@ -26,8 +30,16 @@ export const booleans = arrayOf(PgTypes.OID.bool)
 /** From milliseconds since 1970. */
 export const instants = arrayOf(PgTypes.OID.timestamptz)
 
+export const bigint = (value: bigint | number): bigint =>
+  typeof value === "bigint" ? value : BigInt(value)
+export const date = (at: Date | string): Date =>
+  typeof at === "string" ? new Date(instantOf(at)) : at
+/** In milliseconds since 1970. */
+export const instant = (at: Date | string): number =>
+  typeof at === "string" ? instantOf(at) : at.getTime()
 /** A column that may be null, in milliseconds since 1970. */
-export const millis = (at: Date | null): number | null => (at === null ? null : at.getTime())
+export const millis = (at: Date | string | null): number | null =>
+  at === null ? null : instant(at)
 
 export const runQuery = <A>(
   connection: PgConnection.PgConnection,
@@ -53,6 +65,18 @@ export class Flight {
 
   get isEmpty(): boolean {
     return this.queries.length === 0
+  }
+
+  /** One statement after the other, each answered before the next one leaves. */
+  runEach<E>(
+    run: (query: Query<unknown>) => Effect.Effect<ReadonlyArray<Row>, E>
+  ): Effect.Effect<void, E> {
+    const each = this.queries.map((query, index) =>
+      Effect.map(run(query), (rows) => {
+        this.answers[index] = rows
+      })
+    )
+    return Effect.all(each, { discard: true })
   }
 
   /** Fails with what the first failing statement failed with. */

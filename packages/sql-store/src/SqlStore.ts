@@ -4,29 +4,15 @@ import { BoxOfficeStore, type StoreUnavailable } from "@boxoffice/core"
 import { PgClient, PgPool } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import {
-  insertPerformance,
-  insertQueue,
-  insertSeats,
-  insertShow,
-  updateQueue
-} from "./catalog/add.ts"
-import { makeDeliveries } from "./deliveries/deliveries.ts"
-import { isDuplicate, isOrphan, unavailable } from "./failure.ts"
+import { unavailable } from "./failure.ts"
 import { type MigrationBlocked, migrate, type SchemaMismatch, verify } from "./Migrator.ts"
-import { makeOutbox } from "./outbox/outbox.ts"
-import { Flight, type Query, type Row, runQuery } from "./Query.ts"
-import { readLapsed } from "./read/lapsed.ts"
-import { readPerformance, readPerformanceNow, readPerformances } from "./read/performances.ts"
-import { readQueue, readQueues } from "./read/queues.ts"
-import { readReservation, readReservations } from "./read/reservations.ts"
-import { readSeats } from "./read/seats.ts"
-import { readShow, readShows } from "./read/shows.ts"
-import { readGates } from "./read/tokens.ts"
-import { readTransfer, readTransfers, readWallet } from "./read/wallets.ts"
+import { makeOperations, type Runner } from "./operations.ts"
+import { runQuery } from "./Query.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
-import { type SchemaName, schemaName } from "./schemaName.ts"
+import { schemaName } from "./schemaName.ts"
 import { makeTransact } from "./transact.ts"
+
+export { layerPool } from "./host/pool.ts"
 
 export interface SqlStoreOptions {
   /** The schema that holds the tables: 1 to 63 of `a-z 0-9 _`. Default `boxoffice`. */
@@ -93,77 +79,12 @@ const make = (options: SqlStoreOptions) =>
     })
     return BoxOfficeStore.of({
       transact: makeTransact(batches, schema, options.inTransaction),
-      ...makeReads(reads, schema),
-      ...makeAdditions(reads, schema)
+      ...makeOperations(schema)(runnerOf(reads))
     })
   })
 
-const makeReads = (pool: PgPool.PgPool, schema: SchemaName) => {
-  const reading =
-    <Args extends Row, A>(name: string, query: (...args: Args) => Query<A>) =>
-    (...args: Args): Effect.Effect<A, StoreUnavailable> =>
-      pool
-        .use((connection) => runQuery(connection, query(...args)))
-        .pipe(Effect.mapError(unavailable), Effect.withSpan(`SqlStore.${name}`))
-
-  const seats = readSeats(schema)
-  const performanceNow = readPerformanceNow(schema)
-  return {
-    outbox: makeOutbox(schema)(reading),
-    deliveries: makeDeliveries(schema)(reading),
-    gates: reading("gates", readGates(schema)),
-    queue: reading("queue", readQueue(schema)),
-    queues: reading("queues", readQueues(schema)),
-    show: reading("show", readShow(schema)),
-    shows: reading("shows", readShows(schema)),
-    performance: reading("performance", readPerformance(schema)),
-    performances: reading("performances", readPerformances(schema)),
-    reservation: reading("reservation", readReservation(schema)),
-    reservations: reading("reservations", readReservations(schema)),
-    wallet: reading("wallet", readWallet(schema)),
-    transfer: reading("transfer", readTransfer(schema)),
-    transfers: reading("transfers", readTransfers(schema)),
-    lapsed: reading("lapsed", readLapsed(schema)),
-    ping: reading("ping", () => ({ sql: "SELECT 1", params: [], read: () => {} }))(),
-    seats: (performanceId: Parameters<typeof seats>[0]) =>
-      pool
-        .use((connection) => {
-          // The clock behind the seats: no hold is older than it, and none looks fresher.
-          const flight = new Flight()
-          const found = flight.add(seats(performanceId))
-          const performance = flight.add(performanceNow(performanceId))
-          return Effect.map(flight.run(connection), () => {
-            const read = performance()
-            return read && { ...read, ...found() }
-          })
-        })
-        .pipe(Effect.mapError(unavailable), Effect.withSpan("SqlStore.seats"))
-  }
-}
-
-const makeAdditions = (pool: PgPool.PgPool, schema: SchemaName) => {
-  const run = <A>(query: Query<A>) => pool.use((connection) => runQuery(connection, query))
-  const adding =
-    <Args extends Row>(query: (...args: Args) => Query<void>) =>
-    (...args: Args): Effect.Effect<"added" | "exists" | "missing", StoreUnavailable> =>
-      Effect.matchEffect(run(query(...args)), {
-        onSuccess: () => Effect.succeed("added" as const),
-        onFailure: (error) => {
-          if (isDuplicate(error)) return Effect.succeed("exists" as const)
-          if (isOrphan(error)) return Effect.succeed("missing" as const)
-          return Effect.fail(unavailable(error))
-        }
-      })
-  const addQueue = adding(insertQueue(schema))
-  const configureQueue = updateQueue(schema)
-  return {
-    addQueue: (...args: Parameters<typeof addQueue>) =>
-      // A queue belongs to nothing that could be missing.
-      Effect.map(addQueue(...args), (added) => (added === "exists" ? added : ("added" as const))),
-    addShow: adding(insertShow(schema)),
-    addPerformance: adding(insertPerformance(schema)),
-    addSeats: adding(insertSeats(schema)),
-    configureQueue: (...args: Parameters<typeof configureQueue>) =>
-      Effect.mapError(run(configureQueue(...args)), unavailable)
-  }
-}
+const runnerOf = (pool: PgPool.PgPool): Runner => ({
+  run: (query) => pool.use((connection) => runQuery(connection, query)),
+  fly: (flight) => pool.use((connection) => flight.run(connection)),
+  fault: unavailable
+})

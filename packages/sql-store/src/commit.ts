@@ -1,8 +1,12 @@
-/** A commit whose answer was lost with the connection: asks the server what became of it. */
-import type { PgConnection } from "@effect/sql-pg"
+/** How a batch ends, and what became of a commit whose answer was lost with the connection. */
 import { Effect, Schedule } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { type Query, runQuery } from "./Query.ts"
+import type { Query } from "./Query.ts"
+
+const end = (sql: string): Query<void> => ({ sql, params: [], read: () => {}, unprepared: true })
+export const commit = end("COMMIT")
+/** A batch that changed nothing has nothing to make durable: this spares the wait for the disk. */
+export const rollback = end("ROLLBACK")
 
 /** `unknown`: the server cannot be reached, or does not know after all this time. */
 export type Fate = "committed" | "aborted" | "unknown"
@@ -18,16 +22,14 @@ const pause = Schedule.spaced("100 millis")
 const pausesMax = 50
 
 /**
- * `connected` lends a connection. The server may not have noticed yet that the other one is gone,
+ * `run` has a connection of its own. The server may not have noticed yet that the other one is gone,
  * or may still be busy with its commit, so this waits while the transaction is in progress.
  */
 export const fateOf = (
   xid: string,
-  connected: <A>(
-    use: (connection: PgConnection.PgConnection) => Effect.Effect<A, SqlError>
-  ) => Effect.Effect<A, SqlError>
+  run: <A>(query: Query<A>) => Effect.Effect<A, SqlError>
 ): Effect.Effect<Fate> =>
-  connected((connection) => runQuery(connection, statusOf(xid))).pipe(
+  run(statusOf(xid)).pipe(
     Effect.filterOrFail((status) => status !== "in progress"),
     Effect.retry({ schedule: pause, times: pausesMax }),
     Effect.map(

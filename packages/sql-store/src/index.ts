@@ -1,7 +1,19 @@
-/** Box Office on Postgres: the store, the migrator of its schema, and who looks after it. @module */
+/**
+ * Box Office on Postgres: the store, the migrator of its schema, who looks after it, and what a
+ * host's own driver has to do with them.
+ *
+ * @module
+ */
 export * as Doctor from "./Doctor.ts"
+export * as Host from "./Host.ts"
 export * as Invariants from "./Invariants.ts"
 export * as Migrator from "./Migrator.ts"
+export {
+  type OpenBoxOffice,
+  type OpenOptions,
+  openBoxOffice,
+  type ServicesWithin
+} from "./openBoxOffice.ts"
 export * as Playground from "./Playground.ts"
 export * as SqlStore from "./SqlStore.ts"
 export type { HostStatement, InTransaction } from "./save/inTransaction.ts"

@@ -4,9 +4,11 @@ import type { RowNames, Rows, StoreUnavailable } from "@boxoffice/core"
 import type { PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Exit, Metric, Random } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { fateOf } from "./commit.ts"
+import { commit, type Fate, fateOf, rollback } from "./commit.ts"
 import { isConnectionLost, isContention, unavailable } from "./failure.ts"
+import { begin, planByKey } from "./load/begin.ts"
 import { makeLoad } from "./load/load.ts"
+import { Flight, runQuery } from "./Query.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
 import { makeSave } from "./save/save.ts"
 import type { SchemaName } from "./schemaName.ts"
@@ -21,7 +23,7 @@ export const batchRetries = Metric.counter("boxoffice_store_batch_retries", {
 })
 
 /** How an attempt failed. With an xid, the commit was on its way. */
-class AttemptFailed {
+export class AttemptFailed {
   readonly error: SqlError
   readonly outcome: unknown
   readonly xid: string | undefined
@@ -44,20 +46,26 @@ export const makeTransact = (
     connection: PgConnection.PgConnection,
     names: RowNames,
     decide: (rows: Rows) => A
-  ): Effect.Effect<A, AttemptFailed> =>
-    Effect.flatMap(
-      Effect.mapError(load(connection, names), (error) => new AttemptFailed(error)),
-      ({ rows, wallets, xid }) => {
+  ): Effect.Effect<A, AttemptFailed> => {
+    const loading = new Flight()
+    loading.add(begin)
+    loading.add(planByKey)
+    const loaded = load(loading, names)
+    return Effect.flatMap(
+      Effect.mapError(loading.run(connection), (error) => new AttemptFailed(error)),
+      () => {
+        const { rows, wallets, xid } = loaded()
         const outcome = decide(rows)
-        return Effect.mapBoth(
-          save(connection, rows.changes(), (userId) => wallets.has(userId)),
-          {
-            onFailure: (error) => new AttemptFailed(error, outcome, xid),
-            onSuccess: () => outcome
-          }
-        )
+        const saving = new Flight()
+        save(saving, rows.changes(), (userId) => wallets.has(userId))
+        saving.add(saving.isEmpty ? rollback : commit)
+        return Effect.mapBoth(saving.run(connection), {
+          onFailure: (error) => new AttemptFailed(error, outcome, xid),
+          onSuccess: () => outcome
+        })
       }
     )
+  }
 
   // Holds one connection, and asks for no other while it does: whatever the pool's size and the
   // number of callers, whoever has one can finish.
@@ -72,19 +80,33 @@ export const makeTransact = (
       )
     )
 
+  return retrying({
+    attempt,
+    fate: (xid) => fateOf(xid, (query) => pool.use((connection) => runQuery(connection, query)))
+  })
+}
+
+/** Runs an attempt again where that should help, or finds out that it was committed after all. */
+export const retrying = (options: {
+  readonly attempt: <A>(
+    names: RowNames,
+    decide: (rows: Rows) => A
+  ) => Effect.Effect<A, AttemptFailed>
+  readonly fate: (xid: string) => Effect.Effect<Fate>
+}) => {
   const run = <A>(
     names: RowNames,
     decide: (rows: Rows) => A,
     attempts: number
   ): Effect.Effect<A, StoreUnavailable> =>
-    Effect.catch(attempt(names, decide), ({ error, outcome, xid }) => {
+    Effect.catch(options.attempt(names, decide), ({ error, outcome, xid }) => {
       const again = () =>
         attempts >= attemptsMax
           ? Effect.fail(unavailable(error))
           : Effect.andThen(backOff(attempts), run(names, decide, attempts + 1))
       if (isContention(error)) return again()
       if (xid === undefined || !isConnectionLost(error)) return Effect.fail(unavailable(error))
-      return Effect.flatMap(fateOf(xid, pool.use), (fate) => {
+      return Effect.flatMap(options.fate(xid), (fate) => {
         if (fate === "committed") return Effect.succeed(outcome as A)
         return fate === "aborted" ? again() : Effect.fail(unavailable(error))
       })

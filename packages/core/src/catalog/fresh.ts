@@ -13,6 +13,11 @@ interface ShowReading {
   readonly performances: ReadonlyArray<PerformanceReading>
 }
 
+/** A map, and the reading that it was drawn from, or found to be the same in. */
+interface Drawn extends Until<SeatMap> {
+  readonly reading: SeatsReading
+}
+
 const performancesKept = 100
 const showsKept = 1_000
 
@@ -20,7 +25,11 @@ export const makeFreshCatalog = Effect.gen(function* () {
   const store = yield* BoxOfficeStore
   const changes = yield* LocalChanges
   const { catalogFreshMs: freshMs } = yield* Policies
-  const seats = yield* makeFreshReads({ read: store.seats, freshMs, keep: performancesKept })
+  const seats = yield* makeFreshReads<PerformanceId, SeatsReading | undefined>({
+    read: store.seats,
+    freshMs,
+    keep: performancesKept
+  })
   const shows = yield* makeFreshReads({ read: store.performances, freshMs, keep: showsKept })
   const showOf = new Map<PerformanceId, ShowId>()
 
@@ -34,18 +43,22 @@ export const makeFreshCatalog = Effect.gen(function* () {
     if ("performanceId" in event) forget(event.performanceId)
   })
 
-  // Drawn once for a reading, and again when time alone has changed it: a hold in it has lapsed,
-  // or a sale begun or ended.
-  const drawn = new WeakMap<SeatsReading, { all?: Until<SeatMap>; available?: Until<SeatMap> }>()
+  // Drawn once for the seats as they were read, and again when time alone has changed them: a hold
+  // has lapsed, or a sale begun or ended. A later reading that found them unchanged is told by
+  // `asOf` alone.
+  const drawn = new WeakMap<SeatsReading["seats"], { all?: Drawn; available?: Drawn }>()
   const draw = ({ reading, ageMs }: Fresh<SeatsReading | undefined>, all: boolean) => {
     if (reading === undefined) return undefined
     const now = Math.floor(reading.now + ageMs)
-    const maps = drawn.get(reading) ?? {}
+    const maps = drawn.get(reading.seats) ?? {}
     const which = all ? "all" : "available"
     const found = maps[which]
-    if (found !== undefined && now < found.until) return found.view
-    const map = toSeatMap(reading, now, all)
-    drawn.set(reading, { ...maps, [which]: map })
+    const stands = found !== undefined && now < found.until
+    if (stands && found.reading === reading) return found.view
+    const map = stands
+      ? { ...found, reading, view: { ...found.view, asOf: new Date(now) } }
+      : { ...toSeatMap(reading, now, all), reading }
+    drawn.set(reading.seats, { ...maps, [which]: map })
     return map.view
   }
 

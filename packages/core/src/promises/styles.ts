@@ -1,5 +1,7 @@
 /** All operations, in both styles. */
+import type { HostTransactionError } from "../HostTransaction.ts"
 import type { CatalogResults, PromisedCatalog } from "./catalog.ts"
+import type { Outcome } from "./outcome.ts"
 import type { PaymentResults, PromisedPayments } from "./payments.ts"
 import type { PromisedQueue, QueueResults } from "./queue.ts"
 import type { PromisedReservations, ReservationResults } from "./reservations.ts"
@@ -26,4 +28,20 @@ export interface BoxOfficeResults {
   readonly reservations: ReservationResults
   readonly wallet: WalletResults
   readonly payments: PaymentResults
+}
+
+/** An operation inside a host's transaction can also fail by the transaction's fault. */
+type Within<Operations> = {
+  readonly [Name in keyof Operations]: Operations[Name] extends (
+    ...args: infer Args
+  ) => Promise<Outcome<infer A, infer E>>
+    ? (...args: Args) => Promise<Outcome<A, E | HostTransactionError>>
+    : Operations[Name]
+}
+
+/** The operations inside a host's transaction, in both styles. */
+export interface OperationsWithin extends PromisedOperations {
+  readonly results: {
+    readonly [Name in keyof BoxOfficeResults]: Within<BoxOfficeResults[Name]>
+  }
 }

@@ -273,17 +273,12 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           })
         return { now, performances }
       }),
-    seats: (performanceId) =>
+    seats: (performanceId, before) =>
       at((now) => {
         const performance = memory.performanceRow(performanceId)
-        return (
-          performance && {
-            now,
-            performance,
-            version: memory.seatVersions.get(performanceId) ?? 0,
-            seats: memory.seatsOf(performanceId)
-          }
-        )
+        const version = memory.seatVersions.get(performanceId) ?? 0
+        const seats = before?.version === version ? before.seats : memory.seatsOf(performanceId)
+        return performance && { now, performance, version, seats }
       }),
     reservation: (reservationId) =>
       at((now) => ({ now, reservations: present([reservationId], memory.reservations) })),

@@ -90,6 +90,9 @@ export const refusal = (error: BoxOfficeError): string => {
       return error.policy
     case "refund_refused":
       return error.reason
+    case "host_transaction_refused":
+      return error.reason
+    case "host_transaction_conflict":
     case "queue_not_found":
     case "queue_token_required":
     case "queue_token_invalid":

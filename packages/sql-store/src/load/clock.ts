@@ -1,4 +1,4 @@
-import type { Query } from "../Query.ts"
+import { instant, type Query } from "../Query.ts"
 
 export interface Moment {
   /** Milliseconds since 1970. */
@@ -14,5 +14,5 @@ export interface Moment {
 export const readClock: Query<Moment> = {
   sql: "SELECT date_trunc('milliseconds', clock_timestamp()), pg_current_xact_id()::text",
   params: [],
-  read: ([row]) => ({ now: row![0].getTime(), xid: row![1] })
+  read: ([row]) => ({ now: instant(row![0]), xid: row![1] })
 }

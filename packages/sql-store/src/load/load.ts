@@ -8,12 +8,8 @@ import {
   type TokenRow,
   type UserId
 } from "@boxoffice/core"
-import type { PgConnection } from "@effect/sql-pg"
-import { Effect } from "effect"
-import type { SqlError } from "effect/sql/SqlError"
-import { Flight, type Query } from "../Query.ts"
+import type { Flight, Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-import { begin, planByKey } from "./begin.ts"
 import { readClock } from "./clock.ts"
 import { countHoldings, lockHoldings } from "./holdings.ts"
 import { loadOutcomes } from "./outcomes.ts"
@@ -34,7 +30,7 @@ export interface Loaded {
 
 const none = () => undefined
 
-/** Begins a transaction and loads into it, in one round trip. */
+/** Adds the loads to a flight; gives the way to what they loaded, for when it has landed. */
 export const makeLoad = (schema: SchemaName) => {
   const queues = lockQueues(schema)
   const tokens = lockTokens(schema)
@@ -49,11 +45,7 @@ export const makeLoad = (schema: SchemaName) => {
   const performances = loadPerformances(schema)
   const outcomes = loadOutcomes(schema)
 
-  return (
-    connection: PgConnection.PgConnection,
-    names: RowNames
-  ): Effect.Effect<Loaded, SqlError> => {
-    const flight = new Flight()
+  return (flight: Flight, names: RowNames): (() => Loaded) => {
     const add = <A>(named: boolean, query: () => Query<A>): (() => A | undefined) =>
       named ? flight.add(query()) : none
     const inQueues = names.queues.size > 0
@@ -62,8 +54,6 @@ export const makeLoad = (schema: SchemaName) => {
     const ofSeats = names.seats.length > 0 || ofReservations
     const ofHoldings = names.holdings.length > 0
 
-    flight.add(begin)
-    flight.add(planByKey)
     // The locks, table by table.
     const lockedQueues = add(inQueues, () => queues(names.queues))
     const lockedTokens = add(inQueues || ofTokens, () => tokens(names))
@@ -80,7 +70,7 @@ export const makeLoad = (schema: SchemaName) => {
     const recorded = add(names.outcomes.size > 0, () => outcomes(names.outcomes))
     const clock = flight.add(readClock)
 
-    return Effect.map(flight.run(connection), () => {
+    return () => {
       const { now, xid } = clock()
       const tokens = lockedTokens() ?? []
       const looks = lookedAt() ?? []
@@ -102,7 +92,7 @@ export const makeLoad = (schema: SchemaName) => {
         holdings: counted() ?? []
       })
       return { rows, wallets: new Set(wallets.map((wallet) => wallet.userId)), xid }
-    })
+    }
   }
 }
 

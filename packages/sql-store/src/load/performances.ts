@@ -1,5 +1,5 @@
 import type { PerformanceRow, RowNames } from "@boxoffice/core"
-import { millis, type Query, type Row, texts, uuids } from "../Query.ts"
+import { instant, millis, type Query, type Row, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 /** Performance `p` of show `w`. */
@@ -11,7 +11,7 @@ export const performanceOf = (row: Row): PerformanceRow => ({
   performanceId: row[0],
   showId: row[1],
   queueId: row[2],
-  startsAt: row[3].getTime(),
+  startsAt: instant(row[3]),
   salesOpenAt: millis(row[4]),
   salesCloseAt: millis(row[5])
 })

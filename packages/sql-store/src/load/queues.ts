@@ -1,5 +1,5 @@
 import type { QueueId, QueueMode } from "@boxoffice/core"
-import { type Query, texts } from "../Query.ts"
+import { bigint, type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 export interface LockedQueue {
@@ -22,6 +22,11 @@ export const lockQueues = (schema: SchemaName) => {
   return (queueIds: Iterable<QueueId>): Query<ReadonlyArray<LockedQueue>> => ({
     sql,
     params: [texts(queueIds)],
-    read: (rows) => rows.map(([queueId, mode, nextNumber]) => ({ queueId, mode, nextNumber }))
+    read: (rows) =>
+      rows.map(([queueId, mode, nextNumber]) => ({
+        queueId,
+        mode,
+        nextNumber: bigint(nextNumber)
+      }))
   })
 }

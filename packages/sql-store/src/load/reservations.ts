@@ -1,5 +1,5 @@
 import type { ReservationId, ReservationRow, Seat } from "@boxoffice/core"
-import { millis, type Query, type Row, uuids } from "../Query.ts"
+import { bigint, instant, millis, type Query, type Row, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 export const reservationColumns = `r.reservation_id, r.performance_id, r.user_id, r.seats, r.amount,
@@ -21,10 +21,10 @@ export const reservationOf = (row: Row, at = 0): ReservationRow => ({
   performanceId: row[at + 1],
   userId: row[at + 2],
   seats: (row[at + 3] as ReadonlyArray<StoredSeat>).map(seatOf),
-  amount: { amount: row[at + 4], currency: row[at + 5] },
+  amount: { amount: bigint(row[at + 4]), currency: row[at + 5] },
   status: row[at + 6],
-  heldAt: row[at + 7].getTime(),
-  holdExpiresAt: row[at + 8].getTime(),
+  heldAt: instant(row[at + 7]),
+  holdExpiresAt: instant(row[at + 8]),
   confirmedAt: millis(row[at + 9]),
   endedAt: millis(row[at + 10]),
   paymentId: row[at + 11]

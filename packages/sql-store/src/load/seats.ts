@@ -1,5 +1,5 @@
 import type { RowNames, SeatRow } from "@boxoffice/core"
-import { millis, type Query, type Row, texts, uuids } from "../Query.ts"
+import { bigint, millis, type Query, type Row, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 export const seatColumns = `s.performance_id, s.seat_id, s.section, s.seat_row, s.seat_number,
@@ -12,7 +12,7 @@ export const seatOf = (row: Row): SeatRow => ({
   section: row[2],
   row: row[3],
   number: row[4],
-  price: { amount: row[5], currency: row[6] },
+  price: { amount: bigint(row[5]), currency: row[6] },
   status: row[7],
   reservationId: row[8],
   heldUntil: millis(row[9])

@@ -1,5 +1,5 @@
 import type { QueueSettings, TokenRow } from "@boxoffice/core"
-import { millis, type Row } from "../Query.ts"
+import { bigint, instant, millis, type Row } from "../Query.ts"
 
 /** The settings of queue `q`. */
 export const settingsColumns =
@@ -22,10 +22,10 @@ export const tokenOf = (row: Row, at = 0): TokenRow => ({
   tokenId: row[at],
   queueId: row[at + 1],
   userId: row[at + 2],
-  number: row[at + 3],
+  number: bigint(row[at + 3]),
   state: row[at + 4],
   claimed: row[at + 5],
-  joinedAt: row[at + 6].getTime(),
+  joinedAt: instant(row[at + 6]),
   admittedAt: millis(row[at + 7]),
   expiresAt: millis(row[at + 8]),
   endedAt: millis(row[at + 9]),

@@ -1,5 +1,5 @@
 import type { UserId, WalletRow } from "@boxoffice/core"
-import { type Query, texts } from "../Query.ts"
+import { bigint, type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 /**
@@ -18,7 +18,7 @@ export const lockWallets = (schema: SchemaName) => {
       rows.map(([userId, currency, balance, version]) => ({
         userId,
         currency,
-        balance,
+        balance: bigint(balance),
         version: Number(version)
       }))
   })

@@ -1,6 +1,6 @@
 import type { Performance, PerformanceId, PerformanceReading, ShowId } from "@boxoffice/core"
 import { performanceColumns, performanceOf } from "../load/performances.ts"
-import type { Query, Row } from "../Query.ts"
+import { bigint, date, instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 export const readPerformance = (schema: SchemaName) => {
@@ -11,7 +11,7 @@ export const readPerformance = (schema: SchemaName) => {
     sql,
     params: [performanceId],
     read: ([row]) =>
-      row && { performanceId: row[0], showId: row[1], startsAt: row[2], timeZone: row[3] }
+      row && { performanceId: row[0], showId: row[1], startsAt: date(row[2]), timeZone: row[3] }
   })
 }
 
@@ -38,7 +38,7 @@ export const readPerformances = (schema: SchemaName) => {
     params: [showId],
     read: (rows) =>
       rows[0] && {
-        now: rows[0][0].getTime(),
+        now: instant(rows[0][0]),
         // A show without performances is one row of nulls.
         performances: rows[0][6] === null ? [] : rows.map(readingOf)
       }
@@ -58,7 +58,7 @@ const readingOf = ([
   timeZone,
   totalSeats: Number(totalSeats),
   availableSeats: Number(availableSeats),
-  priceFrom: amount === null ? null : { amount, currency }
+  priceFrom: amount === null ? null : { amount: bigint(amount), currency }
 })
 
 /** A performance, and the time. */
@@ -71,6 +71,6 @@ export const readPerformanceNow = (schema: SchemaName) => {
     sql,
     params: [performanceId],
     read: ([row]: ReadonlyArray<Row>) =>
-      row && { performance: performanceOf(row), now: row[6].getTime() as number }
+      row && { performance: performanceOf(row), now: instant(row[6]) }
   })
 }

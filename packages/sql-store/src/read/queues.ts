@@ -1,6 +1,6 @@
 import type { Page, QueueId, QueueRow } from "@boxoffice/core"
 import { settingsColumns, settingsOf } from "../load/tokenColumns.ts"
-import type { Query, Row } from "../Query.ts"
+import { bigint, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 const queueColumns = (schema: SchemaName) => `q.queue_id, q.mode, q.next_number, ${settingsColumns},
@@ -14,7 +14,7 @@ const queueColumns = (schema: SchemaName) => `q.queue_id, q.mode, q.next_number,
 const queueOf = (row: Row): QueueRow => ({
   queueId: row[0],
   mode: row[1],
-  nextNumber: row[2],
+  nextNumber: bigint(row[2]),
   settings: settingsOf(row, 3),
   active: Number(row[7]),
   admittedLastMinute: Number(row[8]),

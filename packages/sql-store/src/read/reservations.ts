@@ -1,6 +1,6 @@
 import type { Page, ReservationId, ReservationsReading, UserId } from "@boxoffice/core"
 import { reservationColumns, reservationOf } from "../load/reservations.ts"
-import type { Query, Row } from "../Query.ts"
+import { instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 // The time is told even where there is no reservation.
@@ -9,7 +9,7 @@ const withClock = (reservations: string) => `
     FROM (VALUES (1)) AS one LEFT JOIN LATERAL (${reservations}) r ON true`
 
 const readingOf = (rows: ReadonlyArray<Row>): ReservationsReading => ({
-  now: rows[0]![0].getTime(),
+  now: instant(rows[0]![0]),
   reservations: rows[0]![1] === null ? [] : rows.map((row) => reservationOf(row, 1))
 })
 

@@ -1,5 +1,5 @@
 import type { Page, Show, ShowId } from "@boxoffice/core"
-import type { Query, Row } from "../Query.ts"
+import { date, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 const columns = "show_id, title, queue_id, sales_open_at, sales_close_at"
@@ -8,8 +8,8 @@ const showOf = ([showId, title, queueId, salesOpenAt, salesCloseAt]: Row): Show 
   showId,
   title,
   queueId,
-  salesOpenAt,
-  salesCloseAt
+  salesOpenAt: salesOpenAt && date(salesOpenAt),
+  salesCloseAt: salesCloseAt && date(salesCloseAt)
 })
 
 export const readShow = (schema: SchemaName) => {

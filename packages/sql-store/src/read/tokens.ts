@@ -1,6 +1,6 @@
 import type { GateQuestion, TokenReading } from "@boxoffice/core"
 import { tokenColumns, tokenOf } from "../load/tokenColumns.ts"
-import { type Query, texts, uuids } from "../Query.ts"
+import { instant, type Query, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 /** Tokens, their places, and the queues in front of what is asked about: one row a question. */
@@ -29,7 +29,7 @@ export const readGates = (schema: SchemaName) => {
     ],
     read: (rows) =>
       rows.map((row) => ({
-        now: row[0].getTime(),
+        now: instant(row[0]),
         requiredQueueId: row[1] ?? undefined,
         ahead: Number(row[2]),
         token: row[3] === null ? undefined : tokenOf(row, 3)

@@ -1,5 +1,5 @@
 import type { Page, TransferId, TransferRow, UserId, WalletRow } from "@boxoffice/core"
-import type { Query, Row } from "../Query.ts"
+import { bigint, instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 export const readWallet = (schema: SchemaName) => {
@@ -9,7 +9,7 @@ export const readWallet = (schema: SchemaName) => {
     sql,
     params: [userId],
     read: ([row]) =>
-      row && { userId: row[0], currency: row[1], balance: row[2], version: Number(row[3]) }
+      row && { userId: row[0], currency: row[1], balance: bigint(row[2]), version: Number(row[3]) }
   })
 }
 
@@ -21,12 +21,12 @@ const transferOf = (row: Row): TransferRow => ({
   kind: row[1],
   userId: row[2],
   counterAccount: row[3],
-  amount: row[4],
+  amount: bigint(row[4]),
   currency: row[5],
   version: Number(row[6]),
-  balance: row[7],
+  balance: bigint(row[7]),
   reservationId: row[8],
-  at: row[9].getTime()
+  at: instant(row[9])
 })
 
 export const readTransfer = (schema: SchemaName) => {

@@ -19,7 +19,8 @@ export interface HostStatement {
  * - It is a pure function. The batch may run again on fresh rows, and then it is called again; what
  *   it gave before was rolled back. It cannot wait, so nothing remote can happen in it: for that,
  *   consume the events.
- * - It is given every batch that has events, whichever operation they are from.
+ * - It is given every batch that has events, whichever operation they are from. Inside a transaction
+ *   of your own it is not called: there you write your rows yourself.
  * - Write tables of your own, in the same order each time. Read those of Box Office at most: they
  *   are locked in an order of their own.
  * - No transaction control. Statements are planned by index, as those of the batch are.

@@ -1,10 +1,7 @@
-/** All saves of a batch, and its end. */
+/** All saves of a batch. */
 
 import type { Changes, ReservationRow, UserId, WalletRow } from "@boxoffice/core"
-import type { PgConnection } from "@effect/sql-pg"
-import type { Effect } from "effect"
-import type { SqlError } from "effect/sql/SqlError"
-import { Flight, type Query } from "../Query.ts"
+import type { Flight, Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { insertEvents } from "./events.ts"
 import { type InTransaction, statementsFor } from "./inTransaction.ts"
@@ -16,15 +13,10 @@ import { insertTokens, updateTokens } from "./tokens.ts"
 import { insertTransfers } from "./transfers.ts"
 import { insertWallets, updateWallets } from "./wallets.ts"
 
-const end = (sql: string): Query<void> => ({ sql, params: [], read: () => {}, unprepared: true })
-const commit = end("COMMIT")
-// A batch that changed nothing has nothing to make durable: this spares the wait for the disk.
-const rollback = end("ROLLBACK")
-
 const hasMovedOn = (reservation: ReservationRow): boolean => reservation.status !== "held"
 
 /**
- * Saves and commits, in one round trip.
+ * Adds the saves to a flight.
  *
  * Every row that is updated was locked before. What can still wait for another batch is an insert
  * with a key that the other inserts as well: of tokens, wallets and outcomes, in this order
@@ -43,12 +35,7 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const outcomes = insertOutcomes(schema)
   const events = insertEvents(schema)
 
-  return (
-    connection: PgConnection.PgConnection,
-    changes: Changes,
-    isOldWallet: (userId: UserId) => boolean
-  ): Effect.Effect<void, SqlError> => {
-    const flight = new Flight()
+  return (flight: Flight, changes: Changes, isOldWallet: (userId: UserId) => boolean): void => {
     const add = <A>(rows: ReadonlyArray<A>, query: (rows: ReadonlyArray<A>) => Query<void>) => {
       if (rows.length > 0) flight.add(query(rows))
     }
@@ -73,7 +60,5 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
     if (inTransaction !== undefined && changes.events.length > 0) {
       for (const statement of statementsFor(inTransaction, changes.events)) flight.add(statement)
     }
-    flight.add(flight.isEmpty ? rollback : commit)
-    return flight.run(connection)
   }
 }

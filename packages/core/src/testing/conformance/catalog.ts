@@ -49,6 +49,26 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
       )
     })
   ),
+  inWorld("seats that have not changed are given again as they are", { seats: 2 }, (world) =>
+    Effect.gen(function* () {
+      const { store, office, performanceId, join } = world
+      const first = (yield* store.seats(performanceId))!
+      const again = (yield* store.seats(performanceId, first))!
+      assert.equal(again.seats, first.seats)
+      assert.equal(again.version, first.version)
+      assert.ok(again.now >= first.now)
+      const caller = yield* join("ada")
+      yield* office.reservations.hold({ ...caller, performanceId, seatIds: ["S1"] })
+      const changed = (yield* store.seats(performanceId, again))!
+      assert.ok(changed.version > again.version)
+      assert.deepEqual(
+        changed.seats.map(({ status }) => status),
+        ["held", "available"]
+      )
+      yield* office.catalog.addSeats({ performanceId, seats: newSeats(1, 3) })
+      assert.equal((yield* store.seats(performanceId, changed))!.seats.length, 3)
+    })
+  ),
   inWorld("seats are added all or none", { seats: 2 }, ({ office, performanceId, join }) =>
     Effect.gen(function* () {
       // S2 is there already: S3 must not be added either.

@@ -1,0 +1,214 @@
+/**
+ * The host's own database driver: what makes a transaction, or a pool, of it something that the
+ * engine works in. Nothing here imports a driver: what is asked of each is in the types below.
+ *
+ * A client of `pg` and an `EntityManager` of TypeORM can be given as they are. For the others there
+ * is a function here that gives both: inside a transaction it stands for that transaction, and
+ * elsewhere for the pool.
+ */
+import {
+  type HostTransaction,
+  type HostTransactionError,
+  within as withinOf
+} from "@boxoffice/core"
+import { Effect } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { HostClient, HostPool } from "./host/client.ts"
+import { makeHostTransactions } from "./host/transaction.ts"
+import { schemaName } from "./schemaName.ts"
+
+export type { HostClient, HostPool } from "./host/client.ts"
+
+export interface HostOptions {
+  /** The schema that holds the tables. Default `boxoffice`. */
+  readonly schema?: string | undefined
+}
+
+const bySchema = new Map<string, ReturnType<typeof makeHostTransactions>>()
+
+const transactionsOf = (schema = "boxoffice") => {
+  const found = bySchema.get(schema) ?? makeHostTransactions(schemaName(schema))
+  bySchema.set(schema, found)
+  return found
+}
+
+/** A host's open transaction, and the way to say that it was committed. */
+export interface OpenTransaction {
+  readonly transaction: HostTransaction
+  /**
+   * Tells the engine that the transaction was committed, so that what this node shares of seats
+   * and dates is read anew at once. Without it, that becomes stale for as long as the policies
+   * `catalogFreshMs` and `gateFreshMs` allow.
+   */
+  readonly committed: () => Promise<void>
+}
+
+/** The transaction that a client is in, for `within` of core and of an office of promises. */
+export const transactionOf = (client: HostClient, options: HostOptions = {}): OpenTransaction => {
+  const pending: Array<Effect.Effect<void>> = []
+  const afterCommit = (effect: Effect.Effect<void>) => Effect.sync(() => void pending.push(effect))
+  return {
+    transaction: transactionsOf(options.schema)(client, afterCommit),
+    committed: () => Effect.runPromise(Effect.all(pending.splice(0), { discard: true }))
+  }
+}
+
+/**
+ * Runs an effect inside the transaction that the client is in. Of a `SqlClient` it is the one of
+ * `withTransaction` around it, and what changed is announced after its commit.
+ *
+ * @example
+ * ```ts
+ * import { Reservations } from "@boxoffice/core"
+ * import { Host } from "@boxoffice/sql-store"
+ * import { Effect } from "effect"
+ * import { SqlClient } from "effect/sql"
+ *
+ * export const order = Effect.gen(function* () {
+ *   const sql = yield* SqlClient.SqlClient
+ *   const { hold } = yield* Reservations
+ *   const input = { userId: "ada", performanceId: "gala-1", seatIds: ["A1"] }
+ *   return yield* sql.withTransaction(
+ *     Effect.gen(function* () {
+ *       yield* sql`INSERT INTO orders (user_id) VALUES ('ada')`
+ *       return yield* Host.within(sql)(hold(input))
+ *     })
+ *   )
+ * })
+ * ```
+ */
+export const within =
+  (client: HostClient | SqlClient, options: HostOptions = {}) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | HostTransactionError, R> =>
+    // Without a way to say that it was committed: see `transactionOf`.
+    withinOf(transactionsOf(options.schema)(client, () => Effect.void))(effect)
+
+// One for each of the host's objects: commands in one transaction take turns by it.
+const adapted = new WeakMap<object, HostPool>()
+const adapt = (source: object, make: () => HostPool): HostPool => {
+  const found = adapted.get(source) ?? make()
+  adapted.set(source, found)
+  return found
+}
+
+/** A `Pool` of `pg`. */
+export interface PgPool extends HostClient {
+  connect(): Promise<PgPoolClient>
+}
+interface PgPoolClient extends HostClient {
+  release(broken?: boolean): void
+}
+
+/** A `Pool` of `pg`. A `Client`, or what `connect` gives, is a {@link HostClient} as it is. */
+export const pg = (pool: PgPool): HostPool =>
+  adapt(pool, () => ({
+    query: (text, params) => pool.query(text, params),
+    transaction: async (work) => {
+      const client = await pool.connect()
+      let broken = false
+      try {
+        await client.query("BEGIN", [])
+        const result = await work(client)
+        await client.query("COMMIT", [])
+        return result
+      } catch (error) {
+        try {
+          await client.query("ROLLBACK", [])
+        } catch {
+          broken = true
+        }
+        throw error
+      } finally {
+        client.release(broken)
+      }
+    }
+  }))
+
+/** `sql` of postgres.js, or the one that `sql.begin` gives. */
+export interface PostgresJs {
+  unsafe(text: string, params: Array<string | null>): PromiseLike<unknown>
+  begin?(work: (tx: PostgresJs) => Promise<unknown>): Promise<unknown>
+  savepoint?(work: (tx: PostgresJs) => Promise<unknown>): Promise<unknown>
+}
+
+/** postgres.js. */
+export const postgresJs = (sql: PostgresJs): HostPool =>
+  adapt(sql, () => ({
+    query: (text, params) => sql.unsafe(text, params),
+    transaction: <A>(work: (client: HostClient) => Promise<A>) =>
+      sql.begin!((tx) => work(postgresJs(tx))) as Promise<A>,
+    ...(sql.savepoint && {
+      savepoint: <A>(work: (client: HostClient) => Promise<A>) =>
+        sql.savepoint!((tx) => work(postgresJs(tx))) as Promise<A>
+    })
+  }))
+
+/** A database of Drizzle, or the `tx` of its `transaction`. */
+export interface Drizzle<Sql> {
+  execute(query: Sql): PromiseLike<unknown>
+  transaction<A>(work: (tx: Drizzle<Sql>) => Promise<A>): Promise<A>
+  /** Only inside a transaction. */
+  rollback?(): void
+}
+
+/** Drizzle on any driver of Postgres, with its own `sql` tag: `Host.drizzle(tx, sql)`. */
+export const drizzle = <Sql>(
+  db: Drizzle<Sql>,
+  sql: (strings: TemplateStringsArray, ...params: Array<string | null>) => Sql
+): HostPool =>
+  adapt(db, () => ({
+    query: (text, params) => {
+      // As if it had been written as a template: a parameter stands wherever its number does.
+      const [...strings] = text.split(/\$\d+/)
+      const numbers = text.match(/\$\d+/g) ?? []
+      const values = numbers.map((number) => params[Number(number.slice(1)) - 1]!)
+      return db.execute(sql(Object.assign(strings, { raw: strings }), ...values))
+    },
+    transaction: (work) => db.transaction((tx) => work(drizzle(tx, sql))),
+    // Inside a transaction, one more is a savepoint.
+    ...("rollback" in db && {
+      savepoint: <A>(work: (client: HostClient) => Promise<A>) =>
+        db.transaction((tx) => work(drizzle(tx, sql)))
+    })
+  }))
+
+/** A database of Kysely, or the `trx` of its `transaction`. */
+export interface Kysely<Query> {
+  executeQuery(query: Query): PromiseLike<unknown>
+  transaction(): { execute<A>(work: (trx: Kysely<Query>) => Promise<A>): Promise<A> }
+}
+
+/** Kysely, with its own `CompiledQuery`: `Host.kysely(trx, CompiledQuery)`. */
+export const kysely = <Query>(
+  db: Kysely<Query>,
+  compiled: { raw(sql: string, params: Array<unknown>): Query }
+): HostPool =>
+  adapt(db, () => ({
+    query: (text, params) => db.executeQuery(compiled.raw(text, params)),
+    transaction: (work) => db.transaction().execute((trx) => work(kysely(trx, compiled)))
+  }))
+
+/** A client of Prisma, or the `tx` of its `$transaction`. */
+export interface Prisma {
+  $queryRawUnsafe(text: string, ...params: Array<string | null>): PromiseLike<unknown>
+  $transaction?<A>(work: (tx: Prisma) => Promise<A>): Promise<A>
+}
+
+/** Prisma on Postgres. */
+export const prisma = (client: Prisma): HostPool =>
+  adapt(client, () => ({
+    query: (text, params) => client.$queryRawUnsafe(text, ...params),
+    transaction: (work) => client.$transaction!((tx) => work(prisma(tx)))
+  }))
+
+/** A `DataSource` of TypeORM, or an `EntityManager`. */
+export interface TypeOrm extends HostClient {
+  transaction<A>(work: (manager: TypeOrm) => Promise<A>): Promise<A>
+}
+
+/** TypeORM on Postgres. */
+export const typeOrm = (source: TypeOrm): HostPool =>
+  adapt(source, () => ({
+    query: (text, params) => source.query(text, params),
+    transaction: (work) => source.transaction((manager) => work(typeOrm(manager)))
+  }))

@@ -1,0 +1,63 @@
+/** What went wrong in a host's driver, as every driver hides it somewhere else. */
+import { HostTransactionConflict, HostTransactionRefused, StoreUnavailable } from "@boxoffice/core"
+import { ConnectionError, isSqlError, SqlError, UnknownError } from "effect/sql/SqlError"
+import { isContention, sqlState, unavailable } from "../failure.ts"
+
+interface ServerError {
+  readonly code: string
+  readonly constraint: string | undefined
+}
+
+// Where drivers and ORMs keep the error that they wrap.
+const inner = ["cause", "driverError", "reason", "meta", "driverAdapterError"] as const
+const depthMax = 6
+
+/** The server's own error, from the innermost out: what wraps it can have a code of its own. */
+const serverErrorOf = (error: unknown, depth = 0): ServerError | undefined => {
+  if (typeof error !== "object" || error === null || depth > depthMax) return undefined
+  const fields = error as Readonly<Record<string, unknown>>
+  for (const name of inner) {
+    const found = serverErrorOf(fields[name], depth + 1)
+    if (found !== undefined) return found
+  }
+  const code = fields.originalCode ?? fields.code
+  // A SQLSTATE; a Prisma code, which looks like one, comes with the client's version.
+  if (typeof code !== "string" || !/^[0-9A-Z]{5}$/.test(code) || "clientVersion" in fields) {
+    return undefined
+  }
+  const constraint = fields.constraint ?? fields.constraint_name
+  if (typeof constraint === "string") return { code, constraint }
+  const message = `${fields.originalMessage ?? fields.message ?? ""}`
+  return { code, constraint: message.match(/"(\w+)"/)?.[1] }
+}
+
+/** As the store's own driver would have told it. */
+export const sqlErrorOf = (error: unknown): SqlError => {
+  if (isSqlError(error)) return error
+  const server = serverErrorOf(error)
+  const cause = server === undefined ? error : { ...server, error }
+  const Reason =
+    server === undefined && !(error instanceof TypeError) ? ConnectionError : UnknownError
+  return new SqlError({ reason: new Reason({ cause, message: "The host's driver failed" }) })
+}
+
+/** What is true of a transaction that cannot be worked in. */
+const refusals: Readonly<Record<string, HostTransactionRefused["reason"]>> = {
+  "25P01": "none",
+  "25P02": "aborted",
+  "25006": "readOnly"
+}
+
+/** How a failure inside a host's transaction is told: see `within` of core. */
+export const transactionFault = (error: SqlError): StoreUnavailable => {
+  const reason = refusals[sqlState(error) ?? ""]
+  if (reason !== undefined) {
+    const cause = new HostTransactionRefused({ reason, cause: error })
+    return new StoreUnavailable({ retryable: false, cause })
+  }
+  if (isContention(error)) {
+    const cause = new HostTransactionConflict({ cause: error })
+    return new StoreUnavailable({ retryable: false, cause })
+  }
+  return unavailable(error)
+}

@@ -1,0 +1,111 @@
+/** The store on a host's pool: its own transactions, on connections that the host lends. */
+import { BoxOfficeStore, type RowNames, type Rows, type StoreUnavailable } from "@boxoffice/core"
+import { Effect, Layer } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+import { fateOf } from "../commit.ts"
+import { unavailable } from "../failure.ts"
+import { planByKey } from "../load/begin.ts"
+import { makeLoad } from "../load/load.ts"
+import { SchemaMismatch } from "../Migrator.ts"
+import { head } from "../migrator/steps.ts"
+import { makeOperations } from "../operations.ts"
+import { Flight, type Query } from "../Query.ts"
+import type { InTransaction } from "../save/inTransaction.ts"
+import { makeSave } from "../save/save.ts"
+import { type SchemaName, schemaName } from "../schemaName.ts"
+import { AttemptFailed, retrying } from "../transact.ts"
+import { type HostPool, type Run, runEach, runOn } from "./client.ts"
+import { sqlErrorOf } from "./failure.ts"
+
+/**
+ * The store on a host's pool: see `Host`. Every statement is a round trip of its own there, so that
+ * a batch takes longer than on connections of the store's own. The schema is only verified.
+ */
+export const layerPool = (
+  pool: HostPool,
+  options: {
+    readonly schema?: string | undefined
+    readonly inTransaction?: InTransaction | undefined
+  } = {}
+): Layer.Layer<BoxOfficeStore, SchemaMismatch | StoreUnavailable> =>
+  Layer.effect(
+    BoxOfficeStore,
+    Effect.gen(function* () {
+      const schema = schemaName(options.schema ?? "boxoffice")
+      const run = runOn(pool)
+      yield* verify(run, schema)
+      const fly = (flight: Flight) => runEach(run, flight)
+      const attempt = attemptOn(pool, schema, options.inTransaction)
+      return BoxOfficeStore.of({
+        transact: retrying({ attempt, fate: (xid) => fateOf(xid, run) }),
+        ...makeOperations(schema)({ run, fly, fault: unavailable })
+      })
+    })
+  )
+
+/** Only looks: see `Migrator.ts` for what alters a schema. */
+const verify = (run: Run, schema: SchemaName) =>
+  Effect.gen(function* () {
+    const [exists] = yield* run(table(schema))
+    const found = exists ? yield* run(version(schema)) : 0
+    if (found !== head) return yield* new SchemaMismatch({ schema, found, expected: head })
+  }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(unavailable(error))))
+
+const table = (schema: SchemaName): Query<ReadonlyArray<boolean>> => ({
+  sql: "SELECT to_regclass($1::text) IS NOT NULL",
+  params: [`${schema}.migration`],
+  read: (rows) => rows.map(([exists]) => exists)
+})
+const version = (schema: SchemaName): Query<number> => ({
+  sql: `SELECT coalesce(max(version), 0) FROM ${schema}.migration`,
+  params: [],
+  read: ([row]) => row![0]
+})
+
+// Whatever the pool begins its transactions with: see `load/begin.ts`.
+const readCommitted: Query<void> = {
+  sql: "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+  params: [],
+  read: () => {}
+}
+
+const attemptOn = (pool: HostPool, schema: SchemaName, inTransaction?: InTransaction) => {
+  const load = makeLoad(schema)
+  const save = makeSave(schema, inTransaction)
+
+  const batch = <A>(run: Run, names: RowNames, decide: (rows: Rows) => A) =>
+    Effect.gen(function* () {
+      const loading = new Flight()
+      loading.add(readCommitted)
+      loading.add(planByKey)
+      const loaded = load(loading, names)
+      yield* runEach(run, loading)
+      const { rows, wallets, xid } = loaded()
+      const outcome = decide(rows)
+      const saving = new Flight()
+      save(saving, rows.changes(), (userId) => wallets.has(userId))
+      yield* runEach(run, saving)
+      return { outcome, xid }
+    })
+
+  return <A>(names: RowNames, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>
+    Effect.contextWith((context) => {
+      // What the work failed with or came to: what the pool says of it may be wrapped.
+      let failed: SqlError | undefined
+      let worked: { readonly outcome: A; readonly xid: string } | undefined
+      const work = (run: Run) =>
+        batch(run, names, decide).pipe(
+          Effect.tap((done) => Effect.sync(() => (worked = done))),
+          Effect.tapError((error) => Effect.sync(() => (failed = error))),
+          Effect.runPromiseWith(context)
+        )
+      return Effect.tryPromise({
+        try: () => pool.transaction((client) => work(runOn(client))),
+        catch: (error) =>
+          new AttemptFailed(failed ?? sqlErrorOf(error), worked?.outcome, worked?.xid)
+      }).pipe(
+        Effect.map(({ outcome }) => outcome),
+        Effect.uninterruptible
+      )
+    })
+}

@@ -1,0 +1,87 @@
+/**
+ * Statements and answers in a form that every driver takes as it is.
+ *
+ * Parameters go as text and are cast by the server, since drivers differ in how they guess and
+ * write a type, arrays most of all. Rows come back as one column of text, a JSON array each, since
+ * a host may have its own parsers of `int8` or `timestamptz`, or rename columns.
+ */
+import { PgTypes } from "@effect/sql-pg"
+import { bigints, booleans, instants, type Query, type Row, texts, uuids } from "../Query.ts"
+import { instantText } from "./instant.ts"
+
+export interface Statement {
+  readonly text: string
+  readonly params: ReadonlyArray<string | null>
+  /** Whether rows are to be read from what the driver answers. */
+  readonly answers: boolean
+}
+
+export const statementOf = ({ sql, params }: Query<unknown>): Statement => {
+  const answers = /^\s*(SELECT|WITH)\b/.test(sql)
+  const returns = !answers && /\bRETURNING\b/.test(sql)
+  const typed = sql.replaceAll(/\$(\d+)(?=(::)?)/g, (name, n: string, cast?: string) =>
+    cast === undefined ? `${name}::text::${typeOf(params[Number(n) - 1])}` : `${name}::text`
+  )
+  const text = returns ? `WITH answer AS (${typed}) ${rowsOf("answer")}` : typed
+  return {
+    text: answers ? rowsOf(`(${typed})`) : text,
+    params: params.map(textOf),
+    answers: answers || returns
+  }
+}
+
+// By position: names can occur twice. A query that locks rows stays as it is below this one, so
+// that it locks them all, in its own order.
+const rowsOf = (source: string) =>
+  `SELECT to_json(ARRAY(SELECT value FROM json_each(row_to_json(answer))))::text AS answer
+    FROM ${source}${source === "answer" ? "" : " AS answer"}`
+
+const arrayTypes = new Map(
+  Object.entries({ text: texts, uuid: uuids, int8: bigints, bool: booleans, timestamptz: instants })
+    // An array of nothing still has its type.
+    .map(([name, arrayOf]) => [arrayOf([]).oid, name])
+)
+
+/** The type of a parameter that the statement does not cast. */
+const typeOf = (param: unknown): string => {
+  if (PgTypes.isParameter(param)) {
+    const element = arrayTypes.get(param.oid)
+    if (element !== undefined) return `${element}[]`
+  }
+  throw new Error("a parameter that is no array must be cast in its statement")
+}
+
+const textOf = (param: unknown): string | null => {
+  if (param === null) return null
+  if (!PgTypes.isParameter(param)) return scalarText(param)
+  const isInstant = arrayTypes.get(param.oid) === "timestamptz"
+  const elements = (param.value as ReadonlyArray<unknown>).map((value) => {
+    if (value === null) return "NULL"
+    const text = isInstant ? instantText(value as number | Date) : scalarText(value)
+    return `"${text.replaceAll(/["\\]/g, "\\$&")}"`
+  })
+  return `{${elements.join(",")}}`
+}
+
+const scalarText = (value: unknown): string =>
+  value instanceof Date ? instantText(value) : `${value}`
+
+/**
+ * The rows in a driver's answer: an array of them, or `{ rows }`. A row is an object or an array
+ * with the one column.
+ */
+export const answerOf = (answer: unknown): ReadonlyArray<Row> => {
+  const rows = Array.isArray(answer) ? answer : (answer as { readonly rows?: unknown })?.rows
+  if (!Array.isArray(rows)) throw new TypeError("the query must answer with rows, or with { rows }")
+  return rows.map((row: object) => {
+    const [text] = Object.values(row)
+    if (typeof text !== "string") throw new TypeError("a column of type text must be a string")
+    return JSON.parse(text, exactly)
+  })
+}
+
+/** An integer that a number cannot hold becomes a bigint: its digits are what the server sent. */
+const exactly = ((_key: string, value: unknown, context: { readonly source?: string }): unknown =>
+  typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context.source ?? "")
+    ? BigInt(context.source!)
+    : value) as (key: string, value: unknown) => unknown

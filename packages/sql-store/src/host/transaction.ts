@@ -1,0 +1,98 @@
+/** The store inside a transaction of the host's: each operation under a savepoint of its own. */
+import type { HostTransaction, RowNames, Rows } from "@boxoffice/core"
+import { type Cause, Effect, Exit } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { makeLoad } from "../load/load.ts"
+import { makeOperations, type Runner } from "../operations.ts"
+import { Flight, type Query } from "../Query.ts"
+import { makeSave } from "../save/save.ts"
+import type { SchemaName } from "../schemaName.ts"
+import { type HostClient, inTurn, isSqlClient, type Run, runEach, runOn } from "./client.ts"
+import { sqlErrorOf, transactionFault } from "./failure.ts"
+
+/** Where a command that is known to be committed is announced. */
+type AfterCommit = HostTransaction["afterCommit"]
+
+/** The statements are written once for a schema; a transaction can come with every call. */
+export const makeHostTransactions = (schema: SchemaName) => {
+  const operations = makeOperations(schema)
+  const load = makeLoad(schema)
+  const save = makeSave(schema)
+
+  return (client: HostClient | SqlClient, afterCommit: AfterCommit): HostTransaction => {
+    const under = underSavepoint(client)
+    const runner: Runner = {
+      run: (query) => under((run) => run(query)),
+      fly: (flight) => under((run) => runEach(run, flight)),
+      fault: transactionFault
+    }
+    const transact = <A>(names: RowNames, decide: (rows: Rows) => A) => {
+      const batch = Effect.fnUntraced(function* (run: Run) {
+        const loading = new Flight()
+        const loaded = load(loading, names)
+        yield* runEach(run, loading)
+        const { rows, wallets } = loaded()
+        const outcome = decide(rows)
+        const saving = new Flight()
+        save(saving, rows.changes(), (userId) => wallets.has(userId))
+        yield* runEach(run, saving)
+        return outcome
+      })
+      return Effect.mapError(under(batch), transactionFault)
+    }
+    return {
+      store: { transact, ...operations(runner) },
+      afterCommit: isSqlClient(client) ? client.afterCommit : afterCommit
+    }
+  }
+}
+
+let savepoints = 0
+
+/**
+ * Whatever becomes of the work, the host's transaction is as usable after it as before: the
+ * savepoint is released or rolled back to, and never left open. Nothing cuts the work short, since
+ * a statement that a driver was given runs to its end.
+ */
+const underSavepoint =
+  (client: HostClient | SqlClient) =>
+  <A>(work: (run: Run) => Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> => {
+    const own = !isSqlClient(client) && client.savepoint !== undefined
+    const under = own ? underItsSavepoint(client, work) : underOurSavepoint(runOn(client), work)
+    return inTurn(client)(Effect.uninterruptible(under))
+  }
+
+const underOurSavepoint = <A>(run: Run, work: (run: Run) => Effect.Effect<A, SqlError>) =>
+  Effect.suspend(() => {
+    const name = `boxoffice_${++savepoints}`
+    const end = run(control(`RELEASE SAVEPOINT ${name}`))
+    const undo = Effect.andThen(run(control(`ROLLBACK TO SAVEPOINT ${name}`)), end)
+    return Effect.andThen(
+      run(control(`SAVEPOINT ${name}`)),
+      Effect.onExit(
+        Effect.flatMap(work(run), (value) => Effect.as(end, value)),
+        // A connection that is gone took the savepoint with it.
+        (exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.ignore(undo))
+      )
+    )
+  })
+
+const underItsSavepoint = <A>(
+  client: HostClient,
+  work: (run: Run) => Effect.Effect<A, SqlError>
+): Effect.Effect<A, SqlError> =>
+  Effect.contextWith((context) => {
+    let failed: Cause.Cause<SqlError> | undefined
+    const working = (nested: HostClient) =>
+      work(runOn(nested)).pipe(
+        Effect.tapCause((cause) => Effect.sync(() => (failed = cause))),
+        Effect.runPromiseWith(context)
+      )
+    return Effect.tryPromise({
+      try: () => client.savepoint!(working),
+      catch: sqlErrorOf
+    }).pipe(Effect.catch((error) => (failed ? Effect.failCause(failed) : Effect.fail(error))))
+  })
+
+const control = (sql: string): Query<void> => ({ sql, params: [], read: () => {} })

@@ -1,0 +1,95 @@
+/** The engine on a database, for a backend that does not use Effect. */
+import {
+  type BoxOfficeOptions,
+  makeBoxOffice,
+  type OperationsWithin,
+  type PromisedBoxOffice,
+  type Store
+} from "@boxoffice/core"
+import { type HostClient, type HostPool, type PgPool, pg, transactionOf } from "./Host.ts"
+import { layerPool, layerUrl, type SqlStoreOptions } from "./SqlStore.ts"
+import type { InTransaction } from "./save/inTransaction.ts"
+
+/** What an engine on a database is opened with. */
+export type OpenOptions = BoxOfficeOptions & (OnItsOwnConnections | OnTheHostsPool)
+
+interface OnItsOwnConnections extends SqlStoreOptions {
+  /**
+   * The URL of a Postgres, such as `postgres://user:password@host:5432/name`. Or `pglite` for
+   * Postgres in process and in memory, `pglite:./data` to keep it there: this needs
+   * `@electric-sql/pglite` to be installed, and is migrated unless `migrate` is `false`.
+   */
+  readonly database: string
+}
+
+interface OnTheHostsPool {
+  /**
+   * The host's pool: of `pg` as it is, of other drivers by `Host`. Every statement is a round trip
+   * of its own there, so that connections of the engine's own are faster.
+   */
+  readonly database: PgPool | HostPool
+  /** The schema that holds the tables: 1 to 63 of `a-z 0-9 _`. Default `boxoffice`. */
+  readonly schema?: string | undefined
+  /** A host's pool is only verified: migrate by its URL, or with `Migrator`. */
+  readonly migrate?: never
+  /** Writes rows of the host's own together with the events of each batch. */
+  readonly inTransaction?: InTransaction | undefined
+  /** How many connections there are is the pool's to say. */
+  readonly maxConnections?: never
+}
+
+/** The services inside a transaction of the host's. */
+export interface ServicesWithin extends OperationsWithin {
+  /** See {@link OpenTransaction.committed}: to be called behind the commit, where that matters. */
+  readonly committed: () => Promise<void>
+}
+
+export interface OpenBoxOffice extends Omit<PromisedBoxOffice, "within"> {
+  /**
+   * The services inside the transaction that this client is in: what they do commits and rolls back
+   * with the host's own rows. They also reject with `HostTransactionRefused` and
+   * `HostTransactionConflict`. It costs nothing to call this anew for each transaction.
+   */
+  readonly within: (client: HostClient) => ServicesWithin
+}
+
+/**
+ * Opens the engine. Rejects with `SchemaMismatch` where the schema is not at the version that this
+ * package knows, and with `StoreUnavailable` where the database cannot be reached.
+ *
+ * @example
+ * ```ts
+ * import { openBoxOffice } from "@boxoffice/sql-store"
+ *
+ * await using office = await openBoxOffice({
+ *   database: "pglite",
+ *   signingKeys: { k1: "a secret of at least thirty-two bytes" }
+ * })
+ * await office.queue.create({ queueId: "main" })
+ * ```
+ */
+export const openBoxOffice = async (options: OpenOptions): Promise<OpenBoxOffice> => {
+  const office = await makeBoxOffice(await storeOf(options), options)
+  return {
+    ...office,
+    within: (client) => {
+      const { transaction, committed } = transactionOf(client, options)
+      return { ...office.within(transaction), committed }
+    }
+  }
+}
+
+const storeOf = async (options: OnItsOwnConnections | OnTheHostsPool): Promise<Store> => {
+  const { database, ...settings } = options
+  if (typeof database !== "string") {
+    for (const name of ["migrate", "maxConnections"] as const) {
+      if (settings[name] !== undefined) throw new TypeError(`a pool cannot be given with "${name}"`)
+    }
+    return layerPool("transaction" in database ? database : pg(database), settings)
+  }
+  if (!/^pglite(:|$)/.test(database)) return layerUrl({ url: database, ...settings })
+  // Loaded where it is asked for: an optional peer.
+  const { layerPgliteStore } = await import("./pglite.ts")
+  const dataDir = database.slice("pglite:".length) || undefined
+  return layerPgliteStore({ dataDir, ...settings })
+}

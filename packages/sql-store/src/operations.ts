@@ -1,0 +1,135 @@
+/** Everything that a store does beside batches, whoever runs its statements. */
+import type { StoreUnavailable } from "@boxoffice/core"
+import { Effect } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+import {
+  insertPerformance,
+  insertQueue,
+  insertSeats,
+  insertShow,
+  updateQueue
+} from "./catalog/add.ts"
+import { makeDeliveries } from "./deliveries/deliveries.ts"
+import { isDuplicate, isOrphan } from "./failure.ts"
+import { makeOutbox } from "./outbox/outbox.ts"
+import { Flight, type Query, type Row } from "./Query.ts"
+import { readLapsed } from "./read/lapsed.ts"
+import { readPerformance, readPerformanceNow, readPerformances } from "./read/performances.ts"
+import { readQueue, readQueues } from "./read/queues.ts"
+import { readReservation, readReservations } from "./read/reservations.ts"
+import { readSeats } from "./read/seats.ts"
+import { readShow, readShows } from "./read/shows.ts"
+import { readGates } from "./read/tokens.ts"
+import { readTransfer, readTransfers, readWallet } from "./read/wallets.ts"
+import type { SchemaName } from "./schemaName.ts"
+
+/** Runs statements somewhere: on a connection of the store's, or on what a host gave. */
+export interface Runner {
+  readonly run: <A>(query: Query<A>) => Effect.Effect<A, SqlError>
+  readonly fly: (flight: Flight) => Effect.Effect<void, SqlError>
+  /** How a failure is told. */
+  readonly fault: (error: SqlError) => StoreUnavailable
+}
+
+/** The statements are written once for a schema; a runner can come with every call. */
+export const makeOperations = (schema: SchemaName) => {
+  const reads = makeReads(schema)
+  const additions = makeAdditions(schema)
+  return (runner: Runner) => ({ ...reads(runner), ...additions(runner) })
+}
+
+const makeReads = (schema: SchemaName) => {
+  const queries = {
+    gates: readGates(schema),
+    queue: readQueue(schema),
+    queues: readQueues(schema),
+    show: readShow(schema),
+    shows: readShows(schema),
+    performance: readPerformance(schema),
+    performances: readPerformances(schema),
+    reservation: readReservation(schema),
+    reservations: readReservations(schema),
+    wallet: readWallet(schema),
+    transfer: readTransfer(schema),
+    transfers: readTransfers(schema),
+    lapsed: readLapsed(schema),
+    ping: () => ({ sql: "SELECT 1", params: [], read: () => {} })
+  }
+  const outbox = makeOutbox(schema)
+  const deliveries = makeDeliveries(schema)
+  const seats = readSeats(schema)
+  const performanceNow = readPerformanceNow(schema)
+
+  return ({ run, fly, fault }: Runner) => {
+    const reading =
+      <Args extends Row, A>(name: string, query: (...args: Args) => Query<A>) =>
+      (...args: Args): Effect.Effect<A, StoreUnavailable> =>
+        run(query(...args)).pipe(Effect.mapError(fault), Effect.withSpan(`SqlStore.${name}`))
+    return {
+      outbox: outbox(reading),
+      deliveries: deliveries(reading),
+      gates: reading("gates", queries.gates),
+      queue: reading("queue", queries.queue),
+      queues: reading("queues", queries.queues),
+      show: reading("show", queries.show),
+      shows: reading("shows", queries.shows),
+      performance: reading("performance", queries.performance),
+      performances: reading("performances", queries.performances),
+      reservation: reading("reservation", queries.reservation),
+      reservations: reading("reservations", queries.reservations),
+      wallet: reading("wallet", queries.wallet),
+      transfer: reading("transfer", queries.transfer),
+      transfers: reading("transfers", queries.transfers),
+      lapsed: reading("lapsed", queries.lapsed),
+      ping: reading("ping", queries.ping)(),
+      seats: (...asked: Parameters<typeof seats>) => {
+        // The clock behind the seats: no hold is older than it, and none looks fresher.
+        const flight = new Flight()
+        const found = flight.add(seats(...asked))
+        const performance = flight.add(performanceNow(asked[0]))
+        return fly(flight).pipe(
+          Effect.map(() => {
+            const read = performance()
+            const { version, seats } = found()
+            return read && { ...read, version, seats }
+          }),
+          Effect.mapError(fault),
+          Effect.withSpan("SqlStore.seats")
+        )
+      }
+    }
+  }
+}
+
+const makeAdditions = (schema: SchemaName) => {
+  const queue = insertQueue(schema)
+  const show = insertShow(schema)
+  const performance = insertPerformance(schema)
+  const seats = insertSeats(schema)
+  const configureQueue = updateQueue(schema)
+
+  return ({ run, fault }: Runner) => {
+    const adding =
+      <Args extends Row>(query: (...args: Args) => Query<void>) =>
+      (...args: Args): Effect.Effect<"added" | "exists" | "missing", StoreUnavailable> =>
+        Effect.matchEffect(run(query(...args)), {
+          onSuccess: () => Effect.succeed("added" as const),
+          onFailure: (error) => {
+            if (isDuplicate(error)) return Effect.succeed("exists" as const)
+            if (isOrphan(error)) return Effect.succeed("missing" as const)
+            return Effect.fail(fault(error))
+          }
+        })
+    const addQueue = adding(queue)
+    return {
+      addQueue: (...args: Parameters<typeof addQueue>) =>
+        // A queue belongs to nothing that could be missing.
+        Effect.map(addQueue(...args), (added) => (added === "exists" ? added : ("added" as const))),
+      addShow: adding(show),
+      addPerformance: adding(performance),
+      addSeats: adding(seats),
+      configureQueue: (...args: Parameters<typeof configureQueue>) =>
+        Effect.mapError(run(configureQueue(...args)), fault)
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import pg from "pg"
+import { afterAll, beforeAll, expect, test } from "vitest"
+import { type OpenOptions, openBoxOffice } from "../src/index.ts"
+import { openWorld, price, signingKeys, type World } from "./host/world.ts"
+
+let world: World
+let pool: pg.Pool
+beforeAll(async () => {
+  world = await openWorld()
+  pool = new pg.Pool({ connectionString: world.url })
+})
+afterAll(async () => {
+  await pool.end()
+  await world.close()
+})
+
+const open = (database: OpenOptions["database"]) =>
+  openBoxOffice({ database, signingKeys, policies: { gate: [] } } as OpenOptions)
+
+const sell = async (
+  office: Pick<Awaited<ReturnType<typeof open>>, "reservations" | "wallet" | "payments">,
+  userId: string,
+  seatId: string
+) => {
+  const input = { userId, performanceId: "gala-1", seatIds: [seatId] }
+  const { reservationId, amount } = await office.reservations.hold(input)
+  await office.wallet.charge({ userId, amount })
+  return office.payments.pay({ userId, reservationId })
+}
+
+test("a URL, a pool of pg, and the transaction of its client", async () => {
+  await using byUrl = await open(world.url)
+  expect((await sell(byUrl, "ann", "A1")).amount).toEqual(price)
+  await using byPool = await open(pool)
+  expect((await sell(byPool, "ann", "A2")).amount).toEqual(price)
+
+  for (const [office, seatId] of [[byUrl, "A3"] as const, [byPool, "A4"] as const]) {
+    const free = async () =>
+      (await office.catalog.availableSeats({ userId: "ann", performanceId: "gala-1" })).seats
+    const client = await pool.connect()
+    const before = (await free()).length
+    await client.query("BEGIN")
+    const inside = office.within(client)
+    await client.query(`INSERT INTO public.host_order VALUES ('${seatId}')`)
+    await sell(inside, seatId, seatId)
+    await client.query("ROLLBACK")
+    expect(await world.traces(seatId, seatId)).toEqual([0, 0, 0])
+
+    await client.query("BEGIN")
+    const again = office.within(client)
+    await client.query(`INSERT INTO public.host_order VALUES ('${seatId}')`)
+    await sell(again, seatId, seatId)
+    await expect(sell(again, "bob", seatId)).rejects.toMatchObject({ _tag: "SeatUnavailable" })
+    expect((await free()).length).toBe(before)
+    await client.query("COMMIT")
+    await again.committed()
+    expect((await free()).length).toBe(before - 1)
+    client.release()
+    expect(await world.traces(seatId, seatId)).toEqual([1, 1, 2])
+  }
+})
+
+test("a pool where a transaction is wanted is refused", async () => {
+  await using office = await open(pool)
+  await expect(sell(office.within(pool), "eve", "A9")).rejects.toMatchObject({
+    _tag: "HostTransactionRefused",
+    reason: "none",
+    message: expect.stringContaining("not a pool")
+  })
+})
+
+test("Postgres in process", { timeout: 60_000 }, async () => {
+  await using office = await openBoxOffice({ database: "pglite", signingKeys })
+  await office.queue.create({ queueId: "main" })
+  expect((await office.queue.get("main")).mode).toBe("open")
+})
+
+test("a pool's schema is verified, and left alone", async () => {
+  const options = { database: pool, schema: "elsewhere", signingKeys }
+  await expect(openBoxOffice(options)).rejects.toMatchObject({
+    _tag: "SchemaMismatch",
+    schema: '"elsewhere"'
+  })
+  const migrated = { database: pool, migrate: true, signingKeys } as unknown as OpenOptions
+  await expect(openBoxOffice(migrated)).rejects.toThrow('a pool cannot be given with "migrate"')
+})
