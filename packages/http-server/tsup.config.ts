@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup"
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/api.ts", "src/client.ts", "src/bin.ts"],
+  entry: ["src/index.ts", "src/api.ts", "src/client.ts", "src/webhooks.ts", "src/bin.ts"],
   format: "esm",
   target: "node22",
   platform: "node",

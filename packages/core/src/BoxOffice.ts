@@ -1,10 +1,11 @@
 /**
- * The engine, for Effect: `BoxOffice.layer` gives the five services over a store. For everyone
+ * The engine, for Effect: `BoxOffice.layer` gives the six services over a store. For everyone
  * else, `Promises.ts` gives the same as promises.
  */
 import { Context, Effect, Layer, Redacted } from "effect"
 import { Catalog } from "./Catalog.ts"
 import { layerAnnounced } from "./Changes.ts"
+import { EventFeed } from "./EventFeed.ts"
 import { Gate } from "./Gate.ts"
 import type { Interval } from "./Interval.ts"
 import { type LaneOptions, LaneSettings } from "./Lanes.ts"
@@ -20,10 +21,17 @@ import type { BoxOfficeStore } from "./Store.ts"
 import { layerSweeper } from "./Sweeper.ts"
 import { Wallet } from "./Wallet.ts"
 
-/** What an engine's layer provides: the five services, together and each by itself. */
-export type BoxOfficeServices = BoxOffice | Queue | Catalog | Reservations | Wallet | Payments
+/** What an engine's layer provides: the six services, together and each by itself. */
+export type BoxOfficeServices =
+  | BoxOffice
+  | Queue
+  | Catalog
+  | Reservations
+  | Wallet
+  | Payments
+  | EventFeed
 
-/** The five services together. */
+/** The six services together. */
 export class BoxOffice extends Context.Service<
   BoxOffice,
   {
@@ -32,6 +40,7 @@ export class BoxOffice extends Context.Service<
     readonly reservations: Reservations["Service"]
     readonly wallet: Wallet["Service"]
     readonly payments: Payments["Service"]
+    readonly events: EventFeed["Service"]
   }
 >()("@boxoffice/core/BoxOffice") {
   /** The services, over a store and the keys that sign queue tokens. Starts nothing by itself. */
@@ -44,12 +53,20 @@ export class BoxOffice extends Context.Service<
           catalog: yield* Catalog,
           reservations: yield* Reservations,
           wallet: yield* Wallet,
-          payments: yield* Payments
+          payments: yield* Payments,
+          events: yield* EventFeed
         })
       })
     ).pipe(
       Layer.provideMerge(
-        Layer.mergeAll(Queue.layer, Catalog.layer, Reservations.layer, Wallet.layer, Payments.layer)
+        Layer.mergeAll(
+          Queue.layer,
+          Catalog.layer,
+          Reservations.layer,
+          Wallet.layer,
+          Payments.layer,
+          EventFeed.layer
+        )
       ),
       Layer.provide(Gate.layer),
       Layer.provide(layerAnnounced)

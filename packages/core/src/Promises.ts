@@ -2,7 +2,9 @@
 import { Cause, Context, Effect, Exit, Layer, Result, Scope, Stream } from "effect"
 import { BoxOffice, type BoxOfficeOptions, type BoxOfficeServices, layerOf } from "./BoxOffice.ts"
 import { StoreUnavailable } from "./Errors.ts"
+import { promisedEvents } from "./events/promised.ts"
 import { HostTransaction, transactionsFault } from "./HostTransaction.ts"
+import type { PromisedEvents } from "./promises/events.ts"
 import { type Runner, resultsOf, throwing, valueOf } from "./promises/operations.ts"
 import type { CallOptions, Outcome } from "./promises/outcome.ts"
 import type { BoxOfficeResults, OperationsWithin, PromisedOperations } from "./promises/styles.ts"
@@ -47,6 +49,8 @@ export interface PromisedBoxOffice extends PromisedOperations, AsyncDisposable {
    * ```
    */
   readonly results: BoxOfficeResults
+  /** What has happened, for named consumers. */
+  readonly events: PromisedEvents
   /**
    * One round of tidying what has lapsed and letting in who is next where nobody asks. Gives the
    * number of things it attended to; 0 means that all is tidy. The option `sweepEvery` does so in
@@ -162,6 +166,7 @@ export const promised = async <R>(
   const office: PromisedBoxOffice = {
     ...throwing(results),
     results,
+    events: promisedEvents(services.events, outcome, context),
     sweep: (options) => valueOf(outcome(Effect.provideContext(sweep, context), options)),
     ping: (options) => valueOf(outcome(Context.get(context, BoxOfficeStore).ping, options)),
     within,

@@ -5,6 +5,8 @@
 import { Context, type Effect } from "effect"
 import type { NewSeat, Performance, PerformanceRow, Show } from "./catalog/model.ts"
 import type { StoreUnavailable } from "./Errors.ts"
+import type { Deliveries } from "./events/Deliveries.ts"
+import type { Outbox } from "./events/Outbox.ts"
 import {
   type CommandId,
   isCatalogKey,
@@ -232,6 +234,11 @@ export class BoxOfficeStore extends Context.Service<
       queueId: QueueId,
       change: { readonly mode?: QueueMode; readonly settings?: QueueSettings }
     ) => Effect.Effect<boolean, StoreUnavailable>
+
+    /** What was committed, to be read, and who has read how much of it. */
+    readonly outbox: Outbox
+    /** Webhook deliveries that wait, or were given up. */
+    readonly deliveries: Deliveries
 
     /** Succeeds when the store can be used. */
     readonly ping: Effect.Effect<void, StoreUnavailable>

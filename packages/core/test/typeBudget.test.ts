@@ -77,7 +77,7 @@ test("what a host without Effect reads of an operation names nothing of Effect",
     // How the operations are run is nobody's business.
     exclude: ["promises/operations.d.ts"]
   })
-  expect(files.length).toBe(9)
+  expect(files.length).toBe(10)
   for (const file of files) {
     expect(readFileSync(`${directory}/core/${file}`, "utf8")).not.toMatch(/from "effect/)
   }

@@ -8,6 +8,7 @@ import { unavailable } from "./failure.ts"
 import { type MigrationBlocked, migrate, type SchemaMismatch, verify } from "./Migrator.ts"
 import { makeOperations, type Runner } from "./operations.ts"
 import { runQuery } from "./Query.ts"
+import type { InTransaction } from "./save/inTransaction.ts"
 import { schemaName } from "./schemaName.ts"
 import { makeTransact } from "./transact.ts"
 
@@ -23,6 +24,8 @@ export interface SqlStoreOptions {
   readonly migrate?: boolean | undefined
   /** The most connections the store opens, 2 or more. Default: the client's, or else 10. */
   readonly maxConnections?: number | undefined
+  /** Writes rows of the host's own together with the events of each batch. */
+  readonly inTransaction?: InTransaction | undefined
 }
 
 /**
@@ -75,7 +78,7 @@ const make = (options: SqlStoreOptions) =>
       maxConnections: connections - readers
     })
     return BoxOfficeStore.of({
-      transact: makeTransact(batches, schema),
+      transact: makeTransact(batches, schema, options.inTransaction),
       ...makeOperations(schema)(runnerOf(reads))
     })
   })

@@ -16,3 +16,4 @@ export {
 } from "./openBoxOffice.ts"
 export * as Playground from "./Playground.ts"
 export * as SqlStore from "./SqlStore.ts"
+export type { HostStatement, InTransaction } from "./save/inTransaction.ts"

@@ -8,6 +8,7 @@ import {
 } from "@boxoffice/core"
 import { type HostClient, type HostPool, type PgPool, pg, transactionOf } from "./Host.ts"
 import { layerPool, layerUrl, type SqlStoreOptions } from "./SqlStore.ts"
+import type { InTransaction } from "./save/inTransaction.ts"
 
 /** What an engine on a database is opened with. */
 export type OpenOptions = BoxOfficeOptions & (OnItsOwnConnections | OnTheHostsPool)
@@ -31,6 +32,8 @@ interface OnTheHostsPool {
   readonly schema?: string | undefined
   /** A host's pool is only verified: migrate by its URL, or with `Migrator`. */
   readonly migrate?: never
+  /** Writes rows of the host's own together with the events of each batch. */
+  readonly inTransaction?: InTransaction | undefined
   /** How many connections there are is the pool's to say. */
   readonly maxConnections?: never
 }

@@ -9,7 +9,9 @@ import {
   insertShow,
   updateQueue
 } from "./catalog/add.ts"
+import { makeDeliveries } from "./deliveries/deliveries.ts"
 import { isDuplicate, isOrphan } from "./failure.ts"
+import { makeOutbox } from "./outbox/outbox.ts"
 import { Flight, type Query, type Row } from "./Query.ts"
 import { readLapsed } from "./read/lapsed.ts"
 import { readPerformance, readPerformanceNow, readPerformances } from "./read/performances.ts"
@@ -53,6 +55,8 @@ const makeReads = (schema: SchemaName) => {
     lapsed: readLapsed(schema),
     ping: () => ({ sql: "SELECT 1", params: [], read: () => {} })
   }
+  const outbox = makeOutbox(schema)
+  const deliveries = makeDeliveries(schema)
   const seats = readSeats(schema)
   const performanceNow = readPerformanceNow(schema)
 
@@ -62,6 +66,8 @@ const makeReads = (schema: SchemaName) => {
       (...args: Args): Effect.Effect<A, StoreUnavailable> =>
         run(query(...args)).pipe(Effect.mapError(fault), Effect.withSpan(`SqlStore.${name}`))
     return {
+      outbox: outbox(reading),
+      deliveries: deliveries(reading),
       gates: reading("gates", queries.gates),
       queue: reading("queue", queries.queue),
       queues: reading("queues", queries.queues),

@@ -9,6 +9,7 @@ import { isConnectionLost, isContention, unavailable } from "./failure.ts"
 import { begin, planByKey } from "./load/begin.ts"
 import { makeLoad } from "./load/load.ts"
 import { Flight, runQuery } from "./Query.ts"
+import type { InTransaction } from "./save/inTransaction.ts"
 import { makeSave } from "./save/save.ts"
 import type { SchemaName } from "./schemaName.ts"
 
@@ -33,9 +34,13 @@ export class AttemptFailed {
   }
 }
 
-export const makeTransact = (pool: PgPool.PgPool, schema: SchemaName) => {
+export const makeTransact = (
+  pool: PgPool.PgPool,
+  schema: SchemaName,
+  inTransaction?: InTransaction
+) => {
   const load = makeLoad(schema)
-  const save = makeSave(schema)
+  const save = makeSave(schema, inTransaction)
 
   const runOn = <A>(
     connection: PgConnection.PgConnection,

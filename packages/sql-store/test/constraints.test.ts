@@ -55,6 +55,18 @@ const transfer = (values: string) => `
     version, balance, currency, made_at)
   VALUES (gen_random_uuid(), ${values}, 'KRW', now())`
 
+/** At a place: the round's snapshot, the batch, the events of the next, the highest batch. */
+const consumer = (place: string) => `
+  INSERT INTO event_consumer (reading, batch_id, position, highest, consumer, cluster, seen,
+    leased_until, moved_at)
+  VALUES (${place}, 'mailer', 'here', '3:3:', now(), now())`
+
+const delivery = (state: string, times = 1) => `
+  INSERT INTO webhook_delivery (endpoint, event_id, aggregate, body, state, attempts, next_at,
+    parked_at)
+  SELECT 'crm', '1-1', 'wallet/ann', '{}', '${state}', 0, now(), now()
+  FROM generate_series(1, ${times})`
+
 const rules: ReadonlyArray<readonly [constraint: string, statement: string | (() => string)]> = [
   ["queue_pkey", "INSERT INTO queue SELECT * FROM queue"],
   ["queue_mode_known", "UPDATE queue SET mode = 'ajar'"],
@@ -176,7 +188,12 @@ const rules: ReadonlyArray<readonly [constraint: string, statement: string | (()
   [
     "outbox_event_version_positive",
     "INSERT INTO outbox (occurred_at, event_version, events) VALUES (now(), 0, '[]')"
-  ]
+  ],
+  ["event_consumer_place_not_negative", consumer("NULL, 0, -1, 0")],
+  ["event_consumer_between_rounds_at_none", consumer("NULL, 5, 0, 5")],
+  ["webhook_delivery_once", delivery("waiting", 2)],
+  ["webhook_delivery_state_known", delivery("lost")],
+  ["webhook_delivery_dead_was_tried", delivery("dead")]
 ]
 
 describe("the schema is the last guard", () => {

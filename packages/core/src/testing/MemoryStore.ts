@@ -18,6 +18,8 @@ import {
 } from "../reservation/model.ts"
 import { admissionsPerBatch, BoxOfficeStore, type Page, type RowNames } from "../Store.ts"
 import type { TransferRow, WalletRow } from "../wallet/model.ts"
+import { makeMemoryDeliveries } from "./MemoryDeliveries.ts"
+import { MemoryOutbox } from "./MemoryOutbox.ts"
 
 interface StoredQueue {
   readonly queueId: QueueId
@@ -38,6 +40,7 @@ class Memory {
   readonly wallets = new Map<UserId, WalletRow>()
   readonly transfers = new Map<string, TransferRow>()
   readonly outcomes = new Map<string, RecordedOutcome>()
+  readonly outbox = new MemoryOutbox()
 
   queueAt(queue: StoredQueue, now: number): QueueRow {
     const tokens = this.tokensOf(queue.queueId)
@@ -174,6 +177,7 @@ class Memory {
     }
     for (const row of changes.transfers) this.transfers.set(row.transferId, row)
     for (const row of changes.outcomes) this.outcomes.set(row.commandId, row)
+    this.outbox.add(changes.events)
   }
 }
 
@@ -367,6 +371,8 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         memory.queues.set(queueId, { ...queue, ...change })
         return true
       }),
+    outbox: memory.outbox.port,
+    deliveries: makeMemoryDeliveries(),
     ping: Effect.void
   })
 })

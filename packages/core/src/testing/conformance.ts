@@ -12,6 +12,7 @@
 import type { Effect } from "effect"
 import type { BoxOfficeStore } from "../Store.ts"
 import { catalogTests } from "./conformance/catalog.ts"
+import { eventTests } from "./conformance/events.ts"
 import { moneyTests } from "./conformance/money.ts"
 import { queueTests } from "./conformance/queue.ts"
 import { reservationTests } from "./conformance/reservation.ts"
@@ -37,5 +38,6 @@ export const conformanceTests: ReadonlyArray<ConformanceTest> = [
   ...queueTests,
   ...reservationTests,
   ...moneyTests,
+  ...eventTests,
   ...stormTests
 ]

@@ -10,6 +10,7 @@ import { SchemaMismatch } from "../Migrator.ts"
 import { head } from "../migrator/steps.ts"
 import { makeOperations } from "../operations.ts"
 import { Flight, type Query } from "../Query.ts"
+import type { InTransaction } from "../save/inTransaction.ts"
 import { makeSave } from "../save/save.ts"
 import { type SchemaName, schemaName } from "../schemaName.ts"
 import { AttemptFailed, retrying } from "../transact.ts"
@@ -22,7 +23,10 @@ import { sqlErrorOf } from "./failure.ts"
  */
 export const layerPool = (
   pool: HostPool,
-  options: { readonly schema?: string | undefined } = {}
+  options: {
+    readonly schema?: string | undefined
+    readonly inTransaction?: InTransaction | undefined
+  } = {}
 ): Layer.Layer<BoxOfficeStore, SchemaMismatch | StoreUnavailable> =>
   Layer.effect(
     BoxOfficeStore,
@@ -31,7 +35,7 @@ export const layerPool = (
       const run = runOn(pool)
       yield* verify(run, schema)
       const fly = (flight: Flight) => runEach(run, flight)
-      const attempt = attemptOn(pool, schema)
+      const attempt = attemptOn(pool, schema, options.inTransaction)
       return BoxOfficeStore.of({
         transact: retrying({ attempt, fate: (xid) => fateOf(xid, run) }),
         ...makeOperations(schema)({ run, fly, fault: unavailable })
@@ -65,9 +69,9 @@ const readCommitted: Query<void> = {
   read: () => {}
 }
 
-const attemptOn = (pool: HostPool, schema: SchemaName) => {
+const attemptOn = (pool: HostPool, schema: SchemaName, inTransaction?: InTransaction) => {
   const load = makeLoad(schema)
-  const save = makeSave(schema)
+  const save = makeSave(schema, inTransaction)
 
   const batch = <A>(run: Run, names: RowNames, decide: (rows: Rows) => A) =>
     Effect.gen(function* () {

@@ -8,9 +8,10 @@ import type { SchemaName } from "../schemaName.ts"
  */
 export const rights: Readonly<Record<string, string>> = {
   command_outcome: "SELECT, INSERT",
+  event_consumer: "SELECT, INSERT, UPDATE, DELETE",
   ledger_entry: "SELECT",
   migration: "SELECT",
-  outbox: "INSERT",
+  outbox: "SELECT, INSERT, DELETE",
   outbox_event: "SELECT",
   performance: "SELECT, INSERT",
   queue: "SELECT, INSERT, UPDATE",
@@ -19,7 +20,8 @@ export const rights: Readonly<Record<string, string>> = {
   seat: "SELECT, INSERT, UPDATE",
   show: "SELECT, INSERT",
   transfer: "SELECT, INSERT",
-  wallet: "SELECT, INSERT, UPDATE"
+  wallet: "SELECT, INSERT, UPDATE",
+  webhook_delivery: "SELECT, INSERT, UPDATE, DELETE"
 }
 
 /** Any name that Postgres allows, quoted. */

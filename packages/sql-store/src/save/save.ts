@@ -4,6 +4,7 @@ import type { Changes, ReservationRow, UserId, WalletRow } from "@boxoffice/core
 import type { Flight, Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { insertEvents } from "./events.ts"
+import { type InTransaction, statementsFor } from "./inTransaction.ts"
 import { insertOutcomes } from "./outcomes.ts"
 import { saveQueues } from "./queues.ts"
 import { insertReservations, updateReservations } from "./reservations.ts"
@@ -21,7 +22,7 @@ const hasMovedOn = (reservation: ReservationRow): boolean => reservation.status 
  * with a key that the other inserts as well: of tokens, wallets and outcomes, in this order
  * everywhere, and by key within each. So this part of the locks has one order too.
  */
-export const makeSave = (schema: SchemaName) => {
+export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const queues = saveQueues(schema)
   const newTokens = insertTokens(schema)
   const tokens = updateTokens(schema)
@@ -56,5 +57,8 @@ export const makeSave = (schema: SchemaName) => {
     add(changes.seats, seats)
     add(changes.outcomes, outcomes)
     add(changes.events, events)
+    if (inTransaction !== undefined && changes.events.length > 0) {
+      for (const statement of statementsFor(inTransaction, changes.events)) flight.add(statement)
+    }
   }
 }

@@ -1,0 +1,65 @@
+/** The part of the store that keeps webhook deliveries which were not accepted at once. */
+import type { Effect } from "effect"
+import type { StoreUnavailable } from "../Errors.ts"
+
+/** A delivery that waits for its turn, or for its next attempt. */
+export interface ParkedDelivery {
+  readonly eventId: string
+  /** Kind and id: its deliveries keep their order. */
+  readonly aggregate: string
+  readonly body: string
+  readonly attempts: number
+}
+
+/** A delivery that was given up. */
+export interface DeadLetter extends ParkedDelivery {
+  /** Goes up in the order in which they were parked. */
+  readonly deliveryId: bigint
+  /** What came of the last attempt, such as `HTTP 500`. */
+  readonly error: string
+  /** In milliseconds since 1970. */
+  readonly parkedAt: number
+}
+
+export interface Deliveries {
+  /** Parks a delivery behind those of its aggregate. One that is parked already stays as it is. */
+  readonly park: (
+    endpoint: string,
+    delivery: ParkedDelivery & { readonly delayMs: number; readonly error: string | null }
+  ) => Effect.Effect<void, StoreUnavailable>
+  /** How many deliveries of each aggregate wait. */
+  readonly waiting: (
+    endpoint: string
+  ) => Effect.Effect<ReadonlyMap<string, number>, StoreUnavailable>
+  /** The first of each aggregate, of those whose time has come; at most `limit`. */
+  readonly due: (
+    endpoint: string,
+    limit: number
+  ) => Effect.Effect<ReadonlyArray<ParkedDelivery>, StoreUnavailable>
+  /** The delivery was accepted. */
+  readonly accepted: (endpoint: string, eventId: string) => Effect.Effect<void, StoreUnavailable>
+  /** It was not: to be tried again after a while, or given up where that is `null`. */
+  readonly refused: (
+    endpoint: string,
+    eventId: string,
+    attempt: {
+      readonly attempts: number
+      readonly delayMs: number | null
+      readonly error: string
+    }
+  ) => Effect.Effect<void, StoreUnavailable>
+  readonly dead: (
+    endpoint: string,
+    page: { readonly after: bigint | undefined; readonly limit: number }
+  ) => Effect.Effect<ReadonlyArray<DeadLetter>, StoreUnavailable>
+  /** Lets dead letters be tried anew, those of the events or all. Succeeds with how many. */
+  readonly redeliver: (
+    endpoint: string,
+    eventIds: ReadonlyArray<string> | undefined
+  ) => Effect.Effect<number, StoreUnavailable>
+  /** Deletes dead letters, those of the events or all. Succeeds with how many. */
+  readonly discard: (
+    endpoint: string,
+    eventIds: ReadonlyArray<string> | undefined
+  ) => Effect.Effect<number, StoreUnavailable>
+}

@@ -1,0 +1,91 @@
+/** Webhook deliveries in memory, in the order in which they were parked. */
+import { Clock, Effect } from "effect"
+import type { DeadLetter, Deliveries } from "../events/Deliveries.ts"
+
+interface Stored extends Omit<DeadLetter, "error"> {
+  readonly endpoint: string
+  readonly dead: boolean
+  readonly nextAt: number
+  readonly error: string | null
+}
+
+export const makeMemoryDeliveries = (): Deliveries => {
+  const rows = new Map<string, Stored>()
+  let last = 0n
+  const keyOf = (endpoint: string, eventId: string) => `${endpoint}/${eventId}`
+  const of = (endpoint: string, dead: boolean) =>
+    Array.from(rows.values()).filter((row) => row.endpoint === endpoint && row.dead === dead)
+  const named = (endpoint: string, eventIds: ReadonlyArray<string> | undefined) =>
+    of(endpoint, true).filter(({ eventId }) => eventIds?.includes(eventId) ?? true)
+
+  return {
+    park: (endpoint, { delayMs, ...delivery }) =>
+      at((now) => {
+        const key = keyOf(endpoint, delivery.eventId)
+        if (rows.has(key)) return
+        const nextAt = now + delayMs
+        const deliveryId = ++last
+        rows.set(key, { ...delivery, endpoint, dead: false, nextAt, deliveryId, parkedAt: now })
+      }),
+    waiting: (endpoint) =>
+      at(() => {
+        const counts = new Map<string, number>()
+        for (const { aggregate } of of(endpoint, false)) {
+          counts.set(aggregate, (counts.get(aggregate) ?? 0) + 1)
+        }
+        return counts
+      }),
+    due: (endpoint, limit) =>
+      at((now) => {
+        const heads = new Map<string, Stored>()
+        for (const row of of(endpoint, false)) {
+          if (!heads.has(row.aggregate)) heads.set(row.aggregate, row)
+        }
+        return Array.from(heads.values())
+          .filter(({ nextAt }) => nextAt <= now)
+          .slice(0, limit)
+          .map(({ eventId, aggregate, body, attempts }) => ({ eventId, aggregate, body, attempts }))
+      }),
+    accepted: (endpoint, eventId) => at(() => void rows.delete(keyOf(endpoint, eventId))),
+    refused: (endpoint, eventId, { attempts, delayMs, error }) =>
+      at((now) => {
+        const key = keyOf(endpoint, eventId)
+        const row = rows.get(key)
+        if (row === undefined) return
+        const nextAt = now + (delayMs ?? 0)
+        rows.set(key, { ...row, attempts, error, nextAt, dead: delayMs === null })
+      }),
+    dead: (endpoint, { after = 0n, limit }) =>
+      at(() =>
+        of(endpoint, true)
+          .filter(({ deliveryId }) => deliveryId > after)
+          .slice(0, limit)
+          .map(({ deliveryId, eventId, aggregate, body, attempts, error, parkedAt }) => ({
+            deliveryId,
+            eventId,
+            aggregate,
+            body,
+            attempts,
+            error: error ?? "",
+            parkedAt
+          }))
+      ),
+    redeliver: (endpoint, eventIds) =>
+      at((now) => {
+        const found = named(endpoint, eventIds)
+        for (const row of found) {
+          rows.set(keyOf(endpoint, row.eventId), { ...row, dead: false, attempts: 0, nextAt: now })
+        }
+        return found.length
+      }),
+    discard: (endpoint, eventIds) =>
+      at(() => {
+        const found = named(endpoint, eventIds)
+        for (const { eventId } of found) rows.delete(keyOf(endpoint, eventId))
+        return found.length
+      })
+  }
+}
+
+const at = <A>(look: (now: number) => A): Effect.Effect<A> =>
+  Effect.map(Clock.currentTimeMillis, look)

@@ -1,0 +1,304 @@
+/** Events: each consumer gets all of them, in order, from where it stopped. */
+import assert from "node:assert/strict"
+import { randomUUID } from "node:crypto"
+import { Effect, Fiber, Stream } from "effect"
+import type { ConsumeOptions, Delivery, EventType } from "../../EventFeed.ts"
+import type { ConformanceTest } from "../conformance.ts"
+import { inWorld, krw, times, type World, type WorldOptions } from "./world.ts"
+
+interface EventWorld extends World {
+  /** A consumer of this test alone, which begins with what happens now. */
+  readonly consumer: string
+  /** The next events of the consumer, or of another one; acknowledges as many as it is told. */
+  readonly take: <Type extends EventType = EventType>(
+    count: number,
+    acknowledged?: number,
+    options?: ConsumeOptions<Type>
+  ) => Effect.Effect<ReadonlyArray<Delivery<Type>>, unknown>
+}
+
+const leaseMs = 5_000
+
+const withEvents = (
+  name: string,
+  options: WorldOptions,
+  play: (world: EventWorld) => Effect.Effect<void, unknown>
+): ConformanceTest =>
+  inWorld(name, options, (world) => {
+    const { store, office } = world
+    const consumer = world.user("mailer")
+    const begin = store.outbox.claim({ consumer, owner: randomUUID(), leaseMs: 0, from: "now" })
+    const take: EventWorld["take"] = (count, acknowledged = count, options) =>
+      office.events.consume(consumer, { pollMs: 10, leaseMs, ...options }).pipe(
+        Stream.take(count),
+        Stream.mapEffect((delivery, index) =>
+          Effect.as(index < acknowledged ? delivery.acknowledge : Effect.void, delivery)
+        ),
+        Stream.runCollect
+      )
+    return begin.pipe(
+      Effect.andThen(play({ ...world, consumer, take })),
+      // A consumer that stands still would keep the events of all the tests to come.
+      Effect.ensuring(Effect.ignore(office.events.remove(consumer)))
+    )
+  })
+
+const tags = (deliveries: ReadonlyArray<Delivery>) => deliveries.map(({ event }) => event._tag)
+const ids = (deliveries: ReadonlyArray<Delivery>) => deliveries.map(({ id }) => id)
+
+export const eventTests: ReadonlyArray<ConformanceTest> = [
+  withEvents("what happened comes typed, exact and in order", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, join, charge, hold, take, performanceId, showId, queueId } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 9_007_199_254n)
+      const { reservationId } = yield* hold(ada, "S1", "S2")
+      const paid = yield* office.payments.pay({ ...ada, reservationId })
+      const events = yield* take(6)
+      assert.deepEqual(tags(events), [
+        "QueueTokenIssued",
+        "QueueTokenAdmitted",
+        "WalletCharged",
+        "SeatsHeld",
+        "ReservationPaid",
+        "QueueTokenCompleted"
+      ])
+      assert.equal(new Set(ids(events)).size, 6)
+      const [issued, , charged, held, payment] = events.map(({ event }) => event)
+      assert.ok(issued!._tag === "QueueTokenIssued" && typeof issued.number === "bigint")
+      assert.equal(issued.queueId, queueId)
+      assert.ok(charged!._tag === "WalletCharged")
+      assert.deepEqual(charged.amount, krw(9_007_199_254n))
+      assert.ok(held!._tag === "SeatsHeld")
+      assert.deepEqual(
+        held.seats.map(({ seatId, price }) => [seatId, price]),
+        [
+          ["S1", krw(1_000n)],
+          ["S2", krw(1_000n)]
+        ]
+      )
+      assert.deepEqual(payment, {
+        _tag: "ReservationPaid",
+        reservationId,
+        performanceId,
+        showId,
+        userId: ada.userId,
+        paymentId: paid.paymentId,
+        seatIds: ["S1", "S2"],
+        amount: krw(2_000n),
+        at: paid.paidAt.getTime()
+      })
+      assert.deepEqual(events[3]!.aggregate, { kind: "reservation", id: reservationId })
+    })
+  ),
+  withEvents("what was acknowledged does not come again, and what was not does", {}, (world) =>
+    Effect.gen(function* () {
+      const { join, charge, take } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 1n)
+      yield* charge(ada, 2n)
+      const first = yield* take(4, 1)
+      // In the middle of a batch.
+      assert.deepEqual(tags(first).slice(0, 2), ["QueueTokenIssued", "QueueTokenAdmitted"])
+      const second = yield* take(3, 2)
+      assert.deepEqual(ids(second), ids(first).slice(1))
+      assert.deepEqual(ids(yield* take(1)), ids(first).slice(3))
+    })
+  ),
+  withEvents("an event is not passed before those that come before it", {}, (world) =>
+    Effect.gen(function* () {
+      const { join, charge, take } = world
+      yield* charge(yield* join("ada"), 1n)
+      const [first, second, third] = yield* take(3, 0)
+      // Too late: these are of a stay that is over, and no longer move anything.
+      yield* Effect.all([first!.acknowledge, second!.acknowledge])
+      const again = yield* world.office.events.consume(world.consumer, { leaseMs }).pipe(
+        Stream.take(3),
+        Stream.mapEffect((delivery, index) =>
+          Effect.as(index === 1 ? Effect.void : delivery.acknowledge, delivery)
+        ),
+        Stream.runCollect
+      )
+      assert.deepEqual(ids(again), ids([first!, second!, third!]))
+      assert.deepEqual(ids(yield* take(2)), ids([second!, third!]))
+    })
+  ),
+  withEvents("a consumer that stops anywhere misses nothing and doubles nothing", {}, (world) =>
+    Effect.gen(function* () {
+      const { join, charge, take } = world
+      const callers = yield* Effect.all(times(4, (i) => join(`user${i}`)))
+      // More batches than one page has, of several users in turn.
+      for (const amount of times(40, (i) => BigInt(i + 1))) {
+        for (const caller of callers) yield* charge(caller, amount)
+      }
+      const seen: Array<Delivery<"WalletCharged">> = []
+      for (let stay = 0; seen.length < 160; stay++) {
+        const count = Math.min(1 + ((stay * 7) % 23), 160 - seen.length)
+        seen.push(...(yield* take(count, count, { types: ["WalletCharged"] })))
+      }
+      assert.equal(new Set(ids(seen)).size, 160)
+      for (const { userId } of callers) {
+        const own = seen.filter(({ aggregate }) => aggregate.id === userId)
+        assert.deepEqual(
+          own.map(({ event }) => event.amount.amount),
+          times(40, (i) => BigInt(i + 1))
+        )
+      }
+    })
+  ),
+  withEvents("every consumer gets every event", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, store, consumer, join, charge, take, user } = world
+      const other = user("audit")
+      yield* store.outbox.claim({ consumer: other, owner: randomUUID(), leaseMs: 0, from: "now" })
+      yield* charge(yield* join("ada"), 1n)
+      const first = yield* take(3)
+      const second = yield* Stream.runCollect(Stream.take(office.events.consume(other), 3))
+      assert.deepEqual(ids(second), ids(first))
+      const status = (yield* office.events.consumers()).filter(
+        (row) => row.consumer === consumer || row.consumer === other
+      )
+      assert.deepEqual(
+        status.map(({ consumer, active, misplaced }) => [consumer, active, misplaced]),
+        [
+          [other, false, false],
+          [consumer, false, false]
+        ]
+      )
+      yield* office.events.remove(other)
+    })
+  ),
+  withEvents("one stream at a time is a consumer, and the next goes on", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, store, consumer, join, charge, take } = world
+      const ada = yield* join("ada")
+      const stream = office.events.consume(consumer, { pollMs: 10, leaseMs })
+      const claim = { consumer, owner: randomUUID(), leaseMs, from: "now" } as const
+      yield* Stream.runForEach(Stream.take(stream, 1), ({ acknowledge }) =>
+        Effect.gen(function* () {
+          assert.equal(yield* store.outbox.claim(claim), "busy")
+          yield* acknowledge
+        })
+      )
+      const waiting = yield* Effect.forkChild(take(2))
+      yield* charge(ada, 1n)
+      assert.deepEqual(tags(yield* Fiber.join(waiting)), ["QueueTokenAdmitted", "WalletCharged"])
+    })
+  ),
+  withEvents(
+    "a lease that has lapsed is another's, and its late owner moves nothing",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const { store, consumer, passTime } = world
+        const [late, next] = [randomUUID(), randomUUID()]
+        const claim = { consumer, leaseMs, from: "now" } as const
+        const place = yield* store.outbox.claim({ ...claim, owner: late })
+        assert.ok(typeof place === "object")
+        assert.equal(yield* store.outbox.claim({ ...claim, owner: next }), "busy")
+        yield* passTime(leaseMs + 1)
+        assert.deepEqual(yield* store.outbox.claim({ ...claim, owner: next }), place)
+        const save = { consumer, leaseMs, place }
+        assert.equal(yield* store.outbox.save({ ...save, owner: late }), false)
+        assert.equal(yield* store.outbox.save({ ...save, owner: next }), true)
+      })
+  ),
+  withEvents("a consumer is set to what comes next, or forgotten", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, consumer, join, charge, take } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 1n)
+      assert.equal(yield* office.events.reset(consumer, "now"), true)
+      yield* charge(ada, 2n)
+      const [event] = yield* take(1, 1, { types: ["WalletCharged"] })
+      assert.equal(event!.event.amount.amount, 2n)
+      assert.equal(yield* office.events.remove(consumer), true)
+      assert.equal(yield* office.events.remove(consumer), false)
+      assert.equal(yield* office.events.reset(consumer, "beginning"), false)
+    })
+  ),
+  withEvents("only what is old and passed by every consumer is deleted", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, store, consumer, join, charge, take, passTime, user } = world
+      yield* charge(yield* join("ada"), 1n)
+      const mark = user("ada")
+      const kept = Effect.gen(function* () {
+        const all = user("all")
+        const claim = { consumer: all, owner: randomUUID(), leaseMs: 0, from: "beginning" } as const
+        const place = yield* store.outbox.claim(claim)
+        yield* office.events.remove(all)
+        assert.ok(typeof place === "object")
+        let { cursor } = place
+        let found = 0
+        for (;;) {
+          const page = yield* store.outbox.read(cursor, 100)
+          found += page.batches.filter(({ events }) => events.includes(mark)).length
+          if (!page.more) return found
+          cursor = page.next
+        }
+      })
+      const before = yield* kept
+      assert.ok(before > 0)
+      yield* passTime(60_000)
+      yield* office.events.prune({ olderThanMs: 0 })
+      assert.equal(yield* kept, before)
+      yield* take(3)
+      yield* office.events.prune({ olderThanMs: 3_600_000 })
+      assert.equal(yield* kept, before)
+      assert.ok((yield* office.events.prune({ olderThanMs: 30_000 })) >= before)
+      assert.equal(yield* kept, 0)
+      yield* office.events.remove(consumer)
+    })
+  ),
+  inWorld("webhook deliveries wait for their turn and their time, or are given up", {}, (world) =>
+    Effect.gen(function* () {
+      const { deliveries } = world.store
+      const endpoint = world.user("crm")
+      const delivery = (eventId: string, aggregate: string, attempts = 0) => ({
+        eventId,
+        aggregate,
+        attempts,
+        body: `{"id":"${eventId}"}`
+      })
+      const park = (eventId: string, aggregate: string, delayMs = 0) =>
+        deliveries.park(endpoint, { ...delivery(eventId, aggregate), delayMs, error: null })
+      const due = Effect.map(deliveries.due(endpoint, 10), (rows) => rows.map((row) => row.eventId))
+      const dead = deliveries.dead(endpoint, { after: undefined, limit: 10 })
+      yield* park("1-1", "wallet/ada", 5_000)
+      yield* park("1-2", "wallet/ada")
+      yield* park("2-1", "wallet/bob")
+      // What is parked stays as it is.
+      yield* park("1-1", "wallet/ada", 0)
+      assert.deepEqual(yield* due, ["2-1"])
+      assert.deepEqual(
+        yield* deliveries.waiting(endpoint),
+        new Map([
+          ["wallet/ada", 2],
+          ["wallet/bob", 1]
+        ])
+      )
+      yield* deliveries.accepted(endpoint, "2-1")
+      yield* world.passTime(5_001)
+      assert.deepEqual(yield* deliveries.due(endpoint, 10), [delivery("1-1", "wallet/ada")])
+      const failed = { attempts: 1, error: "HTTP 500" }
+      yield* deliveries.refused(endpoint, "1-1", { ...failed, delayMs: 5_000 })
+      assert.deepEqual(yield* due, [])
+      yield* deliveries.refused(endpoint, "1-1", { attempts: 2, error: "HTTP 500", delayMs: null })
+      // The next of the aggregate no longer waits for it.
+      assert.deepEqual(yield* due, ["1-2"])
+      const [letter] = yield* dead
+      assert.deepEqual(
+        [letter!.eventId, letter!.attempts, letter!.error, letter!.body],
+        ["1-1", 2, "HTTP 500", '{"id":"1-1"}']
+      )
+      assert.equal(yield* deliveries.redeliver(endpoint, ["1-1", "1-2"]), 1)
+      assert.deepEqual(yield* dead, [])
+      assert.deepEqual(yield* due, ["1-1"])
+      yield* deliveries.refused(endpoint, "1-1", { ...failed, delayMs: null })
+      assert.equal(yield* deliveries.discard(endpoint, undefined), 1)
+      assert.equal(yield* deliveries.discard(endpoint, undefined), 0)
+      yield* deliveries.accepted(endpoint, "1-2")
+      assert.deepEqual(yield* deliveries.waiting(endpoint), new Map())
+    })
+  )
+]

@@ -1,0 +1,172 @@
+/** Consuming events by promises: `for await`, and how it ends. */
+import { Effect, Layer } from "effect"
+import { expect, test } from "vitest"
+import {
+  BoxOfficeStore,
+  type ConsumerStatus,
+  type EventType,
+  makeBoxOffice,
+  type RecordedEvent,
+  StoreUnavailable
+} from "../src/index.ts"
+import { layerMemory, won } from "../src/testing.ts"
+import { signingKeys } from "./support.ts"
+
+const open = async (store = layerMemory) => {
+  const office = await makeBoxOffice(store, { signingKeys, policies: { gate: [] } })
+  return {
+    office,
+    charge: (amount: number) => office.wallet.charge({ userId: "ada", amount: won(amount) }),
+    /** Consumes until a number of events have come. */
+    take: async (count: number, consumer = "mailer") => {
+      const seen: Array<RecordedEvent> = []
+      const stop = new AbortController()
+      for await (const recorded of office.events.consume(consumer, { signal: stop.signal })) {
+        seen.push(recorded)
+        if (seen.length === count) stop.abort()
+      }
+      return seen.map(amountOf)
+    }
+  }
+}
+
+const amountOf = ({ event }: RecordedEvent): number =>
+  event._tag === "WalletCharged" ? Number(event.amount.amount) : Number.NaN
+
+test("the loop gets what happened, then waits for what happens; aborting ends it", async () => {
+  const { office, charge } = await open()
+  await charge(1)
+  const stop = new AbortController()
+  const seen: Array<number> = []
+  for await (const recorded of office.events.consume("mailer", { signal: stop.signal })) {
+    seen.push(amountOf(recorded))
+    if (seen.length < 3) await charge(seen.length + 1)
+    else stop.abort()
+  }
+  expect(seen).toEqual([1, 2, 3])
+  await office.close()
+})
+
+test("a signal that was aborted before consumes nothing; one that is aborted while waiting ends it", async () => {
+  const { office } = await open()
+  for await (const _ of office.events.consume("mailer", { signal: AbortSignal.abort() })) {
+    throw new Error("nothing was to come")
+  }
+  const stop = new AbortController()
+  const waiting = (async () => {
+    for await (const _ of office.events.consume("mailer", { signal: stop.signal })) return "came"
+    return "ended"
+  })()
+  const status = async (): Promise<ConsumerStatus | undefined> =>
+    (await office.events.consumers())[0]
+  await expect.poll(async () => (await status())?.active).toBe(true)
+  stop.abort()
+  expect(await waiting).toBe("ended")
+  expect((await status())?.active).toBe(false)
+  await office.close()
+})
+
+test("an event whose turn ends in break, or throws, comes again; one that was followed does not", async () => {
+  const { office, charge, take } = await open()
+  for (const amount of [1, 2, 3]) await charge(amount)
+  let turns = 0
+  for await (const _ of office.events.consume("mailer")) if (++turns === 2) break
+  const failing = (async () => {
+    for await (const recorded of office.events.consume("mailer")) {
+      expect(amountOf(recorded)).toBe(2)
+      throw new Error("the mail server is away")
+    }
+  })()
+  await expect(failing).rejects.toThrow("the mail server is away")
+  expect(await take(2)).toEqual([2, 3])
+  // With the signal aborted the last one was acknowledged too.
+  await charge(4)
+  expect(await take(1)).toEqual([4])
+  await office.close()
+})
+
+test("the kinds that are asked for are typed, and the others pass by", async () => {
+  const { office, charge } = await open()
+  await charge(7)
+  const stop = new AbortController()
+  for await (const { event, id, aggregate } of office.events.consume("mailer", {
+    types: ["WalletCharged", "ReservationPaid"],
+    signal: stop.signal
+  })) {
+    // Both have an amount, and only they were asked for.
+    expect(event.amount).toEqual(won(7))
+    expect({ id, aggregate }).toEqual({ id: "1-1", aggregate: { kind: "wallet", id: "ada" } })
+    stop.abort()
+  }
+  await office.close()
+})
+
+test("closing the engine ends its loops, and gives the consumer to the next engine", async () => {
+  const shared = await Effect.runPromise(Effect.provide(BoxOfficeStore, layerMemory))
+  const store = Layer.succeed(BoxOfficeStore, shared)
+  const first = await open(store)
+  const second = await open(store)
+  const consuming = (async () => {
+    let seen = 0
+    for await (const _ of first.office.events.consume("mailer")) seen++
+    return seen
+  })()
+  await first.charge(1)
+  await expect.poll(async () => (await second.office.events.consumers())[0]?.active).toBe(true)
+  const seen: Array<number> = []
+  const taking = (async () => {
+    for await (const recorded of second.office.events.consume("mailer")) {
+      seen.push(amountOf(recorded))
+      if (seen.at(-1) === 3) return
+    }
+  })()
+  await first.charge(2)
+  await first.office.close()
+  expect(await consuming).toBe(2)
+  await second.charge(3)
+  await taking
+  // The last one of the first engine may come again, the one before it may not.
+  expect(seen.filter((amount) => amount !== 2)).toEqual([3])
+  await expect(first.take(1)).rejects.toBeInstanceOf(StoreUnavailable)
+  await second.office.close()
+})
+
+test("bad input is refused", async () => {
+  const { office } = await open()
+  const first = async (...args: Parameters<typeof office.events.consume>) => {
+    for await (const _ of office.events.consume(...args)) return
+  }
+  const invalid = { _tag: "RequestInvalid" }
+  await expect(first("no spaces allowed")).rejects.toMatchObject(invalid)
+  await expect(first("mailer", { types: ["Nothing" as EventType] })).rejects.toMatchObject(invalid)
+  await expect(first("mailer", { pollMs: 0 })).rejects.toMatchObject(invalid)
+  await expect(first("mailer", { leaseMs: 1.5 })).rejects.toMatchObject(invalid)
+  await expect(office.events.prune({ olderThanMs: -1 })).rejects.toMatchObject(invalid)
+  await expect(office.events.reset("mailer", "later" as "now")).rejects.toMatchObject(invalid)
+  await expect(office.events.remove("")).rejects.toMatchObject(invalid)
+  await office.close()
+})
+
+test("a store that is away for a while is waited for; one that refuses ends the loop", async () => {
+  const shared = await Effect.runPromise(Effect.provide(BoxOfficeStore, layerMemory))
+  let away = 3
+  const { office, charge, take } = await open(
+    Layer.succeed(BoxOfficeStore, {
+      ...shared,
+      outbox: {
+        ...shared.outbox,
+        read: (...args) =>
+          Effect.suspend(() =>
+            away-- > 0
+              ? Effect.fail(new StoreUnavailable({ retryable: away < 100, cause: "away" }))
+              : shared.outbox.read(...args)
+          )
+      }
+    })
+  )
+  await charge(1)
+  expect(await take(1)).toEqual([1])
+  away = 1_000
+  await expect(take(1)).rejects.toMatchObject({ _tag: "StoreUnavailable", retryable: false })
+  await office.close()
+})

@@ -1,0 +1,101 @@
+/**
+ * Signed webhooks: every event to endpoints of the host's choosing, at least once and in order for
+ * each aggregate.
+ *
+ * @module
+ */
+import { BoxOfficeStore, type DeadLetter, EventFeed, type StoreUnavailable } from "@boxoffice/core"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import {
+  checkEndpoint,
+  type WebhookEndpoint,
+  type WebhookEndpointInvalid
+} from "./webhooks/endpoint.ts"
+import { runEndpoint } from "./webhooks/runner.ts"
+
+export { type WebhookEndpoint, WebhookEndpointInvalid } from "./webhooks/endpoint.ts"
+
+/** A page of dead letters, the longest parked first. */
+export interface DeadLettersPage {
+  /** Continues behind the `deliveryId` of a page before. */
+  readonly after?: bigint | undefined
+  /** 1 to 200. Default 50. */
+  readonly limit?: number | undefined
+}
+
+/** Delivers webhooks while its layer lives, and keeps those that were given up. */
+export class Webhooks extends Context.Service<
+  Webhooks,
+  {
+    /** Deliveries to an endpoint that were given up. */
+    readonly deadLetters: (
+      endpoint: string,
+      page?: DeadLettersPage
+    ) => Effect.Effect<ReadonlyArray<DeadLetter>, StoreUnavailable>
+    /** Tries dead letters anew: those of the events, or all. Succeeds with how many. */
+    readonly redeliver: (
+      endpoint: string,
+      eventIds?: ReadonlyArray<string>
+    ) => Effect.Effect<number, StoreUnavailable>
+    /** Deletes dead letters: those of the events, or all. Succeeds with how many. */
+    readonly discard: (
+      endpoint: string,
+      eventIds?: ReadonlyArray<string>
+    ) => Effect.Effect<number, StoreUnavailable>
+  }
+>()("@boxoffice/http-server/Webhooks") {
+  /** Any number of nodes may run it: each endpoint is served by one of them at a time. */
+  static readonly layer = (
+    endpoints: ReadonlyArray<WebhookEndpoint>
+  ): Layer.Layer<Webhooks, WebhookEndpointInvalid, BoxOfficeStore | EventFeed> =>
+    Layer.effect(
+      Webhooks,
+      Effect.gen(function* () {
+        const { deliveries } = yield* BoxOfficeStore
+        const feed = yield* EventFeed
+        for (const endpoint of yield* Effect.forEach(endpoints, checkEndpoint)) {
+          yield* Effect.forkScoped(runEndpoint({ feed, deliveries, endpoint }))
+        }
+        return Webhooks.of({
+          deadLetters: (endpoint, { after, limit = 50 } = {}) =>
+            deliveries.dead(endpoint, { after, limit: Math.max(1, Math.min(200, limit)) }),
+          redeliver: deliveries.redeliver,
+          discard: deliveries.discard
+        })
+      })
+    )
+}
+
+/** Webhooks that were started: {@link Webhooks} as promises. */
+export interface StartedWebhooks extends AsyncDisposable {
+  readonly deadLetters: (
+    endpoint: string,
+    page?: DeadLettersPage
+  ) => Promise<ReadonlyArray<DeadLetter>>
+  readonly redeliver: (endpoint: string, eventIds?: ReadonlyArray<string>) => Promise<number>
+  readonly discard: (endpoint: string, eventIds?: ReadonlyArray<string>) => Promise<number>
+  /** Stops delivering, and gives the store's connections back. */
+  readonly close: () => Promise<void>
+}
+
+/** Delivers webhooks, for a backend that does not use Effect: beside the engine, or on its own. */
+export const startWebhooks = async <E>(
+  store: Layer.Layer<BoxOfficeStore, E>,
+  endpoints: ReadonlyArray<WebhookEndpoint>
+): Promise<StartedWebhooks> => {
+  const scope = Scope.makeUnsafe()
+  const layer = Webhooks.layer(endpoints).pipe(
+    Layer.provide(EventFeed.layerAlone),
+    Layer.provide(store)
+  )
+  const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
+  const webhooks = Context.get(context, Webhooks)
+  const close = () => Effect.runPromise(Scope.close(scope, Exit.void))
+  return {
+    deadLetters: (...args) => Effect.runPromise(webhooks.deadLetters(...args)),
+    redeliver: (...args) => Effect.runPromise(webhooks.redeliver(...args)),
+    discard: (...args) => Effect.runPromise(webhooks.discard(...args)),
+    close,
+    [Symbol.asyncDispose]: close
+  }
+}

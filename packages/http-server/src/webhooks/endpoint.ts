@@ -1,0 +1,92 @@
+/** Where webhooks go, and how patiently. */
+import { type EventType, isWebhookSecret, type StartingPoint } from "@boxoffice/core"
+import { Effect, Schema } from "effect"
+
+export interface WebhookEndpoint {
+  /** Names it, as part of its consumer `webhook:<name>`: 1 to 48 of letters, digits, `_ . -`. */
+  readonly name: string
+  /** Where to, by https. */
+  readonly url: string
+  /**
+   * Secrets of `newWebhookSecret`, each of which signs. To rotate one: add the new one, let the
+   * receiver know it, and take the old one away.
+   */
+  readonly secrets: ReadonlyArray<string>
+  /** The kinds of events it gets. Default: all. */
+  readonly types?: ReadonlyArray<EventType> | undefined
+  /** Where it begins when it is new. Default `now`. */
+  readonly from?: StartingPoint | undefined
+  /** For one attempt, in milliseconds. Default 10,000. */
+  readonly timeoutMs?: number | undefined
+  /** How often a delivery is tried before it is a dead letter. Default 12, over about 3 hours. */
+  readonly attempts?: number | undefined
+  /** The wait after the first attempt that failed, in milliseconds; then twice that. Default 5,000. */
+  readonly retryMs?: number | undefined
+  /** How many deliveries are under way at once, each of another aggregate. Default 8. */
+  readonly concurrency?: number | undefined
+  /**
+   * Lets it be by http and at an address that is not public: for receivers in the host's own
+   * network, and for tests. Never for an endpoint that a customer may name.
+   */
+  readonly allowPrivate?: boolean | undefined
+}
+
+/** An endpoint cannot be used. */
+export class WebhookEndpointInvalid extends Schema.TaggedError<WebhookEndpointInvalid>()(
+  "WebhookEndpointInvalid",
+  { endpoint: Schema.String, reason: Schema.String }
+) {
+  override get message() {
+    return `Webhook endpoint ${this.endpoint}: ${this.reason}`
+  }
+}
+
+export interface Endpoint {
+  readonly name: string
+  readonly consumer: string
+  readonly url: URL
+  readonly secrets: ReadonlyArray<string>
+  readonly types: ReadonlyArray<EventType> | undefined
+  readonly from: StartingPoint
+  readonly timeoutMs: number
+  readonly attempts: number
+  readonly retryMs: number
+  readonly concurrency: number
+  readonly allowPrivate: boolean
+}
+
+/** The endpoint with its defaults, or what is wrong with it. */
+export const checkEndpoint = (
+  endpoint: WebhookEndpoint
+): Effect.Effect<Endpoint, WebhookEndpointInvalid> => {
+  const invalid = (reason: string) =>
+    Effect.fail(new WebhookEndpointInvalid({ endpoint: endpoint.name, reason }))
+  const { name, secrets, types, from = "now", allowPrivate = false } = endpoint
+  const { timeoutMs = 10_000, attempts = 12, retryMs = 5_000, concurrency = 8 } = endpoint
+  const url = URL.canParse(endpoint.url) ? new URL(endpoint.url) : undefined
+  if (!/^[A-Za-z0-9_.-]{1,48}$/.test(name)) return invalid("its name does not fit")
+  if (url === undefined) return invalid("its URL cannot be read")
+  if (url.protocol !== "https:" && !(allowPrivate && url.protocol === "http:")) {
+    return invalid("its URL must be https")
+  }
+  if (url.username !== "" || url.password !== "") return invalid("its URL has a password in it")
+  if (secrets.length === 0 || secrets.length > 8 || !secrets.every(isWebhookSecret)) {
+    return invalid("it needs 1 to 8 secrets, each made by newWebhookSecret")
+  }
+  const bounds = [
+    ["timeoutMs", timeoutMs, 120_000],
+    ["attempts", attempts, 100],
+    ["retryMs", retryMs, 3_600_000],
+    ["concurrency", concurrency, 256]
+  ] as const
+  for (const [option, value, maximum] of bounds) {
+    if (!Number.isInteger(value) || value < 1 || value > maximum) {
+      return invalid(`${option} must be a whole number from 1 to ${maximum}`)
+    }
+  }
+  const consumer = `webhook:${name}`
+  return Effect.succeed({
+    ...{ name, consumer, url, secrets, types, from, timeoutMs, attempts, retryMs, concurrency },
+    allowPrivate
+  })
+}

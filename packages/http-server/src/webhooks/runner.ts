@@ -1,0 +1,203 @@
+/**
+ * Delivers the events of one endpoint, in order for each aggregate.
+ *
+ *     event ─▶ is something of its aggregate parked? ─yes─▶ park it behind
+ *                 │ no                                        ▲
+ *                 ▼                                           │
+ *               POST ──accepted──▶ done                       │
+ *                 └────not───────▶ park it, to be tried again ┘ ─▶ … ─▶ dead letter
+ *
+ * So an event that is not accepted keeps back those of its own aggregate, and no other. While too
+ * many are parked nothing new is taken, and the outbox keeps what comes. Nothing is held in the
+ * database while an endpoint is waited for: no connection, no transaction, no lock.
+ */
+import {
+  type BoxOfficeStore,
+  type Delivery,
+  type EventFeed,
+  encodeWebhook,
+  type ParkedDelivery,
+  type StoreUnavailable,
+  signWebhook
+} from "@boxoffice/core"
+import { Clock, Deferred, Effect, Latch, Random, Schedule, Semaphore } from "effect"
+import type { Endpoint } from "./endpoint.ts"
+import { type Answer, post } from "./post.ts"
+
+type Deliveries = BoxOfficeStore["Service"]["deliveries"]
+
+export interface RunnerOptions {
+  readonly feed: EventFeed["Service"]
+  readonly deliveries: Deliveries
+  readonly endpoint: Endpoint
+}
+
+// More than these wait in the outbox, where they cost nothing.
+const parkedMax = 1_000
+const underWayMax = 256
+const lookEveryMs = 500
+const longestWaitMs = 3_600_000
+
+/** Delivers for as long as it is let, on whichever node holds the endpoint's consumer. */
+export const runEndpoint = (options: RunnerOptions): Effect.Effect<never> =>
+  Effect.scoped(stay(options)).pipe(
+    // Another node has the endpoint, or the store went away: begin anew.
+    Effect.catch((error) =>
+      error._tag === "LeaseLost" ? Effect.void : Effect.logWarning("webhooks stopped", error)
+    ),
+    Effect.repeat(Schedule.spaced("1 second")),
+    Effect.andThen(Effect.never)
+  )
+
+const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: RunnerOptions) {
+  const { name, consumer, concurrency } = endpoint
+  const session = yield* feed.open(consumer, { types: endpoint.types, from: endpoint.from })
+  // Counted here as well: whether something is parked has to be known between two events.
+  const parked = new Map(yield* deliveries.waiting(name))
+  let parkedTotal = [...parked.values()].reduce((sum, count) => sum + count, 0)
+  const count = (aggregate: string, by: 1 | -1) => {
+    const left = (parked.get(aggregate) ?? 0) + by
+    parkedTotal += by
+    if (left > 0) parked.set(aggregate, left)
+    else parked.delete(aggregate)
+  }
+
+  const park = (delivery: ParkedDelivery, answer: Answer | undefined) =>
+    Effect.flatMap(delayAfter(endpoint, delivery.attempts, answer), (delayMs) => {
+      count(delivery.aggregate, 1)
+      const error = answer?.said ?? null
+      return patiently(deliveries.park(name, { ...delivery, delayMs: delayMs ?? 0, error }))
+    })
+
+  const deliver = Effect.fnUntraced(function* (delivery: Delivery, aggregate: string) {
+    const body = encodeWebhook(delivery)
+    const fresh = { eventId: delivery.id, aggregate, body, attempts: 0 }
+    if (parked.has(aggregate)) {
+      yield* park(fresh, undefined)
+    } else {
+      const answer = yield* attempt(endpoint, fresh)
+      if (!answer.accepted) yield* park({ ...fresh, attempts: 1 }, answer)
+    }
+    yield* delivery.acknowledge
+  })
+
+  const retry = Effect.fnUntraced(function* (delivery: ParkedDelivery) {
+    const answer = yield* attempt(endpoint, delivery)
+    const attempts = delivery.attempts + 1
+    const delayMs = answer.accepted ? null : yield* delayAfter(endpoint, attempts, answer)
+    yield* patiently(
+      answer.accepted
+        ? deliveries.accepted(name, delivery.eventId)
+        : deliveries.refused(name, delivery.eventId, { attempts, delayMs, error: answer.said })
+    )
+    // What was accepted keeps nothing back any longer, and neither does a dead letter.
+    if (delayMs === null) count(delivery.aggregate, -1)
+  })
+
+  // A slow answer keeps one of these, and the others go on.
+  const slots = yield* Semaphore.make(concurrency)
+  const room = yield* Semaphore.make(underWayMax)
+  const broken = yield* Deferred.make<never, StoreUnavailable>()
+  const scope = yield* Effect.scope
+  const start = (work: Effect.Effect<void, StoreUnavailable>) =>
+    Effect.forkIn(
+      Effect.catch(work, (error) => Deferred.fail(broken, error)),
+      scope
+    )
+
+  const queues = new Map<string, Array<Delivery>>()
+  const deliverInTurn = Effect.fnUntraced(function* (aggregate: string, queue: Array<Delivery>) {
+    while (queue.length > 0) {
+      yield* Semaphore.withPermit(slots, deliver(queue[0]!, aggregate))
+      queue.shift()
+      yield* Semaphore.release(room, 1)
+    }
+    queues.delete(aggregate)
+  })
+  const deliverAll = Effect.gen(function* () {
+    for (;;) {
+      for (const delivery of yield* session.pull) {
+        while (parkedTotal >= parkedMax) yield* Effect.sleep(lookEveryMs)
+        yield* Semaphore.take(room, 1)
+        const aggregate = aggregateOf(delivery)
+        const queue = queues.get(aggregate)
+        if (queue !== undefined) {
+          queue.push(delivery)
+        } else {
+          const own = [delivery]
+          queues.set(aggregate, own)
+          yield* start(deliverInTurn(aggregate, own))
+        }
+      }
+    }
+  })
+
+  const retrying = new Set<string>()
+  // Let go of only before the next look: one that began earlier may still see what is over.
+  const over: Array<string> = []
+  const answered = yield* Latch.make()
+  const retryAll = Effect.gen(function* () {
+    for (;;) {
+      yield* answered.close
+      for (const eventId of over.splice(0)) retrying.delete(eventId)
+      const due = yield* patiently(deliveries.due(name, underWayMax))
+      for (const delivery of due) {
+        const { eventId, aggregate } = delivery
+        if (retrying.has(eventId)) continue
+        retrying.add(eventId)
+        // One that an operator has brought back is not counted yet.
+        if (!parked.has(aggregate)) count(aggregate, 1)
+        const done = Effect.suspend(() => {
+          over.push(eventId)
+          return answered.open
+        })
+        yield* start(Effect.andThen(Semaphore.withPermit(slots, retry(delivery)), done))
+      }
+      yield* Effect.raceFirst(answered.await, Effect.sleep(lookEveryMs))
+    }
+  })
+
+  return yield* Effect.raceAllFirst([deliverAll, retryAll, Deferred.await(broken), session.lost])
+})
+
+const aggregateOf = ({ aggregate }: Delivery): string => `${aggregate.kind}/${aggregate.id}`
+
+const attempt = (endpoint: Endpoint, { eventId, body }: ParkedDelivery): Effect.Effect<Answer> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const timestamp = Math.floor(now / 1_000)
+    const { url, secrets, timeoutMs, allowPrivate } = endpoint
+    const headers = {
+      "content-type": "application/json; charset=utf-8",
+      "user-agent": "boxoffice-webhooks",
+      "webhook-id": eventId,
+      "webhook-timestamp": String(timestamp),
+      "webhook-signature": signWebhook({ id: eventId, timestamp, body, secrets })
+    }
+    return post({ url, headers, body, timeoutMs, allowPrivate })
+  })
+
+/**
+ * How long to wait after an attempt: twice as long each time, up to an hour, and somewhere in the
+ * upper half of that, so that many do not come back together; `null` after the last. One that was
+ * not tried yet does not wait.
+ */
+const delayAfter = (
+  { attempts: attemptsMax, retryMs }: Endpoint,
+  attempts: number,
+  answer: Answer | undefined
+): Effect.Effect<number | null> => {
+  if (attempts === 0) return Effect.succeed(0)
+  if (attempts >= attemptsMax) return Effect.succeed(null)
+  const wait = Math.min(retryMs * 2 ** (attempts - 1), longestWaitMs)
+  return Effect.map(Random.next, (random) =>
+    Math.round(Math.max(wait * (0.5 + random / 2), answer?.retryAfterMs ?? 0))
+  )
+}
+
+/** The store may be away for a while: what was delivered is still to be written down. */
+const patiently = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
+  Effect.retry(effect, {
+    while: (error) => error.retryable,
+    schedule: Schedule.spaced("500 millis"),
+    times: 20
+  })

@@ -1,0 +1,400 @@
+/** Webhooks to a receiver on this machine: signed, in order, again where need be, and never inside. */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { AddressInfo, LookupFunction } from "node:net"
+import {
+  BoxOfficeStore,
+  type Money,
+  makeBoxOffice,
+  newWebhookSecret,
+  type RecordedEvent,
+  verifyWebhook
+} from "@boxoffice/core"
+import { layerMemory } from "@boxoffice/core/testing"
+import { SqlStore } from "@boxoffice/sql-store"
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Layer, Redacted } from "effect"
+import { afterEach, describe, expect, test } from "vitest"
+import { createTestDatabase } from "../../../test-support/database.ts"
+import { AddressRefused, isPublic, publicLookup } from "../src/webhooks/address.ts"
+import { post } from "../src/webhooks/post.ts"
+import { startWebhooks, type WebhookEndpoint } from "../src/webhooks.ts"
+
+const cleanups: Array<() => Promise<unknown>> = []
+afterEach(async () => {
+  while (cleanups.length > 0) await cleanups.pop()!()
+})
+const atEnd = (cleanup: () => Promise<unknown>) => cleanups.push(cleanup)
+
+const secret = newWebhookSecret()
+
+type Respond = (recorded: RecordedEvent, response: ServerResponse) => void
+
+/** A receiver on this machine, which checks what it gets, and answers as it is told. */
+const openReceiver = async (respond: Respond = (_, response) => response.end()) => {
+  const received: Array<RecordedEvent> = []
+  const server = createServer(async (request, response) => {
+    try {
+      const recorded = await receive(request)
+      received.push(recorded)
+      respond(recorded, response)
+    } catch (error) {
+      response.writeHead(400).end(String(error))
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  atEnd(async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  })
+  const { port } = server.address() as AddressInfo
+  return { received, url: `http://127.0.0.1:${port}/hooks`, port }
+}
+
+const receive = async (request: IncomingMessage): Promise<RecordedEvent> => {
+  const chunks: Array<Buffer> = []
+  for await (const chunk of request) chunks.push(chunk)
+  return verifyWebhook({ headers: request.headers, body: Buffer.concat(chunks), secrets: [secret] })
+}
+
+const amountOf = ({ event }: RecordedEvent): string =>
+  "amount" in event ? `${event.userId} ${(event.amount as Money).amount}` : event._tag
+const amountsOf = (received: ReadonlyArray<RecordedEvent>, user: string) =>
+  received.map(amountOf).filter((text) => text.startsWith(user))
+
+const openStore = async (layer = layerMemory) => {
+  const store = Layer.succeed(
+    BoxOfficeStore,
+    await Effect.runPromise(Effect.provide(BoxOfficeStore, layer))
+  )
+  const office = await makeBoxOffice(store, {
+    signingKeys: { test: "webhooks webhooks webhooks webhooks" },
+    policies: { gate: [] }
+  })
+  atEnd(office.close)
+  const start = async (endpoint: Partial<WebhookEndpoint> & { readonly url: string }) => {
+    const webhooks = await startWebhooks(store, [
+      {
+        name: "crm",
+        secrets: [secret],
+        from: "beginning",
+        allowPrivate: true,
+        retryMs: 1,
+        ...endpoint
+      }
+    ])
+    atEnd(webhooks.close)
+    return webhooks
+  }
+  const charge = (userId: string, amount: number) =>
+    office.wallet.charge({ userId, amount: { amount: BigInt(amount), currency: "KRW" } })
+  return { store, office, start, charge }
+}
+
+describe("delivering", () => {
+  test("every event arrives signed, typed and in order", async () => {
+    const { received, url } = await openReceiver()
+    const { start, charge } = await openStore()
+    await charge("ada", 1)
+    await start({ url })
+    for (const amount of [2, 3]) await charge("ada", amount)
+    await expect.poll(() => received.map(amountOf)).toEqual(["ada 1", "ada 2", "ada 3"])
+    expect(received[0]).toMatchObject({ id: "1-1", aggregate: { kind: "wallet", id: "ada" } })
+  })
+
+  test("what fails keeps back its own aggregate, and no other, and arrives in order in the end", async () => {
+    let failures = 3
+    const { received, url } = await openReceiver((recorded, response) => {
+      const fails = recorded.aggregate.id === "ada" && failures-- > 0
+      response.writeHead(fails ? 503 : 204).end()
+    })
+    const { start, charge } = await openStore()
+    for (const amount of [1, 2, 3]) {
+      await charge("ada", amount)
+      await charge("bob", amount)
+    }
+    await start({ url })
+    await expect.poll(() => received.length, { timeout: 10_000 }).toBe(9)
+    expect(amountsOf(received, "bob")).toEqual(["bob 1", "bob 2", "bob 3"])
+    const tried = amountsOf(received, "ada")
+    expect(tried).toEqual(["ada 1", "ada 1", "ada 1", "ada 1", "ada 2", "ada 3"])
+    const lastOfBob = received.findLastIndex(({ aggregate }) => aggregate.id === "bob")
+    const secondOfAda = received.findIndex((recorded) => amountOf(recorded) === "ada 2")
+    expect(lastOfBob).toBeLessThan(secondOfAda)
+  }, 20_000)
+
+  test("what is never accepted is a dead letter, to be listed, delivered anew or discarded", async () => {
+    let broken = true
+    const { received, url } = await openReceiver((recorded, response) => {
+      response.writeHead(broken && amountOf(recorded) !== "ada 3" ? 500 : 200).end("no")
+    })
+    const { start, charge } = await openStore()
+    for (const amount of [1, 2, 3]) await charge("ada", amount)
+    const webhooks = await start({ url, attempts: 2 })
+    await expect
+      .poll(async () => (await webhooks.deadLetters("crm")).length, { timeout: 10_000 })
+      .toBe(2)
+    const [first, second] = await webhooks.deadLetters("crm")
+    expect(first).toMatchObject({
+      eventId: "1-1",
+      aggregate: "wallet/ada",
+      attempts: 2,
+      error: "HTTP 500"
+    })
+    // The one behind them was not kept back any longer.
+    await expect.poll(() => amountsOf(received, "ada").at(-1), { timeout: 10_000 }).toBe("ada 3")
+    const page = { after: first!.deliveryId, limit: 1 }
+    expect(await webhooks.deadLetters("crm", page)).toEqual([second])
+    broken = false
+    expect(await webhooks.discard("crm", [second!.eventId])).toBe(1)
+    expect(await webhooks.redeliver("crm")).toBe(1)
+    await expect.poll(() => amountsOf(received, "ada").at(-1), { timeout: 10_000 }).toBe("ada 1")
+    await expect.poll(() => webhooks.deadLetters("crm")).toEqual([])
+  }, 30_000)
+
+  test("it goes on where it stopped, parked ones first", async () => {
+    let away = true
+    const { received, url } = await openReceiver((_, response) => {
+      response.writeHead(away ? 503 : 200).end()
+    })
+    const { start, charge } = await openStore()
+    for (const amount of [1, 2]) await charge("ada", amount)
+    const before = await start({ url, retryMs: 50 })
+    await expect.poll(() => received.length).toBeGreaterThan(0)
+    await before.close()
+    away = false
+    const until = received.length
+    await charge("ada", 3)
+    await start({ url })
+    const later = () => received.slice(until).map(amountOf)
+    await expect.poll(later, { timeout: 10_000 }).toEqual(["ada 1", "ada 2", "ada 3"])
+  }, 20_000)
+
+  test("only the kinds that are asked for", async () => {
+    const { received, url } = await openReceiver()
+    const { office, start, charge } = await openStore()
+    await office.queue.create({ queueId: "main" })
+    await office.queue.join({ queueId: "main", userId: "ada" })
+    await charge("ada", 1)
+    await start({ url, types: ["WalletCharged"] })
+    await expect.poll(() => received.map(({ event }) => event._tag)).toEqual(["WalletCharged"])
+  })
+
+  test.each([
+    ["http where it must be https", { url: "http://a.example/", allowPrivate: false }],
+    ["no URL", { url: "a.example" }],
+    ["a password in it", { url: "https://me:secret@a.example/" }],
+    ["another scheme", { url: "file:///etc/passwd" }],
+    ["no secret", { url: "https://a.example/", secrets: [] }],
+    ["a weak secret", { url: "https://a.example/", secrets: ["whsec_abc"] }],
+    ["a name that does not fit", { url: "https://a.example/", name: "a b" }],
+    ["no attempts", { url: "https://a.example/", attempts: 0 }]
+  ])("an endpoint with %s is refused", async (_, endpoint) => {
+    const { start } = await openStore()
+    await expect(start(endpoint)).rejects.toMatchObject({ _tag: "WebhookEndpointInvalid" })
+  })
+})
+
+describe("on a server", () => {
+  test("a receiver that hangs holds no connection, and keeps nobody waiting", async () => {
+    const database = await createTestDatabase()
+    atEnd(database.drop)
+    const hung = await openReceiver(() => {})
+    const { layerUrl } = SqlStore
+    const store = layerUrl({ url: database.url, migrate: true, maxConnections: 2 })
+    const office = await makeBoxOffice(store, {
+      signingKeys: { test: "webhooks webhooks webhooks webhooks" },
+      policies: { gate: [] }
+    })
+    atEnd(office.close)
+    const charge = (userId: string) =>
+      office.wallet.charge({ userId, amount: { amount: 1n, currency: "KRW" } })
+    const endpoint = { name: "crm", url: hung.url, secrets: [secret], allowPrivate: true }
+    const nodes = await Promise.all(
+      [1, 2].map(() =>
+        startWebhooks(layerUrl({ url: database.url, maxConnections: 2 }), [
+          { ...endpoint, from: "beginning", concurrency: 4 }
+        ])
+      )
+    )
+    for (const node of nodes) atEnd(node.close)
+    for (let n = 0; n < 4; n++) await charge(`user${n}`)
+    await expect.poll(() => hung.received.length, { timeout: 10_000 }).toBe(4)
+    const busy = await Effect.runPromise(
+      Effect.provide(
+        Effect.flatMap(
+          PgClient.PgClient,
+          (sql) => sql<{ count: bigint }>`SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'`
+        ),
+        PgClient.layer({ url: Redacted.make(database.url), maxConnections: 1 })
+      )
+    )
+    expect(busy).toEqual([{ count: 0n }])
+    await Promise.all(Array.from({ length: 50 }, (_, n) => charge(`other${n}`)))
+    // Two nodes, and one of them delivers.
+    expect(hung.received).toHaveLength(4)
+    expect(new Set(hung.received.map(({ id }) => id)).size).toBe(4)
+  }, 30_000)
+})
+
+describe("one POST", () => {
+  const send = (url: string, options: Partial<Parameters<typeof post>[0]> = {}) =>
+    Effect.runPromise(
+      post({
+        url: new URL(url),
+        headers: {},
+        body: "{}",
+        timeoutMs: 2_000,
+        allowPrivate: true,
+        ...options
+      })
+    )
+  const serve = async (handle: (request: IncomingMessage, response: ServerResponse) => void) => {
+    let requests = 0
+    const server = createServer((request, response) => {
+      requests++
+      handle(request, response)
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    atEnd(async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    })
+    const { port } = server.address() as AddressInfo
+    return { port, url: `http://127.0.0.1:${port}/`, requests: () => requests }
+  }
+
+  test("follows no redirect", async () => {
+    const target = await serve((_, response) => response.end())
+    const { url } = await serve((_, response) =>
+      response.writeHead(307, { location: target.url }).end()
+    )
+    expect(await send(url)).toMatchObject({ accepted: false, said: "HTTP 307" })
+    expect(target.requests()).toBe(0)
+  })
+
+  test("ends within its time, however slowly the answer comes", async () => {
+    const { url } = await serve((_, response) => {
+      response.writeHead(200)
+      const drip = setInterval(() => response.write("."), 20)
+      response.on("close", () => clearInterval(drip))
+    })
+    const answer = await send(url, { timeoutMs: 200 })
+    expect(answer).toMatchObject({ accepted: false, said: "no answer within 200 ms" })
+  })
+
+  test("reads no more of the answer than it has to", async () => {
+    let closed = false
+    const { url } = await serve((_, response) => {
+      response.writeHead(200)
+      const pour = () => response.write("x".repeat(65_536)) && setImmediate(pour)
+      response.on("close", () => {
+        closed = true
+      })
+      response.on("drain", pour)
+      pour()
+    })
+    expect(await send(url)).toMatchObject({ accepted: true, said: "HTTP 200" })
+    await expect.poll(() => closed).toBe(true)
+  })
+
+  test("hears when it is asked to wait, within reason", async () => {
+    const { url } = await serve((request, response) =>
+      response.writeHead(429, { "retry-after": String(request.headers["x-wait"]) }).end()
+    )
+    const wait = async (seconds: string) =>
+      (await send(url, { headers: { "x-wait": seconds } })).retryAfterMs
+    expect(await wait("7")).toBe(7_000)
+    expect(await wait("9999999")).toBe(3_600_000)
+    expect(await wait("tomorrow")).toBeUndefined()
+  })
+
+  test("says what the network said", async () => {
+    const { url } = await serve((request) => request.socket.destroy())
+    expect(await send(url)).toMatchObject({ accepted: false, said: "socket hang up" })
+  })
+
+  test.each([
+    "http://127.0.0.1:PORT/",
+    "http://127.1:PORT/",
+    "http://2130706433:PORT/",
+    "http://0x7f000001:PORT/",
+    "http://0.0.0.0:PORT/",
+    "http://[::1]:PORT/",
+    "http://[::ffff:127.0.0.1]:PORT/",
+    "http://localhost:PORT/",
+    "http://169.254.169.254/latest/meta-data/"
+  ])("%s is not gone to", async (template) => {
+    const { port, requests } = await serve((_, response) => response.end())
+    const answer = await send(template.replace("PORT", String(port)), { allowPrivate: false })
+    expect(answer).toMatchObject({
+      accepted: false,
+      said: expect.stringContaining("not a public address")
+    })
+    expect(requests()).toBe(0)
+  })
+
+  test("goes where the name was found to lead, though it leads elsewhere a moment later", async () => {
+    const { port, requests } = await serve((_, response) => response.end())
+    let asked = 0
+    // The name server says something else each time.
+    const lookup: LookupFunction = publicLookup((_host, done) =>
+      done(null, [{ address: asked++ === 0 ? "203.0.114.1" : "127.0.0.1", family: 4 }])
+    )
+    const url = `http://rebinding.example:${port}/`
+    const first = await send(url, { allowPrivate: false, lookup, timeoutMs: 100 })
+    expect(asked).toBe(1)
+    expect(first.accepted).toBe(false)
+    const second = await send(url, { allowPrivate: false, lookup })
+    expect(second.said).toContain("not a public address")
+    expect(requests()).toBe(0)
+  })
+})
+
+describe("addresses", () => {
+  test.each([
+    ["8.8.8.8", true],
+    ["1.1.1.1", true],
+    ["2606:4700:4700::1111", true],
+    ["10.1.2.3", false],
+    ["100.64.0.1", false],
+    ["127.255.255.255", false],
+    ["169.254.169.254", false],
+    ["172.31.255.255", false],
+    ["172.32.0.1", true],
+    ["192.168.1.1", false],
+    ["198.19.0.1", false],
+    ["224.0.0.1", false],
+    ["255.255.255.255", false],
+    ["::", false],
+    ["::1", false],
+    ["::ffff:8.8.8.8", false],
+    ["64:ff9b::a00:1", false],
+    ["fd00:ec2::254", false],
+    ["fe80::1", false],
+    ["fe80::1%eth0", false],
+    ["ff02::1", false],
+    ["2001:db8::1", false],
+    ["2002:7f00:1::", false],
+    ["2001::1", false],
+    ["name.example", false]
+  ])("%s is public: %s", (address, expected) => expect(isPublic(address)).toBe(expected))
+
+  test("a name with one address that is not public is refused, and so is one with none", async () => {
+    const ask = (...addresses: ReadonlyArray<string>) =>
+      new Promise((resolve) =>
+        publicLookup((_host, done) =>
+          done(
+            null,
+            addresses.map((address) => ({ address, family: 4 }))
+          )
+        )("a.example", { all: true }, (error, found) => resolve(error ?? found))
+      )
+    expect(await ask("8.8.8.8", "8.8.4.4")).toMatchObject([
+      { address: "8.8.8.8" },
+      { address: "8.8.4.4" }
+    ])
+    expect(await ask("8.8.8.8", "10.0.0.1")).toBeInstanceOf(AddressRefused)
+    expect(await ask()).toBeInstanceOf(AddressRefused)
+  })
+})

@@ -1,0 +1,157 @@
+/** Webhook deliveries that wait or were given up: the statements about `webhook_delivery`. */
+import type { DeadLetter, Deliveries, ParkedDelivery } from "@boxoffice/core"
+import type { Reading } from "../outbox/outbox.ts"
+import { millis, type Query, texts } from "../Query.ts"
+import type { SchemaName } from "../schemaName.ts"
+
+type Park = Parameters<Deliveries["park"]>
+type Refused = Parameters<Deliveries["refused"]>
+
+const later = (milliseconds: string) =>
+  `clock_timestamp() + ${milliseconds}::int8 * interval '1 millisecond'`
+
+const parkDelivery = (schema: SchemaName) => {
+  const sql = `
+    INSERT INTO ${schema}.webhook_delivery (endpoint, event_id, aggregate, body, state, attempts,
+      next_at, error, parked_at)
+    VALUES ($1::text, $2::text, $3::text, $4::text, 'waiting', $5::int4, ${later("$6")}, $7::text,
+      clock_timestamp())
+    ON CONFLICT ON CONSTRAINT webhook_delivery_once DO NOTHING`
+  return (endpoint: Park[0], delivery: Park[1]): Query<void> => ({
+    sql,
+    params: [
+      endpoint,
+      delivery.eventId,
+      delivery.aggregate,
+      delivery.body,
+      delivery.attempts,
+      BigInt(delivery.delayMs),
+      delivery.error
+    ],
+    read: () => {}
+  })
+}
+
+const countWaiting = (schema: SchemaName) => {
+  const sql = `
+    SELECT aggregate, count(*) FROM ${schema}.webhook_delivery
+    WHERE endpoint = $1::text AND state = 'waiting' GROUP BY aggregate`
+  return (endpoint: string): Query<ReadonlyMap<string, number>> => ({
+    sql,
+    params: [endpoint],
+    read: (rows) => new Map(rows.map(([aggregate, count]) => [aggregate, Number(count)]))
+  })
+}
+
+/** The heads of all aggregates are looked at: no more wait than a runner lets wait. */
+const dueDeliveries = (schema: SchemaName) => {
+  const sql = `
+    SELECT event_id, aggregate, body, attempts FROM (
+      SELECT DISTINCT ON (aggregate) * FROM ${schema}.webhook_delivery
+      WHERE endpoint = $1::text AND state = 'waiting'
+      ORDER BY aggregate, delivery_id
+    ) head
+    WHERE next_at <= clock_timestamp() ORDER BY next_at LIMIT $2::int8`
+  return (endpoint: string, limit: number): Query<ReadonlyArray<ParkedDelivery>> => ({
+    sql,
+    params: [endpoint, BigInt(limit)],
+    read: (rows) =>
+      rows.map(([eventId, aggregate, body, attempts]) => ({ eventId, aggregate, body, attempts }))
+  })
+}
+
+const deleteDelivery = (schema: SchemaName) => {
+  const sql = `
+    DELETE FROM ${schema}.webhook_delivery WHERE endpoint = $1::text AND event_id = $2::text`
+  return (endpoint: string, eventId: string): Query<void> => ({
+    sql,
+    params: [endpoint, eventId],
+    read: () => {}
+  })
+}
+
+const refuseDelivery = (schema: SchemaName) => {
+  const sql = `
+    UPDATE ${schema}.webhook_delivery SET attempts = $3::int4, error = $5::text,
+      state = CASE WHEN $4::int8 IS NULL THEN 'dead' ELSE 'waiting' END,
+      next_at = coalesce(${later("$4")}, next_at)
+    WHERE endpoint = $1::text AND event_id = $2::text`
+  return (endpoint: Refused[0], eventId: Refused[1], attempt: Refused[2]): Query<void> => ({
+    sql,
+    params: [
+      endpoint,
+      eventId,
+      attempt.attempts,
+      attempt.delayMs === null ? null : BigInt(attempt.delayMs),
+      attempt.error
+    ],
+    read: () => {}
+  })
+}
+
+const readDead = (schema: SchemaName) => {
+  const sql = `
+    SELECT delivery_id, event_id, aggregate, body, attempts, error, parked_at
+    FROM ${schema}.webhook_delivery
+    WHERE endpoint = $1::text AND state = 'dead' AND delivery_id > $2::int8
+    ORDER BY delivery_id LIMIT $3::int8`
+  return (
+    endpoint: string,
+    { after = 0n, limit }: { readonly after: bigint | undefined; readonly limit: number }
+  ): Query<ReadonlyArray<DeadLetter>> => ({
+    sql,
+    params: [endpoint, after, BigInt(limit)],
+    read: (rows) =>
+      rows.map(([deliveryId, eventId, aggregate, body, attempts, error, parkedAt]) => ({
+        deliveryId: BigInt(deliveryId),
+        eventId,
+        aggregate,
+        body,
+        attempts,
+        error: error ?? "",
+        parkedAt: millis(parkedAt)!
+      }))
+  })
+}
+
+const ofDead = `
+  WHERE endpoint = $1::text AND state = 'dead'
+    AND ($2::text[] IS NULL OR event_id = ANY ($2::text[]))
+  RETURNING event_id`
+
+const onDead =
+  (sql: string) =>
+  (endpoint: string, eventIds: ReadonlyArray<string> | undefined): Query<number> => ({
+    sql,
+    params: [endpoint, eventIds === undefined ? null : texts(eventIds)],
+    read: (rows) => rows.length
+  })
+
+const redeliverDead = (schema: SchemaName) =>
+  onDead(`
+    UPDATE ${schema}.webhook_delivery SET state = 'waiting', attempts = 0,
+      next_at = clock_timestamp() ${ofDead}`)
+
+const discardDead = (schema: SchemaName) =>
+  onDead(`DELETE FROM ${schema}.webhook_delivery ${ofDead}`)
+
+export const makeDeliveries = (schema: SchemaName) => {
+  const park = parkDelivery(schema)
+  const waiting = countWaiting(schema)
+  const due = dueDeliveries(schema)
+  const accepted = deleteDelivery(schema)
+  const refused = refuseDelivery(schema)
+  const dead = readDead(schema)
+  const redeliver = redeliverDead(schema)
+  const discard = discardDead(schema)
+  return (reading: Reading): Deliveries => ({
+    park: reading("deliveries.park", park),
+    waiting: reading("deliveries.waiting", waiting),
+    due: reading("deliveries.due", due),
+    accepted: reading("deliveries.accepted", accepted),
+    refused: reading("deliveries.refused", refused),
+    dead: reading("deliveries.dead", dead),
+    redeliver: reading("deliveries.redeliver", redeliver),
+    discard: reading("deliveries.discard", discard)
+  })
+}

@@ -1,0 +1,32 @@
+import type { Query } from "../Query.ts"
+import type { SchemaName } from "../schemaName.ts"
+
+/**
+ * Deletes what every consumer has passed. Only the oldest are looked at, so that a consumer that
+ * stands still makes this no dearer. A consumer whose place is from another cluster has passed
+ * nothing: what its snapshots say of new batches means nothing.
+ */
+export const pruneOutbox = (schema: SchemaName) => {
+  const sql = `
+    DELETE FROM ${schema}.outbox WHERE batch_id = ANY (ARRAY(
+      SELECT batch_id FROM (
+        SELECT batch_id, xid, occurred_at FROM ${schema}.outbox ORDER BY batch_id LIMIT $2::int8
+      ) oldest
+      WHERE occurred_at < clock_timestamp() - $1::int8 * interval '1 millisecond'
+        AND NOT EXISTS (
+          SELECT FROM ${schema}.event_consumer c
+          WHERE c.cluster <> (SELECT system_identifier::text FROM pg_control_system())
+            OR NOT (
+              pg_visible_in_snapshot(oldest.xid, c.seen)
+              OR coalesce(oldest.batch_id <= c.batch_id
+                AND pg_visible_in_snapshot(oldest.xid, c.reading), false)
+            )
+        )
+    ))
+    RETURNING batch_id`
+  return (olderThanMs: number, limit: number): Query<number> => ({
+    sql,
+    params: [BigInt(olderThanMs), BigInt(limit)],
+    read: (rows) => rows.length
+  })
+}

@@ -1,0 +1,330 @@
+/** Reading the outbox while others write it: on the server, where transactions end in any order. */
+import { BoxOfficeStore, type Delivery, EventFeed, encodeEvents, layerOf } from "@boxoffice/core"
+import { exampleEvents } from "@boxoffice/core/testing"
+import { Effect, Layer, ManagedRuntime, Random, Stream } from "effect"
+import { expect, test } from "vitest"
+import { SqlStore } from "../src/index.ts"
+import { atEnd, charge, openDatabase, openSql, openStore, type Sql } from "./support.ts"
+
+const signingKeys = { test: "events events events events events events" }
+
+/** A node: the engine's feed over the database, and how to take events from it. */
+const openNode = async (
+  url: string,
+  change: (store: BoxOfficeStore["Service"]) => BoxOfficeStore["Service"] = (store) => store
+) => {
+  const store = Layer.effect(BoxOfficeStore, Effect.map(BoxOfficeStore, change)).pipe(
+    Layer.provide(SqlStore.layerUrl({ url, maxConnections: 4 }))
+  )
+  const runtime = ManagedRuntime.make(Layer.provide(layerOf({ signingKeys }), store))
+  atEnd(() => runtime.dispose())
+  const feed = await runtime.runPromise(EventFeed)
+  return {
+    feed,
+    run: runtime.runPromise,
+    /** The next events, each acknowledged. */
+    take: (consumer: string, count: number): Promise<ReadonlyArray<Delivery>> =>
+      runtime.runPromise(
+        feed.consume(consumer, { pollMs: 10 }).pipe(
+          Stream.take(count),
+          Stream.tap(({ acknowledge }) => acknowledge),
+          Stream.runCollect
+        )
+      )
+  }
+}
+
+/** A batch of one event about a wallet, whose amount is its number in the wallet's order. */
+const insertCharge = (wallet: string, amount: number) => {
+  const event = {
+    ...exampleEvents.find(({ _tag }) => _tag === "WalletCharged")!,
+    userId: wallet,
+    amount: { amount: BigInt(amount), currency: "KRW" }
+  }
+  return `INSERT INTO boxoffice.outbox (occurred_at, events)
+    VALUES (now(), '${encodeEvents([event as never])}')`
+}
+
+const chargeOf = ({ aggregate, event }: Delivery): string =>
+  event._tag === "WalletCharged" ? `${aggregate.id} ${event.amount.amount}` : event._tag
+
+test("a transaction that commits late is not skipped, however far others have gone on", async () => {
+  const database = await openDatabase()
+  const node = await openNode(database.url)
+  const late = openSql(database.url)
+  await late("BEGIN")
+  await late(insertCharge("late", 1))
+  for (let n = 1; n <= 3; n++) await charge(database, "ann", BigInt(n))
+  expect((await node.take("mailer", 3)).map(chargeOf)).toEqual(["ann 1", "ann 2", "ann 3"])
+  await charge(database, "ann", 4n)
+  expect((await node.take("mailer", 1)).map(chargeOf)).toEqual(["ann 4"])
+  await late("COMMIT")
+  expect((await node.take("mailer", 1)).map(chargeOf)).toEqual(["late 1"])
+  await charge(database, "ann", 5n)
+  expect((await node.take("mailer", 1)).map(chargeOf)).toEqual(["ann 5"])
+})
+
+test("one whose id is above all that have ended, and whose batch is below them, is not skipped", async () => {
+  const database = await openDatabase()
+  const node = await openNode(database.url)
+  const [early, late] = [openSql(database.url), openSql(database.url)]
+  // Ids in one order, batches in the other, and then the end of the one with the lower id.
+  await early("BEGIN")
+  await early("SELECT pg_current_xact_id()::text")
+  await late("BEGIN")
+  await late(insertCharge("late", 1))
+  await early(insertCharge("early", 1))
+  await early("COMMIT")
+  expect((await node.take("mailer", 1)).map(chargeOf)).toEqual(["early 1"])
+  await late("COMMIT")
+  expect((await node.take("mailer", 1)).map(chargeOf)).toEqual(["late 1"])
+})
+
+test("one that began before another on the same aggregate, and ended behind it, comes behind it", async () => {
+  const database = await openDatabase()
+  await charge(database, "ann", 1n)
+  const node = await openNode(database.url)
+  await node.take("mailer", 1)
+  const [waits, first] = [openSql(database.url), openSql(database.url)]
+  const lock = "SELECT FROM boxoffice.wallet WHERE user_id = 'ann' FOR UPDATE"
+  await waits("BEGIN")
+  await waits("SELECT pg_current_xact_id()::text")
+  await first("BEGIN")
+  await first(lock)
+  const held = waits(lock)
+  await first(insertCharge("ann", 2))
+  await first("COMMIT")
+  await held
+  await waits(insertCharge("ann", 3))
+  await waits("COMMIT")
+  expect((await node.take("mailer", 2)).map(chargeOf)).toEqual(["ann 2", "ann 3"])
+})
+
+test("transactions that end in any order, or never, and a consumer that stops anywhere", async () => {
+  const database = await openDatabase()
+  const nodes = [await openNode(database.url), await openNode(database.url)]
+  const writers = Array.from({ length: 6 }, () => ({ sql: openSql(database.url), held: "" }))
+  const wallets = ["w0", "w1", "w2", "w3"]
+  await database.sql("CREATE TABLE public.aggregate (id text PRIMARY KEY, number int NOT NULL)")
+  for (const wallet of wallets) {
+    await database.sql(`INSERT INTO public.aggregate VALUES ('${wallet}', 0)`)
+  }
+  const pick = (below: number) =>
+    Effect.runSync(Random.nextIntBetween(0, below, { halfOpen: true }))
+  const free = () => wallets.filter((wallet) => writers.every(({ held }) => held !== wallet))
+  const committed: Array<string> = []
+  const open = new Map<Sql, Array<string>>()
+  const seen: Array<string> = []
+
+  for (let step = 0; step < 400; step++) {
+    const writer = writers[pick(writers.length)]!
+    const wallet = free()[pick(Math.max(1, free().length))]
+    const mine = open.get(writer.sql)
+    if (mine === undefined) {
+      await writer.sql("BEGIN")
+      open.set(writer.sql, [])
+      // Some have an id long before they write.
+      if (pick(2) === 0) await writer.sql("SELECT pg_current_xact_id()::text")
+    } else if (writer.held === "" && wallet !== undefined && pick(3) > 0) {
+      const [row] = await writer.sql<{ number: number }>(
+        `UPDATE public.aggregate SET number = number + 1 WHERE id = '${wallet}' RETURNING number`
+      )
+      await writer.sql(insertCharge(wallet, row!.number))
+      writer.held = wallet
+      mine.push(`${wallet} ${row!.number}`)
+    } else {
+      const commits = pick(5) > 0
+      await writer.sql(commits ? "COMMIT" : "ROLLBACK")
+      if (commits) committed.push(...mine)
+      open.delete(writer.sql)
+      writer.held = ""
+    }
+    const unseen = committed.length - seen.length
+    if (unseen > 0 && pick(4) === 0) {
+      const taken = await nodes[pick(2)]!.take("mailer", 1 + pick(unseen))
+      seen.push(...taken.map(chargeOf))
+    }
+  }
+  for (const sql of open.keys()) await sql("ROLLBACK")
+  seen.push(...(await nodes[0]!.take("mailer", committed.length - seen.length)).map(chargeOf))
+
+  expect(committed.length).toBeGreaterThan(50)
+  expect(seen.toSorted()).toEqual(committed.toSorted())
+  for (const wallet of wallets) {
+    const of = (all: ReadonlyArray<string>) => all.filter((text) => text.startsWith(wallet))
+    expect(of(seen)).toEqual(of(committed))
+  }
+}, 60_000)
+
+test("many writers, and two nodes that are one consumer: each event once, each wallet's in order", async () => {
+  const database = await openDatabase({ maxConnections: 8 })
+  const second = await openStore(SqlStore.layerUrl({ url: database.url, maxConnections: 8 }))
+  const users = Array.from({ length: 8 }, (_, n) => `user${n}`)
+  const perUser = 25
+  const writing = users.flatMap((user, n) => {
+    const node = n % 2 === 0 ? database : second
+    return [...Array(perUser).keys()].reduce(
+      (before, amount) => before.then(() => charge(node, user, BigInt(amount + 1))),
+      Promise.resolve()
+    )
+  })
+  const nodes = [await openNode(database.url), await openNode(database.url)]
+  const total = users.length * perUser
+  const seen: Array<string> = []
+  // Each takes a few, and lets the other go on.
+  const consuming = nodes.map(async (node) => {
+    while (seen.length < total) {
+      await node.run(
+        node.feed.consume("mailer", { pollMs: 10 }).pipe(
+          Stream.take(17),
+          Stream.tap((delivery) =>
+            Effect.andThen(
+              Effect.sync(() => seen.push(chargeOf(delivery))),
+              delivery.acknowledge
+            )
+          ),
+          Stream.takeUntil(() => seen.length >= total),
+          Stream.interruptWhen(
+            Effect.promise(async () => {
+              while (seen.length < total) await new Promise((resolve) => setTimeout(resolve, 5))
+            })
+          ),
+          Stream.runDrain
+        )
+      )
+    }
+  })
+  await Promise.all([...writing, ...consuming])
+  expect(seen).toHaveLength(total)
+  for (const user of users) {
+    const expected = [...Array(perUser).keys()].map((n) => `${user} ${n + 1}`)
+    expect(seen.filter((text) => text.startsWith(`${user} `))).toEqual(expected)
+  }
+}, 60_000)
+
+test("a node that hangs loses its consumer to another, which begins where it had saved", async () => {
+  const database = await openDatabase()
+  for (let n = 1; n <= 5; n++) await charge(database, "ann", BigInt(n))
+  const hung = await openNode(database.url, (store) => ({
+    ...store,
+    outbox: { ...store.outbox, save: () => Effect.never }
+  }))
+  const other = await openNode(database.url)
+  const stuck = new AbortController()
+  const first: Array<string> = []
+  const hanging = hung.run(
+    hung.feed.consume("mailer", { leaseMs: 1_000 }).pipe(
+      Stream.take(3),
+      Stream.tap((delivery) => {
+        first.push(chargeOf(delivery))
+        return first.length === 3 ? Effect.never : delivery.acknowledge
+      }),
+      Stream.runDrain
+    ),
+    { signal: stuck.signal }
+  )
+  await expect.poll(() => first.length).toBe(3)
+  const second = await other.take("mailer", 5)
+  expect(first).toEqual(["ann 1", "ann 2", "ann 3"])
+  expect(second.map(chargeOf)).toEqual(["ann 1", "ann 2", "ann 3", "ann 4", "ann 5"])
+  void hanging.catch(() => {})
+}, 20_000)
+
+test("after a lost lease the late node waits for the consumer, and goes on with it", async () => {
+  const database = await openDatabase()
+  const node = await openNode(database.url)
+  await charge(database, "ann", 1n)
+  const seen: Array<string> = []
+  const consuming = node.run(
+    node.feed.consume("mailer", { pollMs: 10, leaseMs: 1_000 }).pipe(
+      Stream.tap((delivery) => {
+        seen.push(chargeOf(delivery))
+        return delivery.acknowledge
+      }),
+      Stream.takeUntil(() => seen.filter((text) => text === "ann 1").length === 2),
+      Stream.runDrain
+    )
+  )
+  await expect.poll(() => seen).toEqual(["ann 1"])
+  // Somebody resets it: that takes it from whoever has it.
+  await node.run(node.feed.reset("mailer", "beginning"))
+  await charge(database, "ann", 2n)
+  await consuming
+  expect((await node.take("mailer", 1)).map(chargeOf)).toEqual(["ann 2"])
+}, 20_000)
+
+test.each([
+  ["higher", 1_000_000_000],
+  ["lower", -100]
+])(
+  "a dump restored where ids are %s: refused, recovered, and nothing missed",
+  async (_, shift) => {
+    const database = await openDatabase()
+    const node = await openNode(database.url)
+    const late = openSql(database.url)
+    for (let n = 1; n <= 3; n++) await charge(database, "ann", BigInt(n))
+    await late("BEGIN")
+    await late(insertCharge("late", 1))
+    await charge(database, "ann", 4n)
+    await node.take("mailer", 4)
+    await node.take("audit", 1)
+    await late("COMMIT")
+    await charge(database, "ann", 5n)
+    // As the rows of a dump look in a cluster whose transactions are numbered otherwise.
+    await database.sql(`UPDATE boxoffice.outbox
+    SET xid = (xid::text::bigint + ${shift})::text::xid8`)
+    const moved = (column: string) => `(SELECT string_agg(coalesce(
+      (nullif(part, '')::bigint + ${shift})::text, ''), ':' ORDER BY place)
+    FROM unnest(string_to_array(replace(${column}::text, ',', ':'), ':')) WITH ORDINALITY
+      AS p (part, place))::pg_snapshot`
+    await database.sql(`UPDATE boxoffice.event_consumer SET cluster = 'another',
+    seen = CASE WHEN seen::text = '3:3:' THEN seen ELSE ${moved("seen")} END,
+    reading = ${moved("reading")}`)
+    await charge(database, "ann", 6n)
+
+    await expect(node.take("mailer", 1)).rejects.toMatchObject({
+      _tag: "ConsumerMisplaced",
+      message: expect.stringContaining("recover")
+    })
+    expect(await node.run(node.feed.prune({ olderThanMs: 0 }))).toBe(0)
+    expect(await node.run(node.feed.recover())).toEqual(["audit", "mailer"])
+    expect(await node.run(node.feed.recover())).toEqual([])
+
+    await charge(database, "ann", 7n)
+    // From the first that was not passed on: the one that committed late.
+    expect((await node.take("mailer", 5)).map(chargeOf)).toEqual([
+      "late 1",
+      "ann 4",
+      "ann 5",
+      "ann 6",
+      "ann 7"
+    ])
+    expect((await node.take("audit", 7)).map(chargeOf)).toEqual([
+      "ann 2",
+      "ann 3",
+      "late 1",
+      "ann 4",
+      "ann 5",
+      "ann 6",
+      "ann 7"
+    ])
+    await charge(database, "ann", 8n)
+    expect((await node.take("mailer", 1)).map(chargeOf)).toEqual(["ann 8"])
+  },
+  20_000
+)
+
+test("what a newer node wrote stops the consumer, and comes once it can be read", async () => {
+  const database = await openDatabase()
+  const node = await openNode(database.url)
+  await charge(database, "ann", 1n)
+  await database.sql(`INSERT INTO boxoffice.outbox (occurred_at, events)
+    VALUES (now(), '[{"_tag": "SeatMoved", "at": 0}]')`)
+  await expect(node.take("mailer", 2)).rejects.toMatchObject({
+    _tag: "EventsUnreadable",
+    batchId: 2n
+  })
+  await database.sql("DELETE FROM boxoffice.outbox WHERE batch_id = 2")
+  await charge(database, "ann", 2n)
+  expect((await node.take("mailer", 2)).map(chargeOf).at(-1)).toBe("ann 2")
+})
