@@ -19,6 +19,7 @@ import {
   httpSeats
 } from "./scenarios/http.ts"
 import { hotWallet, oneRevenueAccount, pays } from "./scenarios/pays.ts"
+import { joins, joinsGrown, opening, polls, pollsGrown } from "./scenarios/queue.ts"
 import { countingStatements } from "./statements.ts"
 import { openWorld } from "./world.ts"
 
@@ -35,6 +36,8 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds ?? (values.short ? 1 : 5))
 const seconds = Number(values.seconds ?? (values.short ? 1 : 5))
 const users = values.short ? 20_000 : 100_000
+// How long the line of the waiting room is.
+const line = values.short ? 20_000 : 1_000_000
 
 const scenarios = [
   holds(256, { target: 4 }),
@@ -44,6 +47,11 @@ const scenarios = [
   pays(256, users, 4),
   oneRevenueAccount(256, users, 0.9),
   hotWallet(256, 0.8),
+  joins(1_024, 10_000),
+  polls(256, line, 10_000),
+  joinsGrown(1_024, line),
+  pollsGrown(256, line),
+  opening(line, 50),
   httpReserve(256, 0.5),
   httpSeats(256, 0.5),
   httpNotModified(256, 0.7),

@@ -26,6 +26,18 @@ export interface World {
   readonly readmitAll: () => Promise<void>
   /** Leaves this many ended tokens and released holds behind, from a year ago. */
   readonly addHistory: (count: number) => Promise<void>
+  /** Makes a full queue with this many waiting, and this many that ended before them. */
+  readonly addQueue: (line: {
+    readonly waiting: number
+    readonly ended?: number
+    /** Lets it collect people until then, and draw. */
+    readonly opensAt?: Date
+  }) => Promise<string>
+  /** The token of the n-th who waits in such a queue. */
+  readonly waiter: (
+    queueId: string,
+    n: number
+  ) => { readonly userId: string; readonly queueToken: string }
   readonly close: () => Promise<void>
 }
 
@@ -44,6 +56,9 @@ export const tokenKind = 1
 /** The kind of the reservations, and of the payments, of a performance of the benchmark. */
 export const reservationKind = (performanceId: string): number =>
   2 + Number(performanceId.slice("bench-".length))
+
+/** The kind of the tokens of a queue of the benchmark. */
+const waiterKind = (queueId: string): number => 1_000_000 + Number(queueId.slice("line-".length))
 
 export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> => {
   const sql = PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })
@@ -90,6 +105,7 @@ export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> =>
   const callers: Array<{ readonly userId: string; readonly queueToken: string }> = []
   let users = 0
   let performances = 0
+  let lines = 0
   return {
     url,
     serverPid: pid,
@@ -184,6 +200,42 @@ export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> =>
           1000, 'KRW', 'released', at, at + interval '5 minutes', at + interval '1 minute'
         FROM ${range}, LATERAL (SELECT now() - interval '1 year' - n * interval '1 second' AS at) t`)
       await query("VACUUM ANALYZE")
+    },
+    addQueue: async ({ waiting, ended = 0, opensAt }) => {
+      const queueId = `line-${lines++}`
+      await Effect.runPromise(
+        office.queue.create({
+          queueId,
+          opensAt,
+          settings: { maxActive: 1, sessionSeconds: 86_400 }
+        })
+      )
+      const last = ended + waiting
+      await query(`
+        INSERT INTO boxoffice.queue_token (token_id, queue_id, user_id, number, state, claimed,
+          joined_at, admitted_at, expires_at, ended_at)
+        SELECT ${sqlId(waiterKind(queueId), "n")}, '${queueId}', 'w' || n, n,
+          CASE WHEN n > ${ended} THEN 'waiting' ELSE 'completed' END, n <= ${ended}, now(),
+          CASE WHEN n <= ${ended} THEN now() END, CASE WHEN n <= ${ended} THEN now() END,
+          CASE WHEN n <= ${ended} THEN now() END
+        FROM generate_series(1, ${last}) AS n`)
+      await query(`
+        UPDATE boxoffice.queue SET next_number = ${last + 1}, waiting = ${waiting},
+          cursor = ${ended}, active = ${opensAt ? 0 : 1}
+        WHERE queue_id = '${queueId}'`)
+      await query("VACUUM ANALYZE boxoffice.queue_token")
+      await query("CHECKPOINT")
+      return queueId
+    },
+    waiter: (queueId, n) => {
+      const userId = `w${n}`
+      const ticket = {
+        queueId,
+        userId,
+        tokenId: idOf(waiterKind(queueId), n),
+        place: { lane: "general", number: n, issuedAt: Math.floor(Date.now() / 1_000) }
+      }
+      return { userId, queueToken: sign(ticket as Parameters<typeof sign>[0]) }
     },
     close: () => runtime.dispose()
   }

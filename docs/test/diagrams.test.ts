@@ -150,7 +150,12 @@ const scenarios: Readonly<Record<string, ReadonlyArray<Scenarios>>> = {
         await open()
         return get(queuePath)(stranger)
       },
-      "still waiting, or in already": async () => get(queuePath)((await joinBehind()).waiting),
+      "waiting, and the node has read the queue a moment ago": async () => {
+        const { waiting } = await joinBehind()
+        await get(queuePath)(waiting)
+        return get(queuePath)(waiting)
+      },
+      "waiting, and it has not": async () => get(queuePath)((await joinBehind()).waiting),
       "somebody inside has lapsed, and it is the user's turn": async () => {
         await open({ maxActive: 1, sessionSeconds: 2 })
         await join("first")

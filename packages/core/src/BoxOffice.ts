@@ -15,6 +15,7 @@ import { checkPolicies, reportAdmission } from "./policies/check.ts"
 import type { PoliciesInvalid } from "./policies/errors.ts"
 import type { PolicyRules } from "./policies/rules.ts"
 import { Queue } from "./Queue.ts"
+import { Lines } from "./queue/lines.ts"
 import { type TicketKeysInvalid, Tickets } from "./queue/ticket.ts"
 import { Reservations } from "./Reservation.ts"
 import type { BoxOfficeStore } from "./Store.ts"
@@ -69,6 +70,7 @@ export class BoxOffice extends Context.Service<
         )
       ),
       Layer.provide(Gate.layer),
+      Layer.provide(Lines.layer),
       Layer.provide(layerAnnounced)
     )
 }

@@ -16,6 +16,8 @@ import type {
   UserId
 } from "./Ids.ts"
 import type { Money } from "./Money.ts"
+import type { QueueSettings } from "./Policies.ts"
+import type { QueueLane, QueueMode } from "./queue/model.ts"
 
 interface TokenEvent {
   readonly tokenId: TokenId
@@ -27,7 +29,11 @@ interface TokenEvent {
 
 export interface QueueTokenIssued extends TokenEvent {
   readonly _tag: "QueueTokenIssued"
+  /** The lane, where it is not the general one. */
+  readonly lane?: QueueLane
   readonly number: bigint
+  /** The digest of the code that opened the lane. */
+  readonly codeHash?: string
 }
 export interface QueueTokenAdmitted extends TokenEvent {
   readonly _tag: "QueueTokenAdmitted"
@@ -43,11 +49,38 @@ export interface QueueTokenExtended extends TokenEvent {
 export interface QueueTokenCompleted extends TokenEvent {
   readonly _tag: "QueueTokenCompleted"
 }
+/** The user left; or was away from the line for so long that they must have. */
 export interface QueueTokenLeft extends TokenEvent {
   readonly _tag: "QueueTokenLeft"
+  readonly away?: true
 }
+/** An admitted user did not show up, or was idle too long. */
 export interface QueueTokenLapsed extends TokenEvent {
   readonly _tag: "QueueTokenLapsed"
+  /** There where the user had never shown up. */
+  readonly unclaimed?: true
+}
+
+interface OfQueue {
+  readonly queueId: QueueId
+  readonly at: number
+}
+
+/** The queue opened, and drew the places of those who had come: see `queue/lottery.ts`. */
+export interface QueueOpened extends OfQueue {
+  readonly _tag: "QueueOpened"
+  readonly seed: string
+  readonly drawn: bigint
+}
+export interface QueueModeChanged extends OfQueue {
+  readonly _tag: "QueueModeChanged"
+  readonly mode: QueueMode
+  readonly before: QueueMode
+}
+export interface QueueConfigured extends OfQueue {
+  readonly _tag: "QueueConfigured"
+  readonly settings: QueueSettings
+  readonly before: QueueSettings
 }
 
 interface ReservationEvent {
@@ -98,13 +131,19 @@ export interface PaymentRefunded extends ReservationEvent {
   readonly amount: Money
 }
 
-export type QueueEvent =
-  | QueueTokenIssued
+/** What happens to a token that there is. */
+export type QueueTokenEvent =
   | QueueTokenAdmitted
   | QueueTokenExtended
   | QueueTokenCompleted
   | QueueTokenLeft
   | QueueTokenLapsed
+export type QueueEvent =
+  | QueueTokenIssued
+  | QueueTokenEvent
+  | QueueOpened
+  | QueueModeChanged
+  | QueueConfigured
 export type BoxOfficeEvent =
   | QueueEvent
   | SeatsHeld
@@ -124,6 +163,10 @@ export const aggregateOf = (event: BoxOfficeEvent): readonly [kind: string, id: 
     case "QueueTokenLeft":
     case "QueueTokenLapsed":
       return ["queue_token", event.tokenId]
+    case "QueueOpened":
+    case "QueueModeChanged":
+    case "QueueConfigured":
+      return ["queue", event.queueId]
     case "WalletCharged":
       return ["wallet", event.userId]
     default:

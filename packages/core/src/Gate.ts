@@ -8,8 +8,14 @@ import { LaneSettings } from "./Lanes.ts"
 import { type GatedOperation, Policies } from "./Policies.ts"
 import { askGate } from "./policies/ask.ts"
 import type { PolicyFailed } from "./policies/errors.ts"
-import type { QueueTokenInvalid, QueueTokenRequired } from "./queue/errors.ts"
+import {
+  QueueTokenExpired,
+  type QueueTokenInvalid,
+  type QueueTokenRequired,
+  QueueTokenWaiting
+} from "./queue/errors.ts"
 import { decideGate, decidePresence, type GateError } from "./queue/gate.ts"
+import { Lines } from "./queue/lines.ts"
 import { makeSeenTokens } from "./queue/seen.ts"
 import { tokenStateAt } from "./queue/status.ts"
 import { type Ticket, Tickets } from "./queue/ticket.ts"
@@ -25,6 +31,7 @@ export interface Caller {
   readonly queueToken?: string | undefined
 }
 
+type TicketRefusal = QueueTokenRequired | QueueTokenInvalid | QueueTokenExpired | PolicyFailed
 export type GateRefusal = QueueTokenRequired | QueueTokenInvalid | GateError | PolicyFailed
 
 /** What a token is shown for. */
@@ -39,7 +46,7 @@ export class Gate extends Context.Service<
       operation: GatedOperation,
       caller: { readonly userId: UserId; readonly queueToken?: string | undefined },
       about?: { readonly showId?: string; readonly performanceId?: string }
-    ) => Effect.Effect<Ticket | undefined, QueueTokenRequired | QueueTokenInvalid | PolicyFailed>
+    ) => Effect.Effect<Ticket | undefined, TicketRefusal>
     /**
      * For an operation that only reads: at most one look-up, shared with those who ask at the same
      * time, and a write where the session moves on. None while the policies call the last fresh.
@@ -64,7 +71,8 @@ export class Gate extends Context.Service<
     Effect.gen(function* () {
       const store = yield* BoxOfficeStore
       const tickets = yield* Tickets
-      const { gate, gateFreshMs } = yield* Policies
+      const lines = yield* Lines
+      const { gate, gateFreshMs, awayMs } = yield* Policies
       const settings = yield* LaneSettings
       const seen = yield* makeSeenTokens(gateFreshMs)
       const looks = yield* makeCommandLanes({ ...settings, keyOf: aboutOf, run: store.gates })
@@ -78,18 +86,42 @@ export class Gate extends Context.Service<
         }
       })
 
-      const ticket: Gate["Service"]["ticket"] = (operation, { userId, queueToken }, about) => {
+      const ticketOf = (
+        operation: GatedOperation,
+        {
+          userId,
+          queueToken
+        }: { readonly userId: UserId; readonly queueToken?: string | undefined },
+        about?: { readonly showId?: string; readonly performanceId?: string }
+      ): Result.Result<Ticket | undefined, TicketRefusal> => {
         const { showId, performanceId } = about ?? {}
         const gated = askGate(gate, { operation, userId, showId, performanceId })
-        if (Result.isFailure(gated)) return Effect.fail(gated.failure)
-        return gated.success
-          ? Effect.fromResult(tickets.verify(queueToken, userId))
-          : Effect.succeed(undefined)
+        if (Result.isFailure(gated)) return Result.fail(gated.failure)
+        if (!gated.success) return Result.succeed(undefined)
+        return Result.flatMap(
+          tickets.verify(queueToken, userId),
+          (shown): Result.Result<Ticket, TicketRefusal> => {
+            // Nobody comes back from having left: that much is known without looking.
+            const state = lines.recall(shown)?.state
+            return state === "left" || state === "expired"
+              ? Result.fail(new QueueTokenExpired({ state }))
+              : Result.succeed(shown)
+          }
+        )
       }
+      const ticket: Gate["Service"]["ticket"] = (operation, caller, about) =>
+        Effect.fromResult(
+          Result.map(
+            ticketOf(operation, caller, about),
+            // What else the ticket says is for the waiting room alone.
+            (shown) =>
+              shown && { queueId: shown.queueId, userId: shown.userId, tokenId: shown.tokenId }
+          )
+        )
 
       // A refusal is never given from memory: only the store knows who has been let in since.
-      const isKnownToPass = (shown: Ticket, question: GateQuestion): boolean => {
-        const known = seen.get(question)
+      const isKnownToPass = (shown: Ticket, question: GateQuestion, withinMs?: number): boolean => {
+        const known = seen.get(question, withinMs)
         return known !== undefined && isInTime(decideGate(shown, known))
       }
 
@@ -108,15 +140,27 @@ export class Gate extends Context.Service<
         caller,
         about
       ) {
-        const shown = yield* ticket(operation, caller, about)
+        const shown = yield* Effect.fromResult(ticketOf(operation, caller, about))
         if (shown === undefined) return
         const question: GateQuestion = { tokenId: shown.tokenId, ...about }
         // What is seen inside a host's transaction may never be committed: it is not remembered.
         const shared = (yield* HostTransaction) === undefined
         if (shared && isKnownToPass(shown, question)) return
         const begun = seen.begin()
-        const view = yield* looks.submit(question)
-        const passed = yield* Effect.fromResult(decideGate(shown, view))
+        const looked = yield* Effect.result(looks.submit(question))
+        if (Result.isFailure(looked)) {
+          // While the store is away, who was let in a while ago can go on looking around.
+          const isAway = looked.failure._tag === "StoreUnavailable"
+          if (isAway && isKnownToPass(shown, question, awayMs)) return
+          return yield* Effect.fail(looked.failure)
+        }
+        const view = looked.success
+        const decided = Result.mapError(decideGate(shown, view), (refusal) =>
+          refusal._tag === "QueueTokenWaiting"
+            ? new QueueTokenWaiting(lines.recall(shown) ?? refusal)
+            : refusal
+        )
+        const passed = yield* Effect.fromResult(decided)
         if (passed.length > 0) yield* presences.submit(shown.tokenId)
         else if (shared) seen.keep(question, view, begun)
       }, span("Gate.passToRead"))

@@ -27,7 +27,11 @@ export const QueueSettings = Schema.Struct({
   /** How long an admitted user has to show up before the place goes to the next, in seconds. */
   claimSeconds: positive,
   /** How long an admitted user may be idle before the place goes to the next, in seconds. */
-  sessionSeconds: positive
+  sessionSeconds: positive,
+  /** While both lanes wait, the share of the priority lane in those let in, in percent. */
+  prioritySharePercent: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })),
+  /** How long a waiting user may be away before the place is lost, in seconds; 0 for ever. */
+  absenceSeconds: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2_147_483_647 }))
 }).annotate({ identifier: "QueueSettings" })
 export interface QueueSettings extends Schema.Schema.Type<typeof QueueSettings> {}
 
@@ -62,6 +66,19 @@ export const PolicySettings = Schema.Struct({
    * another node has ended. What changes something always looks.
    */
   gateFreshMs: milliseconds,
+  /**
+   * How stale a place in line may be, in milliseconds: as often each node reads a queue that is
+   * asked about.
+   */
+  queueFreshMs: milliseconds,
+  /**
+   * While the store is away: for how long answers go on from what was known last, in milliseconds.
+   * Places in line say how old they are; who was let through the gate before is let through to
+   * read.
+   */
+  awayMs: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3_600_000 })),
+  /** How long an ended queue token is kept, in seconds, before it is cleared away. */
+  endedTokenSeconds: positive,
   /** What a queue is created with where its creator says nothing. */
   queue: QueueSettings
 })
@@ -78,7 +95,17 @@ export const defaultPolicies: PolicySettings = {
   currency: "KRW",
   catalogFreshMs: 1_000,
   gateFreshMs: 1_000,
-  queue: { maxActive: 5_000, admitPerMinute: 60_000, claimSeconds: 120, sessionSeconds: 600 }
+  queueFreshMs: 1_000,
+  awayMs: 60_000,
+  endedTokenSeconds: 86_400,
+  queue: {
+    maxActive: 5_000,
+    admitPerMinute: 60_000,
+    claimSeconds: 120,
+    sessionSeconds: 600,
+    prioritySharePercent: 50,
+    absenceSeconds: 300
+  }
 }
 
 /** The policies in force. Replace them with a layer, or with the options of `layerOf`. */

@@ -1,8 +1,10 @@
-/** The waiting room: see `queue/decide.ts` for the rules, `queue/ticket.ts` for the token. */
-import { Context, Effect, Layer, Result, Schedule, Schema, Stream } from "effect"
+/** The waiting room: see `queue/decide.ts` for the rules, `queue/line.ts` for who stands where. */
+import { randomBytes } from "node:crypto"
+import { Context, Effect, Layer, Result, Schema, Stream, Struct } from "effect"
 import { makeCommandLanes } from "./CommandLane.ts"
 import { AlreadyExists } from "./catalog/errors.ts"
 import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
+import type { QueueEvent } from "./Events.ts"
 import {
   answer,
   type CommandOptions,
@@ -15,32 +17,27 @@ import { isCatalogKey, QueueId, type TokenId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { LaneSettings } from "./Lanes.ts"
 import { Policies, QueueSettings } from "./Policies.ts"
-import type { PolicyRules } from "./policies/rules.ts"
-import {
-  decideAdmissions,
-  decideExpiries,
-  decideJoin,
-  decideLeave,
-  liveToken
-} from "./queue/decide.ts"
+import { QueueCode, queueCodeHash } from "./queue/code.ts"
+import { decideConfigure, decideJoin, decideLeave, decideMode, liveToken } from "./queue/decide.ts"
 import {
   type QueueClosed,
+  type QueueCodeInvalid,
   QueueNotFound,
   QueueTokenInvalid,
   type QueueTokenRequired,
   QueueTokenWrongQueue
 } from "./queue/errors.ts"
 import { decidePresence } from "./queue/gate.ts"
-import type {
-  JoinedQueue,
+import { Lines } from "./queue/lines.ts"
+import {
+  type JoinedQueue,
   QueueMode,
-  QueueRow,
-  QueueTokenStatus,
-  Queue as QueueView,
-  TokenRow
+  type QueueTokenStatus,
+  type Queue as QueueView
 } from "./queue/model.ts"
 import { queueTokenStatus, tokenStateAt } from "./queue/status.ts"
-import { type Ticket, Tickets } from "./queue/ticket.ts"
+import { type Ticket, Tickets, ticketFor } from "./queue/ticket.ts"
+import { joinedStatus, toQueue } from "./queue/views.ts"
 import type { Rows } from "./Rows.ts"
 import { span } from "./Span.ts"
 import { BoxOfficeStore, RowNames } from "./Store.ts"
@@ -48,6 +45,8 @@ import { BoxOfficeStore, RowNames } from "./Store.ts"
 export interface JoinInput extends CommandOptions {
   readonly userId: string
   readonly queueId: string
+  /** Opens the priority lane: see `addCodes`. */
+  readonly code?: string | undefined
 }
 
 /** The answer to joining, and whether a token was made for it. */
@@ -68,25 +67,47 @@ export interface QueuesPage {
 }
 
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
-export type JoinError = QueueNotFound | QueueClosed | IdempotencyConflict | Faults
-export type PlaceError = QueueTokenRequired | QueueTokenInvalid | QueueTokenWrongQueue | Faults
+export type JoinError =
+  | QueueNotFound
+  | QueueClosed
+  | QueueCodeInvalid
+  | IdempotencyConflict
+  | Faults
+/** What a ticket alone can be refused for. */
+export type TicketError = QueueTokenRequired | QueueTokenInvalid | QueueTokenWrongQueue
+export type PlaceError = TicketError | Faults
 
 export class Queue extends Context.Service<
   Queue,
   {
     /** The user's place: the one they have, or a new one. With room they are in at once. */
     readonly join: (input: JoinInput) => Effect.Effect<Joined, JoinError>
-    /** Where the user stands. Asking also moves the line on. */
+    /**
+     * Where the user stands. For one who waits this is a signature and arithmetic over what the
+     * node read within the last `queueFreshMs`; one who was let in is told by the store, and has
+     * then shown up.
+     */
     readonly status: (input: PlaceInput) => Effect.Effect<QueueTokenStatus, PlaceError>
+    /**
+     * The status of one who waits, at once and without any effect: `undefined` where `status` has
+     * to be asked, since the node knows nothing fresh or the user is no longer waiting.
+     */
+    readonly peek: (
+      input: PlaceInput & { readonly userId: UserId }
+    ) => Result.Result<QueueTokenStatus, TicketError> | undefined
     /** The status now and whenever it has changed, until the token has ended. */
     readonly changes: (input: PlaceInput) => Stream.Stream<QueueTokenStatus, PlaceError>
     /** Gives the place up. Doing so again changes nothing. */
     readonly leave: (input: PlaceInput) => Effect.Effect<void, PlaceError>
 
-    /** Makes a queue, with the policies' settings where none are given. */
+    /**
+     * Makes a queue, with the policies' settings where none are given. With `opensAt` it collects
+     * people until then, and draws their places: see `queue/lottery.ts`.
+     */
     readonly create: (input: {
       readonly queueId: string
       readonly settings?: Partial<QueueSettings> | undefined
+      readonly opensAt?: Date | undefined
     }) => Effect.Effect<QueueView, AlreadyExists | RequestInvalid | StoreUnavailable>
     readonly get: (queueId: string) => Effect.Effect<QueueView, QueueNotFound | StoreUnavailable>
     readonly list: (page: {
@@ -97,12 +118,24 @@ export class Queue extends Context.Service<
     readonly configure: (
       queueId: string,
       settings: Partial<QueueSettings>
-    ) => Effect.Effect<QueueView, QueueNotFound | RequestInvalid | StoreUnavailable>
-    /** `paused` lets nobody join or in; `draining` lets nobody join; `open` does both. */
+    ) => Effect.Effect<QueueView, QueueNotFound | Faults>
+    /**
+     * `paused` lets nobody join or in; `draining` lets nobody join; `open` does both; `closed` is
+     * for good. Every node knows within `queueFreshMs`.
+     */
     readonly setMode: (
       queueId: string,
       mode: QueueMode
-    ) => Effect.Effect<QueueView, QueueNotFound | StoreUnavailable>
+    ) => Effect.Effect<QueueView, QueueNotFound | QueueClosed | Faults>
+    /**
+     * Makes codes that open the priority lane, each for so many joins. Only their digests are
+     * stored. A code that is there already can be used this often from now on.
+     */
+    readonly addCodes: (input: {
+      readonly queueId: string
+      readonly codes: ReadonlyArray<string>
+      readonly uses?: number | undefined
+    }) => Effect.Effect<void, QueueNotFound | RequestInvalid | StoreUnavailable>
     /** Tidies lapsed tokens and lets in who is next, with nobody asking. For the sweeper. */
     readonly advance: (queueId: QueueId) => Effect.Effect<void, Overloaded | StoreUnavailable>
   }
@@ -113,25 +146,38 @@ export class Queue extends Context.Service<
       const store = yield* BoxOfficeStore
       const tickets = yield* Tickets
       const policies = yield* Policies
-      const lanes = yield* makeCommandLanes<QueueCommand, unknown>({
-        ...(yield* LaneSettings),
-        keyOf: (command) => command.queueId,
-        run: (batch) => runQueueBatch(store, policies, batch)
+      const lines = yield* Lines
+      const laneSettings = yield* LaneSettings
+      const keyOf = (tokenId: TokenId) => tokenId
+      const looks = yield* makeCommandLanes({
+        ...laneSettings,
+        keyOf,
+        run: (batch) => store.gates(batch.map((tokenId) => ({ tokenId })))
       })
-      const submit = <A>(command: QueueCommand<A>) =>
-        lanes.submit(command) as Effect.Effect<A, Overloaded | StoreUnavailable>
+      const claims = yield* makeCommandLanes({
+        ...laneSettings,
+        keyOf,
+        run: (batch) => {
+          const names = new RowNames()
+          for (const tokenId of batch) names.tokens.add(tokenId)
+          return store.transact(names, (rows) => batch.map((tokenId) => claim(rows, tokenId)))
+        }
+      })
 
       const join = Effect.fnUntraced(function* (input: JoinInput) {
-        const { userId, queueId: name, idempotencyKey } = yield* checkJoin(input)
+        const { userId, queueId: name, code, idempotencyKey } = yield* checkJoin(input)
         if (!isCatalogKey(name)) return yield* new QueueNotFound()
         const queueId = name as QueueId
-        const command = identify("join", userId, idempotencyKey, [queueId])
+        const codeHash = code === undefined ? undefined : queueCodeHash(queueId, code)
+        const content = code === undefined ? [queueId] : [queueId, code]
+        const command = identify("join", userId, idempotencyKey, content)
         const tokenId = command.commandId as string as TokenId
-        const settled = yield* submit<Settled<Joined, JoinError>>({
+        const settled = yield* lines.submit<Settled<Joined, JoinError>>({
           queueId,
           names: (names) => {
             if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
             names.members.push({ queueId, userId })
+            if (codeHash !== undefined) names.codes.push({ queueId, codeHash })
           },
           decide: (rows) => {
             if (rows.outcomes.get(command.commandId) !== undefined) {
@@ -140,7 +186,7 @@ export class Queue extends Context.Service<
                 conclude: () => recall(rows, command)!
               }
             }
-            const decided = decideJoin(rows, { queueId, userId, tokenId })
+            const decided = decideJoin(rows, { queueId, userId, tokenId, codeHash })
             if (Result.isSuccess(decided)) {
               for (const event of decided.success) rows.evolve(event)
               // The answer follows once the whole batch is decided. The key is taken from now on.
@@ -153,41 +199,64 @@ export class Queue extends Context.Service<
                 record(
                   rows,
                   command,
-                  Result.map(decided, (events) => ({
-                    ...statusOf(rows, token!.tokenId),
-                    token: tickets.sign({ queueId, userId, tokenId: token!.tokenId }),
-                    created: events.length > 0
-                  }))
+                  Result.map(decided, (events) => {
+                    const created = events.length > 0
+                    const ticket = ticketFor(token!)
+                    const recall = () => lines.recall(ticket)
+                    const status = joinedStatus(rows, token!.tokenId, recall)
+                    return { ...status, token: tickets.sign(ticket), created }
+                  })
                 )
             }
           }
         })
-        return yield* answer(settled, input)
+        const joined = yield* answer(settled, input)
+        // Whoever has waited already is told of it from what is known of the line.
+        if (joined.created || joined.state !== "waiting" || settled.replayed) return joined
+        const ticket = tickets.verify(joined.token, userId)
+        const status = Result.isSuccess(ticket) ? yield* lines.look(ticket.success) : undefined
+        return { ...joined, ...status }
       }, span("Queue.join"))
 
+      const admit = ({
+        userId,
+        queueToken,
+        queueId
+      }: PlaceInput & { readonly userId: UserId }): Result.Result<Ticket, TicketError> => {
+        const verified = tickets.verify(queueToken, userId)
+        if (Result.isFailure(verified) || queueId === undefined) return verified
+        if (queueId === verified.success.queueId) return verified
+        // The only thing that can be said of a name that no queue can have is that it is wrong.
+        const requiredQueueId = (isCatalogKey(queueId) ? queueId : "unknown") as QueueId
+        return Result.fail(new QueueTokenWrongQueue({ requiredQueueId }))
+      }
       const ticketOf = Effect.fnUntraced(function* (input: PlaceInput) {
-        const { userId, queueToken, queueId } = yield* checkPlace(input)
-        const ticket = yield* Effect.fromResult(tickets.verify(queueToken, userId))
-        if (queueId !== undefined && queueId !== ticket.queueId) {
-          // The only thing that can be said of a name that no queue can have is that it is wrong.
-          const requiredQueueId = (isCatalogKey(queueId) ? queueId : "unknown") as QueueId
-          return yield* new QueueTokenWrongQueue({ requiredQueueId })
-        }
-        return ticket
+        return yield* Effect.fromResult(admit(yield* checkPlace(input)))
       })
 
-      const poll = (ticket: Ticket) =>
-        Effect.flatMap(
-          submit<QueueTokenStatus | undefined>({
-            queueId: ticket.queueId,
-            names: (names) => names.tokens.add(ticket.tokenId),
-            decide: (rows) => ({
-              present: ticket.tokenId,
-              conclude: () => rows.tokens.get(ticket.tokenId) && statusOf(rows, ticket.tokenId)
-            })
-          }),
-          (status) => (status ? Effect.succeed(status) : Effect.fail(new QueueTokenInvalid()))
-        )
+      const peek = (input: PlaceInput & { readonly userId: UserId }) => {
+        const ticket = admit(input)
+        if (Result.isFailure(ticket)) return Result.fail(ticket.failure)
+        const status = lines.peek(ticket.success)
+        return status && Result.succeed(status)
+      }
+
+      const poll = Effect.fnUntraced(function* (ticket: Ticket) {
+        const waiting = yield* lines.look(ticket)
+        if (waiting !== undefined) return waiting
+        const { token, ahead, now } = (yield* looks.submit(ticket.tokenId))!
+        if (token === undefined || token.userId !== ticket.userId) {
+          return yield* new QueueTokenInvalid()
+        }
+        if (token.admittedAt !== null) {
+          lines.cameIn(token.queueId, token.tokenId, token.admittedAt)
+        }
+        if (token.claimed || tokenStateAt(token, now) !== "admitted") {
+          return queueTokenStatus(token, ahead, now)
+        }
+        const claimed = (yield* claims.submit(ticket.tokenId))!
+        return queueTokenStatus(claimed.token, 0, claimed.now)
+      })
 
       const status = Effect.fnUntraced(function* (input: PlaceInput) {
         return yield* poll(yield* ticketOf(input))
@@ -196,16 +265,21 @@ export class Queue extends Context.Service<
       const changes = (input: PlaceInput): Stream.Stream<QueueTokenStatus, PlaceError> =>
         Stream.unwrap(
           Effect.map(ticketOf(input), (ticket) =>
-            Stream.fromEffectSchedule(poll(ticket), Schedule.spaced("1 second")).pipe(
-              Stream.takeUntil(({ state }) => state !== "waiting" && state !== "admitted"),
-              Stream.changesWith(sameStatus)
-            )
+            Stream.unfold(undefined as QueueTokenStatus["state"] | undefined, (before) =>
+              Effect.gen(function* () {
+                if (before === "waiting") yield* Effect.sleep(waitingEvery)
+                else if (before === "admitted") yield* Effect.sleep(insideEvery)
+                else if (before !== undefined) return undefined
+                const status = yield* poll(ticket)
+                return [status, status.state] as const
+              })
+            ).pipe(Stream.changesWith(sameStatus))
           )
         )
 
       const leave = Effect.fn("Queue.leave")(function* (input: PlaceInput) {
         const ticket = yield* ticketOf(input)
-        const known = yield* submit<boolean>({
+        const known = yield* lines.submit<boolean>({
           queueId: ticket.queueId,
           names: (names) => names.tokens.add(ticket.tokenId),
           decide: (rows) => {
@@ -217,22 +291,30 @@ export class Queue extends Context.Service<
         if (!known) return yield* new QueueTokenInvalid()
       })
 
-      const find = Effect.fnUntraced(function* (queueId: string) {
+      const get = Effect.fnUntraced(function* (queueId: string) {
         const row = isCatalogKey(queueId) ? yield* store.queue(queueId as QueueId) : undefined
         if (row === undefined) return yield* new QueueNotFound()
-        return row
+        return toQueue(row)
       })
-      const get = (queueId: string) => Effect.map(find(queueId), toQueue)
 
       const create = Effect.fn("Queue.create")(function* (input: {
         readonly queueId: string
         readonly settings?: Partial<QueueSettings> | undefined
+        readonly opensAt?: Date | undefined
       }) {
-        const { queueId } = yield* checkQueueId({ queueId: input.queueId })
+        const { queueId, opensAt } = yield* checkCreate({
+          queueId: input.queueId,
+          opensAt: input.opensAt
+        })
         const settings = yield* checkSettings({ ...policies.queue, ...input.settings })
-        const added = yield* store.addQueue(queueId, settings)
+        const opening = opensAt && {
+          opensAt: opensAt.getTime(),
+          seed: randomBytes(32).toString("hex"),
+          openedAt: null
+        }
+        const added = yield* store.addQueue(queueId, settings, opening)
         if (added === "exists") return yield* new AlreadyExists({ kind: "queue" })
-        return { queueId, mode: "open" as const, settings, waiting: 0, active: 0 }
+        return yield* Effect.orDie(get(queueId))
       })
 
       const list = Effect.fn("Queue.list")(function* (input: {
@@ -245,32 +327,60 @@ export class Queue extends Context.Service<
         return { items, next: rows.length > limit ? items.at(-1)!.queueId : null }
       })
 
+      /** Decides on the queue's row, and gives the queue as it is then. */
+      const operate = <E>(
+        queueId: string,
+        decide: (rows: Rows, queueId: QueueId) => Result.Result<ReadonlyArray<QueueEvent>, E>
+      ) =>
+        Effect.gen(function* () {
+          if (!isCatalogKey(queueId)) return yield* new QueueNotFound()
+          const decided = yield* lines.submit<Result.Result<void, E>>({
+            queueId: queueId as QueueId,
+            names: () => {},
+            decide: (rows) => {
+              const result = Result.map(decide(rows, queueId as QueueId), (events) => {
+                for (const event of events) rows.evolve(event)
+              })
+              return { present: undefined, conclude: () => result }
+            }
+          })
+          yield* Effect.fromResult(decided)
+          return yield* get(queueId)
+        })
+
       const configure = Effect.fn("Queue.configure")(function* (
         queueId: string,
         change: Partial<QueueSettings>
       ) {
-        const before = yield* find(queueId)
-        const settings = yield* checkSettings({ ...before.settings, ...change })
-        yield* store.configureQueue(before.queueId, { settings })
-        return yield* get(queueId)
+        const settings = yield* checkChange(change)
+        return yield* operate(queueId, (rows, id) => decideConfigure(rows, id, settings))
       })
 
       const setMode = Effect.fn("Queue.setMode")(function* (queueId: string, mode: QueueMode) {
-        const { queueId: id } = yield* find(queueId)
-        yield* store.configureQueue(id, { mode })
-        return yield* get(id)
+        const checked = yield* checkMode({ mode })
+        return yield* operate(queueId, (rows, id) => decideMode(rows, id, checked.mode))
       })
 
-      const advance = (queueId: QueueId) =>
-        submit<void>({
+      const addCodes = Effect.fn("Queue.addCodes")(function* (input: {
+        readonly queueId: string
+        readonly codes: ReadonlyArray<string>
+        readonly uses?: number | undefined
+      }) {
+        const { queueId: name, codes, uses: usesLeft = 1 } = yield* checkCodes(input)
+        if (!isCatalogKey(name)) return yield* new QueueNotFound()
+        const queueId = name as QueueId
+        const rows = codes.map((code) => ({
           queueId,
-          names: () => {},
-          decide: () => ({ present: undefined, conclude: () => {} })
-        })
+          codeHash: queueCodeHash(queueId, code),
+          usesLeft
+        }))
+        if ((yield* store.addCodes(rows)) === "missing") return yield* new QueueNotFound()
+      })
 
       return Queue.of({
         join,
         status,
+        peek,
         changes,
         leave,
         create,
@@ -278,58 +388,25 @@ export class Queue extends Context.Service<
         list,
         configure,
         setMode,
-        advance
+        addCodes,
+        advance: lines.advance
       })
     })
   )
 }
 
-/** A command of a queue. Its answer is drawn up once the whole batch has been decided. */
-interface QueueCommand<A = unknown> {
-  readonly queueId: QueueId
-  readonly names: (names: RowNames) => void
-  readonly decide: (rows: Rows) => {
-    /** The token of a user who is there to hear of being let in. */
-    readonly present: TokenId | undefined
-    readonly conclude: () => A
-  }
-}
+/** How often a stream looks: from memory, and at the store. */
+const waitingEvery = "1 second"
+const insideEvery = "2 seconds"
 
-/** Decides the commands in order, then lets in whoever is next, then answers. */
-const runQueueBatch = (
-  store: BoxOfficeStore["Service"],
-  policies: PolicyRules,
-  batch: ReadonlyArray<QueueCommand>
-): Effect.Effect<ReadonlyArray<unknown>, StoreUnavailable> => {
-  const names = new RowNames()
-  const queueIds = new Set<QueueId>()
-  for (const command of batch) {
-    queueIds.add(command.queueId)
-    names.queues.add(command.queueId)
-    command.names(names)
+/** Being told of one's admission is showing up. */
+const claim = (rows: Rows, tokenId: TokenId) => {
+  const token = rows.tokens.get(tokenId)
+  if (token === undefined) return undefined
+  if (!token.claimed && tokenStateAt(token, rows.now) === "admitted") {
+    for (const event of decidePresence(token, rows.now)) rows.evolve(event)
   }
-  return store.transact(names, (rows) => {
-    for (const queueId of queueIds) {
-      for (const event of decideExpiries(rows, queueId)) rows.evolve(event)
-    }
-    const decided = batch.map((command) => command.decide(rows))
-    const present = new Set(decided.flatMap(({ present }) => (present ? [present] : [])))
-    for (const queueId of queueIds) {
-      for (const event of decideAdmissions(rows, queueId, present, policies)) rows.evolve(event)
-    }
-    for (const tokenId of present) {
-      const token = rows.tokens.get(tokenId)
-      if (token === undefined || token.claimed) continue
-      if (tokenStateAt(token, rows.now) !== "admitted") continue
-      for (const event of decidePresence(token, rows.now)) rows.evolve(event)
-    }
-    return decided.map(({ conclude }) => conclude())
-  })
-}
-
-const statusOf = (rows: Rows, tokenId: TokenId): QueueTokenStatus => {
-  const token: TokenRow = rows.tokens.get(tokenId)!
-  return queueTokenStatus(token, rows.ahead(token), rows.now)
+  return { token: rows.tokens.get(tokenId)!, now: rows.now }
 }
 
 const sameStatus = (a: QueueTokenStatus, b: QueueTokenStatus): boolean =>
@@ -337,18 +414,12 @@ const sameStatus = (a: QueueTokenStatus, b: QueueTokenStatus): boolean =>
   a.position === b.position &&
   a.expiresAt?.getTime() === b.expiresAt?.getTime()
 
-const toQueue = ({ queueId, mode, settings, waiting, active }: QueueRow): QueueView => ({
-  queueId,
-  mode,
-  settings,
-  waiting,
-  active
-})
-
 const checkJoin = checkInput(
   Schema.Struct({
     userId: UserId,
     queueId: Name,
+    // What cannot be a code is not one: it is refused like any other that opens nothing.
+    code: Schema.optional(Name),
     idempotencyKey: Schema.optional(IdempotencyKey)
   })
 )
@@ -359,8 +430,27 @@ const checkPlace = checkInput(
     queueId: Schema.optional(Name)
   })
 )
-const checkQueueId = checkInput(Schema.Struct({ queueId: QueueId }))
+const Instant = Schema.Date.check(
+  Schema.isBetweenDate({ minimum: new Date(0), maximum: new Date("9999-12-31T00:00:00Z") })
+)
+const checkCreate = checkInput(
+  Schema.Struct({
+    queueId: QueueId,
+    opensAt: Schema.optional(Instant)
+  })
+)
 const checkSettings = checkInput(QueueSettings)
+const checkChange = checkInput(QueueSettings.mapFields(Struct.map(Schema.optionalKey)))
+const checkMode = checkInput(Schema.Struct({ mode: QueueMode }))
+const checkCodes = checkInput(
+  Schema.Struct({
+    queueId: Name,
+    codes: Schema.Array(QueueCode).check(Schema.isBetweenLength(1, 10_000), Schema.isUnique()),
+    uses: Schema.optional(
+      Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 }))
+    )
+  })
+)
 const checkPage = checkInput(
   Schema.Struct({ limit: Schema.optional(PageLimit), after: Schema.optional(QueueId) })
 )

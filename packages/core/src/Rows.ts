@@ -3,7 +3,13 @@
  * again. `evolve` is the only thing that changes them.
  */
 import type { PerformanceRow } from "./catalog/model.ts"
-import type { BoxOfficeEvent, QueueEvent, RecordedOutcome } from "./Events.ts"
+import type {
+  BoxOfficeEvent,
+  QueueEvent,
+  QueueTokenEvent,
+  QueueTokenIssued,
+  RecordedOutcome
+} from "./Events.ts"
 import type {
   CommandId,
   PerformanceId,
@@ -14,7 +20,8 @@ import type {
   TransferId,
   UserId
 } from "./Ids.ts"
-import type { QueueRow, TokenRow } from "./queue/model.ts"
+import type { Departure, QueueLane, QueueRow, TokenRow } from "./queue/model.ts"
+import { lineOf, nextLane, placeOf, withLine } from "./queue/place.ts"
 import type { ReservationRow, SeatRow } from "./reservation/model.ts"
 import type { TransferRow, WalletRow } from "./wallet/model.ts"
 
@@ -28,16 +35,35 @@ export const holdingKey = (performanceId: PerformanceId, userId: UserId): string
 
 const memberKey = (queueId: QueueId, userId: UserId): string => `${queueId}/${userId}`
 
+const codeKey = (queueId: QueueId, codeHash: string): string => `${queueId}/${codeHash}`
+
+/** Who stood where in line. */
+type Standing = Pick<TokenRow, "queueId" | "lane" | "number">
+
 /** The counter account that a charge is taken from. */
 const cashAccount = "cash"
 
 /** The counter account that a show's payments go to. */
 const revenueAccount = (showId: string): string => `revenue:${showId}`
 
+/** A code that opens the priority lane of a queue, by its digest. */
+export interface CodeRow {
+  readonly queueId: QueueId
+  readonly codeHash: string
+  readonly usesLeft: number
+}
+
 /** What a batch has changed, as the rows stand at its end: what the store has to save. */
 export interface Changes {
-  /** Queues whose next number moved on. */
   readonly queues: ReadonlyArray<QueueRow>
+  /** How many were let in now, for each queue that let anyone in. */
+  readonly grants: ReadonlyArray<{ readonly queueId: QueueId; readonly admitted: number }>
+  readonly departures: ReadonlyArray<Departure>
+  /** How many went out of queues whose rows were not loaded, and so do not say so. */
+  readonly exits: ReadonlyArray<{ readonly queueId: QueueId; readonly count: number }>
+  /** Codes that were used, with what is left of them. */
+  readonly codes: ReadonlyArray<CodeRow>
+  readonly at: number
   readonly newTokens: ReadonlyArray<TokenRow>
   readonly tokens: ReadonlyArray<TokenRow>
   readonly wallets: ReadonlyArray<WalletRow>
@@ -82,6 +108,7 @@ export interface LoadedRows {
   readonly tokens?: Iterable<TokenRow>
   /** Tokens that were read and not locked: no event of the batch may be about them. */
   readonly looks?: Iterable<TokenRow>
+  readonly codes?: Iterable<CodeRow>
   /** How many wait in front of each waiting token. */
   readonly ahead?: Iterable<readonly [TokenId, number]>
   readonly performances?: Iterable<PerformanceRow>
@@ -104,6 +131,7 @@ export class Rows {
   readonly outcomes: Table<CommandId, RecordedOutcome>
   readonly queues: Table<QueueId, QueueRow>
   readonly tokens: Table<TokenId, TokenRow>
+  private readonly codes: Table<string, CodeRow>
   readonly wallets: Table<UserId, WalletRow>
   readonly reservations: Table<ReservationId, ReservationRow>
   readonly seats: Table<string, SeatRow>
@@ -113,7 +141,10 @@ export class Rows {
   readonly events: Array<BoxOfficeEvent> = []
   /** Counted when the rows were loaded; {@link ahead} takes off who has left the line since. */
   private readonly aheadOf: Map<TokenId, number>
-  private readonly departed: Array<{ readonly queueId: QueueId; readonly number: bigint }> = []
+  private readonly departed: Array<Standing> = []
+  private readonly departures: Array<Departure> = []
+  private readonly grants = new Map<QueueId, number>()
+  private readonly exits = new Map<QueueId, number>()
   private readonly holdings: Map<string, number>
   private readonly transfers: Array<TransferRow> = []
 
@@ -122,6 +153,7 @@ export class Rows {
     this.outcomes = new Table(byKey(loaded.outcomes, (row) => row.commandId))
     this.queues = new Table(byKey(loaded.queues, (row) => row.queueId))
     this.tokens = new Table(byKey(loaded.tokens, (row) => row.tokenId))
+    this.codes = new Table(byKey(loaded.codes, (row) => codeKey(row.queueId, row.codeHash)))
     for (const token of this.tokens.values()) this.indexToken(token)
     this.looks = byKey(loaded.looks, (row) => row.tokenId)
     this.wallets = new Table(byKey(loaded.wallets, (row) => row.userId))
@@ -159,11 +191,21 @@ export class Rows {
     return this.holdings.get(holdingKey(performanceId, userId)) ?? 0
   }
 
-  /** How many wait in front of a waiting token. */
+  code(queueId: QueueId, codeHash: string): CodeRow | undefined {
+    return this.codes.get(codeKey(queueId, codeHash))
+  }
+
+  /** How many wait in front of a waiting token, in its lane. */
   ahead(token: TokenRow): number {
-    let ahead = this.aheadOf.get(token.tokenId) ?? 0
+    const counted = this.aheadOf.get(token.tokenId) ?? 0
+    if (counted === 0 || this.departed.length === 0) return counted
+    const queue = this.queues.get(token.queueId)
+    const place = (of: Standing) => (queue ? placeOf(queue, of.lane, of.number) : of.number)
+    const own = place(token)
+    let ahead = counted
     for (const gone of this.departed) {
-      if (gone.queueId === token.queueId && gone.number < token.number) ahead--
+      if (gone.queueId !== token.queueId || gone.lane !== token.lane) continue
+      if (place(gone) < own) ahead--
     }
     return ahead
   }
@@ -247,7 +289,12 @@ export class Rows {
   /** What is to be saved. */
   changes(): Changes {
     return {
+      at: this.now,
       queues: this.queues.pick(this.queues.changed),
+      grants: Array.from(this.grants, ([queueId, admitted]) => ({ queueId, admitted })),
+      departures: this.departures,
+      exits: Array.from(this.exits, ([queueId, count]) => ({ queueId, count })),
+      codes: this.codes.pick(this.codes.changed),
       newTokens: this.tokens.pick(this.tokens.added),
       tokens: this.tokens.pick(this.tokens.changed),
       wallets: [
@@ -264,42 +311,92 @@ export class Rows {
   }
 
   private evolveQueue(event: QueueEvent): void {
-    if (event._tag === "QueueTokenIssued") {
-      const token: TokenRow = {
-        tokenId: event.tokenId,
-        queueId: event.queueId,
-        userId: event.userId,
-        number: event.number,
-        settings: this.queues.get(event.queueId)!.settings,
-        state: "waiting",
-        joinedAt: event.at,
-        admittedAt: null,
-        claimed: false,
-        expiresAt: null,
-        endedAt: null
-      }
-      this.tokens.add(event.tokenId, token)
-      this.indexToken(token)
-      const queue = this.queues.get(event.queueId)!
-      this.aheadOf.set(event.tokenId, queue.waiting + this.departedFrom(event.queueId))
-      return this.queues.change(event.queueId, {
-        ...queue,
-        nextNumber: event.number + 1n,
-        waiting: queue.waiting + 1
-      })
-    }
-    const token = this.tokens.get(event.tokenId)!
-    this.tokens.change(event.tokenId, evolveToken(token, event))
-    // Only a batch about the queue itself has loaded its row, and only that one needs its counts.
-    const queue = this.queues.get(event.queueId)
-    if (queue !== undefined) this.queues.change(event.queueId, evolveCounts(queue, token, event))
-    if (token.state === "waiting") {
-      this.departed.push({ queueId: token.queueId, number: token.number })
+    switch (event._tag) {
+      case "QueueTokenIssued":
+        return this.issue(event)
+      case "QueueOpened":
+        return this.changeQueue(event.queueId, (queue) => ({
+          ...queue,
+          drawn: event.drawn,
+          // The first by number are not the first by the draw: all were loaded, or none is first.
+          loadedUpTo: queue.loadedUpTo >= event.drawn ? queue.loadedUpTo : queue.cursor,
+          opening: { ...queue.opening!, openedAt: event.at }
+        }))
+      case "QueueModeChanged":
+        return this.changeQueue(event.queueId, (queue) => ({ ...queue, mode: event.mode }))
+      case "QueueConfigured":
+        return this.changeQueue(event.queueId, (queue) => ({ ...queue, settings: event.settings }))
+      default:
+        return this.moveToken(event)
     }
   }
 
-  private departedFrom(queueId: QueueId): number {
-    return this.departed.reduce((count, gone) => count + (gone.queueId === queueId ? 1 : 0), 0)
+  private issue(event: QueueTokenIssued): void {
+    const { queueId, tokenId, number, lane = "general" } = event
+    const queue = this.queues.get(queueId)!
+    const token: TokenRow = {
+      tokenId,
+      queueId,
+      userId: event.userId,
+      lane,
+      number,
+      settings: queue.settings,
+      state: "waiting",
+      joinedAt: event.at,
+      admittedAt: null,
+      claimed: false,
+      expiresAt: null,
+      endedAt: null
+    }
+    this.tokens.add(tokenId, token)
+    this.indexToken(token)
+    const line = lineOf(queue, lane)
+    this.aheadOf.set(tokenId, line.waiting + this.departedFrom(queueId, lane))
+    this.changeQueue(queueId, (queue) =>
+      withLine(queue, lane, {
+        nextNumber: number + 1n,
+        waiting: line.waiting + 1,
+        // With everyone known, the last one is known too.
+        loadedUpTo: line.loadedUpTo === number - 1n ? number : line.loadedUpTo
+      })
+    )
+    if (event.codeHash === undefined) return
+    const code = this.code(queueId, event.codeHash)!
+    this.codes.change(codeKey(queueId, code.codeHash), { ...code, usesLeft: code.usesLeft - 1 })
+  }
+
+  private moveToken(event: QueueTokenEvent): void {
+    const token = this.tokens.get(event.tokenId)!
+    this.tokens.change(event.tokenId, evolveToken(token, event))
+    if (event._tag === "QueueTokenExtended") return
+    if (event._tag === "QueueTokenAdmitted") {
+      this.grants.set(token.queueId, (this.grants.get(token.queueId) ?? 0) + 1)
+    }
+    // Only a batch about the queue itself has loaded its row.
+    const queue = this.queues.get(token.queueId)
+    if (queue === undefined) {
+      if (token.state === "waiting") throw new Error("Whoever waits moves with the queue's row.")
+      this.exits.set(token.queueId, (this.exits.get(token.queueId) ?? 0) + 1)
+      return
+    }
+    if (token.state === "waiting" && event._tag !== "QueueTokenAdmitted") {
+      const { queueId, lane, number } = token
+      this.departures.push({ queueId, lane, number, seq: queue.departed + 1n })
+    }
+    this.changeQueue(token.queueId, () => evolveCounts(queue, token, event))
+    if (token.state === "waiting") this.departed.push(token)
+  }
+
+  private changeQueue(queueId: QueueId, change: (queue: QueueRow) => QueueRow): void {
+    this.queues.change(queueId, change(this.queues.get(queueId)!))
+  }
+
+  private departedFrom(queueId: QueueId, lane: QueueLane): number {
+    let count = 0
+    for (const gone of this.departed) {
+      if (gone.queueId === queueId && gone.lane === lane) count++
+    }
+    return count
   }
 
   private changeSeat(performanceId: PerformanceId, seatId: SeatId, change: Partial<SeatRow>): void {
@@ -368,10 +465,7 @@ export class Rows {
   }
 }
 
-const evolveToken = (
-  token: TokenRow,
-  event: Exclude<QueueEvent, { _tag: "QueueTokenIssued" }>
-): TokenRow => {
+const evolveToken = (token: TokenRow, event: QueueTokenEvent): TokenRow => {
   switch (event._tag) {
     case "QueueTokenAdmitted":
       return {
@@ -392,28 +486,24 @@ const evolveToken = (
   }
 }
 
-const evolveCounts = (
-  queue: QueueRow,
-  before: TokenRow,
-  event: Exclude<QueueEvent, { _tag: "QueueTokenIssued" }>
-): QueueRow => {
-  switch (event._tag) {
-    case "QueueTokenAdmitted":
-      return {
-        ...queue,
-        waiting: queue.waiting - 1,
-        active: queue.active + 1,
-        admittedLastMinute: queue.admittedLastMinute + 1
-      }
-    case "QueueTokenLeft":
-      return before.state === "waiting"
-        ? { ...queue, waiting: queue.waiting - 1 }
-        : { ...queue, active: queue.active - 1 }
-    case "QueueTokenCompleted":
-      return { ...queue, active: queue.active - 1 }
-    // `active` never counted a lapsed token.
-    case "QueueTokenLapsed":
-    case "QueueTokenExtended":
-      return queue
+const evolveCounts = (queue: QueueRow, before: TokenRow, event: QueueTokenEvent): QueueRow => {
+  if (before.state !== "waiting") return { ...queue, active: queue.active - 1 }
+  const { lane, number } = before
+  const line = lineOf(queue, lane)
+  const waiting = line.waiting - 1
+  if (event._tag !== "QueueTokenAdmitted") {
+    return { ...withLine(queue, lane, { waiting }), departed: queue.departed + 1n }
   }
+  const place = placeOf(queue, lane, number)
+  const waits = { general: queue.waiting > 0, priority: queue.priority.waiting > 0 }
+  return {
+    ...withLine(queue, lane, { waiting, cursor: later(place, line.cursor) }),
+    turn: nextLane(waits, queue.turn, queue.settings.prioritySharePercent).turn,
+    active: queue.active + 1,
+    admittedLastMinute: queue.admittedLastMinute + 1
+  }
+}
+
+const later = (a: bigint, b: bigint): bigint => {
+  return a > b ? a : b
 }

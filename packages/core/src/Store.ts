@@ -22,8 +22,9 @@ import {
 } from "./Ids.ts"
 import type { Currency } from "./Money.ts"
 import type { QueueSettings } from "./Policies.ts"
-import type { QueueMode, QueueRow, TokenRow } from "./queue/model.ts"
-import type { Rows } from "./Rows.ts"
+import type { Departure, Grant, Opening, QueueRow, TokenRow } from "./queue/model.ts"
+import type { Sighting } from "./queue/presence.ts"
+import type { CodeRow, Rows } from "./Rows.ts"
 import type { ReservationRow, SeatRow } from "./reservation/model.ts"
 import type { TransferRow, WalletRow } from "./wallet/model.ts"
 
@@ -31,10 +32,14 @@ import type { TransferRow, WalletRow } from "./wallet/model.ts"
 export class RowNames {
   readonly outcomes = new Set<CommandId>()
   /**
-   * Queues to lock. With each come its counts, the admitted tokens that have lapsed, and those
-   * next in line, as many as there is room for: see {@link admissionsPerBatch}.
+   * Queues to lock. With each come its counts, and the admitted tokens that have lapsed, at most
+   * {@link admissionsPerBatch} of them.
    */
   readonly queues = new Set<QueueId>()
+  /** Of queues that are locked, also those to lock who are next in line: see {@link Heads}. */
+  readonly heads = new Map<QueueId, Heads>()
+  /** Codes to lock, by their digests. */
+  readonly codes: Array<{ readonly queueId: QueueId; readonly codeHash: string }> = []
   /** Tokens to lock, by id. A waiting one comes with the number of those ahead of it. */
   readonly tokens = new Set<TokenId>()
   /**
@@ -76,9 +81,24 @@ export class RowNames {
     this.holdings.push({ performanceId: performanceId as PerformanceId, userId })
   }
 
+  nameHeads(queueId: QueueId, heads: Heads): void {
+    const named = this.heads.get(queueId)
+    this.heads.set(queueId, {
+      limit: Math.max(heads.limit, named?.limit ?? 0),
+      drawn: heads.drawn ?? named?.drawn
+    })
+  }
+
   nameReservation(reservationId: string): void {
     if (isUuid(reservationId)) this.reservations.add(reservationId as ReservationId)
   }
+}
+
+/** Who is next in line: the first so many of each lane, and whoever a draw put next. */
+export interface Heads {
+  readonly limit: number
+  /** While a draw decides: the numbers of all who may wait at a place up to `upTo`. */
+  readonly drawn?: { readonly numbers: ReadonlyArray<bigint>; readonly upTo: bigint } | undefined
 }
 
 /** The most that one batch admits to a queue, or tidies away; the rest follow in the next. */
@@ -105,6 +125,25 @@ export interface TokenReading {
   /** The queue in front of the show or performance asked about, if there is one. */
   readonly requiredQueueId: QueueId | undefined
 }
+
+/**
+ * A queue as read without a lock, and what has happened in it since. What reading it costs depends
+ * on how much that is, and not on how many wait.
+ */
+export interface LineReading {
+  readonly now: number
+  /** Nobody was loaded with it. */
+  readonly queue: QueueRow
+  /** Whether an admitted token has lapsed and is not tidied yet. */
+  readonly lapsed: boolean
+  /** The departures after the one asked about, in order: at most {@link departuresPerReading}. */
+  readonly departures: ReadonlyArray<Departure>
+  /** The admissions of the last 60 seconds, the oldest first. */
+  readonly grants: ReadonlyArray<Grant>
+}
+
+/** The most departures that one reading gives; the rest follow in the next. */
+export const departuresPerReading = 20_000
 
 /** What a gate look-up is about. */
 export interface GateQuestion {
@@ -165,6 +204,12 @@ export class BoxOfficeStore extends Context.Service<
       questions: ReadonlyArray<GateQuestion>
     ) => Effect.Effect<ReadonlyArray<TokenReading>, StoreUnavailable>
 
+    /** See {@link LineReading}. `after` is the last departure that is known already. */
+    readonly line: (
+      queueId: QueueId,
+      after: bigint
+    ) => Effect.Effect<LineReading | undefined, StoreUnavailable>
+    /** As its operator sees it: `active` leaves out who has lapsed. */
     readonly queue: (queueId: QueueId) => Effect.Effect<QueueRow | undefined, StoreUnavailable>
     readonly queues: (
       page: Page<QueueId>
@@ -213,7 +258,8 @@ export class BoxOfficeStore extends Context.Service<
      */
     readonly addQueue: (
       queueId: QueueId,
-      settings: QueueSettings
+      settings: QueueSettings,
+      opening?: Opening | null | undefined
     ) => Effect.Effect<"added" | "exists", StoreUnavailable>
     readonly addShow: (
       show: Show
@@ -229,11 +275,23 @@ export class BoxOfficeStore extends Context.Service<
     readonly performance: (
       performanceId: PerformanceId
     ) => Effect.Effect<Performance | undefined, StoreUnavailable>
-    /** False where there is no such queue. */
-    readonly configureQueue: (
+    /** Adds codes of a queue, or sets how often those that are there can be used. */
+    readonly addCodes: (
+      codes: ReadonlyArray<CodeRow>
+    ) => Effect.Effect<"added" | "exists" | "missing", StoreUnavailable>
+    /** Notes who of a queue is there now; what others have noted stays. */
+    readonly markSeen: (
       queueId: QueueId,
-      change: { readonly mode?: QueueMode; readonly settings?: QueueSettings }
-    ) => Effect.Effect<boolean, StoreUnavailable>
+      sightings: ReadonlyArray<Sighting>
+    ) => Effect.Effect<void, StoreUnavailable>
+    /**
+     * Clears away tokens that ended more than so many milliseconds ago, and what is left of
+     * departures that the line has passed: at most `limit` of each. Gives how many tokens.
+     */
+    readonly clearEnded: (
+      olderThanMs: number,
+      limit: number
+    ) => Effect.Effect<number, StoreUnavailable>
 
     /** What was committed, to be read, and who has read how much of it. */
     readonly outbox: Outbox

@@ -5,6 +5,7 @@
  */
 import { type Duration, Effect, Layer, Schedule } from "effect"
 import type { Overloaded, StoreUnavailable } from "./Errors.ts"
+import { Policies } from "./Policies.ts"
 import { Queue } from "./Queue.ts"
 import { Reservations } from "./Reservation.ts"
 import { BoxOfficeStore } from "./Store.ts"
@@ -31,15 +32,40 @@ export const sweep: Effect.Effect<
   return lapsed.reservations.length + lapsed.queues.length
 }).pipe(Effect.withSpan("Sweeper.sweep"))
 
+/** The most batches of ended tokens that one round clears away. */
+const batchesPerClearing = 100
+
+/** Clears away queue tokens that ended longer ago than the policies keep them. */
+export const clearEnded: Effect.Effect<number, StoreUnavailable, BoxOfficeStore> = Effect.gen(
+  function* () {
+    const store = yield* BoxOfficeStore
+    const { endedTokenSeconds } = yield* Policies
+    let cleared = 0
+    for (let batch = 0; batch < batchesPerClearing; batch++) {
+      const gone = yield* store.clearEnded(endedTokenSeconds * 1_000, perRound)
+      cleared += gone
+      if (gone < perRound) break
+    }
+    return cleared
+  }
+).pipe(Effect.withSpan("Sweeper.clearEnded"))
+
 /** Sweeps again and again while the layer lives. Any number of nodes may do so at once. */
 export const layerSweeper = (
   every: Duration.Input = "1 second"
 ): Layer.Layer<never, never, BoxOfficeStore | Queue | Reservations> =>
   Layer.effectDiscard(
-    sweep.pipe(
-      // The store being away is no reason to stop: the next round may find it back.
-      Effect.catch((error) => Effect.logWarning("sweep failed", error)),
-      Effect.repeat(Schedule.spaced(every)),
-      Effect.forkScoped
-    )
+    Effect.all([
+      sweep.pipe(
+        // The store being away is no reason to stop: the next round may find it back.
+        Effect.catch((error) => Effect.logWarning("sweep failed", error)),
+        Effect.repeat(Schedule.spaced(every)),
+        Effect.forkScoped
+      ),
+      clearEnded.pipe(
+        Effect.catch((error) => Effect.logWarning("clearing failed", error)),
+        Effect.repeat(Schedule.spaced("1 minute")),
+        Effect.forkScoped
+      )
+    ])
   )

@@ -60,26 +60,61 @@ export type { PromisedQueue, QueueResults } from "./promises/queue.ts"
 export type { PromisedReservations, ReservationResults } from "./promises/reservations.ts"
 export type { BoxOfficeResults, OperationsWithin, PromisedOperations } from "./promises/styles.ts"
 export type { PromisedWallet, WalletResults } from "./promises/wallet.ts"
-export type { JoinError, Joined, JoinInput, PlaceError, PlaceInput, QueuesPage } from "./Queue.ts"
+export type {
+  JoinError,
+  Joined,
+  JoinInput,
+  PlaceError,
+  PlaceInput,
+  QueuesPage,
+  TicketError
+} from "./Queue.ts"
 export { Queue } from "./Queue.ts"
 export * from "./queue/errors.ts"
 export {
+  commitmentOf,
+  type Draw,
+  type PublishedDraw,
+  permutationOf,
+  verifyLottery
+} from "./queue/lottery.ts"
+export {
+  type Departure,
+  type Grant,
   JoinedQueue,
+  type Line,
+  type Opening,
   Queue as QueueView,
+  QueueLane,
   QueueMode,
+  QueueOpening,
   type QueueRow,
   QueueTokenStatus,
   queueTokenStatusFields,
   type TokenRow,
   TokenState
 } from "./queue/model.ts"
-export { type TicketKey, TicketKeysInvalid, Tickets } from "./queue/ticket.ts"
+export { isCollecting, lineOf, placeOf, withLine } from "./queue/place.ts"
+export {
+  numbersPerBlock,
+  presencePeriodSeconds,
+  type Sighting,
+  wasSeen
+} from "./queue/presence.ts"
+export {
+  type Ticket,
+  type TicketKey,
+  TicketKeysInvalid,
+  type TicketPlace,
+  Tickets,
+  ticketFor
+} from "./queue/ticket.ts"
 export * from "./Reservation.ts"
-export { type Changes, holdingKey, type LoadedRows, Rows, seatKey } from "./Rows.ts"
+export { type Changes, type CodeRow, holdingKey, type LoadedRows, Rows, seatKey } from "./Rows.ts"
 export * from "./reservation/errors.ts"
 export * from "./reservation/model.ts"
 export * from "./Store.ts"
-export { layerSweeper, sweep } from "./Sweeper.ts"
+export { clearEnded, layerSweeper, sweep } from "./Sweeper.ts"
 export * from "./Wallet.ts"
 export * from "./WebhookSignature.ts"
 export * from "./wallet/errors.ts"

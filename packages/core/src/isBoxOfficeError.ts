@@ -17,6 +17,7 @@ import type { PaymentNotFound } from "./payment/errors.ts"
 import type { PolicyFailed, RefundRefused } from "./policies/errors.ts"
 import type {
   QueueClosed,
+  QueueCodeInvalid,
   QueueNotFound,
   QueueTokenExpired,
   QueueTokenInvalid,
@@ -48,6 +49,7 @@ export type BoxOfficeError =
   | PerformanceNotFound
   | PolicyFailed
   | QueueClosed
+  | QueueCodeInvalid
   | QueueNotFound
   | QueueTokenExpired
   | QueueTokenInvalid
@@ -78,6 +80,7 @@ const tags: { readonly [Tag in BoxOfficeError["_tag"]]: true } = {
   PerformanceNotFound: true,
   PolicyFailed: true,
   QueueClosed: true,
+  QueueCodeInvalid: true,
   QueueNotFound: true,
   QueueTokenExpired: true,
   QueueTokenInvalid: true,

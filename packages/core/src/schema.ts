@@ -30,7 +30,9 @@ export * from "./queue/errors.ts"
 export {
   JoinedQueue,
   Queue,
+  QueueLane,
   QueueMode,
+  QueueOpening,
   QueueTokenStatus,
   queueTokenStatusFields,
   TokenState

@@ -1,6 +1,14 @@
 /** For tests: the engine without a database, and its rules without the engine. @module */
 export { decidePay, decideRefund } from "./payment/decide.ts"
-export { decideAdmissions, decideExpiries, decideJoin, decideLeave } from "./queue/decide.ts"
+export {
+  decideAdmissions,
+  decideConfigure,
+  decideExpiries,
+  decideJoin,
+  decideLeave,
+  decideMode,
+  decideOpening
+} from "./queue/decide.ts"
 export { decideGate, decidePresence } from "./queue/gate.ts"
 export { decideExpiry, decideHold, decideRelease } from "./reservation/decide.ts"
 export {

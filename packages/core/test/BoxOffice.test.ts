@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import {
   BoxOfficeStore,
+  defaultPolicies,
   type GatedOperation,
   HoldExpired,
   InsufficientBalance,
@@ -393,7 +394,14 @@ describe("policies", () => {
       expect((yield* office.queue.get("main")).settings).toEqual(queue)
     }).pipe(Effect.provide(engine({ policies: { currency: "EUR", queue } })))
   )
-  const queue = { maxActive: 1, admitPerMinute: 2, claimSeconds: 3, sessionSeconds: 4 }
+  const queue = {
+    maxActive: 1,
+    admitPerMinute: 2,
+    claimSeconds: 3,
+    sessionSeconds: 4,
+    prioritySharePercent: 5,
+    absenceSeconds: 6
+  }
 
   const wrong: ReadonlyArray<readonly [string, Partial<PolicySettings>, string]> = [
     ["a hold of no time", { holdSeconds: 0 }, "holdSeconds"],
@@ -402,11 +410,7 @@ describe("policies", () => {
     ["a currency that is none", { currency: "won" }, "currency"],
     ["a ceiling that no store can hold", { walletCeiling: 2n ** 63n }, "walletCeiling"],
     ["a ceiling that is a float", { walletCeiling: 1.5 as never }, "walletCeiling"],
-    [
-      "a queue for nobody",
-      { queue: { maxActive: 0, admitPerMinute: 1, claimSeconds: 1, sessionSeconds: 1 } },
-      "maxActive"
-    ],
+    ["a queue for nobody", { queue: { ...defaultPolicies.queue, maxActive: 0 } }, "maxActive"],
     ["something missing", { seatsPerUser: undefined as never }, "seatsPerUser"]
   ]
   it.each(wrong)("refuse %s, say where, and give the store back", async (_, policies, path) => {

@@ -329,7 +329,13 @@ describe("a policy about a refund", () => {
 })
 
 describe("a policy about admission", () => {
-  const settings = { maxActive: 4, admitPerMinute: 100, claimSeconds: 60, sessionSeconds: 600 }
+  const settings = {
+    ...defaultPolicies.queue,
+    maxActive: 4,
+    admitPerMinute: 100,
+    claimSeconds: 60,
+    sessionSeconds: 600
+  }
   const line = {
     queues: [queueRow({ settings, active: 1, admittedLastMinute: 7, waiting: 5 })],
     tokens: [1, 2, 3, 4, 5].map((n) =>

@@ -49,15 +49,23 @@ const once = { idempotency_key_reused: true } as const
 
 const codes = {
   queue: {
-    join: { ...faults, ...busy, ...once, queue_not_found: true, queue_closed: true },
+    join: {
+      ...faults,
+      ...busy,
+      ...once,
+      queue_not_found: true,
+      queue_closed: true,
+      queue_code_invalid: true
+    },
     status: place,
     changes: place,
     leave: place,
     create: { ...faults, already_exists: true },
     get: { ...store, queue_not_found: true },
     list: faults,
-    configure: { ...faults, queue_not_found: true },
-    setMode: { ...store, queue_not_found: true },
+    configure: { ...faults, ...busy, queue_not_found: true },
+    setMode: { ...faults, ...busy, queue_not_found: true, queue_closed: true },
+    addCodes: { ...faults, queue_not_found: true },
     advance: { ...store, ...busy }
   },
   catalog: {

@@ -54,7 +54,8 @@ describe("the interfaces that are written by hand", () => {
         : never
   }
   // Ids come as plain texts. These two are the only operations whose Effect asks for a branded one.
-  type QueueService = Omit<Queue["Service"], "advance"> & {
+  // What answers at once is no promise.
+  type QueueService = Omit<Queue["Service"], "advance" | "peek"> & {
     readonly advance: (queueId: string) => ReturnType<Queue["Service"]["advance"]>
   }
   type ReservationsService = Omit<Reservations["Service"], "expire"> & {

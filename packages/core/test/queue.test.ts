@@ -1,17 +1,33 @@
 import { describe, expect, it } from "vitest"
 import type { QueueTokenAdmitted, QueueTokenIssued } from "../src/Events.ts"
-import type { QueueId, UserId } from "../src/Ids.ts"
+import type { QueueId, TokenId, UserId } from "../src/Ids.ts"
 import { defaultPolicies } from "../src/Policies.ts"
-import { decideAdmissions, decideExpiries, decideJoin, decideLeave } from "../src/queue/decide.ts"
+import {
+  decideAdmissions,
+  decideConfigure,
+  decideExpiries,
+  decideJoin,
+  decideLeave,
+  decideMode,
+  decideOpening
+} from "../src/queue/decide.ts"
 import { QueueClosed, QueueNotFound } from "../src/queue/errors.ts"
+import { placeOf } from "../src/queue/place.ts"
 import { queueTokenStatus } from "../src/queue/status.ts"
+import { Rows } from "../src/Rows.ts"
 import { given, queueRow, testId, testStart, tokenRow } from "../src/testing.ts"
 
 const main = "main" as QueueId
 const ada = "ada" as UserId
 const grace = "grace" as UserId
 const now = testStart
-const settings = { maxActive: 2, admitPerMinute: 10, claimSeconds: 120, sessionSeconds: 600 }
+const settings = {
+  ...defaultPolicies.queue,
+  maxActive: 2,
+  admitPerMinute: 10,
+  claimSeconds: 120,
+  sessionSeconds: 600
+}
 
 const issued = (number: number, userId: UserId): QueueTokenIssued => ({
   _tag: "QueueTokenIssued",
@@ -51,7 +67,7 @@ describe("join", () => {
       .thenRefused(new QueueNotFound())
   })
 
-  it.each(["paused", "draining"] as const)("refuses a %s queue", (mode) => {
+  it.each(["paused", "draining", "closed"] as const)("refuses a %s queue", (mode) => {
     given({ queues: [queueRow({ mode })] })
       .at(now)
       .when((rows) => decideJoin(rows, join(ada, 1)))
@@ -190,8 +206,7 @@ describe("expiries", () => {
     const token = (number: bigint, expiresAt: number, queueId = "main") =>
       tokenRow({ number, state: "admitted", userId: `user${number}`, queueId, expiresAt })
     const rows = given({
-      // Whoever counts the active ones does not count the lapsed.
-      queues: [queueRow({ active: 1 })],
+      queues: [queueRow({ active: 3 })],
       tokens: [
         token(1n, now - 1),
         token(2n, now),
@@ -336,7 +351,11 @@ describe("admit", () => {
   it("never past somebody in line who was not loaded", () => {
     // The second and third of the line are here; the first is not.
     const { tokens, ahead } = line(...abc)
-    given({ tokens: tokens.slice(1), ahead, queues: [queueRow({ settings, waiting: 3 })] })
+    given({
+      tokens: tokens.slice(1),
+      ahead,
+      queues: [queueRow({ settings, waiting: 3, loadedUpTo: 0n })]
+    })
       .at(now)
       .when((rows) => decideAdmissions(rows, main, nobody))
       .thenNothing()
@@ -344,7 +363,7 @@ describe("admit", () => {
     given({
       tokens: [tokens[0]!, tokens[2]!],
       ahead,
-      queues: [queueRow({ settings, waiting: 3 })]
+      queues: [queueRow({ settings, waiting: 3, loadedUpTo: 1n })]
     })
       .at(now)
       .when((rows) => decideAdmissions(rows, main, nobody))
@@ -359,7 +378,10 @@ describe("admit", () => {
   })
 
   it("nobody who joins behind a line that was not loaded", () => {
-    given({ queues: [queueRow({ settings, waiting: 5, nextNumber: 6n })] }, issued(6, ada))
+    given(
+      { queues: [queueRow({ settings, waiting: 5, nextNumber: 6n, loadedUpTo: 0n })] },
+      issued(6, ada)
+    )
       .at(now)
       .when((rows) => decideAdmissions(rows, main, new Set([testId(6)])))
       .thenNothing()
@@ -392,6 +414,198 @@ describe("admit", () => {
   })
 })
 
+describe("opening", () => {
+  const seed = "5eed".repeat(16)
+  const opening = { opensAt: now, seed, openedAt: null }
+  const opened = { _tag: "QueueOpened" as const, queueId: main, seed, drawn: 3n, at: now }
+  const collected = queueRow({ opening, nextNumber: 4n, waiting: 3 })
+  const open = { ...opening, openedAt: now }
+  const tokens = (["ada", "bob", "cyd"] as Array<UserId>).map((userId, i) =>
+    tokenRow({ userId, number: BigInt(i + 1) })
+  )
+  const placed = tokens
+    .map((token) => ({
+      token,
+      place: placeOf({ queueId: main, opening: open, drawn: 3n }, "general", token.number)
+    }))
+    .sort((a, b) => Number(a.place - b.place))
+
+  it("draws among all who have come, at that very instant and not before", () => {
+    given({ queues: [collected] })
+      .at(now - 1)
+      .when((rows) => decideOpening(rows, main))
+      .thenNothing()
+    const rows = given({ queues: [collected] })
+      .at(now)
+      .when((rows) => decideOpening(rows, main))
+      .thenEvents(opened)
+    expect(rows.queues.get(main)).toMatchObject({ drawn: 3n, opening: open })
+  })
+
+  it("happens once", () => {
+    given({ queues: [queueRow({ opening: open, drawn: 3n, nextNumber: 4n })] })
+      .at(now + 1)
+      .when((rows) => decideOpening(rows, main))
+      .thenNothing()
+    given({ queues: [queueRow()] })
+      .at(now)
+      .when((rows) => decideOpening(rows, main))
+      .thenNothing()
+  })
+
+  it("lets nobody in before, and then by the places that were drawn", () => {
+    given({ queues: [collected], tokens })
+      .at(now - 1)
+      .when((rows) => decideAdmissions(rows, main, new Set()))
+      .thenNothing()
+    const rows = new Rows({ queues: [collected], tokens, now })
+    rows.evolve(opened)
+    const admitted = decideAdmissions(rows, main, new Set()).map(({ tokenId }) => tokenId)
+    expect(admitted).toEqual(placed.map(({ token }) => token.tokenId))
+  })
+
+  it("lets nobody in by number where not all who have come were loaded", () => {
+    const rows = new Rows({
+      queues: [{ ...collected, loadedUpTo: 2n }],
+      tokens: tokens.slice(0, 2),
+      now
+    })
+    rows.evolve(opened)
+    expect(decideAdmissions(rows, main, new Set())).toEqual([])
+  })
+})
+
+describe("two lanes", () => {
+  const nobody = new Set<never>()
+  const lanes = (share: number, room: number) => {
+    const settings = { ...defaultPolicies.queue, maxActive: room, prioritySharePercent: share }
+    const line = { nextNumber: 11n, cursor: 0n, waiting: 10, loadedUpTo: 10n }
+    const tokens = (["general", "priority"] as const).flatMap((lane, i) =>
+      Array.from({ length: 10 }, (_, n) =>
+        tokenRow({
+          lane,
+          number: BigInt(n + 1),
+          tokenId: testId(100 * i + n + 1),
+          userId: `${lane[0]}${n + 1}`
+        })
+      )
+    )
+    const queue = queueRow({ settings, ...line, priority: line })
+    const rows = new Rows({ queues: [queue], tokens, now })
+    const events = decideAdmissions(rows, main, nobody)
+    for (const event of events) rows.evolve(event)
+    return { order: events.map(({ userId }) => userId).join(" "), rows }
+  }
+
+  it("take turns by the share of the priority lane", () => {
+    expect(lanes(50, 6).order).toBe("g1 p1 g2 p2 g3 p3")
+    expect(lanes(25, 8).order).toBe("g1 g2 g3 p1 g4 g5 g6 p2")
+    expect(lanes(100, 3).order).toBe("p1 p2 p3")
+  })
+
+  it("go on alone where the other is empty, and keep their turns from batch to batch", () => {
+    expect(lanes(100, 12).order).toBe("p1 p2 p3 p4 p5 p6 p7 p8 p9 p10 g1 g2")
+    const { rows } = lanes(50, 3)
+    expect(rows.queues.get(main)).toMatchObject({
+      turn: 50,
+      cursor: 2n,
+      waiting: 8,
+      priority: { cursor: 1n, waiting: 9 }
+    })
+  })
+})
+
+describe("absence", () => {
+  const settings = { ...defaultPolicies.queue, maxActive: 1, absenceSeconds: 300 }
+  const late = now + 300_001
+  const tokens = [
+    tokenRow({ settings, userId: "ada" }),
+    tokenRow({ settings, userId: "bob", number: 2n, seenAt: now + 1 })
+  ]
+  const at = (presenceKept: boolean, present = new Set<TokenId>()) =>
+    given({ queues: [queueRow({ settings, waiting: 2, presenceKept })], tokens })
+      .at(late)
+      .when((rows) => decideAdmissions(rows, main, present))
+  const left = {
+    _tag: "QueueTokenLeft" as const,
+    tokenId: testId(1),
+    queueId: main,
+    userId: ada,
+    at: late,
+    away: true as const
+  }
+  const letIn = (n: number, userId: string, claimed = false) => ({
+    ...admitted(n, userId as UserId, claimed),
+    at: late,
+    expiresAt: late + (claimed ? 600_000 : 120_000)
+  })
+
+  it("of more than the grace costs the place when the turn comes, and the next goes in", () => {
+    at(true).thenEvents(left, letIn(2, "bob"))
+  })
+
+  it("is nobody's where it was not noted who is there", () => {
+    at(false).thenEvents(letIn(1, "ada"))
+  })
+
+  it("is not that of one who is there right now", () => {
+    at(true, new Set<TokenId>([testId(1)])).thenEvents(letIn(1, "ada", true))
+  })
+})
+
+describe("what operators do", () => {
+  it("changes the mode, and says from what", () => {
+    given({ queues: [queueRow()] })
+      .at(now)
+      .when((rows) => decideMode(rows, main, "paused"))
+      .thenEvents({
+        _tag: "QueueModeChanged",
+        queueId: main,
+        mode: "paused",
+        before: "open",
+        at: now
+      })
+    given({ queues: [queueRow({ mode: "paused" })] })
+      .at(now)
+      .when((rows) => decideMode(rows, main, "paused"))
+      .thenNothing()
+  })
+
+  it("closes for good", () => {
+    for (const mode of ["open", "paused", "draining"] as const) {
+      given({ queues: [queueRow({ mode: "closed" })] })
+        .at(now)
+        .when((rows) => decideMode(rows, main, mode))
+        .thenRefused(new QueueClosed({ mode: "closed" }))
+    }
+  })
+
+  it("changes settings, and says from what", () => {
+    const { queue: before } = defaultPolicies
+    const after = { ...before, maxActive: 7 }
+    const rows = given({ queues: [queueRow()] })
+      .at(now)
+      .when((rows) => decideConfigure(rows, main, { maxActive: 7 }))
+      .thenEvents({ _tag: "QueueConfigured", queueId: main, settings: after, before, at: now })
+    expect(rows.queues.get(main)!.settings).toEqual(after)
+    given({ queues: [queueRow()] })
+      .at(now)
+      .when((rows) => decideConfigure(rows, main, { maxActive: before.maxActive }))
+      .thenNothing()
+  })
+
+  it("is refused of a queue that there is not", () => {
+    given({})
+      .at(now)
+      .when((rows) => decideMode(rows, main, "open"))
+      .thenRefused(new QueueNotFound())
+    given({})
+      .at(now)
+      .when((rows) => decideConfigure(rows, main, {}))
+      .thenRefused(new QueueNotFound())
+  })
+})
+
 describe("what a user is told", () => {
   const status = (fields: Parameters<typeof tokenRow>[0], ahead = 0, at = now) =>
     queueTokenStatus(tokenRow(fields), ahead, at)
@@ -410,14 +624,21 @@ describe("what a user is told", () => {
   })
 
   it.each([
-    [0, 60, 1],
-    [59, 60, 14],
-    [100, 60, 25],
-    [1_000_000, 60, 30],
-    [1_000_000, 60_000_000, 1]
-  ])("with %i ahead and %i admitted a minute: ask again in %i s", (ahead, rate, seconds) => {
+    [0, 60, 1, 1],
+    [59, 60, 7, 23],
+    [100, 60, 12, 38],
+    [1_000_000, 60, 30, 90],
+    [1_000_000, 60_000_000, 1, 1]
+  ])("with %i ahead and %i admitted a minute: ask again in %i to %i s", (ahead, rate, from, to) => {
     const settings = { ...defaultPolicies.queue, admitPerMinute: rate }
-    expect(status({ state: "waiting", settings }, ahead).pollAfterSeconds).toBe(seconds)
+    const hints = Array.from({ length: 500 }, (_, n) => {
+      const tokenId = testId(n)
+      return status({ state: "waiting", settings, tokenId }, ahead).pollAfterSeconds
+    })
+    expect(Math.min(...hints)).toBeGreaterThanOrEqual(from)
+    expect(Math.max(...hints)).toBeLessThanOrEqual(to)
+    // By chance, and all over the range.
+    expect(new Set(hints).size).toBeGreaterThan((to - from) * 0.8)
   })
 
   it("admitted: position 0, since when and until when", () => {

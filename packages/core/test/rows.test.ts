@@ -29,7 +29,12 @@ const evolved = (loaded: Omit<LoadedRows, "now">, ...events: ReadonlyArray<BoxOf
 }
 
 const nothing = {
+  at: now,
   queues: [],
+  grants: [],
+  departures: [],
+  exits: [],
+  codes: [],
   newTokens: [],
   tokens: [],
   wallets: [],
@@ -145,7 +150,7 @@ describe("what a batch saves", () => {
       })
     ])
     expect(changes.queues).toEqual([
-      queueRow({ nextNumber: 2n, waiting: 0, active: 0, admittedLastMinute: 1 })
+      queueRow({ nextNumber: 2n, cursor: 1n, admittedLastMinute: 1 })
     ])
   })
 
@@ -251,8 +256,7 @@ describe("counts within a batch", () => {
     expect(counts(left(1))).toEqual([2, 0, 0])
     expect(counts(completed(1))).toEqual([2, 0, 0])
     expect(counts(extended(1))).toEqual([2, 1, 0])
-    // Whoever counted the active ones left out the lapsed.
-    expect(counts(lapsed(1))).toEqual([2, 1, 0])
+    expect(counts(lapsed(1))).toEqual([2, 0, 0])
     // The admission counts within its minute, even of one who has left since.
     expect(counts(admitted(2), left(2))).toEqual([1, 1, 1])
   })
@@ -273,6 +277,8 @@ describe("counts within a batch", () => {
   it("a token is moved where its queue was not loaded", () => {
     const changes = evolved({ tokens }, completed(1)).changes()
     expect(changes.queues).toEqual([])
+    // Whoever locks the queue next has to be told.
+    expect(changes.exits).toEqual([{ queueId: main, count: 1 }])
     expect(changes.tokens).toMatchObject([{ state: "completed" }])
   })
 

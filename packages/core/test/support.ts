@@ -7,7 +7,11 @@ export const signingKeys = { k1: "a secret of at least thirty-two bytes" }
 
 /** The engine over a store in memory, on the clock of the test. */
 export const engine = (options: Partial<BoxOfficeOptions> = {}) =>
-  layerOf({ signingKeys, ...options }).pipe(Layer.provideMerge(layerMemory))
+  layerOf({
+    signingKeys,
+    ...options,
+    policies: { queueFreshMs: 0, ...options.policies }
+  }).pipe(Layer.provideMerge(layerMemory))
 
 /** The seats that there are, at 110,000 won each. */
 export const seatIds = ["A1", "A2", "A3", "A4"] as const

@@ -185,6 +185,7 @@ export const serverConfig = (kind: {
         walletCeiling: /^\d{1,19}$/.test(ceiling) ? BigInt(ceiling) : rest.walletCeiling,
         currency: text("BOXOFFICE_CURRENCY") ?? rest.currency,
         queue: {
+          ...limits,
           maxActive: whole("BOXOFFICE_QUEUE_MAX_ACTIVE", 1, most) ?? limits.maxActive,
           admitPerMinute:
             whole("BOXOFFICE_QUEUE_ADMIT_PER_MINUTE", 1, most) ?? limits.admitPerMinute,

@@ -16,6 +16,7 @@ import {
   PolicyFailed,
   PolicyName,
   QueueClosed,
+  QueueCodeInvalid,
   QueueNotFound,
   QueueTokenExpired,
   QueueTokenInvalid,
@@ -93,10 +94,8 @@ const problem = <E extends CodedError>(
   const { _tag, ...own } = Class.fields
   const { schema, show, read } = shape.fields ?? {
     schema: own,
-    show: (error: E): Fields =>
-      Object.fromEntries(Object.keys(own).map((name) => [name, error[name as keyof E]])),
-    read: (shown: Fields): Fields =>
-      Object.fromEntries(Object.keys(own).map((name) => [name, shown[name]]))
+    show: (error: E): Fields => pick(error as Fields, Object.keys(own)),
+    read: (shown: Fields): Fields => pick(shown, Object.keys(own))
   }
   const make = Class as unknown as new (fields: Fields) => E
   const wire = Schema.Struct({
@@ -139,6 +138,12 @@ const problem = <E extends CodedError>(
     ) as unknown as Schema.Codec<E, Fields>
   }
 }
+
+/** What is left out stays out. */
+const pick = (from: Fields, names: ReadonlyArray<string>): Fields =>
+  Object.fromEntries(
+    names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]]))
+  )
 
 const nothing = { schema: {}, show: () => ({}), read: () => ({}) }
 
@@ -212,6 +217,12 @@ export const problems = {
     status: 403,
     title: "Queue token has ended",
     remedy: "Join the queue again."
+  }),
+  QueueCodeInvalid: problem(QueueCodeInvalid, {
+    code: "queue_code_invalid",
+    status: 403,
+    title: "Queue code invalid",
+    remedy: "Join without the code, or with another one."
   }),
   RouteUnknown: problem(RouteUnknown, {
     code: "not_found",

@@ -310,6 +310,14 @@ describe("what cannot be had", () => {
     expect((await talk("POST", "/v1/queues/main/token", { user: "on time" })).status).toBe(201)
   })
 
+  test("a code that opens nothing", async () => {
+    const answer = await talk("POST", "/v1/queues/main/token", {
+      user: "guesser",
+      headers: { "queue-code": "let-me-in" }
+    })
+    expect(problem(answer)).toEqual({ status: 403, code: "queue_code_invalid" })
+  })
+
   test("what is there already", async () => {
     const answer = await talk("POST", "/v1/admin/queues", {
       admin: true,

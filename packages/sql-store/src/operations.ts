@@ -3,17 +3,18 @@ import type { StoreUnavailable } from "@boxoffice/core"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import {
+  insertCodes,
   insertPerformance,
   insertQueue,
   insertSeats,
-  insertShow,
-  updateQueue
+  insertShow
 } from "./catalog/add.ts"
 import { makeDeliveries } from "./deliveries/deliveries.ts"
 import { isDuplicate, isOrphan } from "./failure.ts"
 import { makeOutbox } from "./outbox/outbox.ts"
 import { Flight, type Query, type Row } from "./Query.ts"
 import { readLapsed } from "./read/lapsed.ts"
+import { readLine } from "./read/line.ts"
 import { readPerformance, readPerformanceNow, readPerformances } from "./read/performances.ts"
 import { readQueue, readQueues } from "./read/queues.ts"
 import { readReservation, readReservations } from "./read/reservations.ts"
@@ -21,6 +22,8 @@ import { readSeats } from "./read/seats.ts"
 import { readShow, readShows } from "./read/shows.ts"
 import { readGates } from "./read/tokens.ts"
 import { readTransfer, readTransfers, readWallet } from "./read/wallets.ts"
+import { clearDepartures, clearPresence, clearTokens } from "./save/clear.ts"
+import { markSeen } from "./save/presence.ts"
 import type { SchemaName } from "./schemaName.ts"
 
 /** Runs statements somewhere: on a connection of the store's, or on what a host gave. */
@@ -41,6 +44,11 @@ export const makeOperations = (schema: SchemaName) => {
 const makeReads = (schema: SchemaName) => {
   const queries = {
     gates: readGates(schema),
+    line: readLine(schema),
+    markSeen: markSeen(schema),
+    clearTokens: clearTokens(schema),
+    clearDepartures: clearDepartures(schema),
+    clearPresence: clearPresence(schema),
     queue: readQueue(schema),
     queues: readQueues(schema),
     show: readShow(schema),
@@ -69,6 +77,13 @@ const makeReads = (schema: SchemaName) => {
       outbox: outbox(reading),
       deliveries: deliveries(reading),
       gates: reading("gates", queries.gates),
+      line: reading("line", queries.line),
+      markSeen: reading("markSeen", queries.markSeen),
+      clearEnded: (olderThanMs: number, limit: number) =>
+        reading("clearPresence", queries.clearPresence)().pipe(
+          Effect.andThen(reading("clearDepartures", queries.clearDepartures)(limit)),
+          Effect.andThen(reading("clearEnded", queries.clearTokens)(olderThanMs, limit))
+        ),
       queue: reading("queue", queries.queue),
       queues: reading("queues", queries.queues),
       show: reading("show", queries.show),
@@ -106,7 +121,7 @@ const makeAdditions = (schema: SchemaName) => {
   const show = insertShow(schema)
   const performance = insertPerformance(schema)
   const seats = insertSeats(schema)
-  const configureQueue = updateQueue(schema)
+  const codes = insertCodes(schema)
 
   return ({ run, fault }: Runner) => {
     const adding =
@@ -128,8 +143,7 @@ const makeAdditions = (schema: SchemaName) => {
       addShow: adding(show),
       addPerformance: adding(performance),
       addSeats: adding(seats),
-      configureQueue: (...args: Parameters<typeof configureQueue>) =>
-        Effect.mapError(run(configureQueue(...args)), fault)
+      addCodes: adding(codes)
     }
   }
 }

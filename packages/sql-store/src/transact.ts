@@ -54,13 +54,13 @@ export const makeTransact = (
     return Effect.flatMap(
       Effect.mapError(loading.run(connection), (error) => new AttemptFailed(error)),
       () => {
-        const { rows, wallets, xid } = loaded()
-        const outcome = decide(rows)
+        const read = loaded()
+        const outcome = decide(read.rows)
         const saving = new Flight()
-        save(saving, rows.changes(), (userId) => wallets.has(userId))
+        save(saving, read)
         saving.add(saving.isEmpty ? rollback : commit)
         return Effect.mapBoth(saving.run(connection), {
-          onFailure: (error) => new AttemptFailed(error, outcome, xid),
+          onFailure: (error) => new AttemptFailed(error, outcome, read.xid),
           onSuccess: () => outcome
         })
       }

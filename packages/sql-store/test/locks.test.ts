@@ -78,8 +78,6 @@ test("two nodes that name the same rows in opposite orders never deadlock", {
   for (const [index, user] of users.entries()) {
     if (index < 10) reservations.push(await hold(database, user, [`A-${index + 1}`]))
   }
-  const { run, store } = database
-  await run(store.configureQueue(id.queue, { mode: "open" }))
   const tokens = users.map(id.token)
   await database.transact(
     (names) => names.queues.add(id.queue),

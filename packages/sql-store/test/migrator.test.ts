@@ -76,7 +76,14 @@ describe("Migrator", { timeout: 60_000 }, () => {
     path.searchParams.set("options", "-c search_path=pg_catalog")
     const one = await openStore(SqlStore.layerUrl({ url: path.href, schema: "one", migrate: true }))
     const two = await openStore(SqlStore.layerUrl({ url: path.href, schema: "two", migrate: true }))
-    const settings = { maxActive: 1, admitPerMinute: 1, claimSeconds: 1, sessionSeconds: 1 }
+    const settings = {
+      maxActive: 1,
+      admitPerMinute: 1,
+      claimSeconds: 1,
+      sessionSeconds: 1,
+      prioritySharePercent: 50,
+      absenceSeconds: 300
+    }
     expect(await one.run(one.store.addQueue("q" as never, settings))).toBe("added")
     expect(await two.run(two.store.queue("q" as never))).toBeUndefined()
     expect(await openSql(url)("SELECT to_regnamespace('boxoffice') AS schema")).toEqual([

@@ -23,11 +23,11 @@ test("a token comes back as it was saved, in every state", async () => {
   await seedCatalog(database)
   const { transact } = database
   const tokens = {
-    waiting: id.token(),
     admitted: id.token(),
     completed: id.token(),
     left: id.token(),
-    expired: id.token()
+    expired: id.token(),
+    waiting: id.token()
   }
   const saved = await transact(
     (names) => names.queues.add(id.queue),
@@ -65,46 +65,67 @@ test("a token comes back as it was saved, in every state", async () => {
     mode: "open",
     settings,
     nextNumber: 6n,
+    cursor: 4n,
+    loadedUpTo: 4n,
     active: 1,
     admittedLastMinute: 4,
-    waiting: 1
+    waiting: 1,
+    priority: { nextNumber: 1n, cursor: 0n, waiting: 0, loadedUpTo: 0n },
+    turn: 0,
+    departed: 0n,
+    opening: null,
+    drawn: 0n,
+    presenceKept: false
   })
   const { store, run } = database
   const [reading] = await run(store.gates([{ tokenId: tokens.waiting, showId: id.show }]))
-  expect(reading).toMatchObject({ token: saved[0], ahead: 0, requiredQueueId: "q" })
+  expect(reading).toMatchObject({ token: saved[4], ahead: 0, requiredQueueId: "q" })
   expect(await run(store.queues({ after: undefined, limit: 5 }))).toHaveLength(1)
   expect(await run(store.queue("none" as never))).toBeUndefined()
 })
 
-test("a member's live token is found, and its place counted across the line", async () => {
+test("a member's live token is found, and the place of a named one counted", async () => {
   const database = await openDatabase()
   await seedCatalog(database, { queue: { ...settings, maxActive: 3 } })
-  const users = Array.from({ length: 20 }, (_, index) => `user-${index}`)
+  const tokens = Array.from({ length: 20 }, (_, index) => ({
+    tokenId: id.token(),
+    queueId: id.queue,
+    userId: id.user(`user-${index}`)
+  }))
   const { transact } = database
   await transact(
     (names) => names.queues.add(id.queue),
     (rows) => {
-      for (const user of users) {
+      for (const token of tokens) {
         const number = rows.queues.get(id.queue)!.nextNumber
-        const token = { tokenId: id.token(), queueId: id.queue, userId: id.user(user) }
         rows.evolve({ _tag: "QueueTokenIssued", number, at: rows.now, ...token })
       }
+      rows.evolve({ _tag: "QueueTokenLeft", ...tokens[4]!, at: rows.now })
     }
   )
   const places = await transact(
     (names) => {
       names.queues.add(id.queue)
-      for (const user of ["user-1", "user-7", "user-19", "stranger"]) {
+      names.nameHeads(id.queue, { limit: 3 })
+      for (const user of ["user-9", "stranger"]) {
         names.members.push({ queueId: id.queue, userId: id.user(user) })
       }
+      for (const index of [1, 7, 19]) names.tokens.add(tokens[index]!.tokenId)
     },
-    (rows) => Object.fromEntries(Array.from(rows.tokens.values(), (t) => [t.userId, rows.ahead(t)]))
+    (rows) => ({
+      users: Array.from(rows.tokens.values(), ({ userId }) => userId).sort(),
+      ahead: [1, 7, 19].map((index) => rows.ahead(rows.tokens.get(tokens[index]!.tokenId)!)),
+      loadedUpTo: rows.queues.get(id.queue)!.loadedUpTo
+    })
   )
-  // Three heads, for whom there is room, and the members.
-  expect(places).toEqual({ "user-0": 0, "user-1": 1, "user-2": 2, "user-7": 7, "user-19": 19 })
+  expect(places).toEqual({
+    users: ["user-0", "user-1", "user-19", "user-2", "user-7", "user-9"],
+    ahead: [1, 6, 18],
+    loadedUpTo: 3n
+  })
 })
 
-test("lapsed tokens come with their queue and no longer count; a paused queue brings no heads", async () => {
+test("lapsed tokens come with their queue, and a queue with something to do is found", async () => {
   const database = await openDatabase()
   await seedCatalog(database, { queue: { ...settings, maxActive: 1 } })
   const { transact, store, run, sql } = database
@@ -129,20 +150,34 @@ test("lapsed tokens come with their queue and no longer count; a paused queue br
   await join("next")
   const look = () =>
     transact(
-      (names) => names.queues.add(id.queue),
+      (names) => {
+        names.queues.add(id.queue)
+        names.nameHeads(id.queue, { limit: 1 })
+      },
       (rows) => ({
         users: Array.from(rows.tokens.values(), (token) => token.userId).sort(),
         active: rows.queues.get(id.queue)!.active
       })
     )
-  expect(await look()).toEqual({ users: [], active: 1 })
+  expect(await look()).toEqual({ users: ["next"], active: 1 })
   expect(await run(store.lapsed(10))).toEqual({ reservations: [], queues: [] })
   await sql("UPDATE boxoffice.queue_token SET expires_at = now() WHERE state = 'admitted'")
-  expect(await look()).toEqual({ users: ["inside", "next"], active: 0 })
+  // Who has lapsed counts until the batch has tidied them away.
+  expect(await look()).toEqual({ users: ["inside", "next"], active: 1 })
+  expect((await run(store.queue(id.queue)))!.active).toBe(0)
   expect(await run(store.lapsed(10))).toMatchObject({ queues: ["q"] })
-  expect(await run(store.configureQueue(id.queue, { mode: "paused" }))).toBe(true)
-  expect(await look()).toEqual({ users: ["inside"], active: 0 })
-  expect(await run(store.configureQueue("none" as never, { mode: "open" }))).toBe(false)
+  await transact(
+    (names) => names.queues.add(id.queue),
+    (rows) =>
+      rows.evolve({
+        _tag: "QueueModeChanged",
+        queueId: id.queue,
+        mode: "paused",
+        before: "open",
+        at: rows.now
+      })
+  )
+  expect((await run(store.queue(id.queue)))!.mode).toBe("paused")
 })
 
 test("a reservation and its seats come back as they were saved, in every status", async () => {

@@ -131,7 +131,9 @@ export const settings = {
   maxActive: 100,
   admitPerMinute: 100,
   claimSeconds: 60,
-  sessionSeconds: 600
+  sessionSeconds: 600,
+  prioritySharePercent: 50,
+  absenceSeconds: 300
 }
 
 /** One queue, one show, one performance with seats A-1 to A-`seats`, 5,000 won each. */

@@ -15,6 +15,8 @@ import {
   UserId
 } from "../Ids.ts"
 import { Currency } from "../Money.ts"
+import { QueueSettings } from "../Policies.ts"
+import { QueueLane, QueueMode } from "../queue/model.ts"
 
 /**
  * How events are written today. A field that is added needs no new version, as long as readers can
@@ -25,6 +27,7 @@ export const eventVersion = 1
 
 const Money = Schema.Struct({ amount: Schema.BigIntFromString, currency: Currency })
 const Instant = Schema.Int
+const yes = Schema.Literal(true)
 
 const token = { tokenId: TokenId, queueId: QueueId, userId: UserId, at: Instant }
 const reservation = {
@@ -44,7 +47,12 @@ const Seat = Schema.Struct({
 
 /** An event as its JSON has it. */
 export const EventJson = Schema.Union([
-  Schema.TaggedStruct("QueueTokenIssued", { ...token, number: Schema.BigIntFromString }),
+  Schema.TaggedStruct("QueueTokenIssued", {
+    ...token,
+    lane: Schema.optionalKey(QueueLane),
+    number: Schema.BigIntFromString,
+    codeHash: Schema.optionalKey(Schema.String)
+  }),
   Schema.TaggedStruct("QueueTokenAdmitted", {
     ...token,
     claimed: Schema.Boolean,
@@ -52,8 +60,26 @@ export const EventJson = Schema.Union([
   }),
   Schema.TaggedStruct("QueueTokenExtended", { ...token, expiresAt: Instant }),
   Schema.TaggedStruct("QueueTokenCompleted", token),
-  Schema.TaggedStruct("QueueTokenLeft", token),
-  Schema.TaggedStruct("QueueTokenLapsed", token),
+  Schema.TaggedStruct("QueueTokenLeft", { ...token, away: Schema.optionalKey(yes) }),
+  Schema.TaggedStruct("QueueTokenLapsed", { ...token, unclaimed: Schema.optionalKey(yes) }),
+  Schema.TaggedStruct("QueueOpened", {
+    queueId: QueueId,
+    at: Instant,
+    seed: Schema.String,
+    drawn: Schema.BigIntFromString
+  }),
+  Schema.TaggedStruct("QueueModeChanged", {
+    queueId: QueueId,
+    at: Instant,
+    mode: QueueMode,
+    before: QueueMode
+  }),
+  Schema.TaggedStruct("QueueConfigured", {
+    queueId: QueueId,
+    at: Instant,
+    settings: QueueSettings,
+    before: QueueSettings
+  }),
   Schema.TaggedStruct("SeatsHeld", {
     ...reservation,
     seats: Schema.Array(Seat),

@@ -142,6 +142,12 @@ export interface PolicyRules {
   readonly catalogFreshMs: number
   /** How stale the gate of an operation that only reads may be, in milliseconds. */
   readonly gateFreshMs: number
+  /** How stale a place in line may be, in milliseconds. */
+  readonly queueFreshMs: number
+  /** For how long answers go on while the store is away, in milliseconds: see `PolicySettings`. */
+  readonly awayMs: number
+  /** How long an ended queue token is kept, in seconds. */
+  readonly endedTokenSeconds: number
   /** What a queue is created with where its creator says nothing. */
   readonly queue: QueueSettings
 }

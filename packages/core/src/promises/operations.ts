@@ -33,6 +33,7 @@ export const resultsOf = (services: Services, { outcome, outcomes }: Runner): Bo
       configure: (queueId, settings, options) =>
         outcome(queue.configure(queueId, settings), options),
       setMode: (queueId, mode, options) => outcome(queue.setMode(queueId, mode), options),
+      addCodes: (input, options) => outcome(queue.addCodes(input), options),
       advance: (queueId, options) =>
         outcome(isCatalogKey(queueId) ? queue.advance(queueId as QueueId) : Effect.void, options)
     },
@@ -80,6 +81,7 @@ export const throwing = (results: BoxOfficeResults): PromisedOperations => {
       list: (...args) => valueOf(queue.list(...args)),
       configure: (...args) => valueOf(queue.configure(...args)),
       setMode: (...args) => valueOf(queue.setMode(...args)),
+      addCodes: (...args) => valueOf(queue.addCodes(...args)),
       advance: (...args) => valueOf(queue.advance(...args))
     },
     catalog: {

@@ -3,7 +3,7 @@ import type { AlreadyExists } from "../catalog/errors.ts"
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
 import type { QueueSettings } from "../Policies.ts"
 import type { JoinError, Joined, JoinInput, PlaceError, PlaceInput, QueuesPage } from "../Queue.ts"
-import type { QueueNotFound } from "../queue/errors.ts"
+import type { QueueClosed, QueueNotFound } from "../queue/errors.ts"
 import type { QueueMode, QueueTokenStatus, Queue as QueueView } from "../queue/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
@@ -11,10 +11,11 @@ import type { CallOptions, Outcome } from "./outcome.ts"
 export interface PromisedQueue {
   /**
    * Gives the user's place: the one they have, or a new one at the end of the line. Where there is
-   * room they are admitted at once. `token` is what every gated operation asks for.
+   * room they are admitted at once. `token` is what every gated operation asks for. A `code` opens
+   * the priority lane.
    *
-   * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `idempotency_key_reused`,
-   * `overloaded`.
+   * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `queue_code_invalid`,
+   * `idempotency_key_reused`, `overloaded`.
    *
    * @example
    * ```ts
@@ -29,8 +30,8 @@ export interface PromisedQueue {
   readonly join: (input: JoinInput, options?: CallOptions) => Promise<Joined>
 
   /**
-   * Where the user stands. Asking also moves the line on, and keeps an admitted user's place.
-   * `pollAfterSeconds` says when to ask again.
+   * Where the user stands: for one who waits, by arithmetic over what is known of the line. Being
+   * told that one is in is showing up. `pollAfterSeconds` says when to ask again.
    *
    * Rejects with `request_invalid`, `queue_token_required`, `queue_token_invalid`,
    * `queue_token_wrong_queue`, `overloaded`.
@@ -66,7 +67,8 @@ export interface PromisedQueue {
 
   /**
    * Makes a queue, open and empty, with the policies' settings where none are given. Queue ids are
-   * yours: 1 to 64 letters, digits and `_ . : -`.
+   * yours: 1 to 64 letters, digits and `_ . : -`. With `opensAt` it collects people until then, and
+   * draws their places.
    *
    * Rejects with `request_invalid`, `already_exists`.
    */
@@ -74,6 +76,7 @@ export interface PromisedQueue {
     input: {
       readonly queueId: string
       readonly settings?: Partial<QueueSettings> | undefined
+      readonly opensAt?: Date | undefined
     },
     options?: CallOptions
   ) => Promise<QueueView>
@@ -94,7 +97,7 @@ export interface PromisedQueue {
   /**
    * Changes the settings that are named, effective from the next admission on.
    *
-   * Rejects with `request_invalid`, `queue_not_found`.
+   * Rejects with `request_invalid`, `queue_not_found`, `overloaded`.
    */
   readonly configure: (
     queueId: string,
@@ -103,11 +106,27 @@ export interface PromisedQueue {
   ) => Promise<QueueView>
 
   /**
-   * `paused` lets nobody join or in; `draining` lets nobody join; `open` lets them do both.
+   * `paused` lets nobody join or in; `draining` lets nobody join; `open` lets them do both;
+   * `closed` is for good.
    *
-   * Rejects with `queue_not_found`.
+   * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `overloaded`.
    */
   readonly setMode: (queueId: string, mode: QueueMode, options?: CallOptions) => Promise<QueueView>
+
+  /**
+   * Makes codes that open the priority lane, of 8 to 64 visible characters, each for so many joins
+   * (`uses`, 1 where left out). A code that is there already can be used this often from now on.
+   *
+   * Rejects with `request_invalid`, `queue_not_found`.
+   */
+  readonly addCodes: (
+    input: {
+      readonly queueId: string
+      readonly codes: ReadonlyArray<string>
+      readonly uses?: number | undefined
+    },
+    options?: CallOptions
+  ) => Promise<void>
 
   /**
    * Tidies lapsed tokens and lets in who is next, with nobody asking. `office.sweep()` does so
@@ -139,6 +158,7 @@ export interface QueueResults {
     input: {
       readonly queueId: string
       readonly settings?: Partial<QueueSettings> | undefined
+      readonly opensAt?: Date | undefined
     },
     options?: CallOptions
   ) => Promise<Outcome<QueueView, AlreadyExists | RequestInvalid | StoreUnavailable>>
@@ -157,13 +177,24 @@ export interface QueueResults {
     queueId: string,
     settings: Partial<QueueSettings>,
     options?: CallOptions
-  ) => Promise<Outcome<QueueView, QueueNotFound | RequestInvalid | StoreUnavailable>>
+  ) => Promise<Outcome<QueueView, QueueNotFound | RequestInvalid | Overloaded | StoreUnavailable>>
   /** See {@link PromisedQueue.setMode}. */
   readonly setMode: (
     queueId: string,
     mode: QueueMode,
     options?: CallOptions
-  ) => Promise<Outcome<QueueView, QueueNotFound | StoreUnavailable>>
+  ) => Promise<
+    Outcome<QueueView, QueueNotFound | QueueClosed | RequestInvalid | Overloaded | StoreUnavailable>
+  >
+  /** See {@link PromisedQueue.addCodes}. */
+  readonly addCodes: (
+    input: {
+      readonly queueId: string
+      readonly codes: ReadonlyArray<string>
+      readonly uses?: number | undefined
+    },
+    options?: CallOptions
+  ) => Promise<Outcome<void, QueueNotFound | RequestInvalid | StoreUnavailable>>
   /** See {@link PromisedQueue.advance}. */
   readonly advance: (
     queueId: string,

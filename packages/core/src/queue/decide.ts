@@ -1,12 +1,22 @@
 /** Who may join a queue, leave it, and be let in. Pure: rows in, events or a refusal out. */
 import { Result } from "effect"
-import type { QueueEvent, QueueTokenAdmitted, QueueTokenLapsed } from "../Events.ts"
+import type {
+  QueueConfigured,
+  QueueEvent,
+  QueueModeChanged,
+  QueueOpened,
+  QueueTokenAdmitted,
+  QueueTokenLapsed,
+  QueueTokenLeft
+} from "../Events.ts"
 import type { QueueId, TokenId, UserId } from "../Ids.ts"
+import type { QueueSettings } from "../Policies.ts"
 import { askAdmission } from "../policies/ask.ts"
 import type { PolicyRules } from "../policies/rules.ts"
 import type { Rows } from "../Rows.ts"
-import { QueueClosed, QueueNotFound } from "./errors.ts"
-import type { TokenRow } from "./model.ts"
+import { QueueClosed, QueueCodeInvalid, QueueNotFound } from "./errors.ts"
+import type { QueueLane, QueueMode, QueueRow, TokenRow } from "./model.ts"
+import { isCollecting, lineOf, nextLane, placeOf, waitingIn } from "./place.ts"
 import { tokenStateAt } from "./status.ts"
 
 export interface Join {
@@ -14,6 +24,8 @@ export interface Join {
   readonly userId: UserId
   /** What a new token will be called. */
   readonly tokenId: TokenId
+  /** The digest of the code that the user came with. */
+  readonly codeHash?: string | undefined
 }
 
 /** The user's token that is waiting or admitted in a queue, if there is one. */
@@ -32,29 +44,42 @@ const named = ({ tokenId, queueId, userId }: TokenRow, at: number) => ({
   at
 })
 
-/** One live token a user and queue: joining again changes nothing. */
+type JoinRefusal = QueueNotFound | QueueClosed | QueueCodeInvalid
+
+/**
+ * One live token a user and queue: joining again changes nothing. A code that is good opens the
+ * priority lane, and is used up a little by it.
+ */
 export const decideJoin = (
   rows: Rows,
   join: Join
-): Result.Result<ReadonlyArray<QueueEvent>, QueueNotFound | QueueClosed> => {
+): Result.Result<ReadonlyArray<QueueEvent>, JoinRefusal> => {
   const queue = rows.queues.get(join.queueId)
   if (queue === undefined) return Result.fail(new QueueNotFound())
-  if (liveToken(rows, join.queueId, join.userId) !== undefined) return Result.succeed([])
+  const live = liveToken(rows, join.queueId, join.userId)
+  // Who waits for what is closed has no place any more.
+  if (live !== undefined && !(queue.mode === "closed" && live.state === "waiting")) {
+    return Result.succeed([])
+  }
   if (queue.mode !== "open") return Result.fail(new QueueClosed({ mode: queue.mode }))
-  return Result.succeed([
-    {
-      _tag: "QueueTokenIssued",
-      tokenId: join.tokenId,
-      queueId: join.queueId,
-      userId: join.userId,
-      number: queue.nextNumber,
-      at: rows.now
-    }
-  ])
+  const issued = {
+    _tag: "QueueTokenIssued" as const,
+    tokenId: join.tokenId,
+    queueId: join.queueId,
+    userId: join.userId,
+    number: queue.nextNumber,
+    at: rows.now
+  }
+  const { codeHash } = join
+  if (codeHash === undefined) return Result.succeed([issued])
+  const code = rows.code(join.queueId, codeHash)
+  if (code === undefined || code.usesLeft <= 0) return Result.fail(new QueueCodeInvalid())
+  const { nextNumber: number } = queue.priority
+  return Result.succeed([{ ...issued, number, lane: "priority", codeHash }])
 }
 
 /** Leaving ends a token that is still alive; it is no error to leave twice. */
-export const decideLeave = (rows: Rows, tokenId: TokenId): ReadonlyArray<QueueEvent> => {
+export const decideLeave = (rows: Rows, tokenId: TokenId): ReadonlyArray<QueueTokenLeft> => {
   const token = rows.tokens.get(tokenId)
   if (token === undefined) return []
   const state = tokenStateAt(token, rows.now)
@@ -68,50 +93,143 @@ export const decideExpiries = (rows: Rows, queueId: QueueId): ReadonlyArray<Queu
   for (const token of rows.tokens.values()) {
     if (token.queueId !== queueId || token.state !== "admitted") continue
     if (tokenStateAt(token, rows.now) === "expired") {
-      events.push({ _tag: "QueueTokenLapsed", ...named(token, rows.now) })
+      const unclaimed = token.claimed ? {} : { unclaimed: true as const }
+      events.push({ _tag: "QueueTokenLapsed", ...named(token, rows.now), ...unclaimed })
     }
   }
   return events
 }
 
+/** Opens a queue whose time has come: the places of all who have come are settled by that. */
+export const decideOpening = (rows: Rows, queueId: QueueId): ReadonlyArray<QueueOpened> => {
+  const queue = rows.queues.get(queueId)
+  if (queue === undefined || queue.opening === null || !isCollecting(queue)) return []
+  const { opensAt, seed } = queue.opening
+  if (opensAt > rows.now) return []
+  return [{ _tag: "QueueOpened", queueId, seed, drawn: queue.nextNumber - 1n, at: rows.now }]
+}
+
+/** How many more may be let in now: both limits leave that much room, and the queue runs. */
+export const roomIn = (
+  queue: Pick<QueueRow, "mode" | "opening" | "settings" | "active" | "admittedLastMinute">
+): number => {
+  if (queue.mode === "paused" || queue.mode === "closed" || isCollecting(queue)) return 0
+  const { maxActive, admitPerMinute } = queue.settings
+  return Math.max(0, Math.min(maxActive - queue.active, admitPerMinute - queue.admittedLastMinute))
+}
+
 /**
- * Lets in whoever is next, first come first served, while both limits leave room.
+ * Lets in whoever is next while both limits leave room: each lane in the order of its places, and
+ * the lanes in turn.
  *
  * `present` are those who will hear of it at once: their session begins. The others have the claim
- * window to show up in. A paused queue lets nobody in; a draining one empties its line. The host's
- * policy can let in fewer than there is room for.
+ * window to show up in; those who have been away for too long lose their place instead. A paused
+ * queue lets nobody in; a draining one empties its line. The host's policy can let in fewer than
+ * there is room for.
  */
 export const decideAdmissions = (
   rows: Rows,
   queueId: QueueId,
   present: ReadonlySet<TokenId>,
   policies: Pick<PolicyRules, "admission"> = {}
-): ReadonlyArray<QueueTokenAdmitted> => {
+): ReadonlyArray<QueueTokenAdmitted | QueueTokenLeft> => {
   const queue = rows.queues.get(queueId)
-  if (queue === undefined || queue.mode === "paused") return []
-  const { maxActive, admitPerMinute, claimSeconds, sessionSeconds } = queue.settings
-  const room = Math.min(maxActive - queue.active, admitPerMinute - queue.admittedLastMinute)
+  if (queue === undefined) return []
+  let room = roomIn(queue)
   if (room <= 0) return []
-  const inLine = Array.from(rows.tokens.values())
-    .filter((token) => token.queueId === queueId && token.state === "waiting")
-    .sort((a, b) => (a.number < b.number ? -1 : 1))
-  if (inLine.length === 0) return []
-  const { settings, active, admittedLastMinute, waiting } = queue
-  const counts = { active, admittedLastMinute, waiting, room, now: new Date(rows.now) }
-  const asked = askAdmission(policies, { queueId, settings: { ...settings }, ...counts })
+  const heads = {
+    general: headsOf(rows, queue, "general"),
+    priority: headsOf(rows, queue, "priority")
+  }
+  if (heads.general.length + heads.priority.length === 0) return []
+  const { settings, active, admittedLastMinute } = queue
+  const counts = { active, admittedLastMinute, waiting: waitingIn(queue), room }
+  const now = new Date(rows.now)
+  const asked = askAdmission(policies, { queueId, settings: { ...settings }, ...counts, now })
   // Where the policy cannot say, nobody: everything else in the queue goes on.
-  const most = Result.isSuccess(asked) ? asked.success : 0
-  const admitted: Array<QueueTokenAdmitted> = []
-  for (const token of inLine.slice(0, most)) {
-    // Not everyone in line was loaded: stop at the first who has somebody unknown in front.
-    if (rows.ahead(token) !== admitted.length) break
+  room = Result.isSuccess(asked) ? asked.success : 0
+  const taken = { general: 0, priority: 0 }
+  const { claimSeconds, sessionSeconds, prioritySharePercent } = settings
+  const decided: Array<QueueTokenAdmitted | QueueTokenLeft> = []
+  let { turn } = queue
+  while (room > 0) {
+    const waits = {
+      general: taken.general < heads.general.length,
+      priority: taken.priority < heads.priority.length
+    }
+    if (!waits.general && !waits.priority) break
+    const next = nextLane(waits, turn, prioritySharePercent)
+    const token = heads[next.lane][taken[next.lane]++]!
     const claimed = present.has(token.tokenId)
-    admitted.push({
+    if (!claimed && isAway(queue, token, rows.now)) {
+      decided.push({ _tag: "QueueTokenLeft", ...named(token, rows.now), away: true })
+      continue
+    }
+    turn = next.turn
+    room--
+    decided.push({
       _tag: "QueueTokenAdmitted",
       ...named(token, rows.now),
       claimed,
       expiresAt: rows.now + (claimed ? sessionSeconds : claimSeconds) * 1_000
     })
   }
-  return admitted
+  return decided
+}
+
+/**
+ * Whether somebody whose turn it is has not been there for longer than the queue waits for them.
+ * Counted from when they came, or the queue opened, at the earliest.
+ */
+const isAway = (
+  { settings, presenceKept, opening }: QueueRow,
+  { joinedAt, seenAt }: TokenRow,
+  now: number
+): boolean => {
+  if (!presenceKept || settings.absenceSeconds === 0) return false
+  const since = Math.max(joinedAt, seenAt ?? 0, opening?.openedAt ?? 0)
+  return now - since > settings.absenceSeconds * 1_000
+}
+
+/** Who waits at the head of a lane, in order: as far as everyone was loaded, and no further. */
+const headsOf = (rows: Rows, queue: QueueRow, lane: QueueLane): ReadonlyArray<TokenRow> => {
+  const { loadedUpTo } = lineOf(queue, lane)
+  const heads: Array<{ readonly token: TokenRow; readonly place: bigint }> = []
+  for (const token of rows.tokens.values()) {
+    if (token.queueId !== queue.queueId || token.lane !== lane) continue
+    if (token.state !== "waiting") continue
+    const place = placeOf(queue, lane, token.number)
+    if (place <= loadedUpTo) heads.push({ token, place })
+  }
+  return heads.sort((a, b) => (a.place < b.place ? -1 : 1)).map(({ token }) => token)
+}
+
+/** Starts, stops, drains or closes a queue. A closed one stays closed. */
+export const decideMode = (
+  rows: Rows,
+  queueId: QueueId,
+  mode: QueueMode
+): Result.Result<ReadonlyArray<QueueModeChanged>, QueueNotFound | QueueClosed> => {
+  const queue = rows.queues.get(queueId)
+  if (queue === undefined) return Result.fail(new QueueNotFound())
+  if (queue.mode === mode) return Result.succeed([])
+  if (queue.mode === "closed") return Result.fail(new QueueClosed({ mode: "closed" }))
+  return Result.succeed([
+    { _tag: "QueueModeChanged", queueId, mode, before: queue.mode, at: rows.now }
+  ])
+}
+
+/** Changes settings, from the next admission on. */
+export const decideConfigure = (
+  rows: Rows,
+  queueId: QueueId,
+  change: Partial<QueueSettings>
+): Result.Result<ReadonlyArray<QueueConfigured>, QueueNotFound> => {
+  const queue = rows.queues.get(queueId)
+  if (queue === undefined) return Result.fail(new QueueNotFound())
+  const { settings: before } = queue
+  const settings = { ...before, ...change }
+  const names = Object.keys(before) as Array<keyof QueueSettings>
+  if (names.every((name) => settings[name] === before[name])) return Result.succeed([])
+  return Result.succeed([{ _tag: "QueueConfigured", queueId, settings, before, at: rows.now }])
 }

@@ -72,3 +72,11 @@ export class QueueClosed extends TaggedError<QueueClosed>()("QueueClosed", {
     return `The queue is ${this.mode} and takes no one new.`
   }
 }
+
+/** The code is unknown for this queue, or used up. Remedy: join without it, or with another. */
+export class QueueCodeInvalid extends TaggedError<QueueCodeInvalid>()("QueueCodeInvalid", {}) {
+  readonly code = "queue_code_invalid"
+  override get message() {
+    return "The code does not open a lane of this queue."
+  }
+}

@@ -3,13 +3,34 @@ import { Schema } from "effect"
 import { QueueId, type TokenId, type UserId } from "../Ids.ts"
 import { QueueSettings } from "../Policies.ts"
 
-/** `open` takes everyone; `paused` nobody; `draining` lets those who wait in, and no one new join. */
-export const QueueMode = Schema.Literals(["open", "paused", "draining"])
+/**
+ * `open` takes everyone; `paused` nobody, for a while; `draining` lets those who wait in, and no
+ * one new join; `closed` is over: whoever waits has waited in vain, whoever is inside goes on.
+ */
+export const QueueMode = Schema.Literals(["open", "paused", "draining", "closed"])
 export type QueueMode = typeof QueueMode.Type
 
 /** `waiting` → `admitted` → `completed`; or `left`, or `expired`. */
 export const TokenState = Schema.Literals(["waiting", "admitted", "completed", "left", "expired"])
 export type TokenState = typeof TokenState.Type
+
+/** Where a token waits. The priority lane takes those who came with a code. */
+export const QueueLane = Schema.Literals(["general", "priority"])
+export type QueueLane = typeof QueueLane.Type
+
+/** The draw of a queue that collects people before it opens: see `queue/lottery.ts`. */
+export const QueueOpening = Schema.Struct({
+  /** Until then nobody is let in, and whoever joins takes part in the draw. */
+  opensAt: Schema.DateFromString,
+  /** The SHA-256 of the seed, in hex: published from the start. */
+  commitment: Schema.String,
+  /** The seed, in hex: `null` until the queue has opened. */
+  seed: Schema.NullOr(Schema.String),
+  /** How many were drawn; `null` until the queue has opened. */
+  drawn: Schema.NullOr(Schema.Int),
+  openedAt: Schema.NullOr(Schema.DateFromString)
+}).annotate({ identifier: "QueueOpening" })
+export interface QueueOpening extends Schema.Schema.Type<typeof QueueOpening> {}
 
 /** A queue as its operator sees it. */
 export const Queue = Schema.Struct({
@@ -17,7 +38,9 @@ export const Queue = Schema.Struct({
   mode: QueueMode,
   settings: QueueSettings,
   waiting: Schema.Int,
-  active: Schema.Int
+  active: Schema.Int,
+  /** `null` for a queue that never collected people before opening. */
+  opening: Schema.NullOr(QueueOpening)
 }).annotate({ identifier: "Queue" })
 export interface Queue extends Schema.Schema.Type<typeof Queue> {}
 
@@ -27,16 +50,20 @@ const Seconds = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 export const queueTokenStatusFields = {
   queueId: QueueId,
   state: TokenState,
-  /** 1 is next; 0 when not waiting. */
+  /** 1 is next in the token's lane; 0 when not waiting, and before a draw has given a place. */
   position: Schema.Int,
-  /** How many are in front. */
+  /** How many are in front, in the same lane. */
   ahead: Schema.Int,
   estimatedWait: Schema.NullOr(Schema.Struct({ p50Seconds: Seconds, p90Seconds: Seconds })),
   /** When to ask again. */
   pollAfterSeconds: Seconds,
   admittedAt: Schema.NullOr(Schema.DateFromString),
   /** When an admitted token ends unless it is used before. */
-  expiresAt: Schema.NullOr(Schema.DateFromString)
+  expiresAt: Schema.NullOr(Schema.DateFromString),
+  /** As of when this is, where a node answered from what it knew: by the database's clock. */
+  asOf: Schema.optionalKey(Schema.DateFromString),
+  /** When the queue opens, while it collects people for the draw. */
+  opensAt: Schema.optionalKey(Schema.DateFromString)
 }
 export const QueueTokenStatus = Schema.Struct(queueTokenStatusFields).annotate({
   identifier: "QueueTokenStatus"
@@ -55,7 +82,8 @@ export interface TokenRow {
   readonly tokenId: TokenId
   readonly queueId: QueueId
   readonly userId: UserId
-  /** The place in line: taken once, in order of joining, never reused. */
+  readonly lane: QueueLane
+  /** Taken once a lane, in order of joining, never reused. The place in line, but for a draw. */
   readonly number: bigint
   readonly state: TokenState
   readonly joinedAt: number
@@ -64,21 +92,65 @@ export interface TokenRow {
   readonly claimed: boolean
   readonly expiresAt: number | null
   readonly endedAt: number | null
+  /** Until when the user was noted to be asking, to the minute; left out where they never were. */
+  readonly seenAt?: number
   /** The settings of its queue, when it was loaded. */
   readonly settings: QueueSettings
 }
 
-/** One queue as loaded for a batch that lets people in. */
-export interface QueueRow {
+/** One lane of a queue. Everyone who waits has a place above the cursor. */
+export interface Line {
+  /** The number the next to join will take. */
+  readonly nextNumber: bigint
+  /** The last place that was let in. */
+  readonly cursor: bigint
+  /** How many wait. */
+  readonly waiting: number
+  /** Everyone who waits at a place up to this one was loaded with the batch. */
+  readonly loadedUpTo: bigint
+}
+
+/** The draw of a queue, as stored: the seed is there before it may be told. */
+export interface Opening {
+  readonly opensAt: number
+  readonly seed: string
+  readonly openedAt: number | null
+}
+
+/** One queue as loaded for a batch: the general lane, and beside it the priority lane. */
+export interface QueueRow extends Line {
   readonly queueId: QueueId
   readonly mode: QueueMode
   readonly settings: QueueSettings
-  /** The number the next to join will take. */
-  readonly nextNumber: bigint
-  /** Admitted tokens that have neither ended nor lapsed. */
+  readonly priority: Line
+  /** How far the priority lane's share has added up, in percent: see `nextLane`. */
+  readonly turn: number
+  /** Admitted tokens that have not ended. A lapsed one counts until it is tidied away. */
   readonly active: number
   /** Admissions within the last 60 seconds. */
   readonly admittedLastMinute: number
-  /** How many wait. */
-  readonly waiting: number
+  /**
+   * Whether it was noted throughout the time of `absenceSeconds` who is there. Where it was not,
+   * nobody can be said to be away.
+   */
+  readonly presenceKept?: boolean
+  /** How many have left a line so far, in both lanes. */
+  readonly departed: bigint
+  readonly opening: Opening | null
+  /** The numbers 1 to this of the general lane have their places by the draw; 0 for none. */
+  readonly drawn: bigint
+}
+
+/** One who left a line without being let in, by a count that has no gap. */
+export interface Departure {
+  readonly queueId: QueueId
+  readonly seq: bigint
+  readonly lane: QueueLane
+  readonly number: bigint
+}
+
+/** Admissions of one second of the database's clock, the last of which was made at `at`. */
+export interface Grant {
+  readonly at: number
+  readonly admitted: number
 }

@@ -44,15 +44,15 @@ export const makeSeenTokens = (freshMs: number) =>
           bound(queues, queuesKept).set(name, reading.requiredQueueId)
         }
       },
-      /** What a look would have found `freshMs` ago at the earliest, were it about this. */
-      get: (question: GateQuestion): TokenReading | undefined => {
+      /** What a look would have found `withinMs` ago at the earliest, were it about this. */
+      get: (question: GateQuestion, withinMs = freshMs): TokenReading | undefined => {
         const seen = tokens.get(question.tokenId)
         if (seen === undefined) return undefined
         const name = nameOf(question)
         const requiredQueueId = queues.get(name)
         if (name !== "" && requiredQueueId === undefined) return undefined
         const age = msBetween(seen.begunAt, clock.monotonicTimeNanosUnsafe())
-        if (age >= freshMs) return undefined
+        if (age >= withinMs) return undefined
         return { ...seen.reading, requiredQueueId, now: Math.ceil(seen.reading.now + age) }
       }
     }

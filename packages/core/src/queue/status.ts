@@ -1,5 +1,6 @@
 /** What a token counts as at an instant, and what its user is told. Pure. */
-import type { QueueTokenStatus, TokenRow, TokenState } from "./model.ts"
+import type { QueueId, TokenId } from "../Ids.ts"
+import type { Grant, QueueTokenStatus, TokenRow, TokenState } from "./model.ts"
 
 /** An admitted token that has lapsed is expired, whatever is stored. */
 export const tokenStateAt = (
@@ -10,28 +11,119 @@ export const tokenStateAt = (
     ? "expired"
     : token.state
 
-const pollSecondsMax = 30
+const minute = 60_000
 
-/** A quarter of the shortest wait that the admission rate allows; never hectic, never asleep. */
-const pollAfterSeconds = (ahead: number, admitPerMinute: number): number =>
-  Math.min(pollSecondsMax, Math.max(1, Math.floor(((ahead / admitPerMinute) * 60) / 4)))
+/** How fast a queue lets people in, as measured. */
+export interface AdmissionRate {
+  readonly perSecond: number
+  /** The variance of the admissions of a second over their mean; 1 where they come by chance. */
+  readonly dispersion: number
+}
+
+/** The rate of the last minute; `undefined` where nobody was let in. Grants: the oldest first. */
+export const admissionRate = (
+  grants: ReadonlyArray<Grant>,
+  now: number
+): AdmissionRate | undefined => {
+  const recent = grants.filter(({ at }) => at > now - minute)
+  const [first] = recent
+  if (first === undefined) return undefined
+  const seconds = Math.min(60, Math.max(1, (now - first.at) / 1_000 + 1))
+  let admitted = 0
+  let squares = 0
+  for (const grant of recent) {
+    admitted += grant.admitted
+    squares += grant.admitted ** 2
+  }
+  const perSecond = admitted / seconds
+  const variance = Math.max(0, squares / seconds - perSecond ** 2)
+  return { perSecond, dispersion: Math.max(1, variance / perSecond) }
+}
+
+/** How many standard deviations nine in ten stay below. */
+const ninetieth = 1.2816
+
+/** How long it takes until as many as are ahead, and one, have been let in. */
+export const estimatedWait = (
+  ahead: number,
+  { perSecond, dispersion }: AdmissionRate
+): { readonly p50Seconds: number; readonly p90Seconds: number } => {
+  const mean = (ahead + 1) / perSecond
+  const spread = (ninetieth * Math.sqrt((ahead + 1) * dispersion)) / perSecond
+  return { p50Seconds: Math.max(1, Math.round(mean)), p90Seconds: Math.ceil(mean + spread) }
+}
+
+/** Between two polls of one who is in: only the session's end is news. */
+const pollSecondsInside = 30
+const pollSecondsMax = 60
+
+/**
+ * When to ask again: after a quarter of the wait, at most a minute. Half as much more or less by
+ * chance, anew each time: however many ask at once, the next time they are spread out.
+ */
+export const pollAfterSeconds = (waitSeconds: number, tokenId: string, now: number): number => {
+  const base = Math.min(pollSecondsMax, waitSeconds / 4)
+  return Math.max(1, Math.round(base * (0.5 + chance(`${tokenId}${Math.floor(now / 1_000)}`))))
+}
+
+/** From 0 to 1, the same for the same text: FNV-1a, its bits mixed once more. */
+const chance = (text: string): number => {
+  let h = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
+  h = Math.imul(h ^ (h >>> 16), 0x45d9f3b)
+  h = Math.imul(h ^ (h >>> 16), 0x45d9f3b)
+  return ((h ^ (h >>> 16)) >>> 0) / 2 ** 32
+}
 
 const dateOrNull = (instant: number | null): Date | null =>
   instant === null ? null : new Date(instant)
 
+/** What somebody who waits is told. */
+export const waitingStatus = (
+  token: { readonly queueId: QueueId; readonly tokenId: TokenId },
+  place: {
+    readonly ahead: number
+    readonly estimatedWait: QueueTokenStatus["estimatedWait"]
+    /** About how long nothing will change for them. */
+    readonly waitSeconds: number
+    readonly now: number
+  }
+): QueueTokenStatus => ({
+  queueId: token.queueId,
+  state: "waiting",
+  position: place.ahead + 1,
+  ahead: place.ahead,
+  estimatedWait: place.estimatedWait,
+  pollAfterSeconds: pollAfterSeconds(place.waitSeconds, token.tokenId, place.now),
+  admittedAt: null,
+  expiresAt: null
+})
+
+/** The shortest wait that the limit allows, in seconds: what to go by where none was measured. */
+export const leastWait = (ahead: number, admitPerMinute: number): number =>
+  (ahead / admitPerMinute) * 60
+
+/** What somebody is told whose token has ended without their having been let in. */
+export const endedStatus = (queueId: QueueId, state: TokenState): QueueTokenStatus => ({
+  queueId,
+  state,
+  position: 0,
+  ahead: 0,
+  estimatedWait: null,
+  pollAfterSeconds: pollSecondsInside,
+  admittedAt: null,
+  expiresAt: null
+})
+
 /** What the owner of a token is told at an instant. */
 export const queueTokenStatus = (token: TokenRow, ahead: number, now: number): QueueTokenStatus => {
   const state = tokenStateAt(token, now)
-  const waiting = state === "waiting"
+  if (state === "waiting") {
+    const waitSeconds = leastWait(ahead, token.settings.admitPerMinute)
+    return waitingStatus(token, { ahead, estimatedWait: null, waitSeconds, now })
+  }
   return {
-    queueId: token.queueId,
-    state,
-    position: waiting ? ahead + 1 : 0,
-    ahead: waiting ? ahead : 0,
-    estimatedWait: null,
-    pollAfterSeconds: waiting
-      ? pollAfterSeconds(ahead, token.settings.admitPerMinute)
-      : pollSecondsMax,
+    ...endedStatus(token.queueId, state),
     admittedAt: dateOrNull(token.admittedAt),
     expiresAt: state === "admitted" ? dateOrNull(token.expiresAt) : null
   }

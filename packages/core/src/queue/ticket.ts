@@ -1,19 +1,46 @@
 /**
- * The signed form of a queue token, which is what a client carries. It proves whose place it is
- * and in which queue without asking the store; whether that place is still good, the store knows.
+ * The signed form of a queue token, which is what a client carries. It proves whose place it is,
+ * in which queue and with which number, without asking the store: a poll of somebody who waits is
+ * this and arithmetic. Whether an admitted place is still good, the store knows.
  */
 import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto"
-import { Context, Effect, Layer, Redacted, Result, Schema } from "effect"
+import { Clock, Context, Effect, Layer, Redacted, Result, Schema } from "effect"
 import { isUuid, type QueueId, type TokenId, type UserId } from "../Ids.ts"
 import { TaggedError } from "../TaggedError.ts"
 import { QueueTokenInvalid, QueueTokenRequired } from "./errors.ts"
+import type { QueueLane, TokenRow } from "./model.ts"
 
 /** What a queue token says, once its signature has been found good. */
 export interface Ticket {
   readonly queueId: QueueId
   readonly userId: UserId
   readonly tokenId: TokenId
+  /** What was given out with the place. A token of an earlier release does not say. */
+  readonly place?: TicketPlace | undefined
 }
+
+export interface TicketPlace {
+  readonly lane: QueueLane
+  /** Up to 2^53 - 1; of what is beyond, only the store knows. */
+  readonly number: number
+  /** In seconds since 1970, by the database's clock. */
+  readonly issuedAt: number
+}
+
+/** The ticket of a token: the same whenever it is asked for, so that joining again gives the same. */
+export const ticketFor = ({
+  queueId,
+  userId,
+  tokenId,
+  lane,
+  number,
+  joinedAt
+}: TokenRow): Ticket => ({
+  queueId,
+  userId,
+  tokenId,
+  place: { lane, number: Number(number), issuedAt: Math.floor(joinedAt / 1_000) }
+})
 
 /** A signing key: a short public id, and a secret of at least 32 bytes. */
 export interface TicketKey {
@@ -35,6 +62,8 @@ const prefix = "bo1"
 const lengthMax = 1_024
 // How many genuine tokens are known by heart, a few hundred bytes each.
 const knownMax = 50_000
+/** Longer than any sale. A ticket is not shown for ever. */
+const lifetimeSeconds = 90 * 86_400
 
 /** Signs and verifies queue tokens. The first key signs; all of them verify, so keys can rotate. */
 export class Tickets extends Context.Service<
@@ -60,12 +89,14 @@ const makeTickets = Effect.fnUntraced(function* (keys: ReadonlyArray<TicketKey>)
     keys.map(({ id, secret }) => [id, createSecretKey(Redacted.value(secret), "utf8")])
   )
   const signingKey = keys[0]!.id
+  // Of a lifetime of months, a machine whose clock is wrong by minutes is as good a judge.
+  const clock = yield* Clock.Clock
 
   const mac = (keyId: string, body: string): string =>
     createHmac("sha256", secrets.get(keyId)!).update(body).digest("base64url")
 
   const sign = (ticket: Ticket): string => {
-    const claims = JSON.stringify([ticket.queueId, ticket.userId, ticket.tokenId])
+    const claims = JSON.stringify(claimsOf(ticket))
     const body = `${prefix}.${signingKey}.${Buffer.from(claims).toString("base64url")}`
     return `${body}.${mac(signingKey, body)}`
   }
@@ -101,19 +132,34 @@ const makeTickets = Effect.fnUntraced(function* (keys: ReadonlyArray<TicketKey>)
     verify: (token, userId) => {
       if (token === undefined || token === "") return Result.fail(new QueueTokenRequired())
       const ticket = open(token)
-      return ticket === undefined || ticket.userId !== userId
+      const issuedAt = ticket?.place?.issuedAt ?? Number.POSITIVE_INFINITY
+      const expired = clock.currentTimeMillisUnsafe() / 1_000 - issuedAt > lifetimeSeconds
+      return ticket === undefined || ticket.userId !== userId || expired
         ? Result.fail(new QueueTokenInvalid())
         : Result.succeed(ticket)
     }
   })
 })
 
+const lanes: ReadonlyArray<QueueLane> = ["general", "priority"]
+
+const claimsOf = ({ queueId, userId, tokenId, place }: Ticket): ReadonlyArray<unknown> =>
+  place === undefined || !Number.isSafeInteger(place.number)
+    ? [queueId, userId, tokenId]
+    : [queueId, userId, tokenId, place.number, lanes.indexOf(place.lane), place.issuedAt]
+
 /** Signed by us, so it has the shape that we gave it: unless the key signs other things, too. */
 const ticketOf = (claims: string): Ticket | undefined => {
   const parsed = Result.try(() => JSON.parse(Buffer.from(claims, "base64url").toString()))
   if (Result.isFailure(parsed) || !Array.isArray(parsed.success)) return undefined
-  const [queueId, userId, tokenId] = parsed.success
-  return isUuid(tokenId) ? { queueId, userId, tokenId } : undefined
+  const [queueId, userId, tokenId, number, laneIndex, issuedAt] = parsed.success
+  if (!isUuid(tokenId)) return undefined
+  if (number === undefined) return { queueId, userId, tokenId }
+  const lane = lanes[laneIndex]
+  if (lane === undefined || !Number.isSafeInteger(number) || !Number.isSafeInteger(issuedAt)) {
+    return undefined
+  }
+  return { queueId, userId, tokenId, place: { lane, number, issuedAt } }
 }
 
 const problemWith = (keys: ReadonlyArray<TicketKey>): string | undefined => {

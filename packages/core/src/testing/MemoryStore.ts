@@ -6,31 +6,39 @@ import { Clock, Effect, Layer } from "effect"
 import type { Performance, PerformanceRow, Show } from "../catalog/model.ts"
 import type { RecordedOutcome } from "../Events.ts"
 import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "../Ids.ts"
-import type { QueueSettings } from "../Policies.ts"
-import type { QueueMode, QueueRow, TokenRow } from "../queue/model.ts"
+import { roomIn } from "../queue/decide.ts"
+import type { Departure, QueueLane, QueueRow, TokenRow } from "../queue/model.ts"
+import { isCollecting, lineOf, placeOf, waitingIn, withLine } from "../queue/place.ts"
+import { numbersPerBlock, presencePeriodSeconds, wasSeen } from "../queue/presence.ts"
 import { tokenStateAt } from "../queue/status.ts"
-import { type Changes, holdingKey, type LoadedRows, Rows, seatKey } from "../Rows.ts"
+import { type Changes, type CodeRow, holdingKey, type LoadedRows, Rows, seatKey } from "../Rows.ts"
 import {
   type ReservationRow,
   reservationStatusAt,
   type SeatRow,
   seatStatusAt
 } from "../reservation/model.ts"
-import { admissionsPerBatch, BoxOfficeStore, type Page, type RowNames } from "../Store.ts"
+import {
+  admissionsPerBatch,
+  BoxOfficeStore,
+  departuresPerReading,
+  type Heads,
+  type LineReading,
+  type Page,
+  type RowNames
+} from "../Store.ts"
 import type { TransferRow, WalletRow } from "../wallet/model.ts"
 import { makeMemoryDeliveries } from "./MemoryDeliveries.ts"
 import { MemoryOutbox } from "./MemoryOutbox.ts"
 
-interface StoredQueue {
-  readonly queueId: QueueId
-  readonly mode: QueueMode
-  readonly settings: QueueSettings
-  readonly nextNumber: bigint
-}
-
 /** Everything, by key. */
 class Memory {
-  readonly queues = new Map<QueueId, StoredQueue>()
+  readonly queues = new Map<QueueId, QueueRow>()
+  readonly departures = new Map<QueueId, Array<Departure>>()
+  readonly codes = new Map<string, CodeRow>()
+  /** When each number was last seen, by lane; and when anybody was. */
+  readonly seen = new Map<QueueId, Map<string, number>>()
+  readonly noted = new Map<QueueId, Array<number>>()
   readonly tokens = new Map<TokenId, TokenRow>()
   readonly shows = new Map<ShowId, Show>()
   readonly performances = new Map<PerformanceId, Performance>()
@@ -42,32 +50,73 @@ class Memory {
   readonly outcomes = new Map<string, RecordedOutcome>()
   readonly outbox = new MemoryOutbox()
 
-  queueAt(queue: StoredQueue, now: number): QueueRow {
+  queueAt(queue: QueueRow, now: number): QueueRow {
     const tokens = this.tokensOf(queue.queueId)
-    return {
-      ...queue,
-      active: tokens.filter((token) => tokenStateAt(token, now) === "admitted").length,
-      admittedLastMinute: tokens.filter((token) => (token.admittedAt ?? 0) > now - 60_000).length,
-      waiting: tokens.filter((token) => token.state === "waiting").length
-    }
+    const admittedLastMinute = tokens.filter(
+      (token) => (token.admittedAt ?? 0) > now - 60_000
+    ).length
+    const { absenceSeconds } = queue.settings
+    const noted = (this.noted.get(queue.queueId) ?? []).filter(
+      (at) => at > now - absenceSeconds * 1_000
+    )
+    const periods = new Set(noted.map((at) => Math.floor(at / 1_000 / presencePeriodSeconds)))
+    const presenceKept = periods.size >= Math.floor(absenceSeconds / presencePeriodSeconds)
+    return { ...queue, admittedLastMinute, presenceKept: presenceKept && periods.size > 0 }
+  }
+
+  shown(queue: QueueRow, now: number): QueueRow {
+    const lapsed = this.lapsedIn(queue.queueId, now).length
+    return { ...this.queueAt(queue, now), active: queue.active - lapsed }
   }
 
   tokensOf(queueId: QueueId): Array<TokenRow> {
     return Array.from(this.tokens.values()).filter((token) => token.queueId === queueId)
   }
 
-  line(queueId: QueueId): Array<TokenRow> {
+  lapsedIn(queueId: QueueId, now: number): Array<TokenRow> {
+    return this.tokensOf(queueId).filter(
+      (token) => token.state === "admitted" && tokenStateAt(token, now) === "expired"
+    )
+  }
+
+  line(queueId: QueueId, lane: QueueLane): Array<TokenRow> {
+    const queue = this.queues.get(queueId)!
+    const place = (token: TokenRow) => placeOf(queue, lane, token.number)
     return this.tokensOf(queueId)
-      .filter((token) => token.state === "waiting")
-      .sort((a, b) => (a.number < b.number ? -1 : 1))
+      .filter((token) => token.state === "waiting" && token.lane === lane)
+      .sort((a, b) => (place(a) < place(b) ? -1 : 1))
   }
 
   aheadOf(token: TokenRow): number {
-    return this.line(token.queueId).filter((other) => other.number < token.number).length
+    return this.line(token.queueId, token.lane).findIndex(
+      ({ tokenId }) => tokenId === token.tokenId
+    )
+  }
+
+  /** The first of each lane, and how far that is everyone. */
+  heads(
+    queue: QueueRow,
+    { limit }: Heads
+  ): { readonly row: QueueRow; readonly tokens: Array<TokenRow> } {
+    let row = queue
+    const tokens: Array<TokenRow> = []
+    for (const lane of ["general", "priority"] as const) {
+      const line = this.line(queue.queueId, lane)
+      const heads = line.slice(0, limit)
+      const last = heads.at(-1)
+      const { nextNumber, cursor } = lineOf(queue, lane)
+      const partial = last === undefined ? cursor : placeOf(queue, lane, last.number)
+      const loadedUpTo = heads.length === line.length ? nextNumber - 1n : partial
+      row = withLine(row, lane, { loadedUpTo })
+      tokens.push(...heads)
+    }
+    return { row, tokens }
   }
 
   withSettings(token: TokenRow): TokenRow {
-    return { ...token, settings: this.queues.get(token.queueId)!.settings }
+    const seenAt = this.seen.get(token.queueId)?.get(`${token.lane}/${token.number}`)
+    const { settings } = this.queues.get(token.queueId)!
+    return { ...token, settings, ...(seenAt === undefined ? {} : { seenAt }) }
   }
 
   performanceRow(performanceId: PerformanceId): PerformanceRow | undefined {
@@ -89,7 +138,6 @@ class Memory {
   }
 
   load(names: RowNames, now: number): LoadedRows {
-    const queues = present(names.queues, this.queues).map((queue) => this.queueAt(queue, now))
     const tokens = new Map<TokenId, TokenRow>()
     const add = (token: TokenRow) => tokens.set(token.tokenId, this.withSettings(token))
     present(names.tokens, this.tokens).forEach(add)
@@ -99,18 +147,15 @@ class Memory {
         .filter((token) => token.userId === userId && isLive(token))
         .forEach(add)
     }
-    for (const { queueId, settings, active, admittedLastMinute } of queues) {
-      const room = Math.min(
-        settings.maxActive - active,
-        settings.admitPerMinute - admittedLastMinute,
-        admissionsPerBatch
+    const queues = present(names.queues, this.queues).map((queue) => {
+      const heads = this.heads(
+        this.queueAt(queue, now),
+        names.heads.get(queue.queueId) ?? { limit: 0 }
       )
-      this.line(queueId).slice(0, Math.max(0, room)).forEach(add)
-      this.tokensOf(queueId)
-        .filter((token) => token.state === "admitted" && tokenStateAt(token, now) === "expired")
-        .slice(0, admissionsPerBatch)
-        .forEach(add)
-    }
+      heads.tokens.forEach(add)
+      this.lapsedIn(queue.queueId, now).slice(0, admissionsPerBatch).forEach(add)
+      return heads.row
+    })
     const looks = present(names.looks, this.tokens).map((token) => this.withSettings(token))
     const reservations = present(names.reservations, this.reservations)
     const seats = [
@@ -147,7 +192,8 @@ class Memory {
         ({ performanceId, userId }) =>
           [holdingKey(performanceId, userId), this.countSeats(performanceId, userId, now)] as const
       ),
-      outcomes: present(names.outcomes, this.outcomes)
+      outcomes: present(names.outcomes, this.outcomes),
+      codes: present(names.codes.map(codeKey), this.codes)
     }
   }
 
@@ -162,9 +208,16 @@ class Memory {
   }
 
   save(changes: Changes): void {
-    for (const { queueId, nextNumber } of changes.queues) {
-      this.queues.set(queueId, { ...this.queues.get(queueId)!, nextNumber })
+    for (const row of changes.queues) this.queues.set(row.queueId, row)
+    for (const { queueId, count } of changes.exits) {
+      const queue = this.queues.get(queueId)!
+      this.queues.set(queueId, { ...queue, active: queue.active - count })
     }
+    for (const departure of changes.departures) {
+      const { queueId } = departure
+      this.departures.set(queueId, [...(this.departures.get(queueId) ?? []), departure])
+    }
+    for (const code of changes.codes) this.codes.set(codeKey(code), code)
     for (const row of [...changes.tokens, ...changes.newTokens]) this.tokens.set(row.tokenId, row)
     for (const row of changes.wallets) this.wallets.set(row.userId, row)
     for (const row of [...changes.newReservations, ...changes.reservations]) {
@@ -179,6 +232,21 @@ class Memory {
     for (const row of changes.outcomes) this.outcomes.set(row.commandId, row)
     this.outbox.add(changes.events)
   }
+}
+
+const codeKey = ({ queueId, codeHash }: { readonly queueId: QueueId; readonly codeHash: string }) =>
+  `${queueId}/${codeHash}`
+
+/** The last admission of each second, and how many there were. */
+const grantsOf = (tokens: ReadonlyArray<TokenRow>, now: number): LineReading["grants"] => {
+  const seconds = new Map<number, { readonly at: number; readonly admitted: number }>()
+  for (const { admittedAt } of tokens) {
+    if (admittedAt === null || admittedAt <= now - 60_000) continue
+    const second = Math.floor(admittedAt / 1_000)
+    const { at, admitted } = seconds.get(second) ?? { at: 0, admitted: 0 }
+    seconds.set(second, { at: Math.max(at, admittedAt), admitted: admitted + 1 })
+  }
+  return Array.from(seconds.values()).sort((a, b) => a.at - b.at)
 }
 
 const present = <K, V>(keys: Iterable<K>, map: ReadonlyMap<K, V>): Array<V> =>
@@ -228,10 +296,23 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           }
         })
       ),
+    line: (queueId, after) =>
+      at((now) => {
+        const queue = memory.queues.get(queueId)
+        if (queue === undefined) return undefined
+        const departures = memory.departures.get(queueId) ?? []
+        return {
+          now,
+          queue: memory.queueAt(queue, now),
+          lapsed: memory.lapsedIn(queueId, now).length > 0,
+          departures: departures.filter(({ seq }) => seq > after).slice(0, departuresPerReading),
+          grants: grantsOf(memory.tokensOf(queueId), now)
+        }
+      }),
     queue: (queueId) =>
       at((now) => {
         const queue = memory.queues.get(queueId)
-        return queue && memory.queueAt(queue, now)
+        return queue && memory.shown(queue, now)
       }),
     queues: (page) =>
       at((now) =>
@@ -239,7 +320,7 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           Array.from(memory.queues.values()).sort(byText((queue) => queue.queueId)),
           page,
           (queue, cursor) => queue.queueId > cursor
-        ).map((queue) => memory.queueAt(queue, now))
+        ).map((queue) => memory.shown(queue, now))
       ),
     show: (showId) => at(() => memory.shows.get(showId)),
     shows: (page) =>
@@ -311,24 +392,33 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           .slice(0, limit)
           .map((row) => row.reservationId),
         queues: Array.from(memory.queues.values())
-          .filter((queue) => {
-            const { mode, active, admittedLastMinute, waiting, settings } = memory.queueAt(
-              queue,
-              now
-            )
-            const room = active < settings.maxActive && admittedLastMinute < settings.admitPerMinute
-            const lapsed = memory
-              .tokensOf(queue.queueId)
-              .some((t) => t.state === "admitted" && tokenStateAt(t, now) === "expired")
-            return lapsed || (mode !== "paused" && waiting > 0 && room)
+          .filter((stored) => {
+            const queue = memory.queueAt(stored, now)
+            if (memory.lapsedIn(queue.queueId, now).length > 0) return true
+            return isCollecting(queue)
+              ? queue.opening!.opensAt <= now
+              : waitingIn(queue) > 0 && roomIn(queue) > 0
           })
           .slice(0, limit)
           .map((queue) => queue.queueId)
       })),
-    addQueue: (queueId, settings) =>
+    addQueue: (queueId, settings, opening) =>
       at(() => {
         if (memory.queues.has(queueId)) return "exists"
-        memory.queues.set(queueId, { queueId, settings, mode: "open", nextNumber: 1n })
+        const line = { nextNumber: 1n, cursor: 0n, waiting: 0, loadedUpTo: 0n }
+        memory.queues.set(queueId, {
+          ...line,
+          queueId,
+          settings,
+          mode: "open",
+          priority: line,
+          turn: 0,
+          active: 0,
+          admittedLastMinute: 0,
+          departed: 0n,
+          opening: opening ?? null,
+          drawn: 0n
+        })
         return "added"
       }),
     addShow: (show) =>
@@ -364,12 +454,30 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         memory.seatVersions.set(performanceId, version + 2 * seats.length)
         return "added"
       }),
-    configureQueue: (queueId, change) =>
+    addCodes: (codes) =>
       at(() => {
-        const queue = memory.queues.get(queueId)
-        if (queue === undefined) return false
-        memory.queues.set(queueId, { ...queue, ...change })
-        return true
+        if (codes.some(({ queueId }) => !memory.queues.has(queueId))) return "missing"
+        for (const code of codes) memory.codes.set(codeKey(code), code)
+        return "added"
+      }),
+    markSeen: (queueId, sightings) =>
+      at((now) => {
+        const seen = memory.seen.get(queueId) ?? new Map<string, number>()
+        memory.seen.set(queueId, seen)
+        memory.noted.set(queueId, [...(memory.noted.get(queueId) ?? []), now])
+        for (const { lane, block, seen: bits } of sightings) {
+          for (let i = 0; i < numbersPerBlock; i++) {
+            if (wasSeen(bits, i)) seen.set(`${lane}/${block * numbersPerBlock + i}`, now)
+          }
+        }
+      }),
+    clearEnded: (olderThanMs, limit) =>
+      at((now) => {
+        const old = Array.from(memory.tokens.values())
+          .filter(({ endedAt }) => endedAt !== null && endedAt <= now - olderThanMs)
+          .slice(0, limit)
+        for (const { tokenId } of old) memory.tokens.delete(tokenId)
+        return old.length
       }),
     outbox: memory.outbox.port,
     deliveries: makeMemoryDeliveries(),

@@ -20,7 +20,7 @@ import type {
 } from "../Ids.ts"
 import type { Money } from "../Money.ts"
 import { defaultPolicies } from "../Policies.ts"
-import type { QueueRow, TokenRow } from "../queue/model.ts"
+import type { Line, QueueRow, TokenRow } from "../queue/model.ts"
 import type { ReservationRow, SeatRow } from "../reservation/model.ts"
 import type { WalletRow } from "../wallet/model.ts"
 
@@ -38,14 +38,21 @@ export const testId = (n: number): CommandId & TokenId & ReservationId & Transfe
 /** So many won. */
 export const won = (amount: bigint | number): Money => ({ amount: BigInt(amount), currency: "KRW" })
 
-/** An open, empty queue called `main`, with the default settings. */
+const everyone = 2n ** 63n - 1n
+const emptyLine: Line = { nextNumber: 1n, cursor: 0n, waiting: 0, loadedUpTo: everyone }
+
+/** An open, empty queue called `main`, with the default settings; all who wait were loaded. */
 export const queueRow = (fields: RowFields<QueueRow> = {}): QueueRow => ({
+  ...emptyLine,
   mode: "open",
   settings: defaultPolicies.queue,
-  nextNumber: 1n,
+  priority: emptyLine,
+  turn: 0,
   active: 0,
   admittedLastMinute: 0,
-  waiting: 0,
+  departed: 0n,
+  opening: null,
+  drawn: 0n,
   ...fields,
   queueId: (fields.queueId ?? "main") as QueueId
 })
@@ -61,6 +68,7 @@ export const tokenRow = (fields: RowFields<TokenRow> = {}): TokenRow => {
   const number = fields.number ?? 1n
   return {
     state,
+    lane: "general",
     joinedAt: testStart,
     admittedAt: admitted ? testStart : null,
     claimed: admitted,

@@ -1,5 +1,6 @@
 import type { BoxOfficeEvent } from "../Events.ts"
 import type { PerformanceId, QueueId, SeatId, ShowId, UserId } from "../Ids.ts"
+import { defaultPolicies } from "../Policies.ts"
 import { seatRow, testId, testStart, toSeat, won } from "./builders.ts"
 
 const userId = "ada" as UserId
@@ -23,12 +24,21 @@ const paid = {
 
 /** One event of each kind, for tests of what consumes them. */
 export const exampleEvents: ReadonlyArray<BoxOfficeEvent> = [
-  { _tag: "QueueTokenIssued", ...token, number: 1n },
+  { _tag: "QueueTokenIssued", ...token, lane: "priority", number: 1n, codeHash: "c0de" },
   { _tag: "QueueTokenAdmitted", ...token, claimed: true, expiresAt: at + 600_000 },
   { _tag: "QueueTokenExtended", ...token, expiresAt: at + 660_000 },
   { _tag: "QueueTokenCompleted", ...token },
-  { _tag: "QueueTokenLeft", ...token },
-  { _tag: "QueueTokenLapsed", ...token },
+  { _tag: "QueueTokenLeft", ...token, away: true },
+  { _tag: "QueueTokenLapsed", ...token, unclaimed: true },
+  { _tag: "QueueOpened", queueId: token.queueId, at, seed: "5eed", drawn: 12n },
+  { _tag: "QueueModeChanged", queueId: token.queueId, at, mode: "paused", before: "open" },
+  {
+    _tag: "QueueConfigured",
+    queueId: token.queueId,
+    at,
+    settings: { ...defaultPolicies.queue, maxActive: 7 },
+    before: defaultPolicies.queue
+  },
   {
     _tag: "SeatsHeld",
     ...reservation,

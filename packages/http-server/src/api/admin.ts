@@ -77,7 +77,8 @@ export const PerformanceOverview = Schema.Struct({
 export const seatsBodyLimit = 16 * 1024 * 1024
 
 const queueParams = { queueId: PathId }
-const setMode = [...errors("QueueNotFound"), ...faults] as const
+const found = [...errors("QueueNotFound"), ...faults] as const
+const setMode = [...errors("QueueNotFound", "QueueClosed", "Overloaded"), ...faults] as const
 const create = [...errors("AlreadyExists"), ...idempotency, ...bodyFaults, ...faults] as const
 
 export const AdminApi = HttpApiGroup.make("admin")
@@ -96,13 +97,13 @@ export const AdminApi = HttpApiGroup.make("admin")
     HttpApiEndpoint.get("queue", "/queues/:queueId", {
       params: queueParams,
       success: Queue,
-      error: setMode
+      error: found
     }).annotateMerge(OpenApi.annotations({ summary: "Look a queue up" })),
     HttpApiEndpoint.patch("configureQueue", "/queues/:queueId", {
       params: queueParams,
       payload: QueueChange,
       success: Queue,
-      error: [...setMode, ...bodyFaults]
+      error: [...errors("Overloaded"), ...found, ...bodyFaults]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Change a queue's settings",

@@ -1,11 +1,17 @@
 /** The waiting room: API 1. */
 import { JoinedQueue, QueueTokenStatus } from "@boxoffice/core/schema"
+import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { errors } from "../problem.ts"
-import { created, faults, idempotency, idempotencyKey, PathId, queueToken } from "./common.ts"
+import { created, faults, idempotency, idempotencyKey, Name, PathId, queueToken } from "./common.ts"
 import { Identity } from "./identity.ts"
 
 const params = { queueId: PathId }
+const queueCode = {
+  "Queue-Code": Schema.optionalKey(
+    Name.annotate({ description: "A code that opens the queue's priority lane" })
+  )
+}
 const place = errors(
   "QueueTokenRequired",
   "QueueTokenInvalid",
@@ -18,15 +24,19 @@ export const QueueApi = HttpApiGroup.make("queue")
   .add(
     HttpApiEndpoint.post("join", path, {
       params,
-      headers: idempotencyKey,
+      headers: { ...idempotencyKey, ...queueCode },
       success: [JoinedQueue.pipe(created), JoinedQueue],
-      error: [...errors("QueueNotFound", "QueueClosed", "Overloaded"), ...idempotency, ...faults]
+      error: [
+        ...errors("QueueNotFound", "QueueClosed", "QueueCodeInvalid", "Overloaded"),
+        ...idempotency,
+        ...faults
+      ]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Join the queue",
         description:
           "The user's place: the one they have (200), or a new one (201). With room in the queue " +
-          "they are admitted at once."
+          "they are admitted at once. A Queue-Code puts a new one in the priority lane."
       })
     ),
     HttpApiEndpoint.get("status", path, {
@@ -37,7 +47,7 @@ export const QueueApi = HttpApiGroup.make("queue")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Ask for the place in the queue",
-        description: "Ask again after pollAfterSeconds. Asking also moves the line on."
+        description: "Ask again after pollAfterSeconds, which is different each time."
       })
     ),
     HttpApiEndpoint.get("events", `${path}/events`, {

@@ -17,9 +17,15 @@ export const queueRoutes = (options: { readonly heartbeatSeconds: number }) =>
     const heartbeats = Stream.fromSchedule(Schedule.spaced(`${options.heartbeatSeconds} seconds`))
 
     return [
-      route(join, ({ userId, params, idempotencyKey, onReplay }) =>
+      route(join, ({ userId, params, headers, idempotencyKey, onReplay }) =>
         Effect.map(
-          queue.join({ userId, queueId: params.queueId, idempotencyKey, onReplay }),
+          queue.join({
+            userId,
+            queueId: params.queueId,
+            code: headers["queue-code"],
+            idempotencyKey,
+            onReplay
+          }),
           (joined) => new Reply(joined, { status: joined.created ? 201 : 200 })
         )
       ),

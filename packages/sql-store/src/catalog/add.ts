@@ -3,11 +3,12 @@
  * duplicate key means that it is there already; an orphan, that what it belongs to is not.
  */
 import type {
+  CodeRow,
   NewSeat,
+  Opening,
   Performance,
   PerformanceId,
   QueueId,
-  QueueMode,
   QueueSettings,
   Show
 } from "@boxoffice/core"
@@ -18,50 +19,46 @@ const nothing = () => {}
 
 export const insertQueue = (schema: SchemaName) => {
   const sql = `
-    INSERT INTO ${schema}.queue
-      (queue_id, max_active, admit_per_minute, claim_seconds, session_seconds)
-    VALUES ($1::text, $2::int4, $3::int4, $4::int4, $5::int4)`
-  return (queueId: QueueId, settings: QueueSettings): Query<void> => ({
+    INSERT INTO ${schema}.queue (queue_id, max_active, admit_per_minute, claim_seconds,
+      session_seconds, priority_share_percent, absence_seconds, opens_at, lottery_seed)
+    VALUES ($1::text, $2::int4, $3::int4, $4::int4, $5::int4, $6::int4, $7::int4,
+      $8::timestamptz, $9::text)`
+  return (
+    queueId: QueueId,
+    settings: QueueSettings,
+    opening?: Opening | null | undefined
+  ): Query<void> => ({
     sql,
     params: [
       queueId,
       settings.maxActive,
       settings.admitPerMinute,
       settings.claimSeconds,
-      settings.sessionSeconds
+      settings.sessionSeconds,
+      settings.prioritySharePercent,
+      settings.absenceSeconds,
+      opening ? new Date(opening.opensAt) : null,
+      opening?.seed ?? null
     ],
     read: nothing
   })
 }
 
-/** Changes what is given. Reads as false where there is no such queue. */
-export const updateQueue = (schema: SchemaName) => {
+/** All or none. A code that is there already can be used as often as is said now. */
+export const insertCodes = (schema: SchemaName) => {
   const sql = `
-    UPDATE ${schema}.queue SET
-      mode = coalesce($2::text, mode),
-      max_active = coalesce($3::int4, max_active),
-      admit_per_minute = coalesce($4::int4, admit_per_minute),
-      claim_seconds = coalesce($5::int4, claim_seconds),
-      session_seconds = coalesce($6::int4, session_seconds)
-    WHERE queue_id = $1::text
-    RETURNING queue_id`
-  return (
-    queueId: QueueId,
-    {
-      mode,
-      settings
-    }: { readonly mode?: QueueMode | undefined; readonly settings?: QueueSettings | undefined }
-  ): Query<boolean> => ({
+    INSERT INTO ${schema}.queue_code (queue_id, code_hash, uses_left)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::int8[]) AS added (queue_id, code_hash)
+    ORDER BY queue_id, code_hash
+    ON CONFLICT (queue_id, code_hash) DO UPDATE SET uses_left = excluded.uses_left`
+  return (codes: ReadonlyArray<CodeRow>): Query<void> => ({
     sql,
     params: [
-      queueId,
-      mode ?? null,
-      settings?.maxActive ?? null,
-      settings?.admitPerMinute ?? null,
-      settings?.claimSeconds ?? null,
-      settings?.sessionSeconds ?? null
+      texts(codes.map(({ queueId }) => queueId)),
+      texts(codes.map(({ codeHash }) => codeHash)),
+      bigints(codes.map(({ usesLeft }) => BigInt(usesLeft)))
     ],
-    read: (rows) => rows.length > 0
+    read: nothing
   })
 }
 

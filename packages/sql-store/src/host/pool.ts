@@ -80,12 +80,12 @@ const attemptOn = (pool: HostPool, schema: SchemaName, inTransaction?: InTransac
       loading.add(planByKey)
       const loaded = load(loading, names)
       yield* runEach(run, loading)
-      const { rows, wallets, xid } = loaded()
-      const outcome = decide(rows)
+      const read = loaded()
+      const outcome = decide(read.rows)
       const saving = new Flight()
-      save(saving, rows.changes(), (userId) => wallets.has(userId))
+      save(saving, read)
       yield* runEach(run, saving)
-      return { outcome, xid }
+      return { outcome, xid: read.xid }
     })
 
   return <A>(names: RowNames, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>

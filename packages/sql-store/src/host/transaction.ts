@@ -32,10 +32,10 @@ export const makeHostTransactions = (schema: SchemaName) => {
         const loading = new Flight()
         const loaded = load(loading, names)
         yield* runEach(run, loading)
-        const { rows, wallets } = loaded()
-        const outcome = decide(rows)
+        const read = loaded()
+        const outcome = decide(read.rows)
         const saving = new Flight()
-        save(saving, rows.changes(), (userId) => wallets.has(userId))
+        save(saving, read)
         yield* runEach(run, saving)
         return outcome
       })

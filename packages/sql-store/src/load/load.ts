@@ -1,21 +1,25 @@
 /** All loads of a batch, in the one order in which every batch takes its locks. */
 
 import {
+  lineOf,
+  type QueueId,
+  type QueueLane,
   type QueueRow,
   type RowNames,
   Rows,
-  type TokenId,
   type TokenRow,
-  type UserId
+  type UserId,
+  withLine
 } from "@boxoffice/core"
 import type { Flight, Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { readClock } from "./clock.ts"
+import { lockCodes } from "./codes.ts"
 import { countHoldings, lockHoldings } from "./holdings.ts"
 import { loadOutcomes } from "./outcomes.ts"
 import { loadPerformances } from "./performances.ts"
 import { countQueues, type QueueCounts } from "./queueCounts.ts"
-import { type LockedQueue, lockQueues } from "./queues.ts"
+import { lockQueues } from "./queues.ts"
 import { lockReservations } from "./reservations.ts"
 import { lockSeats } from "./seats.ts"
 import { countAhead, lockTokens, lookAtTokens } from "./tokens.ts"
@@ -25,6 +29,8 @@ export interface Loaded {
   readonly rows: Rows
   /** Whose wallet was there. */
   readonly wallets: ReadonlySet<UserId>
+  /** The notes of exits that the queues' counts have taken into account. */
+  readonly exits: ReadonlyMap<QueueId, ReadonlyArray<bigint>>
   readonly xid: string
 }
 
@@ -38,6 +44,7 @@ export const makeLoad = (schema: SchemaName) => {
   const holdingLocks = lockHoldings(schema)
   const reservations = lockReservations(schema)
   const seats = lockSeats(schema)
+  const codes = lockCodes(schema)
   const queueCounts = countQueues(schema)
   const tokenLooks = lookAtTokens(schema)
   const tokensAhead = countAhead(schema)
@@ -57,6 +64,7 @@ export const makeLoad = (schema: SchemaName) => {
     // The locks, table by table.
     const lockedQueues = add(inQueues, () => queues(names.queues))
     const lockedTokens = add(inQueues || ofTokens, () => tokens(names))
+    const lockedCodes = add(names.codes.length > 0, () => codes(names.codes))
     const lockedWallets = add(names.wallets.size > 0, () => wallets(names.wallets))
     if (ofHoldings) flight.add(holdingLocks(names.holdings))
     const lockedReservations = add(ofReservations, () => reservations(names.reservations))
@@ -64,7 +72,7 @@ export const makeLoad = (schema: SchemaName) => {
     // What is read and not locked comes after them, and the clock last.
     const counts = add(inQueues, () => queueCounts(names.queues))
     const lookedAt = add(names.looks.size > 0, () => tokenLooks(names.looks))
-    const ahead = add(ofTokens, () => tokensAhead(names))
+    const ahead = add(names.tokens.size > 0, () => tokensAhead(names.tokens))
     const counted = add(ofHoldings, () => holdings(names.holdings))
     const found = add(ofSeats || ofHoldings, () => performances(names))
     const recorded = add(names.outcomes.size > 0, () => outcomes(names.outcomes))
@@ -75,14 +83,18 @@ export const makeLoad = (schema: SchemaName) => {
       const tokens = lockedTokens() ?? []
       const looks = lookedAt() ?? []
       const wallets = lockedWallets() ?? []
+      const queueCounted = counts() ?? new Map<QueueId, QueueCounts>()
       const rows = new Rows({
         now,
         outcomes: recorded() ?? [],
-        queues: joinCounts(lockedQueues(), counts()),
+        queues: (lockedQueues() ?? []).map((queue) =>
+          withHeads(withCounts(queue, queueCounted.get(queue.queueId)!), names, tokens)
+        ),
+        codes: lockedCodes() ?? [],
         tokens,
         looks: looks.map(({ token }) => token),
         ahead: [
-          ...rankHeads(tokens, ahead() ?? new Map()),
+          ...(ahead() ?? []),
           ...looks.map(({ token, ahead }) => [token.tokenId, ahead] as const)
         ],
         performances: found() ?? [],
@@ -91,29 +103,43 @@ export const makeLoad = (schema: SchemaName) => {
         seats: lockedSeats() ?? [],
         holdings: counted() ?? []
       })
-      return { rows, wallets: new Set(wallets.map((wallet) => wallet.userId)), xid }
+      return {
+        rows,
+        wallets: new Set(wallets.map((wallet) => wallet.userId)),
+        exits: new Map(Array.from(queueCounted, ([queueId, { exitIds }]) => [queueId, exitIds])),
+        xid
+      }
     }
   }
 }
 
-const joinCounts = (
-  queues: ReadonlyArray<LockedQueue> = [],
-  counts: ReadonlyMap<string, QueueCounts> = new Map()
-): ReadonlyArray<QueueRow> => queues.map((queue) => ({ ...queue, ...counts.get(queue.queueId)! }))
+const withCounts = (
+  queue: Omit<QueueRow, "admittedLastMinute">,
+  { admittedLastMinute, exits, presenceKept }: QueueCounts
+): QueueRow => ({
+  ...queue,
+  admittedLastMinute,
+  presenceKept,
+  active: Math.max(0, queue.active - exits)
+})
 
-/** Adds the heads of the line, who were not counted: whoever is before them was loaded too. */
-const rankHeads = (
-  tokens: ReadonlyArray<TokenRow>,
-  ahead: Map<TokenId, number>
-): Map<TokenId, number> => {
-  const waiting = tokens.filter((token) => token.state === "waiting")
-  if (waiting.length === ahead.size) return ahead
-  waiting.sort((a, b) => (a.number < b.number ? -1 : 1))
-  const ranks = new Map<string, number>()
-  for (const token of waiting) {
-    const rank = ranks.get(token.queueId) ?? 0
-    ranks.set(token.queueId, rank + 1)
-    if (!ahead.has(token.tokenId)) ahead.set(token.tokenId, rank)
+/** How far everyone who waits was loaded, in each lane. */
+const withHeads = (queue: QueueRow, names: RowNames, tokens: ReadonlyArray<TokenRow>): QueueRow => {
+  const limit = names.heads.get(queue.queueId)?.limit ?? 0
+  const drawn = names.heads.get(queue.queueId)?.drawn
+  const upTo = (lane: QueueLane): bigint => {
+    const { waiting, nextNumber, cursor } = lineOf(queue, lane)
+    if (waiting === 0) return nextNumber - 1n
+    if (lane === "general" && cursor < queue.drawn) return drawn?.upTo ?? cursor
+    if (waiting <= limit) return nextNumber - 1n
+    // The first so many of the line are among the loaded, and so are the first of these.
+    const numbers = tokens
+      .filter((token) => token.queueId === queue.queueId && token.lane === lane)
+      .filter((token) => token.state === "waiting")
+      .map((token) => token.number)
+      .sort((a, b) => (a < b ? -1 : 1))
+    return numbers[limit - 1] ?? cursor
   }
-  return ahead
+  const general = withLine(queue, "general", { loadedUpTo: upTo("general") })
+  return withLine(general, "priority", { loadedUpTo: upTo("priority") })
 }

@@ -1,27 +1,37 @@
-import type { QueueId, QueueSettings } from "@boxoffice/core"
-import { type Query, texts } from "../Query.ts"
+import { presencePeriodSeconds, type QueueId } from "@boxoffice/core"
+import { bigint, type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-import { settingsColumns, settingsOf } from "./tokenColumns.ts"
+import { lastMinuteOf } from "./queueColumns.ts"
+
+/** The most notes of exits that one batch takes off; the rest follow in the next. */
+const exitsPerBatch = 10_000
 
 export interface QueueCounts {
-  readonly settings: QueueSettings
-  readonly active: number
+  readonly presenceKept: boolean
   readonly admittedLastMinute: number
-  readonly waiting: number
+  /** How many have gone out and still count in the queue's row, and the notes that say so. */
+  readonly exits: number
+  readonly exitIds: ReadonlyArray<bigint>
 }
 
 /** How full a queue is: a statement after the locks sees what others committed before them. */
 export const countQueues = (schema: SchemaName) => {
   const sql = `
-    WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
-    SELECT q.queue_id, ${settingsColumns},
-      (SELECT count(*) FROM ${schema}.queue_token t
-        WHERE t.queue_id = q.queue_id AND t.state = 'admitted' AND t.expires_at > clock.now),
-      (SELECT count(*) FROM ${schema}.queue_token t
-        WHERE t.queue_id = q.queue_id AND t.admitted_at > clock.now - interval '60 seconds'),
-      (SELECT count(*) FROM ${schema}.queue_token t
-        WHERE t.queue_id = q.queue_id AND t.state = 'waiting')
-    FROM ${schema}.queue q, clock WHERE q.queue_id = ANY($1)`
+    SELECT q.queue_id, ${lastMinuteOf(schema)}, noted.exits, noted.exit_ids,
+      q.absence_seconds > 0 AND (
+        SELECT count(DISTINCT p.seen_until) FROM ${schema}.queue_presence p
+        WHERE p.queue_id = q.queue_id
+          AND p.seen_until > clock_timestamp() - q.absence_seconds * interval '1 second'
+      ) >= greatest(1, q.absence_seconds / ${presencePeriodSeconds})
+    FROM ${schema}.queue q, LATERAL (
+      SELECT coalesce(sum(e.exits), 0)::int8 AS exits,
+        coalesce(array_agg(e.exit_id), '{}') AS exit_ids
+      FROM (
+        SELECT exit_id, exits FROM ${schema}.queue_exit
+        WHERE queue_exit.queue_id = q.queue_id LIMIT ${exitsPerBatch}
+      ) e
+    ) noted
+    WHERE q.queue_id = ANY($1)`
   return (queueIds: Iterable<QueueId>): Query<ReadonlyMap<QueueId, QueueCounts>> => ({
     sql,
     params: [texts(queueIds)],
@@ -30,10 +40,10 @@ export const countQueues = (schema: SchemaName) => {
         rows.map((row) => [
           row[0] as QueueId,
           {
-            settings: settingsOf(row, 1),
-            active: Number(row[5]),
-            admittedLastMinute: Number(row[6]),
-            waiting: Number(row[7])
+            admittedLastMinute: Number(row[1]),
+            exits: Number(row[2]),
+            exitIds: row[3].map(bigint),
+            presenceKept: row[4]
           }
         ])
       )

@@ -1,12 +1,7 @@
-import type { QueueId, QueueMode } from "@boxoffice/core"
-import { bigint, type Query, texts } from "../Query.ts"
+import type { QueueId, QueueRow } from "@boxoffice/core"
+import { type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-
-export interface LockedQueue {
-  readonly queueId: QueueId
-  readonly mode: QueueMode
-  readonly nextNumber: bigint
-}
+import { queueColumns, queueOf } from "./queueColumns.ts"
 
 /**
  * Lock 1, by queue_id: who holds a queue's row is alone in giving out numbers and places.
@@ -16,17 +11,14 @@ export interface LockedQueue {
  */
 export const lockQueues = (schema: SchemaName) => {
   const sql = `
-    SELECT queue_id, mode, next_number FROM ${schema}.queue
-    WHERE queue_id = ANY($1)
-    ORDER BY queue_id FOR NO KEY UPDATE`
-  return (queueIds: Iterable<QueueId>): Query<ReadonlyArray<LockedQueue>> => ({
+    SELECT ${queueColumns} FROM ${schema}.queue q
+    WHERE q.queue_id = ANY($1)
+    ORDER BY q.queue_id FOR NO KEY UPDATE`
+  return (
+    queueIds: Iterable<QueueId>
+  ): Query<ReadonlyArray<Omit<QueueRow, "admittedLastMinute">>> => ({
     sql,
     params: [texts(queueIds)],
-    read: (rows) =>
-      rows.map(([queueId, mode, nextNumber]) => ({
-        queueId,
-        mode,
-        nextNumber: bigint(nextNumber)
-      }))
+    read: (rows) => rows.map((row) => queueOf(row))
   })
 }

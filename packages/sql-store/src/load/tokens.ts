@@ -1,22 +1,32 @@
 import {
   admissionsPerBatch,
+  numbersPerBlock,
   type QueueId,
   type RowNames,
   type TokenId,
   type TokenRow
 } from "@boxoffice/core"
-import { type Query, texts, uuids } from "../Query.ts"
+import { bigint, bigints, millis, type Query, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-import { tokenColumns, tokenOf } from "./tokenColumns.ts"
+import { aheadColumn, aheadOf, drawColumns, lanes } from "./queueColumns.ts"
+import { tokenColumnCount, tokenColumns, tokenOf } from "./tokenColumns.ts"
 
 /**
  * Lock 2, by token_id: the tokens that are named, and of each locked queue those that lapsed and
  * those next in line. One statement for all of them, since they share one order.
  *
  * Which ones is decided before they are locked, and a row is given as it is once locked: one that
- * was waiting may have left. A queue that is locked lets nobody else admit or join meanwhile.
+ * was admitted may have paid. A queue that is locked lets nobody else move its line meanwhile.
+ *
+ * The line is looked at from the cursor on: what has been let in since the last vacuum is still in
+ * the index, in front of it.
  */
 export const lockTokens = (schema: SchemaName) => {
+  const heads = (lane: number, cursor: string) => `
+        (SELECT t.token_id FROM ${schema}.queue_token t
+        WHERE t.queue_id = q.queue_id AND t.lane = ${lane} AND t.state = 'waiting'
+          AND t.number > ${cursor}
+        ORDER BY t.number LIMIT h.most)`
   const sql = `
     WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
     wanted AS (
@@ -34,33 +44,59 @@ export const lockTokens = (schema: SchemaName) => {
       ) lapsed
       UNION
       SELECT next.token_id
-      FROM ${schema}.queue q, clock,
-      LATERAL (
-        SELECT count(*) AS active FROM ${schema}.queue_token t
-        WHERE t.queue_id = q.queue_id AND t.state = 'admitted' AND t.expires_at > clock.now
-      ) inside,
-      LATERAL (
-        SELECT count(*) AS recent FROM ${schema}.queue_token t
-        WHERE t.queue_id = q.queue_id AND t.admitted_at > clock.now - interval '60 seconds'
-      ) minute,
-      LATERAL (
-        SELECT t.token_id FROM ${schema}.queue_token t
-        WHERE t.queue_id = q.queue_id AND t.state = 'waiting'
-        ORDER BY t.number
-        LIMIT greatest(0, least(q.max_active - active, q.admit_per_minute - recent,
-          ${admissionsPerBatch}))
+      FROM unnest($5::text[], $6::int8[]) AS h (queue_id, most)
+      JOIN ${schema}.queue q USING (queue_id), LATERAL (${heads(0, "greatest(q.cursor, q.drawn) AND q.cursor >= q.drawn")}
+        UNION ALL${heads(1, "q.priority_cursor")}
       ) next
-      WHERE q.queue_id = ANY($4) AND q.mode <> 'paused'
+      UNION
+      SELECT t.token_id FROM unnest($7::text[], $8::int8[]) AS drawn (queue_id, number)
+      JOIN ${schema}.queue_token t USING (queue_id, number)
+      WHERE t.lane = 0 AND t.state = 'waiting'
     )
-    SELECT ${tokenColumns}
+    SELECT ${tokenColumns}, CASE WHEN t.state = 'waiting' AND q.absence_seconds > 0 THEN (
+        SELECT max(p.seen_until) FROM ${schema}.queue_presence p
+        WHERE p.queue_id = t.queue_id AND p.lane = t.lane
+          AND p.block = t.number / ${numbersPerBlock}
+          AND get_bit(p.seen, (t.number % ${numbersPerBlock})::int4) = 1
+      ) END
     FROM ${schema}.queue_token t JOIN ${schema}.queue q USING (queue_id)
     WHERE t.token_id = ANY(ARRAY(SELECT token_id FROM wanted))
     ORDER BY t.token_id FOR NO KEY UPDATE OF t`
-  return (names: TokenNames): Query<ReadonlyArray<TokenRow>> => ({
-    sql,
-    params: [...namedTokens(names), texts(names.queues)],
-    read: (rows) => rows.map((row) => tokenOf(row))
-  })
+  return (names: TokenNames): Query<ReadonlyArray<TokenRow>> => {
+    const members = { queueIds: [] as Array<QueueId>, userIds: [] as Array<string> }
+    for (const { queueId, userId } of names.members) {
+      members.queueIds.push(queueId)
+      members.userIds.push(userId)
+    }
+    const most: Array<bigint> = []
+    const drawn = { queueIds: [] as Array<QueueId>, numbers: [] as Array<bigint> }
+    for (const [queueId, heads] of names.heads) {
+      most.push(BigInt(heads.limit))
+      for (const number of heads.drawn?.numbers ?? []) {
+        drawn.queueIds.push(queueId)
+        drawn.numbers.push(number)
+      }
+    }
+    return {
+      sql,
+      params: [
+        uuids(names.tokens),
+        texts(members.queueIds),
+        texts(members.userIds),
+        texts(names.queues),
+        texts(names.heads.keys()),
+        bigints(most),
+        texts(drawn.queueIds),
+        bigints(drawn.numbers)
+      ],
+      read: (rows) =>
+        rows.map((row) => {
+          const token = tokenOf(row)
+          const seenAt = millis(row[tokenColumnCount])
+          return seenAt === null ? token : { ...token, seenAt }
+        })
+    }
+  }
 }
 
 /** A token, and how many wait in front of it if it waits. */
@@ -72,59 +108,38 @@ export interface Look {
 /** Tokens that are only looked at, behind the locks: nothing is written, and nobody waits. */
 export const lookAtTokens = (schema: SchemaName) => {
   const sql = `
-    SELECT (SELECT count(*) FROM ${schema}.queue_token w
-        WHERE t.state = 'waiting' AND w.queue_id = t.queue_id AND w.state = 'waiting'
-          AND w.number < t.number),
-      ${tokenColumns}
+    SELECT ${aheadColumn(schema)}, ${tokenColumns}, ${drawColumns}
     FROM ${schema}.queue_token t JOIN ${schema}.queue q USING (queue_id)
     WHERE t.token_id = ANY($1)`
   return (tokenIds: Iterable<TokenId>): Query<ReadonlyArray<Look>> => ({
     sql,
     params: [uuids(tokenIds)],
-    read: (rows) => rows.map((row) => ({ token: tokenOf(row, 1), ahead: Number(row[0]) }))
+    read: (rows) =>
+      rows.map((row) => {
+        const token = tokenOf(row, 1)
+        const waits = token.state === "waiting"
+        return { token, ahead: waits ? aheadOf(token, row[0], row, 1 + tokenColumnCount) : 0 }
+      })
   })
 }
 
-type TokenNames = Pick<RowNames, "tokens" | "members" | "queues">
+type TokenNames = Pick<RowNames, "tokens" | "members" | "queues" | "heads">
 
-const namedTokens = (names: TokenNames) => {
-  const queueIds: Array<QueueId> = []
-  const userIds: Array<string> = []
-  for (const { queueId, userId } of names.members) {
-    queueIds.push(queueId)
-    userIds.push(userId)
-  }
-  return [uuids(names.tokens), texts(queueIds), texts(userIds)]
-}
-
-/**
- * How many wait in front of each named token that waits. Counted from one named token to the
- * next and summed up, so that the line is walked once, however many are asked about.
- */
+/** How many wait in front of each token that is named by its id and waits. */
 export const countAhead = (schema: SchemaName) => {
   const sql = `
-    WITH wanted AS (
-      SELECT token_id FROM unnest($1::uuid[]) AS named (token_id)
-      UNION
-      SELECT t.token_id
-      FROM unnest($2::text[], $3::text[]) AS member (queue_id, user_id)
-      JOIN ${schema}.queue_token t USING (queue_id, user_id)
-      WHERE t.state IN ('waiting', 'admitted')
-    ), named AS MATERIALIZED (
-      SELECT token_id, t.queue_id, t.number,
-        lag(t.number, 1, 0) OVER (PARTITION BY t.queue_id ORDER BY t.number) AS before
-      FROM wanted JOIN ${schema}.queue_token t USING (token_id)
-      WHERE t.state = 'waiting'
-    )
-    SELECT token_id, (sum(between_them) OVER (PARTITION BY queue_id ORDER BY number))::int8
-    FROM named, LATERAL (
-      SELECT count(*) AS between_them FROM ${schema}.queue_token t
-      WHERE t.queue_id = named.queue_id AND t.state = 'waiting'
-        AND t.number >= named.before AND t.number < named.number
-    ) line`
-  return (names: TokenNames): Query<Map<TokenId, number>> => ({
+    SELECT t.token_id, t.queue_id, t.lane, t.number, ${aheadColumn(schema)}, ${drawColumns}
+    FROM ${schema}.queue_token t JOIN ${schema}.queue q USING (queue_id)
+    WHERE t.token_id = ANY($1) AND t.state = 'waiting'`
+  return (tokenIds: Iterable<TokenId>): Query<Map<TokenId, number>> => ({
     sql,
-    params: namedTokens(names),
-    read: (rows) => new Map(rows.map(([tokenId, ahead]) => [tokenId, Number(ahead)]))
+    params: [uuids(tokenIds)],
+    read: (rows) =>
+      new Map(
+        rows.map((row) => {
+          const token = { queueId: row[1], lane: lanes[row[2]]!, number: bigint(row[3]) }
+          return [row[0], aheadOf(token, row[4], row, 5)]
+        })
+      )
   })
 }

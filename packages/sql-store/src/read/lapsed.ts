@@ -1,4 +1,5 @@
 import type { Lapsed } from "@boxoffice/core"
+import { exitsOf, lastMinuteOf } from "../load/queueColumns.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
@@ -18,16 +19,12 @@ export const readLapsed = (schema: SchemaName) => {
           SELECT FROM ${schema}.queue_token t
           WHERE t.queue_id = q.queue_id AND t.state = 'admitted' AND t.expires_at <= clock.now
         ) OR (
-          q.mode <> 'paused' AND EXISTS (
-            SELECT FROM ${schema}.queue_token t
-            WHERE t.queue_id = q.queue_id AND t.state = 'waiting'
-          ) AND q.max_active > (
-            SELECT count(*) FROM ${schema}.queue_token t
-            WHERE t.queue_id = q.queue_id AND t.state = 'admitted' AND t.expires_at > clock.now
-          ) AND q.admit_per_minute > (
-            SELECT count(*) FROM ${schema}.queue_token t
-            WHERE t.queue_id = q.queue_id AND t.admitted_at > clock.now - interval '60 seconds'
-          )
+          q.opened_at IS NULL AND q.opens_at <= clock.now
+        ) OR (
+          q.mode IN ('open', 'draining') AND (q.opens_at IS NULL OR q.opened_at IS NOT NULL)
+          AND q.waiting + q.priority_waiting > 0
+          AND q.max_active > q.active - ${exitsOf(schema)}
+          AND q.admit_per_minute > ${lastMinuteOf(schema)}
         )
         ORDER BY q.queue_id LIMIT $1::int8
       )

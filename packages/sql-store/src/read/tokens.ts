@@ -1,5 +1,6 @@
 import type { GateQuestion, TokenReading } from "@boxoffice/core"
-import { tokenColumns, tokenOf } from "../load/tokenColumns.ts"
+import { aheadColumn, aheadOf, drawColumns } from "../load/queueColumns.ts"
+import { tokenColumnCount, tokenColumns, tokenOf } from "../load/tokenColumns.ts"
 import { instant, type Query, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
@@ -11,10 +12,7 @@ export const readGates = (schema: SchemaName) => {
         (SELECT w.queue_id FROM ${schema}.performance p JOIN ${schema}.show w USING (show_id)
           WHERE p.performance_id = asked.performance_id),
         (SELECT w.queue_id FROM ${schema}.show w WHERE w.show_id = asked.show_id)),
-      (SELECT count(*) FROM ${schema}.queue_token w
-        WHERE t.state = 'waiting' AND w.queue_id = t.queue_id AND w.state = 'waiting'
-          AND w.number < t.number),
-      ${tokenColumns}
+      ${aheadColumn(schema)}, ${tokenColumns}, ${drawColumns}
     FROM unnest($1::uuid[], $2::text[], $3::text[])
       WITH ORDINALITY AS asked (token_id, show_id, performance_id, place)
     LEFT JOIN (${schema}.queue_token t JOIN ${schema}.queue q USING (queue_id))
@@ -28,11 +26,15 @@ export const readGates = (schema: SchemaName) => {
       texts(questions.map(({ performanceId }) => performanceId ?? null))
     ],
     read: (rows) =>
-      rows.map((row) => ({
-        now: instant(row[0]),
-        requiredQueueId: row[1] ?? undefined,
-        ahead: Number(row[2]),
-        token: row[3] === null ? undefined : tokenOf(row, 3)
-      }))
+      rows.map((row) => {
+        const token = row[3] === null ? undefined : tokenOf(row, 3)
+        const waits = token?.state === "waiting"
+        return {
+          now: instant(row[0]),
+          requiredQueueId: row[1] ?? undefined,
+          ahead: waits ? aheadOf(token, row[2], row, 3 + tokenColumnCount) : 0,
+          token
+        }
+      })
   })
 }

@@ -1,12 +1,21 @@
 /** All saves of a batch. */
 
-import type { Changes, ReservationRow, UserId, WalletRow } from "@boxoffice/core"
+import type { ReservationRow, WalletRow } from "@boxoffice/core"
+import type { Loaded } from "../load/load.ts"
 import type { Flight, Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { insertEvents } from "./events.ts"
 import { type InTransaction, statementsFor } from "./inTransaction.ts"
 import { insertOutcomes } from "./outcomes.ts"
-import { saveQueues } from "./queues.ts"
+import {
+  deleteExits,
+  deleteOldGrants,
+  insertDepartures,
+  insertExits,
+  saveCodes,
+  saveGrants,
+  saveQueues
+} from "./queues.ts"
 import { insertReservations, updateReservations } from "./reservations.ts"
 import { saveSeats } from "./seats.ts"
 import { insertTokens, updateTokens } from "./tokens.ts"
@@ -24,6 +33,12 @@ const hasMovedOn = (reservation: ReservationRow): boolean => reservation.status 
  */
 export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const queues = saveQueues(schema)
+  const grants = saveGrants(schema)
+  const oldGrants = deleteOldGrants(schema)
+  const departures = insertDepartures(schema)
+  const exits = insertExits(schema)
+  const noted = deleteExits(schema)
+  const codes = saveCodes(schema)
   const newTokens = insertTokens(schema)
   const tokens = updateTokens(schema)
   const newWallets = insertWallets(schema)
@@ -35,13 +50,25 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const outcomes = insertOutcomes(schema)
   const events = insertEvents(schema)
 
-  return (flight: Flight, changes: Changes, isOldWallet: (userId: UserId) => boolean): void => {
+  return (flight: Flight, loaded: Loaded): void => {
+    const { rows } = loaded
+    const changes = rows.changes()
     const add = <A>(rows: ReadonlyArray<A>, query: (rows: ReadonlyArray<A>) => Query<void>) => {
       if (rows.length > 0) flight.add(query(rows))
     }
-    const isOld = (wallet: WalletRow) => isOldWallet(wallet.userId)
+    const isOld = (wallet: WalletRow) => loaded.wallets.has(wallet.userId)
 
-    add(changes.queues, queues)
+    const saved = new Map(changes.queues.map((queue) => [queue.queueId, queue]))
+    for (const [queueId, exitIds] of loaded.exits) {
+      // Noted exits are worth a save of their own, lest they add up.
+      if (exitIds.length > 0) saved.set(queueId, rows.queues.get(queueId)!)
+    }
+    add(Array.from(saved.values()), queues)
+    add(Array.from(loaded.exits.values()).flat(), noted)
+    add(changes.grants, oldGrants)
+    add(changes.grants, (granted) => grants(granted, changes.at))
+    add(changes.departures, departures)
+    add(changes.codes, codes)
     // A live token that ended makes room for the user's next one.
     add(changes.tokens, tokens)
     add(changes.newTokens, newTokens)
@@ -56,6 +83,7 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
     add([...changes.reservations, ...changes.newReservations.filter(hasMovedOn)], reservations)
     add(changes.seats, seats)
     add(changes.outcomes, outcomes)
+    add(changes.exits, exits)
     add(changes.events, events)
     if (inTransaction !== undefined && changes.events.length > 0) {
       for (const statement of statementsFor(inTransaction, changes.events)) flight.add(statement)

@@ -1,4 +1,5 @@
 import type { TokenRow } from "@boxoffice/core"
+import { lanes } from "../load/queueColumns.ts"
 import { bigints, booleans, instants, type Query, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
@@ -9,9 +10,10 @@ import type { SchemaName } from "../schemaName.ts"
 export const insertTokens = (schema: SchemaName) => {
   const sql = `
     INSERT INTO ${schema}.queue_token (token_id, queue_id, user_id, number, state, claimed,
-      joined_at, admitted_at, expires_at, ended_at)
+      joined_at, admitted_at, expires_at, ended_at, lane)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::bool[],
-      $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[]) AS saved (id)
+      $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::int8[])
+      AS saved (id)
     ORDER BY id`
   return (rows: ReadonlyArray<TokenRow>): Query<void> => ({
     sql,
@@ -25,7 +27,8 @@ export const insertTokens = (schema: SchemaName) => {
       instants(rows.map((row) => row.joinedAt)),
       instants(rows.map((row) => row.admittedAt)),
       instants(rows.map((row) => row.expiresAt)),
-      instants(rows.map((row) => row.endedAt))
+      instants(rows.map((row) => row.endedAt)),
+      bigints(rows.map((row) => BigInt(lanes.indexOf(row.lane))))
     ],
     read: () => {}
   })

@@ -1,7 +1,9 @@
 /** The waiting room: one place a user, first come first served, within both limits. */
 import assert from "node:assert/strict"
 import { Effect, Stream } from "effect"
-import type { TokenId } from "../../Ids.ts"
+import type { QueueId, TokenId } from "../../Ids.ts"
+import { verifyLottery } from "../../queue/lottery.ts"
+import { Presence } from "../../queue/presence.ts"
 import type { ConformanceTest } from "../conformance.ts"
 import { inWorld, refused, tally, times, type World } from "./world.ts"
 
@@ -199,5 +201,155 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         ["left"]
       )
     })
+  ),
+  inWorld(
+    "a code opens the priority lane, which goes first in its turns",
+    {
+      queue: { maxActive: 1, prioritySharePercent: 50 }
+    },
+    (world) =>
+      Effect.gen(function* () {
+        const { office, queueId, join, user } = world
+        const inside = yield* join("ada")
+        const plain = yield* Effect.forEach(["p1", "p2"], join)
+        yield* office.queue.addCodes({ queueId, codes: ["code-of-two"], uses: 2 })
+        const withCode = (name: string, code = "code-of-two") =>
+          office.queue.join({ queueId, userId: user(name), code })
+        const quick = [yield* withCode("q1"), yield* withCode("q2")]
+        assert.deepEqual(
+          quick.map(({ position }) => position),
+          [1, 2]
+        )
+        // Who has a place needs no code for it, and uses none up.
+        assert.equal((yield* withCode("q1")).created, false)
+        yield* refused("QueueCodeInvalid", withCode("q3"))
+        yield* refused("QueueCodeInvalid", withCode("q4", "code-of-none"))
+        yield* refused(
+          "QueueNotFound",
+          office.queue.addCodes({ queueId: "none", codes: ["code-of-x"] })
+        )
+        const tokens = new Map([
+          ...plain.map((caller) => [caller.userId, caller] as const),
+          ...quick.map(({ token }, i) => {
+            const userId = user(`q${i + 1}`)
+            return [userId, { userId, queueToken: token }] as const
+          })
+        ])
+        const order: Array<string> = []
+        let last = inside
+        while (tokens.size > 0) {
+          yield* office.queue.leave(last)
+          for (const [userId, caller] of tokens) {
+            if ((yield* status(world, caller)).state !== "admitted") continue
+            order.push(userId)
+            last = caller
+            tokens.delete(userId)
+          }
+        }
+        assert.deepEqual(order, ["p1", "q1", "p2", "q2"].map(user))
+      })
+  ),
+  inWorld(
+    "a closed queue is over for whoever waits, and stays so",
+    { queue: { maxActive: 1 } },
+    (world) =>
+      Effect.gen(function* () {
+        const { office, queueId, join, user } = world
+        const ada = yield* join("ada")
+        const bob = yield* join("bob")
+        assert.equal((yield* office.queue.setMode(queueId, "closed")).mode, "closed")
+        assert.equal((yield* status(world, bob)).state, "expired")
+        assert.equal((yield* status(world, ada)).state, "admitted")
+        yield* office.wallet.balance(ada)
+        yield* refused("QueueTokenExpired", office.wallet.balance(bob))
+        yield* refused("QueueClosed", office.queue.join({ queueId, userId: user("bob") }))
+        yield* refused("QueueClosed", office.queue.setMode(queueId, "open"))
+        yield* office.queue.leave(ada)
+        assert.equal((yield* status(world, bob)).state, "expired")
+      })
+  ),
+  inWorld("who comes before a queue opens is drawn, and who comes after follows", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, user, passTime } = world
+      const queueId = `${world.queueId}-draw`
+      const { now } = (yield* world.store.line(world.queueId, 0n))!
+      const opensAt = new Date(now + 60_000)
+      const made = yield* office.queue.create({ queueId, opensAt, settings: { maxActive: 1 } })
+      assert.deepEqual([made.opening?.seed, made.opening?.drawn], [null, null])
+      const join = (name: string) => office.queue.join({ queueId, userId: user(name) })
+      const early = yield* Effect.forEach(
+        times(20, (i) => `e${i}`),
+        join
+      )
+      const place = (i: number) => ({ userId: user(`e${i}`), queueToken: early[i]!.token })
+      assert.deepEqual(
+        early.map(({ state, position }) => [state, position]),
+        times(20, () => ["waiting", 0])
+      )
+      assert.ok((yield* office.queue.status(place(3))).opensAt !== undefined)
+      yield* office.queue.leave(place(7))
+      yield* passTime(61_000)
+      const late = yield* join("late")
+      const { opening } = yield* office.queue.get(queueId)
+      assert.equal(opening!.commitment, made.opening!.commitment)
+      const draw = { queueId: queueId as QueueId, seed: opening!.seed!, drawn: opening!.drawn! }
+      const { kept, places } = verifyLottery(
+        { ...draw, commitment: made.opening!.commitment },
+        times(20, (i) => i + 1)
+      )
+      assert.ok(kept)
+      // Everyone has the place that was drawn, but for those in front who are gone.
+      const line = times(20, (i) => i)
+        .filter((i) => i !== 7)
+        .sort((a, b) => places[a]! - places[b]!)
+      for (const [rank, i] of line.entries()) {
+        const { state, position } = yield* office.queue.status(place(i))
+        assert.deepEqual([state, position], rank === 0 ? ["admitted", 0] : ["waiting", rank])
+      }
+      assert.equal((yield* office.queue.status(place(7))).state, "left")
+      const told = { userId: user("late"), queueToken: late.token }
+      assert.equal((yield* office.queue.status(told)).position, 19)
+    })
+  ),
+  inWorld("tokens that ended long ago are cleared away, the others stay", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, join, store, passTime } = world
+      const [ada, bob, cyd] = [yield* join("ada"), yield* join("bob"), yield* join("cyd")]
+      yield* office.queue.leave(ada)
+      yield* passTime(100_000)
+      yield* office.queue.leave(bob)
+      while ((yield* store.clearEnded(50_000, 100)) > 0);
+      yield* refused("QueueTokenInvalid", status(world, ada))
+      assert.equal((yield* status(world, bob)).state, "left")
+      assert.equal((yield* status(world, cyd)).state, "admitted")
+      // Whose token is gone can come again.
+      assert.equal(
+        (yield* office.queue.join({ queueId: world.queueId, userId: ada.userId })).created,
+        true
+      )
+    })
+  ),
+  inWorld(
+    "who has been away for too long loses the place when their turn comes, who has not keeps it",
+    { queue: { maxActive: 1, absenceSeconds: 120, sessionSeconds: 3_600 } },
+    (world) =>
+      Effect.gen(function* () {
+        const { office, queueId, join, store, passTime } = world
+        const ada = yield* join("ada")
+        const [away, here] = [yield* join("away"), yield* join("here")]
+        const presence = new Presence()
+        const place = { lane: "general" as const, number: 3, issuedAt: 0 }
+        for (let minute = 0; minute < 4; minute++) {
+          // As a node does that Here has been asking.
+          presence.mark({ queueId, userId: here.userId as never, tokenId: "" as never, place })
+          yield* store.markSeen(queueId, presence.take())
+          yield* passTime(59_000)
+        }
+        assert.equal((yield* status(world, away)).position, 1)
+        yield* office.queue.leave(ada)
+        assert.equal((yield* status(world, here)).state, "admitted")
+        assert.equal((yield* status(world, away)).state, "left")
+        assert.equal((yield* office.queue.get(queueId)).waiting, 0)
+      })
   )
 ]

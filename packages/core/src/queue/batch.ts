@@ -1,0 +1,63 @@
+/** One batch of commands of queues: decided in order, then the line moves on, then the answers. */
+import type { Effect } from "effect"
+import type { StoreUnavailable } from "../Errors.ts"
+import type { QueueEvent } from "../Events.ts"
+import type { QueueId, TokenId } from "../Ids.ts"
+import type { PolicyRules } from "../policies/rules.ts"
+import type { Rows } from "../Rows.ts"
+import { type BoxOfficeStore, RowNames } from "../Store.ts"
+import { decideAdmissions, decideExpiries, decideOpening } from "./decide.ts"
+import { decidePresence } from "./gate.ts"
+import { tokenStateAt } from "./status.ts"
+
+/** A command of a queue. Its answer is drawn up once the whole batch has been decided. */
+export interface QueueCommand<A = unknown> {
+  readonly queueId: QueueId
+  readonly names: (names: RowNames) => void
+  readonly decide: (rows: Rows) => {
+    /** The token of a user who is there to hear of being let in. */
+    readonly present: TokenId | undefined
+    /** `moved` is how many tokens, or queues, have moved on with nobody asking. */
+    readonly conclude: (moved: number) => A
+  }
+}
+
+/** How many of the next in line come with any batch, so that whoever joins finds the line moved. */
+const headsAlways = 32
+
+/** What has lapsed ends first, so that its place is free; who is next is let in last. */
+export const runQueueBatch = (
+  store: BoxOfficeStore["Service"],
+  policies: PolicyRules,
+  batch: ReadonlyArray<QueueCommand>
+): Effect.Effect<ReadonlyArray<unknown>, StoreUnavailable> => {
+  const names = new RowNames()
+  const queueIds = new Set<QueueId>()
+  for (const command of batch) {
+    queueIds.add(command.queueId)
+    names.queues.add(command.queueId)
+    names.nameHeads(command.queueId, { limit: headsAlways })
+    command.names(names)
+  }
+  return store.transact(names, (rows) => {
+    let moved = 0
+    const happen = (events: ReadonlyArray<QueueEvent>): void => {
+      for (const event of events) rows.evolve(event)
+      moved += events.length
+    }
+    for (const queueId of queueIds) {
+      happen(decideOpening(rows, queueId))
+      happen(decideExpiries(rows, queueId))
+    }
+    const decided = batch.map((command) => command.decide(rows))
+    const present = new Set(decided.flatMap(({ present }) => (present ? [present] : [])))
+    for (const queueId of queueIds) happen(decideAdmissions(rows, queueId, present, policies))
+    for (const tokenId of present) {
+      const token = rows.tokens.get(tokenId)
+      if (token === undefined || token.claimed) continue
+      if (tokenStateAt(token, rows.now) !== "admitted") continue
+      for (const event of decidePresence(token, rows.now)) rows.evolve(event)
+    }
+    return decided.map(({ conclude }) => conclude(moved))
+  })
+}

@@ -1,0 +1,102 @@
+/**
+ * The draw: who came before a queue opened gets a place by lot, and anyone can check it.
+ *
+ * Before: the queue's seed is made when the queue is, and its SHA-256 is published. Whoever joins
+ * takes the next number, 1, 2, 3 and so on. At opening the seed and the count n of those who came
+ * are published. They alone decide: the place of a number is a permutation of 1 to n under the key
+ * SHA-256("<seed>:<queueId>:<n>"). Who knew the seed could not have picked a good number all the
+ * same, since nobody knew n.
+ *
+ * Nothing is stored for anyone: the place is computed from the number, and back, in 4 µs.
+ */
+import { hash } from "node:crypto"
+import type { QueueId } from "../Ids.ts"
+
+/** What the places of a draw follow from. */
+export interface Draw {
+  readonly queueId: QueueId
+  /** 64 hex digits. */
+  readonly seed: string
+  /** How many take part. */
+  readonly drawn: number
+}
+
+/** What is published of a seed before the draw: its SHA-256, in hex. */
+export const commitmentOf = (seed: string): string => hash("sha256", seed)
+
+const rounds = 8
+
+/** The permutation of a draw, both ways. Numbers and places go from 1 to `drawn`. */
+export const permutationOf = ({ queueId, seed, drawn }: Draw) => {
+  const key = hash("sha256", `${seed}:${queueId}:${drawn}`)
+  // A Feistel network over a grid of a × b cells, hardly more than there are numbers. What lands
+  // beyond the last number goes through again until it does not.
+  const a = Math.ceil(Math.sqrt(drawn))
+  const b = Math.ceil(drawn / a)
+  const mix = (round: number, value: number): number =>
+    Number.parseInt(hash("sha256", `${key}:${round}:${value}`).slice(0, 12), 16)
+
+  const forward = (x: number): number => {
+    let left = x % a
+    let right = Math.floor(x / a)
+    for (let round = 0; round < rounds; round++) {
+      if (round % 2 === 0) left = (left + mix(round, right)) % a
+      else right = (right + mix(round, left)) % b
+    }
+    return right * a + left
+  }
+  const backward = (x: number): number => {
+    let left = x % a
+    let right = Math.floor(x / a)
+    for (let round = rounds - 1; round >= 0; round--) {
+      if (round % 2 === 0) left = floorMod(left - mix(round, right), a)
+      else right = floorMod(right - mix(round, left), b)
+    }
+    return right * a + left
+  }
+  const walk = (step: (x: number) => number) => (from: number) => {
+    let x = step(from - 1)
+    while (x >= drawn) x = step(x)
+    return x + 1
+  }
+  return { placeOf: walk(forward), numberAt: walk(backward) }
+}
+
+const floorMod = (value: number, modulus: number): number => {
+  const rest = value % modulus
+  return rest < 0 ? rest + modulus : rest
+}
+
+/** What everyone who doubts a draw can be handed. */
+export interface PublishedDraw extends Draw {
+  /** As it was published before. */
+  readonly commitment: string
+}
+
+/**
+ * Checks a draw: whether the seed is the one that was promised, and, for each number asked about,
+ * which place it has.
+ *
+ * @example
+ * ```ts
+ * import { commitmentOf, verifyLottery } from "@boxoffice/core"
+ *
+ * const seed = "00".repeat(32)
+ * const draw = { queueId: "main" as never, seed, drawn: 3, commitment: commitmentOf(seed) }
+ * const { kept, places } = verifyLottery(draw, [1, 2, 3])
+ * console.log(kept, places.toSorted())
+ * ```
+ */
+export const verifyLottery = (
+  draw: PublishedDraw,
+  numbers: Iterable<number>
+): { readonly kept: boolean; readonly places: ReadonlyArray<number> } => {
+  const { placeOf } = permutationOf(draw)
+  const places = Array.from(numbers, (number) => {
+    if (!Number.isSafeInteger(number) || number < 1 || number > draw.drawn) {
+      throw new RangeError(`${number} did not take part: the numbers go from 1 to ${draw.drawn}.`)
+    }
+    return placeOf(number)
+  })
+  return { kept: commitmentOf(draw.seed) === draw.commitment, places }
+}

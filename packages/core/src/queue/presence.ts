@@ -1,0 +1,59 @@
+/**
+ * Who of those who wait has been asking lately. A node notes it in memory, a bit a number, and
+ * hands it to the store about once a minute: a million who wait are 250 rows of half a kilobyte,
+ * where a time of its own for each would be a million writes.
+ */
+import type { QueueLane } from "./model.ts"
+import type { Ticket } from "./ticket.ts"
+
+/** How many numbers share a block. */
+export const numbersPerBlock = 4_096
+
+/** How often a node hands its sightings over, in seconds. */
+export const presencePeriodSeconds = 60
+
+/** Who of one block was seen: bit n stands for the n-th number of the block. */
+export interface Sighting {
+  readonly lane: QueueLane
+  readonly block: number
+  readonly seen: Uint8Array
+}
+
+export class Presence {
+  private blocks = new Map<string, Sighting>()
+
+  mark({ place }: Ticket): void {
+    if (place === undefined) return
+    const block = Math.floor(place.number / numbersPerBlock)
+    const key = `${place.lane}/${block}`
+    let sighting = this.blocks.get(key)
+    if (sighting === undefined) {
+      sighting = { lane: place.lane, block, seen: new Uint8Array(numbersPerBlock / 8) }
+      this.blocks.set(key, sighting)
+    }
+    const bit = place.number % numbersPerBlock
+    sighting.seen[bit >> 3]! |= 1 << (bit & 7)
+  }
+
+  /** Hands over what was seen, and begins anew. */
+  take(): ReadonlyArray<Sighting> {
+    const taken = Array.from(this.blocks.values())
+    this.blocks = new Map()
+    return taken
+  }
+
+  /** Takes back what could not be handed over. */
+  putBack(sightings: ReadonlyArray<Sighting>): void {
+    for (const { lane, block, seen } of sightings) {
+      const mine = this.blocks.get(`${lane}/${block}`)
+      if (mine === undefined) this.blocks.set(`${lane}/${block}`, { lane, block, seen })
+      else for (let i = 0; i < seen.length; i++) mine.seen[i]! |= seen[i]!
+    }
+  }
+}
+
+/** Whether a sighting has a number of its block. */
+export const wasSeen = (seen: Uint8Array, number: number): boolean => {
+  const bit = number % numbersPerBlock
+  return (seen[bit >> 3]! & (1 << (bit & 7))) !== 0
+}

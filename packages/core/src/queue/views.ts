@@ -1,0 +1,58 @@
+/** What operators, and users who have just joined, are shown of a queue's rows. */
+import type { TokenId } from "../Ids.ts"
+import type { Rows } from "../Rows.ts"
+import { commitmentOf } from "./lottery.ts"
+import type { Queue, QueueOpening, QueueRow, QueueTokenStatus, TokenRow } from "./model.ts"
+import { isCollecting, lineOf, placeOf, waitingIn } from "./place.ts"
+import { leastWait, queueTokenStatus, waitingStatus } from "./status.ts"
+
+/** The seed is told once it can do no harm. */
+const toOpening = ({ opening, drawn }: QueueRow): QueueOpening | null => {
+  if (opening === null) return null
+  const { seed, opensAt, openedAt } = opening
+  return {
+    opensAt: new Date(opensAt),
+    commitment: commitmentOf(seed),
+    seed: openedAt === null ? null : seed,
+    drawn: openedAt === null ? null : Number(drawn),
+    openedAt: openedAt === null ? null : new Date(openedAt)
+  }
+}
+
+export const toQueue = (row: QueueRow): Queue => ({
+  queueId: row.queueId,
+  mode: row.mode,
+  settings: row.settings,
+  waiting: waitingIn(row),
+  active: row.active,
+  opening: toOpening(row)
+})
+
+/**
+ * What the owner of a live token is told by the batch that they joined with. `recall` says what is
+ * known of one who had joined before; without it, the place is the last that it can be.
+ */
+export const joinedStatus = (
+  rows: Rows,
+  tokenId: TokenId,
+  recall: (token: TokenRow) => QueueTokenStatus | undefined
+): QueueTokenStatus => {
+  const token = rows.tokens.get(tokenId)!
+  if (token.state !== "waiting") return queueTokenStatus(token, 0, rows.now)
+  const { lane, number } = token
+  const queue = rows.queues.get(token.queueId)!
+  if (lane === "general" && isCollecting(queue)) {
+    const opensAt = new Date(queue.opening!.opensAt)
+    const waitSeconds = Math.max(0, (opensAt.getTime() - rows.now) / 1_000)
+    const place = { ahead: 0, estimatedWait: null, waitSeconds, now: rows.now }
+    return { ...waitingStatus(token, place), position: 0, opensAt }
+  }
+  const isNew = rows.tokens.added.has(tokenId)
+  const known = isNew ? undefined : recall(token)
+  if (known !== undefined) return known
+  const ahead = isNew
+    ? rows.ahead(token)
+    : Number(placeOf(queue, lane, number) - 1n - lineOf(queue, lane).cursor)
+  const waitSeconds = leastWait(ahead, queue.settings.admitPerMinute)
+  return waitingStatus(token, { ahead, estimatedWait: null, waitSeconds, now: rows.now })
+}

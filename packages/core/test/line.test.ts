@@ -1,0 +1,277 @@
+import { Arbitrary, Effect, Schema } from "effect"
+import { describe, expect, it } from "vitest"
+import type { QueueId, UserId } from "../src/Ids.ts"
+import { Departed } from "../src/queue/departed.ts"
+import { LineView } from "../src/queue/line.ts"
+import type { Departure, QueueRow } from "../src/queue/model.ts"
+import { numberAt, placeOf } from "../src/queue/place.ts"
+import { admissionRate, estimatedWait, pollAfterSeconds } from "../src/queue/status.ts"
+import type { Ticket } from "../src/queue/ticket.ts"
+import type { LineReading } from "../src/Store.ts"
+import { queueRow, testId, testStart } from "../src/testing.ts"
+
+const queueId = "main" as QueueId
+const ticketOf = (number: number, lane: "general" | "priority" = "general"): Ticket => ({
+  queueId,
+  userId: `user-${number}` as UserId,
+  tokenId: testId(number),
+  place: { lane, number, issuedAt: 0 }
+})
+const reading = (queue: QueueRow, more: Partial<LineReading> = {}): LineReading => ({
+  now: testStart,
+  queue,
+  lapsed: false,
+  departures: [],
+  grants: [],
+  ...more
+})
+
+/** Pseudo-random numbers from 0 to 1, the same for the same seed (mulberry32). */
+const randomFrom = (seed: number) => () => {
+  seed = (seed + 0x6d2b79f5) | 0
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+}
+
+describe("departures counted", () => {
+  it("are those of a plain list, whatever was added and forgotten", () => {
+    const random = randomFrom(7)
+    for (let round = 0; round < 20; round++) {
+      const departed = new Departed(0)
+      const list: Array<number> = []
+      const size = 10 ** (1 + Math.floor(random() * 4))
+      for (let i = 0; i < 300; i++) {
+        const place = 1 + Math.floor(random() * size)
+        if (list.includes(place)) continue
+        list.push(place)
+        departed.add(place)
+        const low = Math.floor(random() * size)
+        const high = Math.floor(random() * size * 1.2)
+        const between = list.filter((at) => at > low && at <= high).length
+        expect(departed.between(low, high)).toBe(between)
+        expect(departed.has(high)).toBe(list.includes(high))
+      }
+    }
+  })
+
+  it("of millions that the line has passed take no room for ever", () => {
+    const departed = new Departed(0)
+    for (let place = 1; place <= 3_000_000; place += 2) departed.add(place)
+    departed.pass(2_900_000)
+    expect(departed.between(2_900_000, 3_000_000)).toBe(50_000)
+    expect(departed.has(2_900_001)).toBe(true)
+    expect(departed.has(2_900_002)).toBe(false)
+    departed.add(2_900_002)
+    expect(departed.between(2_900_000, 2_900_003)).toBe(3)
+  })
+})
+
+// One line, told twice: as a plain list of who waits in what order, and by readings.
+const Step = Schema.Union([
+  Schema.TaggedStruct("join", {}),
+  Schema.TaggedStruct("leave", {
+    which: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 99 }))
+  }),
+  Schema.TaggedStruct("admit", {}),
+  Schema.TaggedStruct("read", {})
+])
+
+const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
+  let row = queueRow(
+    opensAfter === 0
+      ? {}
+      : { opening: { opensAt: testStart, seed: "5eed".repeat(16), openedAt: null } }
+  )
+  const waiting: Array<number> = []
+  const gone: Array<Departure> = []
+  const positions = new Map<number, number>()
+  let view = new LineView(reading(row))
+  const place = (number: number) => Number(placeOf(row, "general", BigInt(number)))
+  const open = () => row.opening === null || row.opening.openedAt !== null
+
+  const read = () => {
+    const departures = gone.filter(({ seq }) => seq > view.after)
+    while (!view.absorb(reading(row, { departures }))) departures.length = 0
+    const line = waiting.toSorted((a, b) => place(a) - place(b))
+    for (let number = 1; number < row.nextNumber; number++) {
+      const told = view.standing(ticketOf(number))
+      if (!waiting.includes(number)) {
+        const left = gone.some((departure) => departure.number === BigInt(number))
+        // What the line has passed may be forgotten: then the store is asked.
+        const forgotten = !left || place(number) <= row.cursor
+        expect(["left", ...(forgotten ? [undefined] : [])]).toContain(told?.state)
+        if (!left) expect(told, `${number} was let in`).toBeUndefined()
+        continue
+      }
+      expect(told).toMatchObject({ state: "waiting" })
+      if (!open()) {
+        expect(told).toMatchObject({ position: 0, opensAt: new Date(testStart) })
+        continue
+      }
+      expect(told!.position, `${number} in line`).toBe(line.indexOf(number) + 1)
+      expect(told!.position).toBeLessThanOrEqual(positions.get(number) ?? Number.POSITIVE_INFINITY)
+      positions.set(number, told!.position)
+    }
+    expect(view.standing(ticketOf(Number(row.nextNumber)))).toBeUndefined()
+    if (open() && waiting.length > 0) {
+      // Whoever a batch would load is next in line.
+      const { drawn } = view.heads()
+      const first = drawn?.numbers[0] ?? BigInt(line[0]!)
+      expect(Number(first)).toBe(line[0])
+    }
+  }
+
+  for (const [i, step] of steps.entries()) {
+    if (i === opensAfter && row.opening !== null) {
+      row = {
+        ...row,
+        drawn: row.nextNumber - 1n,
+        opening: { ...row.opening, openedAt: testStart }
+      }
+    }
+    switch (step._tag) {
+      case "join":
+        waiting.push(Number(row.nextNumber))
+        row = { ...row, nextNumber: row.nextNumber + 1n, waiting: row.waiting + 1 }
+        break
+      case "leave": {
+        const [number] = waiting.splice(step.which % Math.max(1, waiting.length), 1)
+        if (number === undefined) break
+        row = { ...row, waiting: row.waiting - 1, departed: row.departed + 1n }
+        gone.push({ queueId, lane: "general", number: BigInt(number), seq: row.departed })
+        break
+      }
+      case "admit": {
+        if (!open()) break
+        const next = waiting.toSorted((a, b) => place(a) - place(b))[0]
+        if (next === undefined) break
+        waiting.splice(waiting.indexOf(next), 1)
+        row = { ...row, cursor: BigInt(place(next)), waiting: row.waiting - 1 }
+        break
+      }
+      case "read":
+        // Now and then a node starts anew.
+        if (i % 7 === 0) view = new LineView(reading(row))
+        read()
+    }
+  }
+  read()
+}
+
+describe("a place in line", () => {
+  const histories = Arbitrary.array(Arbitrary.schema(Step), { maxLength: 120 })
+  it.each([
+    ["first come first served", 0],
+    ["drawn after the first few came", 20],
+    ["drawn after most came", 70]
+  ])("is that of a plain list, %s", (_, opensAfter) => {
+    const sampled = Arbitrary.sampleEffect(histories, { count: 300, seed: "line" })
+    const samples = Effect.runSync(sampled)
+    expect(samples.length).toBe(300)
+    for (const steps of samples) play(steps, opensAfter)
+  })
+
+  it("in the priority lane is its own", () => {
+    const priority = { nextNumber: 4n, cursor: 1n, waiting: 2, loadedUpTo: 1n }
+    const view = new LineView(reading(queueRow()))
+    view.absorb(reading(queueRow({ nextNumber: 9n, waiting: 8, priority })))
+    expect(view.standing(ticketOf(3, "priority"))).toMatchObject({ position: 2 })
+    expect(view.standing(ticketOf(3))).toMatchObject({ position: 3 })
+    expect(view.standing(ticketOf(1, "priority"))).toBeUndefined()
+  })
+
+  it("is lost for whoever waits when the queue is closed", () => {
+    const row = queueRow({ nextNumber: 3n, waiting: 2, mode: "closed" })
+    const view = new LineView(reading(row))
+    view.absorb(reading(row))
+    expect(view.standing(ticketOf(2))).toMatchObject({ state: "expired", position: 0 })
+  })
+
+  it("a number and a place are each other's", () => {
+    const drawn = { queueId, drawn: 50n, opening: { opensAt: 0, seed: "ab", openedAt: 1 } }
+    for (let number = 1n; number <= 60n; number++) {
+      const place = placeOf(drawn, "general", number)
+      expect(numberAt(drawn, "general", place)).toBe(number)
+      if (number > 50n) expect(place).toBe(number)
+      expect(placeOf(drawn, "priority", number)).toBe(number)
+    }
+  })
+})
+
+describe("the wait", () => {
+  const steady = (perSecond: number, seconds = 60) =>
+    Array.from({ length: seconds }, (_, i) => ({
+      at: testStart - (seconds - 1 - i) * 1_000,
+      admitted: perSecond
+    }))
+
+  it("at a steady rate is told within a tenth", () => {
+    const rate = admissionRate(steady(50), testStart)!
+    for (const ahead of [500, 5_000, 500_000]) {
+      const { p50Seconds, p90Seconds } = estimatedWait(ahead, rate)
+      expect(Math.abs(p50Seconds - ahead / 50) / (ahead / 50)).toBeLessThan(0.1)
+      expect(p90Seconds).toBeGreaterThanOrEqual(p50Seconds)
+    }
+  })
+
+  it("soon after the start goes by the time that there was", () => {
+    expect(admissionRate(steady(50, 5), testStart)!.perSecond).toBeCloseTo(50, 0)
+  })
+
+  it("is more open where people come in by fits and starts", () => {
+    const grants = steady(300).filter((_, i) => i % 6 === 5)
+    const bursts = estimatedWait(3_000, admissionRate(grants, testStart)!)
+    const even = estimatedWait(3_000, admissionRate(steady(50), testStart)!)
+    expect(bursts.p90Seconds - bursts.p50Seconds).toBeGreaterThan(even.p90Seconds - even.p50Seconds)
+  })
+
+  it.each(["paused", "open"] as const)("is not told while nobody is let in: %s", (mode) => {
+    const row = queueRow({ nextNumber: 5n, waiting: 4, mode })
+    const grants = mode === "open" ? [] : steady(5)
+    const view = new LineView(reading(row))
+    view.absorb(reading(row, { grants }))
+    expect(view.standing(ticketOf(2))).toMatchObject({ estimatedWait: null })
+  })
+
+  it("of one lane counts who goes in from the other meanwhile", () => {
+    const priority = { nextNumber: 1_001n, cursor: 0n, waiting: 1_000, loadedUpTo: 0n }
+    const row = queueRow({ nextNumber: 1_001n, waiting: 1_000, priority })
+    const view = new LineView(reading(row))
+    view.absorb(reading(row, { grants: steady(10) }))
+    // One and one: the hundredth goes in as about the two hundredth of all.
+    expect(view.standing(ticketOf(100))!.estimatedWait!.p50Seconds).toBe(20)
+    expect(view.standing(ticketOf(100, "priority"))!.estimatedWait!.p50Seconds).toBe(20)
+  })
+})
+
+describe("when to ask again", () => {
+  it("grows with the wait, up to a point", () => {
+    const mean = (wait: number) => {
+      const hints = Array.from({ length: 2_000 }, (_, n) => pollAfterSeconds(wait, testId(n), 0))
+      return hints.reduce((sum, hint) => sum + hint, 0) / hints.length
+    }
+    expect(mean(0)).toBe(1)
+    expect(mean(40)).toBeCloseTo(10, 0)
+    expect(mean(160)).toBeCloseTo(40, 0)
+    expect(Math.round(mean(86_400) / 6)).toBe(10)
+  })
+
+  it("spreads a million who come back at once: no second has twice the mean", () => {
+    const users = 100_000
+    const minutes = 10
+    const polls = new Array<number>(minutes * 60).fill(0)
+    for (let n = 0; n < users; n++) {
+      let at = 0
+      for (;;) {
+        at += pollAfterSeconds(3_600, testId(n), at * 1_000)
+        if (at >= polls.length) break
+        polls[at]!++
+      }
+    }
+    // Once the first have been told when to come, which takes as long as the shortest hint.
+    const settled = polls.slice(30)
+    const mean = settled.reduce((sum, count) => sum + count, 0) / settled.length
+    expect(Math.max(...settled)).toBeLessThan(2 * mean)
+  })
+})

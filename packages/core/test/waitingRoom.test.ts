@@ -1,0 +1,198 @@
+/** The waiting room through its service: what is told from memory, and for how long. */
+import { describe, it } from "@effect/vitest"
+import { Effect, Layer, Metric, Result } from "effect"
+import { TestClock } from "effect/testing"
+import { expect } from "vitest"
+import {
+  BoxOfficeStore,
+  layerOf,
+  type RowNames,
+  type Rows,
+  StoreUnavailable,
+  type UserId
+} from "../src/index.ts"
+import { layerMemory, testStart } from "../src/testing.ts"
+import { openOffice, signingKeys } from "./support.ts"
+
+const gone = new StoreUnavailable({ retryable: true, cause: "away" })
+
+/** The engine over a store that can be away, and counts what it is asked. */
+const watched = () => {
+  const watch = { away: false, lines: 0, gates: 0, batches: 0 }
+  const unless = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
+    Effect.suspend(() => (watch.away ? Effect.fail(gone) : effect))
+  const store = Layer.effect(
+    BoxOfficeStore,
+    Effect.map(BoxOfficeStore, (inner) => ({
+      ...inner,
+      line: (...args: Parameters<typeof inner.line>) => {
+        watch.lines++
+        return unless(inner.line(...args))
+      },
+      gates: (...args: Parameters<typeof inner.gates>) => {
+        watch.gates++
+        return unless(inner.gates(...args))
+      },
+      transact: <A>(names: RowNames, decide: (rows: Rows) => A) => {
+        watch.batches++
+        return unless(inner.transact(names, decide))
+      }
+    }))
+  ).pipe(Layer.provide(layerMemory))
+  const layer = layerOf({ signingKeys }).pipe(Layer.provideMerge(store))
+  return { watch, layer }
+}
+
+const asUser = <A extends { readonly userId: string }>(caller: A) => ({
+  ...caller,
+  userId: caller.userId as UserId
+})
+
+describe("polls", () => {
+  it.effect("of one who waits ask the store once a second, however many there are", () => {
+    const { watch, layer } = watched()
+    return Effect.gen(function* () {
+      const office = yield* openOffice({ maxActive: 1 })
+      yield* office.caller("ada")
+      const bob = yield* office.caller("bob")
+      const before = { ...watch }
+      for (let second = 0; second < 5; second++) {
+        for (let poll = 0; poll < 200; poll++) {
+          expect(yield* office.queue.status(bob)).toMatchObject({ position: 1 })
+        }
+        yield* TestClock.adjust("1 second")
+      }
+      expect(watch.lines - before.lines).toBe(5)
+      expect([watch.gates, watch.batches]).toEqual([before.gates, before.batches])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("can be answered without an effect, while what is known is fresh", () => {
+    const { watch, layer } = watched()
+    return Effect.gen(function* () {
+      const office = yield* openOffice({ maxActive: 1 })
+      const ada = yield* office.caller("ada")
+      const bob = asUser(yield* office.caller("bob"))
+      const { peek } = office.queue
+      expect(peek(bob)).toBeUndefined()
+      const told = yield* office.queue.status(bob)
+      const before = { ...watch }
+      expect(peek(bob)).toEqual(Result.succeed(told))
+      expect(told.asOf).toEqual(new Date(testStart))
+      // What a ticket alone tells is told at once; who is in, only the store knows.
+      expect(peek({ ...bob, queueToken: "forged" })).toMatchObject({
+        failure: { _tag: "QueueTokenInvalid" }
+      })
+      expect(peek({ userId: bob.userId })).toMatchObject({
+        failure: { _tag: "QueueTokenRequired" }
+      })
+      expect(peek({ ...bob, queueId: "other" })).toMatchObject({
+        failure: { _tag: "QueueTokenWrongQueue" }
+      })
+      expect(peek(asUser(ada))).toBeUndefined()
+      yield* TestClock.adjust(999)
+      expect(peek(bob)).toBeDefined()
+      yield* TestClock.adjust(1)
+      expect(peek(bob)).toBeUndefined()
+      expect(watch).toEqual(before)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("of one who has left need no store", () => {
+    const { watch, layer } = watched()
+    return Effect.gen(function* () {
+      const office = yield* openOffice({ maxActive: 1 })
+      yield* office.caller("ada")
+      const bob = yield* office.caller("bob")
+      yield* office.queue.leave(bob)
+      expect(yield* office.queue.status(bob)).toMatchObject({ state: "left" })
+      const before = { ...watch }
+      expect(yield* office.queue.status(bob)).toMatchObject({ state: "left" })
+      // Nor does the gate look for what it refuses.
+      expect(yield* Effect.flip(office.wallet.balance(bob))).toMatchObject({
+        _tag: "QueueTokenExpired",
+        state: "left"
+      })
+      expect(watch).toEqual(before)
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("while the store is away", () => {
+  it.effect("places go on from the last reading, which says how old it is", () => {
+    const { watch, layer } = watched()
+    return Effect.gen(function* () {
+      const office = yield* openOffice({ maxActive: 1, sessionSeconds: 20 })
+      const ada = yield* office.caller("ada")
+      const bob = yield* office.caller("bob")
+      yield* office.queue.status(bob)
+      watch.away = true
+      yield* TestClock.adjust("40 seconds")
+      // Ada has lapsed meanwhile, but nobody is let in by a node alone.
+      expect(yield* office.queue.status(bob)).toMatchObject({
+        state: "waiting",
+        position: 1,
+        asOf: new Date(testStart)
+      })
+      expect(yield* Effect.flip(office.queue.join({ queueId: "main", userId: "cyd" }))).toBe(gone)
+      yield* TestClock.adjust("21 seconds")
+      expect(yield* Effect.flip(office.queue.status(bob))).toBe(gone)
+      watch.away = false
+      expect((yield* office.queue.status(bob)).state).toBe("admitted")
+      expect((yield* office.queue.status(ada)).state).toBe("expired")
+      expect(yield* office.queue.get("main")).toMatchObject({ active: 1, waiting: 0 })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("who was let through can go on reading, for a while and not past the session", () => {
+    const { watch, layer } = watched()
+    return Effect.gen(function* () {
+      const office = yield* openOffice({ sessionSeconds: 3_000 })
+      const [ada, bob] = [yield* office.caller("ada"), yield* office.caller("bob")]
+      yield* office.wallet.balance(ada)
+      watch.away = true
+      yield* TestClock.adjust("59 seconds")
+      yield* office.wallet.balance(ada)
+      expect(yield* Effect.flip(office.wallet.balance(bob))).toBe(gone)
+      yield* TestClock.adjust("1 second")
+      expect(yield* Effect.flip(office.wallet.balance(ada))).toBe(gone)
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("what is measured", () => {
+  it.effect("is depth, rate, who came in and who did not, and how good estimates are", () => {
+    const { layer } = watched()
+    return Effect.gen(function* () {
+      const office = yield* openOffice({ maxActive: 1, claimSeconds: 10, sessionSeconds: 10 })
+      yield* office.caller("ada")
+      const bob = yield* office.caller("bob")
+      const cyd = yield* office.caller("cyd")
+      yield* office.queue.status(bob)
+      yield* office.queue.status(cyd)
+      yield* TestClock.adjust("10 seconds")
+      yield* office.queue.status(cyd)
+      yield* TestClock.adjust("10 seconds")
+      expect((yield* office.queue.status(cyd)).state).toBe("admitted")
+      const snapshot = yield* Metric.snapshot
+      const values = Object.fromEntries(
+        snapshot
+          .filter(({ id }) => id.startsWith("boxoffice_queue_"))
+          .map(({ id, state }) => {
+            const { value, count } = state as { value?: unknown; count?: unknown }
+            return [id.slice("boxoffice_queue_".length), Number(value ?? count)]
+          })
+      )
+      expect(values).toMatchObject({
+        waiting: 0,
+        active: 1,
+        admitted_last_minute: 3,
+        admitted: 3,
+        // Ada was idle, Bob never came.
+        expired: 2,
+        unclaimed: 1,
+        estimate_error: 1
+      })
+    }).pipe(Effect.provide(layer), Effect.provide(Layer.succeed(Metric.MetricRegistry, new Map())))
+  })
+})
