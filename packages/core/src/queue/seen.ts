@@ -3,6 +3,7 @@ import { Clock, Effect } from "effect"
 import { LocalChanges } from "../Changes.ts"
 import { msBetween } from "../FreshReads.ts"
 import type { QueueId, TokenId } from "../Ids.ts"
+import { Recent } from "../Recent.ts"
 import type { GateQuestion, TokenReading } from "../Store.ts"
 
 const tokensKept = 100_000
@@ -17,9 +18,9 @@ export const makeSeenTokens = (freshMs: number) =>
   Effect.gen(function* () {
     const changes = yield* LocalChanges
     const clock = yield* Clock.Clock
-    const tokens = new Map<TokenId, Seen>()
+    const tokens = new Recent<TokenId, Seen>(tokensKept)
     // A show stays behind its queue for good.
-    const queues = new Map<string, QueueId>()
+    const queues = new Recent<string, QueueId>(queuesKept)
     // Counts the changes to tokens, so that no look begun before one is kept after it.
     let changed = 0
 
@@ -38,10 +39,10 @@ export const makeSeenTokens = (freshMs: number) =>
         begun: { readonly at: bigint; readonly changed: number }
       ): void => {
         if (freshMs === 0 || begun.changed !== changed) return
-        bound(tokens, tokensKept).set(question.tokenId, { reading, begunAt: begun.at })
+        tokens.set(question.tokenId, { reading, begunAt: begun.at })
         const name = nameOf(question)
         if (name !== "" && reading.requiredQueueId !== undefined) {
-          bound(queues, queuesKept).set(name, reading.requiredQueueId)
+          queues.set(name, reading.requiredQueueId)
         }
       },
       /** What a look would have found `withinMs` ago at the earliest, were it about this. */
@@ -60,9 +61,3 @@ export const makeSeenTokens = (freshMs: number) =>
 
 const nameOf = ({ showId, performanceId }: GateQuestion): string =>
   performanceId !== undefined ? `performance/${performanceId}` : showId ? `show/${showId}` : ""
-
-/** Makes room for one more by dropping the oldest. */
-const bound = <K, V>(map: Map<K, V>, size: number): Map<K, V> => {
-  if (map.size >= size) map.delete(map.keys().next().value!)
-  return map
-}

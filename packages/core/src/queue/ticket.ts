@@ -6,6 +6,7 @@
 import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto"
 import { Clock, Context, Effect, Layer, Redacted, Result, Schema } from "effect"
 import { isUuid, type QueueId, type TokenId, type UserId } from "../Ids.ts"
+import { Recent } from "../Recent.ts"
 import { TaggedError } from "../TaggedError.ts"
 import { QueueTokenInvalid, QueueTokenRequired } from "./errors.ts"
 import type { QueueLane, TokenRow } from "./model.ts"
@@ -61,7 +62,7 @@ const prefix = "bo1"
 // A genuine token is far shorter; what is longer is not looked at.
 const lengthMax = 1_024
 // How many genuine tokens are known by heart, a few hundred bytes each.
-const knownMax = 50_000
+const tokensKnown = 50_000
 /** Longer than any sale. A ticket is not shown for ever. */
 const lifetimeSeconds = 90 * 86_400
 
@@ -103,15 +104,12 @@ const makeTickets = Effect.fnUntraced(function* (keys: ReadonlyArray<TicketKey>)
 
   // A user shows the same token with every call. To be found here it has to be the same to the last
   // character; whatever is not is checked, and a forged one refused, in the time that takes.
-  const known = new Map<string, Ticket>()
+  const known = new Recent<string, Ticket>(tokensKnown)
   const open = (token: string): Ticket | undefined => {
     const before = known.get(token)
     if (before !== undefined) return before
     const ticket = check(token)
-    if (ticket !== undefined) {
-      if (known.size >= knownMax) known.delete(known.keys().next().value!)
-      known.set(token, ticket)
-    }
+    if (ticket !== undefined) known.set(token, ticket)
     return ticket
   }
 
