@@ -14,7 +14,13 @@ export const spentBy = (pid: number): number => {
   return ticks * 10_000
 }
 
-/** The same of a Postgres server: the postmaster with all of its backends. */
+/** How much of the machine's memory a process holds now, in megabytes. */
+export const residentMb = (pid: number): number => {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8")
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1_024
+}
+
+/** The processor time of a Postgres server: the postmaster with all of its backends. */
 const spentByServer = (postmaster: number): number => {
   const children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, "utf8")
   return [postmaster, ...children.trim().split(" ").filter(Boolean).map(Number)].reduce(

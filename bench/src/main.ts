@@ -20,6 +20,7 @@ import {
 } from "./scenarios/http.ts"
 import { hotWallet, oneRevenueAccount, pays } from "./scenarios/pays.ts"
 import { joins, joinsGrown, opening, polls, pollsGrown } from "./scenarios/queue.ts"
+import { httpJoins, httpPollMemory, httpPolls, httpPollsGrown } from "./scenarios/queueHttp.ts"
 import { countingStatements } from "./statements.ts"
 import { openWorld } from "./world.ts"
 
@@ -56,7 +57,11 @@ const scenarios = [
   httpSeats(256, 0.5),
   httpNotModified(256, 0.7),
   httpDates(256, 0.5),
-  httpBalance(256)
+  httpBalance(256),
+  httpPolls(256, line, 0.7),
+  httpPollsGrown(256, line),
+  httpPollMemory(256, line, 100),
+  httpJoins(256, 0.5)
 ].filter(({ name, callers }) =>
   (values.only ?? "").split(",").some((part) => `${name}, ${callers} callers`.includes(part))
 )

@@ -1,12 +1,12 @@
 /** What a run found: a table to read, and JSON to keep. */
 import { cpus } from "node:os"
-import type { Round, Scenario } from "./scenario.ts"
+import type { Measure, Round, Scenario } from "./scenario.ts"
 
 export interface Row {
   readonly name: string
   readonly callers: number
   readonly against: string
-  readonly by: "rate" | "latency"
+  readonly by: Scenario["by"]
   readonly target: number | undefined
   readonly perSecond: Spread
   readonly p50Ms: number
@@ -15,8 +15,8 @@ export interface Row {
   readonly cpu: { readonly node: number; readonly postgres: number } | undefined
   readonly reference: { readonly perSecond: Spread; readonly p50Ms: number } | undefined
   /**
-   * Of each round: the engine's rate over that of the reference right before it; or, where it is
-   * compared by latency, the engine's median over the reference's.
+   * Of each round: the engine's rate over that of the reference right before it; or, where they
+   * are compared by latency or memory, the engine's over the reference's.
    */
   readonly ratio: Spread | undefined
   /** What other processes spent of the processor: medians, in µs for each answer. */
@@ -41,14 +41,17 @@ const spread = (values: ReadonlyArray<number>): Spread => ({
   max: Math.max(...values)
 })
 
+const compared: Record<Scenario["by"], (a: Measure, b: Measure) => number> = {
+  rate: (a, b) => a.perSecond / b.perSecond,
+  latency: (a, b) => a.p50Ms / b.p50Ms,
+  memory: (a, b) => a.grownMb! / b.grownMb!
+}
+
 export const toRow = (scenario: Scenario, rounds: ReadonlyArray<Round>): Row => {
   const references = rounds.flatMap(({ reference }) => reference ?? [])
-  const ratios = rounds.flatMap(({ subject, reference }) => {
-    if (reference === undefined) return []
-    return scenario.by === "rate"
-      ? subject.perSecond / reference.perSecond
-      : subject.p50Ms / reference.p50Ms
-  })
+  const ratios = rounds.flatMap(({ subject, reference }) =>
+    reference === undefined ? [] : compared[scenario.by](subject, reference)
+  )
   const cpus = rounds.flatMap(({ subject }) => subject.cpu ?? [])
   const { name, callers, against, by, target } = scenario
   return {
@@ -93,6 +96,9 @@ const rate = (spread: Spread): string =>
   `${round(spread.median)} (${round(spread.min)}–${round(spread.max)})`
 const round = (value: number): string => Math.round(value).toLocaleString("en")
 
+const ofWhat = { rate: "", latency: " the time", memory: " the memory" }
+const ratioOf = ({ ratio, by }: Row): string => `${ratio!.median.toFixed(2)}×${ofWhat[by]}`
+
 export const toMarkdown = (rows: ReadonlyArray<Row>): string => {
   const head = [
     "| what | callers | per second: median (min–max) | p50 ms | p99 ms | µs of Node + Postgres | against | its rate | ratio | target |",
@@ -104,7 +110,7 @@ export const toMarkdown = (rows: ReadonlyArray<Row>): string => {
       row.cpu ? `${round(row.cpu.node)} + ${round(row.cpu.postgres)}` : "–",
       row.against,
       row.reference ? rate(row.reference.perSecond) : "not found",
-      row.ratio ? `${row.ratio.median.toFixed(2)}×${row.by === "latency" ? " the time" : ""}` : "–",
+      row.ratio ? ratioOf(row) : "–",
       row.target ? `${row.by === "rate" ? "≥" : "≤"} ${row.target}×` : "–"
     ]
     return `| ${cells.join(" | ")} |`
@@ -140,15 +146,15 @@ export const toSvg = (rows: ReadonlyArray<Row>): string => {
     ...measured.map(({ ratio, target }) => Math.max(ratio!.median, target ?? 0))
   )
   const x = (value: number) => (barLeft + (value / most) * barWidth).toFixed(1)
-  const bars = measured.map(({ name, callers, ratio, target, by }, i) => {
+  const bars = measured.map((row, i) => {
+    const { name, callers, ratio, target, by } = row
     const y = 10 + i * barHeight
     const met = by === "rate" ? ratio!.median >= (target ?? 0) : ratio!.median <= (target ?? 0)
     const width = Number(x(ratio!.median)) - barLeft
     const tick = target === undefined ? "" : `<path d="M${x(target)} ${y - 3}v22" class="tick"/>`
-    const label = `${ratio!.median.toFixed(2)}×${by === "latency" ? " the time" : ""}`
     return `<text x="${barLeft - 8}" y="${y + 12}" class="name">${name}, ${callers}</text>
   <rect x="${barLeft}" y="${y}" width="${width}" height="16" fill="${met ? "#2a9d5c" : "#c77d1a"}"/>
-  ${tick}<text x="${Number(x(ratio!.median)) + 6}" y="${y + 12}">${label}</text>`
+  ${tick}<text x="${Number(x(ratio!.median)) + 6}" y="${y + 12}">${ratioOf(row)}</text>`
   })
   const height = 20 + measured.length * barHeight
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 ${height}" role="img" aria-label="Ratios to the references, with targets">

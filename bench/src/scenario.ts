@@ -6,11 +6,13 @@ import { hasPgbench, pgbench } from "./pgbench.ts"
 import { countedStatements, startCounting } from "./statements.ts"
 import type { World } from "./world.ts"
 
-interface Measure {
+export interface Measure {
   readonly perSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
   readonly cpu?: CpuPerCall | undefined
+  /** Where memory is compared: how much more of it the server held in the end. */
+  readonly grownMb?: number
 }
 
 export interface Round {
@@ -32,10 +34,10 @@ export interface Scenario {
   readonly name: string
   /** How many callers each have one call in flight. */
   readonly callers: number
-  /** What it is compared with, and by what: more answers, or an earlier one. */
+  /** What it is compared with, and by what: more answers, an earlier one, or less memory. */
   readonly against: string
-  readonly by: "rate" | "latency"
-  /** What the ratio is to be: at least for rates, at most for latencies. */
+  readonly by: "rate" | "latency" | "memory"
+  /** What the ratio is to be: at least for rates, at most for what is to be little. */
   readonly target: number | undefined
   /** The reference, then the engine, each on rows of its own. */
   readonly round: (world: World, options: RoundOptions) => Promise<Round>

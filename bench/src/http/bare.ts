@@ -32,7 +32,7 @@ process.on("message", ({ post, get }: BareAnswers) => {
       body += chunk
     })
     request.on("end", () => {
-      JSON.parse(body)
+      if (body !== "") JSON.parse(body)
       const text = Buffer.from(JSON.stringify(post))
       response.writeHead(201, {
         "content-type": "application/json",

@@ -1,5 +1,5 @@
 /** The reference server over HTTP, beside Node's own server doing nothing but answering. */
-import { countingCpu, spentBy } from "../cpu.ts"
+import { type CpuPerCall, countingCpu, spentBy } from "../cpu.ts"
 import { type RunningServer, runLoad, startBare, startServer } from "../http/processes.ts"
 import type { Scenario } from "../scenario.ts"
 import { signingKey, type World } from "../world.ts"
@@ -7,7 +7,7 @@ import { signingKey, type World } from "../world.ts"
 const requestsPerRound = 60_000
 const hallSeats = 50_000
 
-interface HttpRound {
+export interface HttpRound {
   readonly requests: ReadonlyArray<string>
   readonly repeat: boolean
   readonly status: string
@@ -19,11 +19,57 @@ interface HttpRound {
   }
 }
 
-const http = (options: {
+/** What goes to the server alone: the same, with and without a reference. */
+type Load = Pick<HttpRound, "requests" | "repeat" | "status">
+
+/** Measured warm: a second of the same load goes before. */
+export const measure = async (
+  world: World,
+  server: RunningServer,
+  { requests, repeat, status }: Load,
+  { connections, seconds }: { readonly connections: number; readonly seconds: number }
+) => {
+  const job = { connections, repeat, port: server.port }
+  const half = requests.length >> 1
+  const warm = repeat ? requests : requests.slice(0, half)
+  await runLoad({ ...job, seconds: Math.min(1, seconds / 2), requests: warm })
+  const rest = repeat ? requests : requests.slice(half)
+  const before = await transactionsOf(world)
+  const result = await countingCpu(
+    world.serverPid,
+    () => runLoad({ ...job, seconds, requests: rest }),
+    () => spentBy(server.pid)
+  )
+  const transactions = (await transactionsOf(world)) - before
+  if (result.statuses[status] !== result.answers) {
+    throw new Error(`expected ${status} alone: ${JSON.stringify(result.statuses)}`)
+  }
+  return { ...result, transactions }
+}
+
+export const rated = ({ answers, seconds, p50Ms, p99Ms, cpu }: Counted) => ({
+  perSecond: answers / seconds,
+  p50Ms,
+  p99Ms,
+  cpu
+})
+type Counted = Awaited<ReturnType<typeof runLoad>> & { readonly cpu: CpuPerCall | undefined }
+
+/** All that the database has ended so far, whoever began it. */
+const transactionsOf = async (world: World): Promise<number> => {
+  const [row] = await world.query(`
+    SELECT (xact_commit + xact_rollback)::text AS ended FROM pg_stat_database
+    WHERE datname = current_database()`)
+  return Number(row!.ended)
+}
+
+export const http = (options: {
   readonly name: string
   readonly connections: number
   readonly target: number | undefined
   readonly prepare: (world: World, server: RunningServer) => Promise<HttpRound>
+  /** Looks at what was measured, and throws where it is not what was to be. */
+  readonly check?: (measured: Awaited<ReturnType<typeof measure>>) => void
 }): Scenario => ({
   name: options.name,
   callers: options.connections,
@@ -31,41 +77,20 @@ const http = (options: {
   by: "rate",
   target: options.target,
   round: async (world, { seconds }) => {
+    const { connections } = options
     const server = await startServer(world.url, signingKey)
     try {
-      const { requests, repeat, status, bare } = await options.prepare(world, server)
-      const job = { connections: options.connections, repeat }
+      const { bare, ...load } = await options.prepare(world, server)
+      const { repeat } = load
       const plain = await startBare(bare)
       const reference = await countingCpu(
         world.serverPid,
-        () => runLoad({ ...job, port: plain.port, seconds, requests: bare.requests }),
+        () => runLoad({ connections, repeat, port: plain.port, seconds, requests: bare.requests }),
         () => spentBy(plain.pid)
       )
       plain.stop()
-      // Both are measured warm: a second of the same load goes before.
-      const half = requests.length >> 1
-      const warm = repeat ? requests : requests.slice(0, half)
-      await runLoad({
-        ...job,
-        port: server.port,
-        seconds: Math.min(1, seconds / 2),
-        requests: warm
-      })
-      const rest = repeat ? requests : requests.slice(half)
-      const subject = await countingCpu(
-        world.serverPid,
-        () => runLoad({ ...job, port: server.port, seconds, requests: rest }),
-        () => spentBy(server.pid)
-      )
-      if (subject.statuses[status] !== subject.answers) {
-        throw new Error(`expected ${status} alone: ${JSON.stringify(subject.statuses)}`)
-      }
-      const rated = ({ answers, seconds, p50Ms, p99Ms, cpu }: typeof subject) => ({
-        perSecond: answers / seconds,
-        p50Ms,
-        p99Ms,
-        cpu
-      })
+      const subject = await measure(world, server, load, { connections, seconds })
+      options.check?.(subject)
       return {
         subject: rated(subject),
         reference: rated(reference),
@@ -83,7 +108,7 @@ const http = (options: {
 
 type Caller = ReturnType<World["caller"]>
 
-const ask = async (
+export const ask = async (
   { port }: RunningServer,
   path: string,
   { userId, queueToken }: Caller,
@@ -97,7 +122,7 @@ const ask = async (
   return { etag: response.headers.get("etag"), body: await response.text() }
 }
 
-const head = (line: string, { userId, queueToken }: Caller, more = "") =>
+export const head = (line: string, { userId, queueToken }: Caller, more = "") =>
   `${line} HTTP/1.1\r\nhost: bench\r\nx-user-id: ${userId}\r\nqueue-token: ${queueToken}\r\n${more}`
 
 export const httpReserve = (connections: number, target: number): Scenario =>

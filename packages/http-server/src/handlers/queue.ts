@@ -30,9 +30,11 @@ export const queueRoutes = (options: { readonly heartbeatSeconds: number }) =>
         )
       ),
 
-      route(status, ({ userId, params, queueToken }) =>
-        queue.status({ userId, queueToken, queueId: params.queueId })
-      ),
+      route(status, ({ userId, params, queueToken }) => {
+        const place = { userId, queueToken, queueId: params.queueId }
+        const known = queue.peek(place)
+        return known === undefined ? queue.status(place) : Effect.fromResult(known)
+      }),
 
       route(
         events,

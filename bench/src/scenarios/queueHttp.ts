@@ -1,0 +1,134 @@
+/** The waiting room over HTTP: joining it, asking about it, and what its length costs the server. */
+import { residentMb } from "../cpu.ts"
+import { startServer } from "../http/processes.ts"
+import type { Scenario } from "../scenario.ts"
+import { signingKey, type World } from "../world.ts"
+import { ask, head, http, measure, rated } from "./http.ts"
+
+/**
+ * More than the tokens that a server knows by heart, so that each that comes is verified: of a
+ * million who ask every half minute, none is among the last ones that were seen.
+ */
+const pollersMax = 150_000
+const joinsPerRound = 150_000
+
+const pathOf = (queueId: string) => `/v1/queues/${queueId}/token`
+
+/** Polls of people from all over the line, those of one second from far apart. */
+const pollsOf = (world: World, queueId: string, ended: number, waiting: number) => {
+  const count = Math.min(waiting, pollersMax)
+  const step = Math.floor(waiting / count)
+  const requests = Array.from({ length: count }, (_, i) => {
+    const n = ended + 1 + ((i * 7_919) % count) * step
+    return `${head(`GET ${pathOf(queueId)}`, world.waiter(queueId, n))}\r\n`
+  })
+  return { requests, repeat: true, status: "200" }
+}
+
+/** A long line with as many ended tokens behind it. Polls change nothing, so that one will do. */
+const longLine = (world: World, size: number): Promise<string> => {
+  const queueId = longLines.get(world) ?? world.addQueue({ waiting: size, ended: size })
+  longLines.set(world, queueId)
+  return queueId
+}
+const longLines = new WeakMap<World, Promise<string>>()
+
+type Measured = Awaited<ReturnType<typeof measure>>
+
+/** The queue is read once a second, and there is the sweeper: that many, however many ask. */
+const transactionsPerSecondMax = 50
+const withoutDatabase = ({ transactions, seconds, answers }: Measured) => {
+  const perSecond = transactions / seconds
+  console.error(`${transactions} transactions of the database beside ${answers} polls`)
+  if (perSecond > transactionsPerSecondMax) {
+    throw new Error(`${perSecond} transactions a second: the polls have asked the database`)
+  }
+}
+
+/** Polls of people who wait in a long line. */
+export const httpPolls = (connections: number, size: number, target: number): Scenario =>
+  http({
+    name: `polls over HTTP with ${size} waiting`,
+    connections,
+    target,
+    prepare: async (world, server) => {
+      const queueId = await longLine(world, size)
+      const { body } = await ask(server, pathOf(queueId), world.waiter(queueId, size + 1))
+      const load = pollsOf(world, queueId, size, size)
+      return { ...load, bare: { requests: load.requests, post: {}, get: body } }
+    },
+    check: withoutDatabase
+  })
+
+const shortLine = 1_000
+
+/** The same, beside a short line on the same server. */
+export const httpPollsGrown = (connections: number, size: number): Scenario => ({
+  name: `polls over HTTP with ${size} waiting and ${size} ended`,
+  callers: connections,
+  against: "with 1,000 waiting",
+  by: "rate",
+  target: 0.85,
+  round: async (world, { seconds }) => {
+    const server = await startServer(world.url, signingKey)
+    try {
+      const short = await world.addQueue({ waiting: shortLine })
+      const long = await longLine(world, size)
+      const job = { connections, seconds }
+      const reference = await measure(world, server, pollsOf(world, short, 0, shortLine), job)
+      const subject = await measure(world, server, pollsOf(world, long, size, size), job)
+      withoutDatabase(reference)
+      withoutDatabase(subject)
+      return { subject: rated(subject), reference: rated(reference) }
+    } finally {
+      server.stop()
+    }
+  }
+})
+
+/** How much a server that was just started grows while people from all over the line ask. */
+export const httpPollMemory = (connections: number, size: number, barMb: number): Scenario => ({
+  name: `memory of the server with ${size} waiting`,
+  callers: connections,
+  against: `${barMb} MB`,
+  by: "memory",
+  target: 1,
+  round: async (world, { seconds }) => {
+    const queueId = await longLine(world, size)
+    const server = await startServer(world.url, signingKey)
+    try {
+      const before = residentMb(server.pid)
+      const load = pollsOf(world, queueId, size, size)
+      const measured = await measure(world, server, load, { connections, seconds })
+      const after = residentMb(server.pid)
+      console.error(`the server held ${before.toFixed(0)} MB, then ${after.toFixed(0)} MB`)
+      const bar = { perSecond: Number.NaN, p50Ms: Number.NaN, p99Ms: Number.NaN, grownMb: barMb }
+      return { subject: { ...rated(measured), grownMb: after - before }, reference: bar }
+    } finally {
+      server.stop()
+    }
+  }
+})
+
+/** New places in a queue that is full. */
+export const httpJoins = (connections: number, target: number): Scenario =>
+  http({
+    name: "joins over HTTP",
+    connections,
+    target,
+    prepare: async (world, server) => {
+      const queueId = await world.addQueue({ waiting: 0 })
+      const joiner = (n: number) => ({ userId: `j${n}`, queueToken: "" })
+      const requests = Array.from(
+        { length: joinsPerRound },
+        (_, n) => `POST ${pathOf(queueId)} HTTP/1.1\r\nhost: bench\r\nx-user-id: j${n}\r\n\r\n`
+      )
+      const { body } = await ask(server, pathOf(queueId), joiner(joinsPerRound), { method: "POST" })
+      return {
+        requests,
+        repeat: false,
+        status: "201",
+        bare: { requests, post: JSON.parse(body), get: "" }
+      }
+    }
+  })
