@@ -20,7 +20,11 @@ export class Reply<A> {
 
 const utf8 = new TextEncoder()
 
-export const answererOf = (endpoint: HttpApiEndpoint.Top) => {
+export const answererOf = (
+  endpoint: HttpApiEndpoint.Top,
+  /** Writes a body down where the schema takes too long: the same text, to the letter. */
+  toJson?: (body: never) => string
+) => {
   const encoders = new Map(
     Array.from(endpoint.success, (schema): [number, ((body: unknown) => unknown) | undefined] => [
       statusOf(schema),
@@ -42,7 +46,7 @@ export const answererOf = (endpoint: HttpApiEndpoint.Top) => {
     if (!encoders.has(status)) throw new Error(`${endpoint.identifier} has no status ${status}`)
     const encode = encoders.get(status)
     if (encode === undefined) return new Answered(status, { ...unkept, ...headers }, undefined)
-    const write = () => JSON.stringify(encode(reply.body))
+    const write = () => (toJson ? toJson(reply.body as never) : JSON.stringify(encode(reply.body)))
     const body = shared ? writeOnce(reply.body as object, write) : write()
     return new Answered(status, headers === undefined ? json : { ...json, ...headers }, body)
   }

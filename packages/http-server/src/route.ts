@@ -62,11 +62,16 @@ export interface Route {
 export const route = <E extends Endpoint>(
   endpoint: E,
   handler: Handler<E>,
-  options: { readonly bodyLimit?: number; readonly streams?: boolean } = {}
+  options: {
+    readonly bodyLimit?: number
+    readonly streams?: boolean
+    /** In place of the schema, which it has to equal. */
+    readonly toJson?: (body: HttpApiEndpoint.Success<E>["Type"]) => string
+  } = {}
 ): Route => {
   const top = endpoint as unknown as HttpApiEndpoint.Top
   const read = readerOf(top, options.bodyLimit ?? bodyLimit)
-  const write = answererOf(top)
+  const write = answererOf(top, options.toJson)
   const middlewares = top.middlewares as ReadonlySet<unknown>
   const forUsers = middlewares.has(Identity)
   const forAdmins = middlewares.has(Admin)

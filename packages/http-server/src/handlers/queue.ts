@@ -1,12 +1,12 @@
 /** API 1: the waiting room. */
 import { Queue, type QueueTokenStatus } from "@boxoffice/core"
-import { QueueTokenStatus as StatusSchema } from "@boxoffice/core/schema"
-import { Effect, Schedule, Schema, Stream } from "effect"
+import { Effect, Schedule, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { Draining } from "../api/errors.ts"
 import { QueueApi } from "../api/queue.ts"
 import { Drain } from "../drain.ts"
 import { Reply, route } from "../route.ts"
+import { statusJson } from "./statusJson.ts"
 
 const { join, status, events, leave } = QueueApi.endpoints
 
@@ -30,11 +30,15 @@ export const queueRoutes = (options: { readonly heartbeatSeconds: number }) =>
         )
       ),
 
-      route(status, ({ userId, params, queueToken }) => {
-        const place = { userId, queueToken, queueId: params.queueId }
-        const known = queue.peek(place)
-        return known === undefined ? queue.status(place) : Effect.fromResult(known)
-      }),
+      route(
+        status,
+        ({ userId, params, queueToken }) => {
+          const place = { userId, queueToken, queueId: params.queueId }
+          const known = queue.peek(place)
+          return known === undefined ? queue.status(place) : Effect.fromResult(known)
+        },
+        { toJson: statusJson }
+      ),
 
       route(
         events,
@@ -68,7 +72,5 @@ export const queueRoutes = (options: { readonly heartbeatSeconds: number }) =>
     ]
   })
 
-const encode = Schema.encodeSync(StatusSchema)
-
 const toEvent = (status: QueueTokenStatus): string =>
-  `event: message\ndata: ${JSON.stringify(encode(status))}\n\n`
+  `event: message\ndata: ${statusJson(status)}\n\n`
