@@ -93,7 +93,7 @@ try {
         })
         measured.push(result)
         const ours = Math.round(result.subject.perSecond)
-        const theirs = result.reference ? Math.round(result.reference.perSecond) : "–"
+        const theirs = Math.round(result.reference?.perSecond ?? Number.NaN) || "–"
         log(
           `${scenario.name}, ${scenario.callers} callers, round ${round}/${rounds}: ` +
             `${ours}/s, ${scenario.against} ${theirs}/s`

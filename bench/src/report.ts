@@ -92,8 +92,11 @@ export const machine = () => ({
   node: process.version
 })
 
+// What is compared by memory alone has no rate.
 const rate = (spread: Spread): string =>
-  `${round(spread.median)} (${round(spread.min)}–${round(spread.max)})`
+  Number.isNaN(spread.median)
+    ? "–"
+    : `${round(spread.median)} (${round(spread.min)}–${round(spread.max)})`
 const round = (value: number): string => Math.round(value).toLocaleString("en")
 
 const ofWhat = { rate: "", latency: " the time", memory: " the memory" }
