@@ -61,8 +61,9 @@ export class TicketKeysInvalid extends TaggedError<TicketKeysInvalid>()("TicketK
 const prefix = "bo1"
 // A genuine token is far shorter; what is longer is not looked at.
 const lengthMax = 1_024
-// How many genuine tokens are known by heart, a few hundred bytes each.
-const tokensKnown = 50_000
+// How many genuine tokens are known by heart, a few hundred bytes each: those of who is inside. Of a
+// million who wait and ask now and then, each is verified anew.
+const tokensKnown = 10_000
 /** Longer than any sale. A ticket is not shown for ever. */
 const lifetimeSeconds = 90 * 86_400
 
