@@ -17,7 +17,7 @@ import { isCatalogKey, QueueId, type TokenId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { LaneSettings } from "./Lanes.ts"
 import { Policies, QueueSettings } from "./Policies.ts"
-import { QueueCode, queueCodeHash } from "./queue/code.ts"
+import { queueCodeHash } from "./queue/code.ts"
 import { decideConfigure, decideJoin, decideLeave, decideMode, liveToken } from "./queue/decide.ts"
 import {
   type QueueClosed,
@@ -30,14 +30,17 @@ import {
 import { decidePresence } from "./queue/gate.ts"
 import { Lines } from "./queue/lines.ts"
 import {
+  CodeUses,
   type JoinedQueue,
+  QueueCodes,
   QueueMode,
+  type QueueNotice,
   type QueueTokenStatus,
   type Queue as QueueView
 } from "./queue/model.ts"
 import { queueTokenStatus, tokenStateAt } from "./queue/status.ts"
 import { type Ticket, Tickets, ticketFor } from "./queue/ticket.ts"
-import { joinedStatus, toQueue } from "./queue/views.ts"
+import { joinedStatus, toQueue, toQueueNotice } from "./queue/views.ts"
 import type { Rows } from "./Rows.ts"
 import { span } from "./Span.ts"
 import { BoxOfficeStore, RowNames } from "./Store.ts"
@@ -110,6 +113,13 @@ export class Queue extends Context.Service<
       readonly opensAt?: Date | undefined
     }) => Effect.Effect<QueueView, AlreadyExists | RequestInvalid | StoreUnavailable>
     readonly get: (queueId: string) => Effect.Effect<QueueView, QueueNotFound | StoreUnavailable>
+    /**
+     * What anyone may know of a queue, the check of its draw included. However many ask, a node
+     * reads the queue once in `queueFreshMs`.
+     */
+    readonly notice: (
+      queueId: string
+    ) => Effect.Effect<QueueNotice, QueueNotFound | Overloaded | StoreUnavailable>
     readonly list: (page: {
       readonly limit?: number | undefined
       readonly after?: string | undefined
@@ -297,6 +307,12 @@ export class Queue extends Context.Service<
         return toQueue(row)
       })
 
+      const notice = Effect.fnUntraced(function* (queueId: string) {
+        const row = isCatalogKey(queueId) ? yield* lines.read(queueId as QueueId) : undefined
+        if (row === undefined) return yield* new QueueNotFound()
+        return toQueueNotice(row)
+      }, span("Queue.notice"))
+
       const create = Effect.fn("Queue.create")(function* (input: {
         readonly queueId: string
         readonly settings?: Partial<QueueSettings> | undefined
@@ -385,6 +401,7 @@ export class Queue extends Context.Service<
         leave,
         create,
         get,
+        notice,
         list,
         configure,
         setMode,
@@ -445,10 +462,8 @@ const checkMode = checkInput(Schema.Struct({ mode: QueueMode }))
 const checkCodes = checkInput(
   Schema.Struct({
     queueId: Name,
-    codes: Schema.Array(QueueCode).check(Schema.isBetweenLength(1, 10_000), Schema.isUnique()),
-    uses: Schema.optional(
-      Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 }))
-    )
+    codes: QueueCodes,
+    uses: Schema.optional(CodeUses)
   })
 )
 const checkPage = checkInput(

@@ -87,6 +87,7 @@ export {
   Queue as QueueView,
   QueueLane,
   QueueMode,
+  QueueNotice,
   QueueOpening,
   type QueueRow,
   QueueTokenStatus,

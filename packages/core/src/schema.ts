@@ -28,10 +28,13 @@ export * from "./payment/model.ts"
 export { PolicyFailed, PolicyName, RefundRefused } from "./policies/errors.ts"
 export * from "./queue/errors.ts"
 export {
+  CodeUses,
   JoinedQueue,
   Queue,
+  QueueCodes,
   QueueLane,
   QueueMode,
+  QueueNotice,
   QueueOpening,
   QueueTokenStatus,
   queueTokenStatusFields,

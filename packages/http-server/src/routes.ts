@@ -17,6 +17,7 @@ import { documentationPath, errorPages } from "./errorPages.ts"
 import { Exchange, Exchanges, type RequestRecord } from "./exchange.ts"
 import { adminRoutes } from "./handlers/admin.ts"
 import { catalogRoutes } from "./handlers/catalog.ts"
+import { noticeRoutes } from "./handlers/notice.ts"
 import { paymentRoutes } from "./handlers/payment.ts"
 import { queueRoutes } from "./handlers/queue.ts"
 import { reservationRoutes } from "./handlers/reservation.ts"
@@ -70,6 +71,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
       Effect.gen(function* () {
         const groups = yield* Effect.all([
           queueRoutes({ heartbeatSeconds }),
+          noticeRoutes,
           catalogRoutes,
           reservationRoutes,
           walletRoutes,

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { commitmentOf, type QueueId, verifyLottery } from "@boxoffice/core"
+import { afterAll, beforeAll, expect, test, vi } from "vitest"
 import { type Ask, join, seatsOf, startServer, type TestServer } from "./support.ts"
 
 let server: TestServer
@@ -171,4 +172,162 @@ test("seats come in bulk, more than other bodies may have; but not from just any
     status: 413,
     body: { limit: 16 * 1024 * 1024 }
   })
+})
+
+const poll = async (user: string, queueId: string, token: string) =>
+  (await server.talk("GET", `/v1/queues/${queueId}/token`, { user, token })).body
+
+test("a queue is paused, resumed, drained, and closed for good", async () => {
+  const settings = { maxActive: 1 }
+  await admin("POST", "/queues", { json: { queueId: "modes", settings } })
+  const inside = await join(server.talk, "inside", "modes")
+  const waiting = await join(server.talk, "waiting", "modes")
+  const refused = { status: 409, body: { code: "queue_closed" } }
+  const joining = () => server.talk("POST", "/v1/queues/modes/token", { user: "late" })
+  for (const [verb, mode] of [
+    ["pause", "paused"],
+    ["drain", "draining"]
+  ]) {
+    expect(await admin("POST", `/queues/modes/${verb}`)).toMatchObject({
+      status: 200,
+      body: { mode, waiting: 1, active: 1, opening: null }
+    })
+    expect(await joining()).toMatchObject({ ...refused, body: { mode } })
+  }
+  expect((await admin("POST", "/queues/modes/resume")).body.mode).toBe("open")
+
+  expect(await admin("POST", "/queues/modes/close")).toMatchObject({
+    status: 200,
+    body: { mode: "closed" }
+  })
+  expect((await admin("POST", "/queues/modes/close")).status).toBe(200)
+  expect(await admin("POST", "/queues/modes/resume")).toMatchObject(refused)
+  expect(await joining()).toMatchObject({ ...refused, body: { mode: "closed" } })
+  expect(await poll("waiting", "modes", waiting)).toMatchObject({ state: "expired" })
+  expect(await poll("inside", "modes", inside)).toMatchObject({ state: "admitted" })
+  expect((await admin("POST", "/queues/nope/close")).status).toBe(404)
+  expect((await admin("POST", "/queues/modes/close", { json: { now: true } })).status).toBe(400)
+})
+
+test("a queue that opens later says what its draw will be checked by", async () => {
+  const opensAt = "2030-01-31T09:00:00.000Z"
+  const made = await admin("POST", "/queues", { key: "o", json: { queueId: "later", opensAt } })
+  expect(made).toMatchObject({
+    status: 201,
+    body: { mode: "open", opening: { opensAt, seed: null, drawn: null, openedAt: null } }
+  })
+  expect(made.body.opening.commitment).toMatch(/^[0-9a-f]{64}$/)
+  const again = await admin("POST", "/queues", { key: "o", json: { queueId: "later", opensAt } })
+  expect(again).toMatchObject({ status: 201, body: made.body })
+  const sooner = { queueId: "later", opensAt: "2030-01-30T09:00:00.000Z" }
+  expect((await admin("POST", "/queues", { key: "o", json: sooner })).status).toBe(409)
+
+  const joined = await server.talk("POST", "/v1/queues/later/token", { user: "early" })
+  expect(joined.body).toMatchObject({ state: "waiting", position: 0, opensAt })
+  expect((await admin("GET", "/queues/later")).body).toEqual({ ...made.body, waiting: 1 })
+  for (const opensAt of ["soon", "", null, 1, "+300000-01-01T00:00:00.000Z"]) {
+    expect((await admin("POST", "/queues", { json: { opensAt } })).status).toBe(400)
+  }
+})
+
+test("anyone can look up what a draw is checked by: the promise before, the seed after", async () => {
+  const notice = (queueId: string, ask: Ask = { user: "doubter" }) =>
+    server.talk("GET", `/v1/queues/${queueId}`, ask)
+  await admin("POST", "/queues", { json: { queueId: "plain" } })
+  expect(await notice("plain")).toMatchObject({
+    status: 200,
+    body: { queueId: "plain", mode: "open", opening: null }
+  })
+  expect((await notice("nope")).body.code).toBe("queue_not_found")
+  expect((await notice("a%2Fb")).body.code).toBe("queue_not_found")
+  expect((await notice("plain", {})).body.code).toBe("identity_required")
+
+  const opensAt = new Date(Date.now() + 1_500)
+  const settings = { maxActive: 1 }
+  await admin("POST", "/queues", { json: { queueId: "drawn", settings, opensAt } })
+  const before = await notice("drawn")
+  expect(before.body).toEqual({
+    queueId: "drawn",
+    mode: "open",
+    opening: {
+      opensAt: opensAt.toISOString(),
+      commitment: expect.stringMatching(/^[0-9a-f]{64}$/),
+      seed: null,
+      drawn: null,
+      openedAt: null
+    }
+  })
+  const users = ["one", "two", "three", "four", "five"]
+  for (const user of users) await join(server.talk, user, "drawn")
+  // Nobody asks but the doubter: that alone has the queue opened when it is time.
+  const after = await vi.waitFor(
+    async () => {
+      const { body } = await notice("drawn")
+      expect(body.opening.seed).not.toBe(null)
+      return body
+    },
+    { timeout: 10_000, interval: 100 }
+  )
+  const { commitment, seed, drawn } = after.opening
+  expect([commitment, commitmentOf(seed), drawn]).toEqual([
+    before.body.opening.commitment,
+    commitment,
+    users.length
+  ])
+  // Whoever has the first place by the published figures is the one who is in.
+  const numbers = [1, 2, 3, 4, 5]
+  const { kept, places } = verifyLottery(
+    { queueId: "drawn" as QueueId, seed, drawn, commitment },
+    numbers
+  )
+  expect(kept).toBe(true)
+  const states = await Promise.all(
+    users.map(async (user) => {
+      const token = await join(server.talk, user, "drawn")
+      return (await poll(user, "drawn", token)).state
+    })
+  )
+  expect(states).toEqual(places.map((place) => (place === 1 ? "admitted" : "waiting")))
+})
+
+test("codes open the priority lane, are withdrawn, and are never told again", async () => {
+  const settings = { maxActive: 1, prioritySharePercent: 100, absenceSeconds: 0 }
+  const made = await admin("POST", "/queues", { json: { queueId: "lanes", settings } })
+  expect(made.body.settings).toMatchObject(settings)
+  await join(server.talk, "inside", "lanes")
+  await join(server.talk, "general", "lanes")
+
+  const codes = ["members-0001", "members-0002"]
+  const add = (json: unknown, queueId = "lanes") =>
+    admin("POST", `/queues/${queueId}/codes`, { json })
+  const added = await add({ codes })
+  expect(added).toMatchObject({ status: 200, body: { queueId: "lanes", added: 2 } })
+  const joinBy = (user: string, code: string) =>
+    server.talk("POST", "/v1/queues/lanes/token", { user, headers: { "Queue-Code": code } })
+  expect((await joinBy("member", codes[0]!)).body).toMatchObject({ state: "waiting", position: 1 })
+  const used = await joinBy("second", codes[0]!)
+  expect(used.body.code).toBe("queue_code_invalid")
+  await add({ codes: [codes[1]], uses: 0 })
+  expect((await joinBy("second", codes[1]!)).body.code).toBe("queue_code_invalid")
+
+  const refusals = [
+    await add({ codes: ["short-0"] }),
+    await add({ codes: [`too-long-${"x".repeat(64)}`] }),
+    await add({ codes: ["twice-0001", "twice-0001"] }),
+    await add({ codes: [] }),
+    await add({ codes: Array.from({ length: 10_001 }, (_, n) => `code-${n}-of-many`) }),
+    await add({ codes: ["unknown-field"], lane: "priority" }),
+    await add({ codes: ["bad-uses-1"], uses: -1 })
+  ]
+  for (const { status, body } of refusals) {
+    expect([status, body.code]).toEqual([400, "request_invalid"])
+  }
+  expect((await add({ codes }, "nope")).body.code).toBe("queue_not_found")
+  const most = Array.from({ length: 10_000 }, (_, n) => `${n}-${"z".repeat(58)}`)
+  expect((await add({ codes: most })).body).toMatchObject({ added: 10_000 })
+
+  const told = JSON.stringify([added.body, used.body, refusals, server.logs])
+  for (const code of [...codes, "short-0", "too-long", "twice-", "unknown-field", "bad-uses"]) {
+    expect(told).not.toContain(code)
+  }
 })

@@ -8,6 +8,7 @@ POST   /v1/queues/{queueId}/token 201 200
 GET    /v1/queues/{queueId}/token 200
 GET    /v1/queues/{queueId}/token/events 200
 DELETE /v1/queues/{queueId}/token 204
+GET    /v1/queues/{queueId} 200
 GET    /v1/shows/{showId}/dates 200
 GET    /v1/performances/{performanceId}/seats 200 304
 POST   /v1/reservations 201

@@ -29,6 +29,7 @@ export const resultsOf = (services: Services, { outcome, outcomes }: Runner): Bo
       leave: (input, options) => outcome(queue.leave(input), options),
       create: (input, options) => outcome(queue.create(input), options),
       get: (queueId, options) => outcome(queue.get(queueId), options),
+      notice: (queueId, options) => outcome(queue.notice(queueId), options),
       list: (page, options) => outcome(queue.list(page), options),
       configure: (queueId, settings, options) =>
         outcome(queue.configure(queueId, settings), options),
@@ -78,6 +79,7 @@ export const throwing = (results: BoxOfficeResults): PromisedOperations => {
       leave: (...args) => valueOf(queue.leave(...args)),
       create: (...args) => valueOf(queue.create(...args)),
       get: (...args) => valueOf(queue.get(...args)),
+      notice: (...args) => valueOf(queue.notice(...args)),
       list: (...args) => valueOf(queue.list(...args)),
       configure: (...args) => valueOf(queue.configure(...args)),
       setMode: (...args) => valueOf(queue.setMode(...args)),

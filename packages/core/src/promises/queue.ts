@@ -4,7 +4,12 @@ import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
 import type { QueueSettings } from "../Policies.ts"
 import type { JoinError, Joined, JoinInput, PlaceError, PlaceInput, QueuesPage } from "../Queue.ts"
 import type { QueueClosed, QueueNotFound } from "../queue/errors.ts"
-import type { QueueMode, QueueTokenStatus, Queue as QueueView } from "../queue/model.ts"
+import type {
+  QueueMode,
+  QueueNotice,
+  QueueTokenStatus,
+  Queue as QueueView
+} from "../queue/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
 /** The waiting room in front of the shows. Every operation can reject with `store_unavailable`. */
@@ -83,6 +88,12 @@ export interface PromisedQueue {
 
   /** A queue with its settings and counts. Rejects with `queue_not_found`. */
   readonly get: (queueId: string, options?: CallOptions) => Promise<QueueView>
+
+  /**
+   * What anyone may know of a queue: its mode, and what its draw is checked by. As of at most
+   * `queueFreshMs` ago. Rejects with `queue_not_found`, `overloaded`.
+   */
+  readonly notice: (queueId: string, options?: CallOptions) => Promise<QueueNotice>
 
   /**
    * Queues by id, `limit` (1 to 200, default 50) at a time, from behind the queue `after`.
@@ -167,6 +178,11 @@ export interface QueueResults {
     queueId: string,
     options?: CallOptions
   ) => Promise<Outcome<QueueView, QueueNotFound | StoreUnavailable>>
+  /** See {@link PromisedQueue.notice}. */
+  readonly notice: (
+    queueId: string,
+    options?: CallOptions
+  ) => Promise<Outcome<QueueNotice, QueueNotFound | Overloaded | StoreUnavailable>>
   /** See {@link PromisedQueue.list}. */
   readonly list: (
     page: { readonly limit?: number | undefined; readonly after?: string | undefined },

@@ -15,7 +15,7 @@ import { BoxOfficeStore } from "../Store.ts"
 import { type QueueCommand, runQueueBatch } from "./batch.ts"
 import { LineView } from "./line.ts"
 import { makeQueueMetrics } from "./metrics.ts"
-import type { QueueTokenStatus } from "./model.ts"
+import type { QueueRow, QueueTokenStatus } from "./model.ts"
 import { Presence, presencePeriodSeconds } from "./presence.ts"
 import type { Ticket } from "./ticket.ts"
 
@@ -43,6 +43,8 @@ export class Lines extends Context.Service<
   Lines,
   {
     readonly submit: <A>(command: QueueCommand<A>) => Effect.Effect<A, Faults>
+    /** A queue as it was read of late; `undefined` where there is none. Nobody is loaded with it. */
+    readonly read: (queueId: QueueId) => Effect.Effect<QueueRow | undefined, Faults>
     /** See `LineView.standing`, of a reading that is fresh, or the last while the store is away. */
     readonly look: (ticket: Ticket) => Effect.Effect<QueueTokenStatus | undefined, Faults>
     /** The same from memory, while that is fresh enough; `undefined` also where it is not. */
@@ -177,11 +179,18 @@ export class Lines extends Context.Service<
           : msBetween(line.readBegunAt, clock.monotonicTimeNanosUnsafe())
       }
 
+      /** Reads a queue unless it was just read; the last reading will do while the store is away. */
+      const ensureKnown = (queueId: QueueId): Effect.Effect<void, Faults> =>
+        Effect.suspend(() => {
+          const fresh = ensureFresh(queueId)
+          return ageMs(queueId) >= awayMs
+            ? Effect.asVoid(fresh)
+            : Effect.ignore(Effect.timeoutOption(fresh, patience))
+        })
+
       const look = Effect.fnUntraced(function* (ticket: Ticket) {
         const { queueId } = ticket
-        const fresh = ensureFresh(queueId)
-        if (ageMs(queueId) >= awayMs) yield* fresh
-        else yield* Effect.ignore(Effect.timeoutOption(fresh, patience))
+        yield* ensureKnown(queueId)
         const line = known.get(queueId)
         // Who came since the queue was read is not in the reading yet.
         if (line !== undefined && isNewer(ticket, line.view)) {
@@ -193,6 +202,7 @@ export class Lines extends Context.Service<
 
       return Lines.of({
         submit,
+        read: (queueId) => Effect.map(ensureKnown(queueId), () => known.get(queueId)?.view.queue),
         look,
         recall,
         cameIn: metrics.cameIn,

@@ -18,6 +18,23 @@ export type TokenState = typeof TokenState.Type
 export const QueueLane = Schema.Literals(["general", "priority"])
 export type QueueLane = typeof QueueLane.Type
 
+/** A code that opens the priority lane: long enough that guessing does not pay. */
+const QueueCode = Schema.String.check(
+  // The default message would repeat the code, and messages are logged.
+  Schema.isPattern(/^[\x21-\x7e]{8,64}$/, {
+    message: "Expected 8 to 64 visible ASCII characters"
+  })
+)
+
+/** As many codes as are taken at once. */
+export const QueueCodes = Schema.Array(QueueCode).check(
+  Schema.isBetweenLength(1, 10_000, { message: "Expected 1 to 10,000 codes" }),
+  Schema.isUnique({ message: "Expected codes that differ from each other" })
+)
+
+/** How often a code can be used from now on; 0 withdraws it. */
+export const CodeUses = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 }))
+
 /** The draw of a queue that collects people before it opens: see `queue/lottery.ts`. */
 export const QueueOpening = Schema.Struct({
   /** Until then nobody is let in, and whoever joins takes part in the draw. */
@@ -43,6 +60,15 @@ export const Queue = Schema.Struct({
   opening: Schema.NullOr(QueueOpening)
 }).annotate({ identifier: "Queue" })
 export interface Queue extends Schema.Schema.Type<typeof Queue> {}
+
+/** What anyone may know of a queue, and needs to check its draw by. */
+export const QueueNotice = Schema.Struct({
+  queueId: QueueId,
+  mode: QueueMode,
+  /** `null` for a queue that never collected people before opening. */
+  opening: Schema.NullOr(QueueOpening)
+}).annotate({ identifier: "QueueNotice" })
+export interface QueueNotice extends Schema.Schema.Type<typeof QueueNotice> {}
 
 const Seconds = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 

@@ -2,7 +2,14 @@
 import type { TokenId } from "../Ids.ts"
 import type { Rows } from "../Rows.ts"
 import { commitmentOf } from "./lottery.ts"
-import type { Queue, QueueOpening, QueueRow, QueueTokenStatus, TokenRow } from "./model.ts"
+import type {
+  Queue,
+  QueueNotice,
+  QueueOpening,
+  QueueRow,
+  QueueTokenStatus,
+  TokenRow
+} from "./model.ts"
 import { isCollecting, lineOf, placeOf, waitingIn } from "./place.ts"
 import { leastWait, queueTokenStatus, waitingStatus } from "./status.ts"
 
@@ -19,13 +26,17 @@ const toOpening = ({ opening, drawn }: QueueRow): QueueOpening | null => {
   }
 }
 
-export const toQueue = (row: QueueRow): Queue => ({
+export const toQueueNotice = (row: QueueRow): QueueNotice => ({
   queueId: row.queueId,
   mode: row.mode,
+  opening: toOpening(row)
+})
+
+export const toQueue = (row: QueueRow): Queue => ({
+  ...toQueueNotice(row),
   settings: row.settings,
   waiting: waitingIn(row),
-  active: row.active,
-  opening: toOpening(row)
+  active: row.active
 })
 
 /**

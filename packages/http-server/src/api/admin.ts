@@ -1,10 +1,13 @@
 /** What operators do. Without an admin token, none of it exists. */
 import {
+  CodeUses,
   NewSeat,
   Performance,
   PerformanceId,
   Queue,
+  QueueCodes,
   QueueId,
+  QueueOpening,
   QueueSettings,
   Refund,
   SeatOnMap,
@@ -31,13 +34,32 @@ const SomeSettings = QueueSettings.mapFields(Struct.map(Schema.optionalKey))
 /** A queue to create. What is left out of the settings is the server's default. */
 export const NewQueue = Schema.Struct({
   queueId: Schema.optionalKey(QueueId),
-  settings: Schema.optionalKey(SomeSettings)
+  settings: Schema.optionalKey(SomeSettings),
+  opensAt: Schema.optionalKey(QueueOpening.fields.opensAt).annotate({
+    description: "Until then the queue collects people, and then draws their places by lot"
+  })
 }).annotate({ identifier: "NewQueue" })
 
 /** Settings of a queue to change. */
 export const QueueChange = Schema.Struct({ settings: SomeSettings }).annotate({
   identifier: "QueueChange"
 })
+
+/** Codes that open the priority lane of a queue. They are kept as digests, and told to nobody. */
+export const NewCodes = Schema.Struct({
+  codes: QueueCodes.annotate({
+    description: "1 to 10,000 different ones, each of 8 to 64 visible ASCII characters"
+  }),
+  uses: Schema.optionalKey(CodeUses).annotate({
+    description: "How often each can be used from now on; 1 where left out, and 0 to withdraw it"
+  })
+}).annotate({ identifier: "NewCodes" })
+
+/** How many codes can be used now. */
+export const AddedCodes = Schema.Struct({
+  queueId: QueueId,
+  added: Schema.Int
+}).annotate({ identifier: "AddedCodes" })
 
 /** A show to create, behind a queue that exists. */
 export const NewShow = Schema.Struct({
@@ -72,6 +94,9 @@ export const PerformanceOverview = Schema.Struct({
   availableSeats: Schema.Int,
   totalSeats: Schema.Int
 }).annotate({ identifier: "PerformanceOverview" })
+
+/** The most bytes that a bulk of codes may have. */
+export const codesBodyLimit = 1024 * 1024
 
 /** The most bytes that a bulk of seats may have. */
 export const seatsBodyLimit = 16 * 1024 * 1024
@@ -128,6 +153,31 @@ export const AdminApi = HttpApiGroup.make("admin")
       success: Queue,
       error: setMode
     }).annotateMerge(OpenApi.annotations({ summary: "Let those in line in, and nobody join" })),
+    HttpApiEndpoint.post("closeQueue", "/queues/:queueId/close", {
+      params: queueParams,
+      headers: idempotencyKey,
+      success: Queue,
+      error: setMode
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Close a queue for good",
+        description: "Who waits is told that it has expired; who is inside goes on."
+      })
+    ),
+    HttpApiEndpoint.post("addCodes", "/queues/:queueId/codes", {
+      params: queueParams,
+      headers: idempotencyKey,
+      payload: NewCodes,
+      success: AddedCodes,
+      error: [...found, ...bodyFaults]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Add codes that open the priority lane",
+        description:
+          "Who joins with one as Queue-Code waits in the priority lane. A code that is there " +
+          "already can be used this often from now on, so that doing so again changes nothing."
+      })
+    ),
 
     HttpApiEndpoint.post("createShow", "/shows", {
       headers: idempotencyKey,

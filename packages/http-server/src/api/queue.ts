@@ -1,5 +1,5 @@
 /** The waiting room: API 1. */
-import { JoinedQueue, QueueTokenStatus } from "@boxoffice/core/schema"
+import { JoinedQueue, QueueNotice, QueueTokenStatus } from "@boxoffice/core/schema"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { errors } from "../problem.ts"
@@ -22,6 +22,18 @@ const path = "/v1/queues/:queueId/token"
 
 export const QueueApi = HttpApiGroup.make("queue")
   .add(
+    HttpApiEndpoint.get("notice", "/v1/queues/:queueId", {
+      params,
+      success: QueueNotice,
+      error: [...errors("QueueNotFound", "Overloaded"), ...faults]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Look a queue up",
+        description:
+          "Its mode, and what its draw is checked by: the commitment from the start, the seed and " +
+          "how many were drawn once it has opened. Needs no queue token."
+      })
+    ),
     HttpApiEndpoint.post("join", path, {
       params,
       headers: { ...idempotencyKey, ...queueCode },

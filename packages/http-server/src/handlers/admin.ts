@@ -21,7 +21,7 @@ import {
   ShowId
 } from "@boxoffice/core/schema"
 import { Effect, Schema } from "effect"
-import { AdminApi, seatsBodyLimit } from "../api/admin.ts"
+import { AdminApi, codesBodyLimit, seatsBodyLimit } from "../api/admin.ts"
 import { cursorOf, toCursor } from "../cursor.ts"
 import { Reply, route } from "../route.ts"
 
@@ -39,11 +39,12 @@ export const adminRoutes = Effect.gen(function* () {
   return [
     route(endpoints.createQueue, (call) => {
       const queueId = call.payload.queueId ?? QueueId.make(newId("createQueue", call))
-      const { settings } = call.payload
+      const { settings, opensAt } = call.payload
       return create(call, queueId !== call.payload.queueId, {
-        make: queue.create({ queueId, settings }),
+        make: queue.create({ queueId, settings, opensAt }),
         find: Effect.orDie(queue.get(queueId)),
         isSame: (found) =>
+          found.opening?.opensAt.getTime() === opensAt?.getTime() &&
           Object.entries(settings ?? {}).every(
             ([name, value]) => found.settings[name as keyof typeof found.settings] === value
           ),
@@ -64,6 +65,16 @@ export const adminRoutes = Effect.gen(function* () {
     route(endpoints.pauseQueue, ({ params }) => queue.setMode(params.queueId, "paused")),
     route(endpoints.resumeQueue, ({ params }) => queue.setMode(params.queueId, "open")),
     route(endpoints.drainQueue, ({ params }) => queue.setMode(params.queueId, "draining")),
+    route(endpoints.closeQueue, ({ params }) => queue.setMode(params.queueId, "closed")),
+    route(
+      endpoints.addCodes,
+      ({ params: { queueId }, payload: { codes, uses } }) =>
+        Effect.map(queue.addCodes({ queueId, codes, uses }), () => ({
+          queueId: queueId as QueueId,
+          added: codes.length
+        })),
+      { bodyLimit: codesBodyLimit }
+    ),
 
     route(endpoints.createShow, (call) => {
       const { showId: given, title, queueId, salesOpenAt, salesCloseAt } = call.payload

@@ -1,0 +1,10 @@
+/** What anyone may know of a queue, its draw included. */
+import { Queue } from "@boxoffice/core"
+import { Effect } from "effect"
+import { QueueApi } from "../api/queue.ts"
+import { route } from "../route.ts"
+
+export const noticeRoutes = Effect.gen(function* () {
+  const queue = yield* Queue
+  return [route(QueueApi.endpoints.notice, ({ params }) => queue.notice(params.queueId))]
+})
