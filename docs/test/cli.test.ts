@@ -18,7 +18,7 @@ const commands = tableBehind(page, "# The command line").map(([cell]) => cell!.m
 
 test("every command is listed, and no other", async () => {
   const help = await helpOf()
-  const listed = Array.from(help.matchAll(/^ {2}([a-z]+) {4}/gm), ([, name]) => name!)
+  const listed = Array.from(help.matchAll(/^ {2}([a-z-]+) {4}/gm), ([, name]) => name!)
   expect(commands).toEqual(listed)
 })
 

@@ -13,16 +13,18 @@ import { plan } from "./cli/plan.ts"
 import { seed } from "./cli/seed.ts"
 import { serve } from "./cli/serve.ts"
 import { simulate } from "./cli/simulate.ts"
+import { verifyLottery } from "./cli/verifyLottery.ts"
 
 const boxoffice = Command.make("boxoffice").pipe(
   Command.withDescription(
-    "Box Office: waiting room, seat holds, wallet and payment, on Postgres. Every command but `demo` " +
-      "and `simulate` works on the database of DATABASE_URL. New here? Begin with `boxoffice demo`."
+    "Box Office: waiting room, seat holds, wallet and payment, on Postgres. Every command but `demo`, " +
+      "`simulate` and `verify-lottery` works on the database of DATABASE_URL. New here? Begin with `boxoffice demo`."
   ),
   Command.withSubcommands([
     { group: "Look around", commands: [demo, simulate] },
     { group: "The database", commands: [plan, migrate, doctor, seed] },
-    { group: "Production", commands: [serve] }
+    { group: "Production", commands: [serve] },
+    { group: "Fairness", commands: [verifyLottery] }
   ])
 )
 

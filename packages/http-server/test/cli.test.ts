@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process"
-import { mkdtemp, readdir, rm } from "node:fs/promises"
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { commitmentOf } from "@boxoffice/core"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { afterEach, describe, expect, test } from "vitest"
@@ -44,13 +45,14 @@ const { PATH = "" } = process.env
 
 describe("boxoffice", () => {
   test.each([
-    ["", ["demo", "simulate", "plan", "migrate", "doctor", "seed", "serve"]],
+    ["", ["demo", "simulate", "plan", "migrate", "doctor", "seed", "serve", "verify-lottery"]],
     ["--help", ["DATABASE_URL", "boxoffice demo"]],
     ["plan --help", ["psql", "--empty", "--app-role", "EXAMPLES"]],
     ["migrate --help", ["one transaction", "EXAMPLES"]],
     ["doctor --help", ["Ends with 2", "--json", "EXAMPLES"]],
     ["seed --help", ["adds nothing", "EXAMPLES"]],
-    ["simulate --help", ["touches no other", "--keep", "EXAMPLES"]]
+    ["simulate --help", ["touches no other", "--keep", "EXAMPLES"]],
+    ["verify-lottery --help", ["Ends with 2", "--commitment", "EXAMPLES"]]
   ])("%s teaches", async (args, words) => {
     const { code, out, err } = await boxoffice(args)
     expect({ code, err }).toEqual({ code: 0, err: "" })
@@ -87,6 +89,83 @@ describe("boxoffice", () => {
       err: expect.stringMatching(/password authentication failed[\s\S]*Check user and password/)
     })
     expect(ended.err).not.toContain("s3cret")
+  })
+})
+
+describe("verify-lottery", () => {
+  const seed = "7".repeat(64)
+  const commitment = commitmentOf(seed)
+  const notice = (opening: object | null) => ({ queueId: "gala", mode: "open", opening })
+  const opened = { opensAt: "2030-01-01T12:00:00.000Z", commitment, seed, drawn: 1_000 }
+  const fileOf = async (content: unknown): Promise<string> => {
+    const directory = await mkdtemp(join(tmpdir(), "boxoffice-draw-"))
+    cleanups.push(() => rm(directory, { recursive: true }))
+    const path = join(directory, "notice.json")
+    await writeFile(path, typeof content === "string" ? content : JSON.stringify(content))
+    return path
+  }
+
+  test("recomputes one place and everyone's, by a file or flag by flag", async () => {
+    const path = await fileOf(notice(opened))
+    // The places that the documentation's own script computes.
+    for (const [number, place] of [
+      [1, 882],
+      [2, 434],
+      [1_000, 259]
+    ]) {
+      const one = await boxoffice(`verify-lottery --file ${path} --number ${number} --json`)
+      expect(one).toMatchObject({ code: 0, err: "" })
+      expect(JSON.parse(one.out)).toEqual({
+        queueId: "gala",
+        commitment,
+        seed,
+        drawn: 1_000,
+        kept: true,
+        places: [{ number, place }]
+      })
+    }
+    const flags = `--queue gala --seed ${seed} --commitment ${commitment} --drawn 1000`
+    const all = await boxoffice(`verify-lottery ${flags}`)
+    expect(all).toMatchObject({ code: 0, err: "" })
+    const [verdict, , ...lines] = all.out.trim().split("\n")
+    expect(verdict).toBe("The seed of gala is the one that was promised. Drawn: 1000.")
+    expect(lines.slice(0, 2)).toEqual(["1\t882", "2\t434"])
+    const places = lines.map((line) => Number(line.split("\t")[1]))
+    expect(places.sort((a, b) => a - b)).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 1))
+  }, 30_000)
+
+  test("ends with 2 where the seed is not the one that was promised", async () => {
+    const path = await fileOf(notice(opened))
+    // What was noted down before counts, whatever the server says now.
+    const noted = commitmentOf("8".repeat(64))
+    const ended = await boxoffice(`verify-lottery --file ${path} --commitment ${noted}`)
+    expect(ended).toMatchObject({ code: 2, err: "" })
+    expect(ended.out).toBe(
+      `The seed of gala is NOT the one that was promised.\npublished: ${noted}\nof the seed: ${commitment}\n`
+    )
+    const asJson = await boxoffice(`verify-lottery --file ${path} --commitment ${noted} --json`)
+    expect(asJson).toMatchObject({ code: 2, err: "" })
+    expect(JSON.parse(asJson.out)).toMatchObject({ kept: false, places: [] })
+  })
+
+  test.each([
+    ["what has not opened", notice({ ...opened, seed: null, drawn: null }), "", /not opened yet/],
+    ["a queue without a draw", notice(null), "", /gala has no draw/],
+    ["something else", "{", "", /is not what GET/],
+    ["a seed that is none", notice({ ...opened, seed: "7" }), "", /64 hex digits/],
+    ["a number that did not take part", notice(opened), "--number 1001", /did not take part/]
+  ])("%s cannot be checked", async (_, content, flags, why) => {
+    const ended = await boxoffice(`verify-lottery --file ${await fileOf(content)} ${flags}`)
+    expect(ended).toMatchObject({ code: 1, out: "", err: expect.stringMatching(why) })
+  })
+
+  test.each([
+    ["verify-lottery", 1, /--queue is missing/],
+    ["verify-lottery --file /nowhere/x.json", 1, /cannot be read/],
+    ["verify-lottery --seed 77", 64, /--seed/],
+    ["verify-lottery --drawn 10000001", 64, /--drawn/]
+  ])("%s ends with %i", async (args, code, why) => {
+    expect(await boxoffice(args)).toMatchObject({ code, out: "", err: expect.stringMatching(why) })
   })
 })
 
