@@ -62,6 +62,7 @@ const codes = {
     leave: place,
     create: { ...faults, already_exists: true },
     get: { ...store, queue_not_found: true },
+    notice: { ...store, ...busy, queue_not_found: true },
     list: faults,
     configure: { ...faults, ...busy, queue_not_found: true },
     setMode: { ...faults, ...busy, queue_not_found: true, queue_closed: true },
