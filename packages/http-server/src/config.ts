@@ -55,6 +55,11 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_PAYMENT_COMPLETES_TOKEN", "whether paying ends the queue token; default true"],
   ["BOXOFFICE_QUEUE_MAX_ACTIVE, BOXOFFICE_QUEUE_ADMIT_PER_MINUTE", "of a new queue"],
   ["BOXOFFICE_QUEUE_CLAIM_SECONDS, BOXOFFICE_QUEUE_SESSION_SECONDS", "of a new queue"],
+  ["BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT", "of a new queue; default 50"],
+  ["BOXOFFICE_QUEUE_ABSENCE_SECONDS", "of a new queue; default 300, and 0 is for ever"],
+  ["BOXOFFICE_QUEUE_FRESH_MS", "how often a node reads a queue that is asked about; default 1000"],
+  ["BOXOFFICE_AWAY_MS", "how long to answer from memory without the database; default 60000"],
+  ["BOXOFFICE_ENDED_TOKEN_SECONDS", "how long ended queue tokens are kept; default 86400"],
   ["BOXOFFICE_SWEEP_SECONDS", "how often to tidy; default 1"],
   ["BOXOFFICE_DRAIN_SECONDS", "how long requests in flight may take to end; default 10"],
   ["BOXOFFICE_ERROR_DOCS", "what the type of an error begins with; default /docs/errors/"],
@@ -184,13 +189,21 @@ export const serverConfig = (kind: {
         seatsPerUser: whole("BOXOFFICE_SEATS_PER_USER", 1, most) ?? rest.seatsPerUser,
         walletCeiling: /^\d{1,19}$/.test(ceiling) ? BigInt(ceiling) : rest.walletCeiling,
         currency: text("BOXOFFICE_CURRENCY") ?? rest.currency,
+        queueFreshMs: whole("BOXOFFICE_QUEUE_FRESH_MS", 0, 60_000) ?? rest.queueFreshMs,
+        awayMs: whole("BOXOFFICE_AWAY_MS", 0, 3_600_000) ?? rest.awayMs,
+        endedTokenSeconds:
+          whole("BOXOFFICE_ENDED_TOKEN_SECONDS", 1, most) ?? rest.endedTokenSeconds,
         queue: {
           ...limits,
           maxActive: whole("BOXOFFICE_QUEUE_MAX_ACTIVE", 1, most) ?? limits.maxActive,
           admitPerMinute:
             whole("BOXOFFICE_QUEUE_ADMIT_PER_MINUTE", 1, most) ?? limits.admitPerMinute,
           claimSeconds: whole("BOXOFFICE_QUEUE_CLAIM_SECONDS", 1, most) ?? limits.claimSeconds,
-          sessionSeconds: whole("BOXOFFICE_QUEUE_SESSION_SECONDS", 1, most) ?? limits.sessionSeconds
+          sessionSeconds:
+            whole("BOXOFFICE_QUEUE_SESSION_SECONDS", 1, most) ?? limits.sessionSeconds,
+          prioritySharePercent:
+            whole("BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT", 1, 100) ?? limits.prioritySharePercent,
+          absenceSeconds: whole("BOXOFFICE_QUEUE_ABSENCE_SECONDS", 0, most) ?? limits.absenceSeconds
         }
       })
       if (ceiling !== "" && !/^\d{1,19}$/.test(ceiling)) {

@@ -53,7 +53,12 @@ describe("the environment", () => {
     [{ BOXOFFICE_MIGRATE: "yes" }, "true or false"],
     [{ BOXOFFICE_GATE: "hold,nope" }, "BOXOFFICE_GATE"],
     [{ BOXOFFICE_WALLET_CEILING: "1.5" }, "BOXOFFICE_WALLET_CEILING"],
-    [{ BOXOFFICE_HOLD_SECONDS: "0" }, "BOXOFFICE_HOLD_SECONDS"]
+    [{ BOXOFFICE_HOLD_SECONDS: "0" }, "BOXOFFICE_HOLD_SECONDS"],
+    [{ BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT: "0" }, "from 1 to 100"],
+    [{ BOXOFFICE_QUEUE_ABSENCE_SECONDS: "-1" }, "BOXOFFICE_QUEUE_ABSENCE_SECONDS"],
+    [{ BOXOFFICE_QUEUE_FRESH_MS: "1e9" }, "BOXOFFICE_QUEUE_FRESH_MS"],
+    [{ BOXOFFICE_AWAY_MS: "forever" }, "BOXOFFICE_AWAY_MS"],
+    [{ BOXOFFICE_ENDED_TOKEN_SECONDS: "0" }, "BOXOFFICE_ENDED_TOKEN_SECONDS"]
   ])("%o is refused", async (env, problem) => {
     expect(await problemsOf({ ...enough, ...(env as Record<string, string>) })).toContain(problem)
   })
@@ -63,12 +68,24 @@ describe("the environment", () => {
       ...enough,
       BOXOFFICE_HOLD_SECONDS: "60",
       BOXOFFICE_GATE: "hold, pay",
-      BOXOFFICE_QUEUE_MAX_ACTIVE: "7"
+      BOXOFFICE_QUEUE_MAX_ACTIVE: "7",
+      BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT: "20",
+      BOXOFFICE_QUEUE_ABSENCE_SECONDS: "0",
+      BOXOFFICE_QUEUE_FRESH_MS: "250",
+      BOXOFFICE_AWAY_MS: "0",
+      BOXOFFICE_ENDED_TOKEN_SECONDS: "3600"
     })
     expect(result).toMatchObject({
       _tag: "Success",
       success: {
-        policies: { holdSeconds: 60, gate: ["hold", "pay"], queue: { maxActive: 7 } },
+        policies: {
+          holdSeconds: 60,
+          gate: ["hold", "pay"],
+          queueFreshMs: 250,
+          awayMs: 0,
+          endedTokenSeconds: 3_600,
+          queue: { maxActive: 7, prioritySharePercent: 20, absenceSeconds: 0 }
+        },
         ticketKeys: [{ id: "k2" }, { id: "k1" }],
         port: 3_000,
         host: "0.0.0.0",
