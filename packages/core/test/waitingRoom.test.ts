@@ -6,6 +6,7 @@ import { expect } from "vitest"
 import {
   BoxOfficeStore,
   layerOf,
+  type QueueId,
   type RowNames,
   type Rows,
   StoreUnavailable,
@@ -160,6 +161,78 @@ describe("while the store is away", () => {
   })
 })
 
+describe("a queue that 90 of 100 have abandoned", () => {
+  const settings = { maxActive: 100, claimSeconds: 30, sessionSeconds: 600 }
+
+  it.effect("is back to 95 % use two ticks after their places have lapsed", () => {
+    const { layer } = watched()
+    return Effect.gen(function* () {
+      const office = yield* openOffice(settings)
+      const come = (name: string, count: number) =>
+        Effect.forEach(Array.from({ length: count }), (_, i) => office.caller(`${name}${i}`))
+      const inside = yield* come("first", 100)
+      const absent = yield* come("absent", 90)
+      const there = yield* come("there", 10)
+      const next = yield* come("next", 200)
+      const present = [...there, ...next]
+      yield* Effect.forEach(inside, office.queue.leave)
+      /** How many are in and know it, when everyone who is there has asked. */
+      const used = Effect.map(
+        Effect.forEach(present, office.queue.status),
+        (statuses) => statuses.filter(({ state }) => state === "admitted").length
+      )
+      yield* TestClock.adjust("1 second")
+      expect(yield* used).toBe(10)
+      expect(yield* office.queue.get("main")).toMatchObject({ active: 100, waiting: 200 })
+
+      yield* TestClock.adjust("28 seconds")
+      expect(yield* used).toBe(10)
+      // Now the places of the absent lapse.
+      yield* TestClock.adjust("1 second")
+      for (let tick = 0; tick < 2; tick++) {
+        yield* office.queue.advance("main" as QueueId)
+        yield* TestClock.adjust("1 second")
+      }
+      expect(yield* used).toBeGreaterThanOrEqual(95)
+      expect(yield* office.queue.get("main")).toMatchObject({ active: 100, waiting: 110 })
+      for (const user of absent) {
+        expect((yield* office.queue.status(user)).state).toBe("expired")
+      }
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("what anyone may know of a queue", () => {
+  it.effect("is read once a second, however many ask, and told on while the store is away", () => {
+    const { watch, layer } = watched()
+    return Effect.gen(function* () {
+      const office = yield* openOffice()
+      const before = watch.lines
+      for (let i = 0; i < 100; i++) {
+        expect(yield* office.queue.notice("main")).toEqual({
+          queueId: "main",
+          mode: "open",
+          opening: null
+        })
+      }
+      expect(watch.lines - before).toBe(1)
+      yield* office.queue.setMode("main", "paused")
+      expect(yield* office.queue.notice("main")).toMatchObject({ mode: "paused" })
+      watch.away = true
+      yield* TestClock.adjust("59 seconds")
+      expect(yield* office.queue.notice("main")).toMatchObject({ mode: "paused" })
+      yield* TestClock.adjust("1 second")
+      expect(yield* Effect.flip(office.queue.notice("main"))).toBe(gone)
+      watch.away = false
+      for (const name of ["nope", "no/name"]) {
+        expect(yield* Effect.flip(office.queue.notice(name))).toMatchObject({
+          _tag: "QueueNotFound"
+        })
+      }
+    }).pipe(Effect.provide(layer))
+  })
+})
+
 describe("what is measured", () => {
   it.effect("is depth, rate, who came in and who did not, and how good estimates are", () => {
     const { layer } = watched()
@@ -187,10 +260,10 @@ describe("what is measured", () => {
         waiting: 0,
         active: 1,
         admitted_last_minute: 3,
-        admitted: 3,
+        admitted_total: 3,
         // Ada was idle, Bob never came.
-        expired: 2,
-        unclaimed: 1,
+        expired_total: 2,
+        unclaimed_total: 1,
         estimate_error: 1
       })
     }).pipe(Effect.provide(layer), Effect.provide(Layer.succeed(Metric.MetricRegistry, new Map())))

@@ -74,9 +74,9 @@ const metricsOf = (queue: QueueId) => {
     waiting: gauge("waiting", "Users who wait"),
     active: gauge("active", "Users who are inside"),
     rate: gauge("admitted_last_minute", "Users let in within the last 60 seconds"),
-    admitted: counter("admitted", "Users let in by this node"),
-    expired: counter("expired", "Admitted users whose place was taken back by this node"),
-    unclaimed: counter("unclaimed", "Those of the expired who had never shown up"),
+    admitted: counter("admitted_total", "Users let in by this node"),
+    expired: counter("expired_total", "Admitted users whose place was taken back by this node"),
+    unclaimed: counter("unclaimed_total", "Those of the expired who had never shown up"),
     estimateError: Metric.histogram("boxoffice_queue_estimate_error", {
       description: "How far the first p50 told was off, as a share of the wait",
       attributes,

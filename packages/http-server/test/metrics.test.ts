@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, expect, test, vi } from "vitest"
+import { join, startServer, type TestServer } from "./support.ts"
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startServer({ policies: { queueFreshMs: 20 } })
+})
+afterAll(() => server.stop())
+
+/** What Prometheus reads of a queue: each series by its name, buckets left out. */
+const metricsOf = async (queueId: string): Promise<Record<string, number>> => {
+  const { body } = await server.talk("GET", "/metrics")
+  const lines = (body as string).split("\n").filter((line) => line.includes(`queue="${queueId}"`))
+  return Object.fromEntries(
+    lines
+      .filter((line) => !line.includes("_bucket{"))
+      .map((line) => [
+        line.slice("boxoffice_queue_".length, line.indexOf("{")),
+        Number(line.slice(line.lastIndexOf(" ") + 1))
+      ])
+  )
+}
+const create = (queueId: string, settings: Record<string, number>) =>
+  server.talk("POST", "/v1/admin/queues", { admin: true, json: { queueId, settings } })
+const poll = async (user: string, queueId: string, token: string) =>
+  (await server.talk("GET", `/v1/queues/${queueId}/token`, { user, token })).body
+const inTime = { timeout: 10_000, interval: 50 }
+
+test("an operator sees how many wait, are inside and come in, and who did not show up", async () => {
+  await create("door", { maxActive: 1, claimSeconds: 1, sessionSeconds: 60 })
+  const first = await join(server.talk, "first", "door")
+  const second = await join(server.talk, "second", "door")
+  const third = await join(server.talk, "third", "door")
+  await vi.waitFor(async () => {
+    await poll("third", "door", third)
+    expect(await metricsOf("door")).toMatchObject({
+      waiting: 2,
+      active: 1,
+      admitted_last_minute: 1,
+      admitted_total: 1
+    })
+  }, inTime)
+
+  // The second is let in, and is not there: the place goes to the third.
+  await server.talk("DELETE", "/v1/queues/door/token", { user: "first", token: first })
+  await vi.waitFor(async () => {
+    expect(await poll("third", "door", third)).toMatchObject({ state: "admitted" })
+  }, inTime)
+  expect(await poll("second", "door", second)).toMatchObject({ state: "expired" })
+  await vi.waitFor(async () => {
+    // Whoever asks for the queue itself has it read, too.
+    await server.talk("GET", "/v1/queues/door", { user: "operator" })
+    expect(await metricsOf("door")).toMatchObject({
+      waiting: 0,
+      active: 1,
+      admitted_last_minute: 3,
+      admitted_total: 3,
+      expired_total: 1,
+      unclaimed_total: 1
+    })
+  }, inTime)
+}, 30_000)
+
+test("and how far the first estimate was off", async () => {
+  await create("estimates", { maxActive: 1 })
+  const first = await join(server.talk, "first", "estimates")
+  const second = await join(server.talk, "second", "estimates")
+  const told = await poll("second", "estimates", second)
+  expect(told).toMatchObject({
+    state: "waiting",
+    estimatedWait: { p50Seconds: expect.any(Number) }
+  })
+  expect(await metricsOf("estimates")).not.toHaveProperty("estimate_error_count")
+  await server.talk("DELETE", "/v1/queues/estimates/token", { user: "first", token: first })
+  await vi.waitFor(async () => {
+    expect(await poll("second", "estimates", second)).toMatchObject({ state: "admitted" })
+  }, inTime)
+  const { estimate_error_count, estimate_error_sum } = await metricsOf("estimates")
+  expect(estimate_error_count).toBe(1)
+  // They waited a moment, of which a second is the least that is reckoned with.
+  expect(estimate_error_sum).toBe(Math.abs(told.estimatedWait.p50Seconds - 1))
+}, 30_000)
