@@ -323,6 +323,39 @@ test.each([1, 2, 3, 4])(
   }
 )
 
+test("a queue that 90 of 100 have abandoned is back to 95 % use within two ticks", {
+  timeout: 60_000
+}, async () => {
+  const url = await emptyDatabase()
+  const sql = openSql(url)
+  const [one, other] = [await startNode({ url }), await startNode({ url })]
+  const settings = { maxActive: 100, claimSeconds: 30, sessionSeconds: 600 }
+  await one.run(one.queue.create({ queueId, settings }))
+  const come = async (name: string, count: number) => {
+    const users = Array.from({ length: count }, (_, i) => `${name}${i}`)
+    const joins = users.map((userId) => one.queue.join({ queueId, userId }))
+    const joined = await one.run(Effect.all(joins, { concurrency: "unbounded" }))
+    return joined.map(({ token }, i) => ({ userId: users[i]!, queueToken: token }))
+  }
+  const inside = await come("first", 100)
+  await come("absent", 90)
+  const present = [...(await come("there", 10)), ...(await come("next", 200))]
+  await one.run(Effect.all(inside.map(one.queue.leave), { concurrency: "unbounded" }))
+  /** How many are in and know it, when everyone who is there has asked. */
+  const used = async () => {
+    const asked = Effect.all(present.map(other.queue.status), { concurrency: "unbounded" })
+    return (await other.run(asked)).filter(({ state }) => state === "admitted").length
+  }
+  await one.run(one.queue.advance(queueId))
+  expect(await used()).toBe(10)
+  expect(await one.run(one.queue.get(queueId))).toMatchObject({ active: 100, waiting: 200 })
+
+  await sql(passTime(31_000))
+  for (const node of [one, other]) await node.run(node.queue.advance(queueId))
+  expect(await used()).toBeGreaterThanOrEqual(95)
+  expect(await one.run(one.queue.get(queueId))).toMatchObject({ active: 100, waiting: 110 })
+})
+
 /** Puts so many in line, as joins would. */
 const fill = async (sql: Sql, waiting: number) => {
   await sql(`
