@@ -72,6 +72,11 @@ export interface QueueOpened extends OfQueue {
   readonly seed: string
   readonly drawn: bigint
 }
+export interface QueueRescheduled extends OfQueue {
+  readonly _tag: "QueueRescheduled"
+  readonly opensAt: number
+  readonly before: number
+}
 export interface QueueModeChanged extends OfQueue {
   readonly _tag: "QueueModeChanged"
   readonly mode: QueueMode
@@ -142,6 +147,7 @@ export type QueueEvent =
   | QueueTokenIssued
   | QueueTokenEvent
   | QueueOpened
+  | QueueRescheduled
   | QueueModeChanged
   | QueueConfigured
 export type BoxOfficeEvent =
@@ -164,6 +170,7 @@ export const aggregateOf = (event: BoxOfficeEvent): readonly [kind: string, id: 
     case "QueueTokenLapsed":
       return ["queue_token", event.tokenId]
     case "QueueOpened":
+    case "QueueRescheduled":
     case "QueueModeChanged":
     case "QueueConfigured":
       return ["queue", event.queueId]

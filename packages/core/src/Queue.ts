@@ -18,8 +18,16 @@ import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from ".
 import { LaneSettings } from "./Lanes.ts"
 import { Policies, QueueSettings } from "./Policies.ts"
 import { queueCodeHash } from "./queue/code.ts"
-import { decideConfigure, decideJoin, decideLeave, decideMode, liveToken } from "./queue/decide.ts"
 import {
+  decideConfigure,
+  decideJoin,
+  decideLeave,
+  decideMode,
+  decideReschedule,
+  liveToken
+} from "./queue/decide.ts"
+import {
+  type QueueAlreadyOpen,
   type QueueClosed,
   type QueueCodeInvalid,
   QueueNotFound,
@@ -129,6 +137,14 @@ export class Queue extends Context.Service<
       queueId: string,
       settings: Partial<QueueSettings>
     ) => Effect.Effect<QueueView, QueueNotFound | Faults>
+    /**
+     * Moves the opening of a queue that still collects people; `null` opens it at once. Places are
+     * drawn as they would have been. A closed or an open queue has no opening to move.
+     */
+    readonly reschedule: (
+      queueId: string,
+      opensAt: Date | null
+    ) => Effect.Effect<QueueView, QueueNotFound | QueueClosed | QueueAlreadyOpen | Faults>
     /**
      * `paused` lets nobody join or in; `draining` lets nobody join; `open` does both; `closed` is
      * for good. Every node knows within `queueFreshMs`.
@@ -377,6 +393,14 @@ export class Queue extends Context.Service<
         return yield* operate(queueId, (rows, id) => decideMode(rows, id, checked.mode))
       })
 
+      const reschedule = Effect.fn("Queue.reschedule")(function* (
+        queueId: string,
+        opensAt: Date | null
+      ) {
+        const at = (yield* checkReschedule({ opensAt })).opensAt?.getTime() ?? null
+        return yield* operate(queueId, (rows, id) => decideReschedule(rows, id, at))
+      })
+
       const addCodes = Effect.fn("Queue.addCodes")(function* (input: {
         readonly queueId: string
         readonly codes: ReadonlyArray<string>
@@ -405,6 +429,7 @@ export class Queue extends Context.Service<
         list,
         configure,
         setMode,
+        reschedule,
         addCodes,
         advance: lines.advance
       })
@@ -459,6 +484,7 @@ const checkCreate = checkInput(
 const checkSettings = checkInput(QueueSettings)
 const checkChange = checkInput(QueueSettings.mapFields(Struct.map(Schema.optionalKey)))
 const checkMode = checkInput(Schema.Struct({ mode: QueueMode }))
+const checkReschedule = checkInput(Schema.Struct({ opensAt: Schema.NullOr(Instant) }))
 const checkCodes = checkInput(
   Schema.Struct({
     queueId: Name,

@@ -322,6 +322,11 @@ export class Rows {
           loadedUpTo: queue.loadedUpTo >= event.drawn ? queue.loadedUpTo : queue.cursor,
           opening: { ...queue.opening!, openedAt: event.at }
         }))
+      case "QueueRescheduled":
+        return this.changeQueue(event.queueId, (queue) => ({
+          ...queue,
+          opening: { ...queue.opening!, opensAt: event.opensAt }
+        }))
       case "QueueModeChanged":
         return this.changeQueue(event.queueId, (queue) => ({ ...queue, mode: event.mode }))
       case "QueueConfigured":

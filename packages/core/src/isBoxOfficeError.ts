@@ -16,6 +16,7 @@ import type { HostTransactionConflict, HostTransactionRefused } from "./HostTran
 import type { PaymentNotFound } from "./payment/errors.ts"
 import type { PolicyFailed, RefundRefused } from "./policies/errors.ts"
 import type {
+  QueueAlreadyOpen,
   QueueClosed,
   QueueCodeInvalid,
   QueueNotFound,
@@ -48,6 +49,7 @@ export type BoxOfficeError =
   | PaymentNotFound
   | PerformanceNotFound
   | PolicyFailed
+  | QueueAlreadyOpen
   | QueueClosed
   | QueueCodeInvalid
   | QueueNotFound
@@ -79,6 +81,7 @@ const tags: { readonly [Tag in BoxOfficeError["_tag"]]: true } = {
   PaymentNotFound: true,
   PerformanceNotFound: true,
   PolicyFailed: true,
+  QueueAlreadyOpen: true,
   QueueClosed: true,
   QueueCodeInvalid: true,
   QueueNotFound: true,

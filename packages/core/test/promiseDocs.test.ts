@@ -66,6 +66,12 @@ const codes = {
     list: faults,
     configure: { ...faults, ...busy, queue_not_found: true },
     setMode: { ...faults, ...busy, queue_not_found: true, queue_closed: true },
+    reschedule: {
+      ...{ ...faults, ...busy },
+      queue_not_found: true,
+      queue_closed: true,
+      queue_already_open: true
+    },
     addCodes: { ...faults, queue_not_found: true },
     advance: { ...store, ...busy }
   },

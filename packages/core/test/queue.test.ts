@@ -9,9 +9,11 @@ import {
   decideJoin,
   decideLeave,
   decideMode,
-  decideOpening
+  decideOpening,
+  decideReschedule
 } from "../src/queue/decide.ts"
-import { QueueClosed, QueueNotFound } from "../src/queue/errors.ts"
+import { QueueAlreadyOpen, QueueClosed, QueueNotFound } from "../src/queue/errors.ts"
+import type { QueueRow } from "../src/queue/model.ts"
 import { placeOf } from "../src/queue/place.ts"
 import { queueTokenStatus } from "../src/queue/status.ts"
 import { Rows } from "../src/Rows.ts"
@@ -451,6 +453,45 @@ describe("opening", () => {
       .at(now)
       .when((rows) => decideOpening(rows, main))
       .thenNothing()
+  })
+
+  it("is moved, or comes at once, while people are collected", () => {
+    const moved = (opensAt: number) => ({
+      _tag: "QueueRescheduled" as const,
+      queueId: main,
+      opensAt,
+      before: now,
+      at: now - 10
+    })
+    for (const [asked, opensAt] of [
+      [now + 5_000, now + 5_000],
+      [null, now - 10]
+    ] as const) {
+      const rows = given({ queues: [collected] })
+        .at(now - 10)
+        .when((rows) => decideReschedule(rows, main, asked))
+        .thenEvents(moved(opensAt))
+      expect(rows.queues.get(main)!.opening).toEqual({ ...opening, opensAt })
+    }
+    given({ queues: [collected] })
+      .at(now - 10)
+      .when((rows) => decideReschedule(rows, main, now))
+      .thenNothing()
+  })
+
+  it("is not moved where it has been, never was to be, or the queue is closed", () => {
+    const refused = (
+      queues: ReadonlyArray<QueueRow>,
+      error: QueueAlreadyOpen | QueueClosed | QueueNotFound
+    ) =>
+      given({ queues })
+        .at(now + 1)
+        .when((rows) => decideReschedule(rows, main, null))
+        .thenRefused(error)
+    refused([queueRow({ opening: open, drawn: 3n, nextNumber: 4n })], new QueueAlreadyOpen())
+    refused([queueRow()], new QueueAlreadyOpen())
+    refused([{ ...collected, mode: "closed" }], new QueueClosed({ mode: "closed" }))
+    refused([], new QueueNotFound())
   })
 
   it("lets nobody in before, and then by the places that were drawn", () => {

@@ -15,6 +15,7 @@ import {
   PerformanceNotFound,
   PolicyFailed,
   PolicyName,
+  QueueAlreadyOpen,
   QueueClosed,
   QueueCodeInvalid,
   QueueNotFound,
@@ -301,6 +302,12 @@ export const problems = {
     status: 409,
     title: "Request in flight",
     remedy: "Try again in a moment with the same Idempotency-Key."
+  }),
+  QueueAlreadyOpen: problem(QueueAlreadyOpen, {
+    code: "queue_already_open",
+    status: 409,
+    title: "Queue already open",
+    remedy: "Pause the queue, if people are to wait."
   }),
   QueueClosed: problem(QueueClosed, {
     code: "queue_closed",

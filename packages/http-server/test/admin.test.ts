@@ -290,6 +290,38 @@ test("anyone can look up what a draw is checked by: the promise before, the seed
   expect(states).toEqual(places.map((place) => (place === 1 ? "admitted" : "waiting")))
 })
 
+test("the opening of a queue is moved while it collects people, and not after", async () => {
+  const opensAt = "2030-01-31T09:00:00.000Z"
+  await admin("POST", "/queues", { json: { queueId: "moved", opensAt } })
+  const move = (opensAt: unknown, queueId = "moved") =>
+    admin("POST", `/queues/${queueId}/reschedule`, { json: { opensAt } })
+  const later = "2031-01-31T09:00:00.000Z"
+  const moved = await move(later)
+  expect(moved).toMatchObject({ status: 200, body: { opening: { opensAt: later, seed: null } } })
+  const { body } = await server.talk("POST", "/v1/queues/moved/token", { user: "early" })
+  expect(body).toMatchObject({ state: "waiting", opensAt: later })
+
+  // At once: the draw is held by the seed that was promised.
+  const { commitment } = moved.body.opening
+  expect((await move(null)).body.opening.commitment).toBe(commitment)
+  await vi.waitFor(
+    async () => {
+      expect(await poll("early", "moved", body.token)).toMatchObject({ state: "admitted" })
+    },
+    { timeout: 10_000, interval: 100 }
+  )
+  const { opening } = (await admin("GET", "/queues/moved")).body
+  expect(opening).toMatchObject({ commitment, drawn: 1, openedAt: expect.any(String) })
+  expect(commitmentOf(opening.seed)).toBe(commitment)
+
+  const tooLate = { status: 409, body: { code: "queue_already_open" } }
+  expect(await move(later)).toMatchObject(tooLate)
+  expect(await move(later, "plain")).toMatchObject(tooLate)
+  expect(await move(later, "modes")).toMatchObject({ body: { code: "queue_closed" } })
+  expect((await move(later, "nope")).body.code).toBe("queue_not_found")
+  for (const wrong of ["soon", 1, undefined]) expect((await move(wrong)).status).toBe(400)
+})
+
 test("codes open the priority lane, are withdrawn, and are never told again", async () => {
   const settings = { maxActive: 1, prioritySharePercent: 100, absenceSeconds: 0 }
   const made = await admin("POST", "/queues", { json: { queueId: "lanes", settings } })

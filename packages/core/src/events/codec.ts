@@ -68,6 +68,12 @@ export const EventJson = Schema.Union([
     seed: Schema.String,
     drawn: Schema.BigIntFromString
   }),
+  Schema.TaggedStruct("QueueRescheduled", {
+    queueId: QueueId,
+    at: Instant,
+    opensAt: Instant,
+    before: Instant
+  }),
   Schema.TaggedStruct("QueueModeChanged", {
     queueId: QueueId,
     at: Instant,

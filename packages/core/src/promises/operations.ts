@@ -34,6 +34,8 @@ export const resultsOf = (services: Services, { outcome, outcomes }: Runner): Bo
       configure: (queueId, settings, options) =>
         outcome(queue.configure(queueId, settings), options),
       setMode: (queueId, mode, options) => outcome(queue.setMode(queueId, mode), options),
+      reschedule: (queueId, opensAt, options) =>
+        outcome(queue.reschedule(queueId, opensAt), options),
       addCodes: (input, options) => outcome(queue.addCodes(input), options),
       advance: (queueId, options) =>
         outcome(isCatalogKey(queueId) ? queue.advance(queueId as QueueId) : Effect.void, options)
@@ -83,6 +85,7 @@ export const throwing = (results: BoxOfficeResults): PromisedOperations => {
       list: (...args) => valueOf(queue.list(...args)),
       configure: (...args) => valueOf(queue.configure(...args)),
       setMode: (...args) => valueOf(queue.setMode(...args)),
+      reschedule: (...args) => valueOf(queue.reschedule(...args)),
       addCodes: (...args) => valueOf(queue.addCodes(...args)),
       advance: (...args) => valueOf(queue.advance(...args))
     },

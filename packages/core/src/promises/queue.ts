@@ -3,7 +3,7 @@ import type { AlreadyExists } from "../catalog/errors.ts"
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
 import type { QueueSettings } from "../Policies.ts"
 import type { JoinError, Joined, JoinInput, PlaceError, PlaceInput, QueuesPage } from "../Queue.ts"
-import type { QueueClosed, QueueNotFound } from "../queue/errors.ts"
+import type { QueueAlreadyOpen, QueueClosed, QueueNotFound } from "../queue/errors.ts"
 import type {
   QueueMode,
   QueueNotice,
@@ -125,6 +125,19 @@ export interface PromisedQueue {
   readonly setMode: (queueId: string, mode: QueueMode, options?: CallOptions) => Promise<QueueView>
 
   /**
+   * Moves the opening of a queue that still collects people; `null` opens it at once. Places are
+   * drawn as they would have been.
+   *
+   * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `queue_already_open`,
+   * `overloaded`.
+   */
+  readonly reschedule: (
+    queueId: string,
+    opensAt: Date | null,
+    options?: CallOptions
+  ) => Promise<QueueView>
+
+  /**
    * Makes codes that open the priority lane, of 8 to 64 visible characters, each for so many joins
    * (`uses`, 1 where left out). A code that is there already can be used this often from now on.
    *
@@ -201,6 +214,22 @@ export interface QueueResults {
     options?: CallOptions
   ) => Promise<
     Outcome<QueueView, QueueNotFound | QueueClosed | RequestInvalid | Overloaded | StoreUnavailable>
+  >
+  /** See {@link PromisedQueue.reschedule}. */
+  readonly reschedule: (
+    queueId: string,
+    opensAt: Date | null,
+    options?: CallOptions
+  ) => Promise<
+    Outcome<
+      QueueView,
+      | QueueNotFound
+      | QueueClosed
+      | QueueAlreadyOpen
+      | RequestInvalid
+      | Overloaded
+      | StoreUnavailable
+    >
   >
   /** See {@link PromisedQueue.addCodes}. */
   readonly addCodes: (

@@ -5,6 +5,7 @@ import type {
   QueueEvent,
   QueueModeChanged,
   QueueOpened,
+  QueueRescheduled,
   QueueTokenAdmitted,
   QueueTokenLapsed,
   QueueTokenLeft
@@ -14,7 +15,7 @@ import type { QueueSettings } from "../Policies.ts"
 import { askAdmission } from "../policies/ask.ts"
 import type { PolicyRules } from "../policies/rules.ts"
 import type { Rows } from "../Rows.ts"
-import { QueueClosed, QueueCodeInvalid, QueueNotFound } from "./errors.ts"
+import { QueueAlreadyOpen, QueueClosed, QueueCodeInvalid, QueueNotFound } from "./errors.ts"
 import type { QueueLane, QueueMode, QueueRow, TokenRow } from "./model.ts"
 import { isCollecting, lineOf, nextLane, placeOf, waitingIn } from "./place.ts"
 import { tokenStateAt } from "./status.ts"
@@ -216,6 +217,30 @@ export const decideMode = (
   if (queue.mode === "closed") return Result.fail(new QueueClosed({ mode: "closed" }))
   return Result.succeed([
     { _tag: "QueueModeChanged", queueId, mode, before: queue.mode, at: rows.now }
+  ])
+}
+
+/**
+ * Moves the opening of a queue that still collects people: to another instant, or, without one, to
+ * now. The draw is held all the same, with the seed that was promised.
+ */
+export const decideReschedule = (
+  rows: Rows,
+  queueId: QueueId,
+  opensAt: number | null
+): Result.Result<
+  ReadonlyArray<QueueRescheduled>,
+  QueueNotFound | QueueClosed | QueueAlreadyOpen
+> => {
+  const queue = rows.queues.get(queueId)
+  if (queue === undefined) return Result.fail(new QueueNotFound())
+  if (queue.mode === "closed") return Result.fail(new QueueClosed({ mode: "closed" }))
+  if (queue.opening === null || !isCollecting(queue)) return Result.fail(new QueueAlreadyOpen())
+  const { opensAt: before } = queue.opening
+  const next = opensAt ?? rows.now
+  if (next === before) return Result.succeed([])
+  return Result.succeed([
+    { _tag: "QueueRescheduled", queueId, opensAt: next, before, at: rows.now }
   ])
 }
 

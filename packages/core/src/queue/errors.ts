@@ -73,6 +73,14 @@ export class QueueClosed extends TaggedError<QueueClosed>()("QueueClosed", {
   }
 }
 
+/** The queue has opened, or never collected people: there is no opening to move. */
+export class QueueAlreadyOpen extends TaggedError<QueueAlreadyOpen>()("QueueAlreadyOpen", {}) {
+  readonly code = "queue_already_open"
+  override get message() {
+    return "The queue is open already: its opening cannot be moved any more."
+  }
+}
+
 /** The code is unknown for this queue, or used up. Remedy: join without it, or with another. */
 export class QueueCodeInvalid extends TaggedError<QueueCodeInvalid>()("QueueCodeInvalid", {}) {
   readonly code = "queue_code_invalid"

@@ -31,6 +31,13 @@ export const exampleEvents: ReadonlyArray<BoxOfficeEvent> = [
   { _tag: "QueueTokenLeft", ...token, away: true },
   { _tag: "QueueTokenLapsed", ...token, unclaimed: true },
   { _tag: "QueueOpened", queueId: token.queueId, at, seed: "5eed", drawn: 12n },
+  {
+    _tag: "QueueRescheduled",
+    queueId: token.queueId,
+    at,
+    opensAt: at + 3_600_000,
+    before: at + 60_000
+  },
   { _tag: "QueueModeChanged", queueId: token.queueId, at, mode: "paused", before: "open" },
   {
     _tag: "QueueConfigured",

@@ -94,6 +94,7 @@ export const refusal = (error: BoxOfficeError): string => {
       return error.reason
     case "host_transaction_conflict":
     case "queue_not_found":
+    case "queue_already_open":
     case "queue_code_invalid":
     case "queue_token_required":
     case "queue_token_invalid":

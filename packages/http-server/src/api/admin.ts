@@ -45,6 +45,11 @@ export const QueueChange = Schema.Struct({ settings: SomeSettings }).annotate({
   identifier: "QueueChange"
 })
 
+/** When a queue that still collects people opens. */
+export const NewOpening = Schema.Struct({
+  opensAt: Schema.NullOr(QueueOpening.fields.opensAt).annotate({ description: "null: at once" })
+}).annotate({ identifier: "NewOpening" })
+
 /** Codes that open the priority lane of a queue. They are kept as digests, and told to nobody. */
 export const NewCodes = Schema.Struct({
   codes: QueueCodes.annotate({
@@ -162,6 +167,18 @@ export const AdminApi = HttpApiGroup.make("admin")
       OpenApi.annotations({
         summary: "Close a queue for good",
         description: "Who waits is told that it has expired; who is inside goes on."
+      })
+    ),
+    HttpApiEndpoint.post("rescheduleQueue", "/queues/:queueId/reschedule", {
+      params: queueParams,
+      headers: idempotencyKey,
+      payload: NewOpening,
+      success: Queue,
+      error: [...errors("QueueAlreadyOpen"), ...setMode, ...bodyFaults]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Open a queue that collects people at another time, or at once",
+        description: "Places are drawn as they would have been, by the seed that was promised."
       })
     ),
     HttpApiEndpoint.post("addCodes", "/queues/:queueId/codes", {

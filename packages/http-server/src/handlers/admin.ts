@@ -66,6 +66,9 @@ export const adminRoutes = Effect.gen(function* () {
     route(endpoints.resumeQueue, ({ params }) => queue.setMode(params.queueId, "open")),
     route(endpoints.drainQueue, ({ params }) => queue.setMode(params.queueId, "draining")),
     route(endpoints.closeQueue, ({ params }) => queue.setMode(params.queueId, "closed")),
+    route(endpoints.rescheduleQueue, ({ params, payload }) =>
+      queue.reschedule(params.queueId, payload.opensAt)
+    ),
     route(
       endpoints.addCodes,
       ({ params: { queueId }, payload: { codes, uses } }) =>

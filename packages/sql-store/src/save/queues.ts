@@ -17,14 +17,15 @@ export const saveQueues = (schema: SchemaName) => {
       priority_next_number = saved.priority_next_number,
       priority_cursor = saved.priority_cursor, priority_waiting = saved.priority_waiting,
       turn = saved.turn, active = saved.active, departed = saved.departed,
-      opened_at = saved.opened_at, drawn = saved.drawn
+      opens_at = saved.opens_at, opened_at = saved.opened_at, drawn = saved.drawn
     FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::int8[], $6::int8[],
       $7::int8[], $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int8[],
-      $14::int8[], $15::int8[], $16::int8[], $17::int8[], $18::timestamptz[], $19::int8[])
+      $14::int8[], $15::int8[], $16::int8[], $17::int8[], $18::timestamptz[], $19::int8[],
+      $20::timestamptz[])
       AS saved (queue_id, mode, max_active, admit_per_minute, claim_seconds, session_seconds,
         priority_share_percent, absence_seconds, next_number, cursor, waiting,
         priority_next_number, priority_cursor, priority_waiting, turn, active, departed,
-        opened_at, drawn)
+        opened_at, drawn, opens_at)
     WHERE q.queue_id = saved.queue_id`
   return (rows: ReadonlyArray<QueueRow>): Query<void> => {
     const counts = (count: (row: QueueRow) => number | bigint) =>
@@ -50,7 +51,8 @@ export const saveQueues = (schema: SchemaName) => {
         counts((row) => row.active),
         counts((row) => row.departed),
         instants(rows.map((row) => row.opening?.openedAt ?? null)),
-        counts((row) => row.drawn)
+        counts((row) => row.drawn),
+        instants(rows.map((row) => row.opening?.opensAt ?? null))
       ],
       read: nothing
     }

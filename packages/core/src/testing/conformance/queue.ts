@@ -274,7 +274,10 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       const queueId = `${world.queueId}-draw`
       const { now } = (yield* world.store.line(world.queueId, 0n))!
       const opensAt = new Date(now + 60_000)
-      const made = yield* office.queue.create({ queueId, opensAt, settings: { maxActive: 1 } })
+      const sooner = new Date(now + 30_000)
+      yield* office.queue.create({ queueId, opensAt: sooner, settings: { maxActive: 1 } })
+      const made = yield* office.queue.reschedule(queueId, opensAt)
+      assert.deepEqual(made.opening?.opensAt, opensAt)
       assert.deepEqual([made.opening?.seed, made.opening?.drawn], [null, null])
       const join = (name: string) => office.queue.join({ queueId, userId: user(name) })
       const early = yield* Effect.forEach(
@@ -290,6 +293,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       yield* office.queue.leave(place(7))
       yield* passTime(61_000)
       const late = yield* join("late")
+      yield* refused("QueueAlreadyOpen", office.queue.reschedule(queueId, null))
       const { opening } = yield* office.queue.get(queueId)
       assert.equal(opening!.commitment, made.opening!.commitment)
       const draw = { queueId: queueId as QueueId, seed: opening!.seed!, drawn: opening!.drawn! }
