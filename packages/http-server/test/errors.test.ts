@@ -310,6 +310,14 @@ describe("what cannot be had", () => {
     expect((await talk("POST", "/v1/queues/main/token", { user: "on time" })).status).toBe(201)
   })
 
+  test("the opening of a queue that is open", async () => {
+    const answer = await talk("POST", "/v1/admin/queues/main/reschedule", {
+      admin: true,
+      json: { opensAt: null }
+    })
+    expect(problem(answer)).toEqual({ status: 409, code: "queue_already_open" })
+  })
+
   test("a code that opens nothing", async () => {
     const answer = await talk("POST", "/v1/queues/main/token", {
       user: "guesser",
