@@ -51,7 +51,7 @@ export const simulate = Command.make("simulate", flags, (flags) =>
     const { users, seats } = flags
     const schema = yield* schemaOf(Option.some(flags.schema))
     const maxActive = Option.getOrElse(flags.maxActive, () =>
-      Math.min(1_000, Math.max(100, Math.ceil(users / 25)))
+      Math.min(500, Math.max(100, Math.ceil(seats / 10)))
     )
     const run = yield* Effect.provide(
       play({
@@ -62,7 +62,7 @@ export const simulate = Command.make("simulate", flags, (flags) =>
         maxActive,
         admitPerMinute: Option.getOrElse(flags.admitPerMinute, () => maxActive * 20),
         arrivalSeconds: Option.getOrElse(flags.arrivalSeconds, () =>
-          Math.max(5, Math.round(users / 1_000))
+          Math.max(5, Math.round(users / 5_000))
         ),
         holdSeconds: flags.holdSeconds,
         secondsMax: flags.minutesMax * 60,

@@ -1,156 +1,144 @@
-/** A crowd at an on-sale: everyone joins, waits as told, looks, fights for seats, pays or does not. */
-import type { BoxOffice, Reservation, SeatMap } from "@boxoffice/core"
-import { Effect } from "effect"
+/** A crowd at an on-sale: everyone joins, asks again when told to, and shops once inside. */
+import type { BoxOffice, QueueTokenStatus, UserId } from "@boxoffice/core"
+import { Effect, FiberSet, Result } from "effect"
+import { note, type Told } from "./estimates.ts"
 import type { Figures } from "./figures.ts"
+import { makeRandom } from "./random.ts"
 import type { Sale } from "./sale.ts"
+import { shop } from "./shopper.ts"
+import { makeWheel, wheelStepMs } from "./wheel.ts"
 
 export interface CrowdOptions {
   readonly users: number
-  /** Everyone has joined after this long. */
+  /** Everyone has come after this long. */
   readonly arrivalSeconds: number
-  /** How long people look at something before they do the next thing, at the most. */
-  readonly thinkSeconds: number
   /** The same seed makes the same choices; how the users' calls interleave is up to the machine. */
   readonly seed: number
 }
 
-const seatsAtMost = 4
-const triesAtMost = 8
-// Of those who hold seats: most pay, some let them lapse, some give them back.
-const abandonShare = 0.08
-const releaseShare = 0.04
+/** Somebody on the way in. Only who makes a call, or is inside, has a fiber. */
+interface Visitor {
+  readonly userId: UserId
+  readonly seed: number
+  /** When they were to do what they do next, in milliseconds since the crowd set off. */
+  dueMs: number
+  queueToken: string | undefined
+  position: number
+  /** How often in a row they were turned away. */
+  turnedAway: number
+  readonly told: Told
+}
+
+const waitSecondsMax = 30
+/** Calls between two looks at what else the process has to do. */
+const callsInARow = 64
 
 /** The whole crowd; ends when everyone has bought or gone. */
 export const runCrowd = (
   office: BoxOffice["Service"],
   sale: Sale,
   figures: Figures,
-  options: CrowdOptions
+  { users, arrivalSeconds, seed }: CrowdOptions
 ): Effect.Effect<void> =>
-  Effect.forEach(
-    Array.from({ length: options.users }, (_, i) => i),
-    (i) =>
-      runUser(office, sale, figures, `u${i}`, makeRandom(options.seed + i), options).pipe(
-        // A user whose call failed gives up; what failed is counted, and makes the verdict fail.
-        Effect.catchCause((cause) => Effect.sync(() => figures.fail(cause)))
-      ),
-    { concurrency: "unbounded", discard: true }
-  )
-
-const runUser = (
-  office: BoxOffice["Service"],
-  { queueId, performanceId }: Sale,
-  figures: Figures,
-  userId: string,
-  random: () => number,
-  { arrivalSeconds, thinkSeconds }: CrowdOptions
-) =>
   Effect.gen(function* () {
-    const think = Effect.suspend(() => Effect.sleep(random() * thinkSeconds * 1_000))
-    yield* Effect.sleep(random() * arrivalSeconds * 1_000)
+    const fork = yield* FiberSet.runtime(yield* FiberSet.make())()
+    const started = performance.now()
+    const nowMs = () => performance.now() - started
+    const wheel = makeWheel<Visitor>()
+    const random = makeRandom(seed)
+    let there = users
 
-    const joined = yield* figures.time("join", office.queue.join({ queueId, userId }))
-    const caller = { userId, queueToken: joined.token }
-    let { state, pollAfterSeconds, position } = joined
-    while (state === "waiting") {
-      yield* Effect.sleep(pollAfterSeconds * 1_000 * (0.9 + 0.2 * random()))
-      const status = yield* figures.time("poll", office.queue.status(caller))
-      if (status.position > position) figures.violate(`${userId} went back in the line`)
-      ;({ state, pollAfterSeconds, position } = status)
+    const doNext = (visitor: Visitor, afterSeconds: number): void => {
+      visitor.dueMs = nowMs() + afterSeconds * 1_000
+      wheel.add(visitor.dueMs, visitor)
     }
-    if (state !== "admitted") return figures.count("missed")
-
-    const wanted = 1 + Math.floor(random() * seatsAtMost)
-    for (let tries = 0; tries < triesAtMost; tries++) {
-      yield* think
-      const map = yield* figures.time(
-        "look",
-        office.catalog.availableSeats({ ...caller, performanceId })
+    /** The rest of somebody's visit. A failed call ends it, is counted, and fails the verdict. */
+    const leaveAfter = (visit: Effect.Effect<void, unknown>): void => {
+      const counted = Effect.catchCause(visit, (cause) => Effect.sync(() => figures.fail(cause)))
+      fork(
+        Effect.ensuring(
+          counted,
+          Effect.sync(() => there--)
+        )
       )
-      const seatIds = chooseSeats(map, wanted, random)
-      if (seatIds.length === 0) {
-        // Sold out, or held by others: some of those will come back.
-        yield* think
-        continue
+    }
+
+    const hear = (visitor: Visitor, status: QueueTokenStatus): void => {
+      const { userId, told } = visitor
+      visitor.turnedAway = 0
+      if (status.state === "waiting") {
+        if (status.position > visitor.position) figures.violate(`${userId} went back in the line`)
+        visitor.position = status.position
+        note(told, status)
+        doNext(visitor, status.pollAfterSeconds)
+      } else if (status.state === "admitted") {
+        figures.estimates.cameIn(told, status.admittedAt!)
+        const caller = { userId, queueToken: visitor.queueToken! }
+        leaveAfter(shop(office, sale, figures, caller, makeRandom(visitor.seed)))
+      } else {
+        figures.count("missed")
+        there--
       }
-      const held = yield* Effect.result(
-        figures.time("hold", office.reservations.hold({ ...caller, performanceId, seatIds }))
+    }
+
+    /** A call whose answer is a place in line. Who is turned away comes back after a while. */
+    const ask = <A extends QueueTokenStatus, E extends { readonly _tag: string }>(
+      visitor: Visitor,
+      name: "join" | "poll",
+      call: Effect.Effect<A, E>,
+      keep: (answer: A) => void
+    ): void => {
+      const asked = Effect.map(Effect.result(figures.timeOnce(name, call)), (answer) => {
+        if (Result.isSuccess(answer)) {
+          keep(answer.success)
+          hear(visitor, answer.success)
+        } else if (answer.failure._tag === "Overloaded") {
+          figures.count("turnedAway")
+          doNext(visitor, Math.min(waitSecondsMax, 2 ** visitor.turnedAway++))
+        } else leaveAfter(Effect.fail(answer.failure))
+      })
+      fork(
+        Effect.catchCause(asked, (cause) => Effect.sync(() => leaveAfter(Effect.failCause(cause))))
       )
-      if (held._tag === "Failure") {
-        if (held.failure._tag !== "SeatUnavailable") return yield* held.failure
-        figures.count("conflict")
-        continue
+    }
+
+    const act = (visitor: Visitor): void => {
+      const { userId, queueToken } = visitor
+      figures.late(nowMs() - visitor.dueMs)
+      if (queueToken === undefined) {
+        const call = office.queue.join({ queueId: sale.queueId, userId })
+        return ask(visitor, "join", call, (joined) => {
+          visitor.queueToken = joined.token
+        })
       }
-      return yield* settle(office, figures, caller, held.success, random, think)
+      // As a server does: from memory, where that is fresh, and by asking the store elsewhere.
+      const begun = performance.now()
+      const known = office.queue.peek({ userId, queueToken })
+      if (known !== undefined && Result.isSuccess(known)) {
+        figures.answeredFromMemory(performance.now() - begun)
+        return hear(visitor, known.success)
+      }
+      ask(visitor, "poll", office.queue.status({ userId, queueToken }), () => {})
     }
-    figures.count("gaveUp")
-    yield* figures.patiently(office.queue.leave(caller))
-  }).pipe(
-    // Too slow: the session ended, and the place went to somebody else.
-    Effect.catchTag("QueueTokenExpired", () => Effect.sync(() => figures.count("missed")))
-  )
 
-const settle = (
-  office: BoxOffice["Service"],
-  figures: Figures,
-  caller: { readonly userId: string; readonly queueToken: string },
-  held: Reservation,
-  random: () => number,
-  think: Effect.Effect<void>
-) =>
-  Effect.gen(function* () {
-    const { reservationId } = held
-    yield* think
-    const mood = random()
-    if (mood < abandonShare) return figures.count("abandoned")
-    if (mood < abandonShare + releaseShare) {
-      const { userId } = caller
-      yield* figures.patiently(office.reservations.release({ userId, reservationId }))
-      yield* figures.patiently(office.queue.leave(caller))
-      return figures.count("released")
+    for (let i = 0; i < users; i++) {
+      const dueMs = random() * arrivalSeconds * 1_000
+      wheel.add(dueMs, {
+        userId: `u${i}` as UserId,
+        seed: seed + i,
+        dueMs,
+        queueToken: undefined,
+        position: Number.POSITIVE_INFINITY,
+        turnedAway: 0,
+        told: []
+      })
     }
-    const paying = { ...caller, reservationId, idempotencyKey: `pay-${reservationId}` }
-    // Everybody tries to pay first, and so learns what is missing.
-    const first = yield* Effect.result(figures.time("pay", office.payments.pay(paying)))
-    if (first._tag === "Success") {
-      return figures.violate(`${caller.userId} paid with an empty wallet`)
+    while (there > 0) {
+      let calls = 0
+      for (const visitor of wheel.take(nowMs())) {
+        act(visitor)
+        if (++calls % callsInARow === 0) yield* Effect.yieldNow
+      }
+      yield* Effect.sleep(wheelStepMs)
     }
-    if (first.failure._tag !== "InsufficientBalance") return yield* first.failure
-    yield* figures.time(
-      "charge",
-      office.wallet.charge({ ...caller, amount: first.failure.required })
-    )
-    // An impatient finger: the same payment twice at once. One effect, one answer.
-    const again = { ...paying, idempotencyKey: `${paying.idempotencyKey}-2` }
-    const [one, two] = yield* Effect.all(
-      [
-        figures.time("pay", office.payments.pay(again)),
-        figures.patiently(office.payments.pay(again))
-      ],
-      { concurrency: 2 }
-    )
-    if (one.paymentId !== two.paymentId || one.balance.amount !== two.balance.amount) {
-      figures.violate(`one key of ${caller.userId} was answered in two ways`)
-    }
-    figures.sell(one.paymentId, held.seats.length)
-  }).pipe(Effect.catchTag("HoldExpired", () => Effect.sync(() => figures.count("lapsed"))))
-
-/** Seats side by side on the map, somewhere in the better half of what is left. */
-const chooseSeats = (map: SeatMap, wanted: number, random: () => number): ReadonlyArray<string> => {
-  const free = map.seats
-  if (free.length === 0) return []
-  const from = Math.floor(random() * Math.max(1, free.length / 2))
-  return free.slice(from, from + wanted).map((seat) => seat.seatId)
-}
-
-/** Mulberry32: small, seeded, and good enough for choices. */
-const makeRandom = (seed: number): (() => number) => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
+  }).pipe(Effect.scoped)

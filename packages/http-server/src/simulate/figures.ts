@@ -1,5 +1,7 @@
 /** What is counted while the crowd runs, and a sample of it each second. */
+import { createHistogram } from "node:perf_hooks"
 import { Cause, Effect, Exit } from "effect"
+import { makeEstimateErrors } from "./estimates.ts"
 
 export const operations = ["join", "poll", "look", "hold", "charge", "pay"] as const
 export type Operation = (typeof operations)[number]
@@ -32,10 +34,10 @@ const waitSecondsMax = 30
 export type Figures = ReturnType<typeof makeFigures>
 
 export const makeFigures = () => {
-  const durations = Object.fromEntries(operations.map((name) => [name, []])) as unknown as Record<
-    Operation,
-    Array<number>
-  >
+  // In microseconds. A list of ten million would be sorted for longer than some sales last.
+  const durations = perOperation(() => createHistogram())
+  const lateness = createHistogram()
+  let fromMemory = 0
   const fates: Record<Fate, number> = {
     turnedAway: 0,
     missed: 0,
@@ -50,7 +52,9 @@ export const makeFigures = () => {
   const paymentIds = new Set<string>()
   const samples: Array<Sample> = []
   let sold = 0
-  let before = Object.fromEntries(operations.map((name) => [name, 0])) as Record<Operation, number>
+  let before = perOperation(() => 0)
+  const record = (name: Operation, ms: number): void =>
+    durations[name].record(Math.max(1, Math.round(ms * 1_000)))
 
   /** Makes a call again when too much waits already, each time after a longer while. */
   const patiently = <A, E extends { readonly _tag: string }>(
@@ -70,6 +74,19 @@ export const makeFigures = () => {
       )
     return attempt(1)
   }
+
+  const timeOnce = <A, E extends { readonly _tag: string }>(
+    name: Operation,
+    call: Effect.Effect<A, E>
+  ): Effect.Effect<A, E> =>
+    Effect.suspend(() => {
+      const started = performance.now()
+      return Effect.onExit(call, (exit) =>
+        Effect.sync(() => {
+          if (!isTurnedAway(exit)) record(name, performance.now() - started)
+        })
+      )
+    })
 
   return {
     fates,
@@ -95,44 +112,49 @@ export const makeFigures = () => {
       paymentIds.add(paymentId)
       sold += seats
     },
+    estimates: makeEstimateErrors(),
     /** Times the attempt that was taken. */
     time: <A, E extends { readonly _tag: string }>(
       name: Operation,
       call: Effect.Effect<A, E>
-    ): Effect.Effect<A, E> =>
-      patiently(
-        Effect.suspend(() => {
-          const started = performance.now()
-          return Effect.onExit(call, (exit) =>
-            Effect.sync(() => {
-              if (!isTurnedAway(exit)) durations[name].push(performance.now() - started)
-            })
-          )
-        })
-      ),
+    ): Effect.Effect<A, E> => patiently(timeOnce(name, call)),
+    timeOnce,
     patiently,
+    /** A poll was answered without a call to the store, after so many milliseconds. */
+    answeredFromMemory: (ms: number): void => {
+      fromMemory++
+      record("poll", ms)
+    },
+    get pollsFromMemory() {
+      return fromMemory
+    },
+    /** Somebody called so much later than they were told to. */
+    late: (ms: number): void => lateness.record(Math.max(1, Math.round(ms))),
+    get lateP99Ms() {
+      return lateness.count === 0 ? 0 : lateness.percentile(99)
+    },
     sample: (
       second: number,
       queue: { readonly waiting: number; readonly active: number }
     ): Sample => {
-      const now = Object.fromEntries(
-        operations.map((name) => [name, durations[name].length])
-      ) as Record<Operation, number>
-      const rates = Object.fromEntries(
-        operations.map((name) => [name, now[name] - before[name]])
-      ) as Record<Operation, number>
+      const now = perOperation((name) => Number(durations[name].count))
+      const rates = perOperation((name) => now[name] - before[name])
       before = now
       const sample = { second, sold, waiting: queue.waiting, active: queue.active, rates }
       samples.push(sample)
       return sample
     },
     latency: (name: Operation): Latency => {
-      const sorted = durations[name].toSorted((a, b) => a - b)
-      const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? 0
-      return { calls: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99) }
+      const calls = Number(durations[name].count)
+      const at = (percent: number) =>
+        calls === 0 ? 0 : durations[name].percentile(percent) / 1_000
+      return { calls, p50Ms: at(50), p99Ms: at(99) }
     }
   }
 }
+
+const perOperation = <A>(of: (name: Operation) => A): Record<Operation, A> =>
+  Object.fromEntries(operations.map((name) => [name, of(name)])) as Record<Operation, A>
 
 const isTurnedAway = (exit: Exit.Exit<unknown, { readonly _tag: string }>): boolean =>
   Exit.isFailure(exit) &&

@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises"
 import { cpus } from "node:os"
 import { join } from "node:path"
+import type { EstimateError } from "./estimates.ts"
 import { type Figures, operations } from "./figures.ts"
 import { plot } from "./plot.ts"
 import type { Run } from "./simulate.ts"
@@ -18,6 +19,9 @@ export const toJson = (run: Run): Readonly<Record<string, unknown>> => {
     sold: figures.sold,
     holds: run.checks.every(({ violations }) => violations === 0),
     fates: figures.fates,
+    pollsFromMemory: figures.pollsFromMemory,
+    lateP99Ms: figures.lateP99Ms,
+    estimates: figures.estimates.get(),
     failures: Object.fromEntries(figures.failures),
     latencies: Object.fromEntries(operations.map((name) => [name, figures.latency(name)])),
     samples: figures.samples
@@ -79,6 +83,12 @@ export const toMarkdown = (run: Run): string => {
     "|---|---:|---:|---:|",
     ...rows,
     "",
+    `Of the polls, ${count(figures.pollsFromMemory)} were answered from memory. Users called at most ` +
+      `${count(figures.lateP99Ms)} ms later than told to (p99). Crowd and engine had at most ` +
+      `${count(run.peakMemoryMiB)} MiB resident; the checks took ${run.checkSeconds.toFixed(1)} s.`,
+    "",
+    ...estimateLines(figures),
+    "",
     `Fates: ${fates.join(", ")}.`,
     ...(failures.length > 0 ? ["", "Failed calls:", ...failures] : []),
     "",
@@ -88,4 +98,19 @@ export const toMarkdown = (run: Run): string => {
       ({ invariant, meaning, violations }) => `| ${invariant} ${meaning} | ${violations} |`
     )
   ].join("\n")}\n`
+}
+
+const estimateLines = ({ estimates }: Figures): ReadonlyArray<string> => {
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`
+  const row = (what: string, error: EstimateError) =>
+    `| ${what} | ${count(error.estimates)} | ${percent(error.inByP50)} | ` +
+    `${percent(error.inByP90)} | ${percent(error.withinBand)} | ` +
+    `${error.medianErrorSeconds.toFixed(1)} | ${percent(error.medianErrorShare)} |`
+  const { first, every } = estimates.get()
+  return [
+    "| estimated waits, of those let in | told | in by p50 | in by p90 | between | median error, s | of the wait |",
+    "|---|---:|---:|---:|---:|---:|---:|",
+    row("the first that each was told", first),
+    row("all that they were told", every)
+  ]
 }

@@ -31,6 +31,9 @@ export interface Run extends SimulationOptions {
   readonly seconds: number
   readonly soldOutAfterSeconds: number | null
   readonly figures: Figures
+  readonly checkSeconds: number
+  /** The most memory that crowd and engine had resident, without the database's. */
+  readonly peakMemoryMiB: number
   readonly checks: ReadonlyArray<Invariants.Check>
 }
 
@@ -47,6 +50,7 @@ export const simulate = (
     const figures = makeFigures()
     // The engine ends with the play, and with it all that was in flight, before anything is counted.
     const played = yield* Effect.provide(play(options, figures), engine(options))
+    const checking = performance.now()
     const checks = [
       ...(yield* Invariants.check({ schema })),
       ...(yield* checkSeen(schema, figures)),
@@ -61,6 +65,8 @@ export const simulate = (
       ...options,
       ...played,
       figures,
+      checkSeconds: (performance.now() - checking) / 1_000,
+      peakMemoryMiB: process.resourceUsage().maxRSS / 1_024,
       checks: checks.toSorted((a, b) => numberOf(a) - numberOf(b))
     }
   }).pipe(Effect.scoped)
@@ -89,9 +95,7 @@ const play = (options: SimulationOptions, figures: Figures) =>
       }
       if (figures.sold >= seats) soldOutAfterSeconds = elapsed()
     })
-    const crowd = yield* Effect.forkChild(
-      runCrowd(office, sale, figures, { ...options, thinkSeconds: 1 })
-    )
+    const crowd = yield* Effect.forkChild(runCrowd(office, sale, figures, options))
     // The crowd goes home when the last seat is sold, or nobody is left to buy.
     yield* Effect.raceFirst(watch, Fiber.join(crowd))
     yield* Fiber.interrupt(crowd)
