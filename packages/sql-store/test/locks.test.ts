@@ -3,6 +3,7 @@ import { PgConnection } from "@effect/sql-pg"
 import { Effect, Metric, Redacted } from "effect"
 import { expect, test } from "vitest"
 import { SqlStore } from "../src/index.ts"
+import { begin, planByKey } from "../src/load/begin.ts"
 import { lockHoldings } from "../src/load/holdings.ts"
 import { lockQueues } from "../src/load/queues.ts"
 import { lockReservations } from "../src/load/reservations.ts"
@@ -64,6 +65,39 @@ test("rows are sorted before they are locked, in every statement that locks", as
     const below = plan.find((line) => line.startsWith("  ->"))
     expect.soft([plan[0], below], name).toEqual(["LockRows", "  ->  Sort"])
   }
+})
+
+test("who joins is looked up by key, also as planned while the table is new", async () => {
+  const { url } = await openDatabase()
+  const names = namesOf((names) => {
+    names.queues.add(id.queue)
+    for (let i = 0; i < 100; i++) {
+      names.members.push({ queueId: id.queue, userId: id.user(`user-${i}`) })
+    }
+    const numbers = Array.from({ length: 100 }, (_, i) => BigInt(i + 1))
+    names.nameHeads(id.queue, { limit: 100, drawn: { numbers, upTo: 100n } })
+  })
+  const { sql, params } = lockTokens(schemaName("boxoffice"))(names)
+  const plan = await Effect.runPromise(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const connection = yield* PgConnection.make({ url: Redacted.make(url) })
+        yield* runQuery(connection, begin)
+        yield* runQuery(connection, planByKey)
+        return yield* runQuery(connection, {
+          sql: `EXPLAIN (COSTS off) ${sql}`,
+          params,
+          read: (rows) => rows.map(([line]) => line as string)
+        })
+      })
+    )
+  )
+  const conditions = plan.filter((line) => line.includes("Index Cond:"))
+  // Neither goes through all who are in the queue to find those who are named.
+  expect(conditions).toContainEqual(
+    expect.stringMatching(/queue_id = member\.queue_id.*user_id = member\.user_id/)
+  )
+  expect(conditions).toContainEqual(expect.stringMatching(/number = drawn\.number/))
 })
 
 test("two nodes that name the same rows in opposite orders never deadlock", {

@@ -18,6 +18,10 @@ import { tokenColumnCount, tokenColumns, tokenOf } from "./tokenColumns.ts"
  * Which ones is decided before they are locked, and a row is given as it is once locked: one that
  * was admitted may have paid. A queue that is locked lets nobody else move its line meanwhile.
  *
+ * Each is looked up by itself: a LIMIT keeps the planner from joining the other way round. Planned
+ * while the table was new and had no statistics, a plain join went through everyone in the queue
+ * once a batch and compared them with all who join: 1,000 joins took 2.7 s at 30,000 waiting.
+ *
  * The line is looked at from the cursor on: what has been let in since the last vacuum is still in
  * the index, in front of it.
  */
@@ -32,10 +36,13 @@ export const lockTokens = (schema: SchemaName) => {
     wanted AS (
       SELECT token_id FROM unnest($1::uuid[]) AS named (token_id)
       UNION
-      SELECT t.token_id
-      FROM unnest($2::text[], $3::text[]) AS member (queue_id, user_id)
-      JOIN ${schema}.queue_token t USING (queue_id, user_id)
-      WHERE t.state IN ('waiting', 'admitted')
+      SELECT live.token_id
+      FROM unnest($2::text[], $3::text[]) AS member (queue_id, user_id), LATERAL (
+        SELECT t.token_id FROM ${schema}.queue_token t
+        WHERE t.queue_id = member.queue_id AND t.user_id = member.user_id
+          AND t.state IN ('waiting', 'admitted')
+        LIMIT 1
+      ) live
       UNION
       SELECT lapsed.token_id FROM unnest($4::text[]) AS q (queue_id), clock, LATERAL (
         SELECT t.token_id FROM ${schema}.queue_token t
@@ -49,9 +56,13 @@ export const lockTokens = (schema: SchemaName) => {
         UNION ALL${heads(1, "q.priority_cursor")}
       ) next
       UNION
-      SELECT t.token_id FROM unnest($7::text[], $8::int8[]) AS drawn (queue_id, number)
-      JOIN ${schema}.queue_token t USING (queue_id, number)
-      WHERE t.lane = 0 AND t.state = 'waiting'
+      SELECT waits.token_id
+      FROM unnest($7::text[], $8::int8[]) AS drawn (queue_id, number), LATERAL (
+        SELECT t.token_id FROM ${schema}.queue_token t
+        WHERE t.queue_id = drawn.queue_id AND t.lane = 0 AND t.number = drawn.number
+          AND t.state = 'waiting'
+        LIMIT 1
+      ) waits
     )
     SELECT ${tokenColumns}, CASE WHEN t.state = 'waiting' AND q.absence_seconds > 0 THEN (
         SELECT max(p.seen_until) FROM ${schema}.queue_presence p
