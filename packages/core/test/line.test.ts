@@ -5,7 +5,8 @@ import { Departed } from "../src/queue/departed.ts"
 import { LineView } from "../src/queue/line.ts"
 import type { Departure, QueueRow } from "../src/queue/model.ts"
 import { numberAt, placeOf } from "../src/queue/place.ts"
-import { admissionRate, estimatedWait, pollAfterSeconds } from "../src/queue/status.ts"
+import { admissionRate, estimatedWait, remember } from "../src/queue/rate.ts"
+import { pollAfterSeconds } from "../src/queue/status.ts"
 import type { Ticket } from "../src/queue/ticket.ts"
 import type { LineReading } from "../src/Store.ts"
 import { queueRow, testId, testStart } from "../src/testing.ts"
@@ -217,6 +218,54 @@ describe("the wait", () => {
 
   it("soon after the start goes by the time that there was", () => {
     expect(admissionRate(steady(50, 5), testStart)!.perSecond).toBeCloseTo(50, 0)
+  })
+
+  /** A house for 500 that fills within a second, and lets ten in a second from then on. */
+  const filled = (secondsAgo: number) => ({
+    grants: steady(10, secondsAgo + 1).map((grant, i) =>
+      i === 0 ? { ...grant, admitted: 500 } : grant
+    ),
+    house: {
+      active: 500,
+      maxActive: 500,
+      occupied: Array.from({ length: secondsAgo + 1 }, (_, i) => ({
+        at: testStart - (secondsAgo + 1 - i) * 1_000,
+        active: i === 0 ? 0 : 500
+      }))
+    }
+  })
+
+  it("is not that of filling an empty house", () => {
+    for (const secondsAgo of [10, 30, 50]) {
+      const { grants, house } = filled(secondsAgo)
+      // Nobody left in the second in which it filled.
+      const { perSecond } = admissionRate(grants, testStart, house)!
+      expect(Math.abs(perSecond - 10)).toBeLessThan(1)
+    }
+  })
+
+  it("is not told while nobody knows how fast people leave", () => {
+    const { grants, house } = filled(2)
+    expect(admissionRate(grants, testStart, house)).toBeUndefined()
+    const nobodyLeft = grants.map((grant, i) => (i === 0 ? grant : { ...grant, admitted: 0 }))
+    const occupied = filled(10).house.occupied
+    expect(admissionRate(nobodyLeft, testStart, { ...house, occupied })).toBeUndefined()
+  })
+
+  it("is that of filling while there is room, and of those who come and go while there is none", () => {
+    const { grants, house } = filled(10)
+    const roomy = { ...house, maxActive: 5_000 }
+    expect(admissionRate(grants, testStart, roomy)!.perSecond).toBeGreaterThan(50)
+    const occupied = house.occupied.map(({ at }) => ({ at, active: 500 }))
+    const always = admissionRate(steady(10, 60), testStart, { ...house, occupied })
+    expect(always!.perSecond).toBeCloseTo(10, 0)
+  })
+
+  it("goes by a reading a second, of the last minute", () => {
+    let occupied: ReadonlyArray<{ at: number; active: number }> = []
+    for (let at = 0; at < 300_000; at += 100) occupied = remember(occupied, { at, active: at })
+    expect(occupied).toHaveLength(60)
+    expect(occupied[0]!.at).toBeGreaterThan(300_000 - 61_000)
   })
 
   it("is more open where people come in by fits and starts", () => {

@@ -11,11 +11,11 @@ import { isCollecting, lineOf, waitingIn } from "./place.ts"
 import {
   type AdmissionRate,
   admissionRate,
-  endedStatus,
   estimatedWait,
-  leastWait,
-  waitingStatus
-} from "./status.ts"
+  type Occupancy,
+  remember
+} from "./rate.ts"
+import { endedStatus, leastWait, waitingStatus } from "./status.ts"
 import type { Ticket } from "./ticket.ts"
 
 /** How many departures from before a draw are placed at a time: a moment's work. */
@@ -26,6 +26,7 @@ export class LineView {
   private readonly departed: Readonly<Record<QueueLane, Departed>>
   /** Who left before the draw gave places, by number. */
   private readonly undrawn = new Set<number>()
+  private occupied: ReadonlyArray<Occupancy> = []
   private rate: AdmissionRate | undefined
   private draw: ReturnType<typeof permutationOf> | undefined
   private asOf = new Date(0)
@@ -52,7 +53,13 @@ export class LineView {
       this.draw = permutationOf({ queueId: queue.queueId, seed, drawn: Number(queue.drawn) })
     }
     this.reading = reading
-    this.rate = admissionRate(reading.grants, now)
+    const { active, settings } = queue
+    this.occupied = remember(this.occupied, { at: now, active })
+    this.rate = admissionRate(reading.grants, now, {
+      active,
+      maxActive: settings.maxActive,
+      occupied: this.occupied
+    })
     this.asOf = new Date(now)
     for (const departure of reading.departures) this.depart(departure)
     this.departed.general.pass(Number(queue.cursor))

@@ -1,6 +1,6 @@
 /** What a token counts as at an instant, and what its user is told. Pure. */
 import type { QueueId, TokenId } from "../Ids.ts"
-import type { Grant, QueueTokenStatus, TokenRow, TokenState } from "./model.ts"
+import type { QueueTokenStatus, TokenRow, TokenState } from "./model.ts"
 
 /** An admitted token that has lapsed is expired, whatever is stored. */
 export const tokenStateAt = (
@@ -10,48 +10,6 @@ export const tokenStateAt = (
   token.state === "admitted" && token.expiresAt !== null && token.expiresAt <= now
     ? "expired"
     : token.state
-
-const minute = 60_000
-
-/** How fast a queue lets people in, as measured. */
-export interface AdmissionRate {
-  readonly perSecond: number
-  /** The variance of the admissions of a second over their mean; 1 where they come by chance. */
-  readonly dispersion: number
-}
-
-/** The rate of the last minute; `undefined` where nobody was let in. Grants: the oldest first. */
-export const admissionRate = (
-  grants: ReadonlyArray<Grant>,
-  now: number
-): AdmissionRate | undefined => {
-  const recent = grants.filter(({ at }) => at > now - minute)
-  const [first] = recent
-  if (first === undefined) return undefined
-  const seconds = Math.min(60, Math.max(1, (now - first.at) / 1_000 + 1))
-  let admitted = 0
-  let squares = 0
-  for (const grant of recent) {
-    admitted += grant.admitted
-    squares += grant.admitted ** 2
-  }
-  const perSecond = admitted / seconds
-  const variance = Math.max(0, squares / seconds - perSecond ** 2)
-  return { perSecond, dispersion: Math.max(1, variance / perSecond) }
-}
-
-/** How many standard deviations nine in ten stay below. */
-const ninetieth = 1.2816
-
-/** How long it takes until as many as are ahead, and one, have been let in. */
-export const estimatedWait = (
-  ahead: number,
-  { perSecond, dispersion }: AdmissionRate
-): { readonly p50Seconds: number; readonly p90Seconds: number } => {
-  const mean = (ahead + 1) / perSecond
-  const spread = (ninetieth * Math.sqrt((ahead + 1) * dispersion)) / perSecond
-  return { p50Seconds: Math.max(1, Math.round(mean)), p90Seconds: Math.ceil(mean + spread) }
-}
 
 /** Between two polls of one who is in: only the session's end is news. */
 const pollSecondsInside = 30
