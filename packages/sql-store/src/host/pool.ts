@@ -5,15 +5,14 @@ import type { SqlError } from "effect/sql/SqlError"
 import { fateOf } from "../commit.ts"
 import { unavailable } from "../failure.ts"
 import { planByKey } from "../load/begin.ts"
-import { makeLoad } from "../load/load.ts"
 import { SchemaMismatch } from "../Migrator.ts"
 import { head } from "../migrator/steps.ts"
 import { makeOperations } from "../operations.ts"
-import { Flight, type Query } from "../Query.ts"
+import type { Flight, Query } from "../Query.ts"
 import type { InTransaction } from "../save/inTransaction.ts"
-import { makeSave } from "../save/save.ts"
 import { type SchemaName, schemaName } from "../schemaName.ts"
 import { AttemptFailed, retrying } from "../transact.ts"
+import { type Decided, makeBatch } from "./batch.ts"
 import { type HostPool, type Run, runEach, runOn } from "./client.ts"
 import { sqlErrorOf } from "./failure.ts"
 
@@ -70,29 +69,13 @@ const readCommitted: Query<void> = {
 }
 
 const attemptOn = (pool: HostPool, schema: SchemaName, inTransaction?: InTransaction) => {
-  const load = makeLoad(schema)
-  const save = makeSave(schema, inTransaction)
-
-  const batch = <A>(run: Run, names: RowNames, decide: (rows: Rows) => A) =>
-    Effect.gen(function* () {
-      const loading = new Flight()
-      loading.add(readCommitted)
-      loading.add(planByKey)
-      const loaded = load(loading, names)
-      yield* runEach(run, loading)
-      const read = loaded()
-      const outcome = decide(read.rows)
-      const saving = new Flight()
-      save(saving, read)
-      yield* runEach(run, saving)
-      return { outcome, xid: read.xid }
-    })
+  const batch = makeBatch(schema, { first: [readCommitted, planByKey], inTransaction })
 
   return <A>(names: RowNames, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>
     Effect.contextWith((context) => {
       // What the work failed with or came to: what the pool says of it may be wrapped.
       let failed: SqlError | undefined
-      let worked: { readonly outcome: A; readonly xid: string } | undefined
+      let worked: Decided<A> | undefined
       const work = (run: Run) =>
         batch(run, names, decide).pipe(
           Effect.tap((done) => Effect.sync(() => (worked = done))),

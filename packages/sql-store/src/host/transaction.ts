@@ -3,11 +3,10 @@ import type { HostTransaction, RowNames, Rows } from "@boxoffice/core"
 import { type Cause, Effect, Exit } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { makeLoad } from "../load/load.ts"
 import { makeOperations, type Runner } from "../operations.ts"
-import { Flight, type Query } from "../Query.ts"
-import { makeSave } from "../save/save.ts"
+import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
+import { makeBatch } from "./batch.ts"
 import { type HostClient, inTurn, isSqlClient, type Run, runEach, runOn } from "./client.ts"
 import { sqlErrorOf, transactionFault } from "./failure.ts"
 
@@ -17,8 +16,7 @@ type AfterCommit = HostTransaction["afterCommit"]
 /** The statements are written once for a schema; a transaction can come with every call. */
 export const makeHostTransactions = (schema: SchemaName) => {
   const operations = makeOperations(schema)
-  const load = makeLoad(schema)
-  const save = makeSave(schema)
+  const batch = makeBatch(schema)
 
   return (client: HostClient | SqlClient, afterCommit: AfterCommit): HostTransaction => {
     const under = underSavepoint(client)
@@ -28,18 +26,8 @@ export const makeHostTransactions = (schema: SchemaName) => {
       fault: transactionFault
     }
     const transact = <A>(names: RowNames, decide: (rows: Rows) => A) => {
-      const batch = Effect.fnUntraced(function* (run: Run) {
-        const loading = new Flight()
-        const loaded = load(loading, names)
-        yield* runEach(run, loading)
-        const read = loaded()
-        const outcome = decide(read.rows)
-        const saving = new Flight()
-        save(saving, read)
-        yield* runEach(run, saving)
-        return outcome
-      })
-      return Effect.mapError(under(batch), transactionFault)
+      const work = (run: Run) => Effect.map(batch(run, names, decide), ({ outcome }) => outcome)
+      return Effect.mapError(under(work), transactionFault)
     }
     return {
       store: { transact, ...operations(runner) },

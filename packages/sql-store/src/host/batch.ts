@@ -1,0 +1,49 @@
+/** A batch inside a transaction that somebody else begins and ends: load, decide, save. */
+import type { RowNames, Rows } from "@boxoffice/core"
+import { Effect } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+import { makeLoad } from "../load/load.ts"
+import { Flight, type Query } from "../Query.ts"
+import type { InTransaction } from "../save/inTransaction.ts"
+import { makeSave } from "../save/save.ts"
+import type { SchemaName } from "../schemaName.ts"
+import { type Run, runEach } from "./client.ts"
+
+export interface Decided<A> {
+  readonly outcome: A
+  /** The transaction, by which a lost commit is found again. */
+  readonly xid: string
+}
+
+/** The statements are written once for a schema. `first` are those that go before the load. */
+export const makeBatch = (
+  schema: SchemaName,
+  {
+    first = [],
+    inTransaction
+  }: {
+    readonly first?: ReadonlyArray<Query<void>>
+    readonly inTransaction?: InTransaction | undefined
+  } = {}
+) => {
+  const load = makeLoad(schema)
+  const save = makeSave(schema, inTransaction)
+
+  return <A>(
+    run: Run,
+    names: RowNames,
+    decide: (rows: Rows) => A
+  ): Effect.Effect<Decided<A>, SqlError> =>
+    Effect.gen(function* () {
+      const loading = new Flight()
+      for (const query of first) loading.add(query)
+      const loaded = load(loading, names)
+      yield* runEach(run, loading)
+      const read = loaded()
+      const outcome = decide(read.rows)
+      const saving = new Flight()
+      save(saving, read)
+      yield* runEach(run, saving)
+      return { outcome, xid: read.xid }
+    })
+}
