@@ -99,7 +99,7 @@ export class Gate extends Context.Service<
         if (Result.isFailure(gated)) return Result.fail(gated.failure)
         if (!gated.success) return Result.succeed(undefined)
         return Result.flatMap(
-          tickets.verify(queueToken, userId),
+          tickets.verifyAgain(queueToken, userId),
           (shown): Result.Result<Ticket, TicketRefusal> => {
             // Nobody comes back from having left: that much is known without looking.
             const state = lines.recall(shown)?.state
@@ -126,7 +126,7 @@ export class Gate extends Context.Service<
       }
 
       const passesAtOnce: Gate["Service"]["passesAtOnce"] = (operation, caller, about) => {
-        const shown = tickets.verify(caller.queueToken, caller.userId as UserId)
+        const shown = tickets.verifyAgain(caller.queueToken, caller.userId as UserId)
         if (Result.isFailure(shown)) return false
         const { tokenId, userId } = shown.success
         if (!isKnownToPass(shown.success, { tokenId, ...about })) return false

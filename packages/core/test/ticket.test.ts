@@ -9,8 +9,22 @@ import { testId } from "../src/testing.ts"
 const secretOf = (id: string) => `the secret of ${id}, of at least 32 bytes`
 const keysOf = (...ids: ReadonlyArray<string>) =>
   ids.map((id) => ({ id, secret: Redacted.make(secretOf(id)) }))
-const ticketsWith = (...ids: ReadonlyArray<string>) =>
-  Effect.runSync(Tickets.pipe(Effect.provide(Tickets.layer(keysOf(...ids)))))
+/** Verifies with and without a memory, seen for the first time and again: all have to agree. */
+const ticketsWith = (
+  ...ids: ReadonlyArray<string>
+): Pick<typeof Tickets.Service, "sign" | "verify"> => {
+  const { sign, verify, verifyAgain } = Effect.runSync(
+    Tickets.pipe(Effect.provide(Tickets.layer(keysOf(...ids))))
+  )
+  return {
+    sign,
+    verify: (token, userId) => {
+      const verified = verify(token, userId)
+      for (let time = 0; time < 2; time++) expect(verifyAgain(token, userId)).toEqual(verified)
+      return verified
+    }
+  }
+}
 
 const ada = "ada" as UserId
 const ticket: Ticket = { queueId: "main" as QueueId, userId: ada, tokenId: testId(1) }

@@ -33,6 +33,11 @@ export const makeDirect: Effect.Effect<Direct, never, Routes | Exchanges> = Effe
       const exchange = begin(request.method!, request.headers as RequestHeaders)
       // None of these routes streams.
       const answer = found.route.answer(found.asked, exchange) as Effect.Effect<Answered, unknown>
+      const known = isTraced ? undefined : answerAtHand(answer)
+      if (known !== undefined) {
+        send(response, known, end(exchange, known.status))
+        return true
+      }
       const answered = Effect.catchCause(answer, (cause) => problem(exchange, cause))
       const fiber = fork(isTraced ? traced(answered, found.asked, exchange) : answered)
       fiber.addObserver((exit) => {
@@ -44,6 +49,10 @@ export const makeDirect: Effect.Effect<Direct, never, Routes | Exchanges> = Effe
     }
   }
 )
+
+/** An answer that was had from memory: no fiber has to wait for it. */
+const answerAtHand = (answer: Effect.Effect<Answered, unknown>): Answered | undefined =>
+  Exit.isExit(answer) && Exit.isSuccess(answer) ? (answer.value as Answered) : undefined
 
 /** Finds out whether a request is a usual one, and if so which route it is for. */
 export const finderOf = (routes: ReadonlyArray<Route>) => {

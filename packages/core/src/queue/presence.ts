@@ -20,12 +20,12 @@ export interface Sighting {
 }
 
 export class Presence {
-  private blocks = new Map<string, Sighting>()
+  private blocks = new Map<number, Sighting>()
 
   mark({ place }: Ticket): void {
     if (place === undefined) return
     const block = Math.floor(place.number / numbersPerBlock)
-    const key = `${place.lane}/${block}`
+    const key = keyOf(place.lane, block)
     let sighting = this.blocks.get(key)
     if (sighting === undefined) {
       sighting = { lane: place.lane, block, seen: new Uint8Array(numbersPerBlock / 8) }
@@ -45,12 +45,15 @@ export class Presence {
   /** Takes back what could not be handed over. */
   putBack(sightings: ReadonlyArray<Sighting>): void {
     for (const { lane, block, seen } of sightings) {
-      const mine = this.blocks.get(`${lane}/${block}`)
-      if (mine === undefined) this.blocks.set(`${lane}/${block}`, { lane, block, seen })
+      const mine = this.blocks.get(keyOf(lane, block))
+      if (mine === undefined) this.blocks.set(keyOf(lane, block), { lane, block, seen })
       else for (let i = 0; i < seen.length; i++) mine.seen[i]! |= seen[i]!
     }
   }
 }
+
+// A number, not a text: it is made with every poll.
+const keyOf = (lane: QueueLane, block: number): number => 2 * block + (lane === "priority" ? 1 : 0)
 
 /** Whether a sighting has a number of its block. */
 export const wasSeen = (seen: Uint8Array, number: number): boolean => {

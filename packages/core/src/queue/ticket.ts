@@ -3,12 +3,13 @@
  * in which queue and with which number, without asking the store: a poll of somebody who waits is
  * this and arithmetic. Whether an admitted place is still good, the store knows.
  */
-import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto"
+import { timingSafeEqual } from "node:crypto"
 import { Clock, Context, Effect, Layer, Redacted, Result, Schema } from "effect"
 import { isUuid, type QueueId, type TokenId, type UserId } from "../Ids.ts"
 import { Recent } from "../Recent.ts"
 import { TaggedError } from "../TaggedError.ts"
 import { QueueTokenInvalid, QueueTokenRequired } from "./errors.ts"
+import { macOf } from "./mac.ts"
 import type { QueueLane, TokenRow } from "./model.ts"
 
 /** What a queue token says, once its signature has been found good. */
@@ -61,11 +62,17 @@ export class TicketKeysInvalid extends TaggedError<TicketKeysInvalid>()("TicketK
 const prefix = "bo1"
 // A genuine token is far shorter; what is longer is not looked at.
 const lengthMax = 1_024
-// How many genuine tokens are known by heart, a few hundred bytes each: those of who is inside. Of a
-// million who wait and ask now and then, each is verified anew.
+// No character takes more in UTF-8.
+const bytesMax = 3 * lengthMax
+// Those of who is inside, a few hundred bytes each.
 const tokensKnown = 10_000
 /** Longer than any sale. A ticket is not shown for ever. */
 const lifetimeSeconds = 90 * 86_400
+
+type Verify = (
+  token: string | undefined,
+  userId: UserId
+) => Result.Result<Ticket, QueueTokenRequired | QueueTokenInvalid>
 
 /** Signs and verifies queue tokens. The first key signs; all of them verify, so keys can rotate. */
 export class Tickets extends Context.Service<
@@ -73,10 +80,12 @@ export class Tickets extends Context.Service<
   {
     readonly sign: (ticket: Ticket) => string
     /** The ticket of a user's token; refuses one that is missing, forged or another user's. */
-    readonly verify: (
-      token: string | undefined,
-      userId: UserId
-    ) => Result.Result<Ticket, QueueTokenRequired | QueueTokenInvalid>
+    readonly verify: Verify
+    /**
+     * The same, for those who show their token with every call: the last genuine ones are known by
+     * heart. Of a million who wait and ask now and then, none would be found.
+     */
+    readonly verifyAgain: Verify
   }
 >()("@boxoffice/core/Tickets") {
   static readonly layer = (
@@ -87,57 +96,54 @@ export class Tickets extends Context.Service<
 const makeTickets = Effect.fnUntraced(function* (keys: ReadonlyArray<TicketKey>) {
   const reason = problemWith(keys)
   if (reason !== undefined) return yield* new TicketKeysInvalid({ reason })
-  const secrets = new Map(
-    keys.map(({ id, secret }) => [id, createSecretKey(Redacted.value(secret), "utf8")])
-  )
+  const macs = new Map(keys.map(({ id, secret }) => [id, macOf(Redacted.value(secret), bytesMax)]))
   const signingKey = keys[0]!.id
   // Of a lifetime of months, a machine whose clock is wrong by minutes is as good a judge.
   const clock = yield* Clock.Clock
 
-  const mac = (keyId: string, body: string): string =>
-    createHmac("sha256", secrets.get(keyId)!).update(body).digest("base64url")
-
   const sign = (ticket: Ticket): string => {
     const claims = JSON.stringify(claimsOf(ticket))
     const body = `${prefix}.${signingKey}.${Buffer.from(claims).toString("base64url")}`
-    return `${body}.${mac(signingKey, body)}`
+    return `${body}.${macs.get(signingKey)!(body)}`
   }
 
-  // A user shows the same token with every call. To be found here it has to be the same to the last
-  // character; whatever is not is checked, and a forged one refused, in the time that takes.
-  const known = new Recent<string, Ticket>(tokensKnown)
   const open = (token: string): Ticket | undefined => {
+    if (token.length > lengthMax || !token.startsWith(`${prefix}.`)) return undefined
+    const keyEnd = token.indexOf(".", prefix.length + 1)
+    const bodyEnd = token.indexOf(".", keyEnd + 1)
+    if (keyEnd < 0 || bodyEnd < 0) return undefined
+    const mac = macs.get(token.slice(prefix.length + 1, keyEnd))
+    if (mac === undefined) return undefined
+    // As text: reading base64 skips what is not base64, and so takes more than one for the same.
+    const expected = Buffer.from(mac(token.slice(0, bodyEnd)))
+    const given = Buffer.from(token.slice(bodyEnd + 1))
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
+    return ticketOf(token.slice(keyEnd + 1, bodyEnd))
+  }
+
+  // To be found here a token has to be the same to the last character; whatever is not is checked,
+  // and a forged one refused, in the time that takes.
+  const known = new Recent<string, Ticket>(tokensKnown)
+  const recognise = (token: string): Ticket | undefined => {
     const before = known.get(token)
     if (before !== undefined) return before
-    const ticket = check(token)
+    const ticket = open(token)
     if (ticket !== undefined) known.set(token, ticket)
     return ticket
   }
 
-  const check = (token: string): Ticket | undefined => {
-    if (token.length > lengthMax) return undefined
-    const [version, keyId, claims, signature, ...rest] = token.split(".")
-    if (version !== prefix || signature === undefined || rest.length > 0) return undefined
-    if (!secrets.has(keyId!)) return undefined
-    // As text: reading base64 skips what is not base64, and so takes more than one for the same.
-    const expected = Buffer.from(mac(keyId!, `${version}.${keyId}.${claims}`))
-    const given = Buffer.from(signature)
-    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
-    return ticketOf(claims!)
-  }
-
-  return Tickets.of({
-    sign,
-    verify: (token, userId) => {
+  const verifyBy =
+    (read: (token: string) => Ticket | undefined): Verify =>
+    (token, userId) => {
       if (token === undefined || token === "") return Result.fail(new QueueTokenRequired())
-      const ticket = open(token)
+      const ticket = read(token)
       const issuedAt = ticket?.place?.issuedAt ?? Number.POSITIVE_INFINITY
       const expired = clock.currentTimeMillisUnsafe() / 1_000 - issuedAt > lifetimeSeconds
       return ticket === undefined || ticket.userId !== userId || expired
         ? Result.fail(new QueueTokenInvalid())
         : Result.succeed(ticket)
     }
-  })
+  return Tickets.of({ sign, verify: verifyBy(open), verifyAgain: verifyBy(recognise) })
 })
 
 const lanes: ReadonlyArray<QueueLane> = ["general", "priority"]
