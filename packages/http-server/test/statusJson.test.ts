@@ -1,10 +1,11 @@
 import type { QueueTokenStatus } from "@boxoffice/core"
-import { QueueTokenStatus as StatusSchema } from "@boxoffice/core/schema"
+import { JoinedQueue, QueueTokenStatus as StatusSchema } from "@boxoffice/core/schema"
 import { Arbitrary, Effect, Schema } from "effect"
 import { expect, test } from "vitest"
-import { statusJson } from "../src/handlers/statusJson.ts"
+import { joinedJson, statusJson } from "../src/handlers/statusJson.ts"
 
 const encode = Schema.encodeSync(StatusSchema)
+const encodeJoined = Schema.encodeSync(JoinedQueue)
 
 const bySchema = (status: QueueTokenStatus) => JSON.stringify(encode(status))
 
@@ -18,7 +19,11 @@ test("a place in line is written as its schema says, to the letter", async () =>
     [admittedAt, expiresAt, asOf, opensAt].every((at) => !Number.isNaN(at?.getTime() ?? 0))
   )
   expect(lawful.length).toBeGreaterThan(500)
-  for (const status of lawful) expect(statusJson(status)).toBe(bySchema(status))
+  for (const status of lawful) {
+    expect(statusJson(status)).toBe(bySchema(status))
+    const joined = { ...status, token: `bo1.${status.queueId}."\\` }
+    expect(joinedJson(joined)).toBe(JSON.stringify(encodeJoined(joined)))
+  }
   for (const field of ["asOf", "opensAt"] as const) {
     expect(lawful.some((status) => status[field] === undefined)).toBe(true)
     expect(lawful.some((status) => status[field] !== undefined)).toBe(true)

@@ -6,7 +6,7 @@ import { Draining } from "../api/errors.ts"
 import { QueueApi } from "../api/queue.ts"
 import { Drain } from "../drain.ts"
 import { Reply, route } from "../route.ts"
-import { statusJson } from "./statusJson.ts"
+import { joinedJson, statusJson } from "./statusJson.ts"
 
 const { join, status, events, leave } = QueueApi.endpoints
 
@@ -17,17 +17,20 @@ export const queueRoutes = (options: { readonly heartbeatSeconds: number }) =>
     const heartbeats = Stream.fromSchedule(Schedule.spaced(`${options.heartbeatSeconds} seconds`))
 
     return [
-      route(join, ({ userId, params, headers, idempotencyKey, onReplay }) =>
-        Effect.map(
-          queue.join({
-            userId,
-            queueId: params.queueId,
-            code: headers["queue-code"],
-            idempotencyKey,
-            onReplay
-          }),
-          (joined) => new Reply(joined, { status: joined.created ? 201 : 200 })
-        )
+      route(
+        join,
+        ({ userId, params, headers, idempotencyKey, onReplay }) =>
+          Effect.map(
+            queue.join({
+              userId,
+              queueId: params.queueId,
+              code: headers["queue-code"],
+              idempotencyKey,
+              onReplay
+            }),
+            (joined) => new Reply(joined, { status: joined.created ? 201 : 200 })
+          ),
+        { toJson: joinedJson }
       ),
 
       route(
