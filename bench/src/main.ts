@@ -20,7 +20,13 @@ import {
 } from "./scenarios/http.ts"
 import { hotWallet, oneRevenueAccount, pays } from "./scenarios/pays.ts"
 import { joins, joinsGrown, opening, polls, pollsGrown } from "./scenarios/queue.ts"
-import { httpJoins, httpPollMemory, httpPolls, httpPollsGrown } from "./scenarios/queueHttp.ts"
+import {
+  httpJoins,
+  httpJoinsGrown,
+  httpPollMemory,
+  httpPolls,
+  httpPollsGrown
+} from "./scenarios/queueHttp.ts"
 import { countingStatements } from "./statements.ts"
 import { openWorld } from "./world.ts"
 
@@ -61,7 +67,8 @@ const scenarios = [
   httpPolls(256, line, 0.7),
   httpPollsGrown(256, line),
   httpPollMemory(256, line, 100),
-  httpJoins(256, 0.5)
+  httpJoins(256, 0.5),
+  httpJoinsGrown(256, line)
 ].filter(({ name, callers }) =>
   (values.only ?? "").split(",").some((part) => `${name}, ${callers} callers`.includes(part))
 )

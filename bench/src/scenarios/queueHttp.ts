@@ -116,6 +116,18 @@ export const httpPollMemory = (connections: number, size: number, barMb: number)
   }
 })
 
+/** New people for a queue, none of whom has come before. */
+const joinsTo = (queueId: string) => {
+  const newcomer = ++newcomers
+  const requests = Array.from(
+    { length: joinsPerRound },
+    (_, n) =>
+      `POST ${pathOf(queueId)} HTTP/1.1\r\nhost: bench\r\nx-user-id: j${newcomer}-${n}\r\n\r\n`
+  )
+  return { requests, repeat: false, status: "201" }
+}
+let newcomers = 0
+
 /** New places in a queue that is full. */
 export const httpJoins = (connections: number, target: number): Scenario =>
   http({
@@ -124,17 +136,31 @@ export const httpJoins = (connections: number, target: number): Scenario =>
     target,
     prepare: async (world, server) => {
       const queueId = await world.addQueue({ waiting: 0 })
-      const joiner = (n: number) => ({ userId: `j${n}`, queueToken: "" })
-      const requests = Array.from(
-        { length: joinsPerRound },
-        (_, n) => `POST ${pathOf(queueId)} HTTP/1.1\r\nhost: bench\r\nx-user-id: j${n}\r\n\r\n`
-      )
-      const { body } = await ask(server, pathOf(queueId), joiner(joinsPerRound), { method: "POST" })
-      return {
-        requests,
-        repeat: false,
-        status: "201",
-        bare: { requests, post: JSON.parse(body), get: "" }
-      }
+      const load = joinsTo(queueId)
+      const first = { userId: "first", queueToken: "" }
+      const { body } = await ask(server, pathOf(queueId), first, { method: "POST" })
+      return { ...load, bare: { requests: load.requests, post: JSON.parse(body), get: "" } }
     }
   })
+
+/** The same behind a long line, beside a short one on the same server. */
+export const httpJoinsGrown = (connections: number, size: number): Scenario => ({
+  name: `joins over HTTP behind ${size} waiting and ${size} ended`,
+  callers: connections,
+  against: "behind 1,000 waiting",
+  by: "rate",
+  target: 0.85,
+  round: async (world, { seconds }) => {
+    const server = await startServer(world.url, signingKey)
+    try {
+      const short = await world.addQueue({ waiting: shortLine })
+      const long = await longLine(world, size)
+      const job = { connections, seconds }
+      const reference = await measure(world, server, joinsTo(short), job)
+      const subject = await measure(world, server, joinsTo(long), job)
+      return { subject: rated(subject), reference: rated(reference) }
+    } finally {
+      server.stop()
+    }
+  }
+})
