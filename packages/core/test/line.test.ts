@@ -5,11 +5,11 @@ import { Departed } from "../src/queue/departed.ts"
 import { LineView } from "../src/queue/line.ts"
 import type { Departure, QueueRow } from "../src/queue/model.ts"
 import { numberAt, placeOf } from "../src/queue/place.ts"
-import { admissionRate, estimatedWait, remember } from "../src/queue/rate.ts"
 import { pollAfterSeconds } from "../src/queue/status.ts"
 import type { Ticket } from "../src/queue/ticket.ts"
 import type { LineReading } from "../src/Store.ts"
 import { queueRow, testId, testStart } from "../src/testing.ts"
+import { randomFrom } from "./support.ts"
 
 const queueId = "main" as QueueId
 const ticketOf = (number: number, lane: "general" | "priority" = "general"): Ticket => ({
@@ -26,14 +26,6 @@ const reading = (queue: QueueRow, more: Partial<LineReading> = {}): LineReading 
   grants: [],
   ...more
 })
-
-/** Pseudo-random numbers from 0 to 1, the same for the same seed (mulberry32). */
-const randomFrom = (seed: number) => () => {
-  seed = (seed + 0x6d2b79f5) | 0
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-}
 
 describe("departures counted", () => {
   it("are those of a plain list, whatever was added and forgotten", () => {
@@ -207,72 +199,14 @@ describe("the wait", () => {
       admitted: perSecond
     }))
 
-  it("at a steady rate is told within a tenth", () => {
-    const rate = admissionRate(steady(50), testStart)!
-    for (const ahead of [500, 5_000, 500_000]) {
-      const { p50Seconds, p90Seconds } = estimatedWait(ahead, rate)
-      expect(Math.abs(p50Seconds - ahead / 50) / (ahead / 50)).toBeLessThan(0.1)
-      expect(p90Seconds).toBeGreaterThanOrEqual(p50Seconds)
-    }
-  })
-
-  it("soon after the start goes by the time that there was", () => {
-    expect(admissionRate(steady(50, 5), testStart)!.perSecond).toBeCloseTo(50, 0)
-  })
-
-  /** A house for 500 that fills within a second, and lets ten in a second from then on. */
-  const filled = (secondsAgo: number) => ({
-    grants: steady(10, secondsAgo + 1).map((grant, i) =>
-      i === 0 ? { ...grant, admitted: 500 } : grant
-    ),
-    house: {
-      active: 500,
-      maxActive: 500,
-      occupied: Array.from({ length: secondsAgo + 1 }, (_, i) => ({
-        at: testStart - (secondsAgo + 1 - i) * 1_000,
-        active: i === 0 ? 0 : 500
-      }))
-    }
-  })
-
-  it("is not that of filling an empty house", () => {
-    for (const secondsAgo of [10, 30, 50]) {
-      const { grants, house } = filled(secondsAgo)
-      // Nobody left in the second in which it filled.
-      const { perSecond } = admissionRate(grants, testStart, house)!
-      expect(Math.abs(perSecond - 10)).toBeLessThan(1)
-    }
-  })
-
-  it("is not told while nobody knows how fast people leave", () => {
-    const { grants, house } = filled(2)
-    expect(admissionRate(grants, testStart, house)).toBeUndefined()
-    const nobodyLeft = grants.map((grant, i) => (i === 0 ? grant : { ...grant, admitted: 0 }))
-    const occupied = filled(10).house.occupied
-    expect(admissionRate(nobodyLeft, testStart, { ...house, occupied })).toBeUndefined()
-  })
-
-  it("is that of filling while there is room, and of those who come and go while there is none", () => {
-    const { grants, house } = filled(10)
-    const roomy = { ...house, maxActive: 5_000 }
-    expect(admissionRate(grants, testStart, roomy)!.perSecond).toBeGreaterThan(50)
-    const occupied = house.occupied.map(({ at }) => ({ at, active: 500 }))
-    const always = admissionRate(steady(10, 60), testStart, { ...house, occupied })
-    expect(always!.perSecond).toBeCloseTo(10, 0)
-  })
-
-  it("goes by a reading a second, of the last minute", () => {
-    let occupied: ReadonlyArray<{ at: number; active: number }> = []
-    for (let at = 0; at < 300_000; at += 100) occupied = remember(occupied, { at, active: at })
-    expect(occupied).toHaveLength(60)
-    expect(occupied[0]!.at).toBeGreaterThan(300_000 - 61_000)
-  })
-
-  it("is more open where people come in by fits and starts", () => {
-    const grants = steady(300).filter((_, i) => i % 6 === 5)
-    const bursts = estimatedWait(3_000, admissionRate(grants, testStart)!)
-    const even = estimatedWait(3_000, admissionRate(steady(50), testStart)!)
-    expect(bursts.p90Seconds - bursts.p50Seconds).toBeGreaterThan(even.p90Seconds - even.p50Seconds)
+  it("is told as soon as it is known how fast a queue moves", () => {
+    const row = queueRow({ nextNumber: 2_001n, waiting: 2_000 })
+    const view = new LineView(reading(row))
+    view.absorb(reading(row, { grants: steady(50) }))
+    const { p50Seconds, p90Seconds } = view.standing(ticketOf(1_000))!.estimatedWait!
+    expect(p50Seconds).toBe(20)
+    expect(p90Seconds).toBeGreaterThan(20)
+    expect(p90Seconds).toBeLessThan(35)
   })
 
   it.each(["paused", "open"] as const)("is not told while nobody is let in: %s", (mode) => {

@@ -66,3 +66,11 @@ export const openOffice = Effect.fnUntraced(function* (settings: Partial<QueueSe
       )
   }
 })
+
+/** Pseudo-random numbers from 0 to 1, the same for the same seed (mulberry32). */
+export const randomFrom = (seed: number) => () => {
+  seed = (seed + 0x6d2b79f5) | 0
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+}

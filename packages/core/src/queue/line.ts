@@ -8,15 +8,11 @@ import { Departed } from "./departed.ts"
 import { permutationOf } from "./lottery.ts"
 import type { Departure, QueueLane, QueueTokenStatus } from "./model.ts"
 import { isCollecting, lineOf, waitingIn } from "./place.ts"
-import {
-  type AdmissionRate,
-  admissionRate,
-  estimatedWait,
-  type Occupancy,
-  remember
-} from "./rate.ts"
+import { type AdmissionRate, admissionRate } from "./rate.ts"
 import { endedStatus, leastWait, waitingStatus } from "./status.ts"
 import type { Ticket } from "./ticket.ts"
+import { estimatedWait } from "./wait.ts"
+import { type Watched, watch } from "./watched.ts"
 
 /** How many departures from before a draw are placed at a time: a moment's work. */
 const placedAtOnce = 2_000
@@ -26,7 +22,7 @@ export class LineView {
   private readonly departed: Readonly<Record<QueueLane, Departed>>
   /** Who left before the draw gave places, by number. */
   private readonly undrawn = new Set<number>()
-  private occupied: ReadonlyArray<Occupancy> = []
+  private watched: Watched | undefined
   private rate: AdmissionRate | undefined
   private draw: ReturnType<typeof permutationOf> | undefined
   private asOf = new Date(0)
@@ -53,13 +49,8 @@ export class LineView {
       this.draw = permutationOf({ queueId: queue.queueId, seed, drawn: Number(queue.drawn) })
     }
     this.reading = reading
-    const { active, settings } = queue
-    this.occupied = remember(this.occupied, { at: now, active })
-    this.rate = admissionRate(reading.grants, now, {
-      active,
-      maxActive: settings.maxActive,
-      occupied: this.occupied
-    })
+    this.watched = watch(this.watched, reading)
+    this.rate = admissionRate(this.watched, queue)
     this.asOf = new Date(now)
     for (const departure of reading.departures) this.depart(departure)
     this.departed.general.pass(Number(queue.cursor))
@@ -163,13 +154,14 @@ export class LineView {
 
   /** Nothing is promised while nobody is let in. Lanes that both wait share the rate. */
   private waitOf(lane: QueueLane, ahead: number): QueueTokenStatus["estimatedWait"] {
-    const { queue } = this.reading
-    if (this.rate === undefined || queue.mode === "paused") return null
+    const { queue, now, grants } = this.reading
+    if (this.rate === undefined) return null
     const other = lineOf(queue, lane === "general" ? "priority" : "general").waiting
     const share = queue.settings.prioritySharePercent / 100
     const own = lane === "priority" ? share : 1 - share
     // The other lane's people go in between until there are none left.
     const between = own <= 0 ? other : Math.min(other, Math.floor(((ahead + 1) * (1 - own)) / own))
-    return estimatedWait(ahead + between, this.rate)
+    const { admitPerMinute } = queue.settings
+    return estimatedWait(ahead + between, this.rate, { admitPerMinute, now, grants })
   }
 }

@@ -1,98 +1,129 @@
-/** How fast a queue lets people in, and so how long it takes until it is one's turn. Pure. */
-import type { Grant } from "./model.ts"
+/** How fast a queue lets people in, from what was seen of it. Pure. */
+import { isFull, isLimited, type Moment, type Movement, type Watched } from "./watched.ts"
 
-const minute = 60_000
-
-/** How fast a queue lets people in, as measured. */
+/** How fast a queue lets people in, and how well that is known. */
 export interface AdmissionRate {
   readonly perSecond: number
-  /** The variance of the admissions of a second over their mean; 1 where they come by chance. */
+  /** How many it was measured by, over how many seconds. */
+  readonly counted: number
+  readonly seconds: number
+  /** The variance of the count of a second over its mean; 1 where they come by chance. */
   readonly dispersion: number
-}
-
-/** How many were inside at a reading of the queue. */
-export interface Occupancy {
-  readonly at: number
-  readonly active: number
+  /** How far the rate moves from such a while to the next: the mean square, of logarithms. */
+  readonly drift: number
+  /** Whether the limit by the minute is what people wait for. */
+  readonly isLimited: boolean
+  /** How long nobody comes in at first, since more are inside than may be. */
+  readonly secondsFirst: number
 }
 
 // A second's worth of readings says nothing, a few seconds' something.
-const watchedLeast = 5_000
-const occupancyEvery = 1_000
-const nearlyFull = 0.9
-
-/** The readings of the last minute with a newer one, one for each second. The oldest first. */
-export const remember = (
-  occupied: ReadonlyArray<Occupancy>,
-  newer: Occupancy
-): ReadonlyArray<Occupancy> => {
-  const recent = occupied.filter(({ at }) => at > newer.at - minute)
-  const last = recent.at(-1)
-  return last !== undefined && newer.at - last.at < occupancyEvery ? recent : [...recent, newer]
-}
+const secondsLeast = 5
+// By chance alone, a count of 400 is off by a twentieth.
+const countedEnough = 400
+// One move by half stands for all that was not watched.
+const driftFirst = 0.5 ** 2
 
 /**
- * The rate of the last minute; `undefined` where nobody was let in. Grants: the oldest first.
+ * The rate of late: of as long as it took to count enough. `undefined` where it was not watched for
+ * long enough, or nobody moves.
  *
- * An empty house fills in a moment; from then on people come in only as others go out. So where the
- * house is full, whoever came in to fill it is not counted: what is left is how fast people leave.
- * While nobody knows how many that were, nothing is told.
+ * Once the house is full, people come in only as others end. Then those are what is counted, by how
+ * many were inside: so nobody counts who only filled the house, and where it grows, the rate does.
  */
 export const admissionRate = (
-  grants: ReadonlyArray<Grant>,
-  now: number,
-  house?: {
-    readonly active: number
-    readonly maxActive: number
-    readonly occupied: ReadonlyArray<Occupancy>
-  }
+  { moments, grants }: Watched,
+  queue: Movement["queue"]
 ): AdmissionRate | undefined => {
-  const recent = grants.filter(({ at }) => at > now - minute)
-  const [oldest] = recent
-  if (oldest === undefined) return undefined
-  const seconds = Math.min(60, Math.max(1, (now - oldest.at) / 1_000 + 1))
-  const lately = recent.map(({ admitted }) => admitted)
-  // Where fewer came in than are there, the house was full before.
-  const isFull = house !== undefined && house.active >= house.maxActive * nearlyFull
-  if (!isFull || sum(lately) < house.active) return rateOf(lately, seconds)
-
-  const [first] = house.occupied
-  if (first === undefined || now - first.at < watchedLeast) return undefined
-  const since = recent.flatMap(({ at, admitted }) => (at > first.at ? admitted : []))
-  return rateOf(withoutFilling(since, house.active - first.active), (now - first.at) / 1_000)
+  const { active, settings } = queue
+  const { maxActive, admitPerMinute } = settings
+  const full = isFull(queue)
+  const last = moments.at(-1)!
+  if (!full && isLimited(grants, queue))
+    return limitedRate(admitPerMinute, last.at - moments[0]!.at)
+  const measure = full ? endedOf(Math.min(active, maxActive)) : admitted
+  const enough = moments.findLastIndex((moment) => {
+    const { count, seconds } = measure(moment, last)
+    return seconds >= secondsLeast && count >= countedEnough
+  })
+  const from = Math.max(0, enough)
+  const lately = measure(moments[from]!, last)
+  if (lately.seconds < secondsLeast || lately.count <= 0) return undefined
+  const dispersion = dispersionOf(moments.slice(from), measure)
+  const perSecond = lately.count / lately.seconds
+  // The fuller it still is, the more of them end.
+  const tooFull = Math.log(Math.max(1, active / maxActive))
+  return {
+    perSecond: Math.min(perSecond, admitPerMinute / 60),
+    counted: lately.count,
+    seconds: lately.seconds,
+    dispersion,
+    drift: driftOf(moments.slice(0, from + 1), measure, lately, dispersion),
+    isLimited: false,
+    secondsFirst: (maxActive / perSecond) * tooFull
+  }
 }
 
-/** Takes those away who only filled the house: they came in the seconds that let most in. */
-const withoutFilling = (counts: ReadonlyArray<number>, filling: number): ReadonlyArray<number> => {
-  let left = Math.max(0, filling)
-  return counts
-    .toSorted((a, b) => b - a)
-    .map((count) => {
-      const taken = Math.min(count, left)
-      left -= taken
-      return count - taken
-    })
+/** A minute is as the one before, and nothing is left to chance, for as long as the limit decides. */
+const limitedRate = (admitPerMinute: number, watchedMs: number): AdmissionRate => ({
+  perSecond: admitPerMinute / 60,
+  counted: admitPerMinute,
+  seconds: 60,
+  dispersion: 0,
+  drift: driftFirst / (1 + watchedMs / 60_000),
+  isLimited: true,
+  secondsFirst: 0
+})
+
+interface Count {
+  readonly count: number
+  readonly seconds: number
+}
+type Measure = (from: Moment, to: Moment) => Count
+
+const admitted: Measure = (from, to) => ({
+  count: to.admitted - from.admitted,
+  seconds: (to.at - from.at) / 1_000
+})
+
+/** Seconds of a house with so many inside. */
+const endedOf =
+  (inside: number): Measure =>
+  (from, to) => ({
+    count: to.ended - from.ended,
+    seconds: (to.insideSeconds - from.insideSeconds) / inside
+  })
+
+const dispersionOf = (moments: ReadonlyArray<Moment>, measure: Measure): number => {
+  const whole = measure(moments[0]!, moments.at(-1)!)
+  let squares = 0
+  for (let i = 1; i < moments.length; i++) {
+    const { count, seconds } = measure(moments[i - 1]!, moments[i]!)
+    squares += (count - (whole.count / whole.seconds) * seconds) ** 2
+  }
+  return Math.max(1, squares / whole.count)
 }
 
-const sum = (counts: ReadonlyArray<number>): number => counts.reduce((a, b) => a + b, 0)
-
-const rateOf = (counts: ReadonlyArray<number>, seconds: number): AdmissionRate | undefined => {
-  const perSecond = sum(counts) / seconds
-  if (perSecond === 0) return undefined
-  const squares = sum(counts.map((count) => count ** 2))
-  const variance = Math.max(0, squares / seconds - perSecond ** 2)
-  return { perSecond, dispersion: Math.max(1, variance / perSecond) }
-}
-
-/** How many standard deviations nine in ten stay below. */
-const ninetieth = 1.2816
-
-/** How long it takes until as many as are ahead, and one, have been let in. */
-export const estimatedWait = (
-  ahead: number,
-  { perSecond, dispersion }: AdmissionRate
-): { readonly p50Seconds: number; readonly p90Seconds: number } => {
-  const mean = (ahead + 1) / perSecond
-  const spread = (ninetieth * Math.sqrt((ahead + 1) * dispersion)) / perSecond
-  return { p50Seconds: Math.max(1, Math.round(mean)), p90Seconds: Math.ceil(mean + spread) }
+/** Compares each while with the one before it, as far back as it was watched. */
+const driftOf = (
+  before: ReadonlyArray<Moment>,
+  measure: Measure,
+  lately: Count,
+  dispersion: number
+): number => {
+  let squares = driftFirst
+  let moves = 1
+  let end = before.at(-1)!
+  let later = lately.count
+  for (const start of before.toReversed()) {
+    const { count, seconds } = measure(start, end)
+    if (seconds < lately.seconds) continue
+    const earlier = (Math.max(0, count) * lately.seconds) / seconds
+    const byChance = dispersion * (1 / (later + 1) + 1 / (earlier + 1))
+    squares += Math.log((later + 1) / (earlier + 1)) ** 2 - byChance
+    moves++
+    end = start
+    later = earlier
+  }
+  return Math.max(driftFirst, squares) / moves
 }

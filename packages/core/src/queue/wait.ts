@@ -1,0 +1,49 @@
+/** How long it takes until it is one's turn. Pure. */
+import type { QueueTokenStatus } from "./model.ts"
+import type { AdmissionRate } from "./rate.ts"
+import { admittedIn, type Movement } from "./watched.ts"
+
+/** How many standard deviations nine in ten stay below. */
+const ninetieth = 1.2816
+// Who can say no more than that it may take five times as long says nothing.
+const spreadMost = (Math.log(5) / ninetieth) ** 2
+
+/**
+ * How long it takes until as many as are ahead, and one, have been let in. The spread is that of
+ * chance, and that of a rate which goes on to move as it did; `null` where that is too much.
+ */
+export const estimatedWait = (
+  ahead: number,
+  rate: AdmissionRate,
+  limit: MinuteLimit
+): QueueTokenStatus["estimatedWait"] => {
+  const { counted, seconds, dispersion, drift } = rate
+  const allowed = waitByLimit(ahead, limit)
+  const measured = rate.secondsFirst + (ahead + 1) / rate.perSecond
+  const wait = rate.isLimited ? allowed : Math.max(allowed, measured)
+  const unknown = dispersion / counted + (drift * (wait + seconds)) / (2 * seconds)
+  if (unknown > spreadMost) return null
+  const spread = Math.exp(ninetieth * Math.sqrt(unknown + dispersion / (ahead + 1)))
+  return {
+    p50Seconds: Math.max(1, Math.round(wait)),
+    p90Seconds: Math.max(1, Math.ceil(wait * spread))
+  }
+}
+
+interface MinuteLimit extends Pick<Movement, "now" | "grants"> {
+  readonly admitPerMinute: number
+}
+
+/** In how many seconds the limit by the minute lets the next in who comes behind these. */
+const waitByLimit = (ahead: number, { now, grants, admitPerMinute }: MinuteLimit): number => {
+  const used = admittedIn(grants)
+  // So many admissions have to be a minute ago first: of this minute, and of those to come.
+  let left = ahead + 1 - (admitPerMinute - used)
+  const minutes = Math.max(0, Math.ceil((left - used) / admitPerMinute))
+  left -= minutes * admitPerMinute
+  for (const { at, admitted } of left <= 0 ? [] : grants) {
+    left -= admitted
+    if (left <= 0) return 60 * minutes + Math.max(0, (at + 60_000 - now) / 1_000)
+  }
+  return 60 * minutes
+}

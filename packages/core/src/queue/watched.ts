@@ -1,0 +1,112 @@
+/** What a node has seen of how a queue moves. Pure. */
+import type { LineReading } from "../Store.ts"
+import type { Grant, QueueRow } from "./model.ts"
+import { isCollecting } from "./place.ts"
+
+/** A reading of a queue, as much as tells how fast it moves: counts since it has been watched. */
+export interface Moment {
+  readonly at: number
+  readonly admitted: number
+  /** How many of those inside have ended. */
+  readonly ended: number
+  /** How many were inside, added up over the seconds. */
+  readonly insideSeconds: number
+}
+
+export interface Watched {
+  /** At most one of a second, the oldest first; the last one is of the last reading. */
+  readonly moments: ReadonlyArray<Moment>
+  /** The admissions of the minute before that. */
+  readonly grants: ReadonlyArray<Grant>
+}
+
+/** The part of a reading that this goes by. */
+export type Movement = Pick<LineReading, "now" | "grants"> & {
+  readonly queue: Pick<QueueRow, "active" | "settings" | "mode" | "opening">
+}
+
+const second = 1_000
+const minute = 60 * second
+const watchedMost = 15 * minute
+const nearlyFull = 0.9
+
+/**
+ * Takes in a newer reading, and forgets what is older than a quarter of an hour, or from before a
+ * pause: the house has emptied meanwhile.
+ */
+export const watch = (before: Watched | undefined, reading: Movement): Watched => {
+  const { now, grants, queue } = reading
+  if (isStopped(queue)) return { moments: [firstMoment(reading)], grants }
+  const last = before?.moments.at(-1)
+  // Admissions are read of a minute: after a longer gap, or a turned clock, it begins anew.
+  if (before === undefined || last === undefined || now < last.at || now - last.at > minute) {
+    return begin(reading)
+  }
+  // A second that was read before can have gained some since.
+  const known = new Map(before.grants.map((grant) => [secondOf(grant), grant.admitted]))
+  const newly = grants.map((grant) => grant.admitted - (known.get(secondOf(grant)) ?? 0))
+  const admitted = last.admitted + sum(newly.map((more) => Math.max(0, more)))
+  const moment = {
+    at: now,
+    admitted,
+    ended: admitted - queue.active,
+    insideSeconds: last.insideSeconds + (queue.active * (now - last.at)) / second
+  }
+  // Of a second the last one stays.
+  const kept = before.moments.filter(
+    (old) => secondOf(old) !== secondOf(moment) && old.at > now - watchedMost
+  )
+  return { moments: [...kept, moment], grants }
+}
+
+/**
+ * Whoever begins to watch knows the admissions of the last minute. Where fewer came in than are
+ * inside, the house was full before, and each came in for one who ended. Where more did, it may
+ * have been filled by them: then nothing is known yet.
+ */
+const begin = (reading: Movement): Watched => {
+  const { now, grants, queue } = reading
+  const { active } = queue
+  const [first] = grants
+  const mayHaveFilled = isFull(queue) && admittedIn(grants) >= active
+  if (first === undefined || mayHaveFilled) return { moments: [firstMoment(reading)], grants }
+  const start = first.at - second
+  let admitted = 0
+  const momentAt = (at: number): Moment => ({
+    at,
+    admitted,
+    ended: admitted - active,
+    insideSeconds: (active * (at - start)) / second
+  })
+  const moments = [momentAt(start)]
+  for (const grant of grants) {
+    admitted += grant.admitted
+    if (grant.at < now) moments.push(momentAt(grant.at))
+  }
+  return { moments: [...moments, momentAt(now)], grants }
+}
+
+const firstMoment = ({ now, queue }: Movement): Moment => ({
+  at: now,
+  admitted: 0,
+  ended: -queue.active,
+  insideSeconds: 0
+})
+
+const isStopped = (queue: Movement["queue"]): boolean =>
+  queue.mode === "paused" || queue.mode === "closed" || isCollecting(queue)
+
+/** People come in only as others end. */
+export const isFull = ({ active, settings }: Movement["queue"]): boolean =>
+  active >= settings.maxActive * nearlyFull
+
+/** People come in only as it is a minute ago that others did. */
+export const isLimited = (grants: ReadonlyArray<Grant>, { settings }: Movement["queue"]): boolean =>
+  admittedIn(grants) >= settings.admitPerMinute * nearlyFull
+
+export const admittedIn = (grants: ReadonlyArray<Grant>): number =>
+  sum(grants.map(({ admitted }) => admitted))
+
+const sum = (counts: ReadonlyArray<number>): number => counts.reduce((a, b) => a + b, 0)
+
+const secondOf = ({ at }: { readonly at: number }): number => Math.floor(at / second)
