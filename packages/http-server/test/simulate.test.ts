@@ -1,6 +1,6 @@
 import type { QueueTokenStatus } from "@boxoffice/core"
 import { describe, expect, test } from "vitest"
-import { makeEstimateErrors, note, type Told } from "../src/simulate/estimates.ts"
+import { makeEstimates } from "../src/simulate/estimates.ts"
 import { makeWheel, wheelStepMs } from "../src/simulate/wheel.ts"
 
 describe("the wheel", () => {
@@ -42,37 +42,64 @@ describe("the error of estimated waits", () => {
     expiresAt: null,
     asOf: at(asOf)
   })
-  const visit = (told: ReadonlyArray<QueueTokenStatus>): Told => {
-    const notes: Told = []
-    for (const each of told) note(notes, each)
-    return notes
+  /** Somebody who was told these, and let in after so many seconds, if at all. */
+  const visit = (
+    estimates: ReturnType<typeof makeEstimates>,
+    statuses: ReadonlyArray<QueueTokenStatus>,
+    admittedAt?: number
+  ) => {
+    const told = estimates.follow()
+    for (const each of statuses) estimates.note(told, each)
+    if (admittedAt !== undefined) estimates.cameIn(told, at(admittedAt))
   }
 
-  test("is told by what came true, of the first estimate and of all", () => {
-    const errors = makeEstimateErrors()
+  test("is told by what came true, of the first estimate, of all, and by how long it was", () => {
+    const estimates = makeEstimates()
     // In after 100 s: the first said 80 to 120, the second, 40 s later, 60 to 70.
-    errors.cameIn(visit([status(0, 80, 120), status(40, 60, 70)]), at(100))
+    visit(estimates, [status(0, 80, 120), status(40, 60, 70)], 100)
     // In after 100 s, later than either said.
-    errors.cameIn(visit([status(0, 50, 90)]), at(100))
-    const { first, every } = errors.get()
-    expect(first).toMatchObject({ estimates: 2, inByP50: 0, inByP90: 0.5, withinBand: 0.5 })
-    expect(every).toMatchObject({ estimates: 3, inByP50: 1 / 3, inByP90: 2 / 3 })
-    expect(every.withinBand).toBeCloseTo(1 / 3)
-    expect(every.medianErrorSeconds).toBeCloseTo(20, 0)
+    visit(estimates, [status(0, 20, 90)], 100)
+    visit(estimates, [], 200)
+    const { first, every, byHorizon } = estimates.get()
+    expect(first).toMatchObject({ told: 2, p50Came: 2, inByP50: 0, p90Came: 2, inByP90: 0.5 })
+    expect(every).toMatchObject({ told: 3, p50Came: 3, inByP50: 1 / 3, inByP90: 2 / 3 })
     expect(every.medianErrorShare).toBeCloseTo(0.2, 2)
+    expect(byHorizon).toMatchObject([
+      { fromSeconds: 0, told: 1, inByP90: 0, medianErrorShare: expect.closeTo(0.8, 2) },
+      { fromSeconds: 30, told: 2, inByP90: 1 },
+      { fromSeconds: 120, told: 0 }
+    ])
+  })
+
+  test("counts who was not in by then, and nobody whose time had not come when the sale ended", () => {
+    const estimates = makeEstimates()
+    visit(estimates, [status(0, 100, 400)], 100)
+    visit(estimates, [status(100, 100, 150)])
+    // Nobody knows what would have become of the first; the second was in long before it was said.
+    visit(estimates, [status(250, 100, 150)])
+    visit(estimates, [status(0, 301, 400)], 10)
+    visit(estimates, [status(0, 300, 300)], 300)
+    const { every } = estimates.get()
+    expect(every).toMatchObject({ told: 5, p50Came: 3, inByP50: 2 / 3, p90Came: 2, inByP90: 0.5 })
+    // Who had waited for 200 s at the end was told half of that, or less.
+    const alone = makeEstimates()
+    visit(alone, [status(100, 100, 150), status(300, 500, 600)])
+    expect(alone.get().every).toMatchObject({ told: 2, p50Came: 1, inByP50: 0, p90Came: 1 })
+    expect(alone.get().every.medianErrorShare).toBeCloseTo(0.5, 2)
   })
 
   test("counts nothing where nothing was promised or known", () => {
-    const errors = makeEstimateErrors()
-    errors.cameIn(visit([{ ...status(0, 1, 1), estimatedWait: null }]), at(5))
-    const told = status(9, 1, 1)
-    errors.cameIn(visit([told]), at(5))
-    expect(errors.get().every).toEqual({
-      estimates: 0,
+    const estimates = makeEstimates()
+    visit(estimates, [{ ...status(0, 1, 1), estimatedWait: null }], 5)
+    visit(estimates, [status(9, 1, 1)], 5)
+    const { every, silent } = estimates.get()
+    expect(silent).toBe(1)
+    expect(every).toEqual({
+      told: 0,
+      p50Came: 0,
       inByP50: 0,
+      p90Came: 0,
       inByP90: 0,
-      withinBand: 0,
-      medianErrorSeconds: 0,
       medianErrorShare: 0
     })
   })

@@ -1,7 +1,7 @@
 /** A crowd at an on-sale: everyone joins, asks again when told to, and shops once inside. */
 import type { BoxOffice, QueueTokenStatus, UserId } from "@boxoffice/core"
 import { Effect, FiberSet, Result } from "effect"
-import { note, type Told } from "./estimates.ts"
+import type { Told } from "./estimates.ts"
 import type { Figures } from "./figures.ts"
 import { makeRandom } from "./random.ts"
 import type { Sale } from "./sale.ts"
@@ -69,7 +69,7 @@ export const runCrowd = (
       if (status.state === "waiting") {
         if (status.position > visitor.position) figures.violate(`${userId} went back in the line`)
         visitor.position = status.position
-        note(told, status)
+        figures.estimates.note(told, status)
         doNext(visitor, status.pollAfterSeconds)
       } else if (status.state === "admitted") {
         figures.estimates.cameIn(told, status.admittedAt!)
@@ -130,7 +130,7 @@ export const runCrowd = (
         queueToken: undefined,
         position: Number.POSITIVE_INFINITY,
         turnedAway: 0,
-        told: []
+        told: figures.estimates.follow()
       })
     }
     while (there > 0) {

@@ -1,7 +1,7 @@
 /** What is counted while the crowd runs, and a sample of it each second. */
 import { createHistogram } from "node:perf_hooks"
 import { Cause, Effect, Exit } from "effect"
-import { makeEstimateErrors } from "./estimates.ts"
+import { makeEstimates } from "./estimates.ts"
 
 export const operations = ["join", "poll", "look", "hold", "charge", "pay"] as const
 export type Operation = (typeof operations)[number]
@@ -112,7 +112,7 @@ export const makeFigures = () => {
       paymentIds.add(paymentId)
       sold += seats
     },
-    estimates: makeEstimateErrors(),
+    estimates: makeEstimates(),
     /** Times the attempt that was taken. */
     time: <A, E extends { readonly _tag: string }>(
       name: Operation,

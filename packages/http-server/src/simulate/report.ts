@@ -101,16 +101,25 @@ export const toMarkdown = (run: Run): string => {
 }
 
 const estimateLines = ({ estimates }: Figures): ReadonlyArray<string> => {
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`
+  const percent = (share: number, of: number) => (of === 0 ? "–" : `${(100 * share).toFixed(1)} %`)
   const row = (what: string, error: EstimateError) =>
-    `| ${what} | ${count(error.estimates)} | ${percent(error.inByP50)} | ` +
-    `${percent(error.inByP90)} | ${percent(error.withinBand)} | ` +
-    `${error.medianErrorSeconds.toFixed(1)} | ${percent(error.medianErrorShare)} |`
-  const { first, every } = estimates.get()
+    `| ${what} | ${count(error.told)} | ` +
+    `${count(error.p50Came)} | ${percent(error.inByP50, error.p50Came)} | ` +
+    `${count(error.p90Came)} | ${percent(error.inByP90, error.p90Came)} | ` +
+    `${percent(error.medianErrorShare, error.p50Came)} |`
+  const { first, every, byHorizon, silent } = estimates.get()
+  const horizons = byHorizon.map((error, i) => {
+    const next = byHorizon[i + 1]
+    const range = next === undefined ? "or more" : `to ${next.fromSeconds}`
+    return row(`of ${error.fromSeconds} ${range} s`, error)
+  })
   return [
-    "| estimated waits, of those let in | told | in by p50 | in by p90 | between | median error, s | of the wait |",
+    "| estimated waits | told | p50 came | in by then | p90 came | in by then | p50 off by, median |",
     "|---|---:|---:|---:|---:|---:|---:|",
     row("the first that each was told", first),
-    row("all that they were told", every)
+    row("all that they were told", every),
+    ...horizons,
+    "",
+    `${count(silent)} times somebody was told that their wait is not known.`
   ]
 }
