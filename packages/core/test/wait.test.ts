@@ -6,7 +6,7 @@
 import { describe, expect, it } from "vitest"
 import type { Grant, QueueRow } from "../src/queue/model.ts"
 import { admissionRate } from "../src/queue/rate.ts"
-import { estimatedWait } from "../src/queue/wait.ts"
+import { estimatedWait, minuteLimitOf } from "../src/queue/wait.ts"
 import { type Watched, watch } from "../src/queue/watched.ts"
 import { queueRow, testStart } from "../src/testing.ts"
 import { randomFrom } from "./support.ts"
@@ -83,13 +83,12 @@ const tell = (house: House, seed: number) => {
   const nothing: Array<number> = []
   let watched: Watched | undefined
   for (const [second, reading] of readings.entries()) {
-    const { now, queue, grants } = reading
     watched = watch(watched, reading)
-    const rate = admissionRate(watched, queue)
-    const { admitPerMinute } = queue.settings
+    const rate = admissionRate(watched, reading.queue)
+    const limit = minuteLimitOf(reading)
     const cursor = admittedAt.findLastIndex((at) => at <= second + 0.5) + 1
     for (let ahead = 0; ahead < house.people - cursor; ahead += 1 + Math.ceil(ahead / 5)) {
-      const wait = rate && estimatedWait(ahead, rate, { now, grants, admitPerMinute })
+      const wait = rate && estimatedWait(ahead, rate, limit)
       if (!wait) {
         nothing.push(second)
         continue
@@ -262,7 +261,7 @@ describe("the rate", () => {
   })
 
   it("spreads the wait more where people come by fits and starts, and where it was seen to move", () => {
-    const limit = { now: second(60), grants: [], admitPerMinute: 10_000 }
+    const limit = minuteLimitOf({ now: second(120), grants: [], queue: roomy })
     const spreadOf = (grants: ReadonlyArray<Grant>) => {
       const { p50Seconds, p90Seconds } = estimatedWait(
         1_000,
@@ -280,7 +279,7 @@ describe("the rate", () => {
 
   it("promises nothing much longer than it was watched for", () => {
     const rate = rateOf(new Array<number>(8).fill(500), grantsOf(20, 0, 8), roomy)!
-    const limit = { now: second(7), grants: [], admitPerMinute: 10_000 }
+    const limit = minuteLimitOf({ now: second(7), grants: [], queue: roomy })
     expect(estimatedWait(200, rate, limit)).not.toBeNull()
     expect(estimatedWait(20_000, rate, limit)).toBeNull()
   })

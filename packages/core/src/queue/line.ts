@@ -11,7 +11,7 @@ import { isCollecting, lineOf, waitingIn } from "./place.ts"
 import { type AdmissionRate, admissionRate } from "./rate.ts"
 import { endedStatus, leastWait, waitingStatus } from "./status.ts"
 import type { Ticket } from "./ticket.ts"
-import { estimatedWait } from "./wait.ts"
+import { estimatedWait, type MinuteLimit, minuteLimitOf } from "./wait.ts"
 import { type Watched, watch } from "./watched.ts"
 
 /** How many departures from before a draw are placed at a time: a moment's work. */
@@ -24,11 +24,13 @@ export class LineView {
   private readonly undrawn = new Set<number>()
   private watched: Watched | undefined
   private rate: AdmissionRate | undefined
+  private limit: MinuteLimit
   private draw: ReturnType<typeof permutationOf> | undefined
   private asOf = new Date(0)
 
   constructor(reading: LineReading) {
     this.reading = reading
+    this.limit = minuteLimitOf(reading)
     this.departed = {
       general: new Departed(Number(reading.queue.cursor)),
       priority: new Departed(Number(reading.queue.priority.cursor))
@@ -51,6 +53,7 @@ export class LineView {
     this.reading = reading
     this.watched = watch(this.watched, reading)
     this.rate = admissionRate(this.watched, queue)
+    this.limit = minuteLimitOf(reading)
     this.asOf = new Date(now)
     for (const departure of reading.departures) this.depart(departure)
     this.departed.general.pass(Number(queue.cursor))
@@ -154,14 +157,13 @@ export class LineView {
 
   /** Nothing is promised while nobody is let in. Lanes that both wait share the rate. */
   private waitOf(lane: QueueLane, ahead: number): QueueTokenStatus["estimatedWait"] {
-    const { queue, now, grants } = this.reading
+    const { queue } = this.reading
     if (this.rate === undefined) return null
     const other = lineOf(queue, lane === "general" ? "priority" : "general").waiting
     const share = queue.settings.prioritySharePercent / 100
     const own = lane === "priority" ? share : 1 - share
     // The other lane's people go in between until there are none left.
     const between = own <= 0 ? other : Math.min(other, Math.floor(((ahead + 1) * (1 - own)) / own))
-    const { admitPerMinute } = queue.settings
-    return estimatedWait(ahead + between, this.rate, { admitPerMinute, now, grants })
+    return estimatedWait(ahead + between, this.rate, this.limit)
   }
 }

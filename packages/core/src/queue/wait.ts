@@ -3,6 +3,19 @@ import type { QueueTokenStatus } from "./model.ts"
 import type { AdmissionRate } from "./rate.ts"
 import { admittedIn, type Movement } from "./watched.ts"
 
+/** Who was let in within the last minute, as of `now`, and how many may be. */
+export interface MinuteLimit extends Pick<Movement, "now" | "grants"> {
+  readonly used: number
+  readonly admitPerMinute: number
+}
+
+export const minuteLimitOf = ({ now, grants, queue }: Movement): MinuteLimit => ({
+  now,
+  grants,
+  used: admittedIn(grants),
+  admitPerMinute: queue.settings.admitPerMinute
+})
+
 /** How many standard deviations nine in ten stay below. */
 const ninetieth = 1.2816
 // Who can say no more than that it may take five times as long says nothing.
@@ -30,13 +43,9 @@ export const estimatedWait = (
   }
 }
 
-interface MinuteLimit extends Pick<Movement, "now" | "grants"> {
-  readonly admitPerMinute: number
-}
-
 /** In how many seconds the limit by the minute lets the next in who comes behind these. */
-const waitByLimit = (ahead: number, { now, grants, admitPerMinute }: MinuteLimit): number => {
-  const used = admittedIn(grants)
+const waitByLimit = (ahead: number, limit: MinuteLimit): number => {
+  const { now, grants, used, admitPerMinute } = limit
   // So many admissions have to be a minute ago first: of this minute, and of those to come.
   let left = ahead + 1 - (admitPerMinute - used)
   const minutes = Math.max(0, Math.ceil((left - used) / admitPerMinute))
