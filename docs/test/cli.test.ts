@@ -16,20 +16,39 @@ const helpOf = async (...args: ReadonlyArray<string>): Promise<string> => {
 
 const commands = tableBehind(page, "# The command line").map(([cell]) => cell!.match(/`(.*)`/)![1]!)
 
+const listedIn = (help: string) =>
+  Array.from(help.matchAll(/^ {2}([a-z-]+) {4}/gm), ([, name]) => name!)
+const flagsIn = (cell: string) => Array.from(cell.matchAll(/`(--[a-z-]+)`/g), ([, name]) => name!)
+
+/** The flags that a command's own help lists. */
+const flagsOf = async (...command: ReadonlyArray<string>) => {
+  const [, flags] = (await helpOf(...command)).match(/\nFLAGS\n([\s\S]*?)\n\n/) ?? ["", ""]
+  return Array.from(flags!.matchAll(/^ {2}(--[a-z-]+)/gm), ([, name]) => name!)
+}
+
 test("every command is listed, and no other", async () => {
-  const help = await helpOf()
-  const listed = Array.from(help.matchAll(/^ {2}([a-z-]+) {4}/gm), ([, name]) => name!)
-  expect(commands).toEqual(listed)
+  expect(commands).toEqual(listedIn(await helpOf()))
 })
 
 describe.each(commands)("%s", (command) => {
   test("has each of its flags in the table, and no other", async () => {
-    const [, flags] = (await helpOf(command)).match(/\nFLAGS\n([\s\S]*?)\n\n/) ?? ["", ""]
-    const told = Array.from(flags!.matchAll(/^ {2}(--[a-z-]+)/gm), ([, name]) => name!)
-    const written = tableBehind(page, `## ${command}`).flatMap(([cell]) =>
-      Array.from(cell!.matchAll(/`(--[a-z-]+)`/g), ([, name]) => name!)
+    const written = tableBehind(page, `## ${command}`).flatMap(([cell]) => flagsIn(cell!))
+    expect(written.sort()).toEqual((await flagsOf(command)).sort())
+  })
+})
+
+describe("queue commands", () => {
+  const names = tableBehind(page, "## queue").map(([cell]) => cell!.match(/`queue (\w+)/)![1]!)
+
+  test("are all listed, and no other", async () => {
+    expect([...names].sort()).toEqual(listedIn(await helpOf("queue")).sort())
+  })
+
+  test.each(names)("queue %s has each of its flags in the table, and no other", async (name) => {
+    const written = tableBehind(page, "### Flags of queue commands").flatMap(([cell, of]) =>
+      of === "all" || of!.includes(`\`${name}\``) ? flagsIn(cell!) : []
     )
-    expect(written.sort()).toEqual(told.sort())
+    expect(written.sort()).toEqual((await flagsOf("queue", name)).sort())
   })
 })
 

@@ -10,6 +10,7 @@ import { doctor } from "./cli/doctor.ts"
 import { exitCodeOf, layerPresenter, report } from "./cli/exit.ts"
 import { migrate } from "./cli/migrate.ts"
 import { plan } from "./cli/plan.ts"
+import { queue } from "./cli/queue.ts"
 import { seed } from "./cli/seed.ts"
 import { serve } from "./cli/serve.ts"
 import { simulate } from "./cli/simulate.ts"
@@ -23,7 +24,7 @@ const boxoffice = Command.make("boxoffice").pipe(
   Command.withSubcommands([
     { group: "Look around", commands: [demo, simulate] },
     { group: "The database", commands: [plan, migrate, doctor, seed] },
-    { group: "Production", commands: [serve] },
+    { group: "Production", commands: [serve, queue] },
     { group: "Fairness", commands: [verifyLottery] }
   ])
 )

@@ -7,7 +7,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { afterEach, describe, expect, test } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
-import { run } from "./command.ts"
+import { boxoffice } from "./command.ts"
 
 // The command line as a script sees it: what it prints, where, and how it ends.
 
@@ -28,24 +28,14 @@ const emptyDatabase = async () => {
   return { url: database.url, sql }
 }
 
-interface Ended {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
-}
-
-/** Runs a command to its end. */
-const boxoffice = async (args: string, env: Record<string, string> = {}): Promise<Ended> => {
-  await using running = run(args.split(" ").filter(Boolean), env)
-  const code = await running.ended
-  return { code, out: running.stdout(), err: running.stderr() }
-}
-
 const { PATH = "" } = process.env
 
 describe("boxoffice", () => {
   test.each([
-    ["", ["demo", "simulate", "plan", "migrate", "doctor", "seed", "serve", "verify-lottery"]],
+    [
+      "",
+      ["demo", "simulate", "plan", "migrate", "doctor", "seed", "serve", "queue", "verify-lottery"]
+    ],
     ["--help", ["DATABASE_URL", "boxoffice demo"]],
     ["plan --help", ["psql", "--empty", "--app-role", "EXAMPLES"]],
     ["migrate --help", ["one transaction", "EXAMPLES"]],

@@ -16,12 +16,20 @@ export interface Running extends AsyncDisposable {
   readonly ended: Promise<number | null>
 }
 
-export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}): Running => {
+/** Starts a command. Without an `input`, its standard input is empty. */
+export const run = (
+  args: ReadonlyArray<string>,
+  env: Record<string, string> = {},
+  input = ""
+): Running => {
   const { PATH = "" } = process.env
   const child = spawn(process.execPath, ["--conditions=boxoffice-source", bin, ...args], {
     env: { PATH, ...env },
-    stdio: ["ignore", "pipe", "pipe"]
+    stdio: ["pipe", "pipe", "pipe"]
   })
+  // Whoever ends without reading it closes the pipe.
+  child.stdin.on("error", () => {})
+  child.stdin.end(input)
   let out = ""
   let err = ""
   child.stdout.setEncoding("utf8").on("data", (text) => {
@@ -52,6 +60,23 @@ export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {
       await ended
     }
   }
+}
+
+export interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+/** Runs a command to its end. */
+export const boxoffice = async (
+  args: string,
+  env: Record<string, string> = {},
+  input?: string
+): Promise<Ended> => {
+  await using running = run(args.split(" ").filter(Boolean), env, input)
+  const code = await running.ended
+  return { code, out: running.stdout(), err: running.stderr() }
 }
 
 export const freePort = async (): Promise<number> => {

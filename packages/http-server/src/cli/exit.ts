@@ -87,7 +87,7 @@ const adviceFor = (code: string): string | undefined => {
     case "3D000":
       return "Create the database first: createdb NAME."
     case "42501":
-      return "Connect as the owner: migrations and playing take the right to create a schema. `boxoffice plan` prints what to run."
+      return "This role lacks a right. Connect as the owner to migrate or to play (`boxoffice plan` prints what to run); all else takes what `boxoffice migrate --app-role` grants."
     case "42704":
       return "Create the role first: CREATE ROLE name LOGIN PASSWORD '...'."
     case "25006":

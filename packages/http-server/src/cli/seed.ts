@@ -1,21 +1,9 @@
-import { randomBytes } from "node:crypto"
-import { BoxOffice, Catalog, type Queue, Tickets } from "@boxoffice/core"
-import { SqlStore } from "@boxoffice/sql-store"
-import { Console, Effect, Layer, Redacted } from "effect"
+import { Catalog } from "@boxoffice/core"
+import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { seedDemo, showId } from "../demo.ts"
 import { database, databaseOf, json } from "./flags.ts"
-
-const layerOffice = (url: string, schema: string): Layer.Layer<Queue | Catalog, unknown> => {
-  // Nobody joins a queue here, so that no token is ever signed by this.
-  const secret = Redacted.make(randomBytes(32).toString("hex"))
-  return BoxOffice.layer.pipe(
-    Layer.provide([
-      Tickets.layer([{ id: "seed", secret }]),
-      SqlStore.layerUrl({ url, schema, maxConnections: 2 })
-    ])
-  )
-}
+import { layerOffice } from "./office.ts"
 
 export const seed = Command.make("seed", { ...database, json }, (flags) =>
   Effect.gen(function* () {

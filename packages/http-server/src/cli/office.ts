@@ -1,0 +1,30 @@
+/** The engine of a command that does one thing and ends. */
+import { randomBytes } from "node:crypto"
+import {
+  BoxOffice,
+  type BoxOfficeServices,
+  defaultPolicies,
+  Policies,
+  Tickets
+} from "@boxoffice/core"
+import { SqlStore } from "@boxoffice/sql-store"
+import { Layer, Redacted } from "effect"
+
+// Whom to let in, the servers decide, by policies that may be functions of their host's. What is
+// changed here takes effect with their next admission.
+const policies = { ...defaultPolicies, admission: () => 0 }
+
+export const layerOffice = (
+  url: string,
+  schema: string
+): Layer.Layer<BoxOfficeServices, unknown> => {
+  // Nobody joins a queue here, so that no token is ever signed by this.
+  const secret = Redacted.make(randomBytes(32).toString("hex"))
+  return BoxOffice.layer.pipe(
+    Layer.provide([
+      Tickets.layer([{ id: "cli", secret }]),
+      Layer.succeed(Policies, policies),
+      SqlStore.layerUrl({ url, schema, maxConnections: 2 })
+    ])
+  )
+}

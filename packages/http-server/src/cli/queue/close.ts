@@ -1,0 +1,36 @@
+import { Effect } from "effect"
+import { Command } from "effect/cli"
+import { Unusable, yes } from "../flags.ts"
+import { ofQueue, operate } from "./operate.ts"
+import { standing } from "./words.ts"
+
+const sure = yes("yes", "Do close it: it cannot be opened again")
+
+export const close = Command.make("close", { ...ofQueue, yes: sure }, (flags) =>
+  operate(
+    flags,
+    (queues, id) =>
+      Effect.gen(function* () {
+        if (flags.yes) return yield* queues.setMode(id, "closed")
+        const { waiting } = yield* queues.get(id)
+        return yield* new Unusable({
+          message:
+            `Closing ${id} is for good, and ${waiting} who wait lose their place. ` +
+            `\`boxoffice queue close ${id} --yes\` does it; \`boxoffice queue drain ${id}\` lets ` +
+            "them in first."
+        })
+      }),
+    standing
+  )
+).pipe(
+  Command.withShortDescription("Close a queue for good"),
+  Command.withDescription(
+    "Close a queue for good. Nobody joins, whoever waits has waited in vain and is told so, and who " +
+      "is inside goes on. It asks for --yes, since a closed queue stays closed. Every server knows " +
+      "within a second."
+  ),
+  Command.withExamples([
+    { command: "boxoffice queue close gala", description: "See what it would cost" },
+    { command: "boxoffice queue close gala --yes", description: "Close it" }
+  ])
+)

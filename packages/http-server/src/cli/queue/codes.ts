@@ -1,0 +1,92 @@
+import type { RequestInvalid } from "@boxoffice/core"
+import { CodeUses } from "@boxoffice/core/schema"
+import { Console, Effect, Option } from "effect"
+import { Command, Flag } from "effect/cli"
+import { codesBodyLimit } from "../../api/admin.ts"
+import { Unusable } from "../flags.ts"
+import { readInput } from "../input.ts"
+import { explain, ofQueue, onQueues } from "./operate.ts"
+
+const file = Flag.String("file").pipe(
+  Flag.withDescription("A file with one code a line; stdin where left out, or -"),
+  Flag.optional
+)
+const uses = Flag.Int("uses").pipe(
+  Flag.withDescription("How often each can be used from now on; 0 withdraws it"),
+  Flag.withSchema(CodeUses),
+  Flag.withDefault(1)
+)
+
+export const codes = Command.make("codes", { ...ofQueue, file, uses }, (flags) =>
+  Effect.gen(function* () {
+    const { id, uses } = flags
+    const lines = yield* linesOf(flags.file)
+    const codes = lines.map(({ code }) => code)
+    yield* onQueues(flags, (queues, schema) =>
+      queues
+        .addCodes({ queueId: id, codes, uses })
+        .pipe(
+          Effect.mapError((error) =>
+            error._tag === "RequestInvalid" ? unusable(error, lines) : explain(error, id, schema)
+          )
+        )
+    )
+    const added = codes.length
+    const words =
+      uses === 0
+        ? `Codes of ${id} that open nothing any more: ${added}.`
+        : `Codes of ${id} that can be used from now on: ${added}, each for ${uses} to join.`
+    yield* Console.log(flags.json ? JSON.stringify({ queueId: id, added, uses }) : words)
+  })
+).pipe(
+  Command.withShortDescription("Add codes that open the priority lane, or withdraw some"),
+  Command.withDescription(
+    "Add codes that open the priority lane of a queue: one a line, each of 8 to 64 visible characters, " +
+      "10,000 at most at a time, all or none. A code that is there already can be used this often from " +
+      "now on. Codes are secrets: they come from a file or stdin, since everybody on the machine can " +
+      "read what a process was started with, and are kept as digests."
+  ),
+  Command.withExamples([
+    {
+      command: "boxoffice queue codes gala --file members.txt",
+      description: "Each lets one member into the priority lane"
+    },
+    {
+      command: "openssl rand -hex 8 | tee press.txt | boxoffice queue codes gala --uses 40",
+      description: "One new code, for forty of the press"
+    }
+  ])
+)
+
+interface Line {
+  readonly number: number
+  readonly code: string
+}
+
+/** The lines that have something on them. */
+const linesOf = (file: Option.Option<string>) =>
+  Effect.gen(function* () {
+    const path = Option.getOrElse(file, () => "-")
+    if (Option.isNone(file) && process.stdin.isTTY) {
+      return yield* new Unusable({
+        message: "Which codes? Give --file PATH, or pipe them in, one a line."
+      })
+    }
+    const text = yield* readInput(path, codesBodyLimit)
+    return text
+      .split("\n")
+      .map((line, index): Line => ({ number: index + 1, code: line.trim() }))
+      .filter(({ code }) => code !== "")
+  })
+
+const problemsMax = 5
+
+/** What is wrong with which line, and not what is on it. */
+const unusable = ({ errors }: RequestInvalid, lines: ReadonlyArray<Line>): Unusable => {
+  const problems = errors.slice(0, problemsMax).map(({ path, message }) => {
+    const line = lines[Number(/^codes\.(\d+)$/.exec(path)?.[1])]
+    return line === undefined ? `  ${message}` : `  line ${line.number}: ${message}`
+  })
+  const more = errors.length > problemsMax ? [`  and ${errors.length - problemsMax} more`] : []
+  return new Unusable({ message: ["No code was added:", ...problems, ...more].join("\n") })
+}

@@ -1,0 +1,69 @@
+import type { Queue } from "@boxoffice/core"
+import type { Queue as QueueView } from "@boxoffice/core/schema"
+import { Console, Effect } from "effect"
+import { Command } from "effect/cli"
+import { database, json } from "../flags.ts"
+import { onQueues, toJson } from "./operate.ts"
+
+export const list = Command.make("list", { ...database, json }, (flags) =>
+  onQueues(flags, (queues, schema) =>
+    Effect.gen(function* () {
+      const all = yield* everyQueue(queues)
+      if (flags.json)
+        return yield* Console.log(JSON.stringify({ queues: all.map((queue) => toJson(queue)) }))
+      yield* Console.log(
+        all.length === 0
+          ? `There is no queue in the schema ${schema}. \`boxoffice queue create ID\` makes one.`
+          : inColumns(all)
+      )
+    })
+  )
+).pipe(
+  Command.withShortDescription("List the queues, with how many wait and are inside"),
+  Command.withDescription(
+    "List the queues by their ids: in which mode each is, how many wait, and how many are inside."
+  ),
+  Command.withExamples([
+    { command: "boxoffice queue list", description: "The queues of the database of DATABASE_URL" },
+    {
+      command: "boxoffice queue list --json | jq '.queues[] | select(.waiting > 0)'",
+      description: "Those with a line, for a script"
+    }
+  ])
+)
+
+const pageSize = 200
+
+const everyQueue = (queues: Queue["Service"]) =>
+  Effect.gen(function* () {
+    const all: Array<QueueView> = []
+    let after: string | undefined
+    do {
+      const { items, next } = yield* queues.list({ limit: pageSize, after })
+      all.push(...items)
+      after = next ?? undefined
+    } while (after !== undefined)
+    return all
+  })
+
+const inColumns = (queues: ReadonlyArray<QueueView>): string => {
+  const rows = [
+    ["queue", "mode", "waiting", "inside", "opens at"],
+    ...queues.map(({ queueId, mode, waiting, active, settings, opening }) => [
+      queueId,
+      mode,
+      String(waiting),
+      `${active} of ${settings.maxActive}`,
+      opening === null || opening.openedAt !== null ? "" : opening.opensAt.toISOString()
+    ])
+  ]
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join("  ")
+        .trimEnd()
+    )
+    .join("\n")
+}

@@ -1,0 +1,83 @@
+/** What the commands about queues have in common: on which queue, and what is said of it. */
+import {
+  type AlreadyExists,
+  Queue,
+  type QueueAlreadyOpen,
+  type QueueClosed,
+  type QueueNotFound
+} from "@boxoffice/core"
+import { QueueId, Queue as QueueView } from "@boxoffice/core/schema"
+import { Console, Effect, type Option, type Redacted, Schema } from "effect"
+import { Argument } from "effect/cli"
+import { database, databaseOf, json, Unusable } from "../flags.ts"
+import { layerOffice } from "../office.ts"
+
+type Queues = Queue["Service"]
+
+interface Flags {
+  readonly url: Option.Option<Redacted.Redacted>
+  readonly schema: Option.Option<string>
+  readonly json: boolean
+}
+
+export const id = Argument.String("ID").pipe(
+  Argument.withDescription("The queue's id"),
+  Argument.withSchema(QueueId)
+)
+
+/** What a command about one queue is told. */
+export const ofQueue = { id, ...database, json }
+
+/** Runs on the queues of the database that the flags name. */
+export const onQueues = <A, E>(
+  flags: Flags,
+  run: (queues: Queues, schema: string) => Effect.Effect<A, E>
+) =>
+  Effect.gen(function* () {
+    const { url, schema } = yield* databaseOf(flags)
+    return yield* Effect.provide(
+      Effect.flatMap(Queue, (queues) => run(queues, schema)),
+      layerOffice(url, schema)
+    )
+  })
+
+/** Does something to a queue, and prints what it is then. */
+export const operate = <E>(
+  flags: Flags & { readonly id: QueueId },
+  act: (queues: Queues, id: QueueId) => Effect.Effect<QueueView, E>,
+  inWords: (queue: QueueView) => string
+) =>
+  onQueues(flags, (queues, schema) =>
+    act(queues, flags.id).pipe(
+      Effect.mapError((error) => explain(error, flags.id, schema)),
+      Effect.flatMap((queue) =>
+        Console.log(flags.json ? JSON.stringify(toJson(queue)) : inWords(queue))
+      )
+    )
+  )
+
+/** As `GET /v1/admin/queues/{queueId}` has it. */
+export const toJson = Schema.encodeSync(QueueView)
+
+type Refusal = QueueNotFound | QueueClosed | QueueAlreadyOpen | AlreadyExists
+
+/** A refusal in the words of whoever typed the command: which queue it is about, and what next. */
+export const explain = <E>(error: E, id: QueueId, schema: string): E | Unusable => {
+  const message = explanation(error as Refusal, id, schema)
+  return message === undefined ? error : new Unusable({ message })
+}
+
+const explanation = (refusal: Refusal, id: QueueId, schema: string): string | undefined => {
+  switch (refusal._tag) {
+    case "QueueNotFound":
+      return `There is no queue ${id} in the schema ${schema}. \`boxoffice queue list\` says which there are.`
+    case "QueueClosed":
+      return `The queue ${id} is closed, for good. \`boxoffice queue create ID\` makes another.`
+    case "QueueAlreadyOpen":
+      return `The queue ${id} is open already: its opening cannot be moved any more. \`boxoffice queue pause ${id}\` stops it.`
+    case "AlreadyExists":
+      return `There is a queue ${id} already. \`boxoffice queue settings ${id}\` changes it.`
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,37 @@
+import { Effect, Option } from "effect"
+import { Command } from "effect/cli"
+import { Unusable, yes } from "../flags.ts"
+import { opensAt } from "./instant.ts"
+import { ofQueue, operate } from "./operate.ts"
+import { described } from "./words.ts"
+
+const now = yes("now", "Open it at once")
+
+export const reschedule = Command.make("reschedule", { ...ofQueue, opensAt, now }, (flags) =>
+  operate(
+    flags,
+    (queues, id) =>
+      Effect.gen(function* () {
+        if (flags.now !== Option.isSome(flags.opensAt)) {
+          return yield* queues.reschedule(id, Option.getOrNull(flags.opensAt))
+        }
+        return yield* new Unusable({
+          message: "When does it open? Give either --opens-at or --now."
+        })
+      }),
+    described
+  )
+).pipe(
+  Command.withShortDescription("Move the opening of a queue that collects people"),
+  Command.withDescription(
+    "Move the opening of a queue that still collects people, or open it at once. The draw is held all " +
+      "the same, with the seed that was promised. A queue that has opened has no opening to move."
+  ),
+  Command.withExamples([
+    {
+      command: "boxoffice queue reschedule gala --opens-at 2030-01-01T12:30:00+09:00",
+      description: "Half an hour later"
+    },
+    { command: "boxoffice queue reschedule gala --now", description: "Open it" }
+  ])
+)

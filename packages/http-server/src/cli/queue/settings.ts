@@ -1,0 +1,36 @@
+import { Effect } from "effect"
+import { Command } from "effect/cli"
+import { Unusable } from "../flags.ts"
+import { ofQueue, operate } from "./operate.ts"
+import { settings as flags, given } from "./settingFlags.ts"
+import { described } from "./words.ts"
+
+export const settings = Command.make("settings", { ...ofQueue, ...flags }, (flags) =>
+  operate(
+    flags,
+    (queues, id) =>
+      Effect.gen(function* () {
+        const change = given(flags)
+        if (Object.keys(change).length > 0) return yield* queues.configure(id, change)
+        return yield* new Unusable({
+          message:
+            "Which settings? Say at least one, such as --max-active 500. " +
+            `\`boxoffice queue show ${id}\` says what they are now.`
+        })
+      }),
+    described
+  )
+).pipe(
+  Command.withShortDescription("Change settings while the queue runs"),
+  Command.withDescription(
+    "Change settings of a queue, from the next admission on; those that are left out stay as they " +
+      "are. Lowering a limit puts nobody out: it lets nobody in until there is room. Every server " +
+      "knows within a second."
+  ),
+  Command.withExamples([
+    {
+      command: "boxoffice queue settings gala --max-active 800 --admit-per-minute 2000",
+      description: "Let more people in"
+    }
+  ])
+)
