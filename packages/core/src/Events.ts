@@ -66,6 +66,20 @@ interface OfQueue {
   readonly at: number
 }
 
+/** A queue was made. Of its draw it says what may be known before: see `queue/lottery.ts`. */
+export interface QueueCreated extends OfQueue {
+  readonly _tag: "QueueCreated"
+  readonly settings: QueueSettings
+  /** There where it collects people first. */
+  readonly opening?: { readonly opensAt: number; readonly commitment: string }
+}
+/** Codes that open the priority lane can be used this often from now on. Which, nobody is told. */
+export interface QueueCodesAdded extends OfQueue {
+  readonly _tag: "QueueCodesAdded"
+  /** How many. */
+  readonly codes: number
+  readonly uses: number
+}
 /** The queue opened, and drew the places of those who had come: see `queue/lottery.ts`. */
 export interface QueueOpened extends OfQueue {
   readonly _tag: "QueueOpened"
@@ -146,6 +160,8 @@ export type QueueTokenEvent =
 export type QueueEvent =
   | QueueTokenIssued
   | QueueTokenEvent
+  | QueueCreated
+  | QueueCodesAdded
   | QueueOpened
   | QueueRescheduled
   | QueueModeChanged
@@ -169,6 +185,8 @@ export const aggregateOf = (event: BoxOfficeEvent): readonly [kind: string, id: 
     case "QueueTokenLeft":
     case "QueueTokenLapsed":
       return ["queue_token", event.tokenId]
+    case "QueueCreated":
+    case "QueueCodesAdded":
     case "QueueOpened":
     case "QueueRescheduled":
     case "QueueModeChanged":

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto"
 import { Context, Effect, Layer, Result, Schema, Stream, Struct } from "effect"
 import { makeCommandLanes } from "./CommandLane.ts"
-import { AlreadyExists } from "./catalog/errors.ts"
+import type { AlreadyExists } from "./catalog/errors.ts"
 import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
 import type { QueueEvent } from "./Events.ts"
 import {
@@ -46,6 +46,7 @@ import {
   type QueueTokenStatus,
   type Queue as QueueView
 } from "./queue/model.ts"
+import { decideCodes, decideCreate } from "./queue/setUp.ts"
 import { queueTokenStatus, tokenStateAt } from "./queue/status.ts"
 import { type Ticket, Tickets, ticketFor } from "./queue/ticket.ts"
 import { joinedStatus, toQueue, toQueueNotice } from "./queue/views.ts"
@@ -329,6 +330,13 @@ export class Queue extends Context.Service<
         return toQueueNotice(row)
       }, span("Queue.notice"))
 
+      /** Decides with the queue's row locked, if there is one, and nobody let in meanwhile. */
+      const setUp = <A>(queueId: QueueId, decide: (rows: Rows) => A) => {
+        const names = new RowNames()
+        names.queues.add(queueId)
+        return store.transact(names, decide)
+      }
+
       const create = Effect.fn("Queue.create")(function* (input: {
         readonly queueId: string
         readonly settings?: Partial<QueueSettings> | undefined
@@ -339,13 +347,21 @@ export class Queue extends Context.Service<
           opensAt: input.opensAt
         })
         const settings = yield* checkSettings({ ...policies.queue, ...input.settings })
-        const opening = opensAt && {
-          opensAt: opensAt.getTime(),
-          seed: randomBytes(32).toString("hex"),
-          openedAt: null
-        }
-        const added = yield* store.addQueue(queueId, settings, opening)
-        if (added === "exists") return yield* new AlreadyExists({ kind: "queue" })
+        const opening =
+          opensAt === undefined
+            ? null
+            : {
+                opensAt: opensAt.getTime(),
+                seed: randomBytes(32).toString("hex"),
+                openedAt: null
+              }
+        const created = yield* setUp(queueId, (rows) =>
+          Result.map(decideCreate(rows, queueId, settings, opening), (event) => {
+            rows.addQueue(queueId, settings, opening)
+            rows.evolve(event)
+          })
+        )
+        yield* Effect.fromResult(created)
         return yield* Effect.orDie(get(queueId))
       })
 
@@ -406,15 +422,21 @@ export class Queue extends Context.Service<
         readonly codes: ReadonlyArray<string>
         readonly uses?: number | undefined
       }) {
-        const { queueId: name, codes, uses: usesLeft = 1 } = yield* checkCodes(input)
+        const { queueId: name, codes, uses = 1 } = yield* checkCodes(input)
         if (!isCatalogKey(name)) return yield* new QueueNotFound()
         const queueId = name as QueueId
-        const rows = codes.map((code) => ({
+        const hashed = codes.map((code) => ({
           queueId,
           codeHash: queueCodeHash(queueId, code),
-          usesLeft
+          usesLeft: uses
         }))
-        if ((yield* store.addCodes(rows)) === "missing") return yield* new QueueNotFound()
+        const added = yield* setUp(queueId, (rows) =>
+          Result.map(decideCodes(rows, queueId, { codes: codes.length, uses }), (event) => {
+            rows.addCodes(hashed)
+            rows.evolve(event)
+          })
+        )
+        yield* Effect.fromResult(added)
       })
 
       return Queue.of({

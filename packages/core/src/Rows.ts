@@ -1,6 +1,6 @@
 /**
  * The rows of one batch: loaded and locked by the store, evolved in memory by events, and saved
- * again. `evolve` is the only thing that changes them.
+ * again. `evolve` is the only thing that changes them, but for what no event may tell.
  */
 import type { PerformanceRow } from "./catalog/model.ts"
 import type {
@@ -20,7 +20,8 @@ import type {
   TransferId,
   UserId
 } from "./Ids.ts"
-import type { Departure, QueueLane, QueueRow, TokenRow } from "./queue/model.ts"
+import type { QueueSettings } from "./Policies.ts"
+import type { Departure, Opening, QueueLane, QueueRow, TokenRow } from "./queue/model.ts"
 import { lineOf, nextLane, placeOf, withLine } from "./queue/place.ts"
 import type { ReservationRow, SeatRow } from "./reservation/model.ts"
 import type { TransferRow, WalletRow } from "./wallet/model.ts"
@@ -56,6 +57,7 @@ export interface CodeRow {
 /** What a batch has changed, as the rows stand at its end: what the store has to save. */
 export interface Changes {
   readonly queues: ReadonlyArray<QueueRow>
+  readonly newQueues: ReadonlyArray<QueueRow>
   /** How many were let in now, for each queue that let anyone in. */
   readonly grants: ReadonlyArray<{ readonly queueId: QueueId; readonly admitted: number }>
   readonly departures: ReadonlyArray<Departure>
@@ -63,6 +65,8 @@ export interface Changes {
   readonly exits: ReadonlyArray<{ readonly queueId: QueueId; readonly count: number }>
   /** Codes that were used, with what is left of them. */
   readonly codes: ReadonlyArray<CodeRow>
+  /** Codes that are to be there, whether they were or not. */
+  readonly newCodes: ReadonlyArray<CodeRow>
   readonly at: number
   readonly newTokens: ReadonlyArray<TokenRow>
   readonly tokens: ReadonlyArray<TokenRow>
@@ -215,6 +219,29 @@ export class Rows {
     this.outcomes.add(outcome.commandId, outcome)
   }
 
+  /** Adds a queue. Its event comes beside it, since the seed is in the row and told to nobody. */
+  addQueue(queueId: QueueId, settings: QueueSettings, opening: Opening | null): void {
+    const line = { nextNumber: 1n, cursor: 0n, waiting: 0, loadedUpTo: 0n }
+    this.queues.add(queueId, {
+      ...line,
+      queueId,
+      settings,
+      opening,
+      mode: "open",
+      priority: line,
+      turn: 0,
+      active: 0,
+      admittedLastMinute: 0,
+      departed: 0n,
+      drawn: 0n
+    })
+  }
+
+  /** Adds codes, or changes those that are there. Their event does not say which. */
+  addCodes(codes: ReadonlyArray<CodeRow>): void {
+    for (const code of codes) this.codes.add(codeKey(code.queueId, code.codeHash), code)
+  }
+
   /** Lets an event take effect on the rows. */
   evolve(event: BoxOfficeEvent): void {
     this.events.push(event)
@@ -291,10 +318,12 @@ export class Rows {
     return {
       at: this.now,
       queues: this.queues.pick(this.queues.changed),
+      newQueues: this.queues.pick(this.queues.added),
       grants: Array.from(this.grants, ([queueId, admitted]) => ({ queueId, admitted })),
       departures: this.departures,
       exits: Array.from(this.exits, ([queueId, count]) => ({ queueId, count })),
       codes: this.codes.pick(this.codes.changed),
+      newCodes: this.codes.pick(this.codes.added),
       newTokens: this.tokens.pick(this.tokens.added),
       tokens: this.tokens.pick(this.tokens.changed),
       wallets: [
@@ -314,6 +343,10 @@ export class Rows {
     switch (event._tag) {
       case "QueueTokenIssued":
         return this.issue(event)
+      case "QueueCreated":
+      case "QueueCodesAdded":
+        // What they are about was added beside them: there is more to it than may be told.
+        return
       case "QueueOpened":
         return this.changeQueue(event.queueId, (queue) => ({
           ...queue,

@@ -21,10 +21,9 @@ import {
   type UserId
 } from "./Ids.ts"
 import type { Currency } from "./Money.ts"
-import type { QueueSettings } from "./Policies.ts"
-import type { Departure, Grant, Opening, QueueRow, TokenRow } from "./queue/model.ts"
+import type { Departure, Grant, QueueRow, TokenRow } from "./queue/model.ts"
 import type { Sighting } from "./queue/presence.ts"
-import type { CodeRow, Rows } from "./Rows.ts"
+import type { Rows } from "./Rows.ts"
 import type { ReservationRow, SeatRow } from "./reservation/model.ts"
 import type { TransferRow, WalletRow } from "./wallet/model.ts"
 
@@ -256,11 +255,6 @@ export class BoxOfficeStore extends Context.Service<
      * Adds to the catalogue. `"exists"` where something with that id is there already and nothing
      * was added; `"missing"` where what it belongs to is not there.
      */
-    readonly addQueue: (
-      queueId: QueueId,
-      settings: QueueSettings,
-      opening?: Opening | null | undefined
-    ) => Effect.Effect<"added" | "exists", StoreUnavailable>
     readonly addShow: (
       show: Show
     ) => Effect.Effect<"added" | "exists" | "missing", StoreUnavailable>
@@ -275,10 +269,6 @@ export class BoxOfficeStore extends Context.Service<
     readonly performance: (
       performanceId: PerformanceId
     ) => Effect.Effect<Performance | undefined, StoreUnavailable>
-    /** Adds codes of a queue, or sets how often those that are there can be used. */
-    readonly addCodes: (
-      codes: ReadonlyArray<CodeRow>
-    ) => Effect.Effect<"added" | "exists" | "missing", StoreUnavailable>
     /** Notes who of a queue is there now; what others have noted stays. */
     readonly markSeen: (
       queueId: QueueId,

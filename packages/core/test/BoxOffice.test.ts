@@ -112,7 +112,6 @@ describe("promises", () => {
       )
     ).pipe(Layer.provide(layerMemory))
     await using office = await open(failing)
-    await office.queue.create({ queueId: "main" })
     const error = await office.queue.join({ queueId: "main", userId: "ada" }).catch((e) => e)
     expect(error).toBe(away)
   })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest"
+import { AlreadyExists } from "../src/catalog/errors.ts"
 import type { QueueTokenAdmitted, QueueTokenIssued } from "../src/Events.ts"
 import type { QueueId, TokenId, UserId } from "../src/Ids.ts"
 import { defaultPolicies } from "../src/Policies.ts"
@@ -13,8 +14,10 @@ import {
   decideReschedule
 } from "../src/queue/decide.ts"
 import { QueueAlreadyOpen, QueueClosed, QueueNotFound } from "../src/queue/errors.ts"
+import { commitmentOf } from "../src/queue/lottery.ts"
 import type { QueueRow } from "../src/queue/model.ts"
 import { placeOf } from "../src/queue/place.ts"
+import { decideCodes, decideCreate } from "../src/queue/setUp.ts"
 import { queueTokenStatus } from "../src/queue/status.ts"
 import { Rows } from "../src/Rows.ts"
 import { given, queueRow, testId, testStart, tokenRow } from "../src/testing.ts"
@@ -595,6 +598,35 @@ describe("absence", () => {
 })
 
 describe("what operators do", () => {
+  it("makes a queue, once, and keeps its seed to itself", () => {
+    const event = { _tag: "QueueCreated" as const, queueId: main, settings, at: now }
+    given({})
+      .at(now)
+      .when((rows) => decideCreate(rows, main, settings, null))
+      .thenEvents(event)
+    const seed = "7".repeat(64)
+    const opening = { opensAt: now + 1_000, seed, openedAt: null }
+    given({})
+      .at(now)
+      .when((rows) => decideCreate(rows, main, settings, opening))
+      .thenEvents({ ...event, opening: { opensAt: now + 1_000, commitment: commitmentOf(seed) } })
+    given({ queues: [queueRow({ mode: "closed" })] })
+      .at(now)
+      .when((rows) => decideCreate(rows, main, settings, null))
+      .thenRefused(new AlreadyExists({ kind: "queue" }))
+  })
+
+  it("adds codes, and says how many", () => {
+    given({ queues: [queueRow()] })
+      .at(now)
+      .when((rows) => decideCodes(rows, main, { codes: 3, uses: 2 }))
+      .thenEvents({ _tag: "QueueCodesAdded", queueId: main, codes: 3, uses: 2, at: now })
+    given({})
+      .at(now)
+      .when((rows) => decideCodes(rows, main, { codes: 3, uses: 2 }))
+      .thenRefused(new QueueNotFound())
+  })
+
   it("changes the mode, and says from what", () => {
     given({ queues: [queueRow()] })
       .at(now)

@@ -31,10 +31,12 @@ const evolved = (loaded: Omit<LoadedRows, "now">, ...events: ReadonlyArray<BoxOf
 const nothing = {
   at: now,
   queues: [],
+  newQueues: [],
   grants: [],
   departures: [],
   exits: [],
   codes: [],
+  newCodes: [],
   newTokens: [],
   tokens: [],
   wallets: [],
@@ -124,6 +126,21 @@ describe("what a batch saves", () => {
       reservations: [reservationRow()]
     })
     expect(rows.changes()).toEqual(nothing)
+  })
+
+  it("is a new queue with its seed, and codes, which their events do not tell", () => {
+    const rows = new Rows({ now })
+    const { settings } = queueRow()
+    const opening = { opensAt: now, seed: "5eed", openedAt: null }
+    rows.addQueue(main, settings, opening)
+    rows.addCodes([{ queueId: main, codeHash: "c0de", usesLeft: 2 }])
+    expect(rows.changes()).toMatchObject({
+      queues: [],
+      newQueues: [{ queueId: main, mode: "open", settings, opening, waiting: 0, nextNumber: 1n }],
+      codes: [],
+      newCodes: [{ queueId: main, codeHash: "c0de", usesLeft: 2 }],
+      events: []
+    })
   })
 
   it("is every event, in the order in which they happened", () => {

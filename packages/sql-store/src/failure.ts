@@ -13,6 +13,7 @@ const constraint = (error: SqlError): string | undefined =>
 
 /** Keys of which two nodes may insert the same: the second one sees the first's row next time. */
 const sharedKeys = new Set([
+  "queue_pkey",
   "queue_token_pkey",
   "queue_token_live_once",
   "wallet_pkey",

@@ -2,13 +2,7 @@
 import type { StoreUnavailable } from "@boxoffice/core"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import {
-  insertCodes,
-  insertPerformance,
-  insertQueue,
-  insertSeats,
-  insertShow
-} from "./catalog/add.ts"
+import { insertPerformance, insertSeats, insertShow } from "./catalog/add.ts"
 import { makeDeliveries } from "./deliveries/deliveries.ts"
 import { isDuplicate, isOrphan } from "./failure.ts"
 import { makeOutbox } from "./outbox/outbox.ts"
@@ -117,11 +111,9 @@ const makeReads = (schema: SchemaName) => {
 }
 
 const makeAdditions = (schema: SchemaName) => {
-  const queue = insertQueue(schema)
   const show = insertShow(schema)
   const performance = insertPerformance(schema)
   const seats = insertSeats(schema)
-  const codes = insertCodes(schema)
 
   return ({ run, fault }: Runner) => {
     const adding =
@@ -135,15 +127,10 @@ const makeAdditions = (schema: SchemaName) => {
             return Effect.fail(fault(error))
           }
         })
-    const addQueue = adding(queue)
     return {
-      addQueue: (...args: Parameters<typeof addQueue>) =>
-        // A queue belongs to nothing that could be missing.
-        Effect.map(addQueue(...args), (added) => (added === "exists" ? added : ("added" as const))),
       addShow: adding(show),
       addPerformance: adding(performance),
-      addSeats: adding(seats),
-      addCodes: adding(codes)
+      addSeats: adding(seats)
     }
   }
 }

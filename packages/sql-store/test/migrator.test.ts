@@ -10,7 +10,7 @@ import { Doctor, Migrator, SqlStore } from "../src/index.ts"
 import { asOneStatement, head, migrations, nothingYet, stepsOf } from "../src/migrator/steps.ts"
 import { layerPglite } from "../src/pglite.ts"
 import { schemaName } from "../src/schemaName.ts"
-import { emptyDatabase, openSql, openStore } from "./support.ts"
+import { addQueue, emptyDatabase, openSql, openStore } from "./support.ts"
 
 const names = migrations.map(({ name }) => name)
 
@@ -84,7 +84,8 @@ describe("Migrator", { timeout: 60_000 }, () => {
       prioritySharePercent: 50,
       absenceSeconds: 300
     }
-    expect(await one.run(one.store.addQueue("q" as never, settings))).toBe("added")
+    await addQueue(one, "q" as never, settings)
+    expect(await one.run(one.store.queue("q" as never))).toBeDefined()
     expect(await two.run(two.store.queue("q" as never))).toBeUndefined()
     expect(await openSql(url)("SELECT to_regnamespace('boxoffice') AS schema")).toEqual([
       { schema: null }

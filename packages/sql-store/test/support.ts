@@ -7,6 +7,7 @@ import {
   type Currency,
   type PerformanceId,
   type QueueId,
+  type QueueSettings,
   type ReservationId,
   RowNames,
   type Rows,
@@ -136,12 +137,23 @@ export const settings = {
   absenceSeconds: 300
 }
 
+/** A queue, whatever its name. */
+export const addQueue = (
+  { transact }: Pick<OpenStore, "transact">,
+  queueId: QueueId,
+  settings: QueueSettings
+): Promise<void> =>
+  transact(
+    () => {},
+    (rows) => rows.addQueue(queueId, settings, null)
+  )
+
 /** One queue, one show, one performance with seats A-1 to A-`seats`, 5,000 won each. */
 export const seedCatalog = async (
-  { store, run }: Pick<OpenStore, "store" | "run">,
+  { store, run, transact }: Pick<OpenStore, "store" | "run" | "transact">,
   { seats = 10, queue = settings } = {}
 ) => {
-  await run(store.addQueue(id.queue, queue))
+  await addQueue({ transact }, id.queue, queue)
   await run(
     store.addShow({
       showId: id.show,

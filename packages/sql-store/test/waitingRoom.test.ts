@@ -415,3 +415,35 @@ test("a million in line cost what a thousand do: as many readings, of as many pa
   // A level more of an index is all that a thousand times as many may cost.
   expect(million!.pages).toBeLessThanOrEqual(thousand!.pages + 6)
 })
+
+test("of many who make the same queue at once, on two nodes, one does", async () => {
+  const url = await emptyDatabase()
+  const nodes = [await startNode({ url }), await startNode({ url })]
+  const makers = Array.from({ length: 20 }, (_, n) => {
+    const { queue, run } = nodes[n % 2]!
+    return run(Effect.result(queue.create({ queueId, settings: { maxActive: n + 1 } })))
+  })
+  const results = await Promise.all(makers)
+  const made = results.filter(Result.isSuccess).map(({ success }) => success.settings.maxActive)
+  expect(made).toHaveLength(1)
+  for (const result of results.filter(Result.isFailure)) {
+    expect(result.failure).toMatchObject({ _tag: "AlreadyExists", kind: "queue" })
+  }
+  const events = "SELECT event -> 'settings' ->> 'maxActive' AS limit FROM boxoffice.outbox_event"
+  expect(await openSql(url)(events)).toEqual([{ limit: String(made[0]) }])
+})
+
+test("codes and their event are there together, or not at all", async () => {
+  const url = await emptyDatabase()
+  const { queue, run } = await startNode({ url })
+  const sql = openSql(url)
+  await run(queue.create({ queueId }))
+  await sql("ALTER TABLE boxoffice.outbox ADD CONSTRAINT no_more CHECK (false) NOT VALID")
+  const add = run(Effect.result(queue.addCodes({ queueId, codes: ["a-code-of-it"] })))
+  expect(await add).toMatchObject({ failure: { _tag: "StoreUnavailable" } })
+  const create = run(Effect.result(queue.create({ queueId: "other" })))
+  expect(await create).toMatchObject({ failure: { _tag: "StoreUnavailable" } })
+  const counts = `SELECT (SELECT count(*) FROM boxoffice.queue_code) AS codes,
+    (SELECT count(*) FROM boxoffice.queue) AS queues`
+  expect(await sql(counts)).toEqual([{ codes: 0n, queues: 1n }])
+})

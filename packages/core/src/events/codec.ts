@@ -62,6 +62,18 @@ export const EventJson = Schema.Union([
   Schema.TaggedStruct("QueueTokenCompleted", token),
   Schema.TaggedStruct("QueueTokenLeft", { ...token, away: Schema.optionalKey(yes) }),
   Schema.TaggedStruct("QueueTokenLapsed", { ...token, unclaimed: Schema.optionalKey(yes) }),
+  Schema.TaggedStruct("QueueCreated", {
+    queueId: QueueId,
+    at: Instant,
+    settings: QueueSettings,
+    opening: Schema.optionalKey(Schema.Struct({ opensAt: Instant, commitment: Schema.String }))
+  }),
+  Schema.TaggedStruct("QueueCodesAdded", {
+    queueId: QueueId,
+    at: Instant,
+    codes: Schema.Int,
+    uses: Schema.Int
+  }),
   Schema.TaggedStruct("QueueOpened", {
     queueId: QueueId,
     at: Instant,

@@ -208,7 +208,7 @@ class Memory {
   }
 
   save(changes: Changes): void {
-    for (const row of changes.queues) this.queues.set(row.queueId, row)
+    for (const row of [...changes.newQueues, ...changes.queues]) this.queues.set(row.queueId, row)
     for (const { queueId, count } of changes.exits) {
       const queue = this.queues.get(queueId)!
       this.queues.set(queueId, { ...queue, active: queue.active - count })
@@ -217,7 +217,7 @@ class Memory {
       const { queueId } = departure
       this.departures.set(queueId, [...(this.departures.get(queueId) ?? []), departure])
     }
-    for (const code of changes.codes) this.codes.set(codeKey(code), code)
+    for (const code of [...changes.newCodes, ...changes.codes]) this.codes.set(codeKey(code), code)
     for (const row of [...changes.tokens, ...changes.newTokens]) this.tokens.set(row.tokenId, row)
     for (const row of changes.wallets) this.wallets.set(row.userId, row)
     for (const row of [...changes.newReservations, ...changes.reservations]) {
@@ -402,25 +402,6 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           .slice(0, limit)
           .map((queue) => queue.queueId)
       })),
-    addQueue: (queueId, settings, opening) =>
-      at(() => {
-        if (memory.queues.has(queueId)) return "exists"
-        const line = { nextNumber: 1n, cursor: 0n, waiting: 0, loadedUpTo: 0n }
-        memory.queues.set(queueId, {
-          ...line,
-          queueId,
-          settings,
-          mode: "open",
-          priority: line,
-          turn: 0,
-          active: 0,
-          admittedLastMinute: 0,
-          departed: 0n,
-          opening: opening ?? null,
-          drawn: 0n
-        })
-        return "added"
-      }),
     addShow: (show) =>
       at(() => {
         if (memory.shows.has(show.showId)) return "exists"
@@ -452,12 +433,6 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         }
         const version = memory.seatVersions.get(performanceId) ?? 0
         memory.seatVersions.set(performanceId, version + 2 * seats.length)
-        return "added"
-      }),
-    addCodes: (codes) =>
-      at(() => {
-        if (codes.some(({ queueId }) => !memory.queues.has(queueId))) return "missing"
-        for (const code of codes) memory.codes.set(codeKey(code), code)
         return "added"
       }),
     markSeen: (queueId, sightings) =>

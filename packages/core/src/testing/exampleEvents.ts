@@ -30,6 +30,14 @@ export const exampleEvents: ReadonlyArray<BoxOfficeEvent> = [
   { _tag: "QueueTokenCompleted", ...token },
   { _tag: "QueueTokenLeft", ...token, away: true },
   { _tag: "QueueTokenLapsed", ...token, unclaimed: true },
+  {
+    _tag: "QueueCreated",
+    queueId: token.queueId,
+    at,
+    settings: defaultPolicies.queue,
+    opening: { opensAt: at + 60_000, commitment: "c0de" }
+  },
+  { _tag: "QueueCodesAdded", queueId: token.queueId, at, codes: 40, uses: 2 },
   { _tag: "QueueOpened", queueId: token.queueId, at, seed: "5eed", drawn: 12n },
   {
     _tag: "QueueRescheduled",

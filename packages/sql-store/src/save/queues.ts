@@ -5,6 +5,33 @@ import type { SchemaName } from "../schemaName.ts"
 
 const nothing = () => {}
 
+/**
+ * A queue as it is made, empty. Where another node has made it meanwhile, the batch runs again, and
+ * finds it there.
+ */
+export const insertQueue = (schema: SchemaName) => {
+  const sql = `
+    INSERT INTO ${schema}.queue (queue_id, max_active, admit_per_minute, claim_seconds,
+      session_seconds, priority_share_percent, absence_seconds, opens_at, lottery_seed)
+    VALUES ($1::text, $2::int4, $3::int4, $4::int4, $5::int4, $6::int4, $7::int4,
+      $8::timestamptz, $9::text)`
+  return ({ queueId, settings, opening }: QueueRow): Query<void> => ({
+    sql,
+    params: [
+      queueId,
+      settings.maxActive,
+      settings.admitPerMinute,
+      settings.claimSeconds,
+      settings.sessionSeconds,
+      settings.prioritySharePercent,
+      settings.absenceSeconds,
+      opening ? new Date(opening.opensAt) : null,
+      opening?.seed ?? null
+    ],
+    read: nothing
+  })
+}
+
 /** Queues as they stand at the end of the batch. The rows are locked. */
 export const saveQueues = (schema: SchemaName) => {
   const sql = `
@@ -143,6 +170,27 @@ export const saveCodes = (schema: SchemaName) => {
     UPDATE ${schema}.queue_code c SET uses_left = saved.uses_left
     FROM unnest($1::text[], $2::text[], $3::int8[]) AS saved (queue_id, code_hash, uses_left)
     WHERE c.queue_id = saved.queue_id AND c.code_hash = saved.code_hash`
+  return (codes: ReadonlyArray<CodeRow>): Query<void> => ({
+    sql,
+    params: [
+      texts(codes.map(({ queueId }) => queueId)),
+      texts(codes.map(({ codeHash }) => codeHash)),
+      bigints(codes.map(({ usesLeft }) => BigInt(usesLeft)))
+    ],
+    read: nothing
+  })
+}
+
+/**
+ * Codes that are to be there. One that is already can be used as often as is said now. The queue is
+ * locked, so nobody uses one meanwhile.
+ */
+export const insertCodes = (schema: SchemaName) => {
+  const sql = `
+    INSERT INTO ${schema}.queue_code (queue_id, code_hash, uses_left)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::int8[]) AS added (queue_id, code_hash)
+    ORDER BY queue_id, code_hash
+    ON CONFLICT (queue_id, code_hash) DO UPDATE SET uses_left = excluded.uses_left`
   return (codes: ReadonlyArray<CodeRow>): Query<void> => ({
     sql,
     params: [

@@ -10,8 +10,10 @@ import { insertOutcomes } from "./outcomes.ts"
 import {
   deleteExits,
   deleteOldGrants,
+  insertCodes,
   insertDepartures,
   insertExits,
+  insertQueue,
   saveCodes,
   saveGrants,
   saveQueues
@@ -28,10 +30,11 @@ const hasMovedOn = (reservation: ReservationRow): boolean => reservation.status 
  * Adds the saves to a flight.
  *
  * Every row that is updated was locked before. What can still wait for another batch is an insert
- * with a key that the other inserts as well: of tokens, wallets and outcomes, in this order
+ * with a key that the other inserts as well: of queues, tokens, wallets and outcomes, in this order
  * everywhere, and by key within each. So this part of the locks has one order too.
  */
 export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
+  const newQueue = insertQueue(schema)
   const queues = saveQueues(schema)
   const grants = saveGrants(schema)
   const oldGrants = deleteOldGrants(schema)
@@ -39,6 +42,7 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const exits = insertExits(schema)
   const noted = deleteExits(schema)
   const codes = saveCodes(schema)
+  const newCodes = insertCodes(schema)
   const newTokens = insertTokens(schema)
   const tokens = updateTokens(schema)
   const newWallets = insertWallets(schema)
@@ -63,12 +67,14 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
       // Noted exits are worth a save of their own, lest they add up.
       if (exitIds.length > 0) saved.set(queueId, rows.queues.get(queueId)!)
     }
+    for (const queue of changes.newQueues) flight.add(newQueue(queue))
     add(Array.from(saved.values()), queues)
     add(Array.from(loaded.exits.values()).flat(), noted)
     add(changes.grants, oldGrants)
     add(changes.grants, (granted) => grants(granted, changes.at))
     add(changes.departures, departures)
     add(changes.codes, codes)
+    add(changes.newCodes, newCodes)
     // A live token that ended makes room for the user's next one.
     add(changes.tokens, tokens)
     add(changes.newTokens, newTokens)

@@ -3,8 +3,11 @@ import assert from "node:assert/strict"
 import { randomUUID } from "node:crypto"
 import { Effect, Fiber, Stream } from "effect"
 import type { ConsumeOptions, Delivery, EventType } from "../../EventFeed.ts"
+import { encodeEvents } from "../../events/codec.ts"
+import type { QueueId } from "../../Ids.ts"
+import { queueCodeHash } from "../../queue/code.ts"
 import type { ConformanceTest } from "../conformance.ts"
-import { inWorld, krw, times, type World, type WorldOptions } from "./world.ts"
+import { inWorld, krw, refused, times, type World, type WorldOptions } from "./world.ts"
 
 interface EventWorld extends World {
   /** A consumer of this test alone, which begins with what happens now. */
@@ -90,6 +93,53 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       })
       assert.deepEqual(events[3]!.aggregate, { kind: "reservation", id: reservationId })
     })
+  ),
+  withEvents(
+    "whatever an operator does to a queue is an event, with no secret in it",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const { office, take, user } = world
+        const queueId = user("audited").replaceAll(/[^a-z0-9-]/g, "-") as QueueId
+        const { now } = (yield* world.store.line(world.queueId, 0n))!
+        const [opensAt, later] = [new Date(now + 60_000), new Date(now + 90_000)]
+        const made = yield* office.queue.create({ queueId, opensAt, settings: { maxActive: 7 } })
+        yield* refused("AlreadyExists", office.queue.create({ queueId }))
+        const changed = yield* office.queue.configure(queueId, { maxActive: 8 })
+        yield* office.queue.reschedule(queueId, later)
+        const codes = ["a-code-of-it", "another-code"]
+        yield* office.queue.addCodes({ queueId, codes, uses: 3 })
+        yield* refused("QueueNotFound", office.queue.addCodes({ queueId: "none", codes }))
+        yield* office.queue.setMode(queueId, "closed")
+        const events = (yield* take(5)).map(({ event }) => event)
+        const of = { queueId }
+        const { commitment } = made.opening!
+        const opening = { opensAt: opensAt.getTime(), commitment }
+        assert.deepEqual(
+          events.map(({ at: _, ...event }) => event),
+          [
+            { _tag: "QueueCreated", ...of, settings: made.settings, opening },
+            {
+              _tag: "QueueConfigured",
+              ...of,
+              settings: changed.settings,
+              before: made.settings
+            },
+            {
+              _tag: "QueueRescheduled",
+              ...of,
+              opensAt: later.getTime(),
+              before: opensAt.getTime()
+            },
+            { _tag: "QueueCodesAdded", ...of, codes: 2, uses: 3 },
+            { _tag: "QueueModeChanged", ...of, mode: "closed", before: "open" }
+          ]
+        )
+        const told = encodeEvents(events)
+        for (const code of codes) {
+          assert.ok(!told.includes(code) && !told.includes(queueCodeHash(queueId, code)))
+        }
+      })
   ),
   withEvents("what was acknowledged does not come again, and what was not does", {}, (world) =>
     Effect.gen(function* () {

@@ -20,7 +20,7 @@ interface Flags {
   readonly json: boolean
 }
 
-export const id = Argument.String("ID").pipe(
+const id = Argument.String("ID").pipe(
   Argument.withDescription("The queue's id"),
   Argument.withSchema(QueueId)
 )
