@@ -70,6 +70,7 @@ export type {
   TicketError
 } from "./Queue.ts"
 export { Queue } from "./Queue.ts"
+export { type QueueTokenClaims, readQueueToken } from "./queue/claims.ts"
 export * from "./queue/errors.ts"
 export {
   commitmentOf,

@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto"
 import { Effect, Redacted, Result } from "effect"
 import { describe, expect, it } from "vitest"
 import type { QueueId, TokenId, UserId } from "../src/Ids.ts"
+import { readQueueToken } from "../src/queue/claims.ts"
 import { QueueTokenInvalid, QueueTokenRequired } from "../src/queue/errors.ts"
 import { type Ticket, TicketKeysInvalid, Tickets } from "../src/queue/ticket.ts"
 import { testId } from "../src/testing.ts"
@@ -220,5 +221,36 @@ describe("signing keys", () => {
     const short = "hunter2"
     const problem = problemOf([{ id: "k1", secret: Redacted.make(short) }])
     expect(JSON.stringify(problem) + problem.message + problem.stack).not.toContain(short)
+  })
+})
+
+describe("what a queue token says to its holder", () => {
+  it("is read without a key: whose it is, and its number", () => {
+    expect(readQueueToken(token)).toEqual(ticket)
+    for (const lane of ["general", "priority"] as const) {
+      const placed = { ...ticket, place: { lane, number: 42, issuedAt: 1_893_456_000 } }
+      expect(readQueueToken(tickets.sign(placed))).toEqual({
+        ...ticket,
+        place: { lane, number: 42, issuedAt: new Date("2030-01-01T00:00:00Z") }
+      })
+    }
+  })
+
+  it("is nothing where it is no queue token", () => {
+    const claims = (value: unknown) =>
+      `bo1.k1.${Buffer.from(JSON.stringify(value)).toString("base64url")}.sig`
+    for (const text of [
+      "",
+      "bo1.k1.e30.sig",
+      `bo2${token.slice(3)}`,
+      `${token}.more`,
+      claims([]),
+      claims(["main", "ada", "no-uuid"]),
+      claims(["main", "ada", ticket.tokenId, 0, 0, 0]),
+      claims(["main", "ada", ticket.tokenId, 1, 2, 0]),
+      claims(["main", "x".repeat(2_000), ticket.tokenId])
+    ]) {
+      expect(readQueueToken(text)).toBeUndefined()
+    }
   })
 })

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process"
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { commitmentOf } from "@boxoffice/core"
+import { commitmentOf, Tickets } from "@boxoffice/core"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { afterEach, describe, expect, test } from "vitest"
@@ -124,6 +124,53 @@ describe("verify-lottery", () => {
     expect(places.sort((a, b) => a - b)).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 1))
   }, 30_000)
 
+  const token = (number: number, lane: "general" | "priority" = "general", queueId = "gala") =>
+    Effect.runSync(
+      Effect.map(Tickets, (tickets) =>
+        tickets.sign({
+          queueId: queueId as never,
+          userId: "ada" as never,
+          tokenId: "0190a0c0-0000-7000-8000-000000000000" as never,
+          place: { lane, number, issuedAt: 1_893_456_000 }
+        })
+      ).pipe(Effect.provide(Tickets.layer([{ id: "k1", secret: Redacted.make("s".repeat(32)) }])))
+    )
+
+  test("whoever holds a token sees their own number and place", async () => {
+    const path = await fileOf(notice(opened))
+    const words = await boxoffice(`verify-lottery --file ${path} --token -`, {}, `${token(2)}\n`)
+    expect(words).toEqual({
+      code: 0,
+      out: "The seed of gala is the one that was promised. Drawn: 1000.\nnumber\tplace\n2\t434\n",
+      err: ""
+    })
+    const asJson = await boxoffice(
+      `verify-lottery --file - --token ${token(1_000)} --json`,
+      {},
+      JSON.stringify(notice(opened))
+    )
+    expect(asJson).toMatchObject({ code: 0, err: "" })
+    expect(JSON.parse(asJson.out).places).toEqual([{ number: 1_000, place: 259 }])
+  })
+
+  test.each([
+    ["of another queue", token(1, "general", "other"), "", /of the queue other, and not of gala/],
+    ["of the priority lane", token(1, "priority"), "", /the priority lane is not drawn/],
+    [
+      "of one who came later",
+      token(1_001),
+      "",
+      /number 1001, and 1000 were drawn.*order of arrival/
+    ],
+    ["that is none", "bo1.k1.e30.x", "", /no queue token/],
+    ["beside a number", token(1), "--number 1", /either --token or --number/]
+  ])("a token %s has no place to check", async (_, text, flags, why) => {
+    const path = await fileOf(notice(opened))
+    const ended = await boxoffice(`verify-lottery --file ${path} --token - ${flags}`, {}, text)
+    expect(ended).toMatchObject({ code: 1, out: "", err: expect.stringMatching(why) })
+    expect(ended.err).not.toContain(text)
+  })
+
   test("ends with 2 where the seed is not the one that was promised", async () => {
     const path = await fileOf(notice(opened))
     // What was noted down before counts, whatever the server says now.
@@ -151,6 +198,7 @@ describe("verify-lottery", () => {
 
   test.each([
     ["verify-lottery", 1, /--queue is missing/],
+    ["verify-lottery --file - --token -", 1, /Only one of --file and --token/],
     ["verify-lottery --file /nowhere/x.json", 1, /cannot be read/],
     ["verify-lottery --seed 77", 64, /--seed/],
     ["verify-lottery --drawn 10000001", 64, /--drawn/]

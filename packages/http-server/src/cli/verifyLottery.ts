@@ -1,10 +1,15 @@
-import { readFileSync } from "node:fs"
-import { commitmentOf, type PublishedDraw, verifyLottery as verify } from "@boxoffice/core"
+import {
+  commitmentOf,
+  type PublishedDraw,
+  readQueueToken,
+  verifyLottery as verify
+} from "@boxoffice/core"
 import { QueueId } from "@boxoffice/core/schema"
-import { Console, Effect, Option, Schema } from "effect"
+import { Console, Effect, Option, Redacted, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { AnswerIsNo } from "./exit.ts"
 import { json, Unusable } from "./flags.ts"
+import { readInput } from "./input.ts"
 
 const Digest = Schema.String.check(
   Schema.isPattern(/^[0-9a-f]{64}$/, { message: "Expected 64 hex digits" })
@@ -53,17 +58,29 @@ const number = Flag.Int("number").pipe(
   Flag.withDescription("Tell the place of this number alone, rather than everyone's"),
   Flag.optional
 )
+const token = Flag.Redacted("token").pipe(
+  Flag.withDescription(
+    "Tell the place of this queue token's holder alone. Better -, which reads stdin: everybody on the " +
+      "machine can read what a process was started with"
+  ),
+  Flag.optional
+)
 
 export const verifyLottery = Command.make(
   "verify-lottery",
-  { file, queue, commitment, seed, drawn, number, json },
+  { file, queue, commitment, seed, drawn, number, token, json },
   (flags) =>
     Effect.gen(function* () {
+      yield* checkFlags(flags)
       const draw = yield* drawOf(flags)
-      const numbers = Option.match(flags.number, {
-        onNone: () => Array.from({ length: draw.drawn }, (_, i) => i + 1),
-        onSome: (one) => [one]
-      })
+      const own = yield* ownNumber(flags, draw)
+      const numbers = Option.match(
+        Option.orElse(own, () => flags.number),
+        {
+          onNone: () => Array.from({ length: draw.drawn }, (_, i) => i + 1),
+          onSome: (one) => [one]
+        }
+      )
       const { kept, places } = yield* Effect.try({
         try: () => verify(draw, numbers),
         catch: (error) => new Unusable({ message: (error as RangeError).message })
@@ -89,6 +106,10 @@ export const verifyLottery = Command.make(
       description: "Everyone's place, by the commitment that you noted down before"
     },
     {
+      command: "boxoffice verify-lottery --file gala.json --token - < token.txt",
+      description: "Your own place, by your queue token"
+    },
+    {
       command: "boxoffice verify-lottery --file gala.json --number 42 --json",
       description: "One place, as JSON"
     }
@@ -101,6 +122,8 @@ interface Flags {
   readonly commitment: Option.Option<string>
   readonly seed: Option.Option<string>
   readonly drawn: Option.Option<number>
+  readonly number: Option.Option<number>
+  readonly token: Option.Option<Redacted.Redacted>
 }
 
 const drawOf = (flags: Flags): Effect.Effect<PublishedDraw, Unusable> =>
@@ -122,13 +145,48 @@ const drawOf = (flags: Flags): Effect.Effect<PublishedDraw, Unusable> =>
     }
   })
 
+const noticeBytesMax = 64 * 1024
+const tokenBytesMax = 4 * 1024
+
+const cannot = (message: string) => new Unusable({ message })
+
+/** Whether the flags can be meant together, before anything is read. */
+const checkFlags = ({ file, number, token }: Flags): Effect.Effect<void, Unusable> => {
+  if (Option.isNone(token)) return Effect.void
+  if (Option.isSome(number)) return Effect.fail(cannot("Give either --token or --number."))
+  return Option.contains(file, "-") && Redacted.value(token.value) === "-"
+    ? Effect.fail(cannot("Only one of --file and --token can read stdin."))
+    : Effect.void
+}
+
+/** The number that the holder of a queue token was given, if there is a token. */
+const ownNumber = ({ token }: Flags, { queueId, drawn }: PublishedDraw) =>
+  Effect.gen(function* () {
+    if (Option.isNone(token)) return Option.none<number>()
+    const given = Redacted.value(token.value)
+    const text = given === "-" ? yield* readInput("-", tokenBytesMax) : given
+    const claims = readQueueToken(text.trim())
+    if (claims === undefined) return yield* cannot("This is no queue token.")
+    if (claims.queueId !== queueId) {
+      return yield* cannot(`The token is of the queue ${claims.queueId}, and not of ${queueId}.`)
+    }
+    const { place } = claims
+    if (place === undefined) {
+      return yield* cannot("The token is of an earlier release, and does not say its number.")
+    }
+    if (place.lane === "priority") {
+      return yield* cannot("The token was joined with a code: the priority lane is not drawn.")
+    }
+    if (place.number <= drawn) return Option.some(place.number)
+    return yield* cannot(
+      `The token has number ${place.number}, and ${drawn} were drawn: whoever came after the ` +
+        "opening has no place by the draw, and follows in order of arrival."
+    )
+  })
+
 const noticeIn = (path: string) =>
   Effect.gen(function* () {
-    const text = yield* Effect.try({
-      try: () => readFileSync(path === "-" ? 0 : path, "utf8"),
-      catch: (error) =>
-        new Unusable({ message: `${path} cannot be read: ${(error as Error).message}` })
-    })
+    const text = yield* readInput(path, noticeBytesMax)
     const notice = yield* Effect.mapError(
       decodeNotice(text),
       (error) =>
