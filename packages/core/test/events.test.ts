@@ -47,6 +47,15 @@ test("the loop gets what happened, then waits for what happens; aborting ends it
   await office.close()
 })
 
+test("aborting ends the loop with this turn, however many events are at hand", async () => {
+  const { office, charge, take } = await open()
+  for (const amount of [1, 2, 3]) await charge(amount)
+  expect(await take(1)).toEqual([1])
+  expect((await office.events.consumers())[0]?.batchesBehind).toBe(2)
+  expect(await take(2)).toEqual([2, 3])
+  await office.close()
+})
+
 test("a signal that was aborted before consumes nothing; one that is aborted while waiting ends it", async () => {
   const { office } = await open()
   for await (const _ of office.events.consume("mailer", { signal: AbortSignal.abort() })) {

@@ -122,6 +122,20 @@ describe("delivering", () => {
     expect(lastOfBob).toBeLessThan(secondOfAda)
   }, 20_000)
 
+  test("with one attempt, a delivery is given up after it", async () => {
+    const { received, url } = await openReceiver((_, response) => {
+      response.writeHead(500).end("no")
+    })
+    const { start, charge } = await openStore()
+    for (const amount of [1, 2]) await charge("ada", amount)
+    const webhooks = await start({ url, attempts: 1 })
+    await expect
+      .poll(async () => (await webhooks.deadLetters("crm")).map(({ attempts }) => attempts))
+      .toEqual([1, 1])
+    // One behind the other: the first was given up, and so kept the second back no longer.
+    expect(amountsOf(received, "ada")).toEqual(["ada 1", "ada 2"])
+  }, 20_000)
+
   test("what is never accepted is a dead letter, to be listed, delivered anew or discarded", async () => {
     let broken = true
     const { received, url } = await openReceiver((recorded, response) => {

@@ -15,6 +15,8 @@ export const promisedEvents = (
     for await (const { acknowledge, ...recorded } of Stream.toAsyncIterableWith(stream, context)) {
       yield recorded
       await Effect.runPromiseWith(context)(acknowledge)
+      // The stream may have more at hand, which it would give before it sees that it was ended.
+      if (signal?.aborted) return
     }
   },
   consumers: (options) => valueOf(outcome(feed.consumers(), options)),

@@ -64,9 +64,20 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
 
   const park = (delivery: ParkedDelivery, answer: Answer | undefined) =>
     Effect.flatMap(delayAfter(endpoint, delivery.attempts, answer), (delayMs) => {
-      count(delivery.aggregate, 1)
+      const { eventId, aggregate, attempts } = delivery
       const error = answer?.said ?? null
-      return patiently(deliveries.park(name, { ...delivery, delayMs: delayMs ?? 0, error }))
+      const parkFor = (delayMs: number) =>
+        patiently(deliveries.park(name, { ...delivery, delayMs, error }))
+      if (delayMs !== null) {
+        count(aggregate, 1)
+        return parkFor(delayMs)
+      }
+      // It was the only attempt: a dead letter at once, which keeps nothing back.
+      const last = { attempts, delayMs, error: error ?? "" }
+      return Effect.andThen(
+        parkFor(longestWaitMs),
+        patiently(deliveries.refused(name, eventId, last))
+      )
     })
 
   const deliver = Effect.fnUntraced(function* (delivery: Delivery, aggregate: string) {
