@@ -37,18 +37,18 @@ describe.each(commands)("%s", (command) => {
   })
 })
 
-describe("queue commands", () => {
-  const names = tableBehind(page, "## queue").map(([cell]) => cell!.match(/`queue (\w+)/)![1]!)
+describe.each(["queue", "events", "deliveries"])("%s commands", (group) => {
+  const names = tableBehind(page, `## ${group}`).map(([cell]) => cell!.match(/`\w+ (\w+)/)![1]!)
 
   test("are all listed, and no other", async () => {
-    expect([...names].sort()).toEqual(listedIn(await helpOf("queue")).sort())
+    expect([...names].sort()).toEqual(listedIn(await helpOf(group)).sort())
   })
 
-  test.each(names)("queue %s has each of its flags in the table, and no other", async (name) => {
-    const written = tableBehind(page, "### Flags of queue commands").flatMap(([cell, of]) =>
+  test.each(names)("%s has each of its flags in the table, and no other", async (name) => {
+    const written = tableBehind(page, `### Flags of ${group} commands`).flatMap(([cell, of]) =>
       of === "all" || of!.includes(`\`${name}\``) ? flagsIn(cell!) : []
     )
-    expect(written.sort()).toEqual((await flagsOf("queue", name)).sort())
+    expect(written.sort()).toEqual((await flagsOf(group, name)).sort())
   })
 })
 

@@ -5,8 +5,10 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect } from "effect"
 import { CliConfig, Command, GlobalFlag } from "effect/cli"
+import { deliveries } from "./cli/deliveries.ts"
 import { demo } from "./cli/demo.ts"
 import { doctor } from "./cli/doctor.ts"
+import { events } from "./cli/events.ts"
 import { exitCodeOf, layerPresenter, report } from "./cli/exit.ts"
 import { migrate } from "./cli/migrate.ts"
 import { plan } from "./cli/plan.ts"
@@ -24,7 +26,7 @@ const boxoffice = Command.make("boxoffice").pipe(
   Command.withSubcommands([
     { group: "Look around", commands: [demo, simulate] },
     { group: "The database", commands: [plan, migrate, doctor, seed] },
-    { group: "Production", commands: [serve, queue] },
+    { group: "Production", commands: [serve, queue, events, deliveries] },
     { group: "Fairness", commands: [verifyLottery] }
   ])
 )

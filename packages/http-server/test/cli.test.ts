@@ -34,7 +34,18 @@ describe("boxoffice", () => {
   test.each([
     [
       "",
-      ["demo", "simulate", "plan", "migrate", "doctor", "seed", "serve", "queue", "verify-lottery"]
+      [
+        "demo",
+        "simulate",
+        "plan",
+        "migrate",
+        "doctor",
+        "seed",
+        "serve",
+        "queue",
+        "events",
+        "deliveries"
+      ]
     ],
     ["--help", ["DATABASE_URL", "boxoffice demo"]],
     ["plan --help", ["psql", "--empty", "--app-role", "EXAMPLES"]],

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto"
 import {
   BoxOffice,
   type BoxOfficeServices,
+  type BoxOfficeStore,
   defaultPolicies,
   Policies,
   Tickets
@@ -14,6 +15,10 @@ import { Layer, Redacted } from "effect"
 // changed here takes effect with their next admission.
 const policies = { ...defaultPolicies, admission: () => 0 }
 
+/** The database, without the engine. */
+export const layerStore = (url: string, schema: string): Layer.Layer<BoxOfficeStore, unknown> =>
+  SqlStore.layerUrl({ url, schema, maxConnections: 2 })
+
 export const layerOffice = (
   url: string,
   schema: string
@@ -24,7 +29,7 @@ export const layerOffice = (
     Layer.provide([
       Tickets.layer([{ id: "cli", secret }]),
       Layer.succeed(Policies, policies),
-      SqlStore.layerUrl({ url, schema, maxConnections: 2 })
+      layerStore(url, schema)
     ])
   )
 }

@@ -31,6 +31,9 @@ export interface WebhookEndpoint {
   readonly allowPrivate?: boolean | undefined
 }
 
+/** What an endpoint can be called. */
+export const endpointName = /^[A-Za-z0-9_.-]{1,48}$/
+
 /** An endpoint cannot be used. */
 export class WebhookEndpointInvalid extends Schema.TaggedError<WebhookEndpointInvalid>()(
   "WebhookEndpointInvalid",
@@ -64,7 +67,7 @@ export const checkEndpoint = (
   const { name, secrets, types, from = "now", allowPrivate = false } = endpoint
   const { timeoutMs = 10_000, attempts = 12, retryMs = 5_000, concurrency = 8 } = endpoint
   const url = URL.canParse(endpoint.url) ? new URL(endpoint.url) : undefined
-  if (!/^[A-Za-z0-9_.-]{1,48}$/.test(name)) return invalid("its name does not fit")
+  if (!endpointName.test(name)) return invalid("its name does not fit")
   if (url === undefined) return invalid("its URL cannot be read")
   if (url.protocol !== "https:" && !(allowPrivate && url.protocol === "http:")) {
     return invalid("its URL must be https")

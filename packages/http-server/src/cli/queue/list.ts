@@ -2,6 +2,7 @@ import type { Queue } from "@boxoffice/core"
 import type { Queue as QueueView } from "@boxoffice/core/schema"
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
+import { columns } from "../columns.ts"
 import { database, json } from "../flags.ts"
 import { onQueues, toJson } from "./operate.ts"
 
@@ -46,8 +47,8 @@ const everyQueue = (queues: Queue["Service"]) =>
     return all
   })
 
-const inColumns = (queues: ReadonlyArray<QueueView>): string => {
-  const rows = [
+const inColumns = (queues: ReadonlyArray<QueueView>): string =>
+  columns([
     ["queue", "mode", "waiting", "inside", "opens at"],
     ...queues.map(({ queueId, mode, waiting, active, settings, opening }) => [
       queueId,
@@ -56,14 +57,4 @@ const inColumns = (queues: ReadonlyArray<QueueView>): string => {
       `${active} of ${settings.maxActive}`,
       opening === null || opening.openedAt !== null ? "" : opening.opensAt.toISOString()
     ])
-  ]
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join("  ")
-        .trimEnd()
-    )
-    .join("\n")
-}
+  ])

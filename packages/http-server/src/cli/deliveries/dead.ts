@@ -1,0 +1,75 @@
+import type { DeadLetter } from "@boxoffice/core"
+import { Console, Effect, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import type { Webhooks } from "../../webhooks.ts"
+import { columns } from "../columns.ts"
+import { ofEndpoint, onDeliveries } from "./endpoint.ts"
+
+const limit = Flag.Int("limit").pipe(
+  Flag.withDescription("How many to list at most"),
+  Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))),
+  Flag.withDefault(200)
+)
+
+export const dead = Command.make("dead", { ...ofEndpoint, limit }, (flags) =>
+  onDeliveries(flags, (webhooks) =>
+    Effect.gen(function* () {
+      const { endpoint } = flags
+      const letters = yield* lettersOf(webhooks, endpoint, flags.limit)
+      if (flags.json) {
+        const deadLetters = letters.map(toJson)
+        return yield* Console.log(JSON.stringify({ endpoint, deadLetters }))
+      }
+      yield* Console.log(
+        letters.length === 0
+          ? `No delivery to ${endpoint} was given up.`
+          : `${inColumns(letters)}\nNext: \`boxoffice deliveries retry ${endpoint}\`, once it works again.`
+      )
+    })
+  )
+).pipe(
+  Command.withShortDescription("List deliveries that were given up"),
+  Command.withDescription(
+    "List the dead letters of an endpoint: deliveries that were tried as often as it is told to, and " +
+      "then given up, the longest parked first."
+  ),
+  Command.withExamples([
+    { command: "boxoffice deliveries dead crm", description: "What it missed, and why" },
+    {
+      command: "boxoffice deliveries dead crm --json | jq -r '.deadLetters[].body'",
+      description: "With what was sent"
+    }
+  ])
+)
+
+const pageMax = 200
+
+const lettersOf = (webhooks: Webhooks["Service"], endpoint: string, most: number) =>
+  Effect.gen(function* () {
+    const letters: Array<DeadLetter> = []
+    for (;;) {
+      const limit = Math.min(pageMax, most - letters.length)
+      if (limit === 0) return letters
+      const after = letters.at(-1)?.deliveryId
+      const page = yield* webhooks.deadLetters(endpoint, { after, limit })
+      letters.push(...page)
+      if (page.length < limit) return letters
+    }
+  })
+
+const toJson = ({ eventId, aggregate, attempts, error, parkedAt, body }: DeadLetter) => ({
+  ...{ eventId, aggregate, attempts, error, body },
+  parkedAt: new Date(parkedAt).toISOString()
+})
+
+const inColumns = (letters: ReadonlyArray<DeadLetter>): string =>
+  columns([
+    ["event", "of", "attempts", "parked at", "last answer"],
+    ...letters.map(({ eventId, aggregate, attempts, error, parkedAt }) => [
+      eventId,
+      aggregate,
+      String(attempts),
+      new Date(parkedAt).toISOString(),
+      error
+    ])
+  ])

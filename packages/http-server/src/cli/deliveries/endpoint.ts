@@ -1,0 +1,52 @@
+import { EventFeed } from "@boxoffice/core"
+import { Effect, Layer, type Option, type Redacted, Schema } from "effect"
+import { Argument } from "effect/cli"
+import { endpointName } from "../../webhooks/endpoint.ts"
+import { Webhooks } from "../../webhooks.ts"
+import { database, databaseOf, json } from "../flags.ts"
+import { layerStore } from "../office.ts"
+
+const endpoint = Argument.String("ENDPOINT").pipe(
+  Argument.withDescription("The name of the webhooks' endpoint"),
+  Argument.withSchema(
+    Schema.String.check(
+      Schema.isPattern(endpointName, {
+        message: "Expected 1 to 48 letters, digits, and _ . -"
+      })
+    )
+  )
+)
+
+/** What a command about the deliveries to one endpoint is told. */
+export const ofEndpoint = { endpoint, ...database, json }
+
+export const eventIds = Argument.String("EVENT").pipe(
+  Argument.withDescription("The ids of events; all that were given up where left out"),
+  Argument.withSchema(
+    Schema.String.check(
+      Schema.isPattern(/^\d{1,19}-\d{1,9}$/, {
+        message: "Expected the id of an event, such as 4012-1"
+      })
+    )
+  ),
+  Argument.variadic()
+)
+
+/** Runs on what is kept of deliveries, and delivers nothing: that is for the servers. */
+export const onDeliveries = <A, E>(
+  flags: {
+    readonly url: Option.Option<Redacted.Redacted>
+    readonly schema: Option.Option<string>
+  },
+  run: (webhooks: Webhooks["Service"]) => Effect.Effect<A, E>
+) =>
+  Effect.gen(function* () {
+    const { url, schema } = yield* databaseOf(flags)
+    return yield* Effect.provide(
+      Effect.flatMap(Webhooks, run),
+      Webhooks.layer([]).pipe(
+        Layer.provide(EventFeed.layerAlone),
+        Layer.provide(layerStore(url, schema))
+      )
+    )
+  })

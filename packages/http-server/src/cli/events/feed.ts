@@ -1,0 +1,20 @@
+import { EventFeed } from "@boxoffice/core"
+import { Effect, Layer, type Option, type Redacted } from "effect"
+import { databaseOf } from "../flags.ts"
+import { layerStore } from "../office.ts"
+
+/** Runs on the outbox of the database that the flags name. */
+export const onFeed = <A, E>(
+  flags: {
+    readonly url: Option.Option<Redacted.Redacted>
+    readonly schema: Option.Option<string>
+  },
+  run: (feed: EventFeed["Service"]) => Effect.Effect<A, E>
+) =>
+  Effect.gen(function* () {
+    const { url, schema } = yield* databaseOf(flags)
+    return yield* Effect.provide(
+      Effect.flatMap(EventFeed, run),
+      Layer.provide(EventFeed.layerAlone, layerStore(url, schema))
+    )
+  })

@@ -1,0 +1,136 @@
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { newWebhookSecret } from "@boxoffice/core"
+import { openBoxOffice, SqlStore } from "@boxoffice/sql-store"
+import { afterAll, beforeAll, expect, test, vi } from "vitest"
+import { createTestDatabase, type TestDatabase } from "../../../test-support/database.ts"
+import { startWebhooks } from "../src/webhooks.ts"
+import { boxoffice } from "./command.ts"
+
+// What an operator types about events and webhooks, while a node delivers them.
+
+let database: TestDatabase
+let env: Record<string, string>
+let office: Awaited<ReturnType<typeof openBoxOffice>>
+const cleanups: Array<() => Promise<unknown>> = []
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  env = { DATABASE_URL: database.url }
+  office = await openBoxOffice({
+    database: database.url,
+    migrate: true,
+    signingKeys: { k1: "a secret of at least thirty-two bytes" },
+    policies: { gate: [] }
+  })
+  cleanups.push(database.drop, office.close)
+}, 60_000)
+afterAll(async () => {
+  while (cleanups.length > 0) await cleanups.pop()!()
+})
+
+const json = async (args: string) => {
+  const ended = await boxoffice(`${args} --json`, env)
+  expect(ended).toMatchObject({ code: 0, err: "" })
+  return JSON.parse(ended.out)
+}
+const charge = (userId: string) =>
+  office.wallet.charge({ userId, amount: { amount: 500n, currency: "KRW" } })
+
+/** Consumes so many events. */
+const consume = async (consumer: string, count: number) => {
+  const stop = new AbortController()
+  let seen = 0
+  for await (const _ of office.events.consume(consumer, { signal: stop.signal })) {
+    if (++seen === count) stop.abort()
+  }
+}
+
+test.each([
+  ["events --help", ["consumers", "prune"]],
+  ["events prune --help", ["--older-than", "every consumer has passed", "EXAMPLES"]],
+  ["deliveries --help", ["dead", "retry"]],
+  ["deliveries retry --help", ["<ENDPOINT> [<EVENT...>]", "EXAMPLES"]]
+])("%s teaches", async (args, words) => {
+  const { code, out, err } = await boxoffice(args)
+  expect({ code, err }).toEqual({ code: 0, err: "" })
+  for (const word of words) expect(out.replaceAll(/\s+/g, " ")).toContain(word)
+})
+
+test.each([
+  ["events prune", 64, /--older-than/],
+  ["events prune --older-than soon", 64, /30d, 12h, 15m or 90s/],
+  ["events prune --older-than 999999d", 1, /olderThanMs/],
+  ["deliveries dead", 64, /ENDPOINT/],
+  ["deliveries dead c/r/m", 64, /letters, digits/],
+  ["deliveries dead crm --limit 0", 64, /--limit/],
+  ["deliveries retry crm 1", 64, /such as 4012-1/]
+])("%s ends with %i and does nothing", async (args, code, why) => {
+  const ended = await boxoffice(args, env)
+  expect(ended).toMatchObject({ code, out: "", err: expect.stringMatching(why) })
+})
+
+test("old events are deleted once every consumer has passed them", async () => {
+  expect((await boxoffice("events consumers", env)).out).toBe("Nobody consumes events.\n")
+  await charge("ada")
+  await charge("bob")
+  await consume("mailer", 1)
+  expect(await json("events prune --older-than 1d")).toMatchObject({ batches: 0 })
+  expect(await json("events prune --older-than 0s")).toEqual({ batches: 1, keeping: ["mailer"] })
+  const { out } = await boxoffice("events prune --older-than 0s", env)
+  expect(out).toMatch(/deleted: 0\.\nEvents are kept for who has yet to pass them: mailer\./)
+  const { consumers } = await json("events consumers")
+  expect(consumers).toMatchObject([{ consumer: "mailer", batchesBehind: 1, misplaced: false }])
+  expect((await boxoffice("events consumers", env)).out).toMatch(/^mailer +no +1 +20/m)
+  await consume("mailer", 1)
+  expect(await json("events prune --older-than 0s")).toEqual({ batches: 1, keeping: [] })
+}, 60_000)
+
+test("what was given up is listed, and tried anew by the node that delivers", async () => {
+  let works = false
+  const accepted: Array<unknown> = []
+  const receiver = createServer((request, response) => {
+    request.resume().on("end", () => {
+      if (works) accepted.push(request.headers["webhook-id"])
+      response.writeHead(works ? 204 : 503).end()
+    })
+  })
+  await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve))
+  cleanups.push(async () => receiver.close())
+  const webhooks = await startWebhooks(SqlStore.layerUrl({ url: database.url }), [
+    {
+      name: "crm",
+      url: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`,
+      secrets: [newWebhookSecret()],
+      types: ["WalletCharged"],
+      attempts: 1,
+      allowPrivate: true
+    }
+  ])
+  cleanups.push(webhooks.close)
+  expect((await boxoffice("deliveries dead crm", env)).out).toBe(
+    "No delivery to crm was given up.\n"
+  )
+  for (const user of ["eve", "kim", "lee"]) await charge(user)
+  await vi.waitFor(async () => expect(await webhooks.deadLetters("crm")).toHaveLength(3), 10_000)
+
+  const { endpoint, deadLetters } = await json("deliveries dead crm")
+  expect(endpoint).toBe("crm")
+  const letter = deadLetters.find(({ aggregate }: { aggregate: string }) => /eve/.test(aggregate))
+  expect(letter).toMatchObject({ aggregate: "wallet/eve", attempts: 1, error: "HTTP 503" })
+  expect(JSON.parse(letter.body)).toMatchObject({ type: "WalletCharged" })
+  expect((await json("deliveries dead crm --limit 2")).deadLetters).toHaveLength(2)
+  const { out } = await boxoffice("deliveries dead crm", env)
+  expect(out).toMatch(new RegExp(`^${letter.eventId} +wallet/eve +1 +20.*Z  HTTP 503$`, "m"))
+  expect(out).toContain("Next: `boxoffice deliveries retry crm`")
+
+  works = true
+  expect(await json(`deliveries retry crm ${letter.eventId} 999999-1`)).toEqual({
+    endpoint: "crm",
+    retried: 1
+  })
+  await vi.waitFor(() => expect(accepted).toEqual([letter.eventId]), 10_000)
+  const all = await boxoffice("deliveries retry crm", env)
+  expect(all.out).toBe("Deliveries to crm that a server tries anew: 2.\n")
+  await vi.waitFor(() => expect(accepted).toHaveLength(3), 10_000)
+}, 60_000)
