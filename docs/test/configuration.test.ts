@@ -1,7 +1,8 @@
+import { newWebhookSecret } from "@boxoffice/core"
 import { ConfigProvider, Effect } from "effect"
 import { expect, test } from "vitest"
 import { serverConfig, variables } from "../../packages/http-server/src/config.ts"
-import { readPage } from "./markdown.ts"
+import { codeBlocks, readPage } from "./markdown.ts"
 
 const rows = Array.from(
   readPage("docs/configuration.md").matchAll(/^\| `([A-Z_]+)` \| (?:`(.*?)` )?\|/gm),
@@ -42,6 +43,19 @@ test("the defaults are those of the server", async () => {
     connections: Number(stated.BOXOFFICE_CONNECTIONS),
     documentation: stated.BOXOFFICE_ERROR_DOCS
   })
+})
+
+test("the webhooks are such as the server reads", async () => {
+  const page = codeBlocks("docs/configuration.md")
+  const { text } = page.find(({ info }) => info === "webhooks")!
+  const secret = newWebhookSecret()
+  const { webhooks } = await configOf({
+    ...required,
+    BOXOFFICE_WEBHOOKS: text,
+    CRM_SECRET: secret
+  })
+  const { secretVariables: _, ...written } = JSON.parse(text)[0]
+  expect(webhooks).toEqual([{ ...written, secrets: [secret] }])
 })
 
 test("without what is required it does not start", async () => {

@@ -24,6 +24,9 @@ import { checkInput } from "./Input.ts"
 import { BoxOfficeStore } from "./Store.ts"
 
 /** The name of a kind of event, such as `ReservationPaid`. */
+export const EventType = Schema.Literals(
+  EventJson.members.map((member) => member.fields._tag.schema.literal)
+)
 export type EventType = BoxOfficeEvent["_tag"]
 
 type EventsByType = { readonly [Event in BoxOfficeEvent as Event["_tag"]]: Event }
@@ -244,9 +247,6 @@ const commitsOf = (changes: LocalChanges["Service"]) => {
 const ConsumerName = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$/))
 const From = Schema.Literals(["beginning", "now"])
 const day = 86_400_000
-const EventTypes = Schema.Literals(
-  EventJson.members.map((member) => member.fields._tag.schema.literal)
-)
 
 const checkConsumer = checkInput(Schema.Struct({ consumer: ConsumerName }))
 const checkReset = checkInput(Schema.Struct({ consumer: ConsumerName, to: From }))
@@ -258,7 +258,7 @@ const checkPrune = checkInput(
 const checkConsume = checkInput(
   Schema.Struct({
     consumer: ConsumerName,
-    types: Schema.optional(Schema.Array(EventTypes)),
+    types: Schema.optional(Schema.Array(EventType)),
     from: Schema.optional(From),
     pollMs: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 10, maximum: day }))),
     leaseMs: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1_000, maximum: day })))

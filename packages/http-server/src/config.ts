@@ -7,6 +7,8 @@ import {
 } from "@boxoffice/core"
 import { Config, Effect, Option, Redacted, Schema } from "effect"
 import type { IdentityOptions } from "./identity.ts"
+import { readEndpoints } from "./webhooks/config.ts"
+import type { WebhookEndpoint } from "./webhooks/endpoint.ts"
 
 /** The environment does not say enough, or contradicts itself. Each problem says what to set. */
 export class ConfigInvalid extends Schema.TaggedError<ConfigInvalid>()("ConfigInvalid", {
@@ -31,6 +33,7 @@ export interface ServerConfig {
   readonly documentation: string | undefined
   readonly policies: PolicySettings
   readonly sweepSeconds: number
+  readonly webhooks: ReadonlyArray<WebhookEndpoint>
   readonly logLevel: "debug" | "info" | "warn" | "error"
   readonly exportsTraces: boolean
 }
@@ -61,6 +64,7 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_AWAY_MS", "how long to answer from memory without the database; default 60000"],
   ["BOXOFFICE_ENDED_TOKEN_SECONDS", "how long ended queue tokens are kept; default 86400"],
   ["BOXOFFICE_SWEEP_SECONDS", "how often to tidy; default 1"],
+  ["BOXOFFICE_WEBHOOKS, BOXOFFICE_WEBHOOKS_FILE", "endpoints that get events, as JSON or its file"],
   ["BOXOFFICE_DRAIN_SECONDS", "how long requests in flight may take to end; default 10"],
   ["BOXOFFICE_ERROR_DOCS", "what the type of an error begins with; default /docs/errors/"],
   ["BOXOFFICE_LOG_LEVEL", "debug, info, warn or error; default info"],
@@ -217,6 +221,16 @@ export const serverConfig = (kind: {
       return defaultPolicies
     }
 
+    const { endpoints: webhooks, problems: webhookProblems } = yield* readEndpoints({
+      inline: text("BOXOFFICE_WEBHOOKS"),
+      file: text("BOXOFFICE_WEBHOOKS_FILE"),
+      variable: (name) =>
+        Config.option(Config.String(name)).pipe(
+          Effect.orDie,
+          Effect.map((value) => Option.getOrUndefined(value) || undefined)
+        )
+    })
+    problems.push(...webhookProblems)
     const databaseUrl = secret("DATABASE_URL")
     if (databaseUrl === undefined && !kind.demo) {
       problems.push("DATABASE_URL must be set, such as postgres://user:password@host:5432/name.")
@@ -234,6 +248,7 @@ export const serverConfig = (kind: {
       ticketKeys: ticketKeysOf(),
       documentation: text("BOXOFFICE_ERROR_DOCS"),
       policies: policiesOf(),
+      webhooks,
       sweepSeconds: whole("BOXOFFICE_SWEEP_SECONDS", 1, 3_600) ?? 1,
       logLevel:
         oneOf("BOXOFFICE_LOG_LEVEL", ["debug", "info", "warn", "error"]) ??

@@ -17,6 +17,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { ServerConfig } from "./config.ts"
 import type { RequestRecord } from "./exchange.ts"
 import { layerServer } from "./server.ts"
+import { Webhooks } from "./webhooks.ts"
 
 /** The engine that a config describes. */
 type Office = Layer.Success<typeof BoxOffice.layer>
@@ -46,6 +47,7 @@ export const start = <E>(
       Layer.provide(server),
       Layer.provide(Layer.effectDiscard(occasions.prepare)),
       Layer.provide(layerSweeper(`${config.sweepSeconds} seconds`)),
+      Layer.provide(config.webhooks.length > 0 ? Webhooks.layer(config.webhooks) : Layer.empty),
       Layer.provide(layerOffice(config)),
       Layer.provide(store),
       Layer.provide(layerObservability(config))

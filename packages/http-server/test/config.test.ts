@@ -1,6 +1,10 @@
 import { once } from "node:events"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { createServer } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { text } from "node:stream/consumers"
+import { newWebhookSecret } from "@boxoffice/core"
 import { ConfigProvider, Effect } from "effect"
 import { describe, expect, test } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
@@ -61,6 +65,69 @@ describe("the environment", () => {
     [{ BOXOFFICE_ENDED_TOKEN_SECONDS: "0" }, "BOXOFFICE_ENDED_TOKEN_SECONDS"]
   ])("%o is refused", async (env, problem) => {
     expect(await problemsOf({ ...enough, ...(env as Record<string, string>) })).toContain(problem)
+  })
+
+  describe("webhooks", () => {
+    const secret = newWebhookSecret()
+    const crm = { name: "crm", url: "https://crm.example/hooks", secretVariables: ["CRM_SECRET"] }
+    const problems = (webhooks: unknown, env = {}) =>
+      problemsOf({ ...enough, BOXOFFICE_WEBHOOKS: JSON.stringify(webhooks), ...env })
+
+    test("are endpoints whose secrets are in variables, inline or in a file", async () => {
+      const document = JSON.stringify([{ ...crm, types: ["ReservationPaid"], attempts: 3 }])
+      const directory = await mkdtemp(join(tmpdir(), "boxoffice-webhooks-"))
+      const file = join(directory, "webhooks.json")
+      await writeFile(file, document)
+      for (const source of [{ BOXOFFICE_WEBHOOKS: document }, { BOXOFFICE_WEBHOOKS_FILE: file }]) {
+        expect(await read({ ...enough, ...source, CRM_SECRET: secret })).toMatchObject({
+          _tag: "Success",
+          success: {
+            webhooks: [
+              {
+                name: "crm",
+                url: crm.url,
+                secrets: [secret],
+                types: ["ReservationPaid"],
+                attempts: 3
+              }
+            ]
+          }
+        })
+      }
+      await rm(directory, { recursive: true })
+      expect(await read(enough)).toMatchObject({ _tag: "Success", success: { webhooks: [] } })
+    })
+
+    test.each([
+      ["no JSON", "{", {}, /BOXOFFICE_WEBHOOKS: .*Expected such as \[\{ "name"/],
+      ["a secret in the document", [{ ...crm, secrets: ["x"] }], {}, /0\.secrets/],
+      ["no secret in the environment", [crm], {}, /CRM_SECRET must be set: .*openssl rand/],
+      ["an empty secret", [crm], { CRM_SECRET: "" }, /CRM_SECRET must be set/],
+      [
+        "a weak secret",
+        [crm],
+        { CRM_SECRET: "whsec_abc" },
+        /endpoint crm: it needs 1 to 8 secrets/
+      ],
+      ["an unknown type", [{ ...crm, types: ["SeatMoved"] }], {}, /0\.types\.0/],
+      [
+        "http",
+        [{ ...crm, url: "http://crm.example" }],
+        { CRM_SECRET: secret },
+        /its URL must be https/
+      ],
+      ["one name twice", [crm, crm], { CRM_SECRET: secret }, /two endpoints are called crm/],
+      ["both", [crm], { BOXOFFICE_WEBHOOKS_FILE: "x.json" }, /either BOXOFFICE_WEBHOOKS or/]
+    ])("with %s are refused", async (_, webhooks, env, problem) => {
+      const said = await problems(webhooks, env)
+      expect(said).toMatch(problem)
+      expect(said).not.toContain("whsec_abc")
+    })
+
+    test("in a file that is not there are refused", async () => {
+      const env = { ...enough, BOXOFFICE_WEBHOOKS_FILE: "/nowhere/webhooks.json" }
+      expect(await problemsOf(env)).toMatch(/cannot be read: is \/nowhere\/webhooks.json there/)
+    })
   })
 
   test("decides policies and keys", async () => {

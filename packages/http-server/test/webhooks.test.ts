@@ -18,6 +18,7 @@ import { createTestDatabase } from "../../../test-support/database.ts"
 import { AddressRefused, isPublic, publicLookup } from "../src/webhooks/address.ts"
 import { post } from "../src/webhooks/post.ts"
 import { startWebhooks, type WebhookEndpoint } from "../src/webhooks.ts"
+import { boxoffice, run } from "./command.ts"
 
 const cleanups: Array<() => Promise<unknown>> = []
 afterEach(async () => {
@@ -250,6 +251,27 @@ describe("on a server", () => {
     expect(new Set(hung.received.map(({ id }) => id)).size).toBe(4)
   }, 30_000)
 })
+
+test("a server delivers to the endpoints of its configuration", async () => {
+  const database = await createTestDatabase()
+  atEnd(database.drop)
+  const { received, url } = await openReceiver()
+  const endpoint = { name: "crm", url, secretVariables: ["CRM_SECRET"], allowPrivate: true }
+  const env = { DATABASE_URL: database.url }
+  await using server = run(["serve", "--port", "0"], {
+    ...env,
+    BOXOFFICE_MIGRATE: "true",
+    BOXOFFICE_TICKET_KEYS: "k1:a secret of at least thirty-two bytes",
+    BOXOFFICE_WEBHOOKS: JSON.stringify([{ ...endpoint, from: "beginning" }]),
+    CRM_SECRET: secret
+  })
+  await server.says("listening")
+  expect(await boxoffice("queue create gala", env)).toMatchObject({ code: 0 })
+  const types = () => received.map(({ event }) => event._tag)
+  await expect.poll(types, { timeout: 10_000 }).toEqual(["QueueCreated"])
+  server.process.kill("SIGTERM")
+  expect(await server.ended).toBe(0)
+}, 30_000)
 
 describe("one POST", () => {
   const send = (url: string, options: Partial<Parameters<typeof post>[0]> = {}) =>

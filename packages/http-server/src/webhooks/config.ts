@@ -1,0 +1,93 @@
+/** Endpoints as a JSON document has them, with their secrets in the environment. */
+import { readFileSync } from "node:fs"
+import { EventType, toRequestInvalid } from "@boxoffice/core"
+import { Effect, Schema } from "effect"
+import { checkEndpoint, type WebhookEndpoint } from "./endpoint.ts"
+
+const Document = Schema.fromJsonString(
+  Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      url: Schema.String,
+      /** Names of variables: a document is kept where secrets are not. */
+      secretVariables: Schema.Array(Schema.String.check(Schema.isPattern(/^[A-Z_][A-Z0-9_]*$/))),
+      types: Schema.optionalKey(Schema.Array(EventType)),
+      from: Schema.optionalKey(Schema.Literals(["beginning", "now"])),
+      timeoutMs: Schema.optionalKey(Schema.Int),
+      attempts: Schema.optionalKey(Schema.Int),
+      retryMs: Schema.optionalKey(Schema.Int),
+      concurrency: Schema.optionalKey(Schema.Int),
+      allowPrivate: Schema.optionalKey(Schema.Boolean)
+    })
+  ).check(Schema.isMaxLength(100))
+)
+const decode = Schema.decodeUnknownEffect(Document, {
+  errors: "all",
+  onExcessProperty: "error"
+})
+
+export interface WebhookSource {
+  /** The document, or the file that it is in. */
+  readonly inline: string | undefined
+  readonly file: string | undefined
+  /** What a variable is set to. */
+  readonly variable: (name: string) => Effect.Effect<string | undefined>
+}
+
+/** The endpoints, and what is wrong with them: each problem says what to set. */
+export const readEndpoints = ({ inline, file, variable }: WebhookSource) =>
+  Effect.gen(function* () {
+    const endpoints: Array<WebhookEndpoint> = []
+    const problems: Array<string> = []
+    const found = { endpoints, problems }
+    if (inline === undefined && file === undefined) return found
+    if (inline !== undefined && file !== undefined) {
+      problems.push("Set either BOXOFFICE_WEBHOOKS or BOXOFFICE_WEBHOOKS_FILE, and not both.")
+      return found
+    }
+    const source = inline === undefined ? "BOXOFFICE_WEBHOOKS_FILE" : "BOXOFFICE_WEBHOOKS"
+    const text = inline ?? textOf(file!)
+    if (text === undefined) {
+      problems.push(`BOXOFFICE_WEBHOOKS_FILE cannot be read: is ${file} there, and readable?`)
+      return found
+    }
+    const decoded = yield* Effect.result(decode(text))
+    if (decoded._tag === "Failure") {
+      for (const { path, message } of toRequestInvalid(decoded.failure).errors) {
+        problems.push(`${source}: ${path === "" ? "" : `${path}: `}${message}. ${expected}`)
+      }
+      return found
+    }
+    const names = new Set<string>()
+    for (const { secretVariables, ...given } of decoded.success) {
+      const secrets: Array<string> = []
+      for (const name of secretVariables) {
+        const secret = yield* variable(name)
+        if (secret === undefined) problems.push(`${name} must be set: ${aSecret(given.name)}`)
+        else secrets.push(secret)
+      }
+      // What is missing was said, and is not to be said again.
+      if (secretVariables.length > 0 && secrets.length < secretVariables.length) continue
+      const endpoint = { ...given, secrets }
+      const checked = yield* Effect.result(checkEndpoint(endpoint))
+      if (checked._tag === "Failure") problems.push(`${source}: ${checked.failure.message}.`)
+      if (names.has(given.name)) problems.push(`${source}: two endpoints are called ${given.name}.`)
+      names.add(given.name)
+      endpoints.push(endpoint)
+    }
+    return found
+  })
+
+const expected =
+  'Expected such as [{ "name": "crm", "url": "https://crm.example/hooks", "secretVariables": ["CRM_SECRET"] }].'
+
+const aSecret = (endpoint: string): string =>
+  `a secret of the webhook endpoint ${endpoint}. One is made by: echo "whsec_$(openssl rand -base64 32)"`
+
+const textOf = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, "utf8")
+  } catch {
+    return undefined
+  }
+}
