@@ -17,7 +17,7 @@ import {
 import { decideGate, decidePresence, type GateError } from "./queue/gate.ts"
 import { Lines } from "./queue/lines.ts"
 import { makeSeenTokens } from "./queue/seen.ts"
-import { tokenStateAt } from "./queue/status.ts"
+import { tokenStateAt, waitingStatus } from "./queue/status.ts"
 import { type Ticket, Tickets } from "./queue/ticket.ts"
 import type { Rows } from "./Rows.ts"
 import { span } from "./Span.ts"
@@ -58,6 +58,11 @@ export class Gate extends Context.Service<
     ) => Effect.Effect<void, GateRefusal | Overloaded | StoreUnavailable>
     /** Once a batch has let somebody through: moves the end of their session on, where it is due. */
     readonly attend: (ticket: Ticket | undefined, passage: Passage) => Effect.Effect<void>
+    /** An outcome that, where a batch has refused somebody who waits, tells the place that polls do. */
+    readonly placing: <A, E>(
+      ticket: Ticket | undefined,
+      outcome: Effect.Effect<A, E>
+    ) => Effect.Effect<A, E | QueueTokenWaiting | QueueTokenExpired>
     /** Whether {@link passToRead} would let a token through from memory, with nothing to write. */
     readonly passesAtOnce: (
       operation: GatedOperation,
@@ -110,13 +115,35 @@ export class Gate extends Context.Service<
         )
       }
       const ticket: Gate["Service"]["ticket"] = (operation, caller, about) =>
-        Effect.fromResult(
-          Result.map(
-            ticketOf(operation, caller, about),
-            // What else the ticket says is for the waiting room alone.
-            (shown) =>
-              shown && { queueId: shown.queueId, userId: shown.userId, tokenId: shown.tokenId }
-          )
+        Effect.fromResult(ticketOf(operation, caller, about))
+
+      /**
+       * A batch counts who is in front by what it has at hand, and so may count some who have left:
+       * what is known of the line says it exactly, at the cost of a poll.
+       */
+      const tellPlace = Effect.fnUntraced(function* (shown: Ticket, refusal: QueueTokenWaiting) {
+        // A transaction of the host's sees what may never be so, and a ticket may not say enough.
+        if (shown.place === undefined || (yield* HostTransaction) !== undefined) return refusal
+        const looked = yield* Effect.result(lines.look(shown))
+        if (Result.isFailure(looked)) return refusal
+        const told = looked.success
+        if (told?.state === "waiting") return new QueueTokenWaiting(told)
+        if (told !== undefined) return new QueueTokenExpired({ state: told.state })
+        // Let in since: there is nobody in front any more, and the next call goes through.
+        const nobody = { ahead: 0, estimatedWait: null, waitSeconds: 0, now: 0 }
+        return new QueueTokenWaiting(waitingStatus(shown, nobody))
+      })
+
+      const placing: Gate["Service"]["placing"] = <A, E>(
+        shown: Ticket | undefined,
+        outcome: Effect.Effect<A, E>
+      ) =>
+        Effect.catch(
+          outcome,
+          (refusal): Effect.Effect<never, E | QueueTokenWaiting | QueueTokenExpired> =>
+            shown !== undefined && refusal instanceof QueueTokenWaiting
+              ? Effect.flatMap(tellPlace(shown, refusal), Effect.fail)
+              : Effect.fail(refusal)
         )
 
       // A refusal is never given from memory: only the store knows who has been let in since.
@@ -155,12 +182,7 @@ export class Gate extends Context.Service<
           return yield* Effect.fail(looked.failure)
         }
         const view = looked.success
-        const decided = Result.mapError(decideGate(shown, view), (refusal) =>
-          refusal._tag === "QueueTokenWaiting"
-            ? new QueueTokenWaiting(lines.recall(shown) ?? refusal)
-            : refusal
-        )
-        const passed = yield* Effect.fromResult(decided)
+        const passed = yield* placing(shown, Effect.fromResult(decideGate(shown, view)))
         if (passed.length > 0) yield* presences.submit(shown.tokenId)
         else if (shared) seen.keep(question, view, begun)
       }, span("Gate.passToRead"))
@@ -171,7 +193,7 @@ export class Gate extends Context.Service<
           : // What was asked for is done: if this is not, the next call of theirs does it.
             Effect.ignore(presences.submit(ticket.tokenId))
 
-      return Gate.of({ ticket, passToRead, passesAtOnce, attend })
+      return Gate.of({ ticket, passToRead, passesAtOnce, attend, placing })
     })
   )
 }

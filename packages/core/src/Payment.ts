@@ -75,7 +75,13 @@ export class Payments extends Context.Service<
               return Result.map(paid, (event): Payment => {
                 rows.evolve(event)
                 if (ticket !== undefined && policies.paymentCompletesToken) {
-                  rows.evolve({ _tag: "QueueTokenCompleted", ...ticket, at: rows.now })
+                  rows.evolve({
+                    _tag: "QueueTokenCompleted",
+                    tokenId: ticket.tokenId,
+                    queueId: ticket.queueId,
+                    userId,
+                    at: rows.now
+                  })
                 }
                 return {
                   paymentId: event.paymentId,
@@ -87,7 +93,7 @@ export class Payments extends Context.Service<
               })
             })
         })
-        return yield* answer(settled, input)
+        return yield* gate.placing(ticket, answer(settled, input))
       }, span("Payments.pay"))
 
       const refund = Effect.fn("Payments.refund")(function* (input: RefundInput) {

@@ -115,7 +115,7 @@ export class Reservations extends Context.Service<
           }
         })
         yield* gate.attend(ticket, passage)
-        return yield* answer(settled, input)
+        return yield* gate.placing(ticket, answer(settled, input))
       }, span("Reservations.hold"))
 
       const release = Effect.fn("Reservations.release")(function* (input: {

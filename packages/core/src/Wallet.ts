@@ -84,7 +84,7 @@ export class Wallet extends Context.Service<
           }
         })
         yield* gate.attend(ticket, passage)
-        return yield* answer(settled, input)
+        return yield* gate.placing(ticket, answer(settled, input))
       }, span("Wallet.charge"))
 
       const balance = Effect.fnUntraced(function* (input: Caller) {

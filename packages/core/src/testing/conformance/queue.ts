@@ -1,11 +1,12 @@
 /** The waiting room: one place a user, first come first served, within both limits. */
 import assert from "node:assert/strict"
 import { Effect, Stream } from "effect"
+import { v7 } from "uuid"
 import type { QueueId, TokenId } from "../../Ids.ts"
 import { verifyLottery } from "../../queue/lottery.ts"
 import { Presence } from "../../queue/presence.ts"
 import type { ConformanceTest } from "../conformance.ts"
-import { inWorld, refused, tally, times, type World } from "./world.ts"
+import { inWorld, krw, newSeats, refused, tally, times, type World } from "./world.ts"
 
 const status = (world: World, caller: { readonly userId: string; readonly queueToken: string }) =>
   world.office.queue.status(caller)
@@ -313,6 +314,61 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       assert.equal((yield* office.queue.status(place(7))).state, "left")
       const told = { userId: user("late"), queueToken: late.token }
       assert.equal((yield* office.queue.status(told)).position, 19)
+    })
+  ),
+  inWorld("a refusal tells the place that a poll tells, among the drawn as well", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, user, passTime, store } = world
+      const [queueId, showId, performanceId] = [
+        `${world.queueId}-told`,
+        `${world.showId}-told`,
+        `${world.performanceId}-told`
+      ]
+      const { now } = (yield* store.line(world.queueId, 0n))!
+      const opensAt = new Date(now + 60_000)
+      yield* office.queue.create({ queueId, opensAt, settings: { maxActive: 1 } })
+      const show = { showId, title: "A show", salesOpenAt: null, salesCloseAt: null }
+      yield* office.catalog.addShow({ ...show, queueId })
+      const performance = { performanceId, showId, timeZone: "Asia/Seoul" }
+      yield* office.catalog.addPerformance({
+        ...performance,
+        startsAt: new Date("2999-12-31T10:30:00.000Z")
+      })
+      yield* office.catalog.addSeats({ performanceId, seats: newSeats(1) })
+      const crowd = yield* Effect.forEach(times(20, String), (name) =>
+        Effect.map(office.queue.join({ queueId, userId: user(name) }), ({ token }) => ({
+          userId: user(name),
+          queueToken: token
+        }))
+      )
+      yield* Effect.forEach(crowd.slice(0, 5), office.queue.leave)
+      yield* passTime(61_000)
+      // The first to ask opens the queue, and one is in.
+      const states = yield* Effect.forEach(crowd, office.queue.status)
+      yield* Effect.forEach(
+        crowd.slice(5, 8).filter((_, i) => states[5 + i]!.state === "waiting"),
+        office.queue.leave
+      )
+      let waited = 0
+      for (const caller of crowd.slice(8)) {
+        const { state, position, ahead } = yield* office.queue.status(caller)
+        if (state !== "waiting") continue
+        const at = { ...caller, performanceId }
+        const hold = office.reservations.hold({ ...at, seatIds: ["S1"] })
+        const charge = office.wallet.charge({ ...caller, amount: krw(1_000n) })
+        const pay = office.payments.pay({ ...caller, reservationId: v7() })
+        const refusals = [
+          yield* refused("QueueTokenWaiting", hold),
+          yield* refused("QueueTokenWaiting", charge),
+          yield* refused("QueueTokenWaiting", pay),
+          yield* refused("QueueTokenWaiting", office.catalog.availableSeats(at))
+        ]
+        for (const refusal of refusals) {
+          assert.deepEqual([refusal.position, refusal.ahead], [position, ahead])
+        }
+        waited++
+      }
+      assert.ok(waited >= 11)
     })
   ),
   inWorld("tokens that ended long ago are cleared away, the others stay", {}, (world) =>
