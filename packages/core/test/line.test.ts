@@ -174,6 +174,17 @@ describe("a place in line", () => {
     expect(view.standing(ticketOf(1, "priority"))).toBeUndefined()
   })
 
+  it("in the priority lane is not that of who has left the general lane before a draw", () => {
+    const priority = { nextNumber: 2n, cursor: 0n, waiting: 1, loadedUpTo: 0n }
+    const opening = { opensAt: testStart, seed: "5eed".repeat(16), openedAt: null }
+    const row = queueRow({ nextNumber: 2n, departed: 1n, priority, opening })
+    const gone = { queueId, lane: "general" as const, number: 1n, seq: 1n }
+    const view = new LineView(reading(row))
+    view.absorb(reading(row, { departures: [gone] }))
+    expect(view.standing(ticketOf(1))).toMatchObject({ state: "left" })
+    expect(view.standing(ticketOf(1, "priority"))).toMatchObject({ state: "waiting", position: 1 })
+  })
+
   it("is lost for whoever waits when the queue is closed", () => {
     const row = queueRow({ nextNumber: 3n, waiting: 2, mode: "closed" })
     const view = new LineView(reading(row))

@@ -126,7 +126,7 @@ export class LineView {
     const { queue, now } = this.reading
     const line = lineOf(queue, lane)
     if (number >= line.nextNumber) return undefined
-    if (this.undrawn.has(number)) return this.ended(ticket, "left")
+    if (lane === "general" && this.undrawn.has(number)) return this.ended(ticket, "left")
     if (lane === "general" && isCollecting(queue)) {
       const opensAt = new Date(queue.opening!.opensAt)
       const waitSeconds = Math.max(0, (opensAt.getTime() - now) / 1_000)
