@@ -131,7 +131,7 @@ export class Gate extends Context.Service<
         if (told !== undefined) return new QueueTokenExpired({ state: told.state })
         // Let in since: there is nobody in front any more, and the next call goes through.
         const nobody = { ahead: 0, estimatedWait: null, waitSeconds: 0, now: 0 }
-        return new QueueTokenWaiting(waitingStatus(shown, nobody))
+        return new QueueTokenWaiting(lines.paced(waitingStatus(shown, nobody)))
       })
 
       const placing: Gate["Service"]["placing"] = <A, E>(

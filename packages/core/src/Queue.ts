@@ -231,7 +231,7 @@ export class Queue extends Context.Service<
                     const ticket = ticketFor(token!)
                     const recall = () => lines.recall(ticket)
                     const status = joinedStatus(rows, token!.tokenId, recall)
-                    return { ...status, token: tickets.sign(ticket), created }
+                    return { ...lines.paced(status), token: tickets.sign(ticket), created }
                   })
                 )
             }
@@ -279,7 +279,7 @@ export class Queue extends Context.Service<
           lines.cameIn(token.queueId, token.tokenId, token.admittedAt)
         }
         if (token.claimed || tokenStateAt(token, now) !== "admitted") {
-          return queueTokenStatus(token, ahead, now)
+          return lines.paced(queueTokenStatus(token, ahead, now))
         }
         const claimed = (yield* claims.submit(ticket.tokenId))!
         return queueTokenStatus(claimed.token, 0, claimed.now)

@@ -1,5 +1,6 @@
 import { it } from "@effect/vitest"
 import { Deferred, Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
 import { describe, expect } from "vitest"
 import {
   BoxOffice,
@@ -8,6 +9,7 @@ import {
   HostTransactionRefused,
   layerOf,
   makeBoxOffice,
+  type QueueId,
   StoreUnavailable,
   within
 } from "../src/index.ts"
@@ -126,6 +128,39 @@ describe("inside a host's transaction", () => {
       expect(committed).toHaveLength(1)
       yield* committed[0]!
       expect(yield* free(world, world.outside)).toBe(3)
+    })
+  )
+
+  it.effect("places are as the transaction sees them, and as they were for everyone else", () =>
+    Effect.gen(function* () {
+      const { office, transaction } = yield* makeWorld
+      const inside = within(transaction)
+      const come = (userId: string) =>
+        Effect.map(office.queue.join({ queueId: "main", userId }), ({ token }) => ({
+          userId,
+          queueToken: token
+        }))
+      const setUp = Effect.gen(function* () {
+        yield* office.queue.configure("main", { maxActive: 1 })
+        return { bob: yield* come("bob"), cyd: yield* come("cyd") }
+      })
+      const [outer, inner] = [yield* setUp, yield* inside(setUp)]
+      expect(yield* office.queue.status(outer.cyd)).toMatchObject({ position: 2 })
+
+      yield* inside(office.queue.leave(inner.bob))
+      expect(yield* inside(office.queue.status(inner.cyd))).toMatchObject({ position: 1 })
+      expect(yield* inside(come("cyd"))).toEqual(inner.cyd)
+      yield* inside(office.queue.setMode("main", "paused"))
+      expect(yield* inside(office.queue.notice("main"))).toMatchObject({ mode: "paused" })
+      yield* inside(office.queue.advance("main" as QueueId))
+
+      // The host rolls back. Nobody has left the line, and the next reading does not say so either.
+      for (let reading = 0; reading < 2; reading++) {
+        expect(yield* office.queue.status(outer.bob)).toMatchObject({ position: 1 })
+        expect(yield* office.queue.status(outer.cyd)).toMatchObject({ position: 2 })
+        expect(yield* office.queue.notice("main")).toMatchObject({ mode: "open" })
+        yield* TestClock.adjust("1 second")
+      }
     })
   )
 

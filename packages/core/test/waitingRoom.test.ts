@@ -4,12 +4,14 @@ import { Effect, Layer, Metric, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import {
+  BoxOffice,
   BoxOfficeStore,
   layerOf,
   type QueueId,
   type RowNames,
   type Rows,
   StoreUnavailable,
+  type TokenId,
   type UserId
 } from "../src/index.ts"
 import { layerMemory, testStart } from "../src/testing.ts"
@@ -19,7 +21,7 @@ const gone = new StoreUnavailable({ retryable: true, cause: "away" })
 
 /** The engine over a store that can be away, and counts what it is asked. */
 const watched = () => {
-  const watch = { away: false, lines: 0, gates: 0, batches: 0 }
+  const watch = { away: false, lines: 0, gates: 0, batches: 0, readFrom: new Map<string, bigint>() }
   const unless = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
     Effect.suspend(() => (watch.away ? Effect.fail(gone) : effect))
   const store = Layer.effect(
@@ -28,6 +30,7 @@ const watched = () => {
       ...inner,
       line: (...args: Parameters<typeof inner.line>) => {
         watch.lines++
+        watch.readFrom.set(args[0], args[1])
         return unless(inner.line(...args))
       },
       gates: (...args: Parameters<typeof inner.gates>) => {
@@ -43,6 +46,10 @@ const watched = () => {
   const layer = layerOf({ signingKeys }).pipe(Layer.provideMerge(store))
   return { watch, layer }
 }
+
+/** The id that a queue token says. */
+const tokenIdOf = ({ queueToken }: { readonly queueToken: string }): TokenId =>
+  JSON.parse(Buffer.from(queueToken.split(".")[2]!, "base64url").toString())[2]
 
 const asUser = <A extends { readonly userId: string }>(caller: A) => ({
   ...caller,
@@ -229,6 +236,86 @@ describe("what anyone may know of a queue", () => {
           _tag: "QueueNotFound"
         })
       }
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("of more than a thousand queues", () => {
+  const openMany = Effect.fnUntraced(function* (count: number) {
+    const { queue } = yield* BoxOffice
+    const names = Array.from({ length: count }, (_, i) => `q${i}`)
+    const settings = { maxActive: 1 }
+    yield* Effect.forEach(names, (queueId) => queue.create({ queueId, settings }))
+    const come = (queueId: string, userId: string) =>
+      Effect.map(queue.join({ queueId, userId }), ({ token }) => ({ userId, queueToken: token }))
+    return { queue, names, come }
+  })
+
+  it.effect(
+    "those are kept in mind that were asked about last, and all are answered rightly",
+    () => {
+      const { watch, layer } = watched()
+      return Effect.gen(function* () {
+        const { queue, names, come } = yield* openMany(1_001)
+        const [first, second, ...others] = names as [string, string, ...Array<string>]
+        yield* come(first, "ada")
+        const bob = yield* come(first, "bob")
+        const cyd = yield* come(first, "cyd")
+        yield* queue.leave(bob)
+        expect(yield* queue.status(cyd)).toMatchObject({ position: 1 })
+        yield* TestClock.adjust("1 second")
+
+        // It has been known the longest, and is asked about all the same.
+        yield* queue.notice(second)
+        yield* Effect.forEach(others.slice(0, 998), queue.notice)
+        expect(yield* queue.status(cyd)).toMatchObject({ position: 1 })
+        expect(watch.readFrom.get(first)).toBe(1n)
+        yield* queue.notice(others[998]!)
+        yield* TestClock.adjust("1 second")
+        expect(yield* queue.status(cyd)).toMatchObject({ position: 1 })
+        expect(watch.readFrom.get(first), "read on from what is known").toBe(1n)
+
+        // With a thousand others asked about since, it is forgotten: read anew, and the same.
+        yield* Effect.forEach([second, ...others], queue.notice)
+        yield* TestClock.adjust("1 second")
+        expect(yield* queue.status(cyd)).toMatchObject({ position: 1 })
+        expect(watch.readFrom.get(first), "read anew").toBe(0n)
+        expect(yield* queue.status(bob)).toMatchObject({ state: "left" })
+      }).pipe(Effect.provide(layer))
+    }
+  )
+
+  it.effect("all are answered at once", () => {
+    const { layer } = watched()
+    return Effect.gen(function* () {
+      const { queue, names, come } = yield* openMany(1_500)
+      const waiting = yield* Effect.forEach(names, (queueId) =>
+        Effect.andThen(come(queueId, "ada"), come(queueId, "bob"))
+      )
+      const notices = yield* Effect.all(names.map(queue.notice), { concurrency: "unbounded" })
+      expect(notices.map(({ queueId }) => queueId)).toEqual(names)
+      const told = yield* Effect.all(waiting.map(queue.status), { concurrency: "unbounded" })
+      for (const status of told) expect(status).toMatchObject({ state: "waiting", position: 1 })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("who was seen in one that is forgotten keeps the grace", () => {
+    const { layer } = watched()
+    return Effect.gen(function* () {
+      const { queue, names, come } = yield* openMany(1_001)
+      const [first, ...others] = names as [string, ...Array<string>]
+      const ada = yield* come(first, "ada")
+      const bob = yield* come(first, "bob")
+      const seen: Array<unknown> = []
+      const store = yield* BoxOfficeStore
+      for (let minute = 0; minute < 2; minute++) {
+        yield* queue.status(bob)
+        yield* Effect.forEach(others, queue.notice)
+        seen.push((yield* store.gates([{ tokenId: tokenIdOf(bob) }]))[0]!.token!.seenAt)
+        yield* TestClock.adjust("1 minute")
+        yield* queue.status(ada)
+      }
+      expect(seen).toEqual([expect.any(Number), expect.any(Number)])
     }).pipe(Effect.provide(layer))
   })
 })

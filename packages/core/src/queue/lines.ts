@@ -8,6 +8,7 @@ import { LocalChanges } from "../Changes.ts"
 import { type CommandLane, makeCommandLanes } from "../CommandLane.ts"
 import type { Overloaded, StoreUnavailable } from "../Errors.ts"
 import { makeFreshReads, msBetween } from "../FreshReads.ts"
+import { HostTransaction } from "../HostTransaction.ts"
 import type { QueueId, TokenId } from "../Ids.ts"
 import { LaneSettings } from "../Lanes.ts"
 import { Policies } from "../Policies.ts"
@@ -51,6 +52,11 @@ export class Lines extends Context.Service<
     readonly peek: (ticket: Ticket) => QueueTokenStatus | undefined
     /** The same from memory, however old. */
     readonly recall: (ticket: Ticket) => QueueTokenStatus | undefined
+    /**
+     * Asks nobody to come back before every node must have read the line anew: so a place never
+     * rises for whoever comes when told to, whichever node they reach.
+     */
+    readonly paced: <Status extends QueueTokenStatus>(status: Status) => Status
     /** Somebody was found to have been let in. */
     readonly cameIn: (queueId: QueueId, tokenId: TokenId, admittedAt: number) => void
     /** Does what is due, with nobody asking. */
@@ -76,47 +82,64 @@ export class Lines extends Context.Service<
       const submit = <A>(command: QueueCommand<A>) =>
         batches.submit(command) as Effect.Effect<A, Faults>
 
-      const read = Effect.fnUntraced(function* (queueId: QueueId) {
-        const begunAt = clock.monotonicTimeNanosUnsafe()
-        const before = known.get(queueId)
-        const moved = before && new Set(before.moved)
-        let view = before?.view
+      /** Reads on from what a view knows; `undefined` where there is no such queue. */
+      const readOn = Effect.fnUntraced(function* (queueId: QueueId, before?: LineView) {
+        let view = before
         for (;;) {
           const reading = yield* store.line(queueId, view?.after ?? 0n)
           if (reading === undefined) return undefined
           view ??= new LineView(reading)
-          if (view.absorb(reading)) break
+          if (view.absorb(reading)) return view
           yield* Effect.yieldNow
         }
-        metrics.read(view)
-        if (before === undefined) {
-          known.set(queueId, {
-            view,
-            readBegunAt: begunAt,
-            moved: new Set(),
-            presence: new Presence(),
-            presenceTakenAt: begunAt
-          })
-          if (known.size > linesKept) known.delete(known.keys().next().value!)
-        } else {
-          before.readBegunAt = begunAt
-          for (const tokenId of moved ?? []) before.moved.delete(tokenId)
-        }
-        return view
       })
 
-      /** Hands over who was there, once a period. Where that fails, it is tried again. */
-      const tellPresence = Effect.fnUntraced(function* (queueId: QueueId) {
-        const line = known.get(queueId)
+      const read = Effect.fnUntraced(function* (queueId: QueueId) {
+        const begunAt = clock.monotonicTimeNanosUnsafe()
+        const before = known.get(queueId)
+        const moved = new Set(before?.moved)
+        const view = yield* readOn(queueId, before?.view)
+        if (view === undefined) return undefined
+        metrics.read(view)
+        const line = before ?? {
+          view,
+          readBegunAt: begunAt,
+          moved: new Set<TokenId>(),
+          presence: new Presence(),
+          presenceTakenAt: begunAt
+        }
+        line.readBegunAt = begunAt
+        for (const tokenId of moved) line.moved.delete(tokenId)
+        // The one that was read last goes to the end, and the one at the front has to go.
+        known.delete(queueId)
+        known.set(queueId, line)
+        if (known.size > linesKept) yield* forget(known.keys().next().value!)
+        return line
+      })
+
+      const forget = Effect.fnUntraced(function* (queueId: QueueId) {
+        const line = known.get(queueId)!
+        known.delete(queueId)
+        yield* Effect.ignore(handOver(queueId, line))
+      })
+
+      /** Hands over who was there. Where that fails, it is kept for the next time. */
+      const handOver = (queueId: QueueId, { view, presence }: Known) =>
+        Effect.suspend(() => {
+          if (view.queue.settings.absenceSeconds === 0) return Effect.void
+          const sightings = presence.take()
+          if (sightings.length === 0) return Effect.void
+          return Effect.onError(store.markSeen(queueId, sightings), () =>
+            Effect.sync(() => presence.putBack(sightings))
+          )
+        })
+
+      /** Once a period. */
+      const tellPresence = Effect.fnUntraced(function* (queueId: QueueId, line: Known) {
         const now = clock.monotonicTimeNanosUnsafe()
-        if (line === undefined || line.view.queue.settings.absenceSeconds === 0) return
         if (msBetween(line.presenceTakenAt, now) < presencePeriodSeconds * 1_000) return
         line.presenceTakenAt = now
-        const sightings = line.presence.take()
-        if (sightings.length === 0) return
-        yield* Effect.onError(store.markSeen(queueId, sightings), () =>
-          Effect.sync(() => line.presence.putBack(sightings))
-        )
+        yield* handOver(queueId, line)
       })
 
       const letIn = (queueId: QueueId, view: LineView) =>
@@ -126,20 +149,30 @@ export class Lines extends Context.Service<
           decide: () => ({ present: undefined, conclude: (moved) => moved })
         })
 
-      const refresh = Effect.fnUntraced(function* (queueId: QueueId) {
-        let view = yield* read(queueId)
-        yield* tellPresence(queueId)
-        for (let batch = 0; view?.isDue && batch < batchesMax; batch++) {
-          const decided = yield* letIn(queueId, view)
-          view = yield* read(queueId)
+      /** Lets in whoever can be, and gives what is read after it. */
+      const moveOn = Effect.fnUntraced(function* <A extends { readonly view: LineView }>(
+        queueId: QueueId,
+        begun: A | undefined,
+        read: Effect.Effect<A | undefined, StoreUnavailable>
+      ) {
+        let line = begun
+        for (let batch = 0; line?.view.isDue && batch < batchesMax; batch++) {
+          const decided = yield* letIn(queueId, line.view)
+          line = yield* read
           if (decided === 0) break
         }
-        return view !== undefined
+        return line
       })
 
-      const reads = yield* makeFreshReads<QueueId, boolean>({
+      const refresh = Effect.fnUntraced(function* (queueId: QueueId) {
+        const line = yield* read(queueId)
+        if (line !== undefined) yield* tellPresence(queueId, line)
+        return yield* moveOn(queueId, line, read(queueId))
+      })
+
+      const reads = yield* makeFreshReads<QueueId, Known | undefined>({
         read: (queueId) =>
-          Effect.catchTag(refresh(queueId), "Overloaded", () => Effect.succeed(true)),
+          Effect.catchTag(refresh(queueId), "Overloaded", () => Effect.succeed(known.get(queueId))),
         freshMs: queueFreshMs,
         keep: linesKept
       })
@@ -158,61 +191,90 @@ export class Lines extends Context.Service<
         reads.invalidate(event.queueId)
       })
 
+      const leastSeconds = Math.ceil(queueFreshMs / 1_000)
+      const paced = <Status extends QueueTokenStatus>(status: Status): Status =>
+        status.pollAfterSeconds < leastSeconds
+          ? { ...status, pollAfterSeconds: leastSeconds }
+          : status
+      const standingIn = (line: Known, ticket: Ticket) => {
+        const status = line.moved.has(ticket.tokenId) ? undefined : line.view.standing(ticket)
+        return status && paced(status)
+      }
       const recall = (ticket: Ticket) => {
         const line = known.get(ticket.queueId)
-        return line === undefined || line.moved.has(ticket.tokenId)
-          ? undefined
-          : line.view.standing(ticket)
+        return line && standingIn(line, ticket)
       }
       /** Whoever is told that they wait is there to hear it. */
-      const seen = (ticket: Ticket, status: QueueTokenStatus | undefined) => {
+      const tell = (line: Known, ticket: Ticket) => {
+        const status = standingIn(line, ticket)
         if (status?.state === "waiting") {
-          known.get(ticket.queueId)!.presence.mark(ticket)
+          line.presence.mark(ticket)
           metrics.told(ticket.tokenId, status)
         }
         return status
       }
-      const ageMs = (queueId: QueueId): number => {
-        const line = known.get(queueId)
-        return line === undefined
-          ? Number.POSITIVE_INFINITY
-          : msBetween(line.readBegunAt, clock.monotonicTimeNanosUnsafe())
-      }
+      const ageMs = (line: Known): number =>
+        msBetween(line.readBegunAt, clock.monotonicTimeNanosUnsafe())
 
       /** Reads a queue unless it was just read; the last reading will do while the store is away. */
-      const ensureKnown = (queueId: QueueId): Effect.Effect<void, Faults> =>
+      const ensureKnown = (queueId: QueueId): Effect.Effect<Known | undefined, Faults> =>
         Effect.suspend(() => {
           const fresh = ensureFresh(queueId)
-          return ageMs(queueId) >= awayMs
-            ? Effect.asVoid(fresh)
-            : Effect.ignore(Effect.timeoutOption(fresh, patience))
+          const before = known.get(queueId)
+          return before === undefined || ageMs(before) >= awayMs
+            ? fresh
+            : Effect.timeout(fresh, patience).pipe(Effect.catch(() => Effect.succeed(before)))
         })
+
+      /**
+       * A host's transaction sees what may never be so: what is read there is of use there alone,
+       * and nothing of it may come into what this node knows.
+       */
+      const inside = (queueId: QueueId) => readOn(queueId)
+      const isInside = Effect.map(HostTransaction, (transaction) => transaction !== undefined)
 
       const look = Effect.fnUntraced(function* (ticket: Ticket) {
         const { queueId } = ticket
-        yield* ensureKnown(queueId)
-        const line = known.get(queueId)
-        // Who came since the queue was read is not in the reading yet.
-        if (line !== undefined && isNewer(ticket, line.view)) {
-          reads.invalidate(queueId)
-          yield* ensureFresh(queueId)
+        if (yield* isInside) {
+          const status = (yield* inside(queueId))?.standing(ticket)
+          return status && paced(status)
         }
-        return seen(ticket, recall(ticket))
+        const line = yield* ensureKnown(queueId)
+        if (line === undefined) return undefined
+        if (!isNewer(ticket, line.view)) return tell(line, ticket)
+        // Who came since the queue was read is not in the reading yet.
+        reads.invalidate(queueId)
+        const next = yield* ensureFresh(queueId)
+        return next && tell(next, ticket)
+      })
+
+      const readQueue = Effect.fnUntraced(function* (queueId: QueueId) {
+        if (yield* isInside) return (yield* inside(queueId))?.queue
+        return (yield* ensureKnown(queueId))?.view.queue
+      })
+
+      const advance = Effect.fnUntraced(function* (queueId: QueueId) {
+        if (yield* isInside) {
+          const once = Effect.map(inside(queueId), (view) => view && { view })
+          yield* moveOn(queueId, yield* once, once)
+          return
+        }
+        reads.invalidate(queueId)
+        yield* ensureFresh(queueId)
       })
 
       return Lines.of({
         submit,
-        read: (queueId) => Effect.map(ensureKnown(queueId), () => known.get(queueId)?.view.queue),
+        read: readQueue,
         look,
         recall,
+        paced,
         cameIn: metrics.cameIn,
-        peek: (ticket) =>
-          ageMs(ticket.queueId) < queueFreshMs ? seen(ticket, recall(ticket)) : undefined,
-        advance: (queueId) =>
-          Effect.andThen(
-            Effect.sync(() => reads.invalidate(queueId)),
-            Effect.asVoid(ensureFresh(queueId))
-          )
+        peek: (ticket) => {
+          const line = known.get(ticket.queueId)
+          return line && ageMs(line) < queueFreshMs ? tell(line, ticket) : undefined
+        },
+        advance
       })
     })
   )
