@@ -21,7 +21,7 @@ import { tokenStateAt, waitingStatus } from "./queue/status.ts"
 import { type Ticket, Tickets } from "./queue/ticket.ts"
 import type { Rows } from "./Rows.ts"
 import { span } from "./Span.ts"
-import { BoxOfficeStore, type GateQuestion, RowNames } from "./Store.ts"
+import { BoxOfficeStore, type GateQuestion, RowNames, type TokenReading } from "./Store.ts"
 
 /** Who is calling, as every gated operation is told. */
 export interface Caller {
@@ -146,7 +146,8 @@ export class Gate extends Context.Service<
               : Effect.fail(refusal)
         )
 
-      // A refusal is never given from memory: only the store knows who has been let in since.
+      // Nobody is refused from memory but whose place has ended: only the store knows who has been
+      // let in since.
       const isKnownToPass = (shown: Ticket, question: GateQuestion, withinMs?: number): boolean => {
         const known = seen.get(question, withinMs)
         return known !== undefined && isInTime(decideGate(shown, known))
@@ -172,7 +173,12 @@ export class Gate extends Context.Service<
         const question: GateQuestion = { tokenId: shown.tokenId, ...about }
         // What is seen inside a host's transaction may never be committed: it is not remembered.
         const shared = (yield* HostTransaction) === undefined
-        if (shared && isKnownToPass(shown, question)) return
+        const known = shared ? seen.get(question) : undefined
+        if (known !== undefined) {
+          const decided = decideGate(shown, known)
+          if (isInTime(decided)) return
+          if (hasEnded(known)) return yield* Effect.fromResult(Result.map(decided, () => undefined))
+        }
         const begun = seen.begin()
         const looked = yield* Effect.result(looks.submit(question))
         if (Result.isFailure(looked)) {
@@ -182,9 +188,10 @@ export class Gate extends Context.Service<
           return yield* Effect.fail(looked.failure)
         }
         const view = looked.success
-        const passed = yield* placing(shown, Effect.fromResult(decideGate(shown, view)))
+        const decided = decideGate(shown, view)
+        if (shared && (isInTime(decided) || hasEnded(view))) seen.keep(question, view, begun)
+        const passed = yield* placing(shown, Effect.fromResult(decided))
         if (passed.length > 0) yield* presences.submit(shown.tokenId)
-        else if (shared) seen.keep(question, view, begun)
       }, span("Gate.passToRead"))
 
       const attend: Gate["Service"]["attend"] = (ticket, passage) =>
@@ -210,6 +217,9 @@ export interface Passed<A> {
 /** Passes with nothing to write. */
 const isInTime = (passage: Passage): boolean =>
   Result.isSuccess(passage) && passage.success.length === 0
+
+/** As it is stored: what has only lapsed may be kept alive at this very moment. */
+const hasEnded = ({ token }: TokenReading): boolean => token !== undefined && token.endedAt !== null
 
 const aboutOf = ({ showId, performanceId }: GateQuestion): string => performanceId ?? showId ?? ""
 

@@ -306,6 +306,7 @@ export class Queue extends Context.Service<
 
       const leave = Effect.fn("Queue.leave")(function* (input: PlaceInput) {
         const ticket = yield* ticketOf(input)
+        if (lines.recall(ticket)?.state === "left") return
         const known = yield* lines.submit<boolean>({
           queueId: ticket.queueId,
           names: (names) => names.tokens.add(ticket.tokenId),

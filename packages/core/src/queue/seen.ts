@@ -1,4 +1,7 @@
-/** The admitted tokens that were looked at a moment ago, so that they are not looked at again. */
+/**
+ * The admitted tokens that were looked at a moment ago, so that they are not looked at again; and
+ * those that were found to have ended, which stay so.
+ */
 import { Clock, Effect } from "effect"
 import { LocalChanges } from "../Changes.ts"
 import { msBetween } from "../FreshReads.ts"
@@ -53,7 +56,8 @@ export const makeSeenTokens = (freshMs: number) =>
         const requiredQueueId = queues.get(name)
         if (name !== "" && requiredQueueId === undefined) return undefined
         const age = msBetween(seen.begunAt, clock.monotonicTimeNanosUnsafe())
-        if (age >= withinMs) return undefined
+        const hasEnded = seen.reading.token?.endedAt != null
+        if (age >= withinMs && !hasEnded) return undefined
         return { ...seen.reading, requiredQueueId, now: Math.ceil(seen.reading.now + age) }
       }
     }
