@@ -3,13 +3,14 @@ import { describe, expect, it } from "vitest"
 import type { QueueId, UserId } from "../src/Ids.ts"
 import { Departed } from "../src/queue/departed.ts"
 import { LineView } from "../src/queue/line.ts"
+import { permutationOf } from "../src/queue/lottery.ts"
 import type { Departure, QueueRow } from "../src/queue/model.ts"
 import { numberAt, placeOf } from "../src/queue/place.ts"
 import { pollAfterSeconds } from "../src/queue/status.ts"
 import type { Ticket } from "../src/queue/ticket.ts"
-import type { LineReading } from "../src/Store.ts"
+import { departuresPerReading, type LineReading } from "../src/Store.ts"
 import { queueRow, testId, testStart } from "../src/testing.ts"
-import { randomFrom } from "./support.ts"
+import { note, randomFrom } from "./support.ts"
 
 const queueId = "main" as QueueId
 const ticketOf = (number: number, lane: "general" | "priority" = "general"): Ticket => ({
@@ -86,6 +87,7 @@ const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
   const read = () => {
     const departures = gone.filter(({ seq }) => seq > view.after)
     while (!view.absorb(reading(row, { departures }))) departures.length = 0
+    while (!view.placeSome());
     const line = waiting.toSorted((a, b) => place(a) - place(b))
     for (let number = 1; number < row.nextNumber; number++) {
       const told = view.standing(ticketOf(number))
@@ -203,6 +205,71 @@ describe("a place in line", () => {
   })
 })
 
+describe("departures from before a draw", () => {
+  const [drawn, left] = [1_000_000, 200_000]
+  /** Every fifth of a million who came has left before the opening. */
+  const departures = Array.from({ length: left }, (_, i) => ({
+    queueId,
+    lane: "general" as const,
+    number: BigInt(1 + 5 * i),
+    seq: BigInt(i + 1)
+  }))
+  const row = queueRow({
+    nextNumber: BigInt(drawn + 1),
+    waiting: drawn - left,
+    departed: BigInt(left),
+    drawn: BigInt(drawn),
+    opening: { opensAt: testStart, seed: "5eed".repeat(16), openedAt: testStart }
+  })
+  const next = (view: LineView) => {
+    const after = Number(view.after)
+    return reading(row, { departures: departures.slice(after, after + departuresPerReading) })
+  }
+
+  it("are placed a moment's work at a time, and until then a place is the last it can be", {
+    timeout: 60_000
+  }, () => {
+    const view = new LineView(reading(row))
+    const asked = [2, 3, 499_998, 999_999].map((number) => ticketOf(number))
+    const ofOne = () => asked.map((ticket) => view.standing(ticket)!.position)
+    const took: Array<number> = []
+    let before = asked.map(() => Number.POSITIVE_INFINITY)
+    const step = <A>(work: () => A): A => {
+      const begun = performance.now()
+      const answer = work()
+      took.push(performance.now() - begun)
+      const told = ofOne()
+      for (const [i, position] of told.entries()) {
+        expect(position).toBeLessThanOrEqual(before[i]!)
+      }
+      before = told
+      return answer
+    }
+    for (let isRead = false; !isRead; ) {
+      isRead = step(() => view.absorb(next(view)))
+      // Whoever left is known to have, placed or not.
+      expect(view.standing(ticketOf(5 * Number(view.after) - 4))).toMatchObject({ state: "left" })
+      while (!step(() => view.placeSome()));
+    }
+    // A page of departures is read in a step, and then so many are placed in each.
+    const pages = left / departuresPerReading + 1
+    expect(took).toHaveLength(pages + left / 2_000 + 1)
+    note(
+      `${left} departures of ${drawn}: ${took.length} steps, the longest ` +
+        `${Math.max(...took).toFixed(1)} ms, all ${took.reduce((a, b) => a + b).toFixed(0)} ms`
+    )
+    // And then everyone's place is that of a plain list.
+    const { placeOf } = permutationOf({ queueId, seed: row.opening!.seed, drawn })
+    const gone = new Set(departures.map(({ number }) => placeOf(Number(number))))
+    for (const [i, ticket] of asked.entries()) {
+      const own = placeOf(Number(ticket.place!.number))
+      let ahead = 0
+      for (let place = 1; place < own; place++) if (!gone.has(place)) ahead++
+      expect(before[i]).toBe(ahead + 1)
+    }
+  })
+})
+
 describe("the wait", () => {
   const steady = (perSecond: number, seconds = 60) =>
     Array.from({ length: seconds }, (_, i) => ({
@@ -251,21 +318,38 @@ describe("when to ask again", () => {
     expect(Math.round(mean(86_400) / 6)).toBe(10)
   })
 
-  it("spreads a million who come back at once: no second has twice the mean", () => {
-    const users = 100_000
-    const minutes = 10
-    const polls = new Array<number>(minutes * 60).fill(0)
-    for (let n = 0; n < users; n++) {
-      let at = 0
-      for (;;) {
-        at += pollAfterSeconds(3_600, testId(n), at * 1_000)
-        if (at >= polls.length) break
-        polls[at]!++
+  // Waits of those who are next, of those in front, and of those who have hours; and a whole line of
+  // which each has a wait of their own. Over some three times what they are told to stay away.
+  it.each([
+    ["of 5 s", 6, () => 5],
+    ["of 20 s", 15, () => 20],
+    ["of a minute", 45, () => 60],
+    ["of an hour", 150, () => 3_600],
+    ["from none to half an hour", 150, (n: number) => n % 1_800]
+  ])(
+    "spreads a million who come back at once, with waits %s: twice the mean at most",
+    {
+      timeout: 30_000
+    },
+    (waits, seconds, waitOf) => {
+      const users = 1_000_000
+      const polls = new Int32Array(seconds)
+      for (let n = 0; n < users; n++) {
+        const tokenId = testId(n)
+        const wait = waitOf(n)
+        // All of them are back at once, and then come whenever they are told to ask again.
+        for (let at = 0; ; ) {
+          at += pollAfterSeconds(wait, tokenId, testStart + at * 1_000)
+          if (at >= seconds) break
+          polls[at]!++
+        }
       }
+      // From when the first of them were told to come.
+      const told = polls.subarray(polls.findIndex((count) => count > 0))
+      const mean = told.reduce((sum, count) => sum + count, 0) / told.length
+      const times = Math.max(...told) / mean
+      note(`waits ${waits}: ${mean.toFixed(0)} polls a second, at most ${times.toFixed(2)} times`)
+      expect(times).toBeLessThanOrEqual(2)
     }
-    // Once the first have been told when to come, which takes as long as the shortest hint.
-    const settled = polls.slice(30)
-    const mean = settled.reduce((sum, count) => sum + count, 0) / settled.length
-    expect(Math.max(...settled)).toBeLessThan(2 * mean)
-  })
+  )
 })

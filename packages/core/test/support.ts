@@ -5,6 +5,11 @@ import { layerMemory, testStart, won } from "../src/testing.ts"
 
 export const signingKeys = { k1: "a secret of at least thirty-two bytes" }
 
+/** Says what was measured, where somebody wants to know: with `STATS=1`. */
+export const note = (text: string): void => {
+  if (process.env.STATS) console.log(text)
+}
+
 /** The engine over a store in memory, on the clock of the test. */
 export const engine = (options: Partial<BoxOfficeOptions> = {}) =>
   layerOf({

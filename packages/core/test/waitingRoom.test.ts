@@ -1,21 +1,25 @@
 /** The waiting room through its service: what is told from memory, and for how long. */
 import { describe, it } from "@effect/vitest"
-import { Effect, Layer, Metric, Result } from "effect"
+import { Effect, Layer, Metric, Redacted, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import {
   BoxOffice,
   BoxOfficeStore,
+  defaultPolicies,
+  departuresPerReading,
   layerOf,
+  permutationOf,
   type QueueId,
   type RowNames,
   type Rows,
   StoreUnavailable,
+  Tickets,
   type TokenId,
   type UserId
 } from "../src/index.ts"
-import { layerMemory, testStart } from "../src/testing.ts"
-import { openOffice, signingKeys } from "./support.ts"
+import { layerMemory, queueRow, testId, testStart } from "../src/testing.ts"
+import { note, openOffice, signingKeys } from "./support.ts"
 
 const gone = new StoreUnavailable({ retryable: true, cause: "away" })
 
@@ -317,6 +321,79 @@ describe("of more than a thousand queues", () => {
       }
       expect(seen).toEqual([expect.any(Number), expect.any(Number)])
     }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("a draw that 200,000 of a million have left before", () => {
+  const [drawn, left] = [1_000_000, 200_000]
+  const queueId = "main" as QueueId
+  const row = queueRow({
+    nextNumber: BigInt(drawn + 1),
+    waiting: drawn - left,
+    departed: BigInt(left),
+    drawn: BigInt(drawn),
+    active: defaultPolicies.queue.maxActive,
+    opening: { opensAt: testStart, seed: "5eed".repeat(16), openedAt: testStart }
+  })
+  const departure = (_: unknown, i: number) => ({
+    queueId,
+    lane: "general" as const,
+    number: BigInt(1 + 5 * i),
+    seq: BigInt(i + 1)
+  })
+  const departures = Array.from({ length: left }, departure)
+
+  it.effect("is read in eleven statements, and whatever else a node does goes on meanwhile", () => {
+    let readings = 0
+    const line = (_: QueueId, after: bigint) =>
+      Effect.sync(() => {
+        readings++
+        const page = departures.slice(Number(after), Number(after) + departuresPerReading)
+        return { now: testStart, queue: row, lapsed: false, departures: page, grants: [] }
+      })
+    const store = Layer.effect(
+      BoxOfficeStore,
+      Effect.map(BoxOfficeStore, (inner) => ({ ...inner, line }))
+    ).pipe(Layer.provide(layerMemory))
+    const keys = [{ id: "k1", secret: Redacted.make(signingKeys.k1) }]
+    return Effect.gen(function* () {
+      const { queue } = yield* BoxOffice
+      const { sign } = yield* Tickets
+      const userId = "ada" as UserId
+      const place = { lane: "general" as const, number: 2, issuedAt: testStart / 1_000 }
+      const queueToken = sign({ queueId, userId, tokenId: testId(2), place })
+
+      // Something else that wants its turn, again and again.
+      let turns = 0
+      let longest = 0
+      let last = performance.now()
+      let next: NodeJS.Immediate
+      const turn = () => {
+        turns++
+        longest = Math.max(longest, performance.now() - last)
+        last = performance.now()
+        next = setImmediate(turn)
+      }
+      next = setImmediate(turn)
+      const begun = performance.now()
+      const status = yield* queue.status({ userId, queueToken })
+      const took = performance.now() - begun
+      clearImmediate(next)
+      note(
+        `${took.toFixed(0)} ms until places are exact, ${turns} turns of the event loop, ` +
+          `at most ${longest.toFixed(1)} ms apart`
+      )
+      expect(turns).toBeGreaterThanOrEqual(left / 2_000)
+      expect(readings).toBe(1 + left / departuresPerReading)
+
+      const { placeOf } = permutationOf({ queueId, seed: row.opening!.seed, drawn })
+      const own = placeOf(2)
+      const gone = departures.filter(({ number }) => placeOf(Number(number)) < own).length
+      expect(status).toMatchObject({ state: "waiting", position: own - gone })
+    }).pipe(
+      Effect.provide(layerOf({ signingKeys }).pipe(Layer.provideMerge(store))),
+      Effect.provide(Tickets.layer(keys))
+    )
   })
 })
 

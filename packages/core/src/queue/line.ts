@@ -43,7 +43,7 @@ export class LineView {
   }
   private seq = 0n
 
-  /** Takes in a newer reading. False where there is more to be read or placed. */
+  /** Takes in a newer reading, whose departures may have to be placed. False where more is to be read. */
   absorb(reading: LineReading): boolean {
     const { queue, now } = reading
     if (queue.drawn > 0n && this.draw === undefined && queue.opening !== null) {
@@ -58,7 +58,7 @@ export class LineView {
     for (const departure of reading.departures) this.depart(departure)
     this.departed.general.pass(Number(queue.cursor))
     this.departed.priority.pass(Number(queue.priority.cursor))
-    return this.placeUndrawn() && reading.departures.length < departuresPerReading
+    return reading.departures.length < departuresPerReading
   }
 
   private depart({ lane, number, seq }: Departure): void {
@@ -74,7 +74,11 @@ export class LineView {
     }
   }
 
-  private placeUndrawn(): boolean {
+  /**
+   * Gives some of those who left before a draw the place that they were drawn. False where there
+   * are more of them: until they are placed, a position is the last that it can be.
+   */
+  placeSome(): boolean {
     if (this.draw === undefined) return true
     let placed = 0
     for (const number of this.undrawn) {

@@ -89,7 +89,10 @@ export class Lines extends Context.Service<
           const reading = yield* store.line(queueId, view?.after ?? 0n)
           if (reading === undefined) return undefined
           view ??= new LineView(reading)
-          if (view.absorb(reading)) return view
+          const isAll = view.absorb(reading)
+          // Whatever else this node does goes on in between.
+          while (!view.placeSome()) yield* Effect.yieldNow
+          if (isAll) return view
           yield* Effect.yieldNow
         }
       })
