@@ -68,7 +68,8 @@ export const PolicySettings = Schema.Struct({
   gateFreshMs: milliseconds,
   /**
    * How stale a place in line may be, in milliseconds: as often each node reads a queue that is
-   * asked about.
+   * asked about. By default a little less than a second, so that what follows from a reading has
+   * taken effect a second after what it saw.
    */
   queueFreshMs: milliseconds,
   /**
@@ -95,7 +96,7 @@ export const defaultPolicies: PolicySettings = {
   currency: "KRW",
   catalogFreshMs: 1_000,
   gateFreshMs: 1_000,
-  queueFreshMs: 1_000,
+  queueFreshMs: 900,
   awayMs: 60_000,
   endedTokenSeconds: 86_400,
   queue: {

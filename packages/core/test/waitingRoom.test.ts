@@ -102,7 +102,7 @@ describe("polls", () => {
         failure: { _tag: "QueueTokenWrongQueue" }
       })
       expect(peek(asUser(ada))).toBeUndefined()
-      yield* TestClock.adjust(999)
+      yield* TestClock.adjust(899)
       expect(peek(bob)).toBeDefined()
       yield* TestClock.adjust(1)
       expect(peek(bob)).toBeUndefined()

@@ -73,7 +73,7 @@ const queries = (
   [
     "I8",
     "numbers follow the order of joining, entries the order of time",
-    `SELECT (SELECT count(*) FROM (SELECT joined_at < lag(joined_at) OVER (PARTITION BY queue_id
+    `SELECT (SELECT count(*) FROM (SELECT joined_at < lag(joined_at) OVER (PARTITION BY queue_id, lane
          ORDER BY number) AS back FROM ${schema}.queue_token) q WHERE back)
        + (SELECT count(*) FROM (SELECT made_at < lag(made_at) OVER (PARTITION BY user_id
          ORDER BY version) AS back FROM ${schema}.transfer) t WHERE back) AS count`
@@ -130,12 +130,15 @@ const queries = (
   ],
   [
     "I13",
+    // Of the drawn, whose places are not their numbers, the history in the outbox can tell.
     "nobody is let in before somebody in front",
-    `SELECT count(*) FROM (SELECT admitted_at, ended_at, state, number,
-         max(admitted_at) OVER (PARTITION BY queue_id ORDER BY number
+    `SELECT count(*) FROM (SELECT admitted_at, number,
+         max(admitted_at) OVER (PARTITION BY queue_id, lane ORDER BY number
            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
-         min(number) FILTER (WHERE state = 'waiting') OVER (PARTITION BY queue_id) AS first_waiting
-       FROM ${schema}.queue_token) t
+         min(number) FILTER (WHERE state = 'waiting')
+           OVER (PARTITION BY queue_id, lane) AS first_waiting
+       FROM ${schema}.queue_token JOIN ${schema}.queue USING (queue_id)
+       WHERE lane <> 0 OR number > drawn) t
      WHERE admitted_at IS NOT NULL AND (admitted_at < before OR number > first_waiting)`
   ]
 ]
