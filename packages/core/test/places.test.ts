@@ -260,6 +260,38 @@ describe(`places that two nodes tell (seed: ${seed}, runs: ${runs})`, () => {
     }).pipe(Effect.scoped, inWorld)
   )
 
+  it.effect("stop and go on as operators say, on every node within a refresh", () =>
+    Effect.gen(function* () {
+      const { nodes } = yield* openWorld(false)
+      const [one, other] = nodes
+      const come = (userId: string) =>
+        Effect.map(one.queue.join({ queueId: "main", userId }), ({ token }) => ({
+          userId,
+          queueToken: token
+        }))
+      const [, , next] = yield* Effect.forEach(users.slice(0, 3), come)
+      expect((yield* other.queue.status(next!)).state).toBe("waiting")
+      const modeOn = ({ queue }: typeof one) => Effect.map(queue.notice("main"), ({ mode }) => mode)
+
+      yield* one.queue.setMode("main", "paused")
+      // Whoever joins is decided on in the store, and so at once.
+      const joined = yield* Effect.flip(other.queue.join({ queueId: "main", userId: "late" }))
+      expect(joined).toMatchObject({ _tag: "QueueClosed", mode: "paused" })
+      yield* one.queue.configure("main", { maxActive: 3 })
+      expect([yield* modeOn(one), yield* modeOn(other)]).toEqual(["paused", "open"])
+      yield* TestClock.adjust(queueFreshMs)
+      expect(yield* modeOn(other)).toBe("paused")
+      expect((yield* other.queue.status(next!)).state).toBe("waiting")
+
+      yield* one.queue.setMode("main", "open")
+      yield* TestClock.adjust(queueFreshMs)
+      expect((yield* other.queue.status(next!)).state).toBe("admitted")
+      yield* one.queue.setMode("main", "closed")
+      const late = yield* Effect.flip(other.queue.join({ queueId: "main", userId: "late" }))
+      expect(late).toMatchObject({ mode: "closed" })
+    }).pipe(Effect.scoped, inWorld)
+  )
+
   afterAll(() => {
     if (process.env.STATS) console.log(seen)
     for (const what of [

@@ -5,7 +5,7 @@
 import { Agent, request } from "node:http"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
-import { expect, test } from "vitest"
+import { expect, onTestFinished, test } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
 import { freePort, type Running, run } from "./command.ts"
 import { adminToken, talkTo } from "./support.ts"
@@ -61,66 +61,67 @@ test(`${users} joins, sent ${waves} times over while servers are killed: ${users
   const agent = new Agent({ keepAlive: true, maxSockets: 256 })
   const ports = [await freePort(), await freePort()]
   const servers: Array<Running> = []
-  try {
-    for (const port of ports) servers.push(await startServer(database.url, port))
-    const talk = talkTo(`http://127.0.0.1:${ports[0]}`)
-    const queue = { queueId: "main", settings: { maxActive: 1 } }
-    expect((await talk("POST", "/v1/admin/queues", { admin: true, json: queue })).status).toBe(201)
-
-    const tokens = new Map<string, string>()
-    let lost = 0
-    const ask = async (user: number, wave: number) => {
-      const token = await join(agent, ports[(user + wave) % 2]!, `u${user}`)
-      if (token === undefined) {
-        lost++
-        return
-      }
-      expect(tokens.get(`u${user}`) ?? token, "the same place as before").toBe(token)
-      tokens.set(`u${user}`, token)
-    }
-    for (let wave = 0; wave < waves; wave++) {
-      const n = wave % 2
-      // Killed once so many have their answers, with the others' under way; and then there again.
-      const killAfter = Math.floor((users * (1 + (wave % 3))) / 5)
-      let answered = 0
-      let restarted: Promise<void> | undefined
-      const restart = async () => {
-        const dead = servers[n]!
-        dead.process.kill("SIGKILL")
-        await dead.ended
-        servers[n] = await startServer(database.url, ports[n]!)
-      }
-      const asked = Array.from({ length: users }, async (_, user) => {
-        await ask(user, wave)
-        answered++
-        if (answered === killAfter) restarted = restart()
-      })
-      await Promise.all(asked)
-      await restarted
-    }
-    expect(lost, "joins whose answers were lost").toBeGreaterThan(0)
-
-    // Whoever has had no answer asks once more.
-    for (let user = 0; user < users; user++) {
-      if (!tokens.has(`u${user}`)) await ask(user, 0)
-    }
-    expect(tokens.size).toBe(users)
-    const numbers = new Set(Array.from(tokens.values(), numberOf))
-    expect(numbers.size).toBe(users)
-    expect([Math.min(...numbers), Math.max(...numbers)]).toEqual([1, users])
-
-    const client = PgClient.layer({ url: Redacted.make(database.url), maxConnections: 1 })
-    const counted = Effect.flatMap(PgClient.PgClient, (sql) =>
-      sql.unsafe(`SELECT next_number::int AS next, (waiting + active)::int AS there,
-        (SELECT count(*)::int FROM boxoffice.queue_token) AS tokens FROM boxoffice.queue`)
-    )
-    expect(await Effect.runPromise(Effect.provide(counted, client))).toEqual([
-      { next: users + 1, there: users, tokens: users }
-    ])
-    if (process.env.STATS) console.log(`${lost} of ${users * waves} answers were lost`)
-  } finally {
+  let restarted: Promise<void> | undefined
+  // Also where the time is up: no server may be left behind.
+  onTestFinished(async () => {
     agent.destroy()
+    await restarted?.catch(() => {})
     for (const server of servers) await server[Symbol.asyncDispose]()
     await database.drop()
+  })
+  for (const port of ports) servers.push(await startServer(database.url, port))
+  const talk = talkTo(`http://127.0.0.1:${ports[0]}`)
+  const queue = { queueId: "main", settings: { maxActive: 1 } }
+  expect((await talk("POST", "/v1/admin/queues", { admin: true, json: queue })).status).toBe(201)
+
+  const tokens = new Map<string, string>()
+  let lost = 0
+  const ask = async (user: number, wave: number) => {
+    const token = await join(agent, ports[(user + wave) % 2]!, `u${user}`)
+    if (token === undefined) {
+      lost++
+      return
+    }
+    expect(tokens.get(`u${user}`) ?? token, "the same place as before").toBe(token)
+    tokens.set(`u${user}`, token)
   }
+  for (let wave = 0; wave < waves; wave++) {
+    const n = wave % 2
+    // Killed once so many have their answers, with the others' under way; and then there again.
+    const killAfter = Math.floor((users * (1 + (wave % 3))) / 5)
+    let answered = 0
+    const restart = async () => {
+      const dead = servers[n]!
+      dead.process.kill("SIGKILL")
+      await dead.ended
+      servers[n] = await startServer(database.url, ports[n]!)
+    }
+    const asked = Array.from({ length: users }, async (_, user) => {
+      await ask(user, wave)
+      answered++
+      if (answered === killAfter) restarted = restart()
+    })
+    await Promise.all(asked)
+    await restarted
+  }
+  expect(lost, "joins whose answers were lost").toBeGreaterThan(0)
+
+  // Whoever has had no answer asks once more.
+  for (let user = 0; user < users; user++) {
+    if (!tokens.has(`u${user}`)) await ask(user, 0)
+  }
+  expect(tokens.size).toBe(users)
+  const numbers = new Set(Array.from(tokens.values(), numberOf))
+  expect(numbers.size).toBe(users)
+  expect([Math.min(...numbers), Math.max(...numbers)]).toEqual([1, users])
+
+  const client = PgClient.layer({ url: Redacted.make(database.url), maxConnections: 1 })
+  const counted = Effect.flatMap(PgClient.PgClient, (sql) =>
+    sql.unsafe(`SELECT next_number::int AS next, (waiting + active)::int AS there,
+      (SELECT count(*)::int FROM boxoffice.queue_token) AS tokens FROM boxoffice.queue`)
+  )
+  expect(await Effect.runPromise(Effect.provide(counted, client))).toEqual([
+    { next: users + 1, there: users, tokens: users }
+  ])
+  if (process.env.STATS) console.log(`${lost} of ${users * waves} answers were lost`)
 })

@@ -7,7 +7,7 @@ import { atEnd } from "./support.ts"
 const signingKeys = { k1: "a secret of at least thirty-two bytes" }
 
 /** How wrong a clock is. */
-export interface Skew {
+interface Skew {
   /** By how many milliseconds the time that it tells is wrong; it runs on like any other. */
   readonly toldMs?: number
   /** Where it is moved on by hand, and by nothing else: how many milliseconds have passed. */
