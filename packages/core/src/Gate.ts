@@ -8,6 +8,7 @@ import { LaneSettings } from "./Lanes.ts"
 import { type GatedOperation, Policies } from "./Policies.ts"
 import { askGate } from "./policies/ask.ts"
 import type { PolicyFailed } from "./policies/errors.ts"
+import type { Ticket } from "./queue/claims.ts"
 import {
   QueueTokenExpired,
   type QueueTokenInvalid,
@@ -18,7 +19,7 @@ import { decideGate, decidePresence, type GateError } from "./queue/gate.ts"
 import { Lines } from "./queue/lines.ts"
 import { makeSeenTokens } from "./queue/seen.ts"
 import { tokenStateAt, waitingStatus } from "./queue/status.ts"
-import { type Ticket, Tickets } from "./queue/ticket.ts"
+import { Tickets } from "./queue/ticket.ts"
 import type { Rows } from "./Rows.ts"
 import { span } from "./Span.ts"
 import { BoxOfficeStore, type GateQuestion, RowNames, type TokenReading } from "./Store.ts"

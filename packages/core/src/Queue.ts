@@ -17,6 +17,7 @@ import { isCatalogKey, QueueId, type TokenId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { LaneSettings } from "./Lanes.ts"
 import { Policies, QueueSettings } from "./Policies.ts"
+import { type Ticket, ticketFor } from "./queue/claims.ts"
 import { queueCodeHash } from "./queue/code.ts"
 import {
   decideConfigure,
@@ -48,7 +49,7 @@ import {
 } from "./queue/model.ts"
 import { decideCodes, decideCreate } from "./queue/setUp.ts"
 import { queueTokenStatus, tokenStateAt } from "./queue/status.ts"
-import { type Ticket, Tickets, ticketFor } from "./queue/ticket.ts"
+import { Tickets } from "./queue/ticket.ts"
 import { joinedStatus, toQueue, toQueueNotice } from "./queue/views.ts"
 import type { Rows } from "./Rows.ts"
 import { span } from "./Span.ts"

@@ -70,7 +70,13 @@ export type {
   TicketError
 } from "./Queue.ts"
 export { Queue } from "./Queue.ts"
-export { type QueueTokenClaims, readQueueToken } from "./queue/claims.ts"
+export {
+  type QueueTokenClaims,
+  readQueueToken,
+  type Ticket,
+  type TicketPlace,
+  ticketFor
+} from "./queue/claims.ts"
 export * from "./queue/errors.ts"
 export {
   commitmentOf,
@@ -103,14 +109,7 @@ export {
   type Sighting,
   wasSeen
 } from "./queue/presence.ts"
-export {
-  type Ticket,
-  type TicketKey,
-  TicketKeysInvalid,
-  type TicketPlace,
-  Tickets,
-  ticketFor
-} from "./queue/ticket.ts"
+export { type TicketKey, TicketKeysInvalid, Tickets } from "./queue/ticket.ts"
 export * from "./Reservation.ts"
 export { type Changes, type CodeRow, holdingKey, type LoadedRows, Rows, seatKey } from "./Rows.ts"
 export * from "./reservation/errors.ts"

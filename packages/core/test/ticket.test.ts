@@ -2,9 +2,9 @@ import { createHmac } from "node:crypto"
 import { Effect, Redacted, Result } from "effect"
 import { describe, expect, it } from "vitest"
 import type { QueueId, TokenId, UserId } from "../src/Ids.ts"
-import { readQueueToken } from "../src/queue/claims.ts"
+import { readQueueToken, type Ticket } from "../src/queue/claims.ts"
 import { QueueTokenInvalid, QueueTokenRequired } from "../src/queue/errors.ts"
-import { type Ticket, TicketKeysInvalid, Tickets } from "../src/queue/ticket.ts"
+import { TicketKeysInvalid, Tickets } from "../src/queue/ticket.ts"
 import { testId } from "../src/testing.ts"
 
 const secretOf = (id: string) => `the secret of ${id}, of at least 32 bytes`

@@ -2,6 +2,7 @@
 import { Result } from "effect"
 import type { QueueTokenExtended } from "../Events.ts"
 import type { QueueId } from "../Ids.ts"
+import type { Ticket } from "./claims.ts"
 import {
   QueueTokenExpired,
   QueueTokenInvalid,
@@ -10,7 +11,6 @@ import {
 } from "./errors.ts"
 import type { TokenRow } from "./model.ts"
 import { queueTokenStatus, tokenStateAt } from "./status.ts"
-import type { Ticket } from "./ticket.ts"
 
 export type GateError =
   | QueueTokenInvalid

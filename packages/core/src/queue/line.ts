@@ -3,6 +3,7 @@
  * arithmetic alone; what it does not know, it leaves to the store.
  */
 import { admissionsPerBatch, departuresPerReading, type Heads, type LineReading } from "../Store.ts"
+import type { Ticket } from "./claims.ts"
 import { roomIn } from "./decide.ts"
 import { Departed } from "./departed.ts"
 import { permutationOf } from "./lottery.ts"
@@ -10,7 +11,6 @@ import type { Departure, QueueLane, QueueTokenStatus } from "./model.ts"
 import { isCollecting, lineOf, waitingIn } from "./place.ts"
 import { type AdmissionRate, admissionRate } from "./rate.ts"
 import { endedStatus, leastWait, waitingStatus } from "./status.ts"
-import type { Ticket } from "./ticket.ts"
 import { estimatedWait, type MinuteLimit, minuteLimitOf } from "./wait.ts"
 import { type Watched, watch } from "./watched.ts"
 

@@ -14,11 +14,11 @@ import { LaneSettings } from "../Lanes.ts"
 import { Policies } from "../Policies.ts"
 import { BoxOfficeStore } from "../Store.ts"
 import { type QueueCommand, runQueueBatch } from "./batch.ts"
+import type { Ticket } from "./claims.ts"
 import { LineView } from "./line.ts"
 import { makeQueueMetrics } from "./metrics.ts"
 import type { QueueRow, QueueTokenStatus } from "./model.ts"
 import { Presence, presencePeriodSeconds } from "./presence.ts"
-import type { Ticket } from "./ticket.ts"
 
 /** The most queues that a node keeps in mind. */
 const linesKept = 1_000

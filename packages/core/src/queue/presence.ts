@@ -3,8 +3,9 @@
  * hands it to the store about once a minute: a million who wait are 250 rows of half a kilobyte,
  * where a time of its own for each would be a million writes.
  */
+
+import type { Ticket } from "./claims.ts"
 import type { QueueLane } from "./model.ts"
-import type { Ticket } from "./ticket.ts"
 
 /** How many numbers share a block. */
 export const numbersPerBlock = 4_096

@@ -5,44 +5,12 @@
  */
 import { timingSafeEqual } from "node:crypto"
 import { Clock, Context, Effect, Layer, Redacted, Result, Schema } from "effect"
-import { isUuid, type QueueId, type TokenId, type UserId } from "../Ids.ts"
+import type { UserId } from "../Ids.ts"
 import { Recent } from "../Recent.ts"
 import { TaggedError } from "../TaggedError.ts"
+import { claimsOf, prefix, type Ticket, ticketOf, tokenLengthMax } from "./claims.ts"
 import { QueueTokenInvalid, QueueTokenRequired } from "./errors.ts"
 import { macOf } from "./mac.ts"
-import type { QueueLane, TokenRow } from "./model.ts"
-
-/** What a queue token says, once its signature has been found good. */
-export interface Ticket {
-  readonly queueId: QueueId
-  readonly userId: UserId
-  readonly tokenId: TokenId
-  /** What was given out with the place. A token of an earlier release does not say. */
-  readonly place?: TicketPlace | undefined
-}
-
-export interface TicketPlace {
-  readonly lane: QueueLane
-  /** Up to 2^53 - 1; of what is beyond, only the store knows. */
-  readonly number: number
-  /** In seconds since 1970, by the database's clock. */
-  readonly issuedAt: number
-}
-
-/** The ticket of a token: the same whenever it is asked for, so that joining again gives the same. */
-export const ticketFor = ({
-  queueId,
-  userId,
-  tokenId,
-  lane,
-  number,
-  joinedAt
-}: TokenRow): Ticket => ({
-  queueId,
-  userId,
-  tokenId,
-  place: { lane, number: Number(number), issuedAt: Math.floor(joinedAt / 1_000) }
-})
 
 /** A signing key: a short public id, and a secret of at least 32 bytes. */
 export interface TicketKey {
@@ -59,11 +27,8 @@ export class TicketKeysInvalid extends TaggedError<TicketKeysInvalid>()("TicketK
   }
 }
 
-const prefix = "bo1"
-// A genuine token is far shorter; what is longer is not looked at.
-const lengthMax = 1_024
 // No character takes more in UTF-8.
-const bytesMax = 3 * lengthMax
+const bytesMax = 3 * tokenLengthMax
 // Those of who is inside, a few hundred bytes each.
 const tokensKnown = 10_000
 /** Longer than any sale. A ticket is not shown for ever. */
@@ -102,13 +67,12 @@ const makeTickets = Effect.fnUntraced(function* (keys: ReadonlyArray<TicketKey>)
   const clock = yield* Clock.Clock
 
   const sign = (ticket: Ticket): string => {
-    const claims = JSON.stringify(claimsOf(ticket))
-    const body = `${prefix}.${signingKey}.${Buffer.from(claims).toString("base64url")}`
+    const body = `${prefix}.${signingKey}.${claimsOf(ticket)}`
     return `${body}.${macs.get(signingKey)!(body)}`
   }
 
   const open = (token: string): Ticket | undefined => {
-    if (token.length > lengthMax || !token.startsWith(`${prefix}.`)) return undefined
+    if (token.length > tokenLengthMax || !token.startsWith(`${prefix}.`)) return undefined
     const keyEnd = token.indexOf(".", prefix.length + 1)
     const bodyEnd = token.indexOf(".", keyEnd + 1)
     if (keyEnd < 0 || bodyEnd < 0) return undefined
@@ -145,27 +109,6 @@ const makeTickets = Effect.fnUntraced(function* (keys: ReadonlyArray<TicketKey>)
     }
   return Tickets.of({ sign, verify: verifyBy(open), verifyAgain: verifyBy(recognise) })
 })
-
-const lanes: ReadonlyArray<QueueLane> = ["general", "priority"]
-
-const claimsOf = ({ queueId, userId, tokenId, place }: Ticket): ReadonlyArray<unknown> =>
-  place === undefined || !Number.isSafeInteger(place.number)
-    ? [queueId, userId, tokenId]
-    : [queueId, userId, tokenId, place.number, lanes.indexOf(place.lane), place.issuedAt]
-
-/** Signed by us, so it has the shape that we gave it: unless the key signs other things, too. */
-const ticketOf = (claims: string): Ticket | undefined => {
-  const parsed = Result.try(() => JSON.parse(Buffer.from(claims, "base64url").toString()))
-  if (Result.isFailure(parsed) || !Array.isArray(parsed.success)) return undefined
-  const [queueId, userId, tokenId, number, laneIndex, issuedAt] = parsed.success
-  if (!isUuid(tokenId)) return undefined
-  if (number === undefined) return { queueId, userId, tokenId }
-  const lane = lanes[laneIndex]
-  if (lane === undefined || !Number.isSafeInteger(number) || !Number.isSafeInteger(issuedAt)) {
-    return undefined
-  }
-  return { queueId, userId, tokenId, place: { lane, number, issuedAt } }
-}
 
 const problemWith = (keys: ReadonlyArray<TicketKey>): string | undefined => {
   if (keys.length === 0) return "at least one key is needed."
