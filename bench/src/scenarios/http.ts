@@ -22,7 +22,7 @@ export interface HttpRound {
 /** What goes to the server alone: the same, with and without a reference. */
 type Load = Pick<HttpRound, "requests" | "repeat" | "status">
 
-/** Measured warm: a second of the same load goes before. */
+/** Measured warm: up to three seconds of the same load go before. */
 export const measure = async (
   world: World,
   server: RunningServer,
@@ -32,7 +32,7 @@ export const measure = async (
   const job = { connections, repeat, port: server.port }
   const half = requests.length >> 1
   const warm = repeat ? requests : requests.slice(0, half)
-  await runLoad({ ...job, seconds: Math.min(1, seconds / 2), requests: warm })
+  await runLoad({ ...job, seconds: Math.min(3, seconds / 2), requests: warm })
   const rest = repeat ? requests : requests.slice(half)
   const before = await transactionsOf(world)
   const result = await countingCpu(

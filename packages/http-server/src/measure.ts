@@ -8,10 +8,10 @@ const methods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIO
 
 export const makeMeasure = Effect.contextWith((context: Context.Context<never>) =>
   Effect.sync(() => {
-    const known = new Map<string, (ms: number) => void>()
+    // A text as a key would have to be made for each request.
+    const known = new Map<string, Map<string, Map<number, (ms: number) => void>>>()
     return (method: string, route: string, status: number, ms: number): void => {
-      const key = `${method} ${route} ${status}`
-      let record = known.get(key)
+      let record = known.get(method)?.get(route)?.get(status)
       if (record === undefined) {
         // Anybody can think up a method; a label must not grow with it.
         const attributes = { method: methods.has(method) ? method : "other", route }
@@ -29,9 +29,18 @@ export const makeMeasure = Effect.contextWith((context: Context.Context<never>) 
           count.updateUnsafe(1, context)
           duration.updateUnsafe(ms / 1_000, context)
         }
-        if (methods.has(method)) known.set(key, record)
+        if (methods.has(method)) {
+          const routes = getOrAdd(known, method, () => new Map())
+          getOrAdd(routes, route, () => new Map()).set(status, record)
+        }
       }
       record(ms)
     }
   })
 )
+
+const getOrAdd = <K, V>(map: Map<K, V>, key: K, make: () => V): V => {
+  const value = map.get(key) ?? make()
+  map.set(key, value)
+  return value
+}
