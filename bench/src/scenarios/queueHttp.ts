@@ -61,29 +61,56 @@ export const httpPolls = (connections: number, size: number, target: number): Sc
     check: withoutDatabase
   })
 
-/** The same, beside a short line on the same server. */
-export const httpPollsGrown = (connections: number, size: number): Scenario => ({
-  name: `polls over HTTP with ${size} waiting and ${size} ended`,
-  callers: connections,
-  against: "with 1,000 waiting",
+/** Who waits in a line of the benchmark. */
+interface Line {
+  readonly queueId: string
+  readonly ended: number
+  readonly waiting: number
+}
+
+/** A load on a long line, beside the same on a short one on the same server. */
+const grown = (options: {
+  readonly name: string
+  readonly against: string
+  readonly connections: number
+  readonly size: number
+  readonly load: (world: World, line: Line) => Parameters<typeof measure>[2]
+  readonly check?: (measured: Measured) => void
+}): Scenario => ({
+  name: options.name,
+  callers: options.connections,
+  against: options.against,
   by: "rate",
   target: 0.85,
   round: async (world, { seconds }) => {
+    const { connections, size, load, check } = options
     const server = await startServer(world.url, signingKey)
     try {
       const short = await world.addQueue({ waiting: shortLine })
       const long = await longLine(world, size)
-      const job = { connections, seconds }
-      const reference = await measure(world, server, pollsOf(world, short, 0, shortLine), job)
-      const subject = await measure(world, server, pollsOf(world, long, size, size), job)
-      withoutDatabase(reference)
-      withoutDatabase(subject)
+      const run = (line: Line) =>
+        measure(world, server, load(world, line), { connections, seconds })
+      const reference = await run({ queueId: short, ended: 0, waiting: shortLine })
+      const subject = await run({ queueId: long, ended: size, waiting: size })
+      check?.(reference)
+      check?.(subject)
       return { subject: rated(subject), reference: rated(reference) }
     } finally {
       server.stop()
     }
   }
 })
+
+/** The same behind a long line. */
+export const httpPollsGrown = (connections: number, size: number): Scenario =>
+  grown({
+    name: `polls over HTTP with ${size} waiting and ${size} ended`,
+    against: "with 1,000 waiting",
+    connections,
+    size,
+    load: (world, { queueId, ended, waiting }) => pollsOf(world, queueId, ended, waiting),
+    check: withoutDatabase
+  })
 
 /**
  * How much a server grows when people from all over a long line ask. It has been just as busy with
@@ -143,24 +170,12 @@ export const httpJoins = (connections: number, target: number): Scenario =>
     }
   })
 
-/** The same behind a long line, beside a short one on the same server. */
-export const httpJoinsGrown = (connections: number, size: number): Scenario => ({
-  name: `joins over HTTP behind ${size} waiting and ${size} ended`,
-  callers: connections,
-  against: "behind 1,000 waiting",
-  by: "rate",
-  target: 0.85,
-  round: async (world, { seconds }) => {
-    const server = await startServer(world.url, signingKey)
-    try {
-      const short = await world.addQueue({ waiting: shortLine })
-      const long = await longLine(world, size)
-      const job = { connections, seconds }
-      const reference = await measure(world, server, joinsTo(short), job)
-      const subject = await measure(world, server, joinsTo(long), job)
-      return { subject: rated(subject), reference: rated(reference) }
-    } finally {
-      server.stop()
-    }
-  }
-})
+/** The same behind a long line. */
+export const httpJoinsGrown = (connections: number, size: number): Scenario =>
+  grown({
+    name: `joins over HTTP behind ${size} waiting and ${size} ended`,
+    against: "behind 1,000 waiting",
+    connections,
+    size,
+    load: (_, { queueId }) => joinsTo(queueId)
+  })

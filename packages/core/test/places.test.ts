@@ -223,6 +223,15 @@ const options = {
   arbitrary: { runs, seed, size: 150, maxShrinks: 300 }
 }
 
+/** Comes by a node, and holds the token from then on. */
+const joining =
+  ({ queue }: BoxOffice["Service"]) =>
+  (userId: string) =>
+    Effect.map(queue.join({ queueId: "main", userId }), ({ token }) => ({
+      userId,
+      queueToken: token
+    }))
+
 describe(`places that two nodes tell (seed: ${seed}, runs: ${runs})`, () => {
   for (const draws of [false, true]) {
     it.effect.prop(
@@ -237,12 +246,7 @@ describe(`places that two nodes tell (seed: ${seed}, runs: ${runs})`, () => {
     Effect.gen(function* () {
       const { nodes } = yield* openWorld(false)
       const [one, other] = nodes
-      const come = (userId: string) =>
-        Effect.map(one.queue.join({ queueId: "main", userId }), ({ token }) => ({
-          userId,
-          queueToken: token
-        }))
-      const [, , first, second, third] = yield* Effect.forEach(users.slice(0, 5), come)
+      const [, , first, second, third] = yield* Effect.forEach(users.slice(0, 5), joining(one))
       const asked = Effect.map(other.queue.status(third!), ({ position }) => position)
       expect(yield* asked).toBe(3)
       yield* one.queue.leave(first!)
@@ -264,12 +268,7 @@ describe(`places that two nodes tell (seed: ${seed}, runs: ${runs})`, () => {
     Effect.gen(function* () {
       const { nodes } = yield* openWorld(false)
       const [one, other] = nodes
-      const come = (userId: string) =>
-        Effect.map(one.queue.join({ queueId: "main", userId }), ({ token }) => ({
-          userId,
-          queueToken: token
-        }))
-      const [, , next] = yield* Effect.forEach(users.slice(0, 3), come)
+      const [, , next] = yield* Effect.forEach(users.slice(0, 3), joining(one))
       expect((yield* other.queue.status(next!)).state).toBe("waiting")
       const modeOn = ({ queue }: typeof one) => Effect.map(queue.notice("main"), ({ mode }) => mode)
 

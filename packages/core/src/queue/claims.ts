@@ -85,7 +85,7 @@ export interface QueueTokenClaims {
   readonly place?: { readonly lane: QueueLane; readonly number: number; readonly issuedAt: Date }
 }
 
-const form = /^bo1\.[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+$/
+const form = new RegExp(`^${prefix}\\.[A-Za-z0-9_-]+\\.([A-Za-z0-9_-]+)\\.[A-Za-z0-9_-]+$`)
 const isQueueId = Schema.is(QueueId)
 const isUserId = Schema.is(UserId)
 

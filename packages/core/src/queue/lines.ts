@@ -233,13 +233,12 @@ export class Lines extends Context.Service<
        * A host's transaction sees what may never be so: what is read there is of use there alone,
        * and nothing of it may come into what this node knows.
        */
-      const inside = (queueId: QueueId) => readOn(queueId)
       const isInside = Effect.map(HostTransaction, (transaction) => transaction !== undefined)
 
       const look = Effect.fnUntraced(function* (ticket: Ticket) {
         const { queueId } = ticket
         if (yield* isInside) {
-          const status = (yield* inside(queueId))?.standing(ticket)
+          const status = (yield* readOn(queueId))?.standing(ticket)
           return status && paced(status)
         }
         const line = yield* ensureKnown(queueId)
@@ -252,13 +251,13 @@ export class Lines extends Context.Service<
       })
 
       const readQueue = Effect.fnUntraced(function* (queueId: QueueId) {
-        if (yield* isInside) return (yield* inside(queueId))?.queue
+        if (yield* isInside) return (yield* readOn(queueId))?.queue
         return (yield* ensureKnown(queueId))?.view.queue
       })
 
       const advance = Effect.fnUntraced(function* (queueId: QueueId) {
         if (yield* isInside) {
-          const once = Effect.map(inside(queueId), (view) => view && { view })
+          const once = Effect.map(readOn(queueId), (view) => view && { view })
           yield* moveOn(queueId, yield* once, once)
           return
         }

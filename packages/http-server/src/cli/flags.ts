@@ -33,11 +33,16 @@ export const json = yes("json", "Print one JSON document on stdout, for a script
 /** What says which tables a command is about. */
 export const database = { url, schema }
 
-/** Where the tables are: by the flags, or else by the environment. */
-export const databaseOf = (flags: {
+/** {@link database}, as it was said. */
+export interface DatabaseFlags {
   readonly url: Option.Option<Redacted.Redacted>
   readonly schema: Option.Option<string>
-}): Effect.Effect<{ readonly url: string; readonly schema: string }, Unusable> =>
+}
+
+/** Where the tables are: by the flags, or else by the environment. */
+export const databaseOf = (
+  flags: DatabaseFlags
+): Effect.Effect<{ readonly url: string; readonly schema: string }, Unusable> =>
   Effect.gen(function* () {
     const url = yield* urlOf(flags.url)
     if (Option.isNone(url)) {

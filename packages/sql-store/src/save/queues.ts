@@ -164,6 +164,12 @@ export const deleteExits = (schema: SchemaName) => {
   })
 }
 
+const codeColumns = (codes: ReadonlyArray<CodeRow>) => [
+  texts(codes.map(({ queueId }) => queueId)),
+  texts(codes.map(({ codeHash }) => codeHash)),
+  bigints(codes.map(({ usesLeft }) => BigInt(usesLeft)))
+]
+
 /** What is left of codes. The rows are locked. */
 export const saveCodes = (schema: SchemaName) => {
   const sql = `
@@ -172,11 +178,7 @@ export const saveCodes = (schema: SchemaName) => {
     WHERE c.queue_id = saved.queue_id AND c.code_hash = saved.code_hash`
   return (codes: ReadonlyArray<CodeRow>): Query<void> => ({
     sql,
-    params: [
-      texts(codes.map(({ queueId }) => queueId)),
-      texts(codes.map(({ codeHash }) => codeHash)),
-      bigints(codes.map(({ usesLeft }) => BigInt(usesLeft)))
-    ],
+    params: codeColumns(codes),
     read: nothing
   })
 }
@@ -193,11 +195,7 @@ export const insertCodes = (schema: SchemaName) => {
     ON CONFLICT (queue_id, code_hash) DO UPDATE SET uses_left = excluded.uses_left`
   return (codes: ReadonlyArray<CodeRow>): Query<void> => ({
     sql,
-    params: [
-      texts(codes.map(({ queueId }) => queueId)),
-      texts(codes.map(({ codeHash }) => codeHash)),
-      bigints(codes.map(({ usesLeft }) => BigInt(usesLeft)))
-    ],
+    params: codeColumns(codes),
     read: nothing
   })
 }

@@ -1,9 +1,9 @@
 import { EventFeed } from "@boxoffice/core"
-import { Effect, Layer, type Option, type Redacted, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { Argument } from "effect/cli"
 import { endpointName } from "../../webhooks/endpoint.ts"
 import { Webhooks } from "../../webhooks.ts"
-import { database, databaseOf, json } from "../flags.ts"
+import { type DatabaseFlags, database, databaseOf, json } from "../flags.ts"
 import { layerStore } from "../office.ts"
 
 const endpoint = Argument.String("ENDPOINT").pipe(
@@ -34,10 +34,7 @@ export const eventIds = Argument.String("EVENT").pipe(
 
 /** Runs on what is kept of deliveries, and delivers nothing: that is for the servers. */
 export const onDeliveries = <A, E>(
-  flags: {
-    readonly url: Option.Option<Redacted.Redacted>
-    readonly schema: Option.Option<string>
-  },
+  flags: DatabaseFlags,
   run: (webhooks: Webhooks["Service"]) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function* () {

@@ -1,14 +1,11 @@
 import { EventFeed } from "@boxoffice/core"
-import { Effect, Layer, type Option, type Redacted } from "effect"
-import { databaseOf } from "../flags.ts"
+import { Effect, Layer } from "effect"
+import { type DatabaseFlags, databaseOf } from "../flags.ts"
 import { layerStore } from "../office.ts"
 
 /** Runs on the outbox of the database that the flags name. */
 export const onFeed = <A, E>(
-  flags: {
-    readonly url: Option.Option<Redacted.Redacted>
-    readonly schema: Option.Option<string>
-  },
+  flags: DatabaseFlags,
   run: (feed: EventFeed["Service"]) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function* () {

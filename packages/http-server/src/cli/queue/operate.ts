@@ -7,16 +7,14 @@ import {
   type QueueNotFound
 } from "@boxoffice/core"
 import { QueueId, Queue as QueueView } from "@boxoffice/core/schema"
-import { Console, Effect, type Option, type Redacted, Schema } from "effect"
+import { Console, Effect, Schema } from "effect"
 import { Argument } from "effect/cli"
-import { database, databaseOf, json, Unusable } from "../flags.ts"
+import { type DatabaseFlags, database, databaseOf, json, Unusable } from "../flags.ts"
 import { layerOffice } from "../office.ts"
 
 type Queues = Queue["Service"]
 
-interface Flags {
-  readonly url: Option.Option<Redacted.Redacted>
-  readonly schema: Option.Option<string>
+interface Flags extends DatabaseFlags {
   readonly json: boolean
 }
 
