@@ -602,5 +602,45 @@ CREATE OR REPLACE VIEW {{schema}}.outbox_event AS
   FROM {{schema}}.outbox b,
     LATERAL json_array_elements(b.events) WITH ORDINALITY AS e (event, position);
 `
+  },
+  {
+    version: 5,
+    name: "pinned_cursors",
+    checksum: "f1be96e9da128b6c6cffbcf78d4b16489c24e68141e1960b6c689af89fc3769b",
+    locks: [],
+    sql: `-- Pinned cursors of event consumers.
+`
+  },
+  {
+    version: 6,
+    name: "owned_seats",
+    checksum: "28410b129a41914a8fd489220af292589bc1e1cbb5f332ff2eaef71cb05f6312",
+    locks: [],
+    sql: `-- Seats that only their owner pays for, and one currency for each performance.
+`
+  },
+  {
+    version: 7,
+    name: "attempts",
+    checksum: "1f77cd48cac00d2e0e2ea1b07f8651beba3fc8c51b2a71f53151746c95558c0e",
+    locks: [],
+    sql: `-- A batch is known again by the id of its attempt.
+`
+  },
+  {
+    version: 8,
+    name: "retention",
+    checksum: "d13c1f892e788bb926c3240facd0cd43da6af36ab0f48a20fb25311aa2f0b38a",
+    locks: [],
+    sql: `-- Retention.
+`
+  },
+  {
+    version: 9,
+    name: "waiting_room_rules",
+    checksum: "04e993f88975d2e45af78ae2ff2ffd5395c9e551345745b3810ba29c3065ad88",
+    locks: [],
+    sql: `-- The waiting room.
+`
   }
 ]

@@ -1,0 +1,1 @@
+-- Pinned cursors of event consumers.

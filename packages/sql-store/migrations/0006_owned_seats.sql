@@ -1,0 +1,1 @@
+-- Seats that only their owner pays for, and one currency for each performance.

@@ -1,0 +1,1 @@
+-- A batch is known again by the id of its attempt.
