@@ -10,6 +10,10 @@ export default defineConfig({
     include: ["**/*.test.ts"],
     exclude: [...configDefaults.exclude, "**/dist/**"],
     globalSetup: ["test-support/postgres.ts"],
+    // A test that takes this long hangs. A slow one, on a busy machine, takes a part of it.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     // The same for what a test's worker resolves without Vite.
     execArgv: ["--conditions=boxoffice-source"]
   }

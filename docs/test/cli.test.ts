@@ -1,17 +1,21 @@
-import { execFile } from "node:child_process"
-import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
+import { Console, Effect } from "effect"
 import { describe, expect, test } from "vitest"
+import { boxoffice } from "../../packages/http-server/src/cli/boxoffice.ts"
 import { exitCodes } from "../../packages/http-server/src/cli/exit.ts"
 import { rights } from "../../packages/sql-store/src/migrator/rights.ts"
 import { tableBehind } from "./markdown.ts"
 
 const page = "docs/cli.md"
-const bin = fileURLToPath(new URL("../../packages/http-server/src/bin.ts", import.meta.url))
 
+/** What the command line prints, in this process: a process for each help takes a second of CPU. */
 const helpOf = async (...args: ReadonlyArray<string>): Promise<string> => {
-  const program = ["--conditions=boxoffice-source", bin, ...args, "--help"]
-  return (await promisify(execFile)(process.execPath, program)).stdout
+  const lines: Array<unknown> = []
+  const recorder: Console.Console = { ...console, log: (...said) => lines.push(...said) }
+  await boxoffice([...args, "--help"]).pipe(
+    Effect.provideService(Console.Console, recorder),
+    Effect.runPromise
+  )
+  return lines.join("\n")
 }
 
 const commands = tableBehind(page, "# The command line").map(([cell]) => cell!.match(/`(.*)`/)![1]!)

@@ -4,7 +4,6 @@ import { dead } from "./deliveries/dead.ts"
 import { retry } from "./deliveries/retry.ts"
 
 export const deliveries = Command.make("deliveries").pipe(
-  Command.withShortDescription("See webhooks that were given up, and try them anew"),
   Command.withDescription("Look after webhooks that their endpoints did not accept."),
   Command.withSubcommands([dead, retry])
 )

@@ -27,7 +27,6 @@ export const demo = Command.make("demo", { port, dataDir }, ({ port, dataDir }) 
     })
   })
 ).pipe(
-  Command.withShortDescription("Serve the API with demo data, with nothing to install"),
   Command.withDescription(
     "Serve the API with demo data, on an embedded Postgres, or on that of DATABASE_URL. The " +
       "variables that `serve --help` lists hold as well."

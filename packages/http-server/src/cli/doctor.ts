@@ -19,7 +19,6 @@ export const doctor = Command.make("doctor", { ...database, appRole, strict, jso
     if (report.findings.some(({ level }) => isBad(level))) return yield* new AnswerIsNo()
   })
 ).pipe(
-  Command.withShortDescription("Compare the database with what it should be"),
   Command.withDescription(
     "Compare tables, columns, constraints, indexes, triggers, functions and views with what the " +
       "migrations make, and look at the server's settings, the clock, the connection and the rights " +

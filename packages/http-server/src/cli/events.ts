@@ -4,7 +4,6 @@ import { consumers } from "./events/consumers.ts"
 import { prune } from "./events/prune.ts"
 
 export const events = Command.make("events").pipe(
-  Command.withShortDescription("See who consumes events, and delete old ones"),
   Command.withDescription("Look after the outbox, which holds what was committed as events."),
   Command.withSubcommands([consumers, prune])
 )

@@ -32,7 +32,6 @@ export const migrate = Command.make(
       }).pipe(Effect.provide(Migrator.layerUrl(url)))
     })
 ).pipe(
-  Command.withShortDescription("Bring the schema up to date"),
   Command.withDescription(
     "Bring the schema to the version that this program knows: in one transaction, so all of it or " +
       "nothing, and one at a time, whoever else migrates. A newer schema is refused. `boxoffice " +

@@ -26,7 +26,6 @@ export const plan = Command.make(
       yield* Console.log(flags.json ? JSON.stringify(planned) : planned.sql.trimEnd())
     })
 ).pipe(
-  Command.withShortDescription("Print the SQL that migrate would run"),
   Command.withDescription(
     "Print the SQL that `boxoffice migrate` would run, and run nothing. It is a script for psql, in " +
       "one transaction, and says before each migration which tables it locks, and how."

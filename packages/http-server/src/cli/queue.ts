@@ -10,7 +10,6 @@ import { settings } from "./queue/settings.ts"
 import { show } from "./queue/show.ts"
 
 export const queue = Command.make("queue").pipe(
-  Command.withShortDescription("Operate queues: pause, resume, drain, close, and more"),
   Command.withDescription(
     "Operate the queues of a database, while servers run on it or while none does. What is changed " +
       "leaves an event in the outbox, and every server knows of it within a second."

@@ -29,7 +29,6 @@ export const seed = Command.make("seed", { ...database, json }, (flags) =>
     }).pipe(Effect.provide(layerOffice(url, schema)))
   })
 ).pipe(
-  Command.withShortDescription("Add demo data to a database"),
   Command.withDescription(
     "Add a queue, a show and three performances with seats to a database that was migrated. What is " +
       "there already stays as it is, so that running it again adds nothing."

@@ -33,7 +33,6 @@ export const serve = Command.make("serve", { port }, ({ port }) =>
     })
   })
 ).pipe(
-  Command.withShortDescription("Serve the API on a Postgres database"),
   Command.withDescription(
     ["Serve the API on a Postgres database. Environment variables say how:", ""]
       .concat(variables.map(([name, means]) => `${name}: ${means}`))

@@ -85,7 +85,6 @@ export const simulate = Command.make("simulate", flags, (flags) =>
     if (!holds) return yield* new AnswerIsNo()
   })
 ).pipe(
-  Command.withShortDescription("Play a whole on-sale, and check every invariant afterwards"),
   Command.withDescription(
     "Let a crowd join, wait, look, fight for seats, pay or not, through the engine's own API; then " +
       "read the database and say whether every invariant holds. Without a database it plays on an " +

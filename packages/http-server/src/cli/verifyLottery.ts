@@ -93,7 +93,6 @@ export const verifyLottery = Command.make(
       if (!kept) return yield* new AnswerIsNo()
     })
 ).pipe(
-  Command.withShortDescription("Check the draw of a queue, and recompute everyone's place"),
   Command.withDescription(
     "Check that a queue's seed is the one that was promised, and recompute everyone's place by it. It " +
       "takes what the server tells anyone, by --file or flag by flag; a flag goes before the file. It " +
