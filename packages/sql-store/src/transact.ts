@@ -1,10 +1,11 @@
 /** One batch in one transaction: load and lock, decide, save and commit; again where need be. */
 
+import { randomUUID } from "node:crypto"
 import type { RowNames, Rows, StoreUnavailable } from "@boxoffice/core"
 import type { PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Exit, Metric, Random } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { commit, type Fate, fateOf, rollback } from "./commit.ts"
+import { type Attempt, commit, type Fate, findFate, rollback } from "./commit.ts"
 import { isConnectionLost, isContention, unavailable } from "./failure.ts"
 import { begin, planByKey } from "./load/begin.ts"
 import { makeLoad } from "./load/load.ts"
@@ -22,15 +23,15 @@ export const batchRetries = Metric.counter("boxoffice_store_batch_retries", {
   incremental: true
 })
 
-/** How an attempt failed. With an xid, the commit was on its way. */
+/** How an attempt failed. Where it names itself, its COMMIT was on its way. */
 export class AttemptFailed {
   readonly error: SqlError
   readonly outcome: unknown
-  readonly xid: string | undefined
-  constructor(error: SqlError, outcome?: unknown, xid?: string) {
+  readonly attempt: Attempt | undefined
+  constructor(error: SqlError, outcome?: unknown, attempt?: Attempt) {
     this.error = error
     this.outcome = outcome
-    this.xid = xid
+    this.attempt = attempt
   }
 }
 
@@ -56,11 +57,12 @@ export const makeTransact = (
       () => {
         const read = loaded()
         const outcome = decide(read.rows)
+        const attemptId = randomUUID()
         const saving = new Flight()
-        save(saving, read)
+        save(saving, read, attemptId)
         saving.add(saving.isEmpty ? rollback : commit)
         return Effect.mapBoth(saving.run(connection), {
-          onFailure: (error) => new AttemptFailed(error, outcome, read.xid),
+          onFailure: (error) => new AttemptFailed(error, outcome, { attemptId, xid: read.xid }),
           onSuccess: () => outcome
         })
       }
@@ -82,7 +84,8 @@ export const makeTransact = (
 
   return retrying({
     attempt,
-    fate: (xid) => fateOf(xid, (query) => pool.use((connection) => runQuery(connection, query)))
+    fate: (lost) =>
+      findFate(schema, lost, (query) => pool.use((connection) => runQuery(connection, query)))
   })
 }
 
@@ -92,23 +95,23 @@ export const retrying = (options: {
     names: RowNames,
     decide: (rows: Rows) => A
   ) => Effect.Effect<A, AttemptFailed>
-  readonly fate: (xid: string) => Effect.Effect<Fate>
+  readonly fate: (lost: Attempt) => Effect.Effect<Fate>
 }) => {
   const run = <A>(
     names: RowNames,
     decide: (rows: Rows) => A,
     attempts: number
   ): Effect.Effect<A, StoreUnavailable> =>
-    Effect.catch(options.attempt(names, decide), ({ error, outcome, xid }) => {
+    Effect.catch(options.attempt(names, decide), ({ error, outcome, attempt }) => {
       const again = () =>
         attempts >= attemptsMax
           ? Effect.fail(unavailable(error))
           : Effect.andThen(backOff(attempts), run(names, decide, attempts + 1))
       if (isContention(error)) return again()
-      if (xid === undefined || !isConnectionLost(error)) return Effect.fail(unavailable(error))
-      return Effect.flatMap(options.fate(xid), (fate) => {
+      if (attempt === undefined || !isConnectionLost(error)) return Effect.fail(unavailable(error))
+      return Effect.flatMap(options.fate(attempt), (fate) => {
         if (fate === "committed") return Effect.succeed(outcome as A)
-        return fate === "aborted" ? again() : Effect.fail(unavailable(error))
+        return fate === "absent" ? again() : Effect.fail(unavailable(error))
       })
     })
 

@@ -1,7 +1,9 @@
 /** A batch inside a transaction that somebody else begins and ends: load, decide, save. */
+import { randomUUID } from "node:crypto"
 import type { RowNames, Rows } from "@boxoffice/core"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import type { Attempt } from "../commit.ts"
 import { makeLoad } from "../load/load.ts"
 import { Flight, type Query } from "../Query.ts"
 import type { InTransaction } from "../save/inTransaction.ts"
@@ -11,8 +13,8 @@ import { type Run, runEach } from "./client.ts"
 
 export interface Decided<A> {
   readonly outcome: A
-  /** The transaction, by which a lost commit is found again. */
-  readonly xid: string
+  /** By which a lost commit is found again. */
+  readonly attempt: Attempt
 }
 
 /** The statements are written once for a schema. `first` are those that go before the load. */
@@ -41,9 +43,10 @@ export const makeBatch = (
       yield* runEach(run, loading)
       const read = loaded()
       const outcome = decide(read.rows)
+      const attemptId = randomUUID()
       const saving = new Flight()
-      save(saving, read)
+      save(saving, read, attemptId)
       yield* runEach(run, saving)
-      return { outcome, xid: read.xid }
+      return { outcome, attempt: { attemptId, xid: read.xid } }
     })
 }

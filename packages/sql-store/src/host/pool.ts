@@ -2,7 +2,7 @@
 import { BoxOfficeStore, type RowNames, type Rows, type StoreUnavailable } from "@boxoffice/core"
 import { Effect, Layer } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { fateOf } from "../commit.ts"
+import { findFate } from "../commit.ts"
 import { unavailable } from "../failure.ts"
 import { planByKey } from "../load/begin.ts"
 import { SchemaMismatch } from "../Migrator.ts"
@@ -36,7 +36,7 @@ export const layerPool = (
       const fly = (flight: Flight) => runEach(run, flight)
       const attempt = attemptOn(pool, schema, options.inTransaction)
       return BoxOfficeStore.of({
-        transact: retrying({ attempt, fate: (xid) => fateOf(xid, run) }),
+        transact: retrying({ attempt, fate: (lost) => findFate(schema, lost, run) }),
         ...makeOperations(schema)({ run, fly, fault: unavailable })
       })
     })
@@ -85,7 +85,7 @@ const attemptOn = (pool: HostPool, schema: SchemaName, inTransaction?: InTransac
       return Effect.tryPromise({
         try: () => pool.transaction((client) => work(runOn(client))),
         catch: (error) =>
-          new AttemptFailed(failed ?? sqlErrorOf(error), worked?.outcome, worked?.xid)
+          new AttemptFailed(failed ?? sqlErrorOf(error), worked?.outcome, worked?.attempt)
       }).pipe(
         Effect.map(({ outcome }) => outcome),
         Effect.uninterruptible

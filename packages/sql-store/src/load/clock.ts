@@ -3,7 +3,7 @@ import { instant, type Query } from "../Query.ts"
 export interface Moment {
   /** Milliseconds since 1970. */
   readonly now: number
-  /** The transaction, by which a lost commit is found again. */
+  /** The transaction's id: where to look for what it wrote, should its commit be lost. */
   readonly xid: string
 }
 

@@ -622,9 +622,15 @@ CREATE OR REPLACE VIEW {{schema}}.outbox_event AS
   {
     version: 7,
     name: "attempts",
-    checksum: "1f77cd48cac00d2e0e2ea1b07f8651beba3fc8c51b2a71f53151746c95558c0e",
-    locks: [],
-    sql: `-- A batch is known again by the id of its attempt.
+    checksum: "6715f5ed2ce7173eb6bc28a41de034ac89efb5c7c768875f53b575ccb36ab991",
+    locks: [
+      { table: "outbox", mode: "AccessExclusiveLock", rewrites: false }
+    ],
+    sql: `-- A batch that has lost the answer to its COMMIT looks for its own row here, by an id that nobody can
+-- guess. The id of the transaction only says where to look: after a crash or a failover the server
+-- gives ids again that it had given before, and another transaction commits under one of them.
+-- Batches of earlier releases have none.
+ALTER TABLE {{schema}}.outbox ADD COLUMN attempt_id uuid;
 `
   },
   {

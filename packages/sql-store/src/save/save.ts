@@ -54,7 +54,7 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const outcomes = insertOutcomes(schema)
   const events = insertEvents(schema)
 
-  return (flight: Flight, loaded: Loaded): void => {
+  return (flight: Flight, loaded: Loaded, attemptId: string): void => {
     const { rows } = loaded
     const changes = rows.changes()
     const add = <A>(rows: ReadonlyArray<A>, query: (rows: ReadonlyArray<A>) => Query<void>) => {
@@ -90,7 +90,7 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
     add(changes.seats, seats)
     add(changes.outcomes, outcomes)
     add(changes.exits, exits)
-    add(changes.events, events)
+    add(changes.events, (happened) => events(happened, attemptId))
     if (inTransaction !== undefined && changes.events.length > 0) {
       for (const statement of statementsFor(inTransaction, changes.events)) flight.add(statement)
     }
