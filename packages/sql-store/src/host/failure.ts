@@ -1,4 +1,5 @@
 /** What went wrong in a host's driver, as every driver hides it somewhere else. */
+import { getSystemErrorMap } from "node:util"
 import { HostTransactionConflict, HostTransactionRefused, StoreUnavailable } from "@boxoffice/core"
 import { ConnectionError, isSqlError, SqlError, UnknownError } from "effect/sql/SqlError"
 import { isContention, sqlState, unavailable } from "../failure.ts"
@@ -12,6 +13,8 @@ interface ServerError {
 const inner = ["cause", "driverError", "reason", "meta", "driverAdapterError"] as const
 const depthMax = 6
 
+const socketCodes = new Set(Array.from(getSystemErrorMap().values(), ([name]) => name))
+
 /** The server's own error, from the innermost out: what wraps it can have a code of its own. */
 const serverErrorOf = (error: unknown, depth = 0): ServerError | undefined => {
   if (typeof error !== "object" || error === null || depth > depthMax) return undefined
@@ -21,10 +24,10 @@ const serverErrorOf = (error: unknown, depth = 0): ServerError | undefined => {
     if (found !== undefined) return found
   }
   const code = fields.originalCode ?? fields.code
-  // A SQLSTATE; a Prisma code, which looks like one, comes with the client's version.
-  if (typeof code !== "string" || !/^[0-9A-Z]{5}$/.test(code) || "clientVersion" in fields) {
-    return undefined
-  }
+  if (typeof code !== "string" || !/^[0-9A-Z]{5}$/.test(code)) return undefined
+  // What the socket says looks the same (`EPIPE`): the statement may have run. So does a Prisma code,
+  // which comes with the client's version.
+  if (socketCodes.has(code) || "syscall" in fields || "clientVersion" in fields) return undefined
   const constraint = fields.constraint ?? fields.constraint_name
   if (typeof constraint === "string") return { code, constraint }
   const message = `${fields.originalMessage ?? fields.message ?? ""}`
