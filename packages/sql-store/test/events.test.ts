@@ -34,15 +34,15 @@ const openNode = async (
   }
 }
 
-/** A batch of one event about a wallet, whose amount is its number in the wallet's order. */
-const insertCharge = (wallet: string, amount: number) => {
-  const event = {
+/** A batch of events about a wallet, whose amounts are their numbers in the wallet's order. */
+const insertCharge = (wallet: string, ...amounts: ReadonlyArray<number>) => {
+  const events = amounts.map((amount) => ({
     ...exampleEvents.find(({ _tag }) => _tag === "WalletCharged")!,
     userId: wallet,
     amount: { amount: BigInt(amount), currency: "KRW" }
-  }
+  }))
   return `INSERT INTO boxoffice.outbox (occurred_at, events)
-    VALUES (now(), '${encodeEvents([event as never])}')`
+    VALUES (now(), '${encodeEvents(events as never)}')`
 }
 
 const chargeOf = ({ aggregate, event }: Delivery): string =>
@@ -62,6 +62,33 @@ test("a transaction that commits late is not skipped, however far others have go
   expect((await node.take("mailer", 1)).map(chargeOf)).toEqual(["late 1"])
   await charge(database, "ann", 5n)
   expect((await node.take("mailer", 1)).map(chargeOf)).toEqual(["ann 5"])
+})
+
+test("a consumer that stops inside a batch misses nothing of one that commits late in front of it", async () => {
+  const database = await openDatabase()
+  const node = await openNode(database.url)
+  await database.sql("SELECT 1")
+  const late = openSql(database.url)
+  await node.run(
+    node.feed.consume("mailer", { pollMs: 10 }).pipe(Stream.runDrain, Effect.timeoutOption(200))
+  )
+  await late("BEGIN")
+  await late(insertCharge("late", 1, 2))
+  await database.sql(insertCharge("ann", 1, 2, 3))
+  expect((await node.take("mailer", 2)).map(chargeOf)).toEqual(["ann 1", "ann 2"])
+  await late("COMMIT")
+  expect((await node.take("mailer", 3)).map(chargeOf)).toEqual(["ann 3", "late 1", "late 2"])
+})
+
+test("the schema refuses a position that belongs to no round", async () => {
+  const database = await openDatabase()
+  const node = await openNode(database.url)
+  await charge(database, "ann", 1n)
+  await node.take("mailer", 1)
+  const move = database.sql(
+    "UPDATE boxoffice.event_consumer SET reading = NULL, batch_id = 0, position = 1"
+  )
+  await expect(move).rejects.toThrow()
 })
 
 test("one whose id is above all that have ended, and whose batch is below them, is not skipped", async () => {

@@ -11,7 +11,10 @@ export type OutboxCursor = string
 /** Where a consumer stands: what lies before it, it will not be given again. */
 export interface Place {
   readonly cursor: OutboxCursor
-  /** How many events of the batch behind the cursor it has passed as well. */
+  /**
+   * How many events of the batch behind the cursor it has passed as well. Which batch that is must be
+   * settled: above 0 only with a cursor that a page gave (`from`, or a batch's `after`).
+   */
   readonly position: number
 }
 
@@ -30,6 +33,11 @@ export interface OutboxBatch {
 export interface OutboxPage {
   /** Those of one aggregate are in their order; a batch that was passed over is not lost. */
   readonly batches: ReadonlyArray<OutboxBatch>
+  /**
+   * Where this page begins, in the round that it belongs to: read from there, the same batches come
+   * again, whatever was committed meanwhile.
+   */
+  readonly from: OutboxCursor
   /** Where to read on. */
   readonly next: OutboxCursor
   /** Whether there may be more at once. */

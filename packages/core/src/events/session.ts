@@ -112,7 +112,7 @@ export const openSession = Effect.fnUntraced(function* (
 
   const handOut = (page: OutboxPage): Array<Handed> => {
     const handed: Array<Handed> = []
-    let before = cursor
+    let before = page.from
     for (const batch of page.batches) {
       const events = decode(batch)
       for (const [index, event] of events.entries()) {
@@ -140,6 +140,8 @@ export const openSession = Effect.fnUntraced(function* (
       skip = 0
       before = batch.after
     }
+    // What was to be skipped is in the first batch, or in none.
+    skip = 0
     pass({ cursor: page.next, position: 0 })
     cursor = page.next
     return handed

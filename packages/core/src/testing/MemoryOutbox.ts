@@ -1,4 +1,7 @@
-/** The outbox in memory: batches in the order in which they were saved, which is the one there is. */
+/**
+ * The outbox in memory, which numbers and commits batches as Postgres does: a batch takes its number
+ * while it is decided, and others with higher numbers may be committed before it.
+ */
 import { Clock, Effect } from "effect"
 import type { BoxOfficeEvent } from "../Events.ts"
 import { encodeEvents, eventVersion } from "../events/codec.ts"
@@ -11,22 +14,56 @@ interface StoredConsumer {
   readonly movedAt: number
 }
 
-/** A cursor is the number of the last batch before it. */
+interface StoredBatch {
+  readonly batchId: bigint
+  readonly events: string
+  readonly at: number
+  /** The how-manieth commit it was. */
+  readonly commit: number
+}
+
+/**
+ * What a consumer has seen: all commits up to `seen`; and in the round that it reads, which ends with
+ * the commit `reading`, the batches up to `batchId`. `reading` is undefined between two rounds.
+ */
+interface Cursor {
+  readonly seen: number
+  readonly reading: number | undefined
+  readonly batchId: bigint
+}
+
+const toCursor = ({ seen, reading, batchId }: Cursor): string =>
+  `${seen} ${reading ?? "-"} ${batchId}`
+
+const fromCursor = (cursor: string): Cursor => {
+  const [seen, reading, batchId] = cursor.split(" ") as [string, string, string]
+  return {
+    seen: Number(seen),
+    reading: reading === "-" ? undefined : Number(reading),
+    batchId: BigInt(batchId)
+  }
+}
+
+const isPassed = ({ commit, batchId }: StoredBatch, cursor: Cursor): boolean =>
+  commit <= cursor.seen ||
+  (cursor.reading !== undefined && commit <= cursor.reading && batchId <= cursor.batchId)
+
 export class MemoryOutbox {
-  private batches: Array<OutboxBatch & { readonly at: number }> = []
-  private last = 0n
+  /** Those that are committed, by their numbers. */
+  private batches: Array<StoredBatch> = []
+  private numbered = 0n
+  private commits = 0
   private readonly consumers = new Map<string, StoredConsumer>()
 
-  add(events: ReadonlyArray<BoxOfficeEvent>): void {
-    if (events.length === 0) return
-    this.last++
-    this.batches.push({
-      batchId: this.last,
-      version: eventVersion,
-      events: encodeEvents(events),
-      after: String(this.last),
-      at: events.at(-1)!.at
-    })
+  /** Numbers a batch; what it gives commits it. */
+  add(events: ReadonlyArray<BoxOfficeEvent>): () => void {
+    if (events.length === 0) return () => {}
+    const batchId = ++this.numbered
+    const batch = { batchId, events: encodeEvents(events), at: events.at(-1)!.at }
+    return () => {
+      this.batches.push({ ...batch, commit: ++this.commits })
+      this.batches.sort((a, b) => (a.batchId < b.batchId ? -1 : 1))
+    }
   }
 
   readonly port: Outbox = {
@@ -43,17 +80,34 @@ export class MemoryOutbox {
       }),
     read: (cursor, limit) =>
       at(() => {
-        const behind = this.batches.filter(({ batchId }) => batchId > BigInt(cursor))
-        const batches = behind.slice(0, limit)
+        const { seen, reading = this.commits, batchId } = fromCursor(cursor)
+        const behind = this.batches.filter(
+          (batch) => batch.commit <= reading && !isPassed(batch, { seen, reading, batchId })
+        )
+        const batches = behind.slice(0, limit).map(
+          ({ batchId, events }): OutboxBatch => ({
+            batchId,
+            version: eventVersion,
+            events,
+            after: toCursor({ seen, reading, batchId })
+          })
+        )
+        const more = batches.length === limit
         return {
           batches,
-          next: batches.at(-1)?.after ?? cursor,
-          more: batches.length < behind.length
+          from: toCursor({ seen, reading, batchId }),
+          next: more
+            ? batches.at(-1)!.after
+            : toCursor({ seen: reading, reading: undefined, batchId: 0n }),
+          more
         }
       }),
     save: ({ consumer, owner, leaseMs, place }) =>
       at((now) => {
         if (this.consumers.get(consumer)?.owner !== owner) return false
+        if (place.position > 0 && fromCursor(place.cursor).reading === undefined) {
+          throw new Error("a position belongs to a round: event_consumer_between_rounds_at_none")
+        }
         const stored = { place, owner, leasedUntil: now + leaseMs, movedAt: now }
         this.consumers.set(consumer, stored)
         return true
@@ -64,7 +118,8 @@ export class MemoryOutbox {
         ([consumer, { owner, leasedUntil, movedAt, place }]): ConsumerStatus => ({
           consumer,
           active: owner !== undefined && leasedUntil > now,
-          batchesBehind: Number(this.last - BigInt(place.cursor)),
+          batchesBehind: this.batches.filter((batch) => !isPassed(batch, fromCursor(place.cursor)))
+            .length,
           movedAt,
           misplaced: false
         })
@@ -81,9 +136,11 @@ export class MemoryOutbox {
     remove: (consumer) => at(() => this.consumers.delete(consumer)),
     prune: (olderThanMs, limit) =>
       at((now) => {
-        const cursors = Array.from(this.consumers.values(), ({ place }) => BigInt(place.cursor))
-        const isPast = ({ batchId, at }: (typeof this.batches)[number], index: number) =>
-          index < limit && at < now - olderThanMs && cursors.every((cursor) => batchId <= cursor)
+        const cursors = Array.from(this.consumers.values(), ({ place }) => fromCursor(place.cursor))
+        const isPast = (batch: StoredBatch, index: number) =>
+          index < limit &&
+          batch.at < now - olderThanMs &&
+          cursors.every((cursor) => isPassed(batch, cursor))
         const kept = this.batches.filter((batch, index) => !isPast(batch, index))
         const deleted = this.batches.length - kept.length
         this.batches = kept
@@ -92,7 +149,8 @@ export class MemoryOutbox {
   }
 
   private startingAt(point: StartingPoint): Place {
-    return { cursor: point === "now" ? String(this.last) : "0", position: 0 }
+    const seen = point === "now" ? this.commits : 0
+    return { cursor: toCursor({ seen, reading: undefined, batchId: 0n }), position: 0 }
   }
 }
 

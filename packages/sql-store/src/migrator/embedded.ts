@@ -606,9 +606,18 @@ CREATE OR REPLACE VIEW {{schema}}.outbox_event AS
   {
     version: 5,
     name: "pinned_cursors",
-    checksum: "f1be96e9da128b6c6cffbcf78d4b16489c24e68141e1960b6c689af89fc3769b",
-    locks: [],
-    sql: `-- Pinned cursors of event consumers.
+    checksum: "ded78b32193e347a929e3aa29a0dd8020d3f7f6fbf2c26d5b030a1f2590c0fec",
+    locks: [
+      { table: "event_consumer", mode: "AccessExclusiveLock", rewrites: false }
+    ],
+    sql: `-- A position is inside the first batch behind a cursor. Between two rounds it is not settled which
+-- batch that is: a transaction that commits late can come in front. So a position goes with a round.
+-- Whoever stands otherwise gets the events of that batch again.
+UPDATE {{schema}}.event_consumer SET position = 0 WHERE reading IS NULL;
+ALTER TABLE {{schema}}.event_consumer
+  DROP CONSTRAINT event_consumer_between_rounds_at_none,
+  ADD CONSTRAINT event_consumer_between_rounds_at_none
+    CHECK (reading IS NOT NULL OR (batch_id = 0 AND position = 0));
 `
   },
   {

@@ -5,7 +5,9 @@ import { fromCursor, toCursor } from "./cursor.ts"
 
 /**
  * The next batches of a round, and begins one where none is under way: with a snapshot of its own,
- * in the same statement, so that whatever is visible in it can be read.
+ * in the same statement, so that whatever is visible in it can be read. The page says where in the
+ * round it begins: no other cursor may be saved with a position inside its first batch, since what
+ * comes first behind an older one changes with every commit.
  *
  * Not visible in what was seen is whatever was in progress then, and whatever has a higher id. Each
  * is found by an index: those by their ids, these by going on from the batch that was read last, or
@@ -16,7 +18,7 @@ export const readOutbox = (schema: SchemaName) => {
   const sql = `
     WITH round AS MATERIALIZED (
       SELECT coalesce($2::text::pg_snapshot, pg_current_snapshot()) AS reading,
-        CASE WHEN $2::text IS NOT NULL THEN $3::int8 ELSE coalesce((
+        CASE WHEN $3::int8 > 0 THEN $3::int8 ELSE coalesce((
           SELECT min(batch_id + 0) - 1 FROM ${schema}.outbox
           WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)
         ), 9223372036854775807) END AS fresh_from
@@ -46,6 +48,7 @@ export const readOutbox = (schema: SchemaName) => {
       unprepared: true,
       read: (rows) => {
         const round = { seen, reading: rows[0]![0] as string }
+        const from = toCursor({ ...round, batchId, highest })
         let highestYet = highest
         const batches = rows
           .filter((row) => row[1] !== null)
@@ -57,7 +60,7 @@ export const readOutbox = (schema: SchemaName) => {
           })
         const more = batches.length === limit
         const rest = { seen: round.reading, reading: null, batchId: 0n, highest: highestYet }
-        return { batches, next: more ? batches.at(-1)!.after : toCursor(rest), more }
+        return { batches, from, next: more ? batches.at(-1)!.after : toCursor(rest), more }
       }
     }
   }

@@ -9,7 +9,10 @@ test.each([
   ["the same, as Node says it", { code: "EPIPE", errno: -32, syscall: "write" }],
   ["a read that a signal ended", { code: "EINTR" }],
   ["a reset", { code: "ECONNRESET", syscall: "read" }],
-  ["a reset that an ORM wraps", { code: "P1017", clientVersion: "7.0.0", cause: { code: "EPIPE" } }],
+  [
+    "a reset that an ORM wraps",
+    { code: "P1017", clientVersion: "7.0.0", cause: { code: "EPIPE" } }
+  ],
   ["what a driver says of itself", { code: "CONNECTION_CLOSED" }],
   ["no code", {}]
 ])("the connection is lost: %s", (_, fields) => {
