@@ -54,11 +54,13 @@ export interface QueueTokenLeft extends TokenEvent {
   readonly _tag: "QueueTokenLeft"
   readonly away?: true
 }
-/** An admitted user did not show up, or was idle too long. */
+/** An admitted user did not show up, or was idle too long; or waited for a queue that was closed. */
 export interface QueueTokenLapsed extends TokenEvent {
   readonly _tag: "QueueTokenLapsed"
   /** There where the user had never shown up. */
   readonly unclaimed?: true
+  /** There where the user still waited when the queue was closed. */
+  readonly closed?: true
 }
 
 interface OfQueue {

@@ -200,10 +200,13 @@ export class Queue extends Context.Service<
         const content = code === undefined ? [queueId] : [queueId, code]
         const command = identify("join", userId, idempotencyKey, content)
         const tokenId = command.commandId as string as TokenId
+        const isRecorded = command.fingerprint !== undefined
+        // The answer is recorded as it is given, so what tells a place exactly is read before.
+        if (isRecorded) yield* Effect.ignore(lines.read(queueId))
         const settled = yield* lines.submit<Settled<Joined, JoinError>>({
           queueId,
           names: (names) => {
-            if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
+            if (isRecorded) names.outcomes.add(command.commandId)
             names.members.push({ queueId, userId })
             if (codeHash !== undefined) names.codes.push({ queueId, codeHash })
           },
@@ -239,8 +242,8 @@ export class Queue extends Context.Service<
           }
         })
         const joined = yield* answer(settled, input)
-        // Whoever has waited already is told of it from what is known of the line.
-        if (joined.created || joined.state !== "waiting" || settled.replayed) return joined
+        if (isRecorded || joined.created || joined.state !== "waiting") return joined
+        // A user who has waited already is told the place that polls tell.
         const ticket = tickets.verify(joined.token, userId)
         const status = Result.isSuccess(ticket) ? yield* lines.look(ticket.success) : undefined
         return { ...joined, ...status }
@@ -475,10 +478,11 @@ const claim = (rows: Rows, tokenId: TokenId) => {
   return { token: rows.tokens.get(tokenId)!, now: rows.now }
 }
 
-const sameStatus = (a: QueueTokenStatus, b: QueueTokenStatus): boolean =>
-  a.state === b.state &&
-  a.position === b.position &&
-  a.expiresAt?.getTime() === b.expiresAt?.getTime()
+/** Whether there is nothing new to tell: all but when it was read, and when to ask again. */
+const sameStatus = (a: QueueTokenStatus, b: QueueTokenStatus): boolean => newsOf(a) === newsOf(b)
+
+const newsOf = ({ asOf: _, pollAfterSeconds: __, ...news }: QueueTokenStatus): string =>
+  JSON.stringify(news)
 
 const checkJoin = checkInput(
   Schema.Struct({

@@ -96,7 +96,10 @@ export class RowNames {
 /** Who is next in line: the first so many of each lane, and whoever a draw put next. */
 export interface Heads {
   readonly limit: number
-  /** While a draw decides: the numbers of all who may wait at a place up to `upTo`. */
+  /**
+   * While a draw decides: the numbers of all who may wait at a place up to `upTo`. Where that is the
+   * last place of the draw, those who came after the draw are next, and the first of them come, too.
+   */
   readonly drawn?: { readonly numbers: ReadonlyArray<bigint>; readonly upTo: bigint } | undefined
 }
 

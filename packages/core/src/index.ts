@@ -102,7 +102,7 @@ export {
   type TokenRow,
   TokenState
 } from "./queue/model.ts"
-export { isCollecting, lineOf, placeOf, withLine } from "./queue/place.ts"
+export { isCollecting, lineOf, placeOf, withLine, withLoaded } from "./queue/place.ts"
 export {
   numbersPerBlock,
   presencePeriodSeconds,

@@ -301,12 +301,33 @@ describe("admit", () => {
   it("no more than admitPerMinute, whatever room there is", () => {
     const wide = { ...settings, maxActive: 100 }
     const at = (admittedLastMinute: number) =>
-      given({ ...line(...abc), queues: [queueRow({ settings: wide, admittedLastMinute })] })
+      given({
+        ...line(...abc),
+        queues: [queueRow({ settings: wide, admittedLastMinute, waiting: 3 })]
+      })
         .at(now)
         .when((rows) => decideAdmissions(rows, main, nobody))
     at(9).thenEvents(admitted(1, abc[0]!))
     at(10).thenNothing()
     at(11).thenNothing()
+  })
+
+  it("nobody of one lane in the turn of the other, where who is next there was not loaded", () => {
+    const priority = { nextNumber: 9n, cursor: 0n, waiting: 5, loadedUpTo: 8n }
+    const { tokens } = line(...abc)
+    const codes = tokens.map((token) => ({ ...token, lane: "priority" as const }))
+    const queue = queueRow({
+      settings: { ...settings, maxActive: 100, prioritySharePercent: 50 },
+      nextNumber: 9n,
+      waiting: 5,
+      loadedUpTo: 0n,
+      priority,
+      turn: 50
+    })
+    given({ tokens: codes, queues: [queue] })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenEvents(admitted(1, abc[0]!))
   })
 
   it("nobody while paused", () => {

@@ -1,6 +1,6 @@
 /** The waiting room through its service: what is told from memory, and for how long. */
 import { describe, it } from "@effect/vitest"
-import { Effect, Layer, Metric, Redacted, Result } from "effect"
+import { Effect, Fiber, Layer, Metric, Redacted, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import {
@@ -397,17 +397,41 @@ describe("a draw that 200,000 of a million have left before", () => {
   })
 })
 
+describe("a stream", () => {
+  it.effect("tells that the opening was moved", () => {
+    const { layer } = watched()
+    return Effect.gen(function* () {
+      const { queue } = yield* BoxOffice
+      const opened = "opened" as QueueId
+      yield* queue.create({ queueId: opened, opensAt: new Date(60_000) })
+      const { token: queueToken } = yield* queue.join({ queueId: opened, userId: "ada" })
+      const told = yield* queue.changes({ userId: "ada", queueToken }).pipe(
+        Stream.map(({ opensAt }) => opensAt?.getTime()),
+        Stream.take(2),
+        Stream.runCollect,
+        Effect.forkChild
+      )
+      yield* TestClock.adjust("1 second")
+      yield* queue.reschedule(opened, new Date(90_000))
+      yield* TestClock.adjust("3 seconds")
+      expect(yield* Fiber.join(told)).toEqual([60_000, 90_000])
+    }).pipe(Effect.provide(layer))
+  })
+})
+
 describe("what is measured", () => {
   it.effect("is depth, rate, who came in and who did not, and how good estimates are", () => {
     const { layer } = watched()
     return Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1, claimSeconds: 10, sessionSeconds: 10 })
       yield* office.caller("ada")
-      const bob = yield* office.caller("bob")
+      for (let n = 0; n < 20; n++) yield* office.caller(`absent${n}`)
       const cyd = yield* office.caller("cyd")
-      yield* office.queue.status(bob)
-      yield* office.queue.status(cyd)
-      yield* TestClock.adjust("10 seconds")
+      // One place inside, which each of those who do not show up has for the time to claim it.
+      for (let turn = 0; turn < 20; turn++) {
+        expect((yield* office.queue.status(cyd)).state).toBe("waiting")
+        yield* TestClock.adjust("10 seconds")
+      }
       yield* office.queue.status(cyd)
       yield* TestClock.adjust("10 seconds")
       expect((yield* office.queue.status(cyd)).state).toBe("admitted")
@@ -423,11 +447,11 @@ describe("what is measured", () => {
       expect(values).toMatchObject({
         waiting: 0,
         active: 1,
-        admitted_last_minute: 3,
-        admitted_total: 3,
-        // Ada was idle, Bob never came.
-        expired_total: 2,
-        unclaimed_total: 1,
+        admitted_last_minute: 6,
+        admitted_total: 22,
+        // Ada was idle, and the absent never came.
+        expired_total: 21,
+        unclaimed_total: 20,
         estimate_error: 1
       })
     }).pipe(Effect.provide(layer), Effect.provide(Layer.succeed(Metric.MetricRegistry, new Map())))

@@ -61,7 +61,11 @@ export const EventJson = Schema.Union([
   Schema.TaggedStruct("QueueTokenExtended", { ...token, expiresAt: Instant }),
   Schema.TaggedStruct("QueueTokenCompleted", token),
   Schema.TaggedStruct("QueueTokenLeft", { ...token, away: Schema.optionalKey(yes) }),
-  Schema.TaggedStruct("QueueTokenLapsed", { ...token, unclaimed: Schema.optionalKey(yes) }),
+  Schema.TaggedStruct("QueueTokenLapsed", {
+    ...token,
+    unclaimed: Schema.optionalKey(yes),
+    closed: Schema.optionalKey(yes)
+  }),
   Schema.TaggedStruct("QueueCreated", {
     queueId: QueueId,
     at: Instant,

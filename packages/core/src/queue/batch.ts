@@ -6,7 +6,7 @@ import type { QueueId, TokenId } from "../Ids.ts"
 import type { PolicyRules } from "../policies/rules.ts"
 import type { Rows } from "../Rows.ts"
 import { type BoxOfficeStore, RowNames } from "../Store.ts"
-import { decideAdmissions, decideExpiries, decideOpening } from "./decide.ts"
+import { decideAdmissions, decideClosing, decideExpiries, decideOpening } from "./decide.ts"
 import { decidePresence } from "./gate.ts"
 import { tokenStateAt } from "./status.ts"
 
@@ -51,7 +51,10 @@ export const runQueueBatch = (
     }
     const decided = batch.map((command) => command.decide(rows))
     const present = new Set(decided.flatMap(({ present }) => (present ? [present] : [])))
-    for (const queueId of queueIds) happen(decideAdmissions(rows, queueId, present, policies))
+    for (const queueId of queueIds) {
+      happen(decideClosing(rows, queueId))
+      happen(decideAdmissions(rows, queueId, present, policies))
+    }
     for (const tokenId of present) {
       const token = rows.tokens.get(tokenId)
       if (token === undefined || token.claimed) continue

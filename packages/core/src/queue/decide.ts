@@ -101,10 +101,24 @@ export const decideExpiries = (rows: Rows, queueId: QueueId): ReadonlyArray<Queu
   return events
 }
 
+/** Ends those who wait for a queue that was closed, as many as were loaded. */
+export const decideClosing = (rows: Rows, queueId: QueueId): ReadonlyArray<QueueTokenLapsed> => {
+  if (rows.queues.get(queueId)?.mode !== "closed") return []
+  const waiting = Array.from(rows.tokens.values()).filter(
+    (token) => token.queueId === queueId && token.state === "waiting"
+  )
+  return waiting.map((token) => ({
+    _tag: "QueueTokenLapsed",
+    ...named(token, rows.now),
+    closed: true
+  }))
+}
+
 /** Opens a queue whose time has come: the places of all who have come are settled by that. */
 export const decideOpening = (rows: Rows, queueId: QueueId): ReadonlyArray<QueueOpened> => {
   const queue = rows.queues.get(queueId)
   if (queue === undefined || queue.opening === null || !isCollecting(queue)) return []
+  if (queue.mode === "closed") return []
   const { opensAt, seed } = queue.opening
   if (opensAt > rows.now) return []
   return [{ _tag: "QueueOpened", queueId, seed, drawn: queue.nextNumber - 1n, at: rows.now }]
@@ -143,6 +157,8 @@ export const decideAdmissions = (
     priority: headsOf(rows, queue, "priority")
   }
   if (heads.general.length + heads.priority.length === 0) return []
+  // Everyone who waits, loaded or not: where the next one was not loaded, the next batch goes on.
+  const waiting = { general: queue.waiting, priority: queue.priority.waiting }
   const { settings, active, admittedLastMinute } = queue
   const counts = { active, admittedLastMinute, waiting: waitingIn(queue), room }
   const now = new Date(rows.now)
@@ -155,12 +171,14 @@ export const decideAdmissions = (
   let { turn } = queue
   while (room > 0) {
     const waits = {
-      general: taken.general < heads.general.length,
-      priority: taken.priority < heads.priority.length
+      general: taken.general < waiting.general,
+      priority: taken.priority < waiting.priority
     }
     if (!waits.general && !waits.priority) break
     const next = nextLane(waits, turn, prioritySharePercent)
-    const token = heads[next.lane][taken[next.lane]++]!
+    const token = heads[next.lane][taken[next.lane]]
+    if (token === undefined) break
+    taken[next.lane]++
     const claimed = present.has(token.tokenId)
     if (!claimed && isAway(queue, token, rows.now)) {
       decided.push({ _tag: "QueueTokenLeft", ...named(token, rows.now), away: true })

@@ -12,7 +12,7 @@ import { isCollecting, lineOf, waitingIn } from "./place.ts"
 import { type AdmissionRate, admissionRate } from "./rate.ts"
 import { endedStatus, leastWait, waitingStatus } from "./status.ts"
 import { estimatedWait, type MinuteLimit, minuteLimitOf } from "./wait.ts"
-import { type Watched, watch } from "./watched.ts"
+import { isStopped, type Watched, watch } from "./watched.ts"
 
 /** How many departures from before a draw are placed at a time: a moment's work. */
 const placedAtOnce = 2_000
@@ -20,6 +20,8 @@ const placedAtOnce = 2_000
 export class LineView {
   private reading: LineReading
   private readonly departed: Readonly<Record<QueueLane, Departed>>
+  /** Behind the cursor, nobody waits up to this place of the draw. */
+  private emptyUpTo = 0
   /** Who left before the draw gave places, by number. */
   private readonly undrawn = new Set<number>()
   private watched: Watched | undefined
@@ -101,6 +103,7 @@ export class LineView {
   get isDue(): boolean {
     const { queue, lapsed, now } = this.reading
     if (lapsed) return true
+    if (queue.mode === "closed") return waitingIn(queue) > 0
     if (isCollecting(queue)) return queue.opening!.opensAt <= now
     return waitingIn(queue) > 0 && roomIn(queue) > 0
   }
@@ -108,14 +111,17 @@ export class LineView {
   /** Who is to be loaded with a batch that lets people in. */
   heads(): Heads {
     const { queue } = this.reading
-    const limit = Math.min(admissionsPerBatch, Math.max(1, roomIn(queue)))
+    const wanted = queue.mode === "closed" ? admissionsPerBatch : Math.max(1, roomIn(queue))
+    const limit = Math.min(admissionsPerBatch, wanted)
     if (this.draw === undefined || queue.cursor >= queue.drawn) return { limit }
     const numbers: Array<bigint> = []
     const end = Number(queue.drawn)
-    let place = Number(queue.cursor)
+    // Nobody comes back from having left: what was walked over once is not walked over again.
+    let place = Math.max(Number(queue.cursor), this.emptyUpTo)
     while (place < end && numbers.length < limit) {
       place++
       if (!this.departed.general.has(place)) numbers.push(BigInt(this.draw.numberAt(place)))
+      else if (numbers.length === 0) this.emptyUpTo = place
     }
     return { limit, drawn: { numbers, upTo: BigInt(place) } }
   }
@@ -130,23 +136,30 @@ export class LineView {
     const { queue, now } = this.reading
     const line = lineOf(queue, lane)
     if (number >= line.nextNumber) return undefined
-    if (lane === "general" && this.undrawn.has(number)) return this.ended(ticket, "left")
-    if (lane === "general" && isCollecting(queue)) {
-      const opensAt = new Date(queue.opening!.opensAt)
-      const waitSeconds = Math.max(0, (opensAt.getTime() - now) / 1_000)
-      const status = waitingStatus(ticket, { ahead: 0, estimatedWait: null, waitSeconds, now })
-      return { ...status, position: 0, asOf: this.asOf, opensAt }
-    }
-    const place = this.placeOf(lane, number)
+    const isUndrawn = lane === "general" && isCollecting(queue)
+    const place = isUndrawn ? number : this.placeOf(lane, number)
     const cursor = Number(line.cursor)
+    // Closing ends all who wait, and nothing else ends them afterwards.
+    if (queue.mode === "closed" && place > cursor) return this.ended(ticket, "expired")
+    if (lane === "general" && this.undrawn.has(number)) return this.ended(ticket, "left")
+    if (isUndrawn) return { ...this.untilOpening(ticket, 0), position: 0 }
     if (this.departed[lane].has(place)) return this.ended(ticket, "left")
     if (place <= cursor) return undefined
-    if (queue.mode === "closed") return this.ended(ticket, "expired")
     const ahead = place - 1 - cursor - this.departed[lane].between(cursor, place)
+    if (isCollecting(queue)) return this.untilOpening(ticket, ahead)
     const estimatedWait = this.waitOf(lane, ahead)
     const waitSeconds = estimatedWait?.p50Seconds ?? leastWait(ahead, queue.settings.admitPerMinute)
     const status = waitingStatus(ticket, { ahead, estimatedWait, waitSeconds, now })
     return { ...status, asOf: this.asOf }
+  }
+
+  /** Nothing changes before the queue opens, and so nothing is estimated. */
+  private untilOpening(ticket: Ticket, ahead: number): QueueTokenStatus {
+    const { queue, now } = this.reading
+    const opensAt = new Date(queue.opening!.opensAt)
+    const waitSeconds = Math.max(0, (opensAt.getTime() - now) / 1_000)
+    const status = waitingStatus(ticket, { ahead, estimatedWait: null, waitSeconds, now })
+    return { ...status, asOf: this.asOf, opensAt }
   }
 
   private ended({ queueId }: Ticket, state: "left" | "expired"): QueueTokenStatus {
@@ -162,7 +175,7 @@ export class LineView {
   /** Nothing is promised while nobody is let in. Lanes that both wait share the rate. */
   private waitOf(lane: QueueLane, ahead: number): QueueTokenStatus["estimatedWait"] {
     const { queue } = this.reading
-    if (this.rate === undefined) return null
+    if (this.rate === undefined || isStopped(queue)) return null
     const other = lineOf(queue, lane === "general" ? "priority" : "general").waiting
     const share = queue.settings.prioritySharePercent / 100
     const own = lane === "priority" ? share : 1 - share

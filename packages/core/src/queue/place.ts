@@ -1,6 +1,8 @@
 /** Where in its lane a token stands, and how the two lanes take turns. Pure. */
+
+import type { Heads } from "../Store.ts"
 import { permutationOf } from "./lottery.ts"
-import type { Line, QueueLane, QueueRow } from "./model.ts"
+import type { Line, QueueLane, QueueRow, TokenRow } from "./model.ts"
 
 /** What a place follows from. */
 export type Placing = Pick<QueueRow, "queueId" | "opening" | "drawn">
@@ -31,6 +33,39 @@ export const withLine = (queue: QueueRow, lane: QueueLane, change: Partial<Line>
   lane === "general"
     ? { ...queue, ...change }
     : { ...queue, priority: { ...queue.priority, ...change } }
+
+/**
+ * A queue with what of its lanes was loaded: everyone who waits up to which place. A store loads by
+ * {@link Heads}; each store must say it alike, so it is said here.
+ */
+export const withLoaded = (
+  queue: QueueRow,
+  heads: Heads | undefined,
+  tokens: Iterable<TokenRow>
+): QueueRow => {
+  const { limit = 0, drawn } = heads ?? {}
+  const numbers = { general: [] as Array<bigint>, priority: [] as Array<bigint> }
+  for (const { queueId, lane, state, number } of tokens) {
+    if (queueId === queue.queueId && state === "waiting") numbers[lane].push(number)
+  }
+  /** By number: the first `limit` behind the cursor, and behind the drawn, are among the loaded. */
+  const upTo = (lane: QueueLane, behind: bigint): bigint | undefined =>
+    numbers[lane].filter((number) => number > behind).sort(ascending)[limit - 1]
+  const loadedUpTo = (lane: QueueLane): bigint => {
+    const { waiting, nextNumber, cursor } = lineOf(queue, lane)
+    if (waiting === 0) return nextNumber - 1n
+    if (lane === "general" && cursor < queue.drawn) {
+      if (drawn === undefined || drawn.upTo < queue.drawn) return drawn?.upTo ?? cursor
+      return upTo(lane, queue.drawn) ?? nextNumber - 1n
+    }
+    if (waiting <= limit) return nextNumber - 1n
+    return upTo(lane, cursor) ?? cursor
+  }
+  const general = withLine(queue, "general", { loadedUpTo: loadedUpTo("general") })
+  return withLine(general, "priority", { loadedUpTo: loadedUpTo("priority") })
+}
+
+const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : 1)
 
 /** How many wait in both lanes. */
 export const waitingIn = (queue: QueueRow): number => queue.waiting + queue.priority.waiting

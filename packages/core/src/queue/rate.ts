@@ -39,8 +39,11 @@ export const admissionRate = (
   const { maxActive, admitPerMinute } = settings
   const full = isFull(queue)
   const last = moments.at(-1)!
-  if (!full && isLimited(grants, queue))
-    return limitedRate(admitPerMinute, last.at - moments[0]!.at)
+  if (!full && isLimited(grants, queue)) {
+    // Admissions of before a pause limit what follows it, and tell nothing of it.
+    const hasMoved = last.admitted > moments[0]!.admitted
+    return hasMoved ? limitedRate(admitPerMinute, last.at - moments[0]!.at) : undefined
+  }
   const measure = full ? endedOf(Math.min(active, maxActive)) : admitted
   const enough = moments.findLastIndex((moment) => {
     const { count, seconds } = measure(moment, last)

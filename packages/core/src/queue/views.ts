@@ -52,18 +52,20 @@ export const joinedStatus = (
   if (token.state !== "waiting") return queueTokenStatus(token, 0, rows.now)
   const { lane, number } = token
   const queue = rows.queues.get(token.queueId)!
-  if (lane === "general" && isCollecting(queue)) {
+  const untilOpening = (ahead: number) => {
     const opensAt = new Date(queue.opening!.opensAt)
     const waitSeconds = Math.max(0, (opensAt.getTime() - rows.now) / 1_000)
-    const place = { ahead: 0, estimatedWait: null, waitSeconds, now: rows.now }
-    return { ...waitingStatus(token, place), position: 0, opensAt }
+    const place = { ahead, estimatedWait: null, waitSeconds, now: rows.now }
+    return { ...waitingStatus(token, place), opensAt }
   }
+  if (lane === "general" && isCollecting(queue)) return { ...untilOpening(0), position: 0 }
   const isNew = rows.tokens.added.has(tokenId)
   const known = isNew ? undefined : recall(token)
   if (known !== undefined) return known
   const ahead = isNew
     ? rows.ahead(token)
     : Number(placeOf(queue, lane, number) - 1n - lineOf(queue, lane).cursor)
+  if (isCollecting(queue)) return untilOpening(ahead)
   const waitSeconds = leastWait(ahead, queue.settings.admitPerMinute)
   return waitingStatus(token, { ahead, estimatedWait: null, waitSeconds, now: rows.now })
 }

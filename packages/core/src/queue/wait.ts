@@ -19,7 +19,8 @@ export const minuteLimitOf = ({ now, grants, queue }: Movement): MinuteLimit => 
 /** How many standard deviations nine in ten stay below. */
 const ninetieth = 1.2816
 // Who can say no more than that it may take five times as long says nothing.
-const spreadMost = (Math.log(5) / ninetieth) ** 2
+const spreadTold = 5
+const spreadMost = (Math.log(spreadTold) / ninetieth) ** 2
 
 /**
  * How long it takes until as many as are ahead, and one, have been let in. The spread is that of
@@ -37,10 +38,9 @@ export const estimatedWait = (
   const unknown = dispersion / counted + (drift * (wait + seconds)) / (2 * seconds)
   if (unknown > spreadMost) return null
   const spread = Math.exp(ninetieth * Math.sqrt(unknown + dispersion / (ahead + 1)))
-  return {
-    p50Seconds: Math.max(1, Math.round(wait)),
-    p90Seconds: Math.max(1, Math.ceil(wait * spread))
-  }
+  const p50Seconds = Math.max(1, Math.round(wait))
+  const p90Seconds = Math.max(1, Math.ceil(wait * spread))
+  return p90Seconds > spreadTold * p50Seconds ? null : { p50Seconds, p90Seconds }
 }
 
 /** In how many seconds the limit by the minute lets the next in who comes behind these. */

@@ -93,7 +93,8 @@ const firstMoment = ({ now, queue }: Movement): Moment => ({
   insideSeconds: 0
 })
 
-const isStopped = (queue: Movement["queue"]): boolean =>
+/** Nobody is let in, whoever waits. */
+export const isStopped = (queue: Movement["queue"]): boolean =>
   queue.mode === "paused" || queue.mode === "closed" || isCollecting(queue)
 
 /** People come in only as others end. */

@@ -8,7 +8,7 @@ import type { RecordedOutcome } from "../Events.ts"
 import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "../Ids.ts"
 import { roomIn } from "../queue/decide.ts"
 import type { Departure, QueueLane, QueueRow, TokenRow } from "../queue/model.ts"
-import { isCollecting, lineOf, placeOf, waitingIn, withLine } from "../queue/place.ts"
+import { isCollecting, placeOf, waitingIn, withLoaded } from "../queue/place.ts"
 import { numbersPerBlock, presencePeriodSeconds, wasSeen } from "../queue/presence.ts"
 import { tokenStateAt } from "../queue/status.ts"
 import { type Changes, type CodeRow, holdingKey, type LoadedRows, Rows, seatKey } from "../Rows.ts"
@@ -93,24 +93,19 @@ class Memory {
     )
   }
 
-  /** The first of each lane, and how far that is everyone. */
-  heads(
-    queue: QueueRow,
-    { limit }: Heads
-  ): { readonly row: QueueRow; readonly tokens: Array<TokenRow> } {
-    let row = queue
-    const tokens: Array<TokenRow> = []
-    for (const lane of ["general", "priority"] as const) {
-      const line = this.line(queue.queueId, lane)
-      const heads = line.slice(0, limit)
-      const last = heads.at(-1)
-      const { nextNumber, cursor } = lineOf(queue, lane)
-      const partial = last === undefined ? cursor : placeOf(queue, lane, last.number)
-      const loadedUpTo = heads.length === line.length ? nextNumber - 1n : partial
-      row = withLine(row, lane, { loadedUpTo })
-      tokens.push(...heads)
-    }
-    return { row, tokens }
+  /** Who is next, as a database finds them: by number, and by a draw those alone that are named. */
+  heads(queue: QueueRow, { limit, drawn }: Heads): ReadonlyArray<TokenRow> {
+    const behind = (lane: QueueLane, from: bigint) =>
+      this.tokensOf(queue.queueId)
+        .filter((token) => token.lane === lane && token.state === "waiting" && token.number > from)
+        .sort((a, b) => (a.number < b.number ? -1 : 1))
+    const named = new Set(drawn?.numbers)
+    const isDrawnLoaded = later(queue.cursor, drawn?.upTo ?? 0n) >= queue.drawn
+    return [
+      ...behind("general", 0n).filter(({ number }) => named.has(number)),
+      ...(isDrawnLoaded ? behind("general", later(queue.cursor, queue.drawn)).slice(0, limit) : []),
+      ...behind("priority", queue.priority.cursor).slice(0, limit)
+    ]
   }
 
   withSettings(token: TokenRow): TokenRow {
@@ -148,13 +143,10 @@ class Memory {
         .forEach(add)
     }
     const queues = present(names.queues, this.queues).map((queue) => {
-      const heads = this.heads(
-        this.queueAt(queue, now),
-        names.heads.get(queue.queueId) ?? { limit: 0 }
-      )
-      heads.tokens.forEach(add)
+      const heads = names.heads.get(queue.queueId)
+      if (heads !== undefined) this.heads(queue, heads).forEach(add)
       this.lapsedIn(queue.queueId, now).slice(0, admissionsPerBatch).forEach(add)
-      return heads.row
+      return { row: this.queueAt(queue, now), heads }
     })
     const looks = present(names.looks, this.tokens).map((token) => this.withSettings(token))
     const reservations = present(names.reservations, this.reservations)
@@ -178,7 +170,7 @@ class Memory {
     ]
     return {
       now,
-      queues,
+      queues: queues.map(({ row, heads }) => withLoaded(row, heads, tokens.values())),
       tokens: tokens.values(),
       looks,
       ahead: [...tokens.values(), ...looks]
@@ -249,6 +241,8 @@ const grantsOf = (tokens: ReadonlyArray<TokenRow>, now: number): LineReading["gr
   }
   return Array.from(seconds.values()).sort((a, b) => a.at - b.at)
 }
+
+const later = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
 const present = <K, V>(keys: Iterable<K>, map: ReadonlyMap<K, V>): Array<V> =>
   Array.from(keys).flatMap((key) => map.get(key) ?? [])

@@ -13,6 +13,7 @@ import type { Effect } from "effect"
 import type { BoxOfficeStore } from "../Store.ts"
 import { catalogTests } from "./conformance/catalog.ts"
 import { eventTests } from "./conformance/events.ts"
+import { fairnessTests } from "./conformance/fairness.ts"
 import { moneyTests } from "./conformance/money.ts"
 import { queueTests } from "./conformance/queue.ts"
 import { reservationTests } from "./conformance/reservation.ts"
@@ -36,6 +37,7 @@ export interface ConformanceTest {
 export const conformanceTests: ReadonlyArray<ConformanceTest> = [
   ...catalogTests,
   ...queueTests,
+  ...fairnessTests,
   ...reservationTests,
   ...moneyTests,
   ...eventTests,

@@ -7,6 +7,7 @@ import {
 } from "@boxoffice/core"
 import { type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
+import { clock } from "./queueColumns.ts"
 
 type Holdings = RowNames["holdings"]
 
@@ -53,7 +54,7 @@ export const countHoldings = (schema: SchemaName) => {
   const seats = `SELECT sum(jsonb_array_length(r.seats)) FROM ${schema}.reservation r
         WHERE r.performance_id = holding.performance_id AND r.user_id = holding.user_id`
   const sql = `
-    WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
+    WITH ${clock}
     SELECT performance_id, user_id,
       coalesce((${seats} AND r.status = 'confirmed'), 0)
       + coalesce((${seats} AND r.status IN ('held', 'confirmed')

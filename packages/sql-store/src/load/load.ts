@@ -1,15 +1,12 @@
 /** All loads of a batch, in the one order in which every batch takes its locks. */
 
 import {
-  lineOf,
   type QueueId,
-  type QueueLane,
   type QueueRow,
   type RowNames,
   Rows,
-  type TokenRow,
   type UserId,
-  withLine
+  withLoaded
 } from "@boxoffice/core"
 import type { Flight, Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
@@ -88,7 +85,11 @@ export const makeLoad = (schema: SchemaName) => {
         now,
         outcomes: recorded() ?? [],
         queues: (lockedQueues() ?? []).map((queue) =>
-          withHeads(withCounts(queue, queueCounted.get(queue.queueId)!), names, tokens)
+          withLoaded(
+            withCounts(queue, queueCounted.get(queue.queueId)!),
+            names.heads.get(queue.queueId),
+            tokens
+          )
         ),
         codes: lockedCodes() ?? [],
         tokens,
@@ -122,24 +123,3 @@ const withCounts = (
   presenceKept,
   active: Math.max(0, queue.active - exits)
 })
-
-/** How far everyone who waits was loaded, in each lane. */
-const withHeads = (queue: QueueRow, names: RowNames, tokens: ReadonlyArray<TokenRow>): QueueRow => {
-  const limit = names.heads.get(queue.queueId)?.limit ?? 0
-  const drawn = names.heads.get(queue.queueId)?.drawn
-  const upTo = (lane: QueueLane): bigint => {
-    const { waiting, nextNumber, cursor } = lineOf(queue, lane)
-    if (waiting === 0) return nextNumber - 1n
-    if (lane === "general" && cursor < queue.drawn) return drawn?.upTo ?? cursor
-    if (waiting <= limit) return nextNumber - 1n
-    // The first so many of the line are among the loaded, and so are the first of these.
-    const numbers = tokens
-      .filter((token) => token.queueId === queue.queueId && token.lane === lane)
-      .filter((token) => token.state === "waiting")
-      .map((token) => token.number)
-      .sort((a, b) => (a < b ? -1 : 1))
-    return numbers[limit - 1] ?? cursor
-  }
-  const general = withLine(queue, "general", { loadedUpTo: upTo("general") })
-  return withLine(general, "priority", { loadedUpTo: upTo("priority") })
-}

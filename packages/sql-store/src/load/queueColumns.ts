@@ -49,10 +49,24 @@ export const exitsOf = (schema: SchemaName) =>
   `(SELECT coalesce(sum(e.exits), 0)::int8 FROM ${schema}.queue_exit e
         WHERE e.queue_id = q.queue_id)`
 
-/** How many queue `q` has let in within the last minute. */
+/**
+ * The time of a statement, taken once: `clock.now`. Only so can an index be searched by it, since
+ * what `clock_timestamp()` gives may change from row to row.
+ */
+export const clock = "clock AS MATERIALIZED (SELECT clock_timestamp() AS now)"
+
+/**
+ * Whether admission `g` counts within the last minute. After the clock has stepped back by more than
+ * a minute those of before it do not: they would stop the queue until the clock has caught up.
+ */
+export const isOfLastMinute = `g.second BETWEEN floor(extract(epoch FROM clock.now)) - 60
+          AND floor(extract(epoch FROM clock.now)) + 60
+        AND g.granted_at > clock.now - interval '60 seconds'`
+
+/** How many queue `q` has let in within the last minute of {@link clock}. */
 export const lastMinuteOf = (schema: SchemaName) =>
   `(SELECT coalesce(sum(g.admitted), 0)::int8 FROM ${schema}.queue_grant g
-        WHERE g.queue_id = q.queue_id AND g.granted_at > clock_timestamp() - interval '60 seconds')`
+        WHERE g.queue_id = q.queue_id AND ${isOfLastMinute})`
 
 /**
  * How many wait in front of token `t` of queue `q`, where its number is its place: what lies

@@ -1,7 +1,7 @@
 import { presencePeriodSeconds, type QueueId } from "@boxoffice/core"
 import { bigint, type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-import { lastMinuteOf } from "./queueColumns.ts"
+import { clock, lastMinuteOf } from "./queueColumns.ts"
 
 /** The most notes of exits that one batch takes off; the rest follow in the next. */
 const exitsPerBatch = 10_000
@@ -17,13 +17,14 @@ export interface QueueCounts {
 /** How full a queue is: a statement after the locks sees what others committed before them. */
 export const countQueues = (schema: SchemaName) => {
   const sql = `
+    WITH ${clock}
     SELECT q.queue_id, ${lastMinuteOf(schema)}, noted.exits, noted.exit_ids,
       q.absence_seconds > 0 AND (
         SELECT count(DISTINCT p.seen_until) FROM ${schema}.queue_presence p
         WHERE p.queue_id = q.queue_id
-          AND p.seen_until > clock_timestamp() - q.absence_seconds * interval '1 second'
+          AND p.seen_until > clock.now - q.absence_seconds * interval '1 second'
       ) >= greatest(1, q.absence_seconds / ${presencePeriodSeconds})
-    FROM ${schema}.queue q, LATERAL (
+    FROM ${schema}.queue q, clock, LATERAL (
       SELECT coalesce(sum(e.exits), 0)::int8 AS exits,
         coalesce(array_agg(e.exit_id), '{}') AS exit_ids
       FROM (

@@ -8,7 +8,7 @@ import {
 } from "@boxoffice/core"
 import { bigint, bigints, millis, type Query, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-import { aheadColumn, aheadOf, drawColumns, lanes } from "./queueColumns.ts"
+import { aheadColumn, aheadOf, clock, drawColumns, lanes } from "./queueColumns.ts"
 import { tokenColumnCount, tokenColumns, tokenOf } from "./tokenColumns.ts"
 
 /**
@@ -31,8 +31,11 @@ export const lockTokens = (schema: SchemaName) => {
         WHERE t.queue_id = q.queue_id AND t.lane = ${lane} AND t.state = 'waiting'
           AND t.number > ${cursor}
         ORDER BY t.number LIMIT h.most)`
+  // Those who came after the draw, once all of the drawn have been let in, or are loaded as well.
+  const behindTheDrawn =
+    "greatest(q.cursor, q.drawn) AND greatest(q.cursor, h.drawn_up_to) >= q.drawn"
   const sql = `
-    WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
+    WITH ${clock},
     wanted AS (
       SELECT token_id FROM unnest($1::uuid[]) AS named (token_id)
       UNION
@@ -51,8 +54,8 @@ export const lockTokens = (schema: SchemaName) => {
       ) lapsed
       UNION
       SELECT next.token_id
-      FROM unnest($5::text[], $6::int8[]) AS h (queue_id, most)
-      JOIN ${schema}.queue q USING (queue_id), LATERAL (${heads(0, "greatest(q.cursor, q.drawn) AND q.cursor >= q.drawn")}
+      FROM unnest($5::text[], $6::int8[], $9::int8[]) AS h (queue_id, most, drawn_up_to)
+      JOIN ${schema}.queue q USING (queue_id), LATERAL (${heads(0, behindTheDrawn)}
         UNION ALL${heads(1, "q.priority_cursor")}
       ) next
       UNION
@@ -80,9 +83,11 @@ export const lockTokens = (schema: SchemaName) => {
       members.userIds.push(userId)
     }
     const most: Array<bigint> = []
+    const drawnUpTo: Array<bigint> = []
     const drawn = { queueIds: [] as Array<QueueId>, numbers: [] as Array<bigint> }
     for (const [queueId, heads] of names.heads) {
       most.push(BigInt(heads.limit))
+      drawnUpTo.push(heads.drawn?.upTo ?? 0n)
       for (const number of heads.drawn?.numbers ?? []) {
         drawn.queueIds.push(queueId)
         drawn.numbers.push(number)
@@ -98,7 +103,8 @@ export const lockTokens = (schema: SchemaName) => {
         texts(names.heads.keys()),
         bigints(most),
         texts(drawn.queueIds),
-        bigints(drawn.numbers)
+        bigints(drawn.numbers),
+        bigints(drawnUpTo)
       ],
       read: (rows) =>
         rows.map((row) => {

@@ -653,9 +653,21 @@ ALTER TABLE {{schema}}.outbox ADD COLUMN attempt_id uuid;
   {
     version: 9,
     name: "waiting_room_rules",
-    checksum: "04e993f88975d2e45af78ae2ff2ffd5395c9e551345745b3810ba29c3065ad88",
-    locks: [],
-    sql: `-- The waiting room.
+    checksum: "7ca53c5db65d64dff9fa770606cd2b131af432440a062b3ad8cac8bb2324b474",
+    locks: [
+      { table: "queue_token", mode: "AccessExclusiveLock", rewrites: false }
+    ],
+    sql: `-- Closing a queue ends those who still wait: they expire without having been let in.
+ALTER TABLE {{schema}}.queue_token
+  DROP CONSTRAINT queue_token_state_instants,
+  ADD CONSTRAINT queue_token_state_instants CHECK (CASE state
+    WHEN 'waiting' THEN num_nonnulls(admitted_at, expires_at, ended_at) = 0 AND NOT claimed
+    WHEN 'admitted' THEN num_nonnulls(admitted_at, expires_at) = 2 AND ended_at IS NULL
+    WHEN 'completed' THEN num_nonnulls(admitted_at, expires_at, ended_at) = 3
+    WHEN 'left' THEN num_nonnulls(admitted_at, expires_at) IN (0, 2) AND ended_at IS NOT NULL
+    WHEN 'expired' THEN num_nonnulls(admitted_at, expires_at) IN (0, 2) AND ended_at IS NOT NULL
+    ELSE true -- is no state: queue_token_state_known says so
+  END);
 `
   }
 ]

@@ -1,12 +1,12 @@
 import type { Lapsed } from "@boxoffice/core"
-import { exitsOf, lastMinuteOf } from "../load/queueColumns.ts"
+import { clock, exitsOf, lastMinuteOf } from "../load/queueColumns.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 /** What has lapsed and is not tidied yet, and queues that could let somebody in. */
 export const readLapsed = (schema: SchemaName) => {
   const sql = `
-    WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
+    WITH ${clock}
     SELECT
       ARRAY(
         SELECT r.reservation_id FROM ${schema}.reservation r
@@ -19,7 +19,9 @@ export const readLapsed = (schema: SchemaName) => {
           SELECT FROM ${schema}.queue_token t
           WHERE t.queue_id = q.queue_id AND t.state = 'admitted' AND t.expires_at <= clock.now
         ) OR (
-          q.opened_at IS NULL AND q.opens_at <= clock.now
+          q.mode <> 'closed' AND q.opened_at IS NULL AND q.opens_at <= clock.now
+        ) OR (
+          q.mode = 'closed' AND q.waiting + q.priority_waiting > 0
         ) OR (
           q.mode IN ('open', 'draining') AND (q.opens_at IS NULL OR q.opened_at IS NOT NULL)
           AND q.waiting + q.priority_waiting > 0

@@ -1,5 +1,13 @@
 import { departuresPerReading, type LineReading, type QueueId } from "@boxoffice/core"
-import { exitsOf, lanes, lastMinuteOf, queueColumns, queueOf } from "../load/queueColumns.ts"
+import {
+  clock,
+  exitsOf,
+  isOfLastMinute,
+  lanes,
+  lastMinuteOf,
+  queueColumns,
+  queueOf
+} from "../load/queueColumns.ts"
 import { bigint, instant, type Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
@@ -9,15 +17,16 @@ import type { SchemaName } from "../schemaName.ts"
  */
 export const readLine = (schema: SchemaName) => {
   const sql = `
-    SELECT date_trunc('milliseconds', clock_timestamp()),
+    WITH ${clock}
+    SELECT date_trunc('milliseconds', clock.now),
       ${exitsOf(schema)}, ${lastMinuteOf(schema)},
       EXISTS (
         SELECT FROM ${schema}.queue_token t
         WHERE t.queue_id = q.queue_id AND t.state = 'admitted'
-          AND t.expires_at <= clock_timestamp()
+          AND t.expires_at <= clock.now
       ),
       gone.seqs, gone.lanes, gone.numbers, granted.ats, granted.counts, ${queueColumns}
-    FROM ${schema}.queue q, LATERAL (
+    FROM ${schema}.queue q, clock, LATERAL (
       SELECT coalesce(array_agg(d.seq ORDER BY d.seq), '{}') AS seqs,
         coalesce(array_agg(d.lane::int4 ORDER BY d.seq), '{}') AS lanes,
         coalesce(array_agg(d.number ORDER BY d.seq), '{}') AS numbers
@@ -31,7 +40,7 @@ export const readLine = (schema: SchemaName) => {
           ORDER BY g.granted_at), '{}') AS ats,
         coalesce(array_agg(g.admitted ORDER BY g.granted_at), '{}') AS counts
       FROM ${schema}.queue_grant g
-      WHERE g.queue_id = q.queue_id AND g.granted_at > clock_timestamp() - interval '60 seconds'
+      WHERE g.queue_id = q.queue_id AND ${isOfLastMinute}
     ) granted
     WHERE q.queue_id = $1::text`
   return (queueId: QueueId, after: bigint): Query<LineReading | undefined> => ({

@@ -1,5 +1,6 @@
 import type { Page, QueueId, QueueRow } from "@boxoffice/core"
 import {
+  clock,
   exitsOf,
   lastMinuteOf,
   queueColumnCount,
@@ -13,7 +14,7 @@ import type { SchemaName } from "../schemaName.ts"
 const shownColumns = (schema: SchemaName) => `${queueColumns}, ${exitsOf(schema)} + (
         SELECT count(*) FROM ${schema}.queue_token t
         WHERE t.queue_id = q.queue_id AND t.state = 'admitted'
-          AND t.expires_at <= clock_timestamp()
+          AND t.expires_at <= clock.now
       ), ${lastMinuteOf(schema)}`
 
 const shownOf = (row: Row): QueueRow => {
@@ -26,7 +27,9 @@ const shownOf = (row: Row): QueueRow => {
 }
 
 export const readQueue = (schema: SchemaName) => {
-  const sql = `SELECT ${shownColumns(schema)} FROM ${schema}.queue q WHERE q.queue_id = $1::text`
+  const sql = `
+    WITH ${clock}
+    SELECT ${shownColumns(schema)} FROM ${schema}.queue q, clock WHERE q.queue_id = $1::text`
   return (queueId: QueueId): Query<QueueRow | undefined> => ({
     sql,
     params: [queueId],
@@ -37,7 +40,8 @@ export const readQueue = (schema: SchemaName) => {
 /** By id. */
 export const readQueues = (schema: SchemaName) => {
   const sql = `
-    SELECT ${shownColumns(schema)} FROM ${schema}.queue q
+    WITH ${clock}
+    SELECT ${shownColumns(schema)} FROM ${schema}.queue q, clock
     WHERE q.queue_id > $1::text COLLATE "C" ORDER BY q.queue_id LIMIT $2::int8`
   return ({ after, limit }: Page<QueueId>): Query<ReadonlyArray<QueueRow>> => ({
     sql,

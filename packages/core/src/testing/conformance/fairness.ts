@@ -1,0 +1,206 @@
+/** Who is let in after a draw, from which lane, and what those are told who wait for an opening. */
+import assert from "node:assert/strict"
+import { Effect, Stream } from "effect"
+import type { QueueId } from "../../Ids.ts"
+import type { QueueSettings } from "../../Policies.ts"
+import type { ConformanceTest } from "../conformance.ts"
+import { inWorld, times, type World } from "./world.ts"
+
+type Caller = { readonly userId: string; readonly queueToken: string }
+
+const code = "first-in-line"
+
+/** A queue that collects people for a minute, and how to join it. */
+const collecting = Effect.fnUntraced(function* (world: World, settings: Partial<QueueSettings>) {
+  const { office, store, user } = world
+  const queueId = user("drawn") as QueueId
+  const { now } = (yield* store.line(world.queueId, 0n))!
+  const opensAt = new Date(now + 60_000)
+  yield* office.queue.create({ queueId, opensAt, settings })
+  yield* office.queue.addCodes({ queueId, codes: [code], uses: 10_000 })
+  const join = (name: string, lane: "general" | "priority" = "general") =>
+    office.queue
+      .join({ queueId, userId: user(name), code: lane === "priority" ? code : undefined })
+      .pipe(Effect.map(({ token }): Caller => ({ userId: user(name), queueToken: token })))
+  const crowd = (lane: "general" | "priority", size: number) =>
+    Effect.all(
+      times(size, (n) => join(`${lane}${n}`, lane)),
+      { concurrency: "unbounded" }
+    )
+  return { queueId, opensAt, join, crowd, open: world.passTime(61_000) }
+})
+
+/** Sweeps until there is nothing left to do. */
+const settle = ({ sweep }: World) =>
+  Effect.gen(function* () {
+    for (let round = 0; round < 20; round++) if ((yield* sweep) === 0) return
+  })
+
+const stateOf = (world: World, caller: Caller) =>
+  Effect.map(world.office.queue.status(caller), ({ state }) => state)
+
+const inside = Effect.fnUntraced(function* (world: World, callers: ReadonlyArray<Caller>) {
+  const states = yield* Effect.all(
+    callers.map((caller) => stateOf(world, caller)),
+    { concurrency: 50 }
+  )
+  return callers.filter((_, i) => states[i] === "admitted")
+})
+
+/** How many of each lane are let in where as many wait in the one as in the other. */
+const shares = (
+  name: string,
+  settings: Partial<QueueSettings>,
+  crowdOf: number,
+  expected: readonly [general: number, priority: number]
+): ConformanceTest =>
+  inWorld(name, {}, (world) =>
+    Effect.gen(function* () {
+      const { crowd, open } = yield* collecting(world, { admitPerMinute: 10_000, ...settings })
+      const [general, priority] = [
+        yield* crowd("general", crowdOf),
+        yield* crowd("priority", crowdOf)
+      ]
+      yield* open
+      yield* settle(world)
+      const admitted = [yield* inside(world, general), yield* inside(world, priority)]
+      assert.deepEqual(
+        admitted.map(({ length }) => length),
+        expected
+      )
+    })
+  )
+
+export const fairnessTests: ReadonlyArray<ConformanceTest> = [
+  inWorld("users who come after a draw are let in though its last have left", {}, (world) =>
+    Effect.gen(function* () {
+      const { office } = world
+      const { join, open } = yield* collecting(world, { maxActive: 1 })
+      const drawn = yield* Effect.forEach(["u1", "u2", "u3"], (name) => join(name))
+      yield* open
+      yield* settle(world)
+      const [first] = yield* inside(world, drawn)
+      for (const caller of drawn) if (caller !== first) yield* office.queue.leave(caller)
+      const late = [yield* join("late1"), yield* join("late2")]
+      yield* office.queue.leave(first!)
+      yield* settle(world)
+      assert.equal(yield* stateOf(world, late[0]!), "admitted")
+      assert.equal((yield* office.queue.status(late[1]!)).position, 1)
+      yield* office.queue.leave(late[0]!)
+      yield* settle(world)
+      assert.equal(yield* stateOf(world, late[1]!), "admitted")
+    })
+  ),
+  shares(
+    "after a draw the lanes share as they are told to, half each",
+    { maxActive: 20, prioritySharePercent: 50 },
+    50,
+    [10, 10]
+  ),
+  shares(
+    "after a draw the lanes share as they are told to, a tenth",
+    { maxActive: 20, prioritySharePercent: 10 },
+    50,
+    [18, 2]
+  ),
+  inWorld("places that are freed after a draw are shared as well", {}, (world) =>
+    Effect.gen(function* () {
+      const { office } = world
+      const settings = { maxActive: 20, prioritySharePercent: 25, admitPerMinute: 10_000 }
+      const { crowd, open } = yield* collecting(world, settings)
+      const lanes = [yield* crowd("general", 60), yield* crowd("priority", 60)]
+      yield* open
+      yield* settle(world)
+      const came = [0, 0]
+      for (let round = 0; round < 3; round++) {
+        const admitted = [yield* inside(world, lanes[0]!), yield* inside(world, lanes[1]!)]
+        for (const [lane, callers] of admitted.entries()) came[lane]! += callers.length
+        if (round === 2) break
+        for (const caller of admitted.flat()) yield* office.queue.leave(caller)
+        yield* settle(world)
+      }
+      assert.deepEqual(came, [45, 15])
+    })
+  ),
+  inWorld(
+    "the lanes share what a raised limit makes room for",
+    { queue: { maxActive: 1, prioritySharePercent: 25, admitPerMinute: 10_000 } },
+    (world) =>
+      Effect.gen(function* () {
+        const { office, queueId, join, user } = world
+        yield* office.queue.addCodes({ queueId, codes: [code], uses: 1_000 })
+        yield* join("first")
+        const general = yield* Effect.forEach(times(80, String), (n) => join(`general${n}`))
+        const priority = yield* Effect.forEach(times(80, String), (n) =>
+          office.queue
+            .join({ queueId, userId: user(`priority${n}`), code })
+            .pipe(Effect.map(({ token }) => ({ userId: user(`priority${n}`), queueToken: token })))
+        )
+        yield* office.queue.configure(queueId, { maxActive: 61 })
+        yield* settle(world)
+        const admitted = [yield* inside(world, general), yield* inside(world, priority)]
+        assert.deepEqual(
+          admitted.map(({ length }) => length),
+          [45, 15]
+        )
+      })
+  ),
+  inWorld(
+    "a queue that is closed before it opens ends those who wait, in both lanes",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const { office } = world
+        const { queueId, crowd, open } = yield* collecting(world, {})
+        const callers = [...(yield* crowd("general", 40)), ...(yield* crowd("priority", 3))]
+        yield* office.queue.setMode(queueId, "closed")
+        for (const caller of callers) assert.equal(yield* stateOf(world, caller), "expired")
+        yield* settle(world)
+        for (const caller of callers) assert.equal(yield* stateOf(world, caller), "expired")
+        assert.equal((yield* office.queue.get(queueId)).waiting, 0)
+        const told = yield* Stream.runCollect(office.queue.changes(callers[0]!))
+        assert.deepEqual(
+          told.map(({ state }) => state),
+          ["expired"]
+        )
+        yield* open
+        yield* settle(world)
+        const closed = yield* office.queue.get(queueId)
+        assert.deepEqual([closed.mode, closed.opening!.openedAt], ["closed", null])
+      })
+  ),
+  inWorld("before the opening both lanes are told when it is, and no wait", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, user } = world
+      const { queueId, opensAt, join, crowd } = yield* collecting(world, {})
+      yield* crowd("priority", 2)
+      const joined = yield* office.queue.join({ queueId, userId: user("ada"), code })
+      const polled = yield* office.queue.status({ userId: user("ada"), queueToken: joined.token })
+      for (const told of [joined, polled]) {
+        assert.deepEqual([told.position, told.ahead, told.estimatedWait], [3, 2, null])
+        assert.deepEqual(told.opensAt, opensAt)
+        assert.ok(told.pollAfterSeconds > 5)
+      }
+      const bob = yield* office.queue.status(yield* join("bob"))
+      assert.deepEqual([bob.position, bob.opensAt], [0, opensAt])
+    })
+  ),
+  inWorld(
+    "a keyed join of a user who has waited gives the recorded place again",
+    { queue: { maxActive: 1 } },
+    (world) =>
+      Effect.gen(function* () {
+        const { office, queueId, join, user } = world
+        yield* join("inside")
+        const others = yield* Effect.forEach(times(12, String), (n) => join(`other${n}`))
+        yield* join("ada")
+        for (const other of others.slice(0, 8)) yield* office.queue.leave(other)
+        const again = { queueId, userId: user("ada"), idempotencyKey: "k1" }
+        const first = yield* office.queue.join(again)
+        assert.equal(first.position, 5)
+        assert.deepEqual(yield* office.queue.join(again), first)
+        yield* office.queue.leave(others[9]!)
+        assert.deepEqual(yield* office.queue.join(again), first)
+      })
+  )
+]
