@@ -3,8 +3,9 @@
  * holds and tokens count as such from their instant on. It makes the late events, and admits users
  * who are not polling.
  */
-import { type Duration, Effect, Layer, Schedule } from "effect"
-import type { Overloaded, StoreUnavailable } from "./Errors.ts"
+import { type Duration, Effect, Layer } from "effect"
+import { again } from "./Background.ts"
+import type { StoreUnavailable } from "./Errors.ts"
 import { Policies } from "./Policies.ts"
 import { Queue } from "./Queue.ts"
 import { Reservations } from "./Reservation.ts"
@@ -12,25 +13,30 @@ import { BoxOfficeStore } from "./Store.ts"
 
 const perRound = 1_000
 
-/** One round. Succeeds with the number of things it attended to; 0 means that all is tidy. */
-export const sweep: Effect.Effect<
-  number,
-  Overloaded | StoreUnavailable,
-  BoxOfficeStore | Queue | Reservations
-> = Effect.gen(function* () {
-  const store = yield* BoxOfficeStore
-  const queue = yield* Queue
-  const reservations = yield* Reservations
-  const lapsed = yield* store.lapsed(perRound)
-  yield* Effect.all(
-    [
-      reservations.expire(lapsed.reservations),
-      Effect.forEach(lapsed.queues, queue.advance, { concurrency: "unbounded", discard: true })
-    ],
-    { concurrency: 2, discard: true }
-  )
-  return lapsed.reservations.length + lapsed.queues.length
-}).pipe(Effect.withSpan("Sweeper.sweep"))
+/**
+ * One round. Succeeds with the number of things it found to attend to; 0 means that all is tidy.
+ * One that fails, such as by a hook of the host's, keeps nobody else waiting: it is found again in
+ * the next round.
+ */
+export const sweep: Effect.Effect<number, StoreUnavailable, BoxOfficeStore | Queue | Reservations> =
+  Effect.gen(function* () {
+    const store = yield* BoxOfficeStore
+    const queue = yield* Queue
+    const reservations = yield* Reservations
+    const lapsed = yield* store.lapsed(perRound)
+    const work = [
+      ...lapsed.reservations.map((reservationId) => reservations.expire([reservationId])),
+      ...lapsed.queues.map(queue.advance)
+    ]
+    const failed = yield* Effect.all(work.map(isDone), { concurrency: "unbounded" })
+    const first = failed.find((cause) => cause !== undefined)
+    if (first !== undefined) yield* Effect.logWarning("not all that lapsed was tidied", first)
+    return lapsed.reservations.length + lapsed.queues.length
+  }).pipe(Effect.withSpan("Sweeper.sweep"))
+
+/** Nothing, or why it failed. */
+const isDone = <E>(work: Effect.Effect<void, E>) =>
+  Effect.matchCause(work, { onFailure: (cause) => cause, onSuccess: () => undefined })
 
 /** The most batches of ended tokens that one round clears away. */
 const batchesPerClearing = 100
@@ -56,16 +62,7 @@ export const layerSweeper = (
 ): Layer.Layer<never, never, BoxOfficeStore | Queue | Reservations> =>
   Layer.effectDiscard(
     Effect.all([
-      sweep.pipe(
-        // The store being away is no reason to stop: the next round may find it back.
-        Effect.catch((error) => Effect.logWarning("sweep failed", error)),
-        Effect.repeat(Schedule.spaced(every)),
-        Effect.forkScoped
-      ),
-      clearEnded.pipe(
-        Effect.catch((error) => Effect.logWarning("clearing failed", error)),
-        Effect.repeat(Schedule.spaced("1 minute")),
-        Effect.forkScoped
-      )
+      Effect.forkScoped(again("sweep", every, sweep)),
+      Effect.forkScoped(again("clearing", "1 minute", clearEnded))
     ])
   )

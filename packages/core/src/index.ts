@@ -13,6 +13,8 @@
  *
  * @module
  */
+
+export { again } from "./Background.ts"
 export * from "./BoxOffice.ts"
 export * from "./Catalog.ts"
 export * from "./CommandIds.ts"

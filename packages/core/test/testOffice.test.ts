@@ -245,3 +245,29 @@ describe("with Effect", () => {
     }).pipe(Effect.provide(Office))
   )
 })
+
+it("events are consumed, listed, set back and pruned, as from any office", async () => {
+  await using office = await makeTestOffice()
+  const { events } = office
+  await office.arrange.hold()
+  const stop = new AbortController()
+  const seen: Array<string> = []
+  for await (const { event } of events.consume("crm", { signal: stop.signal })) {
+    seen.push(event._tag)
+    if (event._tag === "SeatsHeld") stop.abort()
+  }
+  expect(seen.at(-1)).toBe("SeatsHeld")
+  expect(await events.consumers()).toMatchObject([{ consumer: "crm", batchesBehind: 0 }])
+  await office.clock.advance("1 hour")
+  expect(await events.prune({ olderThanMs: 60_000 })).toBeGreaterThan(0)
+  expect(await events.recover()).toEqual([])
+  await events.reset("crm", "beginning")
+  await events.remove("crm")
+  expect(await events.consumers()).toEqual([])
+})
+
+it("a store that is away is away for events, too", async () => {
+  await using office = await makeTestOffice()
+  office.failures.takeStoreAway()
+  expect(await rejection(office.events.consumers())).toBeInstanceOf(StoreUnavailable)
+})

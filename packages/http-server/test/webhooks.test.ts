@@ -16,7 +16,7 @@ import { Effect, Layer, Redacted } from "effect"
 import { afterEach, describe, expect, test } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
 import { AddressRefused, isPublic, publicLookup } from "../src/webhooks/address.ts"
-import { post } from "../src/webhooks/post.ts"
+import { post, retryAfterMs } from "../src/webhooks/post.ts"
 import { startWebhooks, type WebhookEndpoint } from "../src/webhooks.ts"
 import { boxoffice, run } from "./command.ts"
 
@@ -165,6 +165,44 @@ describe("delivering", () => {
     await expect.poll(() => amountsOf(received, "ada").at(-1), { timeout: 10_000 }).toBe("ada 1")
     await expect.poll(() => webhooks.deadLetters("crm")).toEqual([])
   }, 30_000)
+
+  test("what an operator brings back comes out of order, and nothing else does", async () => {
+    const refused = new Set(["ada 1", "ada 2"])
+    const { received, url } = await openReceiver((recorded, response) => {
+      response.writeHead(refused.has(amountOf(recorded)) ? 500 : 200).end()
+    })
+    const { start, charge } = await openStore()
+    const webhooks = await start({ url, attempts: 2, retryMs: 3_000 })
+    await charge("ada", 1)
+    await expect.poll(async () => (await webhooks.deadLetters("crm")).length).toBe(1)
+    await charge("ada", 2)
+    await expect.poll(() => amountsOf(received, "ada").at(-1)).toBe("ada 2")
+    refused.delete("ada 1")
+    await webhooks.redeliver("crm")
+    await expect.poll(() => amountsOf(received, "ada").at(-1)).toBe("ada 1")
+    refused.delete("ada 2")
+    await charge("ada", 3)
+    await expect.poll(() => amountsOf(received, "ada").at(-1)).toBe("ada 3")
+    expect(amountsOf(received, "ada").slice(-2)).toEqual(["ada 2", "ada 3"])
+  })
+
+  test("an endpoint goes on that was set back over a thousand dead letters", async () => {
+    let isDown = true
+    const { received, url } = await openReceiver((_, response) => {
+      response.writeHead(isDown ? 500 : 200).end()
+    })
+    const { office, start, charge } = await openStore()
+    for (let n = 0; n < 1_100; n++) await charge(`user${n}`, 1)
+    await start({ url, attempts: 2, concurrency: 64 })
+    await expect.poll(() => received.length).toBe(2_200)
+    const consumers = async () => (await office.events.consumers())[0]?.batchesBehind
+    await expect.poll(consumers).toBe(0)
+    await office.events.reset("webhook:crm", "beginning")
+    await expect.poll(consumers).toBe(0)
+    isDown = false
+    await charge("late", 7)
+    await expect.poll(() => received.map(amountOf)).toContain("late 7")
+  })
 
   test("it goes on where it stopped, parked ones first", async () => {
     let away = true
@@ -433,4 +471,22 @@ describe("addresses", () => {
     expect(await ask("8.8.8.8", "10.0.0.1")).toBeInstanceOf(AddressRefused)
     expect(await ask()).toBeInstanceOf(AddressRefused)
   })
+})
+
+test.each([
+  ["120", 120_000],
+  ["0", undefined],
+  ["Sun, 06 Nov 1994 08:49:47 GMT", 10_000],
+  ["Sunday, 06-Nov-94 08:49:47 GMT", 10_000],
+  ["Sun Nov  6 08:49:47 1994", 10_000],
+  ["Sun, 06 Nov 1994 08:49:27 GMT", undefined],
+  ["99999999999", 3_600_000],
+  ["0x10", undefined],
+  ["1e3", undefined],
+  ["-5", undefined],
+  [" ", undefined],
+  ["07/04/2030", undefined],
+  ["2030-01-01T00:00:00Z", undefined]
+])("an endpoint asks for a pause: %s", (header, expected) => {
+  expect(retryAfterMs(header, Date.parse("1994-11-06T08:49:37Z"))).toBe(expected)
 })

@@ -22,15 +22,18 @@ export interface DeadLetter extends ParkedDelivery {
 }
 
 export interface Deliveries {
-  /** Parks a delivery behind those of its aggregate. One that is parked already stays as it is. */
+  /**
+   * Parks a delivery behind those of its aggregate. False where it is parked, or was given up,
+   * already: it stays as it is.
+   */
   readonly park: (
     endpoint: string,
     delivery: ParkedDelivery & { readonly delayMs: number; readonly error: string | null }
-  ) => Effect.Effect<void, StoreUnavailable>
-  /** How many deliveries of each aggregate wait. */
+  ) => Effect.Effect<boolean, StoreUnavailable>
+  /** The events of each aggregate whose deliveries wait. */
   readonly waiting: (
     endpoint: string
-  ) => Effect.Effect<ReadonlyMap<string, number>, StoreUnavailable>
+  ) => Effect.Effect<ReadonlyMap<string, ReadonlyArray<string>>, StoreUnavailable>
   /** The first of each aggregate, of those whose time has come; at most `limit`. */
   readonly due: (
     endpoint: string,

@@ -7,6 +7,7 @@
  */
 import { randomUUID } from "node:crypto"
 import { Array, Clock, Data, Deferred, Effect, Schedule, type Scope, Semaphore } from "effect"
+import { again } from "../Background.ts"
 import type { StoreUnavailable } from "../Errors.ts"
 import { aggregateOf, type BoxOfficeEvent } from "../Events.ts"
 import { decodeEvents } from "./codec.ts"
@@ -167,7 +168,8 @@ export const openSession = Effect.fnUntraced(function* (
     return Effect.ignore(Effect.timeoutOption(Effect.interruptible(save(0)), closingMs))
   })
   yield* Effect.addFinalizer(() => close)
-  yield* Effect.forkScoped(Effect.forever(Effect.delay(save(leaseMs), leaseMs / 3)))
+  const renew = Effect.delay(save(leaseMs), leaseMs / 3)
+  yield* Effect.forkScoped(again("lease of events", 0, renew))
 
   return {
     pull: Effect.suspend(() =>

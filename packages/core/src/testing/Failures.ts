@@ -101,17 +101,23 @@ export const layerFailures: Layer.Layer<BoxOfficeStore | Failures, never, BoxOff
           }
         })
 
-      const guarded = Object.fromEntries(
-        Object.entries({ ...store, transact: slowly(() => commitMs, transact) }).map(
-          ([name, operation]) => [
-            name,
-            Effect.isEffect(operation)
-              ? unlessAway(operation)
-              : (...args: ReadonlyArray<never>) =>
-                  unlessAway(Effect.suspend(() => (operation as Operation)(...args)))
-          ]
+      /** An operation, or a part of the store with operations of its own, such as the outbox. */
+      const guard = (operation: unknown): unknown => {
+        if (Effect.isEffect(operation)) return unlessAway(operation as ReturnType<Operation>)
+        if (typeof operation === "function") {
+          return (...args: ReadonlyArray<never>) =>
+            unlessAway(Effect.suspend(() => (operation as Operation)(...args)))
+        }
+        return guardAll(operation as object)
+      }
+      const guardAll = (operations: object) =>
+        Object.fromEntries(
+          Object.entries(operations).map(([name, operation]) => [name, guard(operation)])
         )
-      ) as unknown as BoxOfficeStore["Service"]
+      const guarded = guardAll({
+        ...store,
+        transact: slowly(() => commitMs, transact)
+      }) as unknown as BoxOfficeStore["Service"]
 
       return Context.make(BoxOfficeStore, guarded).pipe(
         Context.add(Failures, {

@@ -22,18 +22,19 @@ export const makeMemoryDeliveries = (): Deliveries => {
     park: (endpoint, { delayMs, ...delivery }) =>
       at((now) => {
         const key = keyOf(endpoint, delivery.eventId)
-        if (rows.has(key)) return
+        if (rows.has(key)) return false
         const nextAt = now + delayMs
         const deliveryId = ++last
         rows.set(key, { ...delivery, endpoint, dead: false, nextAt, deliveryId, parkedAt: now })
+        return true
       }),
     waiting: (endpoint) =>
       at(() => {
-        const counts = new Map<string, number>()
-        for (const { aggregate } of of(endpoint, false)) {
-          counts.set(aggregate, (counts.get(aggregate) ?? 0) + 1)
+        const waiting = new Map<string, Array<string>>()
+        for (const { aggregate, eventId } of of(endpoint, false)) {
+          waiting.set(aggregate, [...(waiting.get(aggregate) ?? []), eventId])
         }
-        return counts
+        return waiting
       }),
     due: (endpoint, limit) =>
       at((now) => {

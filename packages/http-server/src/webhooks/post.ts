@@ -78,10 +78,30 @@ const readToEnd = (response: IncomingMessage, done: () => void): void => {
 }
 
 const answerOf = ({ statusCode = 0, headers }: IncomingMessage): Answer => {
-  const seconds = Number(headers["retry-after"])
   return {
     accepted: statusCode >= 200 && statusCode < 300,
     said: `HTTP ${statusCode}`,
-    retryAfterMs: seconds > 0 ? Math.min(seconds * 1_000, retryAfterMaxMs) : undefined
+    retryAfterMs: retryAfterMs(headers["retry-after"], Date.now())
   }
 }
+
+// The forms of a date that RFC 9110 has, section 5.6.7: this one, and two that are obsolete.
+const dateForms = [
+  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/
+]
+
+/** How long an endpoint asks to be left alone: in seconds, or until a date (RFC 9110, 10.2.3). */
+export const retryAfterMs = (header: string | undefined, now: number): number | undefined => {
+  if (header === undefined) return undefined
+  if (/^\d+$/.test(header)) return bounded(Number(header) * 1_000)
+  const form = dateForms.findIndex((form) => form.test(header))
+  if (form < 0) return undefined
+  // The last form names no zone, and means the same one.
+  const until = Date.parse(form === 2 ? `${header} GMT` : header)
+  return Number.isNaN(until) ? undefined : bounded(until - now)
+}
+
+const bounded = (milliseconds: number): number | undefined =>
+  milliseconds > 0 ? Math.min(milliseconds, retryAfterMaxMs) : undefined

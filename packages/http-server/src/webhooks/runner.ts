@@ -12,6 +12,7 @@
  * database while an endpoint is waited for: no connection, no transaction, no lock.
  */
 import {
+  again,
   type BoxOfficeStore,
   type Delivery,
   type EventFeed,
@@ -40,27 +41,19 @@ const longestWaitMs = 3_600_000
 
 /** Delivers for as long as it is let, on whichever node holds the endpoint's consumer. */
 export const runEndpoint = (options: RunnerOptions): Effect.Effect<never> =>
-  Effect.scoped(stay(options)).pipe(
-    // Another node has the endpoint, or the store went away: begin anew.
-    Effect.catch((error) =>
-      error._tag === "LeaseLost" ? Effect.void : Effect.logWarning("webhooks stopped", error)
-    ),
-    Effect.repeat(Schedule.spaced("1 second")),
-    Effect.andThen(Effect.never)
+  // Where another node has the endpoint, this one waits for it.
+  again(
+    `webhooks of ${options.endpoint.name}`,
+    "1 second",
+    Effect.catchTag(Effect.scoped(stay(options)), "LeaseLost", () => Effect.void)
   )
 
 const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: RunnerOptions) {
   const { name, consumer, concurrency } = endpoint
   const session = yield* feed.open(consumer, { types: endpoint.types, from: endpoint.from })
-  // Counted here as well: whether something is parked has to be known between two events.
-  const parked = new Map(yield* deliveries.waiting(name))
-  let parkedTotal = [...parked.values()].reduce((sum, count) => sum + count, 0)
-  const count = (aggregate: string, by: 1 | -1) => {
-    const left = (parked.get(aggregate) ?? 0) + by
-    parkedTotal += by
-    if (left > 0) parked.set(aggregate, left)
-    else parked.delete(aggregate)
-  }
+  // Known here as well: whether something is parked has to be known between two events. By event, so
+  // that what an operator brings back takes off no more than itself.
+  const parked = new Parked(yield* deliveries.waiting(name))
 
   const park = (delivery: ParkedDelivery, answer: Answer | undefined) =>
     Effect.flatMap(delayAfter(endpoint, delivery.attempts, answer), (delayMs) => {
@@ -69,8 +62,12 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
       const parkFor = (delayMs: number) =>
         patiently(deliveries.park(name, { ...delivery, delayMs, error }))
       if (delayMs !== null) {
-        count(aggregate, 1)
-        return parkFor(delayMs)
+        // First, so that the next event of the aggregate does not overtake it meanwhile.
+        const isNew = parked.add(aggregate, eventId)
+        return Effect.map(parkFor(delayMs), (isParked) => {
+          // It was given up before, when it came the first time: so it keeps nothing back.
+          if (!isParked && isNew) parked.delete(aggregate, eventId)
+        })
       }
       // It was the only attempt: a dead letter at once, which keeps nothing back.
       const last = { attempts, delayMs, error: error ?? "" }
@@ -102,7 +99,7 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
         : deliveries.refused(name, delivery.eventId, { attempts, delayMs, error: answer.said })
     )
     // What was accepted keeps nothing back any longer, and neither does a dead letter.
-    if (delayMs === null) count(delivery.aggregate, -1)
+    if (delayMs === null) parked.delete(delivery.aggregate, delivery.eventId)
   })
 
   // A slow answer keeps one of these, and the others go on.
@@ -112,7 +109,8 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
   const scope = yield* Effect.scope
   const start = (work: Effect.Effect<void, StoreUnavailable>) =>
     Effect.forkIn(
-      Effect.catch(work, (error) => Deferred.fail(broken, error)),
+      // A defect as well: left alone, it would keep its room for as long as the node runs.
+      Effect.catchCause(work, (cause) => Deferred.failCause(broken, cause)),
       scope
     )
 
@@ -128,7 +126,7 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
   const deliverAll = Effect.gen(function* () {
     for (;;) {
       for (const delivery of yield* session.pull) {
-        while (parkedTotal >= parkedMax) yield* Effect.sleep(lookEveryMs)
+        while (parked.size >= parkedMax) yield* Effect.sleep(lookEveryMs)
         yield* Semaphore.take(room, 1)
         const aggregate = aggregateOf(delivery)
         const queue = queues.get(aggregate)
@@ -156,8 +154,8 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
         const { eventId, aggregate } = delivery
         if (retrying.has(eventId)) continue
         retrying.add(eventId)
-        // One that an operator has brought back is not counted yet.
-        if (!parked.has(aggregate)) count(aggregate, 1)
+        // One that an operator has brought back is not known yet.
+        parked.add(aggregate, eventId)
         const done = Effect.suspend(() => {
           over.push(eventId)
           return answered.open
@@ -170,6 +168,35 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
 
   return yield* Effect.raceAllFirst([deliverAll, retryAll, Deferred.await(broken), session.lost])
 })
+
+/** What is parked, by aggregate and event. */
+class Parked {
+  private readonly events = new Map<string, Set<string>>()
+  size = 0
+
+  constructor(waiting: ReadonlyMap<string, ReadonlyArray<string>>) {
+    for (const [aggregate, eventIds] of waiting) {
+      for (const eventId of eventIds) this.add(aggregate, eventId)
+    }
+  }
+  has(aggregate: string): boolean {
+    return this.events.has(aggregate)
+  }
+  /** False where it is there already. */
+  add(aggregate: string, eventId: string): boolean {
+    const events = this.events.get(aggregate) ?? new Set()
+    if (events.has(eventId)) return false
+    this.events.set(aggregate, events.add(eventId))
+    this.size++
+    return true
+  }
+  delete(aggregate: string, eventId: string): void {
+    const events = this.events.get(aggregate)
+    if (!events?.delete(eventId)) return
+    this.size--
+    if (events.size === 0) this.events.delete(aggregate)
+  }
+}
 
 const aggregateOf = ({ aggregate }: Delivery): string => `${aggregate.kind}/${aggregate.id}`
 

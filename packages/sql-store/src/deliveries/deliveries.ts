@@ -16,8 +16,9 @@ const parkDelivery = (schema: SchemaName) => {
       next_at, error, parked_at)
     VALUES ($1::text, $2::text, $3::text, $4::text, 'waiting', $5::int4, ${later("$6")}, $7::text,
       clock_timestamp())
-    ON CONFLICT ON CONSTRAINT webhook_delivery_once DO NOTHING`
-  return (endpoint: Park[0], delivery: Park[1]): Query<void> => ({
+    ON CONFLICT ON CONSTRAINT webhook_delivery_once DO NOTHING
+    RETURNING event_id`
+  return (endpoint: Park[0], delivery: Park[1]): Query<boolean> => ({
     sql,
     params: [
       endpoint,
@@ -28,18 +29,18 @@ const parkDelivery = (schema: SchemaName) => {
       BigInt(delivery.delayMs),
       delivery.error
     ],
-    read: () => {}
+    read: (rows) => rows.length > 0
   })
 }
 
-const countWaiting = (schema: SchemaName) => {
+const listWaiting = (schema: SchemaName) => {
   const sql = `
-    SELECT aggregate, count(*) FROM ${schema}.webhook_delivery
+    SELECT aggregate, array_agg(event_id ORDER BY delivery_id) FROM ${schema}.webhook_delivery
     WHERE endpoint = $1::text AND state = 'waiting' GROUP BY aggregate`
-  return (endpoint: string): Query<ReadonlyMap<string, number>> => ({
+  return (endpoint: string): Query<ReadonlyMap<string, ReadonlyArray<string>>> => ({
     sql,
     params: [endpoint],
-    read: (rows) => new Map(rows.map(([aggregate, count]) => [aggregate, Number(count)]))
+    read: (rows) => new Map(rows.map(([aggregate, eventIds]) => [aggregate, eventIds]))
   })
 }
 
@@ -137,7 +138,7 @@ const discardDead = (schema: SchemaName) =>
 
 export const makeDeliveries = (schema: SchemaName) => {
   const park = parkDelivery(schema)
-  const waiting = countWaiting(schema)
+  const waiting = listWaiting(schema)
   const due = dueDeliveries(schema)
   const accepted = deleteDelivery(schema)
   const refused = refuseDelivery(schema)

@@ -1,0 +1,46 @@
+/** Work that a node does again and again with nobody asking: it goes on whatever happens to it. */
+import { Cause, Duration, Effect, Metric } from "effect"
+
+const failures = (loop: string) =>
+  Metric.withAttributes(
+    Metric.counter("boxoffice_background_failures", {
+      description: "Rounds of background work that failed and were tried again",
+      incremental: true
+    }),
+    { loop }
+  )
+
+const longestWait = Duration.minutes(1)
+
+/**
+ * Runs `work`, and again after a while, until the fiber is interrupted.
+ *
+ * A failure ends nothing, and neither does a defect, such as an exception in a function of the
+ * host's: the round is logged and counted, and the next one comes after twice the time of the one
+ * before, up to a minute.
+ */
+export const again = <E, R>(
+  loop: string,
+  every: Duration.Input,
+  work: Effect.Effect<unknown, E, R>
+): Effect.Effect<never, never, R> => {
+  const pause = Duration.fromInputUnsafe(every)
+  const least = Duration.max(pause, Duration.millis(100))
+  return Effect.gen(function* () {
+    let failed = 0
+    for (;;) {
+      const cause = yield* Effect.match(Effect.sandbox(work), {
+        onFailure: (cause) => cause,
+        onSuccess: () => undefined
+      })
+      failed = cause === undefined ? 0 : failed + 1
+      if (cause === undefined) {
+        yield* Effect.sleep(pause)
+        continue
+      }
+      yield* Metric.update(failures(loop), 1)
+      yield* Effect.logWarning(`${loop} failed, and goes on`, Cause.squash(cause))
+      yield* Effect.sleep(Duration.min(longestWait, Duration.times(least, 2 ** (failed - 1))))
+    }
+  })
+}

@@ -1,0 +1,92 @@
+import { describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Metric } from "effect"
+import { TestClock } from "effect/testing"
+import { expect } from "vitest"
+import {
+  again,
+  type BoxOfficeEvent,
+  BoxOfficeStore,
+  layerOf,
+  type RowNames,
+  type Rows,
+  sweep
+} from "../src/index.ts"
+import { layerMemory } from "../src/testing.ts"
+import { gala, openOffice, signingKeys } from "./support.ts"
+
+const failuresOf = (loop: string) =>
+  Effect.map(Metric.snapshot, (all) => {
+    const found = all.find(
+      ({ id, attributes }) =>
+        id === "boxoffice_background_failures" &&
+        (attributes as Record<string, string> | undefined)?.loop === loop
+    )
+    return (found?.state as { readonly count: number } | undefined)?.count
+  })
+
+describe("background work", () => {
+  it.effect("goes on after failures and defects, ever later, up to a minute", () =>
+    Effect.gen(function* () {
+      const rounds: Array<number> = []
+      let good = false
+      const clock = Effect.clockWith((clock) => clock.currentTimeMillis)
+      const work = Effect.gen(function* () {
+        rounds.push((yield* clock) / 1_000)
+        if (good) return
+        if (rounds.length % 2 === 0) return yield* Effect.fail("typed")
+        return yield* Effect.die(new Error("a bug of the host"))
+      })
+      const loop = yield* Effect.forkChild(again("test", "1 second", work))
+      yield* TestClock.adjust("4 minutes")
+      expect(rounds).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183])
+      expect(yield* failuresOf("test")).toBe(9)
+      good = true
+      yield* TestClock.adjust("1 minute")
+      expect(rounds.slice(9, 12)).toEqual([243, 244, 245])
+      yield* Fiber.interrupt(loop)
+      yield* TestClock.adjust("1 minute")
+      expect(rounds.length).toBeLessThan(70)
+    })
+  )
+
+  it.effect(
+    "of the sweeper leaves out what a hook of the host's breaks, and tidies the rest",
+    () => {
+      let isBroken = true
+      const store = Layer.effect(
+        BoxOfficeStore,
+        Effect.map(BoxOfficeStore, (inner) => ({
+          ...inner,
+          transact: <A>(names: RowNames, decide: (rows: Rows) => A) =>
+            inner.transact(names, (rows) => {
+              const decided = decide(rows)
+              const breaks = (event: BoxOfficeEvent) =>
+                event._tag === "HoldLapsed" && event.userId === "ada"
+              // As `inTransaction` does.
+              if (isBroken && rows.events.some(breaks)) throw new Error("a bug of the host")
+              return decided
+            })
+        }))
+      ).pipe(Layer.provide(layerMemory))
+      return Effect.gen(function* () {
+        const { caller, reservations } = yield* openOffice({ maxActive: 2 })
+        const inside = [yield* caller("ada"), yield* caller("bob")]
+        const performanceId = gala.performance.performanceId
+        const held = yield* Effect.forEach(inside, (user, n) =>
+          reservations.hold({ ...user, performanceId, seatIds: [`A${n + 1}`] })
+        )
+        const statuses = Effect.map(
+          Effect.forEach(held, ({ reservationId }) => inner.reservation(reservationId)),
+          (all) => all.map(({ reservations }) => reservations[0]!.status)
+        )
+        const inner = yield* BoxOfficeStore
+        yield* TestClock.adjust("6 minutes")
+        yield* sweep
+        expect(yield* statuses).toEqual(["held", "expired"])
+        isBroken = false
+        yield* sweep
+        expect(yield* statuses).toEqual(["expired", "expired"])
+      }).pipe(Effect.provide(layerOf({ signingKeys }).pipe(Layer.provideMerge(store))))
+    }
+  )
+})
