@@ -8,6 +8,7 @@ import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
 import { afterCommit, HostTransaction } from "./HostTransaction.ts"
 import { isCatalogKey, PerformanceId, ShowId, UserId } from "./Ids.ts"
 import { checkInput, Name, PageLimit, pageLimitDefault } from "./Input.ts"
+import { Policies } from "./Policies.ts"
 import { QueueNotFound } from "./queue/errors.ts"
 import { span } from "./Span.ts"
 import { BoxOfficeStore, type PerformanceReading } from "./Store.ts"
@@ -82,6 +83,7 @@ export class Catalog extends Context.Service<
     Effect.gen(function* () {
       const store = yield* BoxOfficeStore
       const gate = yield* Gate
+      const policies = yield* Policies
 
       const shows = Effect.fn("Catalog.shows")(function* (input: {
         readonly limit?: number | undefined
@@ -180,11 +182,20 @@ export class Catalog extends Context.Service<
         readonly seats: ReadonlyArray<SeatInput>
       }) {
         const { performanceId, seats } = yield* checkNewSeats(input)
+        const check = Effect.gen(function* () {
+          const performance = yield* store.performance(performanceId)
+          if (performance === undefined) return yield* new PerformanceNotFound()
+          yield* checkPrices(seats, performance.currency, policies.currency)
+          return performance
+        })
+        const performance = yield* check
         const added = yield* store.addSeats(performanceId, seats)
         if (added === "exists") return yield* new AlreadyExists({ kind: "seat" })
-        if (added === "missing") return yield* new PerformanceNotFound()
-        const performance = yield* store.performance(performanceId)
-        if (performance === undefined) return
+        // Another node added the first seats meanwhile, in another currency.
+        if (added === "missing") {
+          yield* check
+          return yield* new PerformanceNotFound()
+        }
         yield* afterCommit(Effect.sync(() => fresh.forget(performance)))
       })
 
@@ -199,6 +210,36 @@ export class Catalog extends Context.Service<
         addSeats
       })
     })
+  )
+}
+
+/**
+ * Seats are priced in the currency of their performance, and in one that a buyer can have: wallets
+ * are in the configured currency, so that nobody could ever pay for anything else.
+ */
+const checkPrices = (
+  seats: ReadonlyArray<NewSeat>,
+  ofPerformance: string | null,
+  configured: string
+): Effect.Effect<void, RequestInvalid> => {
+  const refuse = (wrong: number, message: string) =>
+    wrong < 0
+      ? Effect.void
+      : Effect.fail(
+          new RequestInvalid({ errors: [{ path: `seats[${wrong}].price.currency`, message }] })
+        )
+  const other = seats.findIndex(
+    ({ price }) => ofPerformance !== null && price.currency !== ofPerformance
+  )
+  const unpayable = seats.findIndex(
+    ({ price }) => price.amount > 0n && price.currency !== configured
+  )
+  return Effect.andThen(
+    refuse(other, `expected ${ofPerformance}, the currency of the performance's other seats`),
+    refuse(
+      unpayable,
+      `expected ${configured}, since wallets are in that currency: set the policy \`currency\` (BOXOFFICE_CURRENCY) to sell in another`
+    )
   )
 }
 

@@ -8,6 +8,28 @@ export const Currency = Schema.String.check(Schema.isPattern(/^[A-Z]{3}$/)).anno
 })
 export type Currency = typeof Currency.Type
 
+// The codes of ISO 4217 that are in use, of list one as published by SIX on 1 January 2026, without
+// those of precious metals, testing and "no currency".
+const isoCodes = new Set(
+  (
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN " +
+    "BZD CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR " +
+    "FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY " +
+    "KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU " +
+    "MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON " +
+    "RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP " +
+    "TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD XAF XCD XCG XOF XPF " +
+    "YER ZAR ZMW ZWG"
+  ).split(" ")
+)
+
+/** A currency that new money is in: what is stored may be in one that has been withdrawn since. */
+export const KnownCurrency = Currency.check(
+  Schema.makeFilter(
+    (code) => isoCodes.has(code) || `expected a currency of ISO 4217, such as EUR, not ${code}`
+  )
+)
+
 /**
  * Minor units. A `bigint` in the engine, an integer within ±(2^53−1) in JSON.
  */
@@ -26,6 +48,9 @@ export interface Money {
   readonly amount: bigint
   readonly currency: Currency
 }
+
+/** The most minor units that JSON carries exactly. */
+export const amountMaxInJson = 2n ** 53n - 1n
 
 /** The most that Postgres' `bigint`, and so a balance, can hold. */
 export const maxAmount = 2n ** 63n - 1n

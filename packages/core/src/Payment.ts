@@ -87,7 +87,7 @@ export class Payments extends Context.Service<
                   paymentId: event.paymentId,
                   reservationId: event.reservationId,
                   amount: event.amount,
-                  balance: balanceOf(rows, userId),
+                  balance: balanceOf(rows, userId, event.amount.currency),
                   paidAt: new Date(event.at)
                 }
               })
@@ -100,16 +100,14 @@ export class Payments extends Context.Service<
         const { paymentId, idempotencyKey } = yield* checkRefund(input)
         const command = identify("refund", operator, idempotencyKey, [paymentId])
         // Whose wallet it was has to be known before anything is locked: wallets come first.
-        const payment = isUuid(paymentId)
-          ? yield* store.transfer(paymentId as TransferId)
-          : undefined
+        const paid = isUuid(paymentId) ? yield* store.paid(paymentId as TransferId) : undefined
         const settled = yield* refunds.submit({
           key: paymentId,
           names: (names) => {
             if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
-            if (payment === undefined || payment.reservationId === null) return
-            names.wallets.add(payment.userId)
-            names.nameReservation(payment.reservationId)
+            if (paid === undefined) return
+            names.wallets.add(paid.userId)
+            names.nameReservation(paid.reservationId)
           },
           decide: (rows) =>
             settle(rows, command, (): Result.Result<Refund, RefundRefusal> => {
@@ -122,7 +120,7 @@ export class Payments extends Context.Service<
                   paymentId: event.paymentId,
                   reservationId: event.reservationId,
                   amount: event.amount,
-                  balance: balanceOf(rows, event.userId),
+                  balance: balanceOf(rows, event.userId, event.amount.currency),
                   refundedAt: new Date(event.at)
                 }
               })
@@ -139,9 +137,12 @@ export class Payments extends Context.Service<
 /** Whose idempotency keys those of operators are: all operators are one. */
 const operator = "operator" as UserId
 
-const balanceOf = (rows: Rows, userId: UserId) => {
-  const { balance, currency } = rows.wallets.get(userId)!
-  return { amount: balance, currency }
+/** Who pays nothing may have no wallet: that is 0 in the currency of what was paid. */
+const balanceOf = (rows: Rows, userId: UserId, currency: string) => {
+  const wallet = rows.wallets.get(userId)
+  return wallet === undefined
+    ? { amount: 0n, currency }
+    : { amount: wallet.balance, currency: wallet.currency }
 }
 
 /** The queue in front of the user's own reservation; somebody else's must look like none. */

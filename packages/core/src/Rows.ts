@@ -283,6 +283,7 @@ export class Rows {
         for (const seatId of event.seatIds) {
           this.changeSeat(event.performanceId, seatId, { status: "sold", heldUntil: null })
         }
+        if (this.isFree(event.reservationId)) return
         return this.transfer(event, {
           transferId: event.paymentId,
           kind: "payment",
@@ -293,6 +294,7 @@ export class Rows {
       case "PaymentRefunded":
         this.changeReservation(event, { status: "cancelled", endedAt: event.at })
         this.freeSeats(event.performanceId, event.userId, event.seatIds)
+        if (this.isFree(event.reservationId)) return
         return this.transfer(event, {
           transferId: event.refundId,
           kind: "refund",
@@ -455,6 +457,11 @@ export class Rows {
       })
     }
     this.countSeats(performanceId, userId, -seatIds.length)
+  }
+
+  /** Where nothing was due nothing moves, and no wallet is made. */
+  private isFree(reservationId: ReservationId): boolean {
+    return this.reservations.get(reservationId)!.amount.amount === 0n
   }
 
   private changeReservation(

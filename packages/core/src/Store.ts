@@ -3,7 +3,13 @@
  * knows the time. It decides nothing.
  */
 import { Context, type Effect } from "effect"
-import type { NewSeat, Performance, PerformanceRow, Show } from "./catalog/model.ts"
+import type {
+  NewSeat,
+  Performance,
+  PerformanceRow,
+  Show,
+  StoredPerformance
+} from "./catalog/model.ts"
 import type { StoreUnavailable } from "./Errors.ts"
 import type { Deliveries } from "./events/Deliveries.ts"
 import type { Outbox } from "./events/Outbox.ts"
@@ -243,9 +249,13 @@ export class BoxOfficeStore extends Context.Service<
       page: Page<{ readonly heldAt: number; readonly reservationId: ReservationId }>
     ) => Effect.Effect<ReservationsReading, StoreUnavailable>
     readonly wallet: (userId: UserId) => Effect.Effect<WalletRow | undefined, StoreUnavailable>
-    readonly transfer: (
-      transferId: TransferId
-    ) => Effect.Effect<TransferRow | undefined, StoreUnavailable>
+    /** The reservation that a payment confirmed. */
+    readonly paid: (
+      paymentId: TransferId
+    ) => Effect.Effect<
+      Pick<ReservationRow, "reservationId" | "userId"> | undefined,
+      StoreUnavailable
+    >
     /** A wallet's transfers, newest first; `after` is a version. */
     readonly transfers: (
       userId: UserId,
@@ -271,7 +281,7 @@ export class BoxOfficeStore extends Context.Service<
     ) => Effect.Effect<"added" | "exists" | "missing", StoreUnavailable>
     readonly performance: (
       performanceId: PerformanceId
-    ) => Effect.Effect<Performance | undefined, StoreUnavailable>
+    ) => Effect.Effect<StoredPerformance | undefined, StoreUnavailable>
     /** Notes who of a queue is there now; what others have noted stays. */
     readonly markSeen: (
       queueId: QueueId,

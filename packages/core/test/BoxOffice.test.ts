@@ -387,7 +387,7 @@ describe("policies", () => {
 
   it.effect("say which currency a wallet begins in, and what a queue is made with", () =>
     Effect.gen(function* () {
-      const office = yield* openOffice()
+      const office = yield* openOffice({}, "EUR")
       const ada = yield* office.caller("ada")
       expect((yield* office.wallet.balance(ada)).balance).toEqual({ amount: 0n, currency: "EUR" })
       expect((yield* office.queue.get("main")).settings).toEqual(queue)

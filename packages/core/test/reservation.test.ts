@@ -96,11 +96,21 @@ describe("hold", () => {
     })
   })
 
-  it("adds prices exactly beyond 2^53", () => {
-    const price = won(2n ** 53n - 1n)
-    const rows = given(hall({ seatId: "A1", price }, { seatId: "A2", price }))
+  it("refuses a sum that JSON could not carry, before anything is held", () => {
+    const [most, one] = [won(2n ** 53n - 1n), won(1n)]
+    const two = hall({ seatId: "A1", price: most }, { seatId: "A2", price: one })
+    given(two)
       .at(now)
       .when((rows) => decideHold(rows, hold(ids("A1", "A2")), defaultPolicies))
+      .thenRefused(new LimitExceeded({ name: "reservationAmount", limit: 2 ** 53 - 1 }))
+  })
+
+  it("adds prices exactly beyond 2^53, where the host lets wallets hold as much", () => {
+    const price = won(2n ** 53n - 1n)
+    const policies = { ...defaultPolicies, walletCeiling: 2n ** 62n }
+    const rows = given(hall({ seatId: "A1", price }, { seatId: "A2", price }))
+      .at(now)
+      .when((rows) => decideHold(rows, hold(ids("A1", "A2")), policies))
       .thenEvents({
         ...held(ids("A1", "A2")),
         seats: ids("A1", "A2").map((seatId) => toSeat(seatRow({ seatId, price }))),

@@ -49,13 +49,20 @@ export const gala = {
 }
 
 /** Sets the clock, fills the catalogue, and gives the engine with a few short-cuts. */
-export const openOffice = Effect.fnUntraced(function* (settings: Partial<QueueSettings> = {}) {
+export const openOffice = Effect.fnUntraced(function* (
+  settings: Partial<QueueSettings> = {},
+  currency = "KRW"
+) {
   yield* TestClock.setTime(testStart)
   const office = yield* BoxOffice
   yield* office.queue.create({ queueId: "main", settings })
   yield* office.catalog.addShow(gala.show)
   yield* office.catalog.addPerformance(gala.performance)
-  yield* office.catalog.addSeats(gala.seats)
+  const { performanceId, seats } = gala.seats
+  yield* office.catalog.addSeats({
+    performanceId,
+    seats: seats.map((seat) => ({ ...seat, price: { ...seat.price, currency } }))
+  })
   return {
     ...office,
     /** Joins the queue; with room in it the caller is admitted. */

@@ -52,7 +52,8 @@ const queries = (
     `SELECT count(*) FROM ${schema}.reservation r
      LEFT JOIN ${schema}.transfer p ON p.reservation_id = r.reservation_id AND p.kind = 'payment'
      LEFT JOIN ${schema}.transfer b ON b.reservation_id = r.reservation_id AND b.kind = 'refund'
-     WHERE (r.status = 'confirmed') <> (p.transfer_id IS NOT NULL AND b.transfer_id IS NULL)
+     WHERE r.amount > 0 AND (r.status = 'confirmed') <>
+         (p.transfer_id IS NOT NULL AND b.transfer_id IS NULL)
        OR p.amount <> -r.amount`
   ],
   [
@@ -85,7 +86,9 @@ const queries = (
        SELECT type, count(*) FROM ${schema}.outbox_event GROUP BY type
      ), stored (type, count) AS (VALUES
        ('SeatsHeld', (SELECT count(*) FROM ${schema}.reservation)),
-       ('ReservationPaid', (SELECT count(*) FROM ${schema}.transfer WHERE kind = 'payment')),
+       -- What costs nothing is confirmed without a transfer.
+       ('ReservationPaid', (SELECT count(*) FROM ${schema}.reservation
+         WHERE payment_id IS NOT NULL)),
        ('WalletCharged', (SELECT count(*) FROM ${schema}.transfer WHERE kind = 'charge')),
        ('QueueTokenIssued', (SELECT count(*) FROM ${schema}.queue_token)),
        ('QueueTokenAdmitted',

@@ -11,11 +11,11 @@ import { readLapsed } from "./read/lapsed.ts"
 import { readLine } from "./read/line.ts"
 import { readPerformance, readPerformanceNow, readPerformances } from "./read/performances.ts"
 import { readQueue, readQueues } from "./read/queues.ts"
-import { readReservation, readReservations } from "./read/reservations.ts"
+import { readPaid, readReservation, readReservations } from "./read/reservations.ts"
 import { readSeats } from "./read/seats.ts"
 import { readShow, readShows } from "./read/shows.ts"
 import { readGates } from "./read/tokens.ts"
-import { readTransfer, readTransfers, readWallet } from "./read/wallets.ts"
+import { readTransfers, readWallet } from "./read/wallets.ts"
 import { clearDepartures, clearPresence, clearTokens } from "./save/clear.ts"
 import { markSeen } from "./save/presence.ts"
 import type { SchemaName } from "./schemaName.ts"
@@ -52,7 +52,7 @@ const makeReads = (schema: SchemaName) => {
     reservation: readReservation(schema),
     reservations: readReservations(schema),
     wallet: readWallet(schema),
-    transfer: readTransfer(schema),
+    paid: readPaid(schema),
     transfers: readTransfers(schema),
     lapsed: readLapsed(schema),
     ping: () => ({ sql: "SELECT 1", params: [], read: () => {} })
@@ -87,7 +87,7 @@ const makeReads = (schema: SchemaName) => {
       reservation: reading("reservation", queries.reservation),
       reservations: reading("reservations", queries.reservations),
       wallet: reading("wallet", queries.wallet),
-      transfer: reading("transfer", queries.transfer),
+      paid: reading("paid", queries.paid),
       transfers: reading("transfers", queries.transfers),
       lapsed: reading("lapsed", queries.lapsed),
       ping: reading("ping", queries.ping)(),

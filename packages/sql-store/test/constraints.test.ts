@@ -102,7 +102,7 @@ const rules: ReadonlyArray<readonly [constraint: string, statement: string | (()
   ["queue_token_state_instants", token("admitted", ", admitted_at", ", now()")],
   ["queue_token_state_instants", token("completed", ", ended_at", ", now()")],
   ["queue_token_state_instants", token("left")],
-  ["queue_token_state_instants", token("expired", ", ended_at", ", now()")],
+  ["queue_token_state_instants", token("expired")],
   ["show_behind_queue", "UPDATE show SET queue_id = 'nowhere'"],
   ["show_sales_window", "UPDATE show SET sales_open_at = now(), sales_close_at = now()"],
   ["performance_of_show", "UPDATE performance SET show_id = 'nowhere'"],
@@ -130,13 +130,38 @@ const rules: ReadonlyArray<readonly [constraint: string, statement: string | (()
   ["seat_pkey", "INSERT INTO seat SELECT * FROM seat WHERE seat_id = 'A-1'"],
   ["seat_status_owner", seat("reservation_id = NULL")],
   ["seat_status_owner", seat("held_until = NULL")],
-  ["seat_status_owner", seat("status = 'sold'")],
   ["seat_status_owner", seat("status = 'available'")],
   ["seat_status_owner", seat("status = 'blocked'")],
   ["seat_status_known", seat("status = 'lost', reservation_id = NULL, held_until = NULL")],
   ["seat_of_reservation", seat("reservation_id = gen_random_uuid()")],
   ["seat_price_not_negative", seat("price = -1")],
   ["seat_currency_code", seat("currency = 'won'")],
+  ["seat_sold_to_confirmed", seat("status = 'sold', held_until = NULL")],
+  [
+    "seat_sold_to_confirmed",
+    () => `INSERT INTO seat (performance_id, seat_id, ordinal, section, seat_row, seat_number, price,
+      currency, status, reservation_id)
+      VALUES ('p', 'new', 99, 'S', '1', '1', 5, 'KRW', 'sold', '${ids.held}')`
+  ],
+  ["seat_in_currency_of_performance", seat("currency = 'USD'")],
+  ["performance_currency_code", "UPDATE performance SET currency = 'won'"],
+  // A reservation is confirmed with all of its seats, and keeps them.
+  [
+    "reservation_confirmed_has_seats",
+    () => `DO $$ BEGIN
+      UPDATE seat SET status = 'available', reservation_id = NULL, held_until = NULL
+        WHERE reservation_id = '${ids.held}';
+      UPDATE reservation SET status = 'confirmed', confirmed_at = now(),
+        payment_id = gen_random_uuid() WHERE reservation_id = '${ids.held}'; END $$`
+  ],
+  [
+    "seat_of_confirmed_stays",
+    () => `DO $$ BEGIN
+      UPDATE reservation SET amount = 0, status = 'confirmed', confirmed_at = now(),
+        payment_id = gen_random_uuid() WHERE reservation_id = '${ids.held}';
+      UPDATE seat SET status = 'available', reservation_id = NULL, held_until = NULL
+        WHERE reservation_id = '${ids.held}'; END $$`
+  ],
   // A sold seat stays its owner's, in one statement and in two.
   ["seat_sold_owner_is_final", () => seat(`reservation_id = '${ids.held}'`, "A-2")],
   ["seat_sold_owner_is_final", seat("status = 'held', held_until = now()", "A-2")],
@@ -211,8 +236,9 @@ const rules: ReadonlyArray<readonly [constraint: string, statement: string | (()
     "outbox_event_version_positive",
     "INSERT INTO outbox (occurred_at, event_version, events) VALUES (now(), 0, '[]')"
   ],
-  ["event_consumer_place_not_negative", consumer("NULL, 0, -1, 0")],
+  ["event_consumer_place_not_negative", consumer("'3:3:', 0, -1, 0")],
   ["event_consumer_between_rounds_at_none", consumer("NULL, 5, 0, 5")],
+  ["event_consumer_between_rounds_at_none", consumer("NULL, 0, 1, 5")],
   ["webhook_delivery_once", delivery("waiting", 2)],
   ["webhook_delivery_state_known", delivery("lost")],
   ["webhook_delivery_dead_was_tried", delivery("dead")]
@@ -238,7 +264,13 @@ describe("the schema is the last guard", () => {
           = 'boxoffice'::regnamespace`)
     // Plain keys of what is inserted by an id of its own, a guard with the name of another, and
     // what only other constraints refer to.
-    const elsewhere = ["_pkey$", "^seat_sold_stays$", "^transfer_leaves_balance$"].join("|")
+    const elsewhere = [
+      "_pkey$",
+      "^seat_sold_stays$",
+      "^(seat|reservation)_added_",
+      "^transfer_leaves_balance$",
+      "^performance_currency_once$"
+    ].join("|")
     const tested = new Set(rules.map(([constraint]) => constraint))
     const untested = named.map((row) => row.name).filter((name) => !tested.has(name))
     expect(untested.filter((name) => !new RegExp(elsewhere).test(name))).toEqual([])

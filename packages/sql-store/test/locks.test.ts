@@ -43,7 +43,7 @@ test("rows are sorted before they are locked, in every statement that locks", as
     queues: lockQueues(schema)([id.queue, "b" as never]),
     tokens: lockTokens(schema)(names),
     wallets: lockWallets(schema)(users),
-    reservations: lockReservations(schema)(names.reservations),
+    reservations: lockReservations(schema)(names),
     seats: lockSeats(schema)(names)
   }
   for (const [name, { sql, params }] of Object.entries(queries)) {

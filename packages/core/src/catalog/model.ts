@@ -1,7 +1,7 @@
 /** What is on sale: shows, their performances, and the seats of each. */
 import { Schema } from "effect"
 import { PerformanceId, QueueId, SeatId, ShowId } from "../Ids.ts"
-import { Amount, Money } from "../Money.ts"
+import { Amount, type Currency, KnownCurrency, Money } from "../Money.ts"
 
 const Instant = Schema.DateFromString
 // No control characters: no store has to keep them, and no screen has to show them.
@@ -45,6 +45,12 @@ export const Performance = Schema.Struct({
 }).annotate({ identifier: "Performance" })
 export interface Performance extends Schema.Schema.Type<typeof Performance> {}
 
+/** A performance as stored. */
+export interface StoredPerformance extends Performance {
+  /** Of all its seats; `null` until the first are added. */
+  readonly currency: Currency | null
+}
+
 /** `blocked` is not on sale: kept back by the organiser, or outside the sales window. */
 export const SeatStatus = Schema.Literals(["available", "held", "sold", "blocked"])
 export type SeatStatus = typeof SeatStatus.Type
@@ -75,7 +81,7 @@ export const NewSeat = Schema.Struct({
   number: label,
   price: Schema.Struct({
     amount: Amount.check(Schema.isBetweenBigInt({ minimum: 0n, maximum: 2n ** 53n - 1n })),
-    currency: Money.fields.currency
+    currency: KnownCurrency
   }),
   blocked: Schema.optionalKey(Schema.Boolean)
 }).annotate({ identifier: "NewSeat" })

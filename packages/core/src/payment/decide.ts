@@ -2,14 +2,16 @@
 import { Result } from "effect"
 import type { PaymentRefunded, ReservationPaid } from "../Events.ts"
 import type { ReservationId, TransferId, UserId } from "../Ids.ts"
+import type { Money } from "../Money.ts"
 import { askRefund } from "../policies/ask.ts"
 import { type PolicyFailed, RefundRefused } from "../policies/errors.ts"
-import type { PolicyRules } from "../policies/rules.ts"
+import { amountMaxOf, type PolicyRules } from "../policies/rules.ts"
 import type { Rows } from "../Rows.ts"
 import { copySeat, ownSeats } from "../reservation/decide.ts"
 import { HoldExpired, ReservationNotFound, ReservationNotPayable } from "../reservation/errors.ts"
 import { reservationStatusAt } from "../reservation/model.ts"
 import { CurrencyMismatch, InsufficientBalance } from "../wallet/errors.ts"
+import type { WalletRow } from "../wallet/model.ts"
 import { PaymentNotFound } from "./errors.ts"
 
 export interface Pay {
@@ -36,19 +38,14 @@ export const decidePay = (rows: Rows, pay: Pay): Result.Result<ReservationPaid, 
     return Result.fail(new HoldExpired({ expiredAt: new Date(reservation.holdExpiresAt) }))
   }
   if (status !== "held") return Result.fail(new ReservationNotPayable({ status }))
+  // A clock that has stepped back revives a hold whose seats have found another owner meanwhile.
+  if (ownSeats(rows, reservation).length < reservation.seats.length) {
+    return Result.fail(new HoldExpired({ expiredAt: new Date(reservation.holdExpiresAt) }))
+  }
 
   const { amount, performanceId } = reservation
-  const wallet = rows.wallets.get(pay.userId)
-  const currency = wallet?.currency ?? amount.currency
-  if (currency !== amount.currency) {
-    return Result.fail(new CurrencyMismatch({ expected: amount.currency, actual: currency }))
-  }
-  const available = wallet?.balance ?? 0n
-  if (available < amount.amount) {
-    return Result.fail(
-      new InsufficientBalance({ required: amount, available: { amount: available, currency } })
-    )
-  }
+  const uncovered = refuseUncovered(amount, rows.wallets.get(pay.userId))
+  if (uncovered !== undefined) return Result.fail(uncovered)
   return Result.succeed({
     _tag: "ReservationPaid",
     paymentId: pay.paymentId,
@@ -62,6 +59,19 @@ export const decidePay = (rows: Rows, pay: Pay): Result.Result<ReservationPaid, 
   })
 }
 
+/** Why a wallet does not cover what is due, if so. Where nothing is due, no wallet is needed. */
+const refuseUncovered = (due: Money, wallet: WalletRow | undefined) => {
+  if (due.amount === 0n) return undefined
+  const currency = wallet?.currency ?? due.currency
+  if (currency !== due.currency) {
+    return new CurrencyMismatch({ expected: due.currency, actual: currency })
+  }
+  const available = wallet?.balance ?? 0n
+  return available < due.amount
+    ? new InsufficientBalance({ required: due, available: { amount: available, currency } })
+    : undefined
+}
+
 export type RefundRefusal = PaymentNotFound | ReservationNotPayable | RefundRefused | PolicyFailed
 
 /**
@@ -71,7 +81,7 @@ export type RefundRefusal = PaymentNotFound | ReservationNotPayable | RefundRefu
 export const decideRefund = (
   rows: Rows,
   refund: { readonly refundId: TransferId; readonly paymentId: TransferId },
-  policies: Pick<PolicyRules, "refund"> = {}
+  policies: Pick<PolicyRules, "refund"> & Partial<Pick<PolicyRules, "walletCeiling">> = {}
 ): Result.Result<PaymentRefunded, RefundRefusal> => {
   const reservation = Array.from(rows.reservations.values()).find(
     (row) => row.paymentId === refund.paymentId
@@ -98,6 +108,11 @@ export const decideRefund = (
   if ("refused" in decision.success) {
     return Result.fail(new RefundRefused({ reason: decision.success.refused }))
   }
+  const back = decision.success.amount
+  if ((rows.wallets.get(userId)?.balance ?? 0n) + back > amountMaxOf(policies)) {
+    const reason = "The wallet cannot hold that much: let its owner spend some of it first."
+    return Result.fail(new RefundRefused({ reason }))
+  }
   return Result.succeed({
     _tag: "PaymentRefunded",
     ...refund,
@@ -106,7 +121,7 @@ export const decideRefund = (
     userId,
     showId,
     seatIds: ownSeats(rows, reservation),
-    amount: { amount: decision.success.amount, currency: amount.currency },
+    amount: { amount: back, currency: amount.currency },
     at: rows.now
   })
 }

@@ -6,7 +6,7 @@
  * What it needs to know of the time is `now`, the database's clock; instants are `Date`s, money is
  * minor units as `bigint`. Its input is a copy: changing it changes nothing.
  */
-import type { Money } from "../Money.ts"
+import { amountMaxInJson, type Money } from "../Money.ts"
 import type { GatedOperation, QueueSettings } from "../Policies.ts"
 
 /** A seat as a policy sees it. */
@@ -151,3 +151,15 @@ export interface PolicyRules {
   /** What a queue is created with where its creator says nothing. */
   readonly queue: QueueSettings
 }
+
+/**
+ * The most that any sum of money may come to, in minor units: what JSON can carry exactly, or the
+ * host's own ceiling of wallets where that is higher. Decided before a commit, since what was
+ * committed must be told.
+ */
+export const amountMaxOf = ({
+  walletCeiling
+}: Partial<Pick<PolicyRules, "walletCeiling">>): bigint =>
+  typeof walletCeiling === "bigint" && walletCeiling > amountMaxInJson
+    ? walletCeiling
+    : amountMaxInJson

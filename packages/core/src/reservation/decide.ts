@@ -6,7 +6,7 @@ import type { HoldLapsed, HoldReleased, SeatsHeld } from "../Events.ts"
 import type { PerformanceId, ReservationId, SeatId, UserId } from "../Ids.ts"
 import { askHoldLimits, askHoldTerms } from "../policies/ask.ts"
 import type { PolicyFailed } from "../policies/errors.ts"
-import type { HoldRequest, PolicyRules } from "../policies/rules.ts"
+import { amountMaxOf, type HoldRequest, type PolicyRules } from "../policies/rules.ts"
 import type { Rows } from "../Rows.ts"
 import {
   LimitExceeded,
@@ -35,7 +35,8 @@ export type HoldRefusal =
 export const decideHold = (
   rows: Rows,
   hold: Hold,
-  policies: Pick<PolicyRules, "holdSeconds" | "seatsPerReservation" | "seatsPerUser" | "price">
+  policies: Pick<PolicyRules, "holdSeconds" | "seatsPerReservation" | "seatsPerUser" | "price"> &
+    Partial<Pick<PolicyRules, "walletCeiling">>
 ): Result.Result<SeatsHeld, HoldRefusal> => {
   const { performanceId, userId, seatIds } = hold
   const performance = rows.performances.get(performanceId)
@@ -84,17 +85,19 @@ export const decideHold = (
   if (Result.isFailure(terms)) return Result.fail(terms.failure)
   const { holdSeconds, prices } = terms.success
   const held = seats.map((seat, i) => toSeat(seat, prices?.[i]))
+  const sum = held.reduce((sum, seat) => sum + seat.price.amount, 0n)
+  const amountMax = amountMaxOf(policies)
+  if (sum > amountMax) {
+    return Result.fail(new LimitExceeded({ name: "reservationAmount", limit: Number(amountMax) }))
+  }
   return Result.succeed({
     _tag: "SeatsHeld",
     reservationId: hold.reservationId,
     performanceId,
     userId,
     seats: held,
-    amount: {
-      // Seats of one performance share a currency: the catalogue refuses anything else.
-      amount: held.reduce((sum, seat) => sum + seat.price.amount, 0n),
-      currency: held[0]!.price.currency
-    },
+    // Seats of one performance share its currency: the schema refuses anything else.
+    amount: { amount: sum, currency: held[0]!.price.currency },
     holdExpiresAt: rows.now + holdSeconds * 1_000,
     at: rows.now
   })

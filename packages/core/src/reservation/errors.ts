@@ -55,7 +55,12 @@ export class HoldExpired extends TaggedError<HoldExpired>()("HoldExpired", {
 /** A limit of the host's policies would be passed. */
 export class LimitExceeded extends TaggedError<LimitExceeded>()("LimitExceeded", {
   /** Which limit. */
-  name: Schema.Literals(["seatsPerReservation", "seatsPerUser", "walletCeiling"]),
+  name: Schema.Literals([
+    "seatsPerReservation",
+    "seatsPerUser",
+    "walletCeiling",
+    "reservationAmount"
+  ]),
   /** The most that is allowed. */
   limit: Schema.Finite
 }) {

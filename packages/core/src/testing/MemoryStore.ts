@@ -331,7 +331,12 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           (show, cursor) => show.showId > cursor
         )
       ),
-    performance: (performanceId) => at(() => memory.performances.get(performanceId)),
+    performance: (performanceId) =>
+      at(() => {
+        const performance = memory.performances.get(performanceId)
+        const currency = memory.seatsOf(performanceId)[0]?.price.currency ?? null
+        return performance && { ...performance, currency }
+      }),
     performances: (showId) =>
       at((now) => {
         if (!memory.shows.has(showId)) return undefined
@@ -374,7 +379,8 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         return { now, reservations: pageOf(rows, page, (row, cursor) => key(row) < key(cursor)) }
       }),
     wallet: (userId) => at(() => memory.wallets.get(userId)),
-    transfer: (transferId) => at(() => memory.transfers.get(transferId)),
+    paid: (paymentId) =>
+      at(() => Array.from(memory.reservations.values()).find((row) => row.paymentId === paymentId)),
     transfers: (userId, page) =>
       at(() =>
         pageOf(
@@ -422,6 +428,8 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         if (seats.some((seat) => memory.seats.has(seatKey(performanceId, seat.seatId)))) {
           return "exists"
         }
+        const [first] = [...memory.seatsOf(performanceId), ...seats]
+        if (seats.some(({ price }) => price.currency !== first!.price.currency)) return "missing"
         for (const { blocked, ...seat } of seats) {
           memory.seats.set(seatKey(performanceId, seat.seatId), {
             ...seat,

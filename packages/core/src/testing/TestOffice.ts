@@ -3,8 +3,9 @@ import { Clock, Context, type Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { type BoxOfficeOptions, layerOf } from "../BoxOffice.ts"
 import type { Interval } from "../Interval.ts"
+import { defaultPolicies } from "../Policies.ts"
 import { type PromisedBoxOffice, promised } from "../Promises.ts"
-import { type Arrange, arranging } from "./arrange.ts"
+import { type Arrange, arrangingIn } from "./arrange.ts"
 import { testStart } from "./builders.ts"
 import { Failures, layerFailures } from "./Failures.ts"
 import { layerMemory } from "./MemoryStore.ts"
@@ -63,7 +64,7 @@ export const makeTestOffice = async ({
     )
   )
   const run = Effect.runPromiseWith(context)
-  const arrange = await run(arranging)
+  const arrange = await run(arrangingIn(options.policies?.currency ?? defaultPolicies.currency))
   return {
     ...office,
     failures: Context.get(context, Failures),

@@ -76,83 +76,87 @@ const day = 24 * 3_600_000
  * await Effect.runPromise(Effect.provide(test, Office))
  * ```
  */
-export const arranging = Effect.map(BoxOffice, (office) => {
-  const { catalog, reservations, wallet } = office
-  let lastQueue: string | undefined
-  let lastShow: string | undefined
-  let lastPerformance: string | undefined
-  let performances = 0
+export const arranging = Effect.suspend(() => arrangingIn("KRW"))
 
-  const queue = Effect.fnUntraced(function* (input: QueueToArrange = {}) {
-    const { queueId = "main", settings } = input
-    const created = yield* office.queue.create({ queueId, settings })
-    lastQueue = queueId
-    return created
-  })
-  const someQueue = Effect.suspend(() =>
-    lastQueue === undefined
-      ? Effect.map(queue(), ({ queueId }): string => queueId)
-      : Effect.succeed(lastQueue)
-  )
+/** The same, with seats priced in the currency that the office's wallets are in. */
+export const arrangingIn = (currency: string) =>
+  Effect.map(BoxOffice, (office) => {
+    const { catalog, reservations, wallet } = office
+    let lastQueue: string | undefined
+    let lastShow: string | undefined
+    let lastPerformance: string | undefined
+    let performances = 0
 
-  const show = Effect.fnUntraced(function* (input: ShowToArrange = {}) {
-    const { showId = "gala", queueId = yield* someQueue } = input
-    const defaults = { title: "Gala", salesOpenAt: null, salesCloseAt: null }
-    const added = yield* catalog.addShow({ ...defaults, ...input, showId, queueId })
-    lastShow = showId
-    return added
-  })
-  const someShow = Effect.suspend(() =>
-    lastShow === undefined
-      ? Effect.map(show(), ({ showId }): string => showId)
-      : Effect.succeed(lastShow)
-  )
-
-  const performance = Effect.fnUntraced(function* (input: PerformanceToArrange = {}) {
-    const { showId = yield* someShow, timeZone = "UTC", seats = 10 } = input
-    const performanceId = input.performanceId ?? `${showId}-${performances + 1}`
-    const startsAt = input.startsAt ?? new Date((yield* Clock.currentTimeMillis) + 30 * day)
-    const price = input.price ?? { amount: 110_000n, currency: "KRW" }
-    const named = typeof seats === "number" ? seatIdsOf(seats) : seats
-    const newSeats = named.map((seat, i) =>
-      typeof seat === "string"
-        ? { seatId: seat, section: "Stalls", row: "A", number: String(i + 1), price }
-        : seat
+    const queue = Effect.fnUntraced(function* (input: QueueToArrange = {}) {
+      const { queueId = "main", settings } = input
+      const created = yield* office.queue.create({ queueId, settings })
+      lastQueue = queueId
+      return created
+    })
+    const someQueue = Effect.suspend(() =>
+      lastQueue === undefined
+        ? Effect.map(queue(), ({ queueId }): string => queueId)
+        : Effect.succeed(lastQueue)
     )
-    yield* catalog.addPerformance({ performanceId, showId, startsAt, timeZone })
-    yield* catalog.addSeats({ performanceId, seats: newSeats })
-    performances++
-    lastPerformance = performanceId
-    return { performanceId, showId, seatIds: newSeats.map(({ seatId }) => seatId) }
-  })
-  const somePerformance = Effect.suspend(() =>
-    lastPerformance === undefined
-      ? Effect.map(performance(), ({ performanceId }) => performanceId)
-      : Effect.succeed(lastPerformance)
-  )
 
-  const admitted = Effect.fnUntraced(function* (userId = "ada", queueId?: string) {
-    const joined = yield* office.queue.join({ userId, queueId: queueId ?? (yield* someQueue) })
-    if (joined.state !== "admitted") {
-      return yield* Effect.die(
-        new Error(`${userId} is ${joined.state}, at ${joined.position}: the queue has no room.`)
+    const show = Effect.fnUntraced(function* (input: ShowToArrange = {}) {
+      const { showId = "gala", queueId = yield* someQueue } = input
+      const defaults = { title: "Gala", salesOpenAt: null, salesCloseAt: null }
+      const added = yield* catalog.addShow({ ...defaults, ...input, showId, queueId })
+      lastShow = showId
+      return added
+    })
+    const someShow = Effect.suspend(() =>
+      lastShow === undefined
+        ? Effect.map(show(), ({ showId }): string => showId)
+        : Effect.succeed(lastShow)
+    )
+
+    const performance = Effect.fnUntraced(function* (input: PerformanceToArrange = {}) {
+      const { showId = yield* someShow, timeZone = "UTC", seats = 10 } = input
+      const performanceId = input.performanceId ?? `${showId}-${performances + 1}`
+      const startsAt = input.startsAt ?? new Date((yield* Clock.currentTimeMillis) + 30 * day)
+      const price = input.price ?? { amount: 110_000n, currency }
+      const named = typeof seats === "number" ? seatIdsOf(seats) : seats
+      const newSeats = named.map((seat, i) =>
+        typeof seat === "string"
+          ? { seatId: seat, section: "Stalls", row: "A", number: String(i + 1), price }
+          : seat
       )
-    }
-    return { userId, queueToken: joined.token }
-  })
+      yield* catalog.addPerformance({ performanceId, showId, startsAt, timeZone })
+      yield* catalog.addSeats({ performanceId, seats: newSeats })
+      performances++
+      lastPerformance = performanceId
+      return { performanceId, showId, seatIds: newSeats.map(({ seatId }) => seatId) }
+    })
+    const somePerformance = Effect.suspend(() =>
+      lastPerformance === undefined
+        ? Effect.map(performance(), ({ performanceId }) => performanceId)
+        : Effect.succeed(lastPerformance)
+    )
 
-  const charged = Effect.fnUntraced(function* (userId: string, amount: Money) {
-    return yield* wallet.charge({ ...(yield* admitted(userId)), amount })
-  })
+    const admitted = Effect.fnUntraced(function* (userId = "ada", queueId?: string) {
+      const joined = yield* office.queue.join({ userId, queueId: queueId ?? (yield* someQueue) })
+      if (joined.state !== "admitted") {
+        return yield* Effect.die(
+          new Error(`${userId} is ${joined.state}, at ${joined.position}: the queue has no room.`)
+        )
+      }
+      return { userId, queueToken: joined.token }
+    })
 
-  const hold = Effect.fnUntraced(function* (input: HoldToArrange = {}) {
-    const { performanceId = yield* somePerformance, seatIds = ["A1"] } = input
-    const caller = yield* admitted(input.userId)
-    return yield* reservations.hold({ ...caller, performanceId, seatIds })
-  })
+    const charged = Effect.fnUntraced(function* (userId: string, amount: Money) {
+      return yield* wallet.charge({ ...(yield* admitted(userId)), amount })
+    })
 
-  return { queue, show, performance, admitted, charged, hold }
-})
+    const hold = Effect.fnUntraced(function* (input: HoldToArrange = {}) {
+      const { performanceId = yield* somePerformance, seatIds = ["A1"] } = input
+      const caller = yield* admitted(input.userId)
+      return yield* reservations.hold({ ...caller, performanceId, seatIds })
+    })
+
+    return { queue, show, performance, admitted, charged, hold }
+  })
 
 const seatIdsOf = (count: number): ReadonlyArray<string> =>
   Array.from({ length: count }, (_, i) => `A${i + 1}`)

@@ -30,9 +30,13 @@ export const insertPerformance = (schema: SchemaName) => {
   })
 }
 
-/** All or none: it is one statement. */
+/** All or none: it is one statement. The first seats of a performance fix its currency. */
 export const insertSeats = (schema: SchemaName) => {
   const sql = `
+    WITH fixed AS (
+      UPDATE ${schema}.performance SET currency = ($7::text[])[1]
+      WHERE performance_id = $1::text AND currency IS NULL
+    )
     INSERT INTO ${schema}.seat (performance_id, seat_id, section, seat_row, seat_number, price,
       currency, status, ordinal)
     SELECT $1::text, added.*, (

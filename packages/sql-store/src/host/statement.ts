@@ -17,7 +17,8 @@ export interface Statement {
 }
 
 export const statementOf = ({ sql, params }: Query<unknown>): Statement => {
-  const answers = /^\s*(SELECT|WITH)\b/.test(sql)
+  const writes = /\b(INSERT INTO|DELETE FROM|UPDATE \S+( \w+)? SET)\b/.test(sql)
+  const answers = /^\s*(SELECT|WITH)\b/.test(sql) && !writes
   const returns = !answers && /\bRETURNING\b/.test(sql)
   const typed = sql.replaceAll(/\$(\d+)(?=(::)?)/g, (name, n: string, cast?: string) =>
     cast === undefined ? `${name}::text::${typeOf(params[Number(n) - 1])}` : `${name}::text`

@@ -71,7 +71,7 @@ export const countHoldings = (schema: SchemaName) => {
 }
 
 /** Each holding once. */
-const columnsOf = (holdings: Holdings) => {
+export const columnsOf = (holdings: Holdings) => {
   const seen = new Set<string>()
   const performanceIds: Array<PerformanceId> = []
   const userIds: Array<UserId> = []

@@ -64,7 +64,7 @@ export const makeLoad = (schema: SchemaName) => {
     const lockedCodes = add(names.codes.length > 0, () => codes(names.codes))
     const lockedWallets = add(names.wallets.size > 0, () => wallets(names.wallets))
     if (ofHoldings) flight.add(holdingLocks(names.holdings))
-    const lockedReservations = add(ofReservations, () => reservations(names.reservations))
+    const lockedReservations = add(ofReservations || ofHoldings, () => reservations(names))
     const lockedSeats = add(ofSeats, () => seats(names))
     // What is read and not locked comes after them, and the clock last.
     const counts = add(inQueues, () => queueCounts(names.queues))

@@ -13,7 +13,7 @@ export const rights: Readonly<Record<string, string>> = {
   migration: "SELECT",
   outbox: "SELECT, INSERT, DELETE",
   outbox_event: "SELECT",
-  performance: "SELECT, INSERT",
+  performance: "SELECT, INSERT, UPDATE",
   queue: "SELECT, INSERT, UPDATE",
   queue_code: "SELECT, INSERT, UPDATE",
   queue_departure: "SELECT, INSERT, DELETE",

@@ -1,17 +1,23 @@
-import type { Performance, PerformanceId, PerformanceReading, ShowId } from "@boxoffice/core"
+import type { PerformanceId, PerformanceReading, ShowId, StoredPerformance } from "@boxoffice/core"
 import { performanceColumns, performanceOf } from "../load/performances.ts"
 import { bigint, date, instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 export const readPerformance = (schema: SchemaName) => {
   const sql = `
-    SELECT performance_id, show_id, starts_at, time_zone FROM ${schema}.performance
+    SELECT performance_id, show_id, starts_at, time_zone, currency FROM ${schema}.performance
     WHERE performance_id = $1::text`
-  return (performanceId: PerformanceId): Query<Performance | undefined> => ({
+  return (performanceId: PerformanceId): Query<StoredPerformance | undefined> => ({
     sql,
     params: [performanceId],
     read: ([row]) =>
-      row && { performanceId: row[0], showId: row[1], startsAt: date(row[2]), timeZone: row[3] }
+      row && {
+        performanceId: row[0],
+        showId: row[1],
+        startsAt: date(row[2]),
+        timeZone: row[3],
+        currency: row[4]
+      }
   })
 }
 

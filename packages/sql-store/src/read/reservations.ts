@@ -1,4 +1,11 @@
-import type { Page, ReservationId, ReservationsReading, UserId } from "@boxoffice/core"
+import type {
+  Page,
+  ReservationId,
+  ReservationRow,
+  ReservationsReading,
+  TransferId,
+  UserId
+} from "@boxoffice/core"
 import { reservationColumns, reservationOf } from "../load/reservations.ts"
 import { instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
@@ -43,5 +50,18 @@ export const readReservations = (schema: SchemaName) => {
       ...(after === undefined ? [] : [new Date(after.heldAt), after.reservationId])
     ],
     read: readingOf
+  })
+}
+
+/** The reservation that a payment confirmed: what costs nothing has no transfer. */
+export const readPaid = (schema: SchemaName) => {
+  const sql = `
+    SELECT reservation_id, user_id FROM ${schema}.reservation WHERE payment_id = $1::uuid`
+  return (
+    paymentId: TransferId
+  ): Query<Pick<ReservationRow, "reservationId" | "userId"> | undefined> => ({
+    sql,
+    params: [paymentId],
+    read: ([row]) => row && { reservationId: row[0], userId: row[1] }
   })
 }

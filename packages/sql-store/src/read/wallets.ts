@@ -1,4 +1,4 @@
-import type { Page, TransferId, TransferRow, UserId, WalletRow } from "@boxoffice/core"
+import type { Page, TransferRow, UserId, WalletRow } from "@boxoffice/core"
 import { bigint, instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
@@ -28,15 +28,6 @@ const transferOf = (row: Row): TransferRow => ({
   reservationId: row[8],
   at: instant(row[9])
 })
-
-export const readTransfer = (schema: SchemaName) => {
-  const sql = `SELECT ${transferColumns} FROM ${schema}.transfer WHERE transfer_id = $1::uuid`
-  return (transferId: TransferId): Query<TransferRow | undefined> => ({
-    sql,
-    params: [transferId],
-    read: ([row]) => row && transferOf(row)
-  })
-}
 
 /** A wallet's, newest first; `after` is a version. */
 export const readTransfers = (schema: SchemaName) => {

@@ -16,7 +16,10 @@ export const openWorld = async (seats = 40) => {
   const database = await createTestDatabase()
   const client = PgClient.layer({ url: Redacted.make(database.url) })
   const store = Layer.provideMerge(SqlStore.layer({ migrate: true }), client)
-  const layer = Layer.provideMerge(layerOf({ signingKeys, policies: { gate: [] } }), store)
+  const layer = Layer.provideMerge(
+    layerOf({ signingKeys, policies: { walletCeiling: 2n ** 62n, gate: [] } }),
+    store
+  )
   const runtime = ManagedRuntime.make(layer)
   const context = await runtime.context()
   const office = Context.get(context, BoxOffice)

@@ -188,5 +188,42 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
       yield* hold(again, "S1")
       assert.ok((yield* read).version > swept.version)
     })
+  ),
+  inWorld("all seats of a performance are in one currency, which buyers can have", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, performanceId } = world
+      const seat = (seatId: number, amount: bigint, currency: string) => ({
+        ...newSeats(1, seatId)[0]!,
+        price: { amount, currency }
+      })
+      const refusalOf = (...seats: ReadonlyArray<ReturnType<typeof seat>>) =>
+        Effect.map(
+          refused("RequestInvalid", office.catalog.addSeats({ performanceId, seats })),
+          ({ errors }) => errors[0]!
+        )
+      const other = yield* refusalOf(seat(50, 1n, "KRW"), seat(51, 0n, "USD"))
+      assert.match(other.message, /one currency/)
+      const mixed = yield* refusalOf(seat(51, 0n, "USD"))
+      assert.deepEqual(
+        [mixed.path, mixed.message],
+        ["seats[0].price.currency", "expected KRW, the currency of the performance's other seats"]
+      )
+      assert.match((yield* refusalOf(seat(51, 1n, "ZZZ"))).message, /ISO 4217/)
+      const fresh = `${performanceId}-2`
+      const { startsAt } = (yield* office.catalog.performances(world.showId))[0]!
+      yield* office.catalog.addPerformance({
+        performanceId: fresh,
+        showId: world.showId,
+        startsAt: new Date(startsAt),
+        timeZone: "UTC"
+      })
+      const add = (seats: ReadonlyArray<ReturnType<typeof seat>>) =>
+        office.catalog.addSeats({ performanceId: fresh, seats })
+      const unpayable = yield* refused("RequestInvalid", add([seat(1, 5n, "USD")]))
+      assert.match(unpayable.errors[0]!.message, /expected KRW.*`currency`/)
+      // Nobody has to pay for it.
+      yield* add([seat(1, 0n, "USD")])
+      yield* refused("RequestInvalid", add([seat(2, 0n, "KRW")]))
+    })
   )
 ]

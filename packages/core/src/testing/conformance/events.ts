@@ -318,13 +318,13 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       yield* park("1-2", "wallet/ada")
       yield* park("2-1", "wallet/bob")
       // What is parked stays as it is.
-      yield* park("1-1", "wallet/ada", 0)
+      assert.equal(yield* park("1-1", "wallet/ada", 0), false)
       assert.deepEqual(yield* due, ["2-1"])
       assert.deepEqual(
         yield* deliveries.waiting(endpoint),
         new Map([
-          ["wallet/ada", 2],
-          ["wallet/bob", 1]
+          ["wallet/ada", ["1-1", "1-2"]],
+          ["wallet/bob", ["2-1"]]
         ])
       )
       yield* deliveries.accepted(endpoint, "2-1")

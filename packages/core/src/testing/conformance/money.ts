@@ -2,7 +2,7 @@
 import assert from "node:assert/strict"
 import { Effect } from "effect"
 import type { ConformanceTest } from "../conformance.ts"
-import { inWorld, krw, refused, tally, times } from "./world.ts"
+import { inWorld, krw, newSeats, refused, tally, times } from "./world.ts"
 
 export const moneyTests: ReadonlyArray<ConformanceTest> = [
   inWorld("a charge is in the balance and in the statement", {}, ({ office, join, charge }) =>
@@ -256,5 +256,54 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
         )
         yield* hold(yield* join("bob"), "S1")
       })
+  ),
+  inWorld(
+    "what costs nothing is confirmed without a wallet, and given back without one",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const { office, join, hold, charge, performanceId, store } = world
+        const ada = yield* join("ada")
+        const free = { ...newSeats(1, 900)[0]!, price: krw(0n) }
+        yield* office.catalog.addSeats({ performanceId, seats: [free] })
+        const { reservationId } = yield* hold(ada, "S900")
+        const key = { ...ada, reservationId, idempotencyKey: "free" }
+        const paid = yield* office.payments.pay(key)
+        assert.deepEqual([paid.amount, paid.balance], [krw(0n), krw(0n)])
+        assert.deepEqual(yield* office.payments.pay(key), paid)
+        assert.equal(yield* store.wallet(ada.userId as never), undefined)
+        assert.deepEqual((yield* office.wallet.entries(ada)).items, [])
+        const again = yield* refused(
+          "ReservationNotPayable",
+          office.payments.pay({ ...(yield* join("ada")), reservationId })
+        )
+        assert.equal(again.status, "confirmed")
+        const back = yield* office.payments.refund({ paymentId: paid.paymentId })
+        assert.deepEqual([back.amount, back.balance], [krw(0n), krw(0n)])
+        assert.equal(
+          (yield* office.reservations.get({ ...ada, reservationId })).status,
+          "cancelled"
+        )
+        yield* refused(
+          "ReservationNotPayable",
+          office.payments.refund({ paymentId: paid.paymentId })
+        )
+        // The wallet begins in whichever currency money comes in.
+        assert.equal(yield* charge(yield* join("ada"), 5n), 5n)
+      })
+  ),
+  inWorld("a refund that the wallet could not tell is refused, and nothing moves", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, join, hold, charge } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 1_000n)
+      const { reservationId } = yield* hold(ada, "S1")
+      const { paymentId } = yield* office.payments.pay({ ...ada, reservationId })
+      const again = yield* join("ada")
+      yield* charge(again, 2n ** 53n - 1n)
+      const { reason } = yield* refused("RefundRefused", office.payments.refund({ paymentId }))
+      assert.match(reason, /cannot hold/)
+      assert.equal((yield* office.wallet.balance(again)).balance.amount, 2n ** 53n - 1n)
+    })
   )
 ]
