@@ -4,9 +4,12 @@
  *
  *     submit ─▶ [ waiting, bounded ] ─▶ batch ─▶ run ─▶ each caller gets its own outcome
  *
+ * Where somebody else holds a row for long, only those who need that row wait for it. Where the lane
+ * is too far behind, it refuses rather than let everyone wait: see `waitMs`.
+ *
  * A command of a host's transaction cannot share a batch with those of others: it runs alone.
  */
-import { Effect, Exit, type Scope } from "effect"
+import { Effect, Exit, type Scope, Semaphore } from "effect"
 import { Overloaded, type StoreUnavailable } from "./Errors.ts"
 import { HostTransaction } from "./HostTransaction.ts"
 
@@ -25,12 +28,24 @@ export interface LaneOptions<C, A> {
   readonly capacity: number
   /** The most commands in one batch. */
   readonly batchSize: number
+  /** The longest that a command waits to be taken, in milliseconds, before it is refused. */
+  readonly waitMs?: number | undefined
 }
 
 interface Waiting<C, A> {
   readonly command: C
+  /** By the machine's own clock: how far a lane is behind has nothing to do with a test's time. */
+  readonly since: number
   readonly resume: (outcome: Effect.Effect<A, Overloaded | StoreUnavailable>) => void
 }
+
+const waitMsDefault = 10_000
+/** How often a command that finds its row busy is tried, each time for as long as the store waits. */
+const busyTries = 10
+/** How many transactions of a lane look for busy rows at once, beside the one that goes on. */
+const busyAtOnce = 3
+/** Into how many parts a batch is divided to look for a busy row: each may wait as long as the store does. */
+const partsOfBusy = 8
 
 const overloaded = Effect.suspend(() => Effect.fail(new Overloaded({ retryAfterSeconds: 1 })))
 
@@ -43,11 +58,16 @@ export const makeCommandLane = <C, A>(
     const waiting = new Set<Waiting<C, A>>()
     let running = false
     let closed = false
+    // Batches that look for a busy row, beside the one in flight.
+    let aside = 0
     let whenIdle: (() => void) | undefined
+    const waitMs = options.waitMs ?? waitMsDefault
+    const asideAtOnce = yield* Semaphore.make(busyAtOnce)
     const context = yield* Effect.context<never>()
     const fork = Effect.runForkWith(context)
 
     const take = (): Array<Waiting<C, A>> => {
+      shed()
       const batch: Array<Waiting<C, A>> = []
       for (const entry of waiting) {
         if (batch.length === options.batchSize) break
@@ -57,34 +77,87 @@ export const makeCommandLane = <C, A>(
       return batch
     }
 
-    const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+    /** Refuses those who have waited too long, so that whoever is taken is answered in time. */
+    const shed = () => {
+      const before = performance.now() - waitMs
+      for (const entry of waiting) {
+        if (entry.since > before) break
+        waiting.delete(entry)
+        entry.resume(overloaded)
+      }
+    }
+
+    /**
+     * Somebody else holds a row of a batch, and no other command of it has to wait for that: looks
+     * for the busy one in parts, while the lane goes on with the next batch.
+     */
+    const runAside = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> => {
+      const size = Math.ceil(batch.length / partsOfBusy)
+      const parts = Array.from({ length: Math.ceil(batch.length / size) }, (_, i) =>
+        batch.slice(i * size, (i + 1) * size)
+      )
+      const runPart = (part: ReadonlyArray<Waiting<C, A>>, tries: number): Effect.Effect<void> =>
+        Semaphore.withPermit(asideAtOnce, Effect.exit(runOnce(part))).pipe(
+          Effect.flatMap((exit) => {
+            if (!isBusy(exit)) return settle(part, exit)
+            if (part.length > 1) return runAside(part)
+            return tries < busyTries ? runPart(part, tries + 1) : settle(part, exit)
+          })
+        )
+      return Effect.forEach(parts, (part) => runPart(part, 1), {
+        concurrency: "unbounded",
+        discard: true
+      })
+    }
+
+    const runOnce = (batch: ReadonlyArray<Waiting<C, A>>) =>
       options.run(batch.map((entry) => entry.command)).pipe(
         // A batch is nobody's child: it is for all of its callers.
-        Effect.withSpan("CommandLane.batch", { root: true, attributes: { size: batch.length } }),
-        Effect.exit,
-        Effect.flatMap((exit) => {
-          if (Exit.isSuccess(exit)) {
-            for (let i = 0; i < batch.length; i++) batch[i]!.resume(Effect.succeed(exit.value[i]!))
-            return Effect.void
-          }
-          // One bad command must not fail its neighbours: look for it in halves. A store that is
-          // away stays away, so a retryable failure is everyone's.
-          if (batch.length > 1 && !isRetryable(exit)) {
-            const half = batch.length >> 1
-            return Effect.andThen(runBatch(batch.slice(0, half)), runBatch(batch.slice(half)))
-          }
-          const failure = Effect.failCause(exit.cause)
-          for (const entry of batch) entry.resume(failure)
-          return Effect.void
-        })
+        Effect.withSpan("CommandLane.batch", { root: true, attributes: { size: batch.length } })
       )
+
+    const settle = (
+      batch: ReadonlyArray<Waiting<C, A>>,
+      exit: Exit.Exit<ReadonlyArray<A>, StoreUnavailable>
+    ): Effect.Effect<void> => {
+      if (Exit.isSuccess(exit)) {
+        for (let i = 0; i < batch.length; i++) batch[i]!.resume(Effect.succeed(exit.value[i]!))
+        return Effect.void
+      }
+      // One bad command must not fail its neighbours: look for it in halves. A store that is
+      // away stays away, so a retryable failure is everyone's.
+      if (batch.length > 1 && !isRetryable(exit)) {
+        const half = batch.length >> 1
+        return Effect.andThen(runBatch(batch.slice(0, half)), runBatch(batch.slice(half)))
+      }
+      const failure = Effect.failCause(exit.cause)
+      for (const entry of batch) entry.resume(failure)
+      return Effect.void
+    }
+
+    const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+      Effect.flatMap(Effect.exit(runOnce(batch)), (exit) => {
+        if (!isBusy(exit)) return settle(batch, exit)
+        aside++
+        const done = Effect.sync(() => {
+          aside--
+          if (aside === 0 && !running) whenIdle?.()
+        })
+        return Effect.sync(() => void fork(Effect.andThen(runAside(batch), done)))
+      })
 
     const loop: Effect.Effect<void> = Effect.gen(function* () {
       // Commands that were submitted in the same turn as the first travel with it.
       yield* Effect.yieldNow
-      while (waiting.size > 0) yield* runBatch(take())
+      while (waiting.size > 0) {
+        const batch = take()
+        if (batch.length === 0) break
+        const shedding = setInterval(shed, Math.max(100, waitMs / 4))
+        yield* runBatch(batch)
+        clearInterval(shedding)
+      }
       running = false
-      whenIdle?.()
+      if (aside === 0) whenIdle?.()
     })
 
     yield* Effect.addFinalizer(() =>
@@ -92,7 +165,7 @@ export const makeCommandLane = <C, A>(
         closed = true
         for (const entry of waiting) entry.resume(overloaded)
         waiting.clear()
-        if (!running) return resume(Effect.void)
+        if (!running && aside === 0) return resume(Effect.void)
         whenIdle = () => resume(Effect.void)
       })
     )
@@ -100,7 +173,7 @@ export const makeCommandLane = <C, A>(
     const enqueue = (command: C): Effect.Effect<A, Overloaded | StoreUnavailable> =>
       Effect.callback((resume) => {
         if (closed || waiting.size >= options.capacity) return resume(overloaded)
-        const entry: Waiting<C, A> = { command, resume }
+        const entry: Waiting<C, A> = { command, since: performance.now(), resume }
         waiting.add(entry)
         if (!running) {
           running = true
@@ -118,6 +191,10 @@ export const makeCommandLane = <C, A>(
         )
     }
   })
+
+const isBusy = (exit: Exit.Exit<unknown, StoreUnavailable>): boolean =>
+  Exit.isFailure(exit) &&
+  exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error.isBusy === true)
 
 const isRetryable = (exit: Exit.Exit<unknown, StoreUnavailable>): boolean =>
   Exit.isFailure(exit) &&

@@ -49,7 +49,9 @@ export class Overloaded extends TaggedError<Overloaded>()("Overloaded", {
  */
 export class StoreUnavailable extends TaggedError<StoreUnavailable>()("StoreUnavailable", {
   retryable: Schema.Boolean,
-  cause: Schema.Defect()
+  cause: Schema.Defect(),
+  /** There where somebody else holds a row, or a lock, for long: others need not wait for it. */
+  isBusy: Schema.optionalKey(Schema.Boolean)
 }) {
   readonly code = "store_unavailable"
   override get message() {

@@ -45,7 +45,7 @@ interface Kept<A> {
 
 const lanes = 4
 const waitingMax = 100_000
-// Where writes make every reading stale at once, reading takes at most a fifth of the time.
+// Where writes make every reading stale at once, reading takes about a fifth of the time.
 const restPerWork = 4
 
 export const makeFreshReads = <K extends string, A>(
@@ -87,7 +87,8 @@ export const makeFreshReads = <K extends string, A>(
           kept.set(key, next)
           if (kept.size > options.keep) forget(kept.keys().next().value!)
         }
-        restUntil.set(key, ended + restPerWork * (ended - started))
+        // Never longer than a reading is good for: a read that took long may have met a stall.
+        restUntil.set(key, ended + Math.min(options.freshMs, restPerWork * (ended - started)))
         return next
       })
 

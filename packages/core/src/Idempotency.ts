@@ -9,6 +9,7 @@ import { PerformanceNotFound, SeatNotFound } from "./catalog/errors.ts"
 import { IdempotencyConflict } from "./Errors.ts"
 import type { CommandId, UserId } from "./Ids.ts"
 import { PaymentNotFound } from "./payment/errors.ts"
+import { handleDropped } from "./policies/dropped.ts"
 import { RefundRefused } from "./policies/errors.ts"
 import type { Rows } from "./Rows.ts"
 import {
@@ -97,7 +98,7 @@ export const answer = <A, E>(
   settled: Settled<A, E>,
   options: CommandOptions
 ): Effect.Effect<A, E | IdempotencyConflict> => {
-  if (settled.replayed) options.onReplay?.()
+  if (settled.replayed) handleDropped(options.onReplay?.())
   return Effect.fromResult(settled.result)
 }
 

@@ -315,9 +315,10 @@ export class Queue extends Context.Service<
           queueId: ticket.queueId,
           names: (names) => names.tokens.add(ticket.tokenId),
           decide: (rows) => {
-            for (const event of decideLeave(rows, ticket.tokenId)) rows.evolve(event)
-            const known = rows.tokens.get(ticket.tokenId) !== undefined
-            return { present: undefined, conclude: () => known }
+            const token = rows.tokens.get(ticket.tokenId)
+            const isOwn = token?.userId === ticket.userId && token.queueId === ticket.queueId
+            if (isOwn) for (const event of decideLeave(rows, ticket.tokenId)) rows.evolve(event)
+            return { present: undefined, conclude: () => isOwn }
           }
         })
         if (!known) return yield* new QueueTokenInvalid()

@@ -52,6 +52,7 @@ export {
 } from "./Promises.ts"
 export * from "./payment/errors.ts"
 export * from "./payment/model.ts"
+export { handleDropped } from "./policies/dropped.ts"
 export * from "./policies/errors.ts"
 export type * from "./policies/rules.ts"
 export type { CatalogResults, PromisedCatalog } from "./promises/catalog.ts"

@@ -1,16 +1,16 @@
 /** The store on Postgres 15 or newer. */
 
 import { BoxOfficeStore, type StoreUnavailable } from "@boxoffice/core"
-import { PgClient, PgPool } from "@effect/sql-pg"
+import { PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { unavailable } from "./failure.ts"
+import { deadline, isPoisoned, unavailable, type WithDeadline } from "./failure.ts"
 import { type MigrationBlocked, migrate, type SchemaMismatch, verify } from "./Migrator.ts"
 import { makeOperations, type Runner } from "./operations.ts"
 import { runQuery } from "./Query.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
 import { schemaName } from "./schemaName.ts"
-import { makeTransact } from "./transact.ts"
+import { makeProbe, makeTransact } from "./transact.ts"
 
 export { layerPool } from "./host/pool.ts"
 
@@ -24,6 +24,12 @@ export interface SqlStoreOptions {
   readonly migrate?: boolean | undefined
   /** The most connections the store opens, 2 or more. Default: the client's, or else 10. */
   readonly maxConnections?: number | undefined
+  /**
+   * The longest that the store waits for the server's answer to what it sent in one go, in
+   * milliseconds: then it gives the connection up. Default 20,000; above what a statement may take,
+   * which is 15,000.
+   */
+  readonly answerWithinMs?: number | undefined
   /** Writes rows of the host's own together with the events of each batch. */
   readonly inTransaction?: InTransaction | undefined
 }
@@ -57,6 +63,8 @@ export const layerUrl = ({
     Layer.catchTag("SqlError", (error: SqlError) => Layer.effect(BoxOfficeStore, fail(error)))
   )
 
+const answerWithinMsDefault = 20_000
+
 const fail = (error: SqlError) => Effect.fail(unavailable(error))
 
 const make = (options: SqlStoreOptions) =>
@@ -66,10 +74,16 @@ const make = (options: SqlStoreOptions) =>
     yield* options.migrate ? migrate(options) : verify(options)
 
     const config: PgClient.PgPoolConfig = client.config
+    const withDeadline = deadline(options.answerWithinMs ?? answerWithinMsDefault)
     const connections = Math.max(2, options.maxConnections ?? config.maxConnections ?? 10)
     const readers = Math.max(1, Math.min(4, connections >> 2))
     // The driver's own types: a client may have been given others.
-    const own = { ...config, types: undefined, multiplex: true }
+    const own = {
+      ...config,
+      types: undefined,
+      multiplex: true,
+      keepAlive: config.keepAlive ?? "10 seconds"
+    }
     const reads = yield* PgPool.make({ ...own, minConnections: 0, maxConnections: readers })
     const batches = yield* PgPool.make({
       ...own,
@@ -78,13 +92,26 @@ const make = (options: SqlStoreOptions) =>
       maxConnections: connections - readers
     })
     return BoxOfficeStore.of({
-      transact: makeTransact(batches, schema, options.inTransaction),
-      ...makeOperations(schema)(runnerOf(reads))
+      transact: makeTransact(batches, schema, withDeadline, options.inTransaction),
+      ...makeOperations(schema)(runnerOf(reads, withDeadline)),
+      ping: makeProbe(batches, schema, withDeadline)
     })
   })
 
-const runnerOf = (pool: PgPool.PgPool): Runner => ({
-  run: (query) => pool.use((connection) => runQuery(connection, query)),
-  fly: (flight) => pool.use((connection) => flight.run(connection)),
+/** A connection that does not answer is not used again: another one may. */
+const reading = <A>(
+  pool: PgPool.PgPool,
+  withDeadline: WithDeadline,
+  read: (connection: PgConnection.PgConnection) => Effect.Effect<A, SqlError>
+): Effect.Effect<A, SqlError> =>
+  pool.use((connection) =>
+    Effect.tapError(withDeadline(read(connection)), (error) =>
+      isPoisoned(error) ? Effect.forkDetach(pool.invalidate(connection)) : Effect.void
+    )
+  )
+
+const runnerOf = (pool: PgPool.PgPool, withDeadline: WithDeadline): Runner => ({
+  run: (query) => reading(pool, withDeadline, (connection) => runQuery(connection, query)),
+  fly: (flight) => reading(pool, withDeadline, (connection) => flight.run(connection)),
   fault: unavailable
 })

@@ -1,6 +1,7 @@
 /** What a database error means for a batch, and for its caller. */
 import { StoreUnavailable } from "@boxoffice/core"
-import type { SqlError } from "effect/sql/SqlError"
+import { Effect } from "effect"
+import { ConnectionError, SqlError } from "effect/sql/SqlError"
 
 /** The server's SQLSTATE; undefined where the connection failed, which has codes of its own. */
 export const sqlState = (error: SqlError): string | undefined =>
@@ -33,6 +34,45 @@ export const isContention = (error: SqlError): boolean => {
   return state === "40001" || state === "40P01" || state === "0A000" || state === "26000"
 }
 
+/** The key that is there already, by its constraint and its values; undefined of other errors. */
+export const duplicateKey = (error: SqlError): string | undefined => {
+  if (sqlState(error) !== "23505") return undefined
+  const { detail } = error.reason.cause as { readonly detail?: string }
+  return detail === undefined ? undefined : `${constraint(error)} ${detail}`
+}
+
+/**
+ * Whether the session itself stands in the way, so that another one may do better: one that was
+ * opened while the server was read-only, as during a failover, stays so.
+ */
+export const isPoisoned = (error: SqlError): boolean =>
+  sqlState(error) === "25006" || isConnectionLost(error)
+
+/** Ends a wait for the server: see {@link deadline}. */
+export type WithDeadline = <A, R>(
+  answer: Effect.Effect<A, SqlError, R>
+) => Effect.Effect<A, SqlError, R>
+
+/**
+ * Ends the wait for a connection that has gone silent, as after a failover that moves an address. What
+ * was sent may have been done, or not: that is found out on another connection.
+ */
+export const deadline =
+  (milliseconds: number): WithDeadline =>
+  (answer) =>
+    Effect.timeoutOrElse(answer, {
+      duration: milliseconds,
+      orElse: () =>
+        Effect.fail(
+          new SqlError({
+            reason: new ConnectionError({
+              cause: new Error(`no answer within ${milliseconds / 1_000} s`),
+              message: "The connection has gone silent"
+            })
+          })
+        )
+    })
+
 /** Whether the connection went away, so that a statement that was sent may have run, or not. */
 export const isConnectionLost = (error: SqlError): boolean =>
   // 57P: the server is being shut down, and closes the connection by itself.
@@ -45,7 +85,9 @@ export const unavailable = (error: SqlError): StoreUnavailable =>
   new StoreUnavailable({
     retryable:
       isConnectionLost(error) || isContention(error) || passing.test(sqlState(error) ?? ""),
-    cause: error
+    cause: error,
+    // A lock, or a statement behind one, was waited for in vain.
+    ...(sqlState(error) === "55P03" ? { isBusy: true } : {})
   })
 
 /** Whether a row with that key is there already. */

@@ -1,15 +1,22 @@
 /** One batch in one transaction: load and lock, decide, save and commit; again where need be. */
 
 import { randomUUID } from "node:crypto"
-import type { RowNames, Rows, StoreUnavailable } from "@boxoffice/core"
+import { type RowNames, type Rows, StoreUnavailable } from "@boxoffice/core"
 import type { PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Exit, Metric, Random } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { type Attempt, commit, type Fate, findFate, rollback } from "./commit.ts"
-import { isConnectionLost, isContention, unavailable } from "./failure.ts"
+import {
+  duplicateKey,
+  isConnectionLost,
+  isContention,
+  isPoisoned,
+  unavailable,
+  type WithDeadline
+} from "./failure.ts"
 import { begin, planByKey } from "./load/begin.ts"
 import { makeLoad } from "./load/load.ts"
-import { Flight, runQuery } from "./Query.ts"
+import { Flight, type Query, runQuery } from "./Query.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
 import { makeSave } from "./save/save.ts"
 import type { SchemaName } from "./schemaName.ts"
@@ -38,6 +45,7 @@ export class AttemptFailed {
 export const makeTransact = (
   pool: PgPool.PgPool,
   schema: SchemaName,
+  withDeadline: WithDeadline,
   inTransaction?: InTransaction
 ) => {
   const load = makeLoad(schema)
@@ -53,7 +61,7 @@ export const makeTransact = (
     loading.add(planByKey)
     const loaded = load(loading, names)
     return Effect.flatMap(
-      Effect.mapError(loading.run(connection), (error) => new AttemptFailed(error)),
+      Effect.mapError(withDeadline(loading.run(connection)), (error) => new AttemptFailed(error)),
       () => {
         const read = loaded()
         const outcome = decide(read.rows)
@@ -61,7 +69,7 @@ export const makeTransact = (
         const saving = new Flight()
         save(saving, read, attemptId)
         saving.add(saving.isEmpty ? rollback : commit)
-        return Effect.mapBoth(saving.run(connection), {
+        return Effect.mapBoth(withDeadline(saving.run(connection)), {
           onFailure: (error) => new AttemptFailed(error, outcome, { attemptId, xid: read.xid }),
           onSuccess: () => outcome
         })
@@ -77,7 +85,7 @@ export const makeTransact = (
         Effect.mapError(pool.get, (error) => new AttemptFailed(error)),
         (connection) =>
           Effect.onExit(runOn(connection, names, decide), (exit) =>
-            Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit)
+            Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
           )
       )
     )
@@ -85,8 +93,45 @@ export const makeTransact = (
   return retrying({
     attempt,
     fate: (lost) =>
-      findFate(schema, lost, (query) => pool.use((connection) => runQuery(connection, query)))
+      findFate(schema, lost, (query) =>
+        withDeadline(pool.use((connection) => runQuery(connection, query)))
+      )
   })
+}
+
+/**
+ * Whether a user's command could be done now: asks for what each of them needs, a connection of a
+ * batch and the right to write, and changes nothing. A server that only reads refuses it.
+ */
+export const makeProbe = (
+  pool: PgPool.PgPool,
+  schema: SchemaName,
+  withDeadline: WithDeadline
+): Effect.Effect<void, StoreUnavailable> => {
+  const write: Query<void> = {
+    sql: `UPDATE ${schema}.queue SET turn = turn WHERE false`,
+    params: [],
+    read: () => {}
+  }
+  const probe = (connection: PgConnection.PgConnection) => {
+    const flight = new Flight()
+    for (const query of [begin, planByKey, write, rollback]) flight.add(query)
+    return Effect.mapError(
+      withDeadline(flight.run(connection)),
+      (error) => new AttemptFailed(error)
+    )
+  }
+  const connection = Effect.mapError(pool.get, (error) => new AttemptFailed(error))
+  return Effect.scoped(
+    Effect.flatMap(connection, (connection) =>
+      Effect.onExit(probe(connection), (exit) =>
+        Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
+      )
+    )
+  ).pipe(
+    Effect.mapError(({ error }) => unavailable(error)),
+    Effect.withSpan("SqlStore.ping")
+  )
 }
 
 /** Runs an attempt again where that should help, or finds out that it was committed after all. */
@@ -100,13 +145,20 @@ export const retrying = (options: {
   const run = <A>(
     names: RowNames,
     decide: (rows: Rows) => A,
-    attempts: number
+    attempts: number,
+    duplicate?: string
   ): Effect.Effect<A, StoreUnavailable> =>
     Effect.catch(options.attempt(names, decide), ({ error, outcome, attempt }) => {
+      const key = duplicateKey(error)
       const again = () =>
         attempts >= attemptsMax
           ? Effect.fail(unavailable(error))
-          : Effect.andThen(backOff(attempts), run(names, decide, attempts + 1))
+          : Effect.andThen(backOff(attempts), run(names, decide, attempts + 1, key))
+      // Another node was first, once. What is there the second time as well stays there: a command
+      // of the batch cannot be inserted, ever, and the lane looks for it.
+      if (key !== undefined && key === duplicate) {
+        return Effect.fail(new StoreUnavailable({ retryable: false, cause: error }))
+      }
       if (isContention(error)) return again()
       if (attempt === undefined || !isConnectionLost(error)) return Effect.fail(unavailable(error))
       return Effect.flatMap(options.fate(attempt), (fate) => {
@@ -123,14 +175,18 @@ export const retrying = (options: {
 const cleanUp = (
   pool: PgPool.PgPool,
   connection: PgConnection.PgConnection,
-  exit: Exit.Failure<unknown, AttemptFailed>
+  exit: Exit.Failure<unknown, AttemptFailed>,
+  withDeadline: WithDeadline
 ): Effect.Effect<void> => {
   // Interrupted, or a defect: a statement may still be on its way. The server rolls back once it
   // sees the connection close.
-  const failedClearly = exit.cause.reasons.every((reason) => reason._tag === "Fail")
+  const isUsable = exit.cause.reasons.every(
+    (reason) => reason._tag === "Fail" && !isPoisoned(reason.error.error)
+  )
   const discard = pool.invalidate(connection)
-  if (!failedClearly) return discard
-  return Effect.catch(Effect.asVoid(connection.query("ROLLBACK", [], false)), () => discard)
+  if (!isUsable) return discard
+  const rolledBack = withDeadline(connection.query("ROLLBACK", [], false))
+  return Effect.catch(Effect.asVoid(rolledBack), () => discard)
 }
 
 /** At random within a span that doubles: 2 ms, 4 ms, … up to about a quarter of a second. */

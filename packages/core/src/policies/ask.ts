@@ -1,6 +1,7 @@
 /** Asks the policies of a host, and takes no answer that would do harm. Pure if they are. */
 import { Result } from "effect"
 import { maxAmount } from "../Money.ts"
+import { handleDropped } from "./dropped.ts"
 import { PolicyFailed, type PolicyName } from "./errors.ts"
 import type {
   AdmissionRequest,
@@ -166,6 +167,7 @@ const ask = <Request, Answer>(
   }
   const expected = check(answer)
   if (expected === undefined) return answer
+  handleDropped(answer)
   const reason = `gave ${nameOf(answer)}, and not ${expected}`
   throw new PolicyFailed({ policy, reason, cause: undefined })
 }

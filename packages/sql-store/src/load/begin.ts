@@ -11,8 +11,14 @@ export const begin: Query<void> = {
   unprepared: true
 }
 
+/** How long a batch waits for a row that somebody else has locked, before it goes on without it. */
+const lockTimeout = "1s"
+/** The longest that a statement of a batch takes, and that a node is silent within its transaction:
+ * the server then frees the locks of a node that has vanished. */
+const silenceTimeout = "15s"
+
 /**
- * How this transaction's statements are planned. All of them look rows up by key, so the plan by
+ * How this transaction's statements are planned, and how long it may take. All of them look rows up by key, so the plan by
  * index is right whatever the tables hold, and there is nothing to gain from planning again.
  *
  * Left to itself, the server plans with what it knows, and keeps a scan of the whole table that
@@ -23,7 +29,10 @@ export const planByKey: Query<void> = {
   sql: `SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('enable_seqscan', 'off', true),
     set_config('enable_hashjoin', 'off', true),
-    set_config('enable_mergejoin', 'off', true)`,
+    set_config('enable_mergejoin', 'off', true),
+    set_config('lock_timeout', '${lockTimeout}', true),
+    set_config('statement_timeout', '${silenceTimeout}', true),
+    set_config('idle_in_transaction_session_timeout', '${silenceTimeout}', true)`,
   params: [],
   read: () => {}
 }

@@ -1,5 +1,5 @@
 /** Rows of the host's own, written in the transaction that the events are written in. */
-import type { BoxOfficeEvent } from "@boxoffice/core"
+import { type BoxOfficeEvent, handleDropped } from "@boxoffice/core"
 import type { Query } from "../Query.ts"
 
 /** A statement of the host's. */
@@ -50,13 +50,17 @@ export type InTransaction = (events: ReadonlyArray<BoxOfficeEvent>) => ReadonlyA
 // A batch holds its locks while they run.
 const statementsMax = 100
 
+const isStatement = (statement: unknown): boolean =>
+  typeof (statement as HostStatement | null)?.text === "string"
+
 export const statementsFor = (
   inTransaction: InTransaction,
   events: ReadonlyArray<BoxOfficeEvent>
 ): ReadonlyArray<Query<void>> => {
   const statements = inTransaction(events)
-  if (!Array.isArray(statements)) {
-    throw new TypeError("inTransaction must return an array of statements, and not a promise")
+  if (!Array.isArray(statements) || !statements.every(isStatement)) {
+    handleDropped(statements)
+    throw new TypeError("inTransaction must return an array of statements, and no promise")
   }
   if (statements.length > statementsMax) {
     throw new RangeError(

@@ -1,0 +1,132 @@
+/** Servers, connections and rows that do not answer: what waits for them, for how long, and what not. */
+import { once } from "node:events"
+import { connect, createServer, type Socket } from "node:net"
+import { makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
+import { expect, test } from "vitest"
+import { SqlStore } from "../src/index.ts"
+import { atEnd, emptyDatabase, openSql } from "./support.ts"
+
+const openNode = async (url: string, options: Partial<SqlStore.SqlStoreOptions> = {}) => {
+  const office = await makeBoxOffice(SqlStore.layerUrl({ url, ...options }), {
+    signingKeys: { test: "outages outages outages outages outages" },
+    policies: { gate: [] },
+    lanes: { lanes: 1, capacity: 20_000, batchSize: 1_000 }
+  })
+  atEnd(office.close)
+  return office
+}
+
+const charge = (office: PromisedBoxOffice, userId: string, idempotencyKey?: string) =>
+  office.wallet.charge({ userId, amount: { amount: 10n, currency: "KRW" }, idempotencyKey })
+
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => "ok",
+    (error) => error.code
+  )
+
+test("a row that somebody else has locked keeps nobody waiting but those who need it", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true })
+  await charge(office, "victim")
+  const other = openSql(url)
+  await other("BEGIN")
+  await other("SELECT 1 FROM boxoffice.wallet WHERE user_id = 'victim' FOR UPDATE")
+  const victim = charge(office, "victim")
+  const others = Array.from({ length: 200 }, (_, n) => charge(office, `user${n}`))
+  await Promise.all(others)
+  // Whoever comes after them is not kept waiting either.
+  await charge(office, "late")
+  await other("ROLLBACK")
+  expect(await codeOf(victim)).toBe("ok")
+})
+
+test("a command that can never be inserted fails alone", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true })
+  await charge(office, "ada", "k1")
+  await openSql(url)("DELETE FROM boxoffice.command_outcome")
+  const poison = codeOf(charge(office, "ada", "k1"))
+  const others = Array.from({ length: 100 }, (_, n) => codeOf(charge(office, `user${n}`)))
+  expect(new Set(await Promise.all(others))).toEqual(new Set(["ok"]))
+  expect(await poison).toBe("store_unavailable")
+  // It was charged once.
+  expect((await office.wallet.balance({ userId: "ada" })).balance.amount).toBe(10n)
+})
+
+/** Stands between a node and its server, and can make the connections that there are go silent. */
+const silencer = async (url: string) => {
+  const target = new URL(url)
+  const sockets = new Set<Socket>()
+  const silence: Array<() => void> = []
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname)
+    let isSilent = false
+    silence.push(() => {
+      isSilent = true
+    })
+    const forward = (from: Socket, to: Socket) => {
+      sockets.add(from)
+      from.on("data", (chunk) => isSilent || to.write(chunk))
+      from.on("error", () => {})
+      from.on("close", () => isSilent || to.destroy())
+    }
+    forward(client, upstream)
+    forward(upstream, client)
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  atEnd(async () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  const through = new URL(url)
+  through.port = String((server.address() as { port: number }).port)
+  return {
+    url: through.href,
+    silence: () => {
+      for (const one of silence.splice(0)) one()
+    }
+  }
+}
+
+test("connections that go silent are given up, and others take their place", async () => {
+  const url = await emptyDatabase()
+  await openNode(url, { migrate: true })
+  const line = await silencer(url)
+  const office = await openNode(line.url, { answerWithinMs: 1_500 })
+  await Promise.all(Array.from({ length: 20 }, (_, n) => charge(office, `user${n}`)))
+  await office.wallet.balance({ userId: "user0" })
+  line.silence()
+  const during = Array.from({ length: 40 }, (_, n) => codeOf(charge(office, `during${n}`, "k")))
+  const reading = codeOf(office.wallet.balance({ userId: "user1" }))
+  for (const code of await Promise.all([...during, reading])) {
+    expect(["ok", "store_unavailable", "overloaded"]).toContain(code)
+  }
+  // What was refused can be asked again with its key, and happens once.
+  for (let n = 0; n < 40; n++) {
+    await expect.poll(() => codeOf(charge(office, `during${n}`, "k"))).toBe("ok")
+  }
+  const balances = await openSql(url)(
+    "SELECT DISTINCT balance FROM boxoffice.wallet WHERE user_id LIKE 'during%'"
+  )
+  expect(balances).toEqual([{ balance: 10n }])
+})
+
+test("a session of a server that was read-only is not used again", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true, maxConnections: 3 })
+  const sql = openSql(url)
+  const name = new URL(url).pathname.slice(1)
+  await sql(`ALTER DATABASE "${name}" SET default_transaction_read_only = on`)
+  await sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+  await expect.poll(() => codeOf(charge(office, "ada"))).toBe("store_unavailable")
+  // Reading alone would do; but a user would find that nothing can be bought.
+  expect(await codeOf(office.ping())).toBe("store_unavailable")
+  const writable = openSql(url)
+  await writable("SET default_transaction_read_only = off")
+  await writable(`ALTER DATABASE "${name}" SET default_transaction_read_only = off`)
+  await expect.poll(() => codeOf(office.ping())).toBe("ok")
+  await expect.poll(() => codeOf(charge(office, "ada"))).toBe("ok")
+})
