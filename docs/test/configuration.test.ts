@@ -17,6 +17,7 @@ const configOf = (environment: Readonly<Record<string, string>>) =>
   )
 const required = {
   DATABASE_URL: "postgres://app@127.0.0.1/app",
+  BOXOFFICE_CHARGES: "user",
   BOXOFFICE_TICKET_KEYS: "k1:a secret of at least thirty-two bytes"
 }
 

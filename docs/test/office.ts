@@ -47,6 +47,7 @@ export const openOffice = async (holdSeconds = 300): Promise<Office> => {
   const { handler, dispose } = toWebHandler(
     {
       identity: { mode: "header" },
+      charges: "user",
       adminToken: Redacted.make(adminToken),
       onRequest: (record) => {
         route = record.route

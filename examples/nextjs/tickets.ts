@@ -20,7 +20,8 @@ const open = async () => {
   await office.catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
   await office.catalog.addSeats({ performanceId, seats })
 
-  return toWebHandler({ identity: { mode: "header" }, prefix: "/tickets" }, office.services)
+  const options = { identity: { mode: "header" }, charges: "user", prefix: "/tickets" } as const
+  return toWebHandler(options, office.services)
 }
 
 // Next.js loads a module more than once: the engine is kept where all of them find it.

@@ -16,7 +16,8 @@ await office.catalog.addShow({ showId, title: "Gala", queueId, ...always })
 await office.catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
 await office.catalog.addSeats({ performanceId, seats })
 
-const tickets = toNodeHandler({ identity: { mode: "header" }, prefix: "/tickets" }, office.services)
+const options = { identity: { mode: "header" }, charges: "user", prefix: "/tickets" } as const
+const tickets = toNodeHandler(options, office.services)
 const app = express().use(tickets.handler)
 const port = Number(process.env.PORT ?? 3000)
 const server = app.listen(port, () => console.log(`http://127.0.0.1:${port}/tickets`))

@@ -16,7 +16,8 @@ await office.catalog.addShow({ showId, title: "Gala", queueId, ...always })
 await office.catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
 await office.catalog.addSeats({ performanceId, seats })
 
-const tickets = toNodeHandler({ identity: { mode: "header" }, prefix: "/tickets" }, office.services)
+const options = { identity: { mode: "header" }, charges: "user", prefix: "/tickets" } as const
+const tickets = toNodeHandler(options, office.services)
 const app = fastify({ forceCloseConnections: true })
 app.register(async (scope) => {
   scope.removeAllContentTypeParsers()

@@ -17,7 +17,8 @@ await office.catalog.addShow({ showId, title: "Gala", queueId, ...always })
 await office.catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
 await office.catalog.addSeats({ performanceId, seats })
 
-const tickets = toWebHandler({ identity: { mode: "header" }, prefix: "/tickets" }, office.services)
+const options = { identity: { mode: "header" }, charges: "user", prefix: "/tickets" } as const
+const tickets = toWebHandler(options, office.services)
 const app = new Hono().all("/tickets/*", ({ req }) => tickets.handler(req.raw))
 const port = Number(process.env.PORT ?? 3000)
 const server = serve({ fetch: app.fetch, port }, () =>

@@ -38,7 +38,9 @@ const identityOf = ({ userId, jwt }: ClientOptions) =>
       return Effect.flatMap(token, (token) => next(HttpClientRequest.bearerToken(request, token)))
     }
     return next(
-      userId === undefined ? request : HttpClientRequest.setHeader(request, "x-user-id", userId)
+      userId === undefined
+        ? request
+        : HttpClientRequest.setHeader(request, "x-user-id", asHeader(userId))
     )
   })
 
@@ -155,3 +157,6 @@ export const connect = (options: ClientOptions): BoxOfficeClient => {
 }
 
 export { Api } from "./api.ts"
+
+/** UTF-8, in the one form in which a header can carry it: a character for each byte. */
+const asHeader = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text))

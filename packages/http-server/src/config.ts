@@ -29,6 +29,8 @@ export interface ServerConfig {
   readonly drainSeconds: number
   readonly identity: IdentityOptions
   readonly adminToken: Redacted.Redacted | undefined
+  readonly charges: "user" | "operator"
+  readonly serviceToken: Redacted.Redacted | undefined
   readonly ticketKeys: ReadonlyArray<TicketKey>
   readonly documentation: string | undefined
   readonly policies: PolicySettings
@@ -51,6 +53,8 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_JWT_ISSUER, BOXOFFICE_JWT_AUDIENCE", "with jwt: the iss and aud to insist on"],
   ["BOXOFFICE_TICKET_KEYS", "keys of queue tokens, id:secret,id:secret; the first signs"],
   ["BOXOFFICE_ADMIN_TOKEN", "who knows it is an operator; without it, no admin routes"],
+  ["BOXOFFICE_CHARGES", "who may charge wallets: user (any, for themselves) or operator"],
+  ["BOXOFFICE_SERVICE_TOKEN", "with operator: what your payment service sends to charge"],
   ["BOXOFFICE_HOLD_SECONDS", "how long a hold lasts; default 300"],
   ["BOXOFFICE_SEATS_PER_RESERVATION, BOXOFFICE_SEATS_PER_USER", "limits; default 10 and 20"],
   ["BOXOFFICE_WALLET_CEILING, BOXOFFICE_CURRENCY", "of wallets; default 2^53-1 and KRW"],
@@ -90,7 +94,8 @@ const readEnvironment: Effect.Effect<Map<string, string>, Config.ConfigError> = 
 )
 
 // Anybody can read this one: queue tokens of the demo prove nothing.
-const demoKey = "demo:box-office-demo-key-not-for-any-other-use"
+const demoSecret = "box-office-demo-key-not-for-any-other-use"
+const demoKey = `demo:${demoSecret}`
 
 /** The config of a server, or of the demo, which has a default for everything. */
 export const serverConfig = (kind: {
@@ -103,6 +108,19 @@ export const serverConfig = (kind: {
     const secret = (name: string) => {
       const value = text(name)
       return value === undefined ? undefined : Redacted.make(value)
+    }
+    /** A token that a client sends in a header: what an editor left at its end is not part of it. */
+    const secretToken = (name: string): Redacted.Redacted | undefined => {
+      const value = text(name)?.trim()
+      if (value === undefined || value === "") return undefined
+      if (!/^[\x21-\x7e]+$/.test(value)) {
+        problems.push(`${name} must be visible ASCII characters, without spaces.`)
+      } else if (value.length < 8 && !kind.demo) {
+        problems.push(
+          `${name} must have 8 characters or more, and better many more: one is made by openssl rand -hex 32`
+        )
+      }
+      return Redacted.make(value)
     }
     const whole = (name: string, from: number, to: number): number | undefined => {
       const value = text(name)
@@ -158,6 +176,27 @@ export const serverConfig = (kind: {
       return { mode: "jwt", keys: { secret: Redacted.make(shared ?? "") }, ...limits }
     }
 
+    const chargesOf = (): "user" | "operator" => {
+      const charges = oneOf("BOXOFFICE_CHARGES", ["user", "operator"])
+      if (charges === undefined && text("BOXOFFICE_CHARGES") === undefined && !kind.demo) {
+        problems.push(
+          "BOXOFFICE_CHARGES must be set, since nothing here takes money from anybody: to operator, so " +
+            "that only who knows the admin token or BOXOFFICE_SERVICE_TOKEN charges wallets; or to " +
+            "user, so that any user who is let in can add money to their own wallet, if your payment " +
+            "step is in front of the route."
+        )
+      }
+      if (charges === "operator" && secretToken("BOXOFFICE_SERVICE_TOKEN") === undefined) {
+        if (secretToken("BOXOFFICE_ADMIN_TOKEN") === undefined) {
+          problems.push(
+            "BOXOFFICE_CHARGES=operator needs BOXOFFICE_SERVICE_TOKEN, or BOXOFFICE_ADMIN_TOKEN: " +
+              "without one, nobody could charge a wallet."
+          )
+        }
+      }
+      return charges ?? "user"
+    }
+
     const ticketKeysOf = (): ReadonlyArray<TicketKey> => {
       const given = text("BOXOFFICE_TICKET_KEYS") ?? (kind.demo ? demoKey : undefined)
       if (given === undefined) {
@@ -167,6 +206,12 @@ export const serverConfig = (kind: {
             'echo "k1:$(openssl rand -hex 32)"'
         )
         return []
+      }
+      if (given.includes(demoSecret) && !kind.demo) {
+        problems.push(
+          "BOXOFFICE_TICKET_KEYS must not be the demo's key, which anybody can read: with it, anybody " +
+            'makes queue tokens. One is made by: echo "k1:$(openssl rand -hex 32)"'
+        )
       }
       return given.split(",").map((pair) => {
         const [id = "", ...rest] = pair.trim().split(":")
@@ -178,6 +223,7 @@ export const serverConfig = (kind: {
       const most = 2_147_483_647
       const { queue, ...rest } = defaultPolicies
       const ceiling = text("BOXOFFICE_WALLET_CEILING") ?? ""
+      const isCeiling = /^\d{1,16}$/.test(ceiling) && Number.isSafeInteger(Number(ceiling))
       const limits = kind.demo ? { ...queue, maxActive: 100_000, admitPerMinute: 1_000_000 } : queue
       const decoded = Schema.decodeUnknownExit(Schema.toType(Policies))({
         ...rest,
@@ -185,13 +231,15 @@ export const serverConfig = (kind: {
         gate:
           text("BOXOFFICE_GATE")
             ?.split(",")
-            .map((name) => name.trim()) ?? rest.gate,
+            .map((name) => name.trim()) ??
+          // A payment service has no queue token.
+          (charges === "operator" ? rest.gate.filter((name) => name !== "charge") : rest.gate),
         paymentCompletesToken:
           truth("BOXOFFICE_PAYMENT_COMPLETES_TOKEN") ?? rest.paymentCompletesToken,
         seatsPerReservation:
           whole("BOXOFFICE_SEATS_PER_RESERVATION", 1, 200) ?? rest.seatsPerReservation,
         seatsPerUser: whole("BOXOFFICE_SEATS_PER_USER", 1, most) ?? rest.seatsPerUser,
-        walletCeiling: /^\d{1,19}$/.test(ceiling) ? BigInt(ceiling) : rest.walletCeiling,
+        walletCeiling: isCeiling ? BigInt(ceiling) : rest.walletCeiling,
         currency: text("BOXOFFICE_CURRENCY") ?? rest.currency,
         queueFreshMs: whole("BOXOFFICE_QUEUE_FRESH_MS", 0, 60_000) ?? rest.queueFreshMs,
         awayMs: whole("BOXOFFICE_AWAY_MS", 0, 3_600_000) ?? rest.awayMs,
@@ -210,8 +258,11 @@ export const serverConfig = (kind: {
           absenceSeconds: whole("BOXOFFICE_QUEUE_ABSENCE_SECONDS", 0, most) ?? limits.absenceSeconds
         }
       })
-      if (ceiling !== "" && !/^\d{1,19}$/.test(ceiling)) {
-        problems.push("BOXOFFICE_WALLET_CEILING must be a whole number of minor units.")
+      if (ceiling !== "" && !isCeiling) {
+        problems.push(
+          "BOXOFFICE_WALLET_CEILING must be a whole number of minor units, at most " +
+            `${Number.MAX_SAFE_INTEGER}: more than that no answer could tell.`
+        )
       }
       if (decoded._tag === "Success") return decoded.value
       problems.push(
@@ -231,6 +282,7 @@ export const serverConfig = (kind: {
         )
     })
     problems.push(...webhookProblems)
+    const charges = chargesOf()
     const databaseUrl = secret("DATABASE_URL")
     if (databaseUrl === undefined && !kind.demo) {
       problems.push("DATABASE_URL must be set, such as postgres://user:password@host:5432/name.")
@@ -244,7 +296,9 @@ export const serverConfig = (kind: {
       host: text("HOST") ?? (kind.demo ? "127.0.0.1" : "0.0.0.0"),
       drainSeconds: whole("BOXOFFICE_DRAIN_SECONDS", 0, 3_600) ?? 10,
       identity: identityOf(),
-      adminToken: secret("BOXOFFICE_ADMIN_TOKEN"),
+      adminToken: secretToken("BOXOFFICE_ADMIN_TOKEN"),
+      charges,
+      serviceToken: secretToken("BOXOFFICE_SERVICE_TOKEN"),
       ticketKeys: ticketKeysOf(),
       documentation: text("BOXOFFICE_ERROR_DOCS"),
       policies: policiesOf(),

@@ -112,7 +112,7 @@ export const instructions = (options: {
       `RESERVATION=$(curl -sS ${token} ${json} -d "{\\"performanceId\\":\\"${performanceId}\\",\\"seatIds\\":[\\"$SEAT\\"]}" ${url}/v1/reservations | ${pick("reservationId")}); echo "$RESERVATION"`
     ],
     [
-      "Charge the wallet",
+      "Charge the wallet: in the demo anybody can, without paying (BOXOFFICE_CHARGES=user)",
       `curl -sS ${token} ${json} -H "Idempotency-Key: charge-$RESERVATION" -d '{"amount":200000,"currency":"KRW"}' ${url}/v1/wallet/charges; echo`
     ],
     ["The balance", `curl -sS ${token} ${url}/v1/wallet; echo`],

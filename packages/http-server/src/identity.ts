@@ -33,16 +33,28 @@ export class Identities extends Context.Service<
     readonly user: (headers: RequestHeaders) => Effect.Effect<UserId, IdentityRequired>
     /** Whether these are an operator's. */
     readonly isAdmin: (headers: RequestHeaders) => boolean
+    /** Whether these are of one of the operator's own services, or an operator's. */
+    readonly isService: (headers: RequestHeaders) => boolean
+    /** The user whom such a service names. */
+    readonly named: (headers: RequestHeaders) => Effect.Effect<UserId, IdentityRequired>
   }
 >()("@boxoffice/http-server/Identities") {
   static readonly layer = (options: {
     readonly identity: IdentityOptions
     readonly adminToken: string | Redacted.Redacted | undefined
-  }): Layer.Layer<Identities> =>
-    Layer.succeed(Identities, {
+    readonly serviceToken?: string | Redacted.Redacted | undefined
+  }): Layer.Layer<Identities> => {
+    const tokens = [options.adminToken, options.serviceToken].map(isToken)
+    return Layer.succeed(Identities, {
       user: userBy(options.identity),
-      isAdmin: isAdminBy(options.adminToken)
+      isAdmin: (headers) => tokens[0]!(bearerOf(headers)),
+      isService: (headers) =>
+        [bearerOf(headers), headers["service-token"]].some((given) =>
+          tokens.some((isIt) => isIt(given))
+        ),
+      named: userOfHeader
     })
+  }
 }
 
 const userBy = (identity: IdentityOptions): Identities["Service"]["user"] => {
@@ -60,13 +72,14 @@ const isUserId = Schema.is(UserId)
 
 const headerRequired = Effect.fail(
   new IdentityRequired({
-    hint: "Send the user's id, of 1 to 128 visible characters, as X-User-Id."
+    hint: "Send the user's id, of 1 to 128 visible characters in UTF-8, once, as X-User-Id."
   })
 )
 
 const userOfHeader = (headers: RequestHeaders): Effect.Effect<UserId, IdentityRequired> => {
   const given = headers["x-user-id"]
-  if (given === undefined) return headerRequired
+  // Two of them come as one: a gateway that adds its own to a client's makes a third user of them.
+  if (given === undefined || given.includes(", ")) return headerRequired
   const userId = fromHeader(given)
   return isUserId(userId) ? Effect.succeed(userId) : headerRequired
 }
@@ -80,12 +93,17 @@ const userOfHost =
       Effect.flatMap((userId) => (isUserId(userId) ? Effect.succeed(userId) : signInRequired))
     )
 
-// Node gives the bytes of a header as Latin-1, and who sends more than ASCII sends UTF-8.
-const fromHeader = (value: string): string => {
+// Node gives the bytes of a header as Latin-1, and a client that sends more than ASCII sends UTF-8.
+// What is not UTF-8 names nobody: read as Latin-1 it would name somebody else.
+const fromHeader = (value: string): string | undefined => {
   if (/^[\x20-\x7e]*$/.test(value)) return value
-  const text = Buffer.from(value, "latin1").toString("utf8")
-  return text.includes("\ufffd") ? value : text
+  try {
+    return utf8.decode(Buffer.from(value, "latin1"))
+  } catch {
+    return undefined
+  }
 }
+const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 const jwtRequired = new IdentityRequired({
   hint: "Send a JWT that is valid now as Authorization: Bearer, with the user's id as its subject."
@@ -138,11 +156,11 @@ const bearerOf = ({ authorization = "" }: RequestHeaders): string | undefined =>
     ? authorization.slice(7).trim() || undefined
     : undefined
 
-const isAdminBy = (adminToken: string | Redacted.Redacted | undefined) => {
-  if (adminToken === undefined) return () => false
-  const expected = digest(typeof adminToken === "string" ? adminToken : Redacted.value(adminToken))
-  return (headers: RequestHeaders): boolean => {
-    const given = bearerOf(headers)
+/** Whether a token is this one; none is where there is none. */
+const isToken = (token: string | Redacted.Redacted | undefined) => {
+  if (token === undefined) return () => false
+  const expected = digest(typeof token === "string" ? token : Redacted.value(token))
+  return (given: string | undefined): boolean => {
     // Digests have one length, so neither time nor an exception tells how much of it is right.
     return given !== undefined && timingSafeEqual(digest(given), expected)
   }

@@ -5,6 +5,7 @@
  * @module
  */
 export * from "./api.ts"
+export type { AskedCharge, ChargesOption } from "./charges.ts"
 export { Drain } from "./drain.ts"
 export type { RequestRecord } from "./exchange.ts"
 export type { IdentityOptions } from "./identity.ts"

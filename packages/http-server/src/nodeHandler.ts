@@ -46,7 +46,7 @@ export interface NodeHandlerOptions extends RoutesOptions {
  * import { toNodeHandler } from "@boxoffice/http-server"
  *
  * const serve = (office: PromisedBoxOffice) => {
- *   const options = { identity: { mode: "header" }, prefix: "/tickets" } as const
+ *   const options = { identity: { mode: "header" }, charges: "user", prefix: "/tickets" } as const
  *   return createServer(toNodeHandler(options, office.services).handler).listen(3000)
  * }
  * ```

@@ -39,6 +39,7 @@ import { Schema, SchemaGetter } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 import {
   BodyTooLarge,
+  ChargeNotAllowed,
   Draining,
   IdempotencyKeyRequired,
   IdentityRequired,
@@ -185,6 +186,17 @@ export const problems = {
       read: () => ({ hint: "The identity is missing, malformed or expired." })
     },
     headers: { "www-authenticate": "Bearer" }
+  }),
+  ChargeNotAllowed: problem(ChargeNotAllowed, {
+    code: "charge_not_allowed",
+    status: 403,
+    title: "Charge not allowed",
+    remedy: "Pay where the seller takes payments: its own service charges the wallet.",
+    fields: {
+      schema: {},
+      show: () => ({}),
+      read: () => ({ hint: "Only the operator's own services may charge a wallet here." })
+    }
   }),
   QueueTokenRequired: problem(QueueTokenRequired, {
     code: "queue_token_required",

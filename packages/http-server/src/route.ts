@@ -32,6 +32,8 @@ type Call<E extends Endpoint> = Omit<
   /** For the engine to say that an answer is a recorded one. */
   readonly onReplay: () => void
   readonly headers: RequestHeaders
+  /** Whether one of the operator's own services calls, on behalf of the user that it names. */
+  readonly isService: boolean
 }
 
 type Answer<E extends Endpoint> =
@@ -65,6 +67,8 @@ export const route = <E extends Endpoint>(
   options: {
     readonly bodyLimit?: number
     readonly streams?: boolean
+    /** Whether the operator's own services may call it on behalf of a user. */
+    readonly forServices?: boolean
     /** In place of the schema, which it has to equal. */
     readonly toJson?: (body: HttpApiEndpoint.Success<E>["Type"]) => string
   } = {}
@@ -83,7 +87,9 @@ export const route = <E extends Endpoint>(
     const { headers } = request
     const isStranger = forAdmins && !identities.isAdmin(headers)
     const asked = yield* read(request, isStranger)
-    const userId = forUsers ? yield* identities.user(headers) : ("" as UserId)
+    const isService = options.forServices === true && identities.isService(headers)
+    const identify = isService ? identities.named : identities.user
+    const userId = forUsers ? yield* identify(headers) : ("" as UserId)
     if (isStranger) return yield* adminRequired
     const answer = yield* handler({
       ...asked,
@@ -92,7 +98,8 @@ export const route = <E extends Endpoint>(
       onReplay: () => {
         exchange.replayed = true
       },
-      headers
+      headers,
+      isService
     } as unknown as Call<E>)
     if (answer instanceof Answered || HttpServerResponse.isHttpServerResponse(answer)) return answer
     return write(answer)

@@ -12,6 +12,7 @@ import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } fr
 import { HttpApiScalar, OpenApi } from "effect/http-api"
 import { MethodNotAllowed, RouteUnknown } from "./api/errors.ts"
 import { Api, PublicApi } from "./api.ts"
+import type { ChargesOption } from "./charges.ts"
 import { Drain } from "./drain.ts"
 import { documentationPath, errorPages } from "./errorPages.ts"
 import { Exchange, Exchanges, type RequestRecord } from "./exchange.ts"
@@ -32,6 +33,10 @@ export interface RoutesOptions {
   readonly identity: IdentityOptions
   /** Who knows it is an operator. Without one, there are no admin routes. */
   readonly adminToken?: string | Redacted.Redacted | undefined
+  /** Who may charge wallets: see {@link ChargesOption}. */
+  readonly charges: ChargesOption
+  /** Which the host's own services send to charge wallets, where `charges` is `operator`. */
+  readonly serviceToken?: string | Redacted.Redacted | undefined
   /** Where all paths begin, such as `/tickets`, for a host with other routes beside these. */
   readonly prefix?: string | undefined
   /**
@@ -55,7 +60,8 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
   static readonly layer = (
     options: RoutesOptions
   ): Layer.Layer<Routes | Exchanges, never, Drain | Services> => {
-    const { identity, adminToken, onRequest, heartbeatSeconds = 15 } = options
+    const { identity, adminToken, serviceToken, charges, onRequest } = options
+    const { heartbeatSeconds = 15 } = options
     const prefix = prefixOf(options)
     const exchanges = Layer.unwrap(
       Effect.map(Drain, ({ isDraining }) =>
@@ -74,7 +80,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
           noticeRoutes,
           catalogRoutes,
           reservationRoutes,
-          walletRoutes,
+          walletRoutes(charges),
           paymentRoutes,
           systemRoutes,
           adminToken === undefined ? Effect.succeed([]) : adminRoutes
@@ -85,7 +91,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
     )
     return Layer.mergeAll(
       routes,
-      Layer.provide(exchanges, Identities.layer({ identity, adminToken }))
+      Layer.provide(exchanges, Identities.layer({ identity, adminToken, serviceToken }))
     )
   }
 }

@@ -70,7 +70,10 @@ test("a host can mount the routes as a function of requests", async () => {
     Layer.provide(Tickets.layer([ticketKey])),
     Layer.provideMerge(layerMemory)
   )
-  const { handler, dispose } = toWebHandler({ identity: { mode: "header" } }, office)
+  const { handler, dispose } = toWebHandler(
+    { identity: { mode: "header" }, charges: "user" },
+    office
+  )
   const ask = (path: string, init?: RequestInit) => handler(new Request(`http://host${path}`, init))
   const shows = await ask("/v1/shows", { headers: { "X-User-Id": "ada" } })
   expect(await shows.json()).toEqual({ items: [], nextCursor: null })

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import { newWebhookSecret } from "@boxoffice/core"
-import { ConfigProvider, Effect } from "effect"
+import { ConfigProvider, Effect, Redacted } from "effect"
 import { describe, expect, test } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
 import { serverConfig } from "../src/config.ts"
@@ -21,6 +21,7 @@ const read = (env: Record<string, string>, demo = false) =>
 
 const enough = {
   DATABASE_URL: "postgres://localhost/boxoffice",
+  BOXOFFICE_CHARGES: "user",
   BOXOFFICE_TICKET_KEYS: `k2:${"b".repeat(32)},k1:${"a".repeat(32)}`
 }
 
@@ -41,6 +42,18 @@ describe("the environment", () => {
     expect(await problemsOf({ NODE_ENV: "production" }, true)).toContain("BOXOFFICE_IDENTITY")
   })
 
+  test("a token's line end is not part of it, and operators charge without a queue token", async () => {
+    const env = { ...enough, BOXOFFICE_CHARGES: "operator", BOXOFFICE_SERVICE_TOKEN: "a-token-1\n" }
+    const result = await read(env)
+    if (result._tag === "Failure") throw result.failure
+    const { serviceToken, policies, charges } = result.success
+    expect([serviceToken && Redacted.value(serviceToken), charges]).toEqual([
+      "a-token-1",
+      "operator"
+    ])
+    expect(policies.gate).toEqual(["dates", "seats", "hold", "balance", "pay"])
+  })
+
   test("in production, identity by header has to be asked for by name", async () => {
     const env = { ...enough, NODE_ENV: "production" }
     expect(await problemsOf(env)).toContain("BOXOFFICE_IDENTITY must be set in production")
@@ -54,6 +67,16 @@ describe("the environment", () => {
     [{ BOXOFFICE_IDENTITY: "jwt", BOXOFFICE_JWKS_URL: "not a url" }, "BOXOFFICE_JWKS_URL"],
     [{ BOXOFFICE_IDENTITY: "cookie" }, "one of header, jwt"],
     [{ PORT: "http" }, "PORT"],
+    [{ BOXOFFICE_CHARGES: "" }, "BOXOFFICE_CHARGES must be set"],
+    [{ BOXOFFICE_CHARGES: "anybody" }, "one of user, operator"],
+    [{ BOXOFFICE_CHARGES: "operator" }, "needs BOXOFFICE_SERVICE_TOKEN"],
+    [{ BOXOFFICE_ADMIN_TOKEN: "x" }, "BOXOFFICE_ADMIN_TOKEN must have 8 characters"],
+    [{ BOXOFFICE_ADMIN_TOKEN: "two words" }, "BOXOFFICE_ADMIN_TOKEN must be visible"],
+    [
+      { BOXOFFICE_TICKET_KEYS: "demo:box-office-demo-key-not-for-any-other-use" },
+      "must not be the demo's key"
+    ],
+    [{ BOXOFFICE_WALLET_CEILING: "9007199254740992" }, "BOXOFFICE_WALLET_CEILING"],
     [{ BOXOFFICE_MIGRATE: "yes" }, "true or false"],
     [{ BOXOFFICE_GATE: "hold,nope" }, "BOXOFFICE_GATE"],
     [{ BOXOFFICE_WALLET_CEILING: "1.5" }, "BOXOFFICE_WALLET_CEILING"],

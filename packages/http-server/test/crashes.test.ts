@@ -21,6 +21,7 @@ const startServer = async (databaseUrl: string, port: number): Promise<Running> 
     BOXOFFICE_MIGRATE: "true",
     BOXOFFICE_IDENTITY: "header",
     BOXOFFICE_ADMIN_TOKEN: adminToken,
+    BOXOFFICE_CHARGES: "user",
     BOXOFFICE_TICKET_KEYS: "k1:a secret of at least thirty-two bytes",
     BOXOFFICE_LOG_LEVEL: "error"
   })

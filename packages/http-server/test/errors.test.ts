@@ -440,5 +440,9 @@ describe("when the server cannot", () => {
 
 test("every error of the table was seen, but for those that nothing raises at will", () => {
   const codes = Object.values(problems).map(({ code }) => code)
-  expect(codes.filter((code) => !seen.has(code)).sort()).toEqual(["draining", "request_in_flight"])
+  expect(codes.filter((code) => !seen.has(code)).sort()).toEqual([
+    "charge_not_allowed",
+    "draining",
+    "request_in_flight"
+  ])
 })

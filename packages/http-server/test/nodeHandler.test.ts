@@ -20,7 +20,10 @@ const mount = async (before: Middleware = () => {}, prefix = "/tickets"): Promis
   office = await makeBoxOffice(layerMemory, {
     signingKeys: { k1: "a secret of at least thirty-two bytes" }
   })
-  tickets = toNodeHandler({ identity: { mode: "header" }, adminToken, prefix }, office.services)
+  tickets = toNodeHandler(
+    { identity: { mode: "header" }, charges: "user", adminToken, prefix },
+    office.services
+  )
   server = createServer(async (request, response) => {
     await before(request as IncomingMessage & Record<string, unknown>)
     tickets.handler(request, response, (error) => {
@@ -72,7 +75,7 @@ describe("below a prefix", () => {
   })
 
   test.each(["tickets", "/a b", "/a/:id", "/*", "/a//b"])("%s is none", (prefix) => {
-    const options = { identity: { mode: "header" }, prefix } as const
+    const options = { identity: { mode: "header" }, charges: "user", prefix } as const
     expect(() => toNodeHandler(options, office.services)).toThrow("Not a prefix")
     expect(() => toWebHandler(options, office.services)).toThrow("Not a prefix")
   })
@@ -136,7 +139,7 @@ test("services that cannot be made are told to the host", async () => {
   const broken = office.services.pipe(
     Layer.provideMerge(Layer.effectDiscard(Effect.fail("no database")))
   ) as Layer.Layer<Layer.Success<typeof office.services> | BoxOfficeStore, string>
-  const { handler } = toNodeHandler({ identity: { mode: "header" } }, broken)
+  const { handler } = toNodeHandler({ identity: { mode: "header" }, charges: "user" }, broken)
   const failure = new Promise((resolve) => {
     server!.removeAllListeners("request").on("request", (request, response) => {
       handler(request, response, (error) => {
@@ -152,7 +155,10 @@ test("services that cannot be made are told to the host", async () => {
 describe("as a web handler", () => {
   test("what frameworks pass behind the request is nothing to it", async () => {
     await mount()
-    const { handler, dispose } = toWebHandler({ identity: { mode: "header" } }, office.services)
+    const { handler, dispose } = toWebHandler(
+      { identity: { mode: "header" }, charges: "user" },
+      office.services
+    )
     const framework = handler as (request: Request, ...more: Array<unknown>) => Promise<Response>
     const request = new Request("http://host/v1/shows", { headers: { "X-User-Id": "ada" } })
     expect((await framework(request, { params: {} }, {})).status).toBe(200)
@@ -162,7 +168,10 @@ describe("as a web handler", () => {
   test("an empty stream is no body", async () => {
     const talk = await mount()
     await openHouse(talk)
-    const { handler, dispose } = toWebHandler({ identity: { mode: "header" } }, office.services)
+    const { handler, dispose } = toWebHandler(
+      { identity: { mode: "header" }, charges: "user" },
+      office.services
+    )
     const request = new Request("http://host/v1/queues/main/token", {
       method: "POST",
       headers: { "X-User-Id": "ada" },

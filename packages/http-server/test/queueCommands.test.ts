@@ -263,6 +263,7 @@ test("a running server obeys a pause within a second", async () => {
   await using server = run(["serve", "--port", String(port)], {
     ...env,
     BOXOFFICE_IDENTITY: "header",
+    BOXOFFICE_CHARGES: "user",
     BOXOFFICE_TICKET_KEYS: `k1:${signingKeys.k1}`
   })
   await server.says("listening")

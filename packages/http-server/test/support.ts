@@ -101,6 +101,7 @@ export const startServer = async (options: TestServerOptions = {}): Promise<Test
   )
   const server = layerServer({
     identity: { mode: "header" },
+    charges: "user",
     adminToken: Redacted.make(adminToken),
     port: 0,
     host: "127.0.0.1",

@@ -299,6 +299,7 @@ test("a server delivers to the endpoints of its configuration", async () => {
   await using server = run(["serve", "--port", "0"], {
     ...env,
     BOXOFFICE_MIGRATE: "true",
+    BOXOFFICE_CHARGES: "user",
     BOXOFFICE_TICKET_KEYS: "k1:a secret of at least thirty-two bytes",
     BOXOFFICE_WEBHOOKS: JSON.stringify([{ ...endpoint, from: "beginning" }]),
     CRM_SECRET: secret

@@ -7,7 +7,8 @@ import { buy } from "./browser.ts"
 import { openGala } from "./gala.ts"
 
 const office = await openGala()
-const tickets = toNodeHandler({ identity: { mode: "header" }, prefix: "/tickets" }, office.services)
+const options = { identity: { mode: "header" }, charges: "user", prefix: "/tickets" } as const
+const tickets = toNodeHandler(options, office.services)
 const server = createServer(tickets.handler).listen(0, "127.0.0.1")
 await once(server, "listening")
 console.log(await buy(`http://127.0.0.1:${(server.address() as AddressInfo).port}/tickets`))

@@ -29,7 +29,7 @@ export const exampleEvents: ReadonlyArray<BoxOfficeEvent> = [
   { _tag: "QueueTokenExtended", ...token, expiresAt: at + 660_000 },
   { _tag: "QueueTokenCompleted", ...token },
   { _tag: "QueueTokenLeft", ...token, away: true },
-  { _tag: "QueueTokenLapsed", ...token, unclaimed: true },
+  { _tag: "QueueTokenLapsed", ...token, unclaimed: true, closed: true },
   {
     _tag: "QueueCreated",
     queueId: token.queueId,

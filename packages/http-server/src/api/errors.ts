@@ -23,6 +23,17 @@ export class IdentityRequired extends Schema.TaggedError<IdentityRequired>()("Id
   }
 }
 
+/** Nobody but those whom the operator lets may put money into a wallet. */
+export class ChargeNotAllowed extends Schema.TaggedError<ChargeNotAllowed>()("ChargeNotAllowed", {
+  /** Who may. */
+  hint: Schema.String
+}) {
+  readonly code = "charge_not_allowed"
+  override get message() {
+    return this.hint
+  }
+}
+
 /** The body is larger than this route takes. */
 export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>()("BodyTooLarge", {
   /** The most that is taken, in bytes. */

@@ -36,14 +36,21 @@ export const WalletApi = HttpApiGroup.make("wallet")
       payload: NewCharge,
       success: Charge.pipe(created),
       error: [
-        ...errors("IdempotencyKeyRequired"),
+        ...errors("IdempotencyKeyRequired", "ChargeNotAllowed"),
         ...gate,
         ...errors("LimitExceeded", "CurrencyMismatch"),
         ...idempotency,
         ...bodyFaults,
         ...faults
       ]
-    }).annotateMerge(OpenApi.annotations({ summary: "Charge the wallet" })),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Charge the wallet",
+        description:
+          "Who may is the operator's choice: any user for themselves, or the operator's own services " +
+          "alone, which send the admin token or the service token and name the user as X-User-Id."
+      })
+    ),
     HttpApiEndpoint.get("balance", "/v1/wallet", {
       headers: queueToken,
       success: Balance,

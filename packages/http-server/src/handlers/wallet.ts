@@ -2,18 +2,25 @@
 import { Wallet } from "@boxoffice/core"
 import { Effect, Schema } from "effect"
 import { WalletApi } from "../api/wallet.ts"
+import { allowCharge, type ChargesOption } from "../charges.ts"
 import { cursorOf, toCursor } from "../cursor.ts"
 import { route } from "../route.ts"
 
 const { charge, balance, entries } = WalletApi.endpoints
 const entryCursor = cursorOf(Schema.Int)
 
-export const walletRoutes = Effect.gen(function* () {
+export const walletRoutes = Effect.fnUntraced(function* (charges: ChargesOption) {
   const wallet = yield* Wallet
 
   return [
-    route(charge, ({ userId, queueToken, payload: amount, idempotencyKey, onReplay }) =>
-      wallet.charge({ userId, queueToken, amount, idempotencyKey, onReplay })
+    route(
+      charge,
+      ({ userId, queueToken, payload: amount, idempotencyKey, onReplay, headers, isService }) =>
+        Effect.andThen(
+          allowCharge(charges, { userId, ...amount, headers }, isService),
+          wallet.charge({ userId, queueToken, amount, idempotencyKey, onReplay })
+        ),
+      { forServices: charges === "operator" }
     ),
 
     route(balance, ({ userId, queueToken }) => wallet.balance({ userId, queueToken })),

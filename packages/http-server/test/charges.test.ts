@@ -1,0 +1,85 @@
+import { afterEach, expect, test } from "vitest"
+import {
+  adminToken,
+  openHouse,
+  startServer,
+  type TestServer,
+  type TestServerOptions
+} from "./support.ts"
+
+// Nothing here takes money from anybody: who may put it into a wallet is the operator's choice.
+
+let server: TestServer | undefined
+afterEach(() => server?.stop())
+
+const serviceToken = "a token of the payment service"
+
+const serve = async (routes: NonNullable<TestServerOptions["routes"]>) => {
+  server = await startServer({ routes, policies: { gate: [] } })
+  await openHouse(server.talk)
+  let keys = 0
+  const charge = (headers: Record<string, string>) =>
+    server!.talk("POST", "/v1/wallet/charges", {
+      headers: { "idempotency-key": `key-${keys++}`, ...headers },
+      json: { amount: 500, currency: "KRW" }
+    })
+  const balanceOf = async (userId: string) =>
+    (await server!.talk("GET", "/v1/wallet", { headers: { "x-user-id": userId } })).body.balance
+      .amount
+  return { charge, balanceOf }
+}
+
+test("with `user`, any user charges their own wallet", async () => {
+  const { charge, balanceOf } = await serve({ charges: "user" })
+  expect((await charge({ "x-user-id": "ada" })).status).toBe(201)
+  expect(await balanceOf("ada")).toBe(500)
+})
+
+test("with `operator`, nobody does but the operator's own services, for the user they name", async () => {
+  const { charge, balanceOf } = await serve({ charges: "operator", serviceToken })
+  for (const headers of [
+    {},
+    { authorization: "Bearer wrong" },
+    { "service-token": "wrong" }
+  ] as Array<Record<string, string>>) {
+    const refused = await charge({ "x-user-id": "ada", ...headers })
+    expect([refused.status, refused.body.code]).toEqual([403, "charge_not_allowed"])
+  }
+  expect((await charge({ authorization: `Bearer ${serviceToken}` })).body.code).toBe(
+    "identity_required"
+  )
+  for (const headers of [
+    { authorization: `Bearer ${serviceToken}` },
+    { authorization: `Bearer ${adminToken}` },
+    { "service-token": serviceToken }
+  ] as Array<Record<string, string>>) {
+    expect((await charge({ "x-user-id": "ada", ...headers })).status).toBe(201)
+  }
+  expect(await balanceOf("ada")).toBe(1_500)
+})
+
+test("a function of the host's decides for each charge, and where it throws nothing is charged", async () => {
+  const asked: Array<string> = []
+  const { charge, balanceOf } = await serve({
+    charges: async ({ userId, amount, currency, headers }) => {
+      asked.push(`${userId} ${amount} ${currency} ${headers["x-paid"]}`)
+      if (headers["x-paid"] === "broken") throw new Error("the payment service is away")
+      return headers["x-paid"] === "yes"
+    }
+  })
+  const statusOf = async (paid: string) =>
+    (await charge({ "x-user-id": "ada", "x-paid": paid })).status
+  expect([await statusOf("yes"), await statusOf("no"), await statusOf("broken")]).toEqual([
+    201, 403, 500
+  ])
+  expect(asked[0]).toBe("ada 500 KRW yes")
+  expect(await balanceOf("ada")).toBe(500)
+})
+
+test("two X-User-Id make no third user, and what is not UTF-8 names nobody", async () => {
+  const { charge } = await serve({ charges: "user" })
+  expect((await charge({ "x-user-id": "u1, u2" })).body.code).toBe("identity_required")
+  expect((await charge({ "x-user-id": "\u00e9" })).body.code).toBe("identity_required")
+  const utf8 = Buffer.from("홍길동", "utf8").toString("latin1")
+  expect((await charge({ "x-user-id": utf8 })).status).toBe(201)
+})
