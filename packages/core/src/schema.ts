@@ -19,7 +19,15 @@ export {
 } from "./catalog/model.ts"
 export * from "./Errors.ts"
 export * from "./Ids.ts"
-export { IdempotencyKey, Name, PageLimit, toRequestInvalid } from "./Input.ts"
+export {
+  IdempotencyKey,
+  isSmall,
+  Name,
+  PageLimit,
+  someProblems,
+  toRequestInvalid
+} from "./Input.ts"
+export { Instant } from "./Instant.ts"
 export { type BoxOfficeError, isBoxOfficeError } from "./isBoxOfficeError.ts"
 export * from "./Money.ts"
 export { QueueSettings } from "./Policies.ts"

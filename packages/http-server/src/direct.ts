@@ -70,14 +70,14 @@ export const finderOf = (routes: ReadonlyArray<Route>) => {
     if (length !== undefined && (method !== "POST" || Number(length) > bodyLimit)) return
     const query = url.indexOf("?")
     const path = query < 0 ? url : url.slice(0, query)
-    if (!plainPath.test(path)) return
+    if (path.length > pathMax || !plainPath.test(path)) return
     const found = finders.get(method!)?.(path)
     if (found === undefined) return
     const asked = {
       headers: headers as RequestHeaders,
       params: found.params,
       search: query < 0 ? "" : url.slice(query + 1),
-      hasBody: length !== undefined && length !== "0",
+      hasBody: length !== undefined && Number(length) !== 0,
       // Its length is known, and never more than any route takes.
       body: () => readBody(request)
     }
@@ -86,6 +86,8 @@ export const finderOf = (routes: ReadonlyArray<Route>) => {
 }
 
 const plainPath = /^[\w.:/-]+$/
+// What is longer, the router may not take.
+const pathMax = 1_024
 
 const readBody = (request: IncomingMessage): Effect.Effect<Uint8Array, BodyFault> =>
   Effect.callback((resume) => {

@@ -10,7 +10,7 @@ export class JsonInvalid extends Error {
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
-const tokens = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/g
+const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]/g
 
 /**
  * The value of a JSON text in UTF-8. Refuses a name that comes twice in one object: who reads the
@@ -29,7 +29,12 @@ export const parseJson = (bytes: Uint8Array): unknown => {
   } catch {
     throw new JsonInvalid("expected JSON")
   }
-  refuseDuplicates(text)
+  try {
+    refuseDuplicates(text)
+  } catch (error) {
+    // A text with millions of escapes is more than the search can go back over.
+    throw error instanceof RangeError ? new JsonInvalid("expected shorter texts") : error
+  }
   return value
 }
 

@@ -1,5 +1,11 @@
 /** Reads what an endpoint asks for out of a request, or says everything that is wrong with it. */
-import { IdempotencyKey, RequestInvalid, toRequestInvalid } from "@boxoffice/core/schema"
+import {
+  IdempotencyKey,
+  isSmall,
+  RequestInvalid,
+  someProblems,
+  toRequestInvalid
+} from "@boxoffice/core/schema"
 import { Effect, Result, Schema, SchemaAST } from "effect"
 import type { HttpApiEndpoint } from "effect/http-api"
 import {
@@ -18,10 +24,21 @@ export const adminRequired = new IdentityRequired({
   hint: "Send the admin token as Authorization: Bearer."
 })
 
-const strict = { errors: "all", onExcessProperty: "error" } as const
 type Decode = (input: unknown) => Result.Result<unknown, Schema.SchemaError>
-const decoderOf = (schema: Schema.Top): Decode =>
-  Schema.decodeUnknownResult(schema as Schema.Codec<unknown>, strict)
+
+/** Everything that is wrong is looked for in what is small; in a bulk, the first of it. */
+const decoderOf = (schema: Schema.Top): Decode => {
+  const decoder = (errors: "first" | "all") =>
+    Schema.decodeUnknownResult(schema as Schema.Codec<unknown>, {
+      errors,
+      onExcessProperty: "error"
+    })
+  const [first, all] = [decoder("first"), decoder("all")]
+  return (input) => {
+    const decoded = first(input)
+    return Result.isFailure(decoded) && isSmall(input) ? all(input) : decoded
+  }
+}
 
 /** Reads all that an endpoint asks for, or fails with every problem that what came has. */
 export const readerOf = (endpoint: HttpApiEndpoint.Top, limit: number) => {
@@ -56,7 +73,9 @@ export const readerOf = (endpoint: HttpApiEndpoint.Top, limit: number) => {
       else problems.push(...unknownFields(json))
     }
 
-    if (problems.length > 0) return yield* new RequestInvalid({ errors: problems })
+    if (problems.length > 0) {
+      return yield* new RequestInvalid({ errors: someProblems(problems) })
+    }
     if (key === "required" && asked.idempotencyKey === undefined) {
       return yield* new IdempotencyKeyRequired()
     }

@@ -163,17 +163,39 @@ const openapi = (hasAdmin: boolean, prefix: string): Route => {
   return { method: "GET", path: "/openapi.json", streams: false, answer: () => answered }
 }
 
-const toHttpRoute = (route: Route): HttpRouter.Route<unknown, Exchange> =>
-  HttpRouter.route(
+const toHttpRoute = (route: Route): HttpRouter.Route<unknown, Exchange> => {
+  const pattern = patternOf(route.path)
+  return HttpRouter.route(
     route.method as "GET",
     route.path,
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
+      const path = pathOf(request)
+      // The router takes other spellings for the same, which a rule of a gateway would let through.
+      if (!pattern.test(path) || !isCanonical(path)) return yield* new RouteUnknown()
       const { params } = yield* HttpRouter.RouteContext
       const answer = yield* route.answer(toAsked(request, params), yield* Exchange)
       return answer instanceof Answered ? toResponse(answer) : answer
     })
   )
+}
+
+/** A path of the route, as it is written: case, slashes and all. */
+const patternOf = (path: string): RegExp =>
+  new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/:\w+/g, "[^/]+")}$`)
+
+/** Whether nothing in a path is escaped that need not be, and everything that has to be. */
+const isCanonical = (path: string): boolean => path.split("/").every(isCanonicalSegment)
+
+const isCanonicalSegment = (segment: string): boolean => {
+  try {
+    const escaped = encodeURIComponent(decodeURIComponent(segment))
+    // A colon may stand as it is, as in `team:final`.
+    return segment === escaped || segment === escaped.replaceAll("%3A", ":")
+  } catch {
+    return false
+  }
+}
 
 const toAsked = (request: HttpServerRequest.HttpServerRequest, params: Asked["params"]): Asked => ({
   headers: request.headers,
@@ -217,6 +239,7 @@ const layerExchange = (
     Effect.gen(function* () {
       const { begin, end, problem } = yield* Exchanges
       const methodsOf = methodsBy([...(yield* Routes), { method: "GET", path: docs }])
+      const methodsAt = (path: string) => (isCanonical(path) ? methodsOf(path) : [])
       // Whatever fails is answered here, but routes may fail: the router is told that they still do.
       yield* router.addGlobalMiddleware(
         (effect): Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled> =>
@@ -225,7 +248,7 @@ const layerExchange = (
             const exchange = begin(request.method, request.headers)
             return effect.pipe(
               Effect.mapError((error: unknown) =>
-                isRouteNotFound(error) ? notHere(methodsOf(pathOf(request))) : error
+                isRouteNotFound(error) ? notHere(methodsAt(pathOf(request))) : error
               ),
               Effect.catchCause((cause) => Effect.map(problem(exchange, cause), toResponse)),
               Effect.map((response) =>
@@ -244,13 +267,15 @@ const isRouteNotFound = (error: unknown): boolean =>
 const notHere = (allow: ReadonlyArray<string>) =>
   allow.length > 0 ? new MethodNotAllowed({ allow }) : new RouteUnknown()
 
-const pathOf = ({ url }: HttpServerRequest.HttpServerRequest): string => url.split("?", 1)[0]!
+/** Of a Fetch request the URL is whole. */
+const pathOf = ({ url }: HttpServerRequest.HttpServerRequest): string =>
+  url.replace(/^\w+:\/\/[^/]*/, "").split("?", 1)[0]!
 
 /** Which methods the routes of a path have. */
 const methodsBy = (routes: ReadonlyArray<{ readonly method: string; readonly path: string }>) => {
   const patterns = routes.map(({ method, path }) => ({
     methods: method === "GET" ? ["GET", "HEAD"] : [method],
-    path: new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/:\w+/g, "[^/]+")}$`)
+    path: patternOf(path)
   }))
   return (path: string): ReadonlyArray<string> =>
     Array.from(

@@ -1,4 +1,6 @@
+import { once } from "node:events"
 import { type IncomingMessage, request } from "node:http"
+import { buffer } from "node:stream/consumers"
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { finderOf } from "../src/direct.ts"
@@ -73,7 +75,8 @@ describe("both ways", () => {
 
   // What differs between two askings of the same.
   const lasting = ({ status, headers, body }: Answer) => {
-    const { date, "x-request-id": id, ...same } = Object.fromEntries(headers)
+    const all = Object.fromEntries(headers)
+    const { date, "x-request-id": id, connection: _, "keep-alive": __, ...same } = all
     expect(id).toMatch(/^[0-9a-f-]{36}$/)
     expect(date).toBeDefined()
     if (typeof body === "object" && "requestId" in body) {
@@ -81,6 +84,28 @@ describe("both ways", () => {
       return { status, same, body: { ...body, requestId: "" } }
     }
     return { status, same, body }
+  }
+  /** A body whose length is not known, or that is said to be there where none can be. */
+  const talkTheLongWay = async (method: string, path: string, ask: Ask): Promise<Answer> => {
+    const body = ask.json === undefined ? ask.body : JSON.stringify(ask.json)
+    const headers: Record<string, string> = {
+      connection: "close",
+      ...ask.headers,
+      ...(ask.user !== undefined && { "x-user-id": ask.user }),
+      ...(ask.token !== undefined && { "queue-token": ask.token }),
+      ...(ask.key !== undefined && { "idempotency-key": ask.key }),
+      ...(ask.json !== undefined && { "content-type": "application/json" }),
+      ...(method === "POST" ? { "transfer-encoding": "chunked" } : { "content-length": "0" })
+    }
+    const sent = request(server.url + path, { method, headers })
+    sent.end(body)
+    const [response] = (await once(sent, "response")) as [IncomingMessage]
+    const bytes = await buffer(response)
+    const given = new Headers(response.headers as Record<string, string>)
+    given.delete("connection")
+    const text = bytes.toString()
+    const isJson = /json/.test(given.get("content-type") ?? "") && text !== ""
+    return { status: response.statusCode!, headers: given, body: isJson ? JSON.parse(text) : text }
   }
   const json = { performanceId: "gala-1", seatIds: ["A-1", "A-1"] }
 
@@ -107,12 +132,10 @@ describe("both ways", () => {
   ])("%s %s %o is answered the same", async (method, path, ask, status) => {
     const { token } = await enter(talk, "ada")
     const as = { user: "ada", token, ...ask }
-    // An escape that means nothing makes it the long way.
-    const long = path.replace("v", "%76").replace("docs", "%64ocs")
     // The first charge is the one that both repeat.
     if (status === 201) await talk(method, path, as)
     log.length = 0
-    const answers = [await talk(method, path, as), await talk(method, long, as)]
+    const answers = [await talk(method, path, as), await talkTheLongWay(method, path, as)]
     expect(lasting(answers[0]!)).toEqual(lasting(answers[1]!))
     expect(answers[0]!.status).toBe(status)
     const [direct, routed] = log.map(({ method, route, status }) => ({ method, route, status }))

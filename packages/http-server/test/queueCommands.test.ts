@@ -84,7 +84,7 @@ describe("what one is told", () => {
     ["queue pause no/such/name", 64, /ID/],
     ["queue settings gala --max-active 0", 64, /--max-active/],
     ["queue settings gala --priority-share-percent 101", 64, /--priority-share-percent/],
-    ["queue create gala --opens-at tomorrow", 64, /2030-01-01T12:00:00\+09:00/],
+    ["queue create gala --opens-at tomorrow", 64, /2030-01-01T19:30:00\+09:00/],
     ["queue create gala --opens-at 2030-01-01T12:00:00", 64, /with its offset/],
     ["queue codes gala --uses -1", 64, /--uses/],
     ["queue pause gala", 1, /Which database\?/]

@@ -1,9 +1,9 @@
 /** What is on sale: shows, their performances, and the seats of each. */
 import { Schema } from "effect"
 import { PerformanceId, QueueId, SeatId, ShowId } from "../Ids.ts"
+import { Instant } from "../Instant.ts"
 import { Amount, type Currency, KnownCurrency, Money } from "../Money.ts"
 
-const Instant = Schema.DateFromString
 // No control characters: no store has to keep them, and no screen has to show them.
 const visible = Schema.isPattern(/^[^\p{Cc}\p{Cs}]*$/u)
 const label = Schema.String.check(Schema.isBetweenLength(1, 64), visible)

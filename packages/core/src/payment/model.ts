@@ -1,6 +1,7 @@
 /** Paying for a reservation, and giving the money back. */
 import { Schema } from "effect"
 import { ReservationId, TransferId } from "../Ids.ts"
+import { Instant } from "../Instant.ts"
 import { Money } from "../Money.ts"
 
 /** The answer to a payment. */
@@ -10,7 +11,7 @@ export const Payment = Schema.Struct({
   amount: Money,
   /** What is left in the wallet. */
   balance: Money,
-  paidAt: Schema.DateFromString
+  paidAt: Instant
 }).annotate({ identifier: "Payment" })
 export interface Payment extends Schema.Schema.Type<typeof Payment> {}
 
@@ -21,6 +22,6 @@ export const Refund = Schema.Struct({
   reservationId: ReservationId,
   amount: Money,
   balance: Money,
-  refundedAt: Schema.DateFromString
+  refundedAt: Instant
 }).annotate({ identifier: "Refund" })
 export interface Refund extends Schema.Schema.Type<typeof Refund> {}

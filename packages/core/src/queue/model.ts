@@ -1,6 +1,7 @@
 /** The waiting room's words: queues, tokens, and what a user is told of their place. */
 import { Schema } from "effect"
 import { QueueId, type TokenId, type UserId } from "../Ids.ts"
+import { Instant } from "../Instant.ts"
 import { QueueSettings } from "../Policies.ts"
 
 /**
@@ -38,14 +39,14 @@ export const CodeUses = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum:
 /** The draw of a queue that collects people before it opens: see `queue/lottery.ts`. */
 export const QueueOpening = Schema.Struct({
   /** Until then nobody is let in, and whoever joins takes part in the draw. */
-  opensAt: Schema.DateFromString,
+  opensAt: Instant,
   /** The SHA-256 of the seed, in hex: published from the start. */
   commitment: Schema.String,
   /** The seed, in hex: `null` until the queue has opened. */
   seed: Schema.NullOr(Schema.String),
   /** How many were drawn; `null` until the queue has opened. */
   drawn: Schema.NullOr(Schema.Int),
-  openedAt: Schema.NullOr(Schema.DateFromString)
+  openedAt: Schema.NullOr(Instant)
 }).annotate({ identifier: "QueueOpening" })
 export interface QueueOpening extends Schema.Schema.Type<typeof QueueOpening> {}
 
@@ -83,13 +84,13 @@ export const queueTokenStatusFields = {
   estimatedWait: Schema.NullOr(Schema.Struct({ p50Seconds: Seconds, p90Seconds: Seconds })),
   /** When to ask again. */
   pollAfterSeconds: Seconds,
-  admittedAt: Schema.NullOr(Schema.DateFromString),
+  admittedAt: Schema.NullOr(Instant),
   /** When an admitted token ends unless it is used before. */
-  expiresAt: Schema.NullOr(Schema.DateFromString),
+  expiresAt: Schema.NullOr(Instant),
   /** As of when this is, where a node answered from what it knew: by the database's clock. */
-  asOf: Schema.optionalKey(Schema.DateFromString),
+  asOf: Schema.optionalKey(Instant),
   /** When the queue opens, while it collects people for the draw. */
-  opensAt: Schema.optionalKey(Schema.DateFromString)
+  opensAt: Schema.optionalKey(Instant)
 }
 export const QueueTokenStatus = Schema.Struct(queueTokenStatusFields).annotate({
   identifier: "QueueTokenStatus"

@@ -1,6 +1,7 @@
 /** What holding and releasing seats can refuse. */
 import { Schema } from "effect"
 import { SeatId } from "../Ids.ts"
+import { Instant } from "../Instant.ts"
 import { TaggedError } from "../TaggedError.ts"
 import { ReservationStatus } from "./model.ts"
 
@@ -44,7 +45,7 @@ export class ReservationNotPayable extends TaggedError<ReservationNotPayable>()(
 
 /** The hold lapsed before it was paid for. Remedy: hold the seats again if they are free. */
 export class HoldExpired extends TaggedError<HoldExpired>()("HoldExpired", {
-  expiredAt: Schema.DateFromString
+  expiredAt: Instant
 }) {
   readonly code = "hold_expired"
   override get message() {

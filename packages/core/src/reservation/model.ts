@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import type { SeatStatus } from "../catalog/model.ts"
 import { Seat } from "../catalog/model.ts"
 import { PerformanceId, ReservationId, type SeatId, type TransferId, UserId } from "../Ids.ts"
+import { Instant } from "../Instant.ts"
 import { Money } from "../Money.ts"
 
 /** `held` → `confirmed` → `cancelled`; or `released`, or `expired`. */
@@ -24,11 +25,11 @@ export const Reservation = Schema.Struct({
   /** The sum of the seats' prices when they were held. */
   amount: Money,
   status: ReservationStatus,
-  heldAt: Schema.DateFromString,
-  holdExpiresAt: Schema.DateFromString,
+  heldAt: Instant,
+  holdExpiresAt: Instant,
   /** Whole seconds left to pay; 0 once it is no longer held. */
   holdExpiresInSeconds: Schema.Int,
-  confirmedAt: Schema.NullOr(Schema.DateFromString)
+  confirmedAt: Schema.NullOr(Instant)
 }).annotate({ identifier: "Reservation" })
 export interface Reservation extends Schema.Schema.Type<typeof Reservation> {}
 

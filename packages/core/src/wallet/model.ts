@@ -1,6 +1,7 @@
 /** A user's prepaid balance, and the transfers that move money in and out of it. */
 import { Schema } from "effect"
 import { ReservationId, TransferId, UserId } from "../Ids.ts"
+import { Instant } from "../Instant.ts"
 import { type Currency, Money } from "../Money.ts"
 
 /** A user's balance. A user who never charged has 0. */
@@ -29,7 +30,7 @@ export const WalletEntry = Schema.Struct({
   /** The balance right after this entry. */
   balance: Money,
   reservationId: Schema.NullOr(ReservationId),
-  at: Schema.DateFromString
+  at: Instant
 }).annotate({ identifier: "WalletEntry" })
 export interface WalletEntry extends Schema.Schema.Type<typeof WalletEntry> {}
 

@@ -11,8 +11,11 @@ export const begin: Query<void> = {
   unprepared: true
 }
 
-/** How long a batch waits for a row that somebody else has locked, before it goes on without it. */
-const lockTimeout = "1s"
+/**
+ * How long a batch waits for a row that somebody else has locked, before it goes on without it: longer
+ * than a server waits by default before it looks for a deadlock, which it then says by name.
+ */
+const lockTimeout = "1500ms"
 /** The longest that a statement of a batch takes, and that a node is silent within its transaction:
  * the server then frees the locks of a node that has vanished. */
 const silenceTimeout = "15s"

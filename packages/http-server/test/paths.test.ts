@@ -1,0 +1,70 @@
+import { once } from "node:events"
+import { connect } from "node:net"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { enter, openHouse, startServer, type TestServer } from "./support.ts"
+
+// A rule of a gateway is about a path as it is written: each route answers to one spelling.
+
+let server: TestServer
+let token: string
+beforeAll(async () => {
+  server = await startServer()
+  await openHouse(server.talk)
+  token = (await enter(server.talk, "ada")).token
+})
+afterAll(() => server.stop())
+
+/** Sends a request as it is, and gives the status and the code of the answer. */
+const send = async (head: string): Promise<string> => {
+  const { port, hostname } = new URL(server.url)
+  const socket = connect(Number(port), hostname)
+  socket.write(`${head}\r\nHost: x\r\nConnection: close\r\n\r\n`)
+  let text = ""
+  socket.setEncoding("utf8").on("data", (chunk) => {
+    text += chunk
+  })
+  await once(socket, "close")
+  const status = text.slice(9, 12)
+  return `${status} ${/"code":"(\w+)"/.exec(text)?.[1] ?? ""}`.trim()
+}
+
+describe.each(["/metrics", "/livez", "/openapi.json"])("%s", (path) => {
+  const name = path.slice(1)
+  test("answers to its own spelling", async () => {
+    expect(await send(`GET ${path} HTTP/1.1`)).toBe("200")
+  })
+
+  test.each([
+    `//${name}`,
+    `/${name}/`,
+    `/${name.toUpperCase()}`,
+    `/%${name.charCodeAt(0).toString(16)}${name.slice(1)}`,
+    `/${name};x`,
+    `/./${name}`,
+    `/x/../${name}`,
+    `/${name}%00`
+  ])("and to no other: %s", async (alias) => {
+    expect(await send(`GET ${alias} HTTP/1.1`)).toBe("404 not_found")
+  })
+})
+
+test.each([
+  ["/v1/shows/gala", "200"],
+  ["/v1/shows/g%61la", "404 not_found"],
+  ["/v1/SHOWS/gala", "404 not_found"],
+  ["/v1/shows//gala", "404 not_found"],
+  ["/v1/shows/gala/", "404 not_found"],
+  ["/v1/shows/%", "404 not_found"],
+  ["/v1/shows/none%3Asuch", "404 show_not_found"],
+  ["/v1/shows/none:such", "404 show_not_found"]
+])("%s: %s", async (path, expected) => {
+  expect(await send(`GET ${path} HTTP/1.1\r\nX-User-Id: ada`)).toBe(expected)
+})
+
+test("a body of no length is none, however that is written", async () => {
+  const join = (length: string) =>
+    send(
+      `POST /v1/queues/main/token HTTP/1.1\r\nX-User-Id: ada\r\nQueue-Token: ${token}\r\nContent-Length: ${length}`
+    )
+  expect(await join("00")).toBe(await join("0"))
+})
