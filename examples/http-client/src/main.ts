@@ -1,4 +1,4 @@
-/** A seat from a running server, with the typed client. Start one first: npx pnpm@12 demo */
+/** A seat from a running server, with the typed client. Start one first: npx --yes pnpm@12 demo */
 import { connect } from "@boxoffice/http-server/client"
 
 const baseUrl = process.env.BOXOFFICE_URL ?? "http://127.0.0.1:3000"

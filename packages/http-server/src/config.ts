@@ -113,8 +113,8 @@ export const serverConfig = (kind: {
     const secretToken = (name: string): Redacted.Redacted | undefined => {
       const value = text(name)?.trim()
       if (value === undefined || value === "") return undefined
-      if (!/^[\x21-\x7e]+$/.test(value)) {
-        problems.push(`${name} must be visible ASCII characters, without spaces.`)
+      if (!/^[\x20-\x7e]+$/.test(value)) {
+        problems.push(`${name} must be visible ASCII characters, since it is sent in a header.`)
       } else if (value.length < 8 && !kind.demo) {
         problems.push(
           `${name} must have 8 characters or more, and better many more: one is made by openssl rand -hex 32`

@@ -97,6 +97,8 @@ export interface PgPool extends HostClient {
 }
 interface PgPoolClient extends HostClient {
   release(broken?: boolean): void
+  on?(event: "error", listener: (error: unknown) => void): unknown
+  off?(event: "error", listener: (error: unknown) => void): unknown
 }
 
 /** A `Pool` of `pg`. A `Client`, or what `connect` gives, is a {@link HostClient} as it is. */
@@ -106,6 +108,12 @@ export const pg = (pool: PgPool): HostPool =>
     transaction: async (work) => {
       const client = await pool.connect()
       let broken = false
+      // The pool listens only while it has the client: without this, a connection that dies between
+      // two statements ends the process. The next statement says that it is gone.
+      const onError = () => {
+        broken = true
+      }
+      client.on?.("error", onError)
       try {
         await client.query("BEGIN", [])
         const result = await work(client)
@@ -119,6 +127,7 @@ export const pg = (pool: PgPool): HostPool =>
         }
         throw error
       } finally {
+        client.off?.("error", onError)
         client.release(broken)
       }
     }

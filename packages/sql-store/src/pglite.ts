@@ -11,6 +11,7 @@ import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import type { MigrationBlocked, SchemaMismatch } from "./Migrator.ts"
+import { takeDirectory } from "./pglite/directory.ts"
 import { makeStreams } from "./pglite/stream.ts"
 import * as SqlStore from "./SqlStore.ts"
 
@@ -30,6 +31,12 @@ export const layerPglite = ({
 }: PgliteOptions = {}): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> =>
   PgClient.layerFrom(
     Effect.gen(function* () {
+      if (isOnDisk(dataDir)) {
+        yield* Effect.acquireRelease(
+          Effect.try({ try: () => takeDirectory(dataDir), catch: notStarted }),
+          (letGo) => Effect.sync(letGo)
+        )
+      }
       const db = yield* Effect.acquireRelease(open(dataDir), (db) =>
         Effect.promise(() => db.close())
       )
@@ -55,8 +62,14 @@ export const layerPgliteStore = ({
 const open = (dataDir: string | undefined) =>
   Effect.tryPromise({
     try: () => PGlite.create(dataDir === undefined ? {} : { dataDir }),
-    catch: (cause) =>
-      new SqlError({
-        reason: new ConnectionError({ cause, message: "PGlite did not start", operation: "open" })
-      })
+    catch: notStarted
   })
+
+const notStarted = (cause: unknown) =>
+  new SqlError({
+    reason: new ConnectionError({ cause, message: "PGlite did not start", operation: "open" })
+  })
+
+/** PGlite has other places, too, by a name such as `memory://`. */
+const isOnDisk = (dataDir: string | undefined): dataDir is string =>
+  dataDir !== undefined && !/^\w+:\/\//.test(dataDir)

@@ -2,8 +2,9 @@
 import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
 import { makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
+import pg from "pg"
 import { expect, test } from "vitest"
-import { SqlStore } from "../src/index.ts"
+import { Host, type InTransaction, SqlStore } from "../src/index.ts"
 import { atEnd, emptyDatabase, openSql } from "./support.ts"
 
 const openNode = async (url: string, options: Partial<SqlStore.SqlStoreOptions> = {}) => {
@@ -129,4 +130,60 @@ test("a session of a server that was read-only is not used again", async () => {
   await writable(`ALTER DATABASE "${name}" SET default_transaction_read_only = off`)
   await expect.poll(() => codeOf(office.ping())).toBe("ok")
   await expect.poll(() => codeOf(charge(office, "ada"))).toBe("ok")
+})
+
+test("a connection of the host's pool that dies while the engine has it ends no process", async () => {
+  const url = await emptyDatabase()
+  await openNode(url, { migrate: true })
+  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  pool.on("error", () => {})
+  atEnd(() => pool.end())
+  const wrapped = Host.pg(pool)
+  const killer = openSql(url)
+  const died = wrapped.transaction(async (client) => {
+    const { rows } = (await client.query("SELECT pg_backend_pid()::text AS pid", [])) as {
+      rows: Array<{ pid: string }>
+    }
+    await killer(`SELECT pg_terminate_backend(${rows[0]!.pid})`)
+    // Time for the pool to hear of it, with no statement under way.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    return client.query("SELECT 1", [])
+  })
+  await expect(died).rejects.toThrow()
+  expect(pool.totalCount).toBe(0)
+  const office = await makeBoxOffice(SqlStore.layerPool(wrapped), {
+    signingKeys: { test: "outages outages outages outages outages" },
+    policies: { gate: [] }
+  })
+  atEnd(office.close)
+  expect(await codeOf(charge(office, "ada"))).toBe("ok")
+})
+
+test("on the host's pool, a hook that throws fails its own command, and no neighbour", async () => {
+  const url = await emptyDatabase()
+  await openNode(url, { migrate: true })
+  const pool = new pg.Pool({ connectionString: url })
+  atEnd(() => pool.end())
+  const inTransaction: InTransaction = (events) => {
+    if (events.some((event) => "userId" in event && event.userId === "mallory")) {
+      throw new Error("a bug of the host")
+    }
+    return []
+  }
+  const office = await makeBoxOffice(SqlStore.layerPool(Host.pg(pool), { inTransaction }), {
+    signingKeys: { test: "outages outages outages outages outages" },
+    policies: { gate: [] },
+    lanes: { lanes: 1, capacity: 20_000, batchSize: 1_000 }
+  })
+  atEnd(office.close)
+  const users = ["ada", "bob", "mallory", "cyd", "dan"]
+  const charged = await Promise.all(
+    users.map((user) =>
+      charge(office, user).then(
+        () => "ok",
+        (error) => String(error.message)
+      )
+    )
+  )
+  expect(charged).toEqual(["ok", "ok", "a bug of the host", "ok", "ok"])
 })

@@ -1,6 +1,6 @@
 /** The store on a host's pool: its own transactions, on connections that the host lends. */
 import { BoxOfficeStore, type RowNames, type Rows, type StoreUnavailable } from "@boxoffice/core"
-import { Effect, Layer } from "effect"
+import { Cause, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { findFate } from "../commit.ts"
 import { unavailable } from "../failure.ts"
@@ -74,19 +74,29 @@ const attemptOn = (pool: HostPool, schema: SchemaName, inTransaction?: InTransac
   return <A>(names: RowNames, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>
     Effect.contextWith((context) => {
       // What the work failed with or came to: what the pool says of it may be wrapped.
-      let failed: SqlError | undefined
+      let failed: Cause.Cause<SqlError> | undefined
       let worked: Decided<A> | undefined
       const work = (run: Run) =>
         batch(run, names, decide).pipe(
           Effect.tap((done) => Effect.sync(() => (worked = done))),
-          Effect.tapError((error) => Effect.sync(() => (failed = error))),
+          Effect.tapCause((cause) => Effect.sync(() => (failed = cause))),
           Effect.runPromiseWith(context)
         )
       return Effect.tryPromise({
         try: () => pool.transaction((client) => work(runOn(client))),
-        catch: (error) =>
-          new AttemptFailed(failed ?? sqlErrorOf(error), worked?.outcome, worked?.attempt)
+        catch: (error) => error
       }).pipe(
+        Effect.catch((error): Effect.Effect<never, AttemptFailed> => {
+          // A bug, such as in a hook of the host's, is one on every kind of connection: it is looked
+          // for among the commands of the batch, and is no failure of the database.
+          if (failed !== undefined && Cause.hasDies(failed)) {
+            return Effect.failCause(failed as Cause.Cause<never>)
+          }
+          const known = failed && Option.getOrUndefined(Cause.findErrorOption(failed))
+          return Effect.fail(
+            new AttemptFailed(known ?? sqlErrorOf(error), worked?.outcome, worked?.attempt)
+          )
+        }),
         Effect.map(({ outcome }) => outcome),
         Effect.uninterruptible
       )
