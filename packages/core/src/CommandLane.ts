@@ -44,6 +44,8 @@ const waitMsDefault = 10_000
 const busyTries = 10
 /** How many transactions of a lane look for busy rows at once, beside the one that goes on. */
 const busyAtOnce = 3
+/** How many batches may be looked through at once; the commands of more are refused for now. */
+const asideMax = 4
 /** Into how many parts a batch is divided to look for a busy row: each may wait as long as the store does. */
 const partsOfBusy = 8
 
@@ -138,6 +140,11 @@ export const makeCommandLane = <C, A>(
     const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
       Effect.flatMap(Effect.exit(runOnce(batch)), (exit) => {
         if (!isBusy(exit)) return settle(batch, exit)
+        if (aside === asideMax) {
+          // Nothing of it was done.
+          for (const entry of batch) entry.resume(overloaded)
+          return Effect.void
+        }
         aside++
         const done = Effect.sync(() => {
           aside--

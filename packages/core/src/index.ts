@@ -107,6 +107,7 @@ export {
 } from "./queue/model.ts"
 export { isCollecting, lineOf, placeOf, withLine, withLoaded } from "./queue/place.ts"
 export {
+  absentAfterSeconds,
   numbersPerBlock,
   presencePeriodSeconds,
   type Sighting,

@@ -17,6 +17,7 @@ import { QueueAlreadyOpen, QueueClosed, QueueNotFound } from "../src/queue/error
 import { commitmentOf } from "../src/queue/lottery.ts"
 import type { QueueRow } from "../src/queue/model.ts"
 import { placeOf } from "../src/queue/place.ts"
+import { absentAfterSeconds } from "../src/queue/presence.ts"
 import { decideCodes, decideCreate } from "../src/queue/setUp.ts"
 import { queueTokenStatus } from "../src/queue/status.ts"
 import { Rows } from "../src/Rows.ts"
@@ -582,7 +583,7 @@ describe("two lanes", () => {
 
 describe("absence", () => {
   const settings = { ...defaultPolicies.queue, maxActive: 1, absenceSeconds: 300 }
-  const late = now + 300_001
+  const late = now + absentAfterSeconds(300) * 1_000 + 1
   const tokens = [
     tokenRow({ settings, userId: "ada" }),
     tokenRow({ settings, userId: "bob", number: 2n, seenAt: now + 1 })
@@ -607,6 +608,13 @@ describe("absence", () => {
 
   it("of more than the grace costs the place when the turn comes, and the next goes in", () => {
     at(true).thenEvents(left, letIn(2, "bob"))
+  })
+
+  it("is not that of one whose note may be late", () => {
+    given({ queues: [queueRow({ settings, waiting: 2, presenceKept: true })], tokens })
+      .at(late - 1)
+      .when((rows) => decideAdmissions(rows, main, new Set()))
+      .thenEvents({ ...letIn(1, "ada"), at: late - 1, expiresAt: late - 1 + 120_000 })
   })
 
   it("is nobody's where it was not noted who is there", () => {

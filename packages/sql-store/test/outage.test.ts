@@ -114,6 +114,18 @@ test("connections that go silent are given up, and others take their place", asy
   expect(balances).toEqual([{ balance: 10n }])
 })
 
+test("a node that is closed hands over who was there", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true })
+  await office.queue.create({ queueId: "main", settings: { maxActive: 1 } })
+  await office.queue.join({ queueId: "main", userId: "ada" })
+  const { token: queueToken } = await office.queue.join({ queueId: "main", userId: "bob" })
+  await office.queue.status({ userId: "bob", queueToken })
+  await office.close()
+  const notes = await openSql(url)("SELECT queue_id FROM boxoffice.queue_presence")
+  expect(notes).toEqual([{ queue_id: "main" }])
+})
+
 test("a session of a server that was read-only is not used again", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true, maxConnections: 3 })

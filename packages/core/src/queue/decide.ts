@@ -18,6 +18,7 @@ import type { Rows } from "../Rows.ts"
 import { QueueAlreadyOpen, QueueClosed, QueueCodeInvalid, QueueNotFound } from "./errors.ts"
 import type { QueueLane, QueueMode, QueueRow, TokenRow } from "./model.ts"
 import { isCollecting, lineOf, nextLane, placeOf, waitingIn } from "./place.ts"
+import { absentAfterSeconds } from "./presence.ts"
 import { tokenStateAt } from "./status.ts"
 
 export interface Join {
@@ -207,7 +208,7 @@ const isAway = (
 ): boolean => {
   if (!presenceKept || settings.absenceSeconds === 0) return false
   const since = Math.max(joinedAt, seenAt ?? 0, opening?.openedAt ?? 0)
-  return now - since > settings.absenceSeconds * 1_000
+  return now - since > absentAfterSeconds(settings.absenceSeconds) * 1_000
 }
 
 /** Who waits at the head of a lane, in order: as far as everyone was loaded, and no further. */

@@ -24,6 +24,8 @@ import { Presence, presencePeriodSeconds } from "./presence.ts"
 const linesKept = 1_000
 /** Batches in a row that one reading may lead to. */
 const batchesMax = 100
+/** How long a node that ends waits for the store. */
+const closingMs = 2_000
 /** How long a store that does not answer is waited for where there is an older answer. */
 const patience = "500 millis"
 
@@ -144,6 +146,14 @@ export class Lines extends Context.Service<
         line.presenceTakenAt = now
         yield* handOver(queueId, line)
       })
+
+      // Users of a node that ends go on on another one: what this one knows of them must not be lost.
+      yield* Effect.addFinalizer(() =>
+        Effect.forEach(known, ([queueId, line]) => Effect.ignore(handOver(queueId, line)), {
+          concurrency: 4,
+          discard: true
+        }).pipe(Effect.timeoutOption(closingMs))
+      )
 
       const letIn = (queueId: QueueId, view: LineView) =>
         submit<number>({

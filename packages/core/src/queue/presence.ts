@@ -13,6 +13,17 @@ export const numbersPerBlock = 4_096
 /** How often a node hands its sightings over, in seconds. */
 export const presencePeriodSeconds = 60
 
+/**
+ * How late a note can be, in seconds: a node hands over once a period, and the node that noted it
+ * last may have died with its notes, so that another one notes it in the period after; and a note is
+ * on its way for a moment. A present user must not lose a place to that.
+ */
+const notesLateSeconds = 2 * presencePeriodSeconds + 5
+
+/** After how many seconds without a note a user counts as absent. */
+export const absentAfterSeconds = (absenceSeconds: number): number =>
+  absenceSeconds + notesLateSeconds
+
 /** Who of one block was seen: bit n stands for the n-th number of the block. */
 export interface Sighting {
   readonly lane: QueueLane

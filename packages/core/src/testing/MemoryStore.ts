@@ -9,7 +9,12 @@ import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "../Ids.ts"
 import { roomIn } from "../queue/decide.ts"
 import type { Departure, QueueLane, QueueRow, TokenRow } from "../queue/model.ts"
 import { isCollecting, placeOf, waitingIn, withLoaded } from "../queue/place.ts"
-import { numbersPerBlock, presencePeriodSeconds, wasSeen } from "../queue/presence.ts"
+import {
+  absentAfterSeconds,
+  numbersPerBlock,
+  presencePeriodSeconds,
+  wasSeen
+} from "../queue/presence.ts"
 import { tokenStateAt } from "../queue/status.ts"
 import { type Changes, type CodeRow, holdingKey, type LoadedRows, Rows, seatKey } from "../Rows.ts"
 import {
@@ -55,13 +60,13 @@ class Memory {
     const admittedLastMinute = tokens.filter(
       (token) => (token.admittedAt ?? 0) > now - 60_000
     ).length
-    const { absenceSeconds } = queue.settings
+    const absenceSeconds = absentAfterSeconds(queue.settings.absenceSeconds)
     const noted = (this.noted.get(queue.queueId) ?? []).filter(
       (at) => at > now - absenceSeconds * 1_000
     )
     const periods = new Set(noted.map((at) => Math.floor(at / 1_000 / presencePeriodSeconds)))
     const presenceKept = periods.size >= Math.floor(absenceSeconds / presencePeriodSeconds)
-    return { ...queue, admittedLastMinute, presenceKept: presenceKept && periods.size > 0 }
+    return { ...queue, admittedLastMinute, presenceKept }
   }
 
   shown(queue: QueueRow, now: number): QueueRow {

@@ -1,4 +1,4 @@
-import { presencePeriodSeconds, type QueueId } from "@boxoffice/core"
+import { absentAfterSeconds, presencePeriodSeconds, type QueueId } from "@boxoffice/core"
 import { bigint, type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { clock, lastMinuteOf } from "./queueColumns.ts"
@@ -15,6 +15,8 @@ export interface QueueCounts {
 }
 
 /** How full a queue is: a statement after the locks sees what others committed before them. */
+const absentAfter = `(q.absence_seconds + ${absentAfterSeconds(0)})`
+
 export const countQueues = (schema: SchemaName) => {
   const sql = `
     WITH ${clock}
@@ -22,8 +24,8 @@ export const countQueues = (schema: SchemaName) => {
       q.absence_seconds > 0 AND (
         SELECT count(DISTINCT p.seen_until) FROM ${schema}.queue_presence p
         WHERE p.queue_id = q.queue_id
-          AND p.seen_until > clock.now - q.absence_seconds * interval '1 second'
-      ) >= greatest(1, q.absence_seconds / ${presencePeriodSeconds})
+          AND p.seen_until > clock.now - ${absentAfter} * interval '1 second'
+      ) >= ${absentAfter} / ${presencePeriodSeconds}
     FROM ${schema}.queue q, clock, LATERAL (
       SELECT coalesce(sum(e.exits), 0)::int8 AS exits,
         coalesce(array_agg(e.exit_id), '{}') AS exit_ids

@@ -399,7 +399,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         const [away, here] = [yield* join("away"), yield* join("here")]
         const presence = new Presence()
         const place = { lane: "general" as const, number: 3, issuedAt: 0 }
-        for (let minute = 0; minute < 4; minute++) {
+        for (let minute = 0; minute < 6; minute++) {
           // As a node does that Here has been asking.
           presence.mark({ queueId, userId: here.userId as never, tokenId: "" as never, place })
           yield* store.markSeen(queueId, presence.take())
