@@ -331,6 +331,24 @@ describe("admit", () => {
       .thenEvents(admitted(1, abc[0]!))
   })
 
+  it("whoever was loaded, though the row counts more in a lane of which all were loaded", () => {
+    const { tokens } = line(...abc)
+    const codes = tokens.map((token) => ({ ...token, lane: "priority" as const }))
+    const priority = { nextNumber: 4n, cursor: 0n, waiting: 3, loadedUpTo: 3n }
+    const queue = queueRow({
+      settings: { ...settings, maxActive: 2 },
+      nextNumber: 9n,
+      cursor: 8n,
+      waiting: 1,
+      loadedUpTo: 8n,
+      priority
+    })
+    given({ tokens: codes, queues: [queue] })
+      .at(now)
+      .when((rows) => decideAdmissions(rows, main, nobody))
+      .thenEvents(admitted(1, abc[0]!), admitted(2, abc[1]!))
+  })
+
   it("nobody while paused", () => {
     given({ ...line(ada), queues: [queueRow({ settings, mode: "paused", waiting: 1 })] })
       .at(now)

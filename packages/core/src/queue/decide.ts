@@ -159,7 +159,12 @@ export const decideAdmissions = (
   }
   if (heads.general.length + heads.priority.length === 0) return []
   // Everyone who waits, loaded or not: where the next one was not loaded, the next batch goes on.
-  const waiting = { general: queue.waiting, priority: queue.priority.waiting }
+  const waitingOf = (lane: QueueLane): number => {
+    const { waiting, loadedUpTo, nextNumber } = lineOf(queue, lane)
+    // Where all were loaded they are counted, whatever the row says.
+    return loadedUpTo >= nextNumber - 1n ? heads[lane].length : waiting
+  }
+  const waiting = { general: waitingOf("general"), priority: waitingOf("priority") }
   const { settings, active, admittedLastMinute } = queue
   const counts = { active, admittedLastMinute, waiting: waitingIn(queue), room }
   const now = new Date(rows.now)

@@ -4,8 +4,8 @@
  * Before: the queue's seed is made when the queue is, and its SHA-256 is published. Whoever joins
  * takes the next number, 1, 2, 3 and so on. At opening the seed and the count n of those who came
  * are published. They alone decide: the place of a number is a permutation of 1 to n under the key
- * SHA-256("<seed>:<queueId>:<n>"). Who knew the seed could not have picked a good number all the
- * same, since nobody knew n.
+ * SHA-256("<seed>:<queueId>:<n>"). A person who reads the seed in the database before the opening can
+ * add joins until n gives a number of theirs a good place: the draw does not protect against that.
  *
  * Nothing is stored for anyone: the place is computed from the number, and back, in 4 µs.
  */

@@ -57,8 +57,8 @@ class Memory {
 
   queueAt(queue: QueueRow, now: number): QueueRow {
     const tokens = this.tokensOf(queue.queueId)
-    const admittedLastMinute = tokens.filter(
-      (token) => (token.admittedAt ?? 0) > now - 60_000
+    const admittedLastMinute = tokens.filter(({ admittedAt }) =>
+      isOfLastMinute(admittedAt, now)
     ).length
     const absenceSeconds = absentAfterSeconds(queue.settings.absenceSeconds)
     const noted = (this.noted.get(queue.queueId) ?? []).filter(
@@ -235,11 +235,15 @@ class Memory {
 const codeKey = ({ queueId, codeHash }: { readonly queueId: QueueId; readonly codeHash: string }) =>
   `${queueId}/${codeHash}`
 
+/** As a database has it: what a clock that stepped back has dated over a minute ahead is left out. */
+const isOfLastMinute = (admittedAt: number | null, now: number): admittedAt is number =>
+  admittedAt !== null && admittedAt > now - 60_000 && admittedAt <= now + 60_000
+
 /** The last admission of each second, and how many there were. */
 const grantsOf = (tokens: ReadonlyArray<TokenRow>, now: number): LineReading["grants"] => {
   const seconds = new Map<number, { readonly at: number; readonly admitted: number }>()
   for (const { admittedAt } of tokens) {
-    if (admittedAt === null || admittedAt <= now - 60_000) continue
+    if (!isOfLastMinute(admittedAt, now)) continue
     const second = Math.floor(admittedAt / 1_000)
     const { at, admitted } = seconds.get(second) ?? { at: 0, admitted: 0 }
     seconds.set(second, { at: Math.max(at, admittedAt), admitted: admitted + 1 })
