@@ -4,7 +4,7 @@ import { Effect, Schema, SchemaGetter } from "effect"
 const form = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|[+-](\d\d):(\d\d))$/
 
 /** What is wrong with a text as an instant; `undefined` where nothing is. */
-export const instantProblem = (text: string): string | undefined => {
+const instantProblem = (text: string): string | undefined => {
   const parts = form.exec(text)
   if (parts === null) {
     return "expected an instant with its offset, such as 2030-01-01T19:30:00+09:00"
