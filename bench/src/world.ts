@@ -149,8 +149,8 @@ export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> =>
         INSERT INTO boxoffice.show (show_id, title, queue_id) VALUES ('${showId}', 'Show', 'bench')
         ON CONFLICT DO NOTHING`)
       await query(`
-        INSERT INTO boxoffice.performance (performance_id, show_id, starts_at, time_zone)
-        VALUES ('${performanceId}', '${showId}', '2999-01-01', 'UTC')`)
+        INSERT INTO boxoffice.performance (performance_id, show_id, starts_at, time_zone, currency)
+        VALUES ('${performanceId}', '${showId}', '2999-01-01', 'UTC', 'KRW')`)
       await query(`
         INSERT INTO boxoffice.seat (performance_id, seat_id, ordinal, section, seat_row,
           seat_number, price, currency, status)
