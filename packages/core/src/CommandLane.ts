@@ -28,6 +28,8 @@ export interface LaneOptions<C, A> {
   readonly capacity: number
   /** The most commands in one batch. */
   readonly batchSize: number
+  /** Commands of one key need the same rows. */
+  readonly keyOf?: ((command: C) => string) | undefined
   /** The longest that a command waits to be taken, in milliseconds, before it is refused. */
   readonly waitMs?: number | undefined
 }
@@ -42,6 +44,8 @@ interface Waiting<C, A> {
 const waitMsDefault = 10_000
 /** How often a command that finds its row busy is tried, each time for as long as the store waits. */
 const busyTries = 10
+/** The longest that a busy row is looked for once a command was taken, in milliseconds. */
+const busyMs = 20_000
 /** How many transactions of a lane look for busy rows at once, beside the one that goes on. */
 const busyAtOnce = 3
 /** How many batches may be looked through at once; the commands of more are refused for now. */
@@ -91,26 +95,53 @@ export const makeCommandLane = <C, A>(
 
     /**
      * Somebody else holds a row of a batch, and no other command of it has to wait for that: looks
-     * for the busy one in parts, while the lane goes on with the next batch.
+     * for the busy ones in parts, while the lane goes on with the next batch. Commands of one key need
+     * the same row, so that they stay together: however many there are, they keep nobody else back.
      */
-    const runAside = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> => {
-      const size = Math.ceil(batch.length / partsOfBusy)
-      const parts = Array.from({ length: Math.ceil(batch.length / size) }, (_, i) =>
-        batch.slice(i * size, (i + 1) * size)
-      )
-      const runPart = (part: ReadonlyArray<Waiting<C, A>>, tries: number): Effect.Effect<void> =>
-        Semaphore.withPermit(asideAtOnce, Effect.exit(runOnce(part))).pipe(
-          Effect.flatMap((exit) => {
-            if (!isBusy(exit)) return settle(part, exit)
-            if (part.length > 1) return runAside(part)
-            return tries < busyTries ? runPart(part, tries + 1) : settle(part, exit)
-          })
-        )
-      return Effect.forEach(parts, (part) => runPart(part, 1), {
+    const runAside = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+      Effect.forEach(partsOf(batch), (part) => runPart(part, 1), {
         concurrency: "unbounded",
         discard: true
       })
+
+    const runPart = (part: ReadonlyArray<Waiting<C, A>>, tries: number): Effect.Effect<void> =>
+      Semaphore.withPermit(
+        asideAtOnce,
+        Effect.suspend(() =>
+          isOver(part) ? Effect.succeed(undefined) : Effect.exit(runOnce(part))
+        )
+      ).pipe(
+        Effect.flatMap((exit) => {
+          if (exit === undefined) return refuse(part)
+          if (!isBusy(exit)) return settle(part, exit)
+          if (partsOf(part).length > 1) return runAside(part)
+          return tries < busyTries ? runPart(part, tries + 1) : settle(part, exit)
+        })
+      )
+
+    /** By their keys, into so many parts at the most; those of one key are one part. */
+    const partsOf = (batch: ReadonlyArray<Waiting<C, A>>) => {
+      const byKey = new Map<unknown, Array<Waiting<C, A>>>()
+      for (const entry of batch) {
+        const key = options.keyOf?.(entry.command) ?? entry
+        byKey.set(key, [...(byKey.get(key) ?? []), entry])
+      }
+      const groups = Array.from(byKey.values())
+      const size = Math.ceil(groups.length / partsOfBusy)
+      return Array.from({ length: Math.ceil(groups.length / size) }, (_, i) =>
+        groups.slice(i * size, (i + 1) * size).flat()
+      )
     }
+
+    /** Whether the first of them has been looked for long enough, or the lane closes. */
+    const isOver = ([first]: ReadonlyArray<Waiting<C, A>>): boolean =>
+      closed || performance.now() - first!.since > waitMs + busyMs
+
+    /** Nothing of them was done. */
+    const refuse = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+      Effect.sync(() => {
+        for (const entry of batch) entry.resume(overloaded)
+      })
 
     const runOnce = (batch: ReadonlyArray<Waiting<C, A>>) =>
       options.run(batch.map((entry) => entry.command)).pipe(
@@ -140,11 +171,7 @@ export const makeCommandLane = <C, A>(
     const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
       Effect.flatMap(Effect.exit(runOnce(batch)), (exit) => {
         if (!isBusy(exit)) return settle(batch, exit)
-        if (aside === asideMax) {
-          // Nothing of it was done.
-          for (const entry of batch) entry.resume(overloaded)
-          return Effect.void
-        }
+        if (aside === asideMax) return refuse(batch)
         aside++
         const done = Effect.sync(() => {
           aside--

@@ -31,9 +31,10 @@ export const layerPglite = ({
 }: PgliteOptions = {}): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> =>
   PgClient.layerFrom(
     Effect.gen(function* () {
-      if (isOnDisk(dataDir)) {
+      const directory = directoryOf(dataDir)
+      if (directory !== undefined) {
         yield* Effect.acquireRelease(
-          Effect.try({ try: () => takeDirectory(dataDir), catch: notStarted }),
+          Effect.try({ try: () => takeDirectory(directory), catch: notStarted }),
           (letGo) => Effect.sync(letGo)
         )
       }
@@ -70,6 +71,8 @@ const notStarted = (cause: unknown) =>
     reason: new ConnectionError({ cause, message: "PGlite did not start", operation: "open" })
   })
 
-/** PGlite has other places, too, by a name such as `memory://`. */
-const isOnDisk = (dataDir: string | undefined): dataDir is string =>
-  dataDir !== undefined && !/^\w+:\/\//.test(dataDir)
+/** Where on the disk that is. PGlite has other places, too, by a name such as `memory://`. */
+const directoryOf = (dataDir: string | undefined): string | undefined => {
+  const directory = dataDir?.replace(/^file:\/\//, "")
+  return directory === undefined || /^\w+:\/\//.test(directory) ? undefined : directory
+}

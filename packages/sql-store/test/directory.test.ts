@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
@@ -21,6 +21,15 @@ test("a directory is made with its parents, and is one opener's at a time", () =
   letGo()
   expect(existsSync(lockIn(directory))).toBe(false)
   takeDirectory(directory)()
+})
+
+test("by a link it is the same directory", () => {
+  const link = `${root}-link`
+  symlinkSync(root, link)
+  const letGo = takeDirectory(root)
+  expect(() => takeDirectory(link)).toThrow("in use")
+  letGo()
+  rmSync(link)
 })
 
 test("a process that runs keeps it, and one that has ended does not", async () => {

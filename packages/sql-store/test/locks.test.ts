@@ -234,6 +234,30 @@ test("a count behind a lock is what was committed while it waited, whatever the 
   expect(await seen).toBe(1)
 })
 
+test("what a user holds is found by user, also where it was planned while the table was new", async () => {
+  const database = await openDatabase()
+  const query = lockReservations(schemaName("boxoffice"))({
+    reservations: new Set(),
+    holdings: [{ performanceId: id.performance, userId: id.user("ann") }]
+  })
+  const plan = await Effect.runPromise(
+    Effect.scoped(
+      Effect.flatMap(PgConnection.make({ url: Redacted.make(database.url) }), (connection) =>
+        Effect.andThen(
+          runQuery(connection, planByKey),
+          runQuery(connection, {
+            ...query,
+            sql: `EXPLAIN (COSTS off) ${query.sql}`,
+            read: (rows) => rows.map(([line]) => line as string).join("\n")
+          })
+        )
+      )
+    )
+  )
+  const condition = plan.match(/Index Scan using reservation_holdings.*\n *Index Cond: (.*)/)?.[1]
+  expect(condition).toMatch(/performance_id = .*user_id = .*>= ROW.*<= ROW/)
+})
+
 test("two nodes never give a user more than counted, in small batches and in large", async () => {
   const database = await openDatabase()
   await seedCatalog(database, { seats: 400 })

@@ -42,6 +42,22 @@ test("a row that somebody else has locked keeps nobody waiting but those who nee
   expect(await codeOf(victim)).toBe("ok")
 })
 
+test("however many need a locked row, they keep nobody else back, nor the node from closing", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true })
+  await charge(office, "victim")
+  const other = openSql(url)
+  await other("BEGIN")
+  await other("SELECT 1 FROM boxoffice.wallet WHERE user_id = 'victim' FOR UPDATE")
+  const victims = Array.from({ length: 100 }, () => codeOf(charge(office, "victim")))
+  const neighbours = Array.from({ length: 5 }, (_, n) => charge(office, `user${n}`))
+  await Promise.all(neighbours)
+  // Still locked: nothing waits for the lock's end.
+  await office.close()
+  expect(new Set(await Promise.all(victims))).toEqual(new Set(["overloaded"]))
+  await other("ROLLBACK")
+})
+
 test("a command that can never be inserted fails alone", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })

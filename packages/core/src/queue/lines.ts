@@ -3,7 +3,7 @@
  * timer: who asks first after a second has the queue read, for everyone. Where the reading shows
  * that somebody could be let in, that is done at once, by whichever node sees it first.
  */
-import { Clock, Context, Effect, Layer } from "effect"
+import { Clock, Context, Effect, Layer, Result } from "effect"
 import { LocalChanges } from "../Changes.ts"
 import { type CommandLane, makeCommandLanes } from "../CommandLane.ts"
 import type { Overloaded, StoreUnavailable } from "../Errors.ts"
@@ -143,8 +143,9 @@ export class Lines extends Context.Service<
       const tellPresence = Effect.fnUntraced(function* (queueId: QueueId, line: Known) {
         const now = clock.monotonicTimeNanosUnsafe()
         if (msBetween(line.presenceTakenAt, now) < presencePeriodSeconds * 1_000) return
-        line.presenceTakenAt = now
-        yield* handOver(queueId, line)
+        // Where the store does not take them, the next reading hands them over: no poll fails by it.
+        const handed = yield* Effect.result(handOver(queueId, line))
+        if (Result.isSuccess(handed)) line.presenceTakenAt = now
       })
 
       // Users of a node that ends go on on another one: what this one knows of them must not be lost.

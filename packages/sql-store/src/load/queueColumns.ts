@@ -44,6 +44,14 @@ export const queueOf = (row: Row, at = 0): Omit<QueueRow, "admittedLastMinute"> 
   departed: bigint(row[at + 20])
 })
 
+/**
+ * Whether an admitted token of queue `q` has lapsed by {@link clock}: the first to lapse is looked at.
+ * Asked whether there is any, the server went through all who are inside to find none.
+ */
+export const hasLapsed = (schema: SchemaName) =>
+  `coalesce((SELECT min(t.expires_at) FROM ${schema}.queue_token t
+        WHERE t.queue_id = q.queue_id AND t.state = 'admitted') <= clock.now, false)`
+
 /** How many have gone out of queue `q` and still count in its row. */
 export const exitsOf = (schema: SchemaName) =>
   `(SELECT coalesce(sum(e.exits), 0)::int8 FROM ${schema}.queue_exit e

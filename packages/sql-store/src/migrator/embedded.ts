@@ -750,14 +750,6 @@ ALTER TABLE {{schema}}.outbox ADD COLUMN attempt_id uuid;
   },
   {
     version: 8,
-    name: "retention",
-    checksum: "d13c1f892e788bb926c3240facd0cd43da6af36ab0f48a20fb25311aa2f0b38a",
-    locks: [],
-    sql: `-- Retention.
-`
-  },
-  {
-    version: 9,
     name: "waiting_room_rules",
     checksum: "7ca53c5db65d64dff9fa770606cd2b131af432440a062b3ad8cac8bb2324b474",
     locks: [

@@ -2,8 +2,16 @@
  * A data directory that one process has to itself. Two of them in one directory each write over what
  * the other has written: a paid seat was lost.
  */
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
-import { join, resolve } from "node:path"
+import {
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
+import { join } from "node:path"
 
 /** The directories that this process has: its own id in a lock says nothing after a restart. */
 const held = new Set<string>()
@@ -28,9 +36,10 @@ const isRunning = (pid: number): boolean => {
 
 /** Takes the directory, and makes it where there is none; gives the way to let it go. */
 export const takeDirectory = (dataDir: string): (() => void) => {
-  const directory = resolve(dataDir)
+  mkdirSync(dataDir, { recursive: true })
+  // One directory can have several names, by links.
+  const directory = realpathSync(dataDir)
   const lock = join(directory, "boxoffice.pid")
-  mkdirSync(directory, { recursive: true })
   if (held.has(directory)) throw inUse(directory, process.pid)
   // A link is there with its text in it, or not at all.
   const own = `${lock}.${process.pid}`

@@ -1,5 +1,5 @@
 import type { Lapsed } from "@boxoffice/core"
-import { clock, exitsOf, lastMinuteOf } from "../load/queueColumns.ts"
+import { clock, exitsOf, hasLapsed, lastMinuteOf } from "../load/queueColumns.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
@@ -15,10 +15,7 @@ export const readLapsed = (schema: SchemaName) => {
       ),
       ARRAY(
         SELECT q.queue_id FROM ${schema}.queue q
-        WHERE EXISTS (
-          SELECT FROM ${schema}.queue_token t
-          WHERE t.queue_id = q.queue_id AND t.state = 'admitted' AND t.expires_at <= clock.now
-        ) OR (
+        WHERE ${hasLapsed(schema)} OR (
           q.mode <> 'closed' AND q.opened_at IS NULL AND q.opens_at <= clock.now
         ) OR (
           q.mode = 'closed' AND q.waiting + q.priority_waiting > 0

@@ -2,6 +2,7 @@ import { departuresPerReading, type LineReading, type QueueId } from "@boxoffice
 import {
   clock,
   exitsOf,
+  hasLapsed,
   isOfLastMinute,
   lanes,
   lastMinuteOf,
@@ -20,11 +21,7 @@ export const readLine = (schema: SchemaName) => {
     WITH ${clock}
     SELECT date_trunc('milliseconds', clock.now),
       ${exitsOf(schema)}, ${lastMinuteOf(schema)},
-      EXISTS (
-        SELECT FROM ${schema}.queue_token t
-        WHERE t.queue_id = q.queue_id AND t.state = 'admitted'
-          AND t.expires_at <= clock.now
-      ),
+      ${hasLapsed(schema)},
       gone.seqs, gone.lanes, gone.numbers, granted.ats, granted.counts, ${queueColumns}
     FROM ${schema}.queue q, clock, LATERAL (
       SELECT coalesce(array_agg(d.seq ORDER BY d.seq), '{}') AS seqs,
