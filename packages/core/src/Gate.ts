@@ -15,7 +15,7 @@ import {
   type QueueTokenRequired,
   QueueTokenWaiting
 } from "./queue/errors.ts"
-import { decideGate, decidePresence, type GateError } from "./queue/gate.ts"
+import { decideGate, decidePresence, type GateError, type GateView } from "./queue/gate.ts"
 import { Lines } from "./queue/lines.ts"
 import { makeSeenTokens } from "./queue/seen.ts"
 import { tokenStateAt, waitingStatus } from "./queue/status.ts"
@@ -107,9 +107,10 @@ export class Gate extends Context.Service<
         return Result.flatMap(
           tickets.verifyAgain(queueToken, userId),
           (shown): Result.Result<Ticket, TicketRefusal> => {
-            // Nobody comes back from having left: that much is known without looking.
+            // Nobody comes back from having left: that much is known without looking. But a hold can
+            // be paid for in a session that has expired.
             const state = lines.recall(shown)?.state
-            return state === "left" || state === "expired"
+            return state === "left" || (state === "expired" && operation !== "pay")
               ? Result.fail(new QueueTokenExpired({ state }))
               : Result.succeed(shown)
           }
@@ -240,7 +241,16 @@ export const passInBatch = (
   requiredQueueId: QueueId | undefined
 ): Passage => {
   if (ticket === undefined) return Result.succeed([])
-  const token = rows.token(ticket.tokenId)
+  return decideGate(ticket, gateView(rows, ticket, requiredQueueId))
+}
+
+/** What the gate looks at, among the rows of a batch. */
+export const gateView = (
+  rows: Rows,
+  { tokenId }: Ticket,
+  requiredQueueId: QueueId | undefined
+): GateView => {
+  const token = rows.token(tokenId)
   const ahead = token === undefined ? 0 : rows.ahead(token)
-  return decideGate(ticket, { token, ahead, requiredQueueId, now: rows.now })
+  return { token, ahead, requiredQueueId, now: rows.now }
 }

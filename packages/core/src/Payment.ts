@@ -1,16 +1,24 @@
 /** Paying for a reservation, and giving the money back: see `payment/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
-import { type Caller, Gate, type GateRefusal, passInBatch } from "./Gate.ts"
+import { type Caller, Gate, type GateRefusal, gateView, type Passage } from "./Gate.ts"
 import { answer, type CommandOptions, identify, type Settled, settle } from "./Idempotency.ts"
 import { isUuid, type ReservationId, type TransferId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name } from "./Input.ts"
 import { LaneSettings, makeLanes } from "./Lanes.ts"
 import { Policies } from "./Policies.ts"
-import { decidePay, decideRefund, type PayRefusal, type RefundRefusal } from "./payment/decide.ts"
+import {
+  decideCompletion,
+  decidePay,
+  decideRefund,
+  type PayRefusal,
+  type RefundRefusal
+} from "./payment/decide.ts"
 import type { Payment, Refund } from "./payment/model.ts"
-import type { GateError } from "./queue/gate.ts"
+import type { Ticket } from "./queue/claims.ts"
+import { decidePaymentGate, type GateError } from "./queue/gate.ts"
 import type { Rows } from "./Rows.ts"
+import { reservationStatusAt } from "./reservation/model.ts"
 import { span } from "./Span.ts"
 import { BoxOfficeStore } from "./Store.ts"
 
@@ -58,12 +66,12 @@ export class Payments extends Context.Service<
             if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
             if (ticket !== undefined) names.tokens.add(ticket.tokenId)
             names.wallets.add(userId)
+            if (ticket !== undefined && policies.paymentCompletesToken) names.unpaid.add(userId)
             names.nameReservation(reservationId)
           },
           decide: (rows) =>
             settle(rows, command, (): Result.Result<Payment, GateError | PayRefusal> => {
-              const queueId = queueOf(rows, reservationId, userId)
-              const passage = passInBatch(rows, ticket, queueId)
+              const passage = passToPay(rows, ticket, reservationId, userId)
               if (Result.isFailure(passage)) return Result.fail(passage.failure)
               // The token is locked, to be completed: its session can move on right here.
               for (const event of passage.success) rows.evolve(event)
@@ -75,13 +83,7 @@ export class Payments extends Context.Service<
               return Result.map(paid, (event): Payment => {
                 rows.evolve(event)
                 if (ticket !== undefined && policies.paymentCompletesToken) {
-                  rows.evolve({
-                    _tag: "QueueTokenCompleted",
-                    tokenId: ticket.tokenId,
-                    queueId: ticket.queueId,
-                    userId,
-                    at: rows.now
-                  })
+                  for (const event of decideCompletion(rows, ticket.tokenId)) rows.evolve(event)
                 }
                 return {
                   paymentId: event.paymentId,
@@ -145,12 +147,19 @@ const balanceOf = (rows: Rows, userId: UserId, currency: string) => {
     : { amount: wallet.balance, currency: wallet.currency }
 }
 
-/** The queue in front of the user's own reservation; somebody else's must look like none. */
-const queueOf = (rows: Rows, reservationId: string, userId: UserId) => {
-  const reservation = rows.reservations.get(reservationId as ReservationId)
-  return reservation?.userId === userId
-    ? rows.performances.get(reservation.performanceId)?.queueId
-    : undefined
+/** Asks the gate about the user's own reservation; somebody else's must look like none. */
+const passToPay = (
+  rows: Rows,
+  ticket: Ticket | undefined,
+  reservationId: string,
+  userId: UserId
+): Passage => {
+  if (ticket === undefined) return Result.succeed([])
+  const named = rows.reservations.get(reservationId as ReservationId)
+  const own = named?.userId === userId ? named : undefined
+  const queueId = own && rows.performances.get(own.performanceId)?.queueId
+  const holdsSeats = own !== undefined && reservationStatusAt(own, rows.now) === "held"
+  return decidePaymentGate(ticket, gateView(rows, ticket, queueId), holdsSeats)
 }
 
 const checkPay = checkInput(

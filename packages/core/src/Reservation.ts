@@ -1,15 +1,30 @@
 /** Holding seats for a while, and letting them go: see `reservation/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
+import type { SeatsHeld } from "./Events.ts"
 import { type Caller, Gate, type GateRefusal, type Passed, passInBatch } from "./Gate.ts"
-import { answer, type CommandOptions, identify, type Settled, settle } from "./Idempotency.ts"
+import {
+  answer,
+  type CommandOptions,
+  identify,
+  recall,
+  record,
+  type Settled
+} from "./Idempotency.ts"
 import { isUuid, type PerformanceId, type ReservationId, type SeatId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { LaneSettings, makeLanes } from "./Lanes.ts"
 import { Policies } from "./Policies.ts"
-import type { GateError } from "./queue/gate.ts"
+import type { Ticket } from "./queue/claims.ts"
+import { decideSessionOfHold, type GateError } from "./queue/gate.ts"
 import type { Rows } from "./Rows.ts"
-import { decideExpiry, decideHold, decideRelease, type HoldRefusal } from "./reservation/decide.ts"
+import {
+  decideExpiry,
+  decideHold,
+  decideRelease,
+  type Hold,
+  type HoldRefusal
+} from "./reservation/decide.ts"
 import { ReservationNotFound, type ReservationNotPayable } from "./reservation/errors.ts"
 import { type Reservation, toReservation } from "./reservation/model.ts"
 import { span } from "./Span.ts"
@@ -34,6 +49,7 @@ export interface ReservationCursor {
 
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
 export type HoldError = GateRefusal | HoldRefusal | IdempotencyConflict | Faults
+type DecidedHold = Passed<Settled<Reservation, HoldError>>
 export type ReleaseError = ReservationNotFound | ReservationNotPayable | Faults
 
 export class Reservations extends Context.Service<
@@ -69,7 +85,7 @@ export class Reservations extends Context.Service<
       const gate = yield* Gate
       const policies = yield* Policies
       const settings = yield* LaneSettings
-      const holds = yield* makeLanes<Passed<Settled<Reservation, HoldError>>>(store, {
+      const holds = yield* makeLanes<DecidedHold | undefined>(store, {
         ...settings,
         batchSize: Math.min(settings.batchSize, holdingsPerBatch)
       })
@@ -83,37 +99,53 @@ export class Reservations extends Context.Service<
           performanceId,
           ...seatIds.toSorted()
         ])
-        const { settled, passage } = yield* holds.submit({
-          key: `${performanceId}/${seatIds[0]}`,
-          names: (names) => {
-            if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
-            if (ticket !== undefined) names.looks.add(ticket.tokenId)
-            names.nameSeats(performanceId, seatIds)
-            names.nameHolding(performanceId, userId)
-          },
-          decide: (rows) => {
-            const queueId = rows.performances.get(performanceId as PerformanceId)?.queueId
-            const passage = passInBatch(rows, ticket, queueId)
-            const decide = (): Result.Result<Reservation, GateError | HoldRefusal> => {
-              if (Result.isFailure(passage)) return Result.fail(passage.failure)
-              const held = decideHold(
-                rows,
-                {
-                  reservationId: command.commandId as string as ReservationId,
-                  userId,
-                  performanceId: performanceId as PerformanceId,
-                  seatIds: seatIds as ReadonlyArray<SeatId>
-                },
-                policies
+        const asked: Hold = {
+          reservationId: command.commandId as string as ReservationId,
+          userId,
+          performanceId: performanceId as PerformanceId,
+          seatIds: seatIds as ReadonlyArray<SeatId>
+        }
+        // Most sessions outlast a hold, and their tokens are only looked at. One that would end
+        // first is made longer: the hold is asked for again, in a batch that locks the token.
+        const submit = (
+          locksToken: boolean
+        ): Effect.Effect<DecidedHold, Overloaded | StoreUnavailable> => {
+          const decided = holds.submit({
+            key: `${performanceId}/${seatIds[0]}`,
+            names: (names) => {
+              if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
+              if (ticket !== undefined) {
+                const named = locksToken ? names.tokens : names.looks
+                named.add(ticket.tokenId)
+              }
+              names.nameSeats(performanceId, seatIds)
+              names.nameHolding(performanceId, userId)
+            },
+            decide: (rows) => {
+              const queueId = rows.performances.get(asked.performanceId)?.queueId
+              const passage = passInBatch(rows, ticket, queueId)
+              const recorded = recall(rows, command)
+              if (recorded !== undefined) return { settled: recorded, passage }
+              const held: Result.Result<SeatsHeld, GateError | HoldRefusal> = Result.isFailure(
+                passage
               )
-              return Result.map(held, (event) => {
-                rows.evolve(event)
-                return view(rows, event.reservationId)
-              })
+                ? Result.fail(passage.failure)
+                : decideHold(rows, asked, policies)
+              if (Result.isFailure(held)) {
+                return { settled: record(rows, command, Result.fail(held.failure)), passage }
+              }
+              const session = sessionOf(rows, ticket, held.success)
+              if (session.length > 0 && !locksToken) return undefined
+              for (const event of [...session, held.success]) rows.evolve(event)
+              const made = Result.succeed(view(rows, asked.reservationId))
+              return { settled: record(rows, command, made), passage }
             }
-            return { settled: settle(rows, command, decide), passage }
-          }
-        })
+          })
+          return Effect.flatMap(decided, (it) =>
+            it === undefined ? submit(true) : Effect.succeed(it)
+          )
+        }
+        const { settled, passage } = yield* submit(false)
         yield* gate.attend(ticket, passage)
         return yield* gate.placing(ticket, answer(settled, input))
       }, span("Reservations.hold"))
@@ -187,6 +219,11 @@ export class Reservations extends Context.Service<
       return Reservations.of({ hold, release, get, list, expire })
     })
   )
+}
+
+const sessionOf = (rows: Rows, ticket: Ticket | undefined, { holdExpiresAt }: SeatsHeld) => {
+  const token = ticket && rows.token(ticket.tokenId)
+  return token === undefined ? [] : decideSessionOfHold(token, holdExpiresAt, rows.now)
 }
 
 const view = (rows: Rows, reservationId: ReservationId): Reservation =>

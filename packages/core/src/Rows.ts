@@ -23,7 +23,7 @@ import type {
 import type { QueueSettings } from "./Policies.ts"
 import type { Departure, Opening, QueueLane, QueueRow, TokenRow } from "./queue/model.ts"
 import { lineOf, nextLane, placeOf, withLine } from "./queue/place.ts"
-import type { ReservationRow, SeatRow } from "./reservation/model.ts"
+import type { ReservationRow, SeatRow, UnpaidHold } from "./reservation/model.ts"
 import type { TransferRow, WalletRow } from "./wallet/model.ts"
 
 /** Names a seat across performances. */
@@ -118,6 +118,8 @@ export interface LoadedRows {
   readonly performances?: Iterable<PerformanceRow>
   readonly wallets?: Iterable<WalletRow>
   readonly reservations?: Iterable<ReservationRow>
+  /** Read and not locked; none of `reservations` is among them. */
+  readonly unpaid?: Iterable<UnpaidHold>
   readonly seats?: Iterable<SeatRow>
   /** How many seats each user has held or bought, by {@link holdingKey}. */
   readonly holdings?: Iterable<readonly [string, number]>
@@ -150,6 +152,7 @@ export class Rows {
   private readonly grants = new Map<QueueId, number>()
   private readonly exits = new Map<QueueId, number>()
   private readonly holdings: Map<string, number>
+  private readonly unpaid: ReadonlyArray<UnpaidHold>
   private readonly transfers: Array<TransferRow> = []
 
   constructor(loaded: LoadedRows) {
@@ -166,6 +169,7 @@ export class Rows {
     this.performances = byKey(loaded.performances, (row) => row.performanceId)
     this.aheadOf = new Map(loaded.ahead)
     this.holdings = new Map(loaded.holdings)
+    this.unpaid = Array.from(loaded.unpaid ?? [])
   }
 
   seat(performanceId: PerformanceId, seatId: SeatId): SeatRow | undefined {
@@ -193,6 +197,18 @@ export class Rows {
   /** How many seats of a performance a user has held or bought. */
   seatsOf(performanceId: PerformanceId, userId: UserId): number {
     return this.holdings.get(holdingKey(performanceId, userId)) ?? 0
+  }
+
+  /** Whether a user holds seats behind a queue that can still be paid for. */
+  hasUnpaid(userId: UserId, queueId: QueueId): boolean {
+    const lives = (hold: { readonly userId: UserId; readonly holdExpiresAt: number }) =>
+      hold.userId === userId && hold.holdExpiresAt > this.now
+    if (this.unpaid.some((hold) => lives(hold) && hold.queueId === queueId)) return true
+    for (const reservation of this.reservations.values()) {
+      if (reservation.status !== "held" || !lives(reservation)) continue
+      if (this.performances.get(reservation.performanceId)?.queueId === queueId) return true
+    }
+    return false
   }
 
   code(queueId: QueueId, codeHash: string): CodeRow | undefined {

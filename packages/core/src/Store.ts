@@ -55,6 +55,8 @@ export class RowNames {
   /** Tokens to lock, by whose they are: the waiting or admitted one, if any. */
   readonly members: Array<{ readonly queueId: QueueId; readonly userId: UserId }> = []
   readonly wallets = new Set<UserId>()
+  /** Users whose unpaid holds are to be read, but for those whose reservations are locked. */
+  readonly unpaid = new Set<UserId>()
   /** Reservations to lock, with their seats and their performance. */
   readonly reservations = new Set<ReservationId>()
   /** Seats to lock, with their performance. */

@@ -1,3 +1,4 @@
+import { Result } from "effect"
 import { describe, expect, it } from "vitest"
 import type { QueueTokenExtended } from "../src/Events.ts"
 import type { QueueId, UserId } from "../src/Ids.ts"
@@ -7,7 +8,12 @@ import {
   QueueTokenWaiting,
   QueueTokenWrongQueue
 } from "../src/queue/errors.ts"
-import { decideGate, decidePresence } from "../src/queue/gate.ts"
+import {
+  decideGate,
+  decidePaymentGate,
+  decidePresence,
+  decideSessionOfHold
+} from "../src/queue/gate.ts"
 import type { TokenRow } from "../src/queue/model.ts"
 import { given, testId, testStart, tokenRow } from "../src/testing.ts"
 
@@ -133,5 +139,50 @@ describe("being seen", () => {
   it("never makes a session end sooner, as after shortening it", () => {
     const long = tokenRow({ state: "admitted", expiresAt: now + 10 * session })
     expect(decidePresence(long, now)).toEqual([])
+  })
+})
+
+describe("the session of a hold", () => {
+  const inside = (expiresAt: number) => tokenRow({ state: "admitted", expiresAt })
+  const ends = (token: TokenRow, holdExpiresAt: number) =>
+    decideSessionOfHold(token, holdExpiresAt, now).map((event) => event.expiresAt)
+
+  it("is left alone where it lasts as long as the hold", () => {
+    expect(ends(inside(now + 300_000), now + 300_000)).toEqual([])
+  })
+
+  it("lasts a whole session, and the hold at least", () => {
+    expect(ends(inside(now + 1), now + 300_000)).toEqual([now + session])
+    expect(ends(inside(now + 1), now + session + 1)).toEqual([now + session + 1])
+  })
+
+  it("is not made shorter by being used", () => {
+    const used = decidePresence({ ...inside(now + 2 * session), claimed: false }, now)
+    expect(used).toEqual([{ ...extended, expiresAt: now + 2 * session }])
+  })
+})
+
+describe("the gate of a payment", () => {
+  const passes = (token: TokenRow, holdsSeats: boolean) =>
+    Result.isSuccess(
+      decidePaymentGate(ticket, { token, ahead: 0, requiredQueueId: main, now }, holdsSeats)
+    )
+  const ended = { expiresAt: now, admittedAt: now - 1, endedAt: now }
+
+  it("lets who holds seats pay for them after the session has ended", () => {
+    expect(passes(tokenRow({ ...ended, state: "completed" }), true)).toBe(true)
+    expect(passes(tokenRow({ ...ended, state: "expired" }), true)).toBe(true)
+    expect(passes(tokenRow({ state: "admitted", expiresAt: now, admittedAt: now - 1 }), true)).toBe(
+      true
+    )
+  })
+
+  it("refuses who holds none, who has left, who never was inside, and any other's", () => {
+    expect(passes(tokenRow({ ...ended, state: "completed" }), false)).toBe(false)
+    expect(passes(tokenRow({ ...ended, state: "left" }), true)).toBe(false)
+    expect(passes(tokenRow({ state: "expired", endedAt: now }), true)).toBe(false)
+    expect(passes(tokenRow({ state: "waiting" }), true)).toBe(false)
+    const other = "grace" as UserId
+    expect(passes(tokenRow({ ...ended, state: "completed", userId: other }), true)).toBe(false)
   })
 })

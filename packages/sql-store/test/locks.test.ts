@@ -1,4 +1,4 @@
-import type { ReservationId } from "@boxoffice/core"
+import { type ReservationId, RowNames } from "@boxoffice/core"
 import { PgConnection } from "@effect/sql-pg"
 import { Effect, Metric, Redacted } from "effect"
 import { expect, test } from "vitest"
@@ -9,8 +9,9 @@ import { lockQueues } from "../src/load/queues.ts"
 import { lockReservations } from "../src/load/reservations.ts"
 import { lockSeats } from "../src/load/seats.ts"
 import { lockTokens } from "../src/load/tokens.ts"
+import { readUnpaid } from "../src/load/unpaid.ts"
 import { lockWallets } from "../src/load/wallets.ts"
-import { runQuery } from "../src/Query.ts"
+import { type Query, runQuery } from "../src/Query.ts"
 import { schemaName } from "../src/schemaName.ts"
 import { batchRetries } from "../src/transact.ts"
 import {
@@ -234,13 +235,10 @@ test("a count behind a lock is what was committed while it waited, whatever the 
   expect(await seen).toBe(1)
 })
 
-test("what a user holds is found by user, also where it was planned while the table was new", async () => {
+/** How the server runs a statement that it planned while the tables were new. */
+const planOf = async (query: Query<unknown>) => {
   const database = await openDatabase()
-  const query = lockReservations(schemaName("boxoffice"))({
-    reservations: new Set(),
-    holdings: [{ performanceId: id.performance, userId: id.user("ann") }]
-  })
-  const plan = await Effect.runPromise(
+  return Effect.runPromise(
     Effect.scoped(
       Effect.flatMap(PgConnection.make({ url: Redacted.make(database.url) }), (connection) =>
         Effect.andThen(
@@ -254,8 +252,25 @@ test("what a user holds is found by user, also where it was planned while the ta
       )
     )
   )
+}
+
+test("what a user holds is found by user, also where it was planned while the table was new", async () => {
+  const plan = await planOf(
+    lockReservations(schemaName("boxoffice"))({
+      reservations: new Set(),
+      holdings: [{ performanceId: id.performance, userId: id.user("ann") }]
+    })
+  )
   const condition = plan.match(/Index Scan using reservation_holdings.*\n *Index Cond: (.*)/)?.[1]
   expect(condition).toMatch(/performance_id = .*user_id = .*>= ROW.*<= ROW/)
+})
+
+test("so is what a user has not paid for", async () => {
+  const names = new RowNames()
+  names.unpaid.add(id.user("ann"))
+  const plan = await planOf(readUnpaid(schemaName("boxoffice"))(names))
+  const condition = plan.match(/Index Scan using reservation_unpaid.*\n *Index Cond: (.*)/)?.[1]
+  expect(condition).toMatch(/ = payer.user_id/)
 })
 
 test("two nodes never give a user more than counted, in small batches and in large", async () => {

@@ -1,11 +1,12 @@
 /** Who may pay for a reservation, and be paid back. Pure: rows in, an event or a refusal out. */
 import { Result } from "effect"
-import type { PaymentRefunded, ReservationPaid } from "../Events.ts"
-import type { ReservationId, TransferId, UserId } from "../Ids.ts"
+import type { PaymentRefunded, QueueTokenCompleted, ReservationPaid } from "../Events.ts"
+import type { ReservationId, TokenId, TransferId, UserId } from "../Ids.ts"
 import type { Money } from "../Money.ts"
 import { askRefund } from "../policies/ask.ts"
 import { type PolicyFailed, RefundRefused } from "../policies/errors.ts"
 import { amountMaxOf, type PolicyRules } from "../policies/rules.ts"
+import { tokenStateAt } from "../queue/status.ts"
 import type { Rows } from "../Rows.ts"
 import { copySeat, ownSeats } from "../reservation/decide.ts"
 import { HoldExpired, ReservationNotFound, ReservationNotPayable } from "../reservation/errors.ts"
@@ -57,6 +58,18 @@ export const decidePay = (rows: Rows, pay: Pay): Result.Result<ReservationPaid, 
     amount,
     at: rows.now
   })
+}
+
+/** A payment ends its user's visit, unless they hold other seats behind the queue. */
+export const decideCompletion = (
+  rows: Rows,
+  tokenId: TokenId
+): ReadonlyArray<QueueTokenCompleted> => {
+  const token = rows.tokens.get(tokenId)
+  if (token === undefined || tokenStateAt(token, rows.now) !== "admitted") return []
+  const { queueId, userId } = token
+  if (rows.hasUnpaid(userId, queueId)) return []
+  return [{ _tag: "QueueTokenCompleted", tokenId, queueId, userId, at: rows.now }]
 }
 
 /** Why a wallet does not cover what is due, if so. Where nothing is due, no wallet is needed. */

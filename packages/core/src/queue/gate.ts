@@ -56,6 +56,43 @@ export const decidePresence = (token: TokenRow, now: number): ReadonlyArray<Queu
   const session = token.settings.sessionSeconds * 1_000
   const expiresAt = now + session
   if (token.claimed && expiresAt - (token.expiresAt ?? 0) < session / 10) return []
-  const { tokenId, queueId, userId } = token
-  return [{ _tag: "QueueTokenExtended", tokenId, queueId, userId, expiresAt, at: now }]
+  return [extendTo(token, expiresAt, now)]
+}
+
+/** A session lasts at least as long as a hold that was made in it: whoever holds seats can pay. */
+export const decideSessionOfHold = (
+  token: TokenRow,
+  holdExpiresAt: number,
+  now: number
+): ReadonlyArray<QueueTokenExtended> => {
+  if (token.expiresAt !== null && token.expiresAt >= holdExpiresAt) return []
+  const session = token.settings.sessionSeconds * 1_000
+  return [extendTo(token, Math.max(holdExpiresAt, now + session), now)]
+}
+
+/** A session that a hold has made longer is not made shorter again. */
+const extendTo = (token: TokenRow, expiresAt: number, now: number): QueueTokenExtended => ({
+  _tag: "QueueTokenExtended",
+  tokenId: token.tokenId,
+  queueId: token.queueId,
+  userId: token.userId,
+  expiresAt: Math.max(expiresAt, token.expiresAt ?? 0),
+  at: now
+})
+
+/**
+ * The gate of a payment. A live hold of the user's own is pass enough for a token that was let in
+ * and has ended since: by another payment at the same moment, or because the clock has stepped.
+ * Who left has given up their session by their own act.
+ */
+export const decidePaymentGate = (
+  ticket: Ticket,
+  view: GateView,
+  holdsSeats: boolean
+): Result.Result<ReadonlyArray<QueueTokenExtended>, GateError> => {
+  const decided = decideGate(ticket, view)
+  if (Result.isSuccess(decided) || !(decided.failure instanceof QueueTokenExpired)) return decided
+  const { state } = decided.failure
+  const wasInside = view.token !== undefined && view.token.admittedAt !== null
+  return holdsSeats && wasInside && state !== "left" ? Result.succeed([]) : decided
 }

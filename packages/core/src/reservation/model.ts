@@ -2,7 +2,14 @@
 import { Schema } from "effect"
 import type { SeatStatus } from "../catalog/model.ts"
 import { Seat } from "../catalog/model.ts"
-import { PerformanceId, ReservationId, type SeatId, type TransferId, UserId } from "../Ids.ts"
+import {
+  PerformanceId,
+  type QueueId,
+  ReservationId,
+  type SeatId,
+  type TransferId,
+  UserId
+} from "../Ids.ts"
 import { Instant } from "../Instant.ts"
 import { Money } from "../Money.ts"
 
@@ -34,6 +41,15 @@ export const Reservation = Schema.Struct({
 export interface Reservation extends Schema.Schema.Type<typeof Reservation> {}
 
 /** A reservation as stored. Instants are milliseconds since 1970 by the database's clock. */
+/** A hold that nobody has paid for yet: as much as tells until when its user needs to be inside. */
+export interface UnpaidHold {
+  readonly reservationId: ReservationId
+  readonly userId: UserId
+  /** The queue in front of its performance. */
+  readonly queueId: QueueId
+  readonly holdExpiresAt: number
+}
+
 export interface ReservationRow {
   readonly reservationId: ReservationId
   readonly performanceId: PerformanceId

@@ -21,7 +21,8 @@ import {
   type ReservationRow,
   reservationStatusAt,
   type SeatRow,
-  seatStatusAt
+  seatStatusAt,
+  type UnpaidHold
 } from "../reservation/model.ts"
 import {
   admissionsPerBatch,
@@ -182,6 +183,7 @@ class Memory {
         .filter((token) => token.state === "waiting")
         .map((token) => [token.tokenId, this.aheadOf(token)] as const),
       wallets: present(names.wallets, this.wallets),
+      unpaid: this.unpaidOf(names),
       reservations,
       seats,
       performances: performanceIds.flatMap((id) => this.performanceRow(id) ?? []),
@@ -192,6 +194,17 @@ class Memory {
       outcomes: present(names.outcomes, this.outcomes),
       codes: present(names.codes.map(codeKey), this.codes)
     }
+  }
+
+  private unpaidOf({ unpaid, reservations }: RowNames): ReadonlyArray<UnpaidHold> {
+    return Array.from(this.reservations.values())
+      .filter(({ reservationId, userId, status }) => {
+        return status === "held" && unpaid.has(userId) && !reservations.has(reservationId)
+      })
+      .map(({ reservationId, performanceId, userId, holdExpiresAt }) => {
+        const { queueId } = this.performanceRow(performanceId)!
+        return { reservationId, userId, queueId, holdExpiresAt }
+      })
   }
 
   private countSeats(performanceId: PerformanceId, userId: UserId, now: number): number {

@@ -20,6 +20,7 @@ import { lockQueues } from "./queues.ts"
 import { lockReservations } from "./reservations.ts"
 import { lockSeats } from "./seats.ts"
 import { countAhead, lockTokens, lookAtTokens } from "./tokens.ts"
+import { readUnpaid } from "./unpaid.ts"
 import { lockWallets } from "./wallets.ts"
 
 export interface Loaded {
@@ -47,6 +48,7 @@ export const makeLoad = (schema: SchemaName) => {
   const tokensAhead = countAhead(schema)
   const holdings = countHoldings(schema)
   const performances = loadPerformances(schema)
+  const unpaid = readUnpaid(schema)
   const outcomes = loadOutcomes(schema)
 
   return (flight: Flight, names: RowNames): (() => Loaded) => {
@@ -72,6 +74,7 @@ export const makeLoad = (schema: SchemaName) => {
     const ahead = add(names.tokens.size > 0, () => tokensAhead(names.tokens))
     const counted = add(ofHoldings, () => holdings(names.holdings))
     const found = add(ofSeats || ofHoldings, () => performances(names))
+    const unpaidHolds = add(names.unpaid.size > 0, () => unpaid(names))
     const recorded = add(names.outcomes.size > 0, () => outcomes(names.outcomes))
     const clock = flight.add(readClock)
 
@@ -102,7 +105,8 @@ export const makeLoad = (schema: SchemaName) => {
         wallets,
         reservations: lockedReservations() ?? [],
         seats: lockedSeats() ?? [],
-        holdings: counted() ?? []
+        holdings: counted() ?? [],
+        unpaid: unpaidHolds() ?? []
       })
       return {
         rows,

@@ -767,5 +767,19 @@ ALTER TABLE {{schema}}.queue_token
     ELSE true -- is no state: queue_token_state_known says so
   END);
 `
+  },
+  {
+    version: 9,
+    name: "unpaid_holds",
+    checksum: "ee0aa18121ae0a943fb9dc56ff5eea5544fe83d405da44a5e0273fef1caee896",
+    locks: [
+      { table: "reservation", mode: "ShareLock", rewrites: false }
+    ],
+    sql: `-- What a user holds and has not paid for: a payment ends their visit to the queue only without it.
+-- The key is an expression that no other index has, so that a lookup is never planned by another.
+CREATE INDEX reservation_unpaid
+  ON {{schema}}.reservation ((CASE WHEN status = 'held' THEN user_id END))
+  WHERE (CASE WHEN status = 'held' THEN user_id END) IS NOT NULL;
+`
   }
 ]

@@ -112,6 +112,67 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
       )
     })
   ),
+  inWorld(
+    "a hold outlasts no session: its user can pay until it ends",
+    { policies: { holdSeconds: 600 }, queue: { sessionSeconds: 600 } },
+    ({ office, join, hold, charge, passTime }) =>
+      Effect.gen(function* () {
+        const ada = yield* join("ada")
+        yield* charge(ada, 1_000n)
+        // Too soon for the session to be moved by being used.
+        yield* passTime(50_000)
+        const held = yield* hold(ada, "S1")
+        const { expiresAt } = yield* office.queue.status(ada)
+        assert.ok(expiresAt!.getTime() >= held.holdExpiresAt.getTime())
+        yield* passTime(570_000)
+        const { reservationId } = held
+        assert.equal((yield* office.payments.pay({ ...ada, reservationId })).balance.amount, 0n)
+      })
+  ),
+  inWorld("paying one hold leaves its user inside to pay the other", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, join, hold, charge } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 2_000n)
+      const holds = [yield* hold(ada, "S1"), yield* hold(ada, "S2")]
+      const stateAfter = (index: number) =>
+        Effect.andThen(
+          office.payments.pay({ ...ada, reservationId: holds[index]!.reservationId }),
+          Effect.map(office.queue.status(ada), ({ state }) => state)
+        )
+      assert.equal(yield* stateAfter(0), "admitted")
+      assert.equal(yield* stateAfter(1), "completed")
+    })
+  ),
+  inWorld("a hold that has lapsed or was let go keeps nobody inside", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, join, hold, charge, passTime } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 2_000n)
+      yield* hold(ada, "S1")
+      yield* passTime(250_000)
+      const { reservationId: released } = yield* hold(ada, "S2")
+      yield* office.reservations.release({ userId: ada.userId, reservationId: released })
+      const { reservationId } = yield* hold(ada, "S3")
+      yield* passTime(60_000)
+      yield* office.payments.pay({ ...ada, reservationId })
+      assert.equal((yield* office.queue.status(ada)).state, "completed")
+    })
+  ),
+  inWorld("two payments of one user at once: the last one ends the visit", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, join, hold, charge } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 5_000n)
+      const holds = yield* Effect.forEach([1, 2, 3, 4, 5], (i) => hold(ada, `S${i}`))
+      yield* Effect.forEach(
+        holds,
+        ({ reservationId }) => office.payments.pay({ ...ada, reservationId }),
+        { concurrency: "unbounded" }
+      )
+      assert.equal((yield* office.queue.status(ada)).state, "completed")
+    })
+  ),
   inWorld("too little is refused, and nothing moves", {}, ({ office, join, hold, charge }) =>
     Effect.gen(function* () {
       const ada = yield* join("ada")
