@@ -51,7 +51,9 @@ export class StoreUnavailable extends TaggedError<StoreUnavailable>()("StoreUnav
   retryable: Schema.Boolean,
   cause: Schema.Defect(),
   /** There where somebody else holds a row, or a lock, for long: others need not wait for it. */
-  isBusy: Schema.optionalKey(Schema.Boolean)
+  isBusy: Schema.optionalKey(Schema.Boolean),
+  /** There where what a command would add has been there before, under the same id. */
+  isTaken: Schema.optionalKey(Schema.Boolean)
 }) {
   readonly code = "store_unavailable"
   override get message() {

@@ -6,7 +6,8 @@ import { createHash } from "node:crypto"
 import { Effect, Result } from "effect"
 import { commandIdOf, newCommandId } from "./CommandIds.ts"
 import { PerformanceNotFound, SeatNotFound } from "./catalog/errors.ts"
-import { IdempotencyConflict } from "./Errors.ts"
+import { IdempotencyConflict, type Overloaded, type StoreUnavailable } from "./Errors.ts"
+import { HostTransactionConflict } from "./HostTransaction.ts"
 import type { CommandId, UserId } from "./Ids.ts"
 import { PaymentNotFound } from "./payment/errors.ts"
 import { handleDropped } from "./policies/dropped.ts"
@@ -19,6 +20,7 @@ import {
   ReservationNotPayable,
   SeatUnavailable
 } from "./reservation/errors.ts"
+import type { RowNames } from "./Store.ts"
 import { CurrencyMismatch, InsufficientBalance } from "./wallet/errors.ts"
 
 /** What every command accepts beside its own input. */
@@ -62,13 +64,54 @@ export interface Settled<A, E> {
 
 /**
  * Gives the recorded answer, or decides and records. `decide` lets its events take effect on the
- * rows where it succeeds, and on none where it fails.
+ * rows where it succeeds, and on none where it fails. `retell` gives the answer of a command that
+ * was done, and whose record has been cleared since, from what it has left: see {@link submitOnce}.
  */
 export const settle = <A, E>(
   rows: Rows,
   command: CommandIdentity,
-  decide: () => Result.Result<A, E>
-): Settled<A, E> => recall(rows, command) ?? record(rows, command, decide())
+  decide: () => Result.Result<A, E>,
+  retell: () => Retold<A> | undefined = () => undefined
+): Settled<A, E> =>
+  recall(rows, command) ?? again(rows, command, retell()) ?? record(rows, command, decide())
+
+/** What a command has left behind, as its answer; a conflict where it was another command. */
+export type Retold<A> = Result.Result<A, IdempotencyConflict>
+
+/** Records what was retold. */
+export const again = <A>(
+  rows: Rows,
+  command: CommandIdentity,
+  retold: Retold<A> | undefined
+): Settled<A, never> | undefined =>
+  retold && { ...record(rows, command, retold), replayed: Result.isSuccess(retold) }
+
+/**
+ * Submits a command, which makes what bears its id, once. Where that is there already, though no
+ * answer is recorded (its time is over, or an operator has deleted it), it is submitted again with
+ * what is there, to be told from that. What cannot be told is another command's of the same key.
+ */
+export const submitOnce = <C extends { readonly names: (names: RowNames) => void }, A>(
+  submit: (command: C) => Effect.Effect<A, Overloaded | StoreUnavailable>,
+  command: C,
+  nameMade: (names: RowNames) => void
+): Effect.Effect<A, Overloaded | StoreUnavailable | IdempotencyConflict> => {
+  const names = (all: RowNames) => {
+    command.names(all)
+    nameMade(all)
+  }
+  return Effect.catchIf(submit(command), isTaken, () =>
+    Effect.catchIf(submit({ ...command, names }), isTaken, (error) =>
+      // A host's transaction may not see what is there: only a new one tells.
+      Effect.fail(
+        error.cause instanceof HostTransactionConflict ? error : new IdempotencyConflict()
+      )
+    )
+  )
+}
+
+const isTaken = (error: Overloaded | StoreUnavailable): error is StoreUnavailable =>
+  error._tag === "StoreUnavailable" && error.isTaken === true
 
 /** The recorded answer, where there is one. */
 export const recall = (rows: Rows, command: CommandIdentity): Settled<never, never> | undefined => {

@@ -1,11 +1,24 @@
 /** Paying for a reservation, and giving the money back: see `payment/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
-import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
+import {
+  IdempotencyConflict,
+  type Overloaded,
+  type RequestInvalid,
+  type StoreUnavailable
+} from "./Errors.ts"
 import { type Caller, Gate, type GateRefusal, gateView, type Passage } from "./Gate.ts"
-import { answer, type CommandOptions, identify, type Settled, settle } from "./Idempotency.ts"
+import {
+  answer,
+  type CommandOptions,
+  identify,
+  type Retold,
+  type Settled,
+  settle,
+  submitOnce
+} from "./Idempotency.ts"
 import { isUuid, type ReservationId, type TransferId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name } from "./Input.ts"
-import { LaneSettings, makeLanes } from "./Lanes.ts"
+import { type Command, LaneSettings, makeLanes } from "./Lanes.ts"
 import { Policies } from "./Policies.ts"
 import {
   decideCompletion,
@@ -18,7 +31,7 @@ import type { Payment, Refund } from "./payment/model.ts"
 import type { Ticket } from "./queue/claims.ts"
 import { decidePaymentGate, type GateError } from "./queue/gate.ts"
 import type { Rows } from "./Rows.ts"
-import { reservationStatusAt } from "./reservation/model.ts"
+import { type ReservationRow, reservationStatusAt } from "./reservation/model.ts"
 import { span } from "./Span.ts"
 import { BoxOfficeStore } from "./Store.ts"
 
@@ -60,7 +73,8 @@ export class Payments extends Context.Service<
         const { userId, queueToken, reservationId, idempotencyKey } = yield* checkPay(input)
         const ticket = yield* gate.ticket("pay", { userId, queueToken })
         const command = identify("pay", userId, idempotencyKey, [reservationId])
-        const settled = yield* pays.submit({
+        const paymentId = command.commandId as string as TransferId
+        const asked: Command<Settled<Payment, PayError>> = {
           key: userId,
           names: (names) => {
             if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
@@ -69,14 +83,14 @@ export class Payments extends Context.Service<
             if (ticket !== undefined && policies.paymentCompletesToken) names.unpaid.add(userId)
             names.nameReservation(reservationId)
           },
-          decide: (rows) =>
-            settle(rows, command, (): Result.Result<Payment, GateError | PayRefusal> => {
+          decide: (rows) => {
+            const decide = (): Result.Result<Payment, GateError | PayRefusal> => {
               const passage = passToPay(rows, ticket, reservationId, userId)
               if (Result.isFailure(passage)) return Result.fail(passage.failure)
               // The token is locked, to be completed: its session can move on right here.
               for (const event of passage.success) rows.evolve(event)
               const paid = decidePay(rows, {
-                paymentId: command.commandId as string as TransferId,
+                paymentId,
                 userId,
                 reservationId: reservationId as ReservationId
               })
@@ -85,16 +99,16 @@ export class Payments extends Context.Service<
                 if (ticket !== undefined && policies.paymentCompletesToken) {
                   for (const event of decideCompletion(rows, ticket.tokenId)) rows.evolve(event)
                 }
-                return {
-                  paymentId: event.paymentId,
-                  reservationId: event.reservationId,
-                  amount: event.amount,
-                  balance: balanceOf(rows, userId, event.amount.currency),
-                  paidAt: new Date(event.at)
-                }
+                return toPayment(rows, rows.reservations.get(event.reservationId)!)
               })
-            })
-        })
+            }
+            const retell = () => retellPayment(rows, paymentId, reservationId)
+            return settle(rows, command, decide, retell)
+          }
+        }
+        const settled = yield* submitOnce(pays.submit, asked, ({ transfers }) =>
+          transfers.add(paymentId)
+        )
         return yield* gate.placing(ticket, answer(settled, input))
       }, span("Payments.pay"))
 
@@ -103,30 +117,38 @@ export class Payments extends Context.Service<
         const command = identify("refund", operator, idempotencyKey, [paymentId])
         // Whose wallet it was has to be known before anything is locked: wallets come first.
         const paid = isUuid(paymentId) ? yield* store.paid(paymentId as TransferId) : undefined
+        const refundId = command.commandId as string as TransferId
         const settled = yield* refunds.submit({
           key: paymentId,
           names: (names) => {
-            if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
+            if (command.fingerprint !== undefined) {
+              names.outcomes.add(command.commandId)
+              // What was refunded cannot be refunded again, so a clash would never tell of it.
+              names.transfers.add(refundId)
+            }
             if (paid === undefined) return
             names.wallets.add(paid.userId)
             names.nameReservation(paid.reservationId)
           },
-          decide: (rows) =>
-            settle(rows, command, (): Result.Result<Refund, RefundRefusal> => {
-              const refundId = command.commandId as string as TransferId
-              const asked = { refundId, paymentId: paymentId as TransferId }
-              return Result.map(decideRefund(rows, asked, policies), (event): Refund => {
-                rows.evolve(event)
-                return {
-                  refundId: event.refundId,
-                  paymentId: event.paymentId,
-                  reservationId: event.reservationId,
-                  amount: event.amount,
-                  balance: balanceOf(rows, event.userId, event.amount.currency),
-                  refundedAt: new Date(event.at)
+          decide: (rows) => {
+            const decide = (): Result.Result<Refund, RefundRefusal> =>
+              Result.map(
+                decideRefund(rows, { refundId, paymentId: paymentId as TransferId }, policies),
+                (event): Refund => {
+                  rows.evolve(event)
+                  return {
+                    refundId: event.refundId,
+                    paymentId: event.paymentId,
+                    reservationId: event.reservationId,
+                    amount: event.amount,
+                    balance: balanceOf(rows, event.userId, event.amount.currency),
+                    refundedAt: new Date(event.at)
+                  }
                 }
-              })
-            })
+              )
+            const retell = () => retellRefund(rows, refundId, paymentId)
+            return settle(rows, command, decide, retell)
+          }
         })
         return yield* answer(settled, input)
       })
@@ -138,6 +160,48 @@ export class Payments extends Context.Service<
 
 /** Whose idempotency keys those of operators are: all operators are one. */
 const operator = "operator" as UserId
+
+/** The answer to the payment of a reservation that is confirmed. */
+const toPayment = (rows: Rows, paid: ReservationRow): Payment => ({
+  paymentId: paid.paymentId!,
+  reservationId: paid.reservationId,
+  amount: paid.amount,
+  balance: balanceOf(rows, paid.userId, paid.amount.currency),
+  paidAt: new Date(paid.confirmedAt!)
+})
+
+/** A payment is known by its reservation, and by its transfer where it was another reservation's. */
+const retellPayment = (
+  rows: Rows,
+  paymentId: TransferId,
+  reservationId: string
+): Retold<Payment> | undefined => {
+  const reservation = rows.reservations.get(reservationId as ReservationId)
+  if (reservation?.paymentId === paymentId) return Result.succeed(toPayment(rows, reservation))
+  return rows.transferBefore(paymentId) && Result.fail(new IdempotencyConflict())
+}
+
+/** A refund is known by its transfer. */
+const retellRefund = (
+  rows: Rows,
+  refundId: TransferId,
+  paymentId: string
+): Retold<Refund> | undefined => {
+  const made = rows.transferBefore(refundId)
+  if (made === undefined) return undefined
+  const reservation = made.reservationId && rows.reservations.get(made.reservationId)
+  if (!reservation || reservation.paymentId !== paymentId) {
+    return Result.fail(new IdempotencyConflict())
+  }
+  return Result.succeed({
+    refundId,
+    paymentId: reservation.paymentId,
+    reservationId: reservation.reservationId,
+    amount: { amount: made.amount, currency: made.currency },
+    balance: { amount: made.balance, currency: made.currency },
+    refundedAt: new Date(made.at)
+  })
+}
 
 /** Who pays nothing may have no wallet: that is 0 in the currency of what was paid. */
 const balanceOf = (rows: Rows, userId: UserId, currency: string) => {

@@ -3,20 +3,28 @@ import { randomBytes } from "node:crypto"
 import { Context, Effect, Layer, Result, Schema, Stream, Struct } from "effect"
 import { makeCommandLanes } from "./CommandLane.ts"
 import type { AlreadyExists } from "./catalog/errors.ts"
-import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
+import {
+  IdempotencyConflict,
+  type Overloaded,
+  type RequestInvalid,
+  type StoreUnavailable
+} from "./Errors.ts"
 import type { QueueEvent } from "./Events.ts"
 import {
+  again,
   answer,
   type CommandOptions,
   identify,
   recall,
   record,
-  type Settled
+  type Settled,
+  submitOnce
 } from "./Idempotency.ts"
 import { isCatalogKey, QueueId, type TokenId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { LaneSettings } from "./Lanes.ts"
 import { Policies, QueueSettings } from "./Policies.ts"
+import type { QueueCommand } from "./queue/batch.ts"
 import { type Ticket, ticketFor } from "./queue/claims.ts"
 import { queueCodeHash } from "./queue/code.ts"
 import {
@@ -45,7 +53,8 @@ import {
   QueueMode,
   type QueueNotice,
   type QueueTokenStatus,
-  type Queue as QueueView
+  type Queue as QueueView,
+  type TokenRow
 } from "./queue/model.ts"
 import { decideCodes, decideCreate } from "./queue/setUp.ts"
 import { queueTokenStatus, tokenStateAt } from "./queue/status.ts"
@@ -203,7 +212,7 @@ export class Queue extends Context.Service<
         const isRecorded = command.fingerprint !== undefined
         // The answer is recorded as it is given, so what tells a place exactly is read before.
         if (isRecorded) yield* Effect.ignore(lines.read(queueId))
-        const settled = yield* lines.submit<Settled<Joined, JoinError>>({
+        const asked: QueueCommand<Settled<Joined, JoinError>> = {
           queueId,
           names: (names) => {
             if (isRecorded) names.outcomes.add(command.commandId)
@@ -216,6 +225,20 @@ export class Queue extends Context.Service<
                 present: liveToken(rows, queueId, userId)?.tokenId,
                 conclude: () => recall(rows, command)!
               }
+            }
+            const toJoined = (token: TokenRow, created: boolean): Joined => {
+              const ticket = ticketFor(token)
+              const status = joinedStatus(rows, token.tokenId, () => lines.recall(ticket))
+              return { ...lines.paced(status), token: tickets.sign(ticket), created }
+            }
+            const made = rows.tokens.get(tokenId)
+            if (made !== undefined && liveToken(rows, queueId, userId) === undefined) {
+              // It was joined by this key before, and has ended since.
+              const isTheSame = made.queueId === queueId && made.userId === userId
+              const retold = isTheSame
+                ? Result.succeed(toJoined(made, false))
+                : Result.fail(new IdempotencyConflict())
+              return { present: undefined, conclude: () => again(rows, command, retold)! }
             }
             const decided = decideJoin(rows, { queueId, userId, tokenId, codeHash })
             if (Result.isSuccess(decided)) {
@@ -230,17 +253,12 @@ export class Queue extends Context.Service<
                 record(
                   rows,
                   command,
-                  Result.map(decided, (events) => {
-                    const created = events.length > 0
-                    const ticket = ticketFor(token!)
-                    const recall = () => lines.recall(ticket)
-                    const status = joinedStatus(rows, token!.tokenId, recall)
-                    return { ...lines.paced(status), token: tickets.sign(ticket), created }
-                  })
+                  Result.map(decided, (events) => toJoined(token!, events.length > 0))
                 )
             }
           }
-        })
+        }
+        const settled = yield* submitOnce(lines.submit, asked, (names) => names.tokens.add(tokenId))
         const joined = yield* answer(settled, input)
         if (isRecorded || joined.created || joined.state !== "waiting") return joined
         // A user who has waited already is told the place that polls tell.

@@ -1,12 +1,19 @@
 /** Holding seats for a while, and letting them go: see `reservation/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
-import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
+import {
+  IdempotencyConflict,
+  type Overloaded,
+  type RequestInvalid,
+  type StoreUnavailable
+} from "./Errors.ts"
 import type { SeatsHeld } from "./Events.ts"
 import { type Caller, Gate, type GateRefusal, type Passed, passInBatch } from "./Gate.ts"
 import {
+  again,
   answer,
   type CommandOptions,
   identify,
+  type Retold,
   recall,
   record,
   type Settled
@@ -113,7 +120,11 @@ export class Reservations extends Context.Service<
           const decided = holds.submit({
             key: `${performanceId}/${seatIds[0]}`,
             names: (names) => {
-              if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
+              if (command.fingerprint !== undefined) {
+                names.outcomes.add(command.commandId)
+                // Seats that it has held already would be refused, and tell nothing of it.
+                names.reservations.add(asked.reservationId)
+              }
               if (ticket !== undefined) {
                 const named = locksToken ? names.tokens : names.looks
                 named.add(ticket.tokenId)
@@ -124,8 +135,8 @@ export class Reservations extends Context.Service<
             decide: (rows) => {
               const queueId = rows.performances.get(asked.performanceId)?.queueId
               const passage = passInBatch(rows, ticket, queueId)
-              const recorded = recall(rows, command)
-              if (recorded !== undefined) return { settled: recorded, passage }
+              const known = recall(rows, command) ?? again(rows, command, retellHold(rows, asked))
+              if (known !== undefined) return { settled: known, passage }
               const held: Result.Result<SeatsHeld, GateError | HoldRefusal> = Result.isFailure(
                 passage
               )
@@ -219,6 +230,21 @@ export class Reservations extends Context.Service<
       return Reservations.of({ hold, release, get, list, expire })
     })
   )
+}
+
+/** A hold that was made before, as it stands now: some of it may have changed since. */
+const retellHold = (rows: Rows, asked: Hold): Retold<Reservation> | undefined => {
+  const made = rows.reservations.get(asked.reservationId)
+  if (made === undefined) return undefined
+  const seatIds = new Set(made.seats.map(({ seatId }) => seatId))
+  const isTheSame =
+    made.userId === asked.userId &&
+    made.performanceId === asked.performanceId &&
+    seatIds.size === asked.seatIds.length &&
+    asked.seatIds.every((seatId) => seatIds.has(seatId))
+  return isTheSame
+    ? Result.succeed(view(rows, asked.reservationId))
+    : Result.fail(new IdempotencyConflict())
 }
 
 const sessionOf = (rows: Rows, ticket: Ticket | undefined, { holdExpiresAt }: SeatsHeld) => {

@@ -120,6 +120,7 @@ export interface LoadedRows {
   readonly reservations?: Iterable<ReservationRow>
   /** Read and not locked; none of `reservations` is among them. */
   readonly unpaid?: Iterable<UnpaidHold>
+  readonly transfers?: Iterable<TransferRow>
   readonly seats?: Iterable<SeatRow>
   /** How many seats each user has held or bought, by {@link holdingKey}. */
   readonly holdings?: Iterable<readonly [string, number]>
@@ -153,6 +154,8 @@ export class Rows {
   private readonly exits = new Map<QueueId, number>()
   private readonly holdings: Map<string, number>
   private readonly unpaid: ReadonlyArray<UnpaidHold>
+  /** Those that were there before the batch. */
+  private readonly transfersBefore: ReadonlyMap<TransferId, TransferRow>
   private readonly transfers: Array<TransferRow> = []
 
   constructor(loaded: LoadedRows) {
@@ -169,6 +172,7 @@ export class Rows {
     this.performances = byKey(loaded.performances, (row) => row.performanceId)
     this.aheadOf = new Map(loaded.ahead)
     this.holdings = new Map(loaded.holdings)
+    this.transfersBefore = byKey(loaded.transfers, (row) => row.transferId)
     this.unpaid = Array.from(loaded.unpaid ?? [])
   }
 
@@ -228,6 +232,11 @@ export class Rows {
       if (place(gone) < own) ahead--
     }
     return ahead
+  }
+
+  /** A transfer of an earlier batch, where it was named. */
+  transferBefore(transferId: TransferId): TransferRow | undefined {
+    return this.transfersBefore.get(transferId)
   }
 
   /** Keeps the answer to a command for the next time it is asked. */

@@ -57,6 +57,8 @@ export class RowNames {
   readonly wallets = new Set<UserId>()
   /** Users whose unpaid holds are to be read, but for those whose reservations are locked. */
   readonly unpaid = new Set<UserId>()
+  /** Transfers to read: what a charge, a payment or a refund of that id has left. */
+  readonly transfers = new Set<TransferId>()
   /** Reservations to lock, with their seats and their performance. */
   readonly reservations = new Set<ReservationId>()
   /** Seats to lock, with their performance. */

@@ -1,11 +1,24 @@
 /** Charging and reading a prepaid balance: see `wallet/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
-import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
+import {
+  IdempotencyConflict,
+  type Overloaded,
+  type RequestInvalid,
+  type StoreUnavailable
+} from "./Errors.ts"
 import { type Caller, Gate, type GateRefusal, type Passed, passInBatch } from "./Gate.ts"
-import { answer, type CommandOptions, identify, type Settled, settle } from "./Idempotency.ts"
+import {
+  answer,
+  type CommandOptions,
+  identify,
+  type Retold,
+  type Settled,
+  settle,
+  submitOnce
+} from "./Idempotency.ts"
 import { type TransferId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, PageLimit, pageLimitDefault } from "./Input.ts"
-import { LaneSettings, makeLanes } from "./Lanes.ts"
+import { type Command, LaneSettings, makeLanes } from "./Lanes.ts"
 import { Currency, type Money, maxAmount } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import type { GateError } from "./queue/gate.ts"
@@ -61,7 +74,8 @@ export class Wallet extends Context.Service<
           amount.amount.toString(),
           amount.currency
         ])
-        const { settled, passage } = yield* lanes.submit({
+        const transferId = command.commandId as string as TransferId
+        const asked: Command<Passed<Settled<Charge, ChargeError>>> = {
           key: userId,
           names: (names) => {
             if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
@@ -72,7 +86,6 @@ export class Wallet extends Context.Service<
             const passage = passInBatch(rows, ticket, undefined)
             const decide = (): Result.Result<Charge, GateError | ChargeRefusal> => {
               if (Result.isFailure(passage)) return Result.fail(passage.failure)
-              const transferId = command.commandId as string as TransferId
               const charged = decideCharge(rows, { transferId, userId, amount }, policies)
               return Result.map(charged, (event): Charge => {
                 rows.evolve(event)
@@ -80,9 +93,13 @@ export class Wallet extends Context.Service<
                 return { transferId, amount, balance: { amount: balance, currency } }
               })
             }
-            return { settled: settle(rows, command, decide), passage }
+            const retell = () => retellCharge(rows.transferBefore(transferId), { userId, amount })
+            return { settled: settle(rows, command, decide, retell), passage }
           }
-        })
+        }
+        const { settled, passage } = yield* submitOnce(lanes.submit, asked, ({ transfers }) =>
+          transfers.add(transferId)
+        )
         yield* gate.attend(ticket, passage)
         return yield* gate.placing(ticket, answer(settled, input))
       }, span("Wallet.charge"))
@@ -113,6 +130,23 @@ export class Wallet extends Context.Service<
       return Wallet.of({ charge, balance, entries })
     })
   )
+}
+
+/** What a charge has left in the ledger, as it was answered. */
+const retellCharge = (
+  made: TransferRow | undefined,
+  { userId, amount }: { readonly userId: UserId; readonly amount: Money }
+): Retold<Charge> | undefined => {
+  if (made === undefined) return undefined
+  const { transferId, kind, currency, balance } = made
+  const isTheSame =
+    kind === "charge" &&
+    made.userId === userId &&
+    made.amount === amount.amount &&
+    currency === amount.currency
+  return isTheSame
+    ? Result.succeed({ transferId, amount, balance: { amount: balance, currency } })
+    : Result.fail(new IdempotencyConflict())
 }
 
 const toEntry = (row: TransferRow): WalletEntry => ({

@@ -19,9 +19,22 @@ const sharedKeys = new Set([
   "queue_token_live_once",
   "wallet_pkey",
   "reservation_pkey",
+  "reservation_payment_once",
   "transfer_pkey",
   "command_outcome_pkey"
 ])
+
+/** Those that a command adds under its own id. */
+const keysOfCommands = new Set([
+  "queue_token_pkey",
+  "reservation_pkey",
+  "reservation_payment_once",
+  "transfer_pkey"
+])
+
+/** Whether what a command would add is there already. */
+export const isMade = (error: SqlError): boolean =>
+  isDuplicate(error) && keysOfCommands.has(constraint(error) ?? "")
 
 /**
  * Whether running the batch again on fresh rows should help: the server asked for it (40001,

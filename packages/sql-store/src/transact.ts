@@ -10,6 +10,7 @@ import {
   duplicateKey,
   isConnectionLost,
   isContention,
+  isMade,
   isPoisoned,
   unavailable,
   type WithDeadline
@@ -157,7 +158,8 @@ export const retrying = (options: {
       // Another node was first, once. What is there the second time as well stays there: a command
       // of the batch cannot be inserted, ever, and the lane looks for it.
       if (key !== undefined && key === duplicate) {
-        return Effect.fail(new StoreUnavailable({ retryable: false, cause: error }))
+        const isTaken = isMade(error) ? { isTaken: true } : {}
+        return Effect.fail(new StoreUnavailable({ retryable: false, cause: error, ...isTaken }))
       }
       if (isContention(error)) return again()
       if (attempt === undefined || !isConnectionLost(error)) return Effect.fail(unavailable(error))

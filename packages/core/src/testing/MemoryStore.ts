@@ -4,6 +4,7 @@
  */
 import { Clock, Effect, Layer } from "effect"
 import type { Performance, PerformanceRow, Show } from "../catalog/model.ts"
+import { StoreUnavailable } from "../Errors.ts"
 import type { RecordedOutcome } from "../Events.ts"
 import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "../Ids.ts"
 import { roomIn } from "../queue/decide.ts"
@@ -184,6 +185,7 @@ class Memory {
         .map((token) => [token.tokenId, this.aheadOf(token)] as const),
       wallets: present(names.wallets, this.wallets),
       unpaid: this.unpaidOf(names),
+      transfers: present(names.transfers, this.transfers),
       reservations,
       seats,
       performances: performanceIds.flatMap((id) => this.performanceRow(id) ?? []),
@@ -194,6 +196,16 @@ class Memory {
       outcomes: present(names.outcomes, this.outcomes),
       codes: present(names.codes.map(codeKey), this.codes)
     }
+  }
+
+  /** Whether a batch would add what is there already: a database refuses all of it. */
+  isTaken({ newTokens, newReservations, transfers, outcomes }: Changes): boolean {
+    return (
+      newTokens.some(({ tokenId }) => this.tokens.has(tokenId)) ||
+      newReservations.some(({ reservationId }) => this.reservations.has(reservationId)) ||
+      transfers.some(({ transferId }) => this.transfers.has(transferId)) ||
+      outcomes.some(({ commandId }) => this.outcomes.has(commandId))
+    )
   }
 
   private unpaidOf({ unpaid, reservations }: RowNames): ReadonlyArray<UnpaidHold> {
@@ -295,7 +307,12 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
       Effect.gen(function* () {
         const rows = new Rows(memory.load(names, yield* Clock.currentTimeMillis))
         const answer = decide(rows)
-        const commit = memory.save(rows.changes())
+        const changes = rows.changes()
+        if (memory.isTaken(changes)) {
+          const cause = new Error("a row with that id is there already")
+          return yield* new StoreUnavailable({ retryable: false, cause, isTaken: true })
+        }
+        const commit = memory.save(changes)
         // Every other batch is overtaken by those that are decided right behind it.
         batches++
         if (batches % 2 === 1) yield* Effect.yieldNow

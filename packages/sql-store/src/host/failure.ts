@@ -2,11 +2,13 @@
 import { getSystemErrorMap } from "node:util"
 import { HostTransactionConflict, HostTransactionRefused, StoreUnavailable } from "@boxoffice/core"
 import { ConnectionError, isSqlError, SqlError, UnknownError } from "effect/sql/SqlError"
-import { isContention, sqlState, unavailable } from "../failure.ts"
+import { isContention, isMade, sqlState, unavailable } from "../failure.ts"
 
 interface ServerError {
   readonly code: string
   readonly constraint: string | undefined
+  /** Names the values of a key that is there already. */
+  readonly detail: string | undefined
 }
 
 // Where drivers and ORMs keep the error that they wrap.
@@ -29,9 +31,10 @@ const serverErrorOf = (error: unknown, depth = 0): ServerError | undefined => {
   // which comes with the client's version.
   if (socketCodes.has(code) || "syscall" in fields || "clientVersion" in fields) return undefined
   const constraint = fields.constraint ?? fields.constraint_name
-  if (typeof constraint === "string") return { code, constraint }
+  const detail = typeof fields.detail === "string" ? fields.detail : undefined
+  if (typeof constraint === "string") return { code, constraint, detail }
   const message = `${fields.originalMessage ?? fields.message ?? ""}`
-  return { code, constraint: message.match(/"(\w+)"/)?.[1] }
+  return { code, constraint: message.match(/"(\w+)"/)?.[1], detail }
 }
 
 /** As the store's own driver would have told it. */
@@ -60,7 +63,12 @@ export const transactionFault = (error: SqlError): StoreUnavailable => {
   }
   if (isContention(error)) {
     const cause = new HostTransactionConflict({ cause: error })
-    return new StoreUnavailable({ retryable: false, cause })
+    // Nothing is run again in a host's transaction; but who asks can see what is there.
+    return new StoreUnavailable({
+      retryable: false,
+      cause,
+      ...(isMade(error) ? { isTaken: true } : {})
+    })
   }
   return unavailable(error)
 }

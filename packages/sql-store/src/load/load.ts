@@ -9,6 +9,7 @@ import {
   withLoaded
 } from "@boxoffice/core"
 import type { Flight, Query } from "../Query.ts"
+import { findTransfers } from "../read/wallets.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { readClock } from "./clock.ts"
 import { lockCodes } from "./codes.ts"
@@ -49,6 +50,7 @@ export const makeLoad = (schema: SchemaName) => {
   const holdings = countHoldings(schema)
   const performances = loadPerformances(schema)
   const unpaid = readUnpaid(schema)
+  const transfers = findTransfers(schema)
   const outcomes = loadOutcomes(schema)
 
   return (flight: Flight, names: RowNames): (() => Loaded) => {
@@ -75,6 +77,7 @@ export const makeLoad = (schema: SchemaName) => {
     const counted = add(ofHoldings, () => holdings(names.holdings))
     const found = add(ofSeats || ofHoldings, () => performances(names))
     const unpaidHolds = add(names.unpaid.size > 0, () => unpaid(names))
+    const madeTransfers = add(names.transfers.size > 0, () => transfers(names.transfers))
     const recorded = add(names.outcomes.size > 0, () => outcomes(names.outcomes))
     const clock = flight.add(readClock)
 
@@ -106,7 +109,8 @@ export const makeLoad = (schema: SchemaName) => {
         reservations: lockedReservations() ?? [],
         seats: lockedSeats() ?? [],
         holdings: counted() ?? [],
-        unpaid: unpaidHolds() ?? []
+        unpaid: unpaidHolds() ?? [],
+        transfers: madeTransfers() ?? []
       })
       return {
         rows,

@@ -1,5 +1,5 @@
-import type { Page, TransferRow, UserId, WalletRow } from "@boxoffice/core"
-import { bigint, instant, type Query, type Row } from "../Query.ts"
+import type { Page, TransferId, TransferRow, UserId, WalletRow } from "@boxoffice/core"
+import { bigint, instant, type Query, type Row, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 export const readWallet = (schema: SchemaName) => {
@@ -28,6 +28,17 @@ const transferOf = (row: Row): TransferRow => ({
   reservationId: row[8],
   at: instant(row[9])
 })
+
+/** Transfers by their ids. */
+export const findTransfers = (schema: SchemaName) => {
+  const sql = `
+    SELECT ${transferColumns} FROM ${schema}.transfer WHERE transfer_id = ANY($1::uuid[])`
+  return (transferIds: ReadonlySet<TransferId>): Query<ReadonlyArray<TransferRow>> => ({
+    sql,
+    params: [uuids(transferIds)],
+    read: (rows) => rows.map(transferOf)
+  })
+}
 
 /** A wallet's, newest first; `after` is a version. */
 export const readTransfers = (schema: SchemaName) => {

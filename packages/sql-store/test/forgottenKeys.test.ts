@@ -1,0 +1,158 @@
+/** Keys whose recorded answers are gone, as after their retention: what was done tells the answer. */
+import { makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
+import pg from "pg"
+import { expect, test } from "vitest"
+import { Host, SqlStore } from "../src/index.ts"
+import { atEnd, openDatabase, openSql } from "./support.ts"
+
+const options = {
+  signingKeys: { test: "forgotten forgotten forgotten forgotten" },
+  policies: { paymentCompletesToken: false }
+}
+
+const setUp = async (office: PromisedBoxOffice) => {
+  await office.queue.create({ queueId: "main" })
+  await office.catalog.addShow({
+    showId: "gala",
+    title: "Gala",
+    queueId: "main",
+    salesOpenAt: null,
+    salesCloseAt: null
+  })
+  await office.catalog.addPerformance({
+    performanceId: "gala-1",
+    showId: "gala",
+    startsAt: new Date("2999-12-31T10:30:00.000Z"),
+    timeZone: "Asia/Seoul"
+  })
+  const seat = { section: "Stalls", row: "A", price: krw(10n) }
+  await office.catalog.addSeats({
+    performanceId: "gala-1",
+    seats: ["A1", "A2", "A3"].map((seatId) => ({ ...seat, seatId, number: seatId }))
+  })
+}
+
+const krw = (amount: bigint) => ({ amount, currency: "KRW" })
+
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => "ok",
+    (error) => error.code
+  )
+
+const overPools = [
+  ["the engine's own connections", (url: string) => SqlStore.layerUrl({ url })],
+  [
+    "a host's pool",
+    (url: string) => {
+      const pool = new pg.Pool({ connectionString: url })
+      atEnd(() => pool.end())
+      return SqlStore.layerPool(Host.pg(pool))
+    }
+  ]
+] as const
+
+for (const [name, layerOf] of overPools) {
+  test(`a key is as good without its record, over ${name}`, async () => {
+    const { url } = await openDatabase()
+    const office = await makeBoxOffice(layerOf(url), options)
+    atEnd(office.close)
+    await setUp(office)
+    const { token: queueToken } = await office.queue.join({ queueId: "main", userId: "ada" })
+    const ada = { userId: "ada", queueToken }
+    let replays = 0
+    const onReplay = () => {
+      replays++
+    }
+    const charge = (amount: bigint) =>
+      office.wallet.charge({ ...ada, amount: krw(amount), idempotencyKey: "charge", onReplay })
+    const hold = (...seatIds: ReadonlyArray<string>) =>
+      office.reservations.hold({
+        ...ada,
+        performanceId: "gala-1",
+        seatIds,
+        idempotencyKey: "hold",
+        onReplay
+      })
+    const pay = (reservationId: string) =>
+      office.payments.pay({ ...ada, reservationId, idempotencyKey: "pay", onReplay })
+    const refund = (paymentId: string) =>
+      office.payments.refund({ paymentId, idempotencyKey: "refund", onReplay })
+    const forget = () => openSql(url)("DELETE FROM boxoffice.command_outcome")
+
+    const charged = await charge(100n)
+    await forget()
+    expect(await charge(100n)).toEqual(charged)
+    await forget()
+    expect(await codeOf(charge(101n))).toBe("idempotency_key_reused")
+
+    const held = await hold("A1", "A2")
+    await forget()
+    expect(await hold("A2", "A1")).toEqual(held)
+    await forget()
+    expect(await codeOf(hold("A1"))).toBe("idempotency_key_reused")
+
+    const other = await office.reservations.hold({
+      ...ada,
+      performanceId: "gala-1",
+      seatIds: ["A3"]
+    })
+    const paid = await pay(held.reservationId)
+    await forget()
+    expect(await pay(held.reservationId)).toEqual(paid)
+    await forget()
+    expect(await codeOf(pay(other.reservationId))).toBe("idempotency_key_reused")
+    expect((await hold("A1", "A2")).status).toBe("confirmed")
+
+    const refunded = await refund(paid.paymentId)
+    await forget()
+    expect(await refund(paid.paymentId)).toEqual(refunded)
+    const otherPaid = await office.payments.pay({ ...ada, reservationId: other.reservationId })
+    await forget()
+    expect(await codeOf(refund(otherPaid.paymentId))).toBe("idempotency_key_reused")
+
+    expect(replays).toBe(5)
+    expect((await office.wallet.balance(ada)).balance).toEqual(krw(90n))
+  })
+}
+
+test("a join by a key whose record is gone makes no second token", async () => {
+  const { url } = await openDatabase()
+  const office = await makeBoxOffice(SqlStore.layerUrl({ url }), options)
+  atEnd(office.close)
+  await office.queue.create({ queueId: "main" })
+  const join = (queueId = "main") =>
+    office.queue.join({ queueId, userId: "ada", idempotencyKey: "join" })
+  const joined = await join()
+  const forget = () => openSql(url)("DELETE FROM boxoffice.command_outcome")
+  await forget()
+  const { created, ...again } = await join()
+  expect(created).toBe(false)
+  expect(again.token).toBe(joined.token)
+  await office.queue.leave({ userId: "ada", queueToken: joined.token })
+  await forget()
+  expect(await join()).toMatchObject({ created: false, token: joined.token, state: "left" })
+  await office.queue.create({ queueId: "other" })
+  await forget()
+  expect(await codeOf(join("other"))).toBe("idempotency_key_reused")
+})
+
+test("a payment of nothing is known by its reservation alone", async () => {
+  const { url } = await openDatabase()
+  const office = await makeBoxOffice(SqlStore.layerUrl({ url }), {
+    ...options,
+    policies: { ...options.policies, price: ({ seats }) => seats.map(() => 0n), gate: [] }
+  })
+  atEnd(office.close)
+  await setUp(office)
+  const hold = (seatId: string) =>
+    office.reservations.hold({ userId: "ada", performanceId: "gala-1", seatIds: [seatId] })
+  const pay = ({ reservationId }: { readonly reservationId: string }) =>
+    office.payments.pay({ userId: "ada", reservationId, idempotencyKey: "pay" })
+  const [first, second] = [await hold("A1"), await hold("A2")]
+  const paid = await pay(first)
+  await openSql(url)("DELETE FROM boxoffice.command_outcome")
+  expect(await pay(first)).toEqual(paid)
+  await openSql(url)("DELETE FROM boxoffice.command_outcome")
+  expect(await codeOf(pay(second))).toBe("idempotency_key_reused")
+})
