@@ -7,6 +7,7 @@ import {
 } from "@boxoffice/core"
 import { Config, Effect, Option, Redacted, Schema } from "effect"
 import type { IdentityOptions } from "./identity.ts"
+import { problemOfKeysUrl } from "./publishedKeys.ts"
 import { readEndpoints } from "./webhooks/config.ts"
 import type { WebhookEndpoint } from "./webhooks/endpoint.ts"
 
@@ -49,7 +50,7 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["PORT, HOST", "where to listen; default 3000 on 0.0.0.0"],
   ["BOXOFFICE_IDENTITY", "header (a gateway sets X-User-Id) or jwt"],
   ["BOXOFFICE_JWT_SECRET", "with jwt: the shared secret (HS256), of 32 bytes or more"],
-  ["BOXOFFICE_JWKS_URL", "with jwt: where the issuer publishes its keys"],
+  ["BOXOFFICE_JWKS_URL", "with jwt: where the issuer publishes its keys, by https"],
   ["BOXOFFICE_JWT_ISSUER, BOXOFFICE_JWT_AUDIENCE", "with jwt: the iss and aud to insist on"],
   ["BOXOFFICE_TICKET_KEYS", "keys of queue tokens, id:secret,id:secret; the first signs"],
   ["BOXOFFICE_ADMIN_TOKEN", "who knows it is an operator; without it, no admin routes"],
@@ -166,10 +167,12 @@ export const serverConfig = (kind: {
           "BOXOFFICE_IDENTITY=jwt needs either BOXOFFICE_JWT_SECRET or BOXOFFICE_JWKS_URL."
         )
       } else if (url !== undefined) {
-        if (/^https?:$/.test(URL.parse(url)?.protocol ?? "")) {
-          return { mode: "jwt", keys: { jwksUrl: new URL(url) }, ...limits }
-        }
-        problems.push("BOXOFFICE_JWKS_URL must be a URL, such as https://issuer/jwks.json.")
+        const jwksUrl = URL.parse(url)
+        const problem = jwksUrl
+          ? problemOfKeysUrl(jwksUrl)
+          : "must be a URL, such as https://issuer/jwks.json."
+        if (jwksUrl && problem === undefined) return { mode: "jwt", keys: { jwksUrl }, ...limits }
+        problems.push(`BOXOFFICE_JWKS_URL ${problem}`)
       } else if (Buffer.byteLength(shared!) < 32) {
         problems.push("BOXOFFICE_JWT_SECRET must have 32 bytes or more.")
       }

@@ -2,8 +2,10 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import { UserId } from "@boxoffice/core/schema"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
-import { createRemoteJWKSet, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose"
-import { IdentityRequired } from "./api/errors.ts"
+import { type JWTVerifyOptions, jwtVerify } from "jose"
+import { IdentityRequired, IdentityUnavailable } from "./api/errors.ts"
+import { makeOutage, type Outage } from "./outage.ts"
+import { problemOfKeysUrl, publishedKeys } from "./publishedKeys.ts"
 
 /** How users are identified. */
 export type IdentityOptions =
@@ -12,12 +14,15 @@ export type IdentityOptions =
   /** By `Authorization: Bearer <JWT>`; the user is its `sub`. */
   | {
       readonly mode: "jwt"
-      /** A shared secret of at least 32 bytes, or where the issuer publishes its keys. */
+      /** A shared secret of at least 32 bytes, or where the issuer publishes its keys, by https. */
       readonly keys: { readonly secret: Redacted.Redacted } | { readonly jwksUrl: URL }
       readonly issuer?: string | undefined
       readonly audience?: string | undefined
     }
-  /** By the host itself, such as by the cookie of its session; nobody where it gives `undefined`. */
+  /**
+   * By the host itself, such as by the cookie of its session; nobody where it gives `undefined`.
+   * Where it throws, or takes more than ten seconds, the caller is asked to try again.
+   */
   | {
       readonly mode: "host"
       readonly userOf: (headers: RequestHeaders) => string | undefined | Promise<string | undefined>
@@ -26,11 +31,14 @@ export type IdentityOptions =
 /** By names in lower case. */
 type RequestHeaders = Readonly<Record<string, string | undefined>>
 
+/** Who is calling; a refusal where nobody is, or where it cannot be found out now. */
+type Identified = Effect.Effect<UserId, IdentityRequired | IdentityUnavailable>
+
 /** Tells who is calling. */
 export class Identities extends Context.Service<
   Identities,
   {
-    readonly user: (headers: RequestHeaders) => Effect.Effect<UserId, IdentityRequired>
+    readonly user: (headers: RequestHeaders) => Identified
     /** Whether these are an operator's. */
     readonly isAdmin: (headers: RequestHeaders) => boolean
     /** Whether these are of one of the operator's own services, or an operator's. */
@@ -45,8 +53,10 @@ export class Identities extends Context.Service<
     readonly serviceToken?: string | Redacted.Redacted | undefined
   }): Layer.Layer<Identities> => {
     const tokens = [options.adminToken, options.serviceToken].map(isToken)
-    return Layer.succeed(Identities, {
-      user: userBy(options.identity),
+    const { identity } = options
+    checkIdentity(identity)
+    const service = (context: Context.Context<never>): Identities["Service"] => ({
+      user: userBy(identity, context),
       isAdmin: (headers) => tokens[0]!(bearerOf(headers)),
       isService: (headers) =>
         [bearerOf(headers), headers["service-token"]].some((given) =>
@@ -54,17 +64,42 @@ export class Identities extends Context.Service<
         ),
       named: userOfHeader
     })
+    return Layer.effect(
+      Identities,
+      Effect.andThen(warnOfLimits(identity), Effect.map(Effect.context<never>(), service))
+    )
   }
 }
 
-const userBy = (identity: IdentityOptions): Identities["Service"]["user"] => {
+/** A mistake of the host's is said when the routes are made, and not to their users. */
+const checkIdentity = (identity: IdentityOptions): void => {
+  if (identity.mode !== "jwt" || !("jwksUrl" in identity.keys)) return
+  const problem = problemOfKeysUrl(identity.keys.jwksUrl)
+  if (problem !== undefined) throw new Error(`identity.keys.jwksUrl ${problem}`)
+}
+
+const warnOfLimits = (identity: IdentityOptions): Effect.Effect<void> => {
+  if (identity.mode !== "jwt") return Effect.void
+  const missing = [
+    identity.issuer === undefined &&
+      "BOXOFFICE_JWT_ISSUER (identity.issuer) is not set: a JWT is taken whatever its iss says.",
+    identity.audience === undefined &&
+      "BOXOFFICE_JWT_AUDIENCE (identity.audience) is not set: a JWT that was made for another application is taken here as well."
+  ].filter((warning) => warning !== false)
+  return Effect.forEach(missing, (warning) => Effect.logWarning(warning), { discard: true })
+}
+
+const userBy = (
+  identity: IdentityOptions,
+  context: Context.Context<never>
+): Identities["Service"]["user"] => {
   switch (identity.mode) {
     case "header":
       return userOfHeader
     case "jwt":
-      return userOfJwt(identity)
+      return userOfJwt(identity, context)
     case "host":
-      return userOfHost(identity)
+      return userOfHost(identity, makeOutage("userOf failed", context))
   }
 }
 
@@ -86,10 +121,22 @@ const userOfHeader = (headers: RequestHeaders): Effect.Effect<UserId, IdentityRe
 
 const signInRequired = Effect.fail(new IdentityRequired({ hint: "Sign in." }))
 
+// Longer than a session store takes to answer, and shorter than a person waits.
+const userOfSeconds = 10
+
 const userOfHost =
-  ({ userOf }: Extract<IdentityOptions, { mode: "host" }>) =>
-  (headers: RequestHeaders): Effect.Effect<UserId, IdentityRequired> =>
-    Effect.promise(async () => userOf(headers)).pipe(
+  ({ userOf }: Extract<IdentityOptions, { mode: "host" }>, outage: Outage) =>
+  (headers: RequestHeaders): Identified =>
+    Effect.tryPromise({ try: async () => userOf(headers), catch: (cause) => cause }).pipe(
+      Effect.timeoutOrElse({
+        duration: `${userOfSeconds} seconds`,
+        orElse: () => Effect.fail(new Error(`no answer within ${userOfSeconds} s`))
+      }),
+      Effect.tap(() => Effect.sync(outage.ended)),
+      Effect.mapError((cause) => {
+        outage.began(cause)
+        return new IdentityUnavailable({ retryAfterSeconds: 1 })
+      }),
       Effect.flatMap((userId) => (isUserId(userId) ? Effect.succeed(userId) : signInRequired))
     )
 
@@ -113,18 +160,24 @@ const jwtRequired = new IdentityRequired({
 const asymmetric = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 const asymmetricAlgorithms = [...asymmetric, "EdDSA", "Ed25519"]
 
-const userOfJwt = (options: Extract<IdentityOptions, { mode: "jwt" }>) => {
+const userOfJwt = (
+  options: Extract<IdentityOptions, { mode: "jwt" }>,
+  context: Context.Context<never>
+): Identities["Service"]["user"] => {
   const limits: JWTVerifyOptions = {
     requiredClaims: ["exp", "sub"],
     clockTolerance: 5,
     ...(options.issuer !== undefined && { issuer: options.issuer }),
     ...(options.audience !== undefined && { audience: options.audience })
   }
-  const verify = verifierOf(options.keys, limits)
-  return (headers: RequestHeaders): Effect.Effect<UserId, IdentityRequired> => {
+  const verify = verifierOf(options.keys, limits, context)
+  return (headers) => {
     const token = bearerOf(headers)
     if (token === undefined) return Effect.fail(jwtRequired)
-    return Effect.tryPromise({ try: () => verify(token), catch: () => jwtRequired }).pipe(
+    return Effect.tryPromise({
+      try: () => verify(token),
+      catch: (error) => (error instanceof IdentityUnavailable ? error : jwtRequired)
+    }).pipe(
       Effect.flatMap((subject) =>
         isUserId(subject) ? Effect.succeed(subject) : Effect.fail(jwtRequired)
       )
@@ -134,19 +187,20 @@ const userOfJwt = (options: Extract<IdentityOptions, { mode: "jwt" }>) => {
 
 const verifierOf = (
   keys: Extract<IdentityOptions, { mode: "jwt" }>["keys"],
-  limits: JWTVerifyOptions
+  limits: JWTVerifyOptions,
+  context: Context.Context<never>
 ): ((token: string) => Promise<string | undefined>) => {
   if ("secret" in keys) {
     const secret = new TextEncoder().encode(Redacted.value(keys.secret))
     const options = { ...limits, algorithms: ["HS256"] }
     return async (token) => (await jwtVerify(token, secret, options)).payload.sub
   }
-  // Fetches the keys when first asked, and again, at most twice a minute, for a key it lacks.
-  const published: JWTVerifyGetKey = createRemoteJWKSet(keys.jwksUrl, {
-    cooldownDuration: 30_000,
-    cacheMaxAge: 600_000,
-    timeoutDuration: 5_000
-  })
+  const { jwksUrl } = keys
+  const outage = makeOutage(
+    `the keys of the issuer cannot be had (BOXOFFICE_JWKS_URL, identity.keys.jwksUrl: ${jwksUrl})`,
+    context
+  )
+  const published = publishedKeys(jwksUrl, outage)
   const options = { ...limits, algorithms: asymmetricAlgorithms }
   return async (token) => (await jwtVerify(token, published, options)).payload.sub
 }

@@ -65,6 +65,10 @@ describe("the environment", () => {
   test.each([
     [{ BOXOFFICE_IDENTITY: "jwt", BOXOFFICE_JWT_SECRET: "short" }, "32 bytes"],
     [{ BOXOFFICE_IDENTITY: "jwt", BOXOFFICE_JWKS_URL: "not a url" }, "BOXOFFICE_JWKS_URL"],
+    [
+      { BOXOFFICE_IDENTITY: "jwt", BOXOFFICE_JWKS_URL: "http://issuer.example/jwks.json" },
+      "BOXOFFICE_JWKS_URL must be an https URL"
+    ],
     [{ BOXOFFICE_IDENTITY: "cookie" }, "one of header, jwt"],
     [{ PORT: "http" }, "PORT"],
     [{ BOXOFFICE_CHARGES: "" }, "BOXOFFICE_CHARGES must be set"],

@@ -139,13 +139,40 @@ describe("a JWT with published keys", () => {
     expect(await whoami(server, forged)).toEqual(refused)
   })
 
-  test("the issuer being away refuses, and is no fault of the server", async () => {
+  test("the issuer being away is nobody's mistake: try again, and the log says so once", async () => {
     const gone = new URL("http://127.0.0.1:9/jwks.json")
     await using server = await startServer({
       routes: { identity: { mode: "jwt", keys: { jwksUrl: gone } } }
     })
     const { sign } = await signer("any", "RS256")
-    expect(await whoami(server, await sign())).toEqual(refused)
+    const headers = { Authorization: `Bearer ${await sign()}` }
+    for (let i = 0; i < 3; i++) {
+      const answer = await server.talk("POST", "/v1/queues/main/token", { headers })
+      expect([answer.status, answer.body.code]).toEqual([503, "identity_unavailable"])
+      expect(Number(answer.headers.get("retry-after"))).toBeGreaterThanOrEqual(1)
+    }
+    // What is no JWT at all is refused without the keys.
+    expect(await whoami(server, "x")).toEqual(refused)
+    const said = server.logs.filter(({ text }) => text.includes(gone.href))
+    expect(said).toHaveLength(1)
+    expect(said[0]!.text).toContain("BOXOFFICE_JWKS_URL")
+  })
+
+  test("a missing iss or aud is said at the start", async () => {
+    const warningsWith = async (limits: { issuer?: string; audience?: string }) => {
+      const identity = { mode: "jwt", keys: { jwksUrl: url }, ...limits } as const
+      await using server = await startServer({ routes: { identity } })
+      return server.logs.flatMap(({ text }) => text.match(/BOXOFFICE_JWT_\w+/g) ?? [])
+    }
+    expect(await warningsWith({})).toEqual(["BOXOFFICE_JWT_ISSUER", "BOXOFFICE_JWT_AUDIENCE"])
+    expect(await warningsWith({ issuer: "issuer" })).toEqual(["BOXOFFICE_JWT_AUDIENCE"])
+    expect(await warningsWith({ issuer: "issuer", audience: "tickets" })).toEqual([])
+  })
+
+  test("keys by http from elsewhere are refused before there is a server", async () => {
+    const jwksUrl = new URL("http://issuer.example/jwks.json")
+    const starting = startServer({ routes: { identity: { mode: "jwt", keys: { jwksUrl } } } })
+    await expect(starting).rejects.toThrow("identity.keys.jwksUrl must be an https URL")
   })
 })
 
@@ -191,4 +218,29 @@ test("the host can say itself who is calling, and nobody is where it does not", 
   expect(await statusOf("session=2")).toBe(401)
   expect(await statusOf("session=3", "ada")).toBe(401)
   await server.stop()
+})
+
+test("a host that cannot say who is calling has its callers try again, and the log says so once", async () => {
+  const faults: Record<string, () => Promise<string>> = {
+    throws: () => {
+      throw new Error("no session store")
+    },
+    rejects: () => Promise.reject(new Error("no session store")),
+    works: async () => "ada"
+  }
+  const userOf = ({ cookie = "works" }: Readonly<Record<string, string | undefined>>) =>
+    faults[cookie]!()
+  await using server = await startServer({ routes: { identity: { mode: "host", userOf } } })
+  await openHouse(server.talk)
+  for (const cookie of ["throws", "rejects"]) {
+    const answer = await server.talk("GET", "/v1/shows", { headers: { cookie } })
+    expect([answer.status, answer.body.code]).toEqual([503, "identity_unavailable"])
+    expect(answer.headers.get("retry-after")).toBe("1")
+  }
+  expect((await server.talk("GET", "/v1/shows")).status).toBe(200)
+  const said = server.logs.map(({ text }) => text).filter((text) => text.includes("userOf"))
+  expect(said).toEqual([
+    expect.stringContaining("no session store"),
+    expect.stringContaining("ended")
+  ])
 })
