@@ -9,7 +9,10 @@ import { problemOfKeysUrl, publishedKeys } from "./publishedKeys.ts"
 
 /** How users are identified. */
 export type IdentityOptions =
-  /** By `X-User-Id`, which the gateway in front sets, and lets no client set. */
+  /**
+   * By `X-User-Id`, which the gateway in front sets, and lets no client set. An id with a comma in it
+   * cannot be told from two, and is refused.
+   */
   | { readonly mode: "header" }
   /** By `Authorization: Bearer <JWT>`; the user is its `sub`. */
   | {
@@ -107,14 +110,15 @@ const isUserId = Schema.is(UserId)
 
 const headerRequired = Effect.fail(
   new IdentityRequired({
-    hint: "Send the user's id, of 1 to 128 visible characters in UTF-8, once, as X-User-Id."
+    hint: "Send the user's id, of 1 to 128 visible characters in UTF-8 with no comma, once, as X-User-Id."
   })
 )
 
 const userOfHeader = (headers: RequestHeaders): Effect.Effect<UserId, IdentityRequired> => {
   const given = headers["x-user-id"]
-  // Two of them come as one: a gateway that adds its own to a client's makes a third user of them.
-  if (given === undefined || given.includes(", ")) return headerRequired
+  // Gateways join two of them by a comma: a client's, with that of the gateway, would make a third
+  // user. So no id of a header has one.
+  if (given === undefined || given.includes(",")) return headerRequired
   const userId = fromHeader(given)
   return isUserId(userId) ? Effect.succeed(userId) : headerRequired
 }

@@ -1,4 +1,5 @@
-import { createServer, type Server } from "node:http"
+import { createServer, request, type Server } from "node:http"
+import { text } from "node:stream/consumers"
 import { Redacted } from "effect"
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
@@ -243,4 +244,74 @@ test("a host that cannot say who is calling has its callers try again, and the l
     expect.stringContaining("no session store"),
     expect.stringContaining("ended")
   ])
+})
+
+describe("a header that says who is calling, sent twice", () => {
+  const token = "a token of the payment service"
+  const send = (
+    server: TestServer,
+    headers: Record<string, string | ReadonlyArray<string>>,
+    { method = "POST", path = "/v1/queues/main/token" } = {}
+  ) =>
+    new Promise<{ status: number | undefined; code: unknown }>((resolve, reject) => {
+      const asked = request(server.url + path, { method, headers: headers as never })
+      asked.on("error", reject).on("response", async (response) => {
+        const body = await text(response)
+        const code = body === "" ? undefined : JSON.parse(body).code
+        resolve({ status: response.statusCode, code })
+      })
+      asked.end("transfer-encoding" in headers ? "{}" : undefined)
+    })
+  // By the short way, and by Effect's router.
+  const ways = [{}, { "transfer-encoding": "chunked", "content-type": "application/json" }]
+
+  test("is nobody's, whichever of the two Node keeps", async () => {
+    const secret = "a shared secret of at least thirty-two bytes"
+    const keys = { secret: Redacted.make(secret) }
+    await using server = await startServer({ routes: { identity: { mode: "jwt", keys } } })
+    await openHouse(server.talk)
+    const [ada, eve] = await Promise.all(
+      ["ada", "eve"].map(async (sub) => `Bearer ${await jwt({ sub }).sign(bytes(secret))}`)
+    )
+    for (const way of ways) {
+      expect((await send(server, { ...way, authorization: ada! })).status).toBeLessThan(300)
+      expect(await send(server, { ...way, authorization: [ada!, eve!] })).toEqual(refused)
+      expect(await send(server, { ...way, Authorization: [ada!, ada!] })).toEqual(refused)
+    }
+    const admin = `Bearer ${adminToken}`
+    const path = { path: "/v1/admin/queues", method: "GET" }
+    expect((await send(server, { authorization: admin }, path)).status).toBe(200)
+    expect(await send(server, { authorization: [admin, eve!] }, path)).toEqual(refused)
+  })
+
+  test("names no third user, however a gateway has joined the two", async () => {
+    await using server = await startServer({ routes: { charges: "operator", serviceToken: token } })
+    await openHouse(server.talk)
+    for (const way of ways) {
+      expect((await send(server, { ...way, "x-user-id": "u1" })).status).toBeLessThan(300)
+      for (const twice of [["u1", "u2"], ["u1", "u1"], "u1, u2", "u1,u2"]) {
+        expect(await send(server, { ...way, "x-user-id": twice })).toEqual(refused)
+      }
+      const service = { ...way, "service-token": [token, token], "x-user-id": "u1" }
+      expect(await send(server, service)).toEqual(refused)
+    }
+  })
+
+  test("and a queue token or a key that is two is not one of them", async () => {
+    await using server = await startServer()
+    await openHouse(server.talk)
+    const { body } = await server.talk("POST", "/v1/queues/main/token", { user: "ada" })
+    for (const way of ways) {
+      const ada = { ...way, "x-user-id": "ada" }
+      const tokens = { ...ada, "queue-token": [body.token, body.token] }
+      expect(await send(server, tokens, { method: "DELETE" })).toEqual({
+        status: 401,
+        code: "queue_token_invalid"
+      })
+      expect(await send(server, { ...ada, "idempotency-key": ["k", "k"] })).toEqual({
+        status: 400,
+        code: "request_invalid"
+      })
+    }
+  })
 })
