@@ -234,9 +234,7 @@ export const serverConfig = (kind: {
         gate:
           text("BOXOFFICE_GATE")
             ?.split(",")
-            .map((name) => name.trim()) ??
-          // A payment service has no queue token.
-          (charges === "operator" ? rest.gate.filter((name) => name !== "charge") : rest.gate),
+            .map((name) => name.trim()) ?? rest.gate,
         paymentCompletesToken:
           truth("BOXOFFICE_PAYMENT_COMPLETES_TOKEN") ?? rest.paymentCompletesToken,
         seatsPerReservation:
