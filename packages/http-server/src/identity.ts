@@ -52,12 +52,13 @@ export class Identities extends Context.Service<
 >()("@boxoffice/http-server/Identities") {
   static readonly layer = (options: {
     readonly identity: IdentityOptions
-    readonly adminToken: string | Redacted.Redacted | undefined
-    readonly serviceToken?: string | Redacted.Redacted | undefined
+    readonly adminToken: Token
+    readonly serviceToken?: Token
   }): Layer.Layer<Identities> => {
     const tokens = [options.adminToken, options.serviceToken].map(isToken)
     const { identity } = options
     checkIdentity(identity)
+    checkTokens(options)
     const service = (context: Context.Context<never>): Identities["Service"] => ({
       user: userBy(identity, context),
       isAdmin: (headers) => tokens[0]!(bearerOf(headers)),
@@ -76,9 +77,31 @@ export class Identities extends Context.Service<
 
 /** A mistake of the host's is said when the routes are made, and not to their users. */
 const checkIdentity = (identity: IdentityOptions): void => {
-  if (identity.mode !== "jwt" || !("jwksUrl" in identity.keys)) return
+  if (identity.mode !== "jwt") return
+  if ("secret" in identity.keys) {
+    if (Buffer.byteLength(Redacted.value(identity.keys.secret)) >= 32) return
+    throw new Error("identity.keys.secret must have 32 bytes or more.")
+  }
   const problem = problemOfKeysUrl(identity.keys.jwksUrl)
   if (problem !== undefined) throw new Error(`identity.keys.jwksUrl ${problem}`)
+}
+
+type Token = string | Redacted.Redacted | undefined
+
+/** Without the line end that a file leaves behind: no header ends in one. */
+const textOf = (token: Token): string | undefined =>
+  (Redacted.isRedacted(token) ? Redacted.value(token) : token)?.trim()
+
+/** An empty token would be everybody's. */
+const checkTokens = (tokens: { readonly adminToken: Token; readonly serviceToken?: Token }) => {
+  const [admin, service] = [textOf(tokens.adminToken), textOf(tokens.serviceToken)]
+  if (admin === "") throw new Error("adminToken must not be empty: leave it out for no operators.")
+  if (service === "") {
+    throw new Error("serviceToken must not be empty: leave it out for no services.")
+  }
+  if (admin !== undefined && admin === service) {
+    throw new Error("serviceToken must differ from adminToken: services are not operators.")
+  }
 }
 
 const warnOfLimits = (identity: IdentityOptions): Effect.Effect<void> => {
@@ -215,9 +238,10 @@ const bearerOf = ({ authorization = "" }: RequestHeaders): string | undefined =>
     : undefined
 
 /** Whether a token is this one; none is where there is none. */
-const isToken = (token: string | Redacted.Redacted | undefined) => {
-  if (token === undefined) return () => false
-  const expected = digest(typeof token === "string" ? token : Redacted.value(token))
+const isToken = (token: Token) => {
+  const text = textOf(token)
+  if (text === undefined) return () => false
+  const expected = digest(text)
   return (given: string | undefined): boolean => {
     // Digests have one length, so neither time nor an exception tells how much of it is right.
     return given !== undefined && timingSafeEqual(digest(given), expected)

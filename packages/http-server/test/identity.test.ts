@@ -206,6 +206,19 @@ describe("an operator", () => {
   })
 })
 
+test("tokens that would be everybody's, or two in one, are refused before there is a server", async () => {
+  const starting = (routes: { adminToken?: string; serviceToken?: string }) =>
+    startServer({ routes })
+  await expect(starting({ adminToken: "" })).rejects.toThrow("adminToken must not be empty")
+  await expect(starting({ serviceToken: "\n" })).rejects.toThrow("serviceToken must not be empty")
+  const same = { adminToken: "a token of everybody", serviceToken: "a token of everybody\n" }
+  await expect(starting(same)).rejects.toThrow("serviceToken must differ")
+  const identity = { mode: "jwt", keys: { secret: Redacted.make("short") } } as const
+  await expect(startServer({ routes: { identity } })).rejects.toThrow("32 bytes")
+  await using server = await startServer({ routes: { adminToken: `${adminToken}\n` } })
+  expect((await server.talk("GET", "/v1/admin/queues", { admin: true })).status).toBe(200)
+})
+
 test("the host can say itself who is calling, and nobody is where it does not", async () => {
   const userOf = async ({ cookie }: Readonly<Record<string, string | undefined>>) =>
     cookie === "session=1" ? "ada" : cookie === "session=2" ? "x".repeat(129) : undefined
