@@ -1,5 +1,5 @@
 /** Something outside that is away for a while: said once when it goes, and once when it is back. */
-import { type Context, Effect } from "effect"
+import { Cause, type Context, Effect } from "effect"
 
 export interface Outage {
   readonly began: (cause: unknown) => void
@@ -14,7 +14,7 @@ export const makeOutage = (what: string, context: Context.Context<never>): Outag
     began: (cause) => {
       if (isAway) return
       isAway = true
-      log(Effect.logError(`${what}: nobody can be identified until this ends`, cause))
+      log(Effect.logError(`${what}: callers get identity_unavailable meanwhile`, Cause.fail(cause)))
     },
     ended: () => {
       if (!isAway) return
