@@ -7,7 +7,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { PostgresServer } from "../../test-support/startPostgres.ts"
 
 /** What signs the queue tokens, here and in servers that are started on the same database. */
-export const signingKey = { id: "bench", secret: "benchmark benchmark benchmark benchmark" }
+export const signingKey = { id: "bench", secret: "a secret of the bench and of nothing else" }
 
 export interface World {
   readonly url: string

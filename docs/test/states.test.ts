@@ -119,7 +119,7 @@ test("a token goes the ways that are drawn, and no other", () => {
         // A payment that the gate let through.
         () => Result.map(gate(), () => ({ _tag: "QueueTokenCompleted", ...named, at: rows.now })),
         () => Result.succeed(decideExpiries(rows, queueId)),
-        () => Result.succeed(decideLeave(rows, tokenId))
+        () => decideLeave(rows, named)
       ]
     }
   )

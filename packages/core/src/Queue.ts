@@ -329,17 +329,17 @@ export class Queue extends Context.Service<
       const leave = Effect.fn("Queue.leave")(function* (input: PlaceInput) {
         const ticket = yield* ticketOf(input)
         if (lines.recall(ticket)?.state === "left") return
-        const known = yield* lines.submit<boolean>({
+        const decided = yield* lines.submit<Result.Result<void, QueueTokenInvalid>>({
           queueId: ticket.queueId,
           names: (names) => names.tokens.add(ticket.tokenId),
           decide: (rows) => {
-            const token = rows.tokens.get(ticket.tokenId)
-            const isOwn = token?.userId === ticket.userId && token.queueId === ticket.queueId
-            if (isOwn) for (const event of decideLeave(rows, ticket.tokenId)) rows.evolve(event)
-            return { present: undefined, conclude: () => isOwn }
+            const result = Result.map(decideLeave(rows, ticket), (events) => {
+              for (const event of events) rows.evolve(event)
+            })
+            return { present: undefined, conclude: () => result }
           }
         })
-        if (!known) return yield* new QueueTokenInvalid()
+        yield* Effect.fromResult(decided)
       })
 
       const get = Effect.fnUntraced(function* (queueId: string) {

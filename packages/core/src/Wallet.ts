@@ -30,6 +30,11 @@ import type { Balance, Charge, TransferRow, WalletEntry } from "./wallet/model.t
 export interface ChargeInput extends Caller, CommandOptions {
   /** More than zero, in minor units of the wallet's currency. */
   readonly amount: Money
+  /**
+   * Whether the operator charges, such as a payment service that has got the money: it is in no
+   * queue, so the gate is not asked. Never take this from a user.
+   */
+  readonly byOperator?: boolean | undefined
 }
 
 export interface EntriesPage {
@@ -68,8 +73,8 @@ export class Wallet extends Context.Service<
       )
 
       const charge = Effect.fnUntraced(function* (input: ChargeInput) {
-        const { userId, queueToken, amount, idempotencyKey } = yield* checkCharge(input)
-        const ticket = yield* gate.ticket("charge", { userId, queueToken })
+        const { userId, queueToken, amount, idempotencyKey, byOperator } = yield* checkCharge(input)
+        const ticket = byOperator ? undefined : yield* gate.ticket("charge", { userId, queueToken })
         const command = identify("charge", userId, idempotencyKey, [
           amount.amount.toString(),
           amount.currency
@@ -167,7 +172,8 @@ const checkCharge = checkInput(
       amount: Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: 1n, maximum: maxAmount })),
       currency: Currency
     }),
-    idempotencyKey: Schema.optional(IdempotencyKey)
+    idempotencyKey: Schema.optional(IdempotencyKey),
+    byOperator: Schema.optional(Schema.Boolean)
   })
 )
 const checkEntries = checkInput(

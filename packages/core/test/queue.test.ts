@@ -13,7 +13,12 @@ import {
   decideOpening,
   decideReschedule
 } from "../src/queue/decide.ts"
-import { QueueAlreadyOpen, QueueClosed, QueueNotFound } from "../src/queue/errors.ts"
+import {
+  QueueAlreadyOpen,
+  QueueClosed,
+  QueueNotFound,
+  QueueTokenInvalid
+} from "../src/queue/errors.ts"
 import { commitmentOf } from "../src/queue/lottery.ts"
 import type { QueueRow } from "../src/queue/model.ts"
 import { placeOf } from "../src/queue/place.ts"
@@ -168,10 +173,13 @@ describe("leave", () => {
     at: now
   }
 
+  /** What a signature that is good vouches for. */
+  const ticketOf = (userId: UserId, queueId = main) => ({ tokenId: testId(1), userId, queueId })
+
   it("gives up a place in line", () => {
     const rows = given({ queues: [queueRow({ waiting: 1 })], tokens: [tokenRow()] })
       .at(now)
-      .when((rows) => decideLeave(rows, testId(1)))
+      .when((rows) => decideLeave(rows, ticketOf(ada)))
       .thenEvents(left)
     expect(rows.tokens.get(testId(1))).toMatchObject({ state: "left", endedAt: now })
     expect(rows.queues.get(main)).toMatchObject({ waiting: 0, active: 0 })
@@ -183,7 +191,7 @@ describe("leave", () => {
       tokens: [tokenRow({ state: "admitted" })]
     })
       .at(now)
-      .when((rows) => decideLeave(rows, testId(1)))
+      .when((rows) => decideLeave(rows, ticketOf(ada)))
       .thenEvents(left)
     expect(rows.queues.get(main)).toMatchObject({ waiting: 0, active: 0 })
   })
@@ -191,19 +199,32 @@ describe("leave", () => {
   it.each(["left", "completed", "expired"] as const)("changes nothing once %s", (state) => {
     given({ tokens: [tokenRow({ state })] })
       .at(now)
-      .when((rows) => decideLeave(rows, testId(1)))
+      .when((rows) => decideLeave(rows, ticketOf(ada)))
       .thenNothing()
   })
 
-  it("changes nothing once lapsed, nor for a token that there is not", () => {
+  it("changes nothing once lapsed", () => {
     given({ tokens: [tokenRow({ state: "admitted", expiresAt: now })] })
       .at(now)
-      .when((rows) => decideLeave(rows, testId(1)))
+      .when((rows) => decideLeave(rows, ticketOf(ada)))
       .thenNothing()
+  })
+
+  it.each([
+    ["another user", ticketOf(grace)],
+    ["another queue", ticketOf(ada, "other" as QueueId)]
+  ])("refuses the ticket of %s for this row, however genuine", (_, ticket) => {
+    given({ queues: [queueRow({ waiting: 1 })], tokens: [tokenRow()] })
+      .at(now)
+      .when((rows) => decideLeave(rows, ticket))
+      .thenRefused(new QueueTokenInvalid())
+  })
+
+  it("refuses a ticket whose row there is not", () => {
     given({})
       .at(now)
-      .when((rows) => decideLeave(rows, testId(1)))
-      .thenNothing()
+      .when((rows) => decideLeave(rows, ticketOf(ada)))
+      .thenRefused(new QueueTokenInvalid())
   })
 })
 

@@ -309,6 +309,20 @@ describe("the gate", () => {
     }).pipe(Effect.provide(engine()))
   )
 
+  it.effect("is not asked where the operator charges, who is in no queue", () =>
+    Effect.gen(function* () {
+      const office = yield* openOffice({ maxActive: 1 })
+      const { userId } = yield* office.caller("ada")
+      expect(yield* Effect.flip(office.wallet.charge({ userId, amount: won(1) }))).toBeInstanceOf(
+        QueueTokenRequired
+      )
+      const byOperator = { userId, amount: won(1), byOperator: true }
+      expect((yield* office.wallet.charge(byOperator)).balance).toEqual(won(1))
+      const stranger = { ...byOperator, userId: "bob" }
+      expect((yield* office.wallet.charge(stranger)).balance).toEqual(won(1))
+    }).pipe(Effect.provide(engine()))
+  )
+
   it.effect("comes before what is not found", () =>
     Effect.gen(function* () {
       const office = yield* openOffice()

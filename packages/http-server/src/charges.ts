@@ -1,5 +1,5 @@
 /** Who may put money into a wallet: the operator says so, since nothing here takes it from anybody. */
-import type { UserId } from "@boxoffice/core/schema"
+import { PolicyFailed, type UserId } from "@boxoffice/core/schema"
 import { Effect } from "effect"
 import { ChargeNotAllowed } from "./api/errors.ts"
 
@@ -20,8 +20,10 @@ export interface AskedCharge {
  *   put your payment step in front of the route.
  * - `operator`: only who knows the admin token or the service token, such as your own payment
  *   service once it has the money. It sends the token as `Authorization: Bearer` or, where that says
- *   who the user is, as `Service-Token`, and names the user as `X-User-Id`.
- * - a function of yours: decides for each charge. Where it throws, nothing is charged.
+ *   who the user is, as `Service-Token`, and names the user as `X-User-Id`. It needs no queue token.
+ * - a function of yours: decides for each charge, by `true` or `false`. Where it throws, rejects,
+ *   gives something else, or takes more than ten seconds, nothing is charged, and the caller gets
+ *   `policy_failed`.
  */
 export type ChargesOption =
   | "user"
@@ -32,18 +34,42 @@ const refuse = (hint: string) => Effect.fail(new ChargeNotAllowed({ hint }))
 
 /** Lets a charge through, or refuses it. */
 export const allowCharge = (
-  charges: ChargesOption | undefined,
+  charges: ChargesOption,
   charge: AskedCharge & { readonly userId: UserId },
   isService: boolean
-): Effect.Effect<void, ChargeNotAllowed> => {
+): Effect.Effect<void, ChargeNotAllowed | PolicyFailed> => {
   if (charges === "user") return Effect.void
-  if (typeof charges !== "function") {
+  if (charges === "operator") {
     return isService
       ? Effect.void
       : refuse("Only the operator's own services may charge a wallet here.")
   }
-  return Effect.flatMap(
-    Effect.promise(async () => charges(charge)),
-    (allowed) => (allowed === true ? Effect.void : refuse("This charge is not allowed."))
+  return Effect.flatMap(ask(charges, charge), (allowed) =>
+    allowed ? Effect.void : refuse("This charge is not allowed.")
   )
 }
+
+const failed = (reason: string, cause?: unknown) =>
+  new PolicyFailed({ policy: "charges", reason, cause })
+
+// A host may ask its payment service, and the caller waits meanwhile.
+const answerSeconds = 10
+
+const ask = (
+  rule: (charge: AskedCharge) => unknown,
+  charge: AskedCharge
+): Effect.Effect<boolean, PolicyFailed> =>
+  Effect.tryPromise({
+    try: async () => rule(charge),
+    catch: (cause) => failed("threw", cause)
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: `${answerSeconds} seconds`,
+      orElse: () => Effect.fail(failed(`gave no answer within ${answerSeconds} s`))
+    }),
+    Effect.flatMap((answer) =>
+      typeof answer === "boolean"
+        ? Effect.succeed(answer)
+        : Effect.fail(failed(`gave ${typeof answer}, and not true or false`))
+    )
+  )

@@ -3,10 +3,13 @@ import {
   defaultPolicies,
   PolicySettings as Policies,
   type PolicySettings,
-  type TicketKey
+  type TicketKey,
+  Tickets
 } from "@boxoffice/core"
-import { Config, Effect, Option, Redacted, Schema } from "effect"
+import { Config, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { IdentityOptions } from "./identity.ts"
+import { problemOfKeysUrl } from "./publishedKeys.ts"
+import { demoSecret, weaknessOf } from "./secrets.ts"
 import { readEndpoints } from "./webhooks/config.ts"
 import type { WebhookEndpoint } from "./webhooks/endpoint.ts"
 
@@ -49,7 +52,7 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["PORT, HOST", "where to listen; default 3000 on 0.0.0.0"],
   ["BOXOFFICE_IDENTITY", "header (a gateway sets X-User-Id) or jwt"],
   ["BOXOFFICE_JWT_SECRET", "with jwt: the shared secret (HS256), of 32 bytes or more"],
-  ["BOXOFFICE_JWKS_URL", "with jwt: where the issuer publishes its keys"],
+  ["BOXOFFICE_JWKS_URL", "with jwt: where the issuer publishes its keys, by https"],
   ["BOXOFFICE_JWT_ISSUER, BOXOFFICE_JWT_AUDIENCE", "with jwt: the iss and aud to insist on"],
   ["BOXOFFICE_TICKET_KEYS", "keys of queue tokens, id:secret,id:secret; the first signs"],
   ["BOXOFFICE_ADMIN_TOKEN", "who knows it is an operator; without it, no admin routes"],
@@ -87,15 +90,20 @@ const readEnvironment: Effect.Effect<Map<string, string>, Config.ConfigError> = 
     const found = new Map<string, string>()
     for (const name of names) {
       const value = yield* Config.option(Config.String(name))
-      if (Option.isSome(value) && value.value !== "") found.set(name, value.value)
+      // An editor or a mounted file leaves a line end behind, which nobody means.
+      const text = Option.getOrElse(value, () => "").trim()
+      if (text !== "") found.set(name, text)
     }
     return found
   }
 )
 
-// Anybody can read this one: queue tokens of the demo prove nothing.
-const demoSecret = "box-office-demo-key-not-for-any-other-use"
 const demoKey = `demo:${demoSecret}`
+
+/** How a secret is made, for whoever is told that theirs is none. */
+const howTo = "One is made by: openssl rand -hex 32"
+const tokenBytesMin = 16
+const keyBytesMin = 32
 
 /** The config of a server, or of the demo, which has a default for everything. */
 export const serverConfig = (kind: {
@@ -109,17 +117,28 @@ export const serverConfig = (kind: {
       const value = text(name)
       return value === undefined ? undefined : Redacted.make(value)
     }
-    /** A token that a client sends in a header: what an editor left at its end is not part of it. */
-    const secretToken = (name: string): Redacted.Redacted | undefined => {
-      const value = text(name)?.trim()
-      if (value === undefined || value === "") return undefined
-      if (!/^[\x20-\x7e]+$/.test(value)) {
-        problems.push(`${name} must be visible ASCII characters, since it is sent in a header.`)
-      } else if (value.length < 8 && !kind.demo) {
+    /** Whose secret is which: who knows one must not have what another allows. */
+    const owners = new Map<string, string>()
+    /** Refuses a secret that proves nothing, but in the demo, where nothing is to be proven. */
+    const checkSecret = (name: string, value: string, bytesMin: number): void => {
+      const weakness = kind.demo ? undefined : weaknessOf(value, bytesMin)
+      if (weakness !== undefined) problems.push(`${name} ${weakness} ${howTo}`)
+      const owner = owners.get(value)
+      if (owner !== undefined) {
         problems.push(
-          `${name} must have 8 characters or more, and better many more: one is made by openssl rand -hex 32`
+          `${name} must differ from ${owner}: who knows one would have what the other allows. ${howTo}`
         )
       }
+      owners.set(value, name)
+    }
+    /** A token that a client sends in a header. */
+    const secretToken = (name: string): Redacted.Redacted | undefined => {
+      const value = text(name)
+      if (value === undefined) return undefined
+      if (!/^[\x20-\x7e]+$/.test(value)) {
+        problems.push(`${name} must be visible ASCII characters, since it is sent in a header.`)
+      }
+      checkSecret(name, value, tokenBytesMin)
       return Redacted.make(value)
     }
     const whole = (name: string, from: number, to: number): number | undefined => {
@@ -166,12 +185,16 @@ export const serverConfig = (kind: {
           "BOXOFFICE_IDENTITY=jwt needs either BOXOFFICE_JWT_SECRET or BOXOFFICE_JWKS_URL."
         )
       } else if (url !== undefined) {
-        if (/^https?:$/.test(URL.parse(url)?.protocol ?? "")) {
-          return { mode: "jwt", keys: { jwksUrl: new URL(url) }, ...limits }
-        }
-        problems.push("BOXOFFICE_JWKS_URL must be a URL, such as https://issuer/jwks.json.")
-      } else if (Buffer.byteLength(shared!) < 32) {
-        problems.push("BOXOFFICE_JWT_SECRET must have 32 bytes or more.")
+        const jwksUrl = URL.parse(url)
+        const problem = jwksUrl
+          ? problemOfKeysUrl(jwksUrl)
+          : "must be a URL, such as https://issuer/jwks.json."
+        if (jwksUrl && problem === undefined) return { mode: "jwt", keys: { jwksUrl }, ...limits }
+        problems.push(`BOXOFFICE_JWKS_URL ${problem}`)
+      } else if (Buffer.byteLength(shared!) < keyBytesMin && kind.demo) {
+        problems.push(`BOXOFFICE_JWT_SECRET must have ${keyBytesMin} bytes or more.`)
+      } else {
+        checkSecret("BOXOFFICE_JWT_SECRET", shared!, keyBytesMin)
       }
       return { mode: "jwt", keys: { secret: Redacted.make(shared ?? "") }, ...limits }
     }
@@ -186,18 +209,16 @@ export const serverConfig = (kind: {
             "step is in front of the route."
         )
       }
-      if (charges === "operator" && secretToken("BOXOFFICE_SERVICE_TOKEN") === undefined) {
-        if (secretToken("BOXOFFICE_ADMIN_TOKEN") === undefined) {
-          problems.push(
-            "BOXOFFICE_CHARGES=operator needs BOXOFFICE_SERVICE_TOKEN, or BOXOFFICE_ADMIN_TOKEN: " +
-              "without one, nobody could charge a wallet."
-          )
-        }
+      if (charges === "operator" && serviceToken === undefined && adminToken === undefined) {
+        problems.push(
+          "BOXOFFICE_CHARGES=operator needs BOXOFFICE_SERVICE_TOKEN, or BOXOFFICE_ADMIN_TOKEN: " +
+            "without one, nobody could charge a wallet."
+        )
       }
       return charges ?? "user"
     }
 
-    const ticketKeysOf = (): ReadonlyArray<TicketKey> => {
+    const ticketKeysOf = Effect.gen(function* () {
       const given = text("BOXOFFICE_TICKET_KEYS") ?? (kind.demo ? demoKey : undefined)
       if (given === undefined) {
         problems.push(
@@ -207,17 +228,23 @@ export const serverConfig = (kind: {
         )
         return []
       }
-      if (given.includes(demoSecret) && !kind.demo) {
-        problems.push(
-          "BOXOFFICE_TICKET_KEYS must not be the demo's key, which anybody can read: with it, anybody " +
-            'makes queue tokens. One is made by: echo "k1:$(openssl rand -hex 32)"'
-        )
-      }
-      return given.split(",").map((pair) => {
-        const [id = "", ...rest] = pair.trim().split(":")
-        return { id, secret: Redacted.make(rest.join(":")) }
+      const keys = given.split(",").map((pair): TicketKey => {
+        const [id = "", ...rest] = pair.split(":")
+        return { id: id.trim(), secret: Redacted.make(rest.join(":").trim()) }
       })
-    }
+      // Said now, and not once the database has been reached and migrated.
+      const made = yield* Effect.result(Effect.scoped(Layer.build(Tickets.layer(keys))))
+      if (made._tag === "Failure") {
+        problems.push(
+          `BOXOFFICE_TICKET_KEYS: ${made.failure.reason} Expected id:secret,id:secret, with no comma in a secret.`
+        )
+        return keys
+      }
+      for (const { id, secret } of keys) {
+        checkSecret(`BOXOFFICE_TICKET_KEYS, key ${id},`, Redacted.value(secret), keyBytesMin)
+      }
+      return keys
+    })
 
     const policiesOf = (): PolicySettings => {
       const most = 2_147_483_647
@@ -231,9 +258,7 @@ export const serverConfig = (kind: {
         gate:
           text("BOXOFFICE_GATE")
             ?.split(",")
-            .map((name) => name.trim()) ??
-          // A payment service has no queue token.
-          (charges === "operator" ? rest.gate.filter((name) => name !== "charge") : rest.gate),
+            .map((name) => name.trim()) ?? rest.gate,
         paymentCompletesToken:
           truth("BOXOFFICE_PAYMENT_COMPLETES_TOKEN") ?? rest.paymentCompletesToken,
         seatsPerReservation:
@@ -278,10 +303,12 @@ export const serverConfig = (kind: {
       variable: (name) =>
         Config.option(Config.String(name)).pipe(
           Effect.orDie,
-          Effect.map((value) => Option.getOrUndefined(value) || undefined)
+          Effect.map((value) => Option.getOrUndefined(value)?.trim() || undefined)
         )
     })
     problems.push(...webhookProblems)
+    const adminToken = secretToken("BOXOFFICE_ADMIN_TOKEN")
+    const serviceToken = secretToken("BOXOFFICE_SERVICE_TOKEN")
     const charges = chargesOf()
     const databaseUrl = secret("DATABASE_URL")
     if (databaseUrl === undefined && !kind.demo) {
@@ -296,10 +323,10 @@ export const serverConfig = (kind: {
       host: text("HOST") ?? (kind.demo ? "127.0.0.1" : "0.0.0.0"),
       drainSeconds: whole("BOXOFFICE_DRAIN_SECONDS", 0, 3_600) ?? 10,
       identity: identityOf(),
-      adminToken: secretToken("BOXOFFICE_ADMIN_TOKEN"),
+      adminToken,
       charges,
-      serviceToken: secretToken("BOXOFFICE_SERVICE_TOKEN"),
-      ticketKeys: ticketKeysOf(),
+      serviceToken,
+      ticketKeys: yield* ticketKeysOf,
       documentation: text("BOXOFFICE_ERROR_DOCS"),
       policies: policiesOf(),
       webhooks,

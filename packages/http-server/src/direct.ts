@@ -9,7 +9,13 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { Context, Effect, Exit, Option, References } from "effect"
 import { Headers, HttpTraceContext } from "effect/http"
 import { type Exchange, Exchanges } from "./exchange.ts"
-import type { Answered, Asked, BodyFault, RequestHeaders } from "./message.ts"
+import {
+  type Answered,
+  type Asked,
+  type BodyFault,
+  type RequestHeaders,
+  repeatedIn
+} from "./message.ts"
 import { pathsOf } from "./paths.ts"
 import { bodyLimit } from "./reading.ts"
 import type { Route } from "./route.ts"
@@ -75,6 +81,7 @@ export const finderOf = (routes: ReadonlyArray<Route>) => {
     if (found === undefined) return
     const asked = {
       headers: headers as RequestHeaders,
+      repeated: repeatedIn(request.rawHeaders),
       params: found.params,
       search: query < 0 ? "" : url.slice(query + 1),
       hasBody: length !== undefined && Number(length) !== 0,

@@ -4,9 +4,31 @@ import type { Effect } from "effect"
 /** By their names in lower case. */
 export type RequestHeaders = Readonly<Record<string, string | undefined>>
 
+const identifying = ["Authorization", "X-User-Id", "Service-Token"]
+
+/**
+ * Which of the headers that say who is calling came more than once: Node joins some of them to one
+ * that nobody sent, and of `Authorization` keeps the first alone, whatever a gateway has looked at.
+ */
+export const repeatedIn = (rawHeaders: ReadonlyArray<string> = []): string | undefined => {
+  let seen = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!
+    for (let which = 0; which < identifying.length; which++) {
+      const known = identifying[which]!
+      if (name.length !== known.length || name.toLowerCase() !== known.toLowerCase()) continue
+      if (seen & (1 << which)) return known
+      seen |= 1 << which
+    }
+  }
+  return undefined
+}
+
 /** A request, as far as a route looks at it. */
 export interface Asked {
   readonly headers: RequestHeaders
+  /** A header that says who is calling and came more than once. */
+  readonly repeated: string | undefined
   /** The variable parts of the path, decoded. */
   readonly params: Readonly<Record<string, string | undefined>>
   /** What follows the question mark of the URL; empty where there is none. */

@@ -43,6 +43,7 @@ import {
   Draining,
   IdempotencyKeyRequired,
   IdentityRequired,
+  IdentityUnavailable,
   InternalError,
   MethodNotAllowed,
   RouteUnknown,
@@ -186,6 +187,14 @@ export const problems = {
       read: () => ({ hint: "The identity is missing, malformed or expired." })
     },
     headers: { "www-authenticate": "Bearer" }
+  }),
+  IdentityUnavailable: problem(IdentityUnavailable, {
+    code: "identity_unavailable",
+    status: 503,
+    title: "Identity unavailable",
+    remedy:
+      "Nothing was done. Try again after Retry-After with the same identity: there is no need to sign in again.",
+    retryAfter: (error) => error.retryAfterSeconds
   }),
   ChargeNotAllowed: problem(ChargeNotAllowed, {
     code: "charge_not_allowed",

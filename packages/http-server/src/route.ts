@@ -11,6 +11,7 @@ import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { HttpApiEndpoint } from "effect/http-api"
 import { answererOf, type Reply } from "./answering.ts"
+import { IdentityRequired } from "./api/errors.ts"
 import { Admin, Identity } from "./api/identity.ts"
 import type { Exchange } from "./exchange.ts"
 import { Answered, type Asked, type RequestHeaders } from "./message.ts"
@@ -84,9 +85,12 @@ export const route = <E extends Endpoint>(
   const answer: Route["answer"] = Effect.fnUntracedEager(function* (request, exchange) {
     exchange.route = pattern
     const { identities } = exchange
-    const { headers } = request
-    const isStranger = forAdmins && !identities.isAdmin(headers)
+    const { headers, repeated } = request
+    const isStranger = forAdmins && (repeated !== undefined || !identities.isAdmin(headers))
     const asked = yield* read(request, isStranger)
+    if (repeated !== undefined && (forUsers || forAdmins)) {
+      return yield* new IdentityRequired({ hint: `Send ${repeated} once.` })
+    }
     const isService = options.forServices === true && identities.isService(headers)
     const identify = isService ? identities.named : identities.user
     const userId = forUsers ? yield* identify(headers) : ("" as UserId)

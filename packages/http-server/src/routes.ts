@@ -25,7 +25,7 @@ import { reservationRoutes } from "./handlers/reservation.ts"
 import { systemRoutes } from "./handlers/system.ts"
 import { walletRoutes } from "./handlers/wallet.ts"
 import { Identities, type IdentityOptions } from "./identity.ts"
-import { Answered, type Asked } from "./message.ts"
+import { Answered, type Asked, repeatedIn } from "./message.ts"
 import type { Route } from "./route.ts"
 
 /** What the routes are made with. */
@@ -199,6 +199,9 @@ const isCanonicalSegment = (segment: string): boolean => {
 
 const toAsked = (request: HttpServerRequest.HttpServerRequest, params: Asked["params"]): Asked => ({
   headers: request.headers,
+  // A Fetch request has joined them: none of those is anybody's identity.
+  repeated:
+    "rawHeaders" in request.source ? repeatedIn(request.source.rawHeaders as [string]) : undefined,
   params,
   search: /\?(.*)$/.exec(request.url)?.[1] ?? "",
   hasBody: hasBody(request),

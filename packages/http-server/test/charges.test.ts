@@ -1,4 +1,9 @@
+import type { GatedOperation } from "@boxoffice/core"
+import type { UserId } from "@boxoffice/core/schema"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import { afterEach, expect, test } from "vitest"
+import { allowCharge } from "../src/charges.ts"
 import {
   adminToken,
   openHouse,
@@ -14,8 +19,11 @@ afterEach(() => server?.stop())
 
 const serviceToken = "a token of the payment service"
 
-const serve = async (routes: NonNullable<TestServerOptions["routes"]>) => {
-  server = await startServer({ routes, policies: { gate: [] } })
+const serve = async (
+  routes: NonNullable<TestServerOptions["routes"]>,
+  gate: ReadonlyArray<GatedOperation> = []
+) => {
+  server = await startServer({ routes, policies: { gate } })
   await openHouse(server.talk)
   let keys = 0
   const charge = (headers: Record<string, string>) =>
@@ -36,7 +44,8 @@ test("with `user`, any user charges their own wallet", async () => {
 })
 
 test("with `operator`, nobody does but the operator's own services, for the user they name", async () => {
-  const { charge, balanceOf } = await serve({ charges: "operator", serviceToken })
+  // The service is in no queue.
+  const { charge, balanceOf } = await serve({ charges: "operator", serviceToken }, ["charge"])
   for (const headers of [
     {},
     { authorization: "Bearer wrong" },
@@ -58,22 +67,47 @@ test("with `operator`, nobody does but the operator's own services, for the user
   expect(await balanceOf("ada")).toBe(1_500)
 })
 
-test("a function of the host's decides for each charge, and where it throws nothing is charged", async () => {
+test("a function of the host's decides for each charge, and where it fails nothing is charged", async () => {
   const asked: Array<string> = []
   const { charge, balanceOf } = await serve({
     charges: async ({ userId, amount, currency, headers }) => {
       asked.push(`${userId} ${amount} ${currency} ${headers["x-paid"]}`)
       if (headers["x-paid"] === "broken") throw new Error("the payment service is away")
-      return headers["x-paid"] === "yes"
+      return headers["x-paid"] === "maybe" ? (1 as never) : headers["x-paid"] === "yes"
     }
   })
-  const statusOf = async (paid: string) =>
-    (await charge({ "x-user-id": "ada", "x-paid": paid })).status
-  expect([await statusOf("yes"), await statusOf("no"), await statusOf("broken")]).toEqual([
-    201, 403, 500
-  ])
+  const answerOf = async (paid: string) => {
+    const { status, body } = await charge({ "x-user-id": "ada", "x-paid": paid })
+    return [status, body.code, body.policy]
+  }
+  expect(await answerOf("yes")).toEqual([201, undefined, undefined])
+  expect(await answerOf("no")).toEqual([403, "charge_not_allowed", undefined])
+  expect(await answerOf("broken")).toEqual([500, "policy_failed", "charges"])
+  expect(await answerOf("maybe")).toEqual([500, "policy_failed", "charges"])
   expect(asked[0]).toBe("ada 500 KRW yes")
   expect(await balanceOf("ada")).toBe(500)
+  const logged = server!.logs.map(({ text }) => text).join("\n")
+  expect(logged).toContain("the payment service is away")
+  expect(logged).toContain("gave number, and not true or false")
+})
+
+test("a function that throws before it gives a promise, or never answers, is no different", async () => {
+  const asking = (charges: () => Promise<boolean>) =>
+    Effect.gen(function* () {
+      const charge = { userId: "ada" as UserId, amount: 1n, currency: "KRW", headers: {} }
+      const fiber = yield* Effect.forkChild(Effect.result(allowCharge(charges, charge, false)))
+      yield* TestClock.adjust("10 seconds")
+      return yield* Fiber.join(fiber)
+    }).pipe(Effect.provide(TestClock.layer()), Effect.runPromise)
+  const faulty = [
+    () => {
+      throw new Error("misspelt")
+    },
+    () => new Promise<boolean>(() => {})
+  ]
+  for (const charges of faulty) {
+    expect(await asking(charges)).toMatchObject({ failure: { code: "policy_failed" } })
+  }
 })
 
 test("two X-User-Id make no third user, and what is not UTF-8 names nobody", async () => {

@@ -443,6 +443,7 @@ test("every error of the table was seen, but for those that nothing raises at wi
   expect(codes.filter((code) => !seen.has(code)).sort()).toEqual([
     "charge_not_allowed",
     "draining",
+    "identity_unavailable",
     "request_in_flight"
   ])
 })

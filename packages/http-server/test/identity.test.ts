@@ -1,4 +1,5 @@
-import { createServer, type Server } from "node:http"
+import { createServer, request, type Server } from "node:http"
+import { text } from "node:stream/consumers"
 import { Redacted } from "effect"
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
@@ -139,13 +140,42 @@ describe("a JWT with published keys", () => {
     expect(await whoami(server, forged)).toEqual(refused)
   })
 
-  test("the issuer being away refuses, and is no fault of the server", async () => {
+  test("the issuer being away is nobody's mistake: try again, and the log says so once", async () => {
     const gone = new URL("http://127.0.0.1:9/jwks.json")
     await using server = await startServer({
       routes: { identity: { mode: "jwt", keys: { jwksUrl: gone } } }
     })
     const { sign } = await signer("any", "RS256")
-    expect(await whoami(server, await sign())).toEqual(refused)
+    const headers = { Authorization: `Bearer ${await sign()}` }
+    for (let i = 0; i < 3; i++) {
+      const answer = await server.talk("POST", "/v1/queues/main/token", { headers })
+      expect([answer.status, answer.body.code]).toEqual([503, "identity_unavailable"])
+      expect(Number(answer.headers.get("retry-after"))).toBeGreaterThanOrEqual(1)
+    }
+    // What is no JWT at all is refused without the keys.
+    expect(await whoami(server, "x")).toEqual(refused)
+    const said = server.logs.filter(({ text }) => text.includes(gone.href))
+    expect(said).toHaveLength(1)
+    expect(said[0]!.text).toContain("BOXOFFICE_JWKS_URL")
+    // Node's own fetch refuses this port: the reason is behind its "fetch failed".
+    expect(said[0]!.text).toContain("bad port")
+  })
+
+  test("a missing iss or aud is said at the start", async () => {
+    const warningsWith = async (limits: { issuer?: string; audience?: string }) => {
+      const identity = { mode: "jwt", keys: { jwksUrl: url }, ...limits } as const
+      await using server = await startServer({ routes: { identity } })
+      return server.logs.flatMap(({ text }) => text.match(/BOXOFFICE_JWT_\w+/g) ?? [])
+    }
+    expect(await warningsWith({})).toEqual(["BOXOFFICE_JWT_ISSUER", "BOXOFFICE_JWT_AUDIENCE"])
+    expect(await warningsWith({ issuer: "issuer" })).toEqual(["BOXOFFICE_JWT_AUDIENCE"])
+    expect(await warningsWith({ issuer: "issuer", audience: "tickets" })).toEqual([])
+  })
+
+  test("keys by http from elsewhere are refused before there is a server", async () => {
+    const jwksUrl = new URL("http://issuer.example/jwks.json")
+    const starting = startServer({ routes: { identity: { mode: "jwt", keys: { jwksUrl } } } })
+    await expect(starting).rejects.toThrow("identity.keys.jwksUrl must be an https URL")
   })
 })
 
@@ -178,6 +208,19 @@ describe("an operator", () => {
   })
 })
 
+test("tokens that would be everybody's, or two in one, are refused before there is a server", async () => {
+  const starting = (routes: { adminToken?: string; serviceToken?: string }) =>
+    startServer({ routes })
+  await expect(starting({ adminToken: "" })).rejects.toThrow("adminToken must not be empty")
+  await expect(starting({ serviceToken: "\n" })).rejects.toThrow("serviceToken must not be empty")
+  const same = { adminToken: "a token of everybody", serviceToken: "a token of everybody\n" }
+  await expect(starting(same)).rejects.toThrow("serviceToken must differ")
+  const identity = { mode: "jwt", keys: { secret: Redacted.make("short") } } as const
+  await expect(startServer({ routes: { identity } })).rejects.toThrow("32 bytes")
+  await using server = await startServer({ routes: { adminToken: `${adminToken}\n` } })
+  expect((await server.talk("GET", "/v1/admin/queues", { admin: true })).status).toBe(200)
+})
+
 test("the host can say itself who is calling, and nobody is where it does not", async () => {
   const userOf = async ({ cookie }: Readonly<Record<string, string | undefined>>) =>
     cookie === "session=1" ? "ada" : cookie === "session=2" ? "x".repeat(129) : undefined
@@ -191,4 +234,99 @@ test("the host can say itself who is calling, and nobody is where it does not", 
   expect(await statusOf("session=2")).toBe(401)
   expect(await statusOf("session=3", "ada")).toBe(401)
   await server.stop()
+})
+
+test("a host that cannot say who is calling has its callers try again, and the log says so once", async () => {
+  const faults: Record<string, () => Promise<string>> = {
+    throws: () => {
+      throw new Error("no session store")
+    },
+    rejects: () => Promise.reject(new Error("no session store")),
+    works: async () => "ada"
+  }
+  const userOf = ({ cookie = "works" }: Readonly<Record<string, string | undefined>>) =>
+    faults[cookie]!()
+  await using server = await startServer({ routes: { identity: { mode: "host", userOf } } })
+  await openHouse(server.talk)
+  for (const cookie of ["throws", "rejects"]) {
+    const answer = await server.talk("GET", "/v1/shows", { headers: { cookie } })
+    expect([answer.status, answer.body.code]).toEqual([503, "identity_unavailable"])
+    expect(answer.headers.get("retry-after")).toBe("1")
+  }
+  expect((await server.talk("GET", "/v1/shows")).status).toBe(200)
+  const said = server.logs.map(({ text }) => text).filter((text) => text.includes("userOf"))
+  expect(said).toEqual([
+    expect.stringContaining("no session store"),
+    expect.stringContaining("ended")
+  ])
+})
+
+describe("a header that says who is calling, sent twice", () => {
+  const token = "a token of the payment service"
+  const send = (
+    server: TestServer,
+    headers: Record<string, string | ReadonlyArray<string>>,
+    { method = "POST", path = "/v1/queues/main/token" } = {}
+  ) =>
+    new Promise<{ status: number | undefined; code: unknown }>((resolve, reject) => {
+      const asked = request(server.url + path, { method, headers: headers as never })
+      asked.on("error", reject).on("response", async (response) => {
+        const body = await text(response)
+        const code = body === "" ? undefined : JSON.parse(body).code
+        resolve({ status: response.statusCode, code })
+      })
+      asked.end("transfer-encoding" in headers ? "{}" : undefined)
+    })
+  // By the short way, and by Effect's router.
+  const ways = [{}, { "transfer-encoding": "chunked", "content-type": "application/json" }]
+
+  test("is nobody's, whichever of the two Node keeps", async () => {
+    const secret = "a shared secret of at least thirty-two bytes"
+    const keys = { secret: Redacted.make(secret) }
+    await using server = await startServer({ routes: { identity: { mode: "jwt", keys } } })
+    await openHouse(server.talk)
+    const [ada, eve] = await Promise.all(
+      ["ada", "eve"].map(async (sub) => `Bearer ${await jwt({ sub }).sign(bytes(secret))}`)
+    )
+    for (const way of ways) {
+      expect((await send(server, { ...way, authorization: ada! })).status).toBeLessThan(300)
+      expect(await send(server, { ...way, authorization: [ada!, eve!] })).toEqual(refused)
+      expect(await send(server, { ...way, Authorization: [ada!, ada!] })).toEqual(refused)
+    }
+    const admin = `Bearer ${adminToken}`
+    const path = { path: "/v1/admin/queues", method: "GET" }
+    expect((await send(server, { authorization: admin }, path)).status).toBe(200)
+    expect(await send(server, { authorization: [admin, eve!] }, path)).toEqual(refused)
+  })
+
+  test("names no third user, however a gateway has joined the two", async () => {
+    await using server = await startServer({ routes: { charges: "operator", serviceToken: token } })
+    await openHouse(server.talk)
+    for (const way of ways) {
+      expect((await send(server, { ...way, "x-user-id": "u1" })).status).toBeLessThan(300)
+      for (const twice of [["u1", "u2"], ["u1", "u1"], "u1, u2", "u1,u2"]) {
+        expect(await send(server, { ...way, "x-user-id": twice })).toEqual(refused)
+      }
+      const service = { ...way, "service-token": [token, token], "x-user-id": "u1" }
+      expect(await send(server, service)).toEqual(refused)
+    }
+  })
+
+  test("and a queue token or a key that is two is not one of them", async () => {
+    await using server = await startServer()
+    await openHouse(server.talk)
+    const { body } = await server.talk("POST", "/v1/queues/main/token", { user: "ada" })
+    for (const way of ways) {
+      const ada = { ...way, "x-user-id": "ada" }
+      const tokens = { ...ada, "queue-token": [body.token, body.token] }
+      expect(await send(server, tokens, { method: "DELETE" })).toEqual({
+        status: 401,
+        code: "queue_token_invalid"
+      })
+      expect(await send(server, { ...ada, "idempotency-key": ["k", "k"] })).toEqual({
+        status: 400,
+        code: "request_invalid"
+      })
+    }
+  })
 })

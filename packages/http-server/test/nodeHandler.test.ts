@@ -6,7 +6,7 @@ import { type BoxOfficeStore, makeBoxOffice, type PromisedBoxOffice } from "@box
 import { layerMemory } from "@boxoffice/core/testing"
 import { Effect, Layer } from "effect"
 import { afterEach, describe, expect, test } from "vitest"
-import { type NodeHandler, toNodeHandler, toWebHandler } from "../src/index.ts"
+import { type NodeHandler, type RoutesOptions, toNodeHandler, toWebHandler } from "../src/index.ts"
 import { adminToken, join, openHouse, type Talk, talkTo } from "./support.ts"
 
 type Middleware = (request: IncomingMessage & Record<string, unknown>) => Promise<void> | void
@@ -16,12 +16,16 @@ let office: PromisedBoxOffice
 let tickets: NodeHandler
 
 /** A server of the host's, which does something with a request before it hands it on. */
-const mount = async (before: Middleware = () => {}, prefix = "/tickets"): Promise<Talk> => {
+const mount = async (
+  before: Middleware = () => {},
+  prefix = "/tickets",
+  more: Partial<RoutesOptions> = {}
+): Promise<Talk> => {
   office = await makeBoxOffice(layerMemory, {
     signingKeys: { k1: "a secret of at least thirty-two bytes" }
   })
   tickets = toNodeHandler(
-    { identity: { mode: "header" }, charges: "user", adminToken, prefix },
+    { identity: { mode: "header" }, charges: "user", adminToken, prefix, ...more },
     office.services
   )
   server = createServer(async (request, response) => {
@@ -117,6 +121,22 @@ describe("a body that somebody has read", () => {
     const { status, body } = await charge(talk)
     expect([status, body.code]).toEqual([400, "request_invalid"])
   })
+})
+
+test("with the default gate, the operator's service charges without a queue token", async () => {
+  const serviceToken = "a token of the payment service"
+  const talk = await mount(() => {}, "/tickets", { charges: "operator", serviceToken })
+  const charge = async (token: string) => {
+    const { status, body } = await talk("POST", "/v1/wallet/charges", {
+      user: "ada",
+      key: "k",
+      headers: { "service-token": token },
+      json: { amount: 500, currency: "KRW" }
+    })
+    return [status, body.code, body.balance?.amount]
+  }
+  expect(await charge("wrong")).toEqual([403, "charge_not_allowed", undefined])
+  expect(await charge(serviceToken)).toEqual([201, undefined, 500])
 })
 
 test("disposing ends event streams, and waits for what is in flight", async () => {

@@ -37,7 +37,7 @@ const codes = `
 413 body_too_large
 415 unsupported_media_type
 429 overloaded
-503 store_unavailable
+503 store_unavailable identity_unavailable
 `
 const lines = (text: string) =>
   text

@@ -11,7 +11,7 @@ import { talkTo } from "./support.ts"
 
 // What an operator types, on a database that other processes work on.
 
-const signingKeys = { k1: "a secret of at least thirty-two bytes" }
+const signingKeys = { k1: "a secret of this test and of nothing else" }
 
 let database: TestDatabase
 let env: Record<string, string>

@@ -11,7 +11,9 @@ export const PolicyName = Schema.Literals([
   "price",
   "walletCeiling",
   "refund",
-  "admission"
+  "admission",
+  // Of the HTTP server: see its `ChargesOption`.
+  "charges"
 ])
 export type PolicyName = typeof PolicyName.Type
 

@@ -11,8 +11,8 @@ import type { CallOptions, Outcome } from "./outcome.ts"
  */
 export interface PromisedWallet {
   /**
-   * Adds money to the user's wallet, more than zero and in its currency. Gated. Give an
-   * `idempotencyKey`: then a repeated charge moves the money once.
+   * Adds money to the user's wallet, more than zero and in its currency. Gated, but for the operator
+   * (`byOperator`). Give an `idempotencyKey`: then a repeated charge moves the money once.
    *
    * Rejects with the gate's `queue_token_*`, `limit_exceeded` (the wallet's ceiling),
    * `currency_mismatch`, `idempotency_key_reused`, `overloaded` and, where a function of yours is

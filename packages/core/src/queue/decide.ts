@@ -15,7 +15,14 @@ import type { QueueSettings } from "../Policies.ts"
 import { askAdmission } from "../policies/ask.ts"
 import type { PolicyRules } from "../policies/rules.ts"
 import type { Rows } from "../Rows.ts"
-import { QueueAlreadyOpen, QueueClosed, QueueCodeInvalid, QueueNotFound } from "./errors.ts"
+import type { Ticket } from "./claims.ts"
+import {
+  QueueAlreadyOpen,
+  QueueClosed,
+  QueueCodeInvalid,
+  QueueNotFound,
+  QueueTokenInvalid
+} from "./errors.ts"
 import type { QueueLane, QueueMode, QueueRow, TokenRow } from "./model.ts"
 import { isCollecting, lineOf, nextLane, placeOf, waitingIn } from "./place.ts"
 import { absentAfterSeconds } from "./presence.ts"
@@ -80,13 +87,21 @@ export const decideJoin = (
   return Result.succeed([{ ...issued, number, lane: "priority", codeHash }])
 }
 
-/** Leaving ends a token that is still alive; it is no error to leave twice. */
-export const decideLeave = (rows: Rows, tokenId: TokenId): ReadonlyArray<QueueTokenLeft> => {
-  const token = rows.tokens.get(tokenId)
-  if (token === undefined) return []
+/**
+ * Leaving ends a token that is still alive; it is no error to leave twice. A ticket that is genuine
+ * may still name a row of another user or queue, such as after a restore: that row is left alone.
+ */
+export const decideLeave = (
+  rows: Rows,
+  ticket: Pick<Ticket, "tokenId" | "userId" | "queueId">
+): Result.Result<ReadonlyArray<QueueTokenLeft>, QueueTokenInvalid> => {
+  const token = rows.tokens.get(ticket.tokenId)
+  if (token?.userId !== ticket.userId || token.queueId !== ticket.queueId) {
+    return Result.fail(new QueueTokenInvalid())
+  }
   const state = tokenStateAt(token, rows.now)
-  if (state !== "waiting" && state !== "admitted") return []
-  return [{ _tag: "QueueTokenLeft", ...named(token, rows.now) }]
+  if (state !== "waiting" && state !== "admitted") return Result.succeed([])
+  return Result.succeed([{ _tag: "QueueTokenLeft", ...named(token, rows.now) }])
 }
 
 /** Ends the admitted tokens of a queue that have lapsed, those that were loaded. */

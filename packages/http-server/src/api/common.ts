@@ -19,6 +19,18 @@ export const queueToken = {
   })
 }
 
+/** Where the operator's own services call as well, which are in no queue. */
+export const tokenOfCharge = {
+  "Queue-Token": Schema.optionalKey(
+    Schema.String.annotate({
+      description: "The token that joining the queue gave; the operator's services need none"
+    })
+  ),
+  "Service-Token": Schema.optionalKey(
+    Schema.String.annotate({ description: "What the operator's own payment service sends" })
+  )
+}
+
 const key = IdempotencyKey.annotate({
   description:
     "1 to 255 visible ASCII characters. The same key gives the same answer, and one effect."

@@ -23,6 +23,20 @@ export class IdentityRequired extends Schema.TaggedError<IdentityRequired>()("Id
   }
 }
 
+/**
+ * The server cannot find out now who is calling, since what it asks is away: the keys of the issuer
+ * of JWTs, or the host's own sessions. The identity may be good.
+ */
+export class IdentityUnavailable extends Schema.TaggedError<IdentityUnavailable>()(
+  "IdentityUnavailable",
+  { retryAfterSeconds: Schema.Int }
+) {
+  readonly code = "identity_unavailable"
+  override get message() {
+    return `Who is calling cannot be checked at the moment: try again in ${this.retryAfterSeconds} s.`
+  }
+}
+
 /** Nobody but those whom the operator lets may put money into a wallet. */
 export class ChargeNotAllowed extends Schema.TaggedError<ChargeNotAllowed>()("ChargeNotAllowed", {
   /** Who may. */

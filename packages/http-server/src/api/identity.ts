@@ -1,6 +1,6 @@
 /** Who may call: what OpenAPI says of it, and what a typed client has to be given. */
 import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
-import { problems } from "../problem.ts"
+import { errors, problems } from "../problem.ts"
 
 /** A user, named by the gateway in front, or by a JWT. */
 export class Identity extends HttpApiMiddleware.Service<Identity>()(
@@ -11,7 +11,7 @@ export class Identity extends HttpApiMiddleware.Service<Identity>()(
       userId: HttpApiSecurity.apiKey({ in: "header", key: "X-User-Id" }),
       jwt: HttpApiSecurity.http({ scheme: "Bearer" })
     },
-    error: problems.IdentityRequired.schema
+    error: errors("IdentityRequired", "IdentityUnavailable")
   }
 ) {}
 

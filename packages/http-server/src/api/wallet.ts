@@ -12,7 +12,8 @@ import {
   page,
   pageOf,
   queueToken,
-  requiredIdempotencyKey
+  requiredIdempotencyKey,
+  tokenOfCharge
 } from "./common.ts"
 import { Identity } from "./identity.ts"
 
@@ -32,7 +33,7 @@ export const NewCharge = Schema.Struct({
 export const WalletApi = HttpApiGroup.make("wallet")
   .add(
     HttpApiEndpoint.post("charge", "/v1/wallet/charges", {
-      headers: { ...queueToken, ...requiredIdempotencyKey },
+      headers: { ...tokenOfCharge, ...requiredIdempotencyKey },
       payload: NewCharge,
       success: Charge.pipe(created),
       error: [

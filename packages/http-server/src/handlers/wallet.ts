@@ -18,7 +18,14 @@ export const walletRoutes = Effect.fnUntraced(function* (charges: ChargesOption)
       ({ userId, queueToken, payload: amount, idempotencyKey, onReplay, headers, isService }) =>
         Effect.andThen(
           allowCharge(charges, { userId, ...amount, headers }, isService),
-          wallet.charge({ userId, queueToken, amount, idempotencyKey, onReplay })
+          wallet.charge({
+            userId,
+            queueToken,
+            amount,
+            idempotencyKey,
+            onReplay,
+            byOperator: isService
+          })
         ),
       { forServices: charges === "operator" }
     ),

@@ -1,7 +1,8 @@
 /** Endpoints as a JSON document has them, with their secrets in the environment. */
 import { readFileSync } from "node:fs"
-import { EventType, toRequestInvalid } from "@boxoffice/core"
+import { EventType, isWebhookSecret, toRequestInvalid } from "@boxoffice/core"
 import { Effect, Schema } from "effect"
+import { weaknessOf } from "../secrets.ts"
 import { checkEndpoint, type WebhookEndpoint } from "./endpoint.ts"
 
 const Document = Schema.fromJsonString(
@@ -65,6 +66,8 @@ export const readEndpoints = ({ inline, file, variable }: WebhookSource) =>
         const secret = yield* variable(name)
         if (secret === undefined) problems.push(`${name} must be set: ${aSecret(given.name)}`)
         else secrets.push(secret)
+        const weakness = secret && isWebhookSecret(secret) && weaknessOf(hexOf(secret), 48)
+        if (weakness) problems.push(`${name} ${weakness} Set ${aSecret(given.name)}`)
       }
       // What is missing was said, and is not to be said again.
       if (secretVariables.length > 0 && secrets.length < secretVariables.length) continue
@@ -77,6 +80,10 @@ export const readEndpoints = ({ inline, file, variable }: WebhookSource) =>
     }
     return found
   })
+
+/** What a secret signs with: 24 bytes or more, and two characters a byte. */
+const hexOf = (secret: string): string =>
+  Buffer.from(secret.slice("whsec_".length), "base64").toString("hex")
 
 const expected =
   'Expected such as [{ "name": "crm", "url": "https://crm.example/hooks", "secretVariables": ["CRM_SECRET"] }].'

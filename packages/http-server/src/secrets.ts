@@ -1,0 +1,56 @@
+/** Which secrets are none: what is too short, what is printed somewhere, what is guessed first. */
+
+// Anybody can read this one: queue tokens of the demo prove nothing.
+export const demoSecret = "box-office-demo-key-not-for-any-other-use"
+
+/** Of our own pages, and of the page where most people make their first JWT. */
+const published = [
+  demoSecret,
+  "a secret of at least thirty-two bytes",
+  "your-256-bit-secret",
+  "a-string-secret-at-least-256-bits-long"
+]
+
+const words =
+  /pass(?:word|wd|phrase)|qwertyuiop|qwerty|asdfghjkl|zxcvbnm|boxoffice|box-office|change|default|example|letmein|welcome|secret|ticket|admin|token|test|user|root|demo|key|1234567890|12345678|123456|1234|123/g
+
+// Of what is left of a secret once the words are taken out: characters, and different ones.
+const restMin = 8
+const differentMin = 6
+
+/** What is wrong with a secret, in words that follow the name of its setting. */
+export const weaknessOf = (secret: string, bytesMin: number): string | undefined => {
+  if (Buffer.byteLength(secret) < bytesMin) {
+    return `must have ${bytesMin} bytes or more.`
+  }
+  if (published.some((known) => secret.includes(known))) {
+    return "is printed where anybody can read it, in an example or as the demo's key."
+  }
+  const piece = periodOf(secret.toLowerCase())
+  const rest = piece.replaceAll(words, "").replaceAll(/[\s_.-]/g, "")
+  const isGuessable =
+    piece.length < bytesMin ||
+    isSequence(piece) ||
+    rest.length < restMin ||
+    new Set(rest).size < differentMin
+  return isGuessable
+    ? "can be guessed: it repeats itself, counts, or consists of words such as password."
+    : undefined
+}
+
+/** The shortest beginning of a text that, again and again, makes all of it. */
+const periodOf = (text: string): string => {
+  for (let length = 1; length <= text.length / 2; length++) {
+    if (text.startsWith(text.slice(length))) return text.slice(0, length)
+  }
+  return text
+}
+
+/** Whether most characters are next to the one before, as in `abcdef`. */
+const isSequence = (text: string): boolean => {
+  let near = 0
+  for (let i = 1; i < text.length; i++) {
+    if (Math.abs(text.charCodeAt(i) - text.charCodeAt(i - 1)) <= 1) near++
+  }
+  return near >= (text.length - 1) * 0.75
+}
