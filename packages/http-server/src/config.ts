@@ -9,7 +9,7 @@ import {
 import { Config, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { IdentityOptions } from "./identity.ts"
 import { problemOfKeysUrl } from "./publishedKeys.ts"
-import { demoSecret, weaknessOf } from "./secrets.ts"
+import { demoSecret, faultOf, weaknessOf } from "./secrets.ts"
 import { readEndpoints } from "./webhooks/config.ts"
 import type { WebhookEndpoint } from "./webhooks/endpoint.ts"
 
@@ -102,8 +102,13 @@ const demoKey = `demo:${demoSecret}`
 
 /** How a secret is made, for whoever is told that theirs is none. */
 const howTo = "One is made by: openssl rand -hex 32"
-const tokenBytesMin = 16
-const keyBytesMin = 32
+/** The least that a secret has. */
+interface Bytes {
+  readonly atLeast: number
+  readonly inProduction: number
+}
+const tokenBytes: Bytes = { atLeast: 8, inProduction: 16 }
+const keyBytes: Bytes = { atLeast: 32, inProduction: 32 }
 
 /** The config of a server, or of the demo, which has a default for everything. */
 export const serverConfig = (kind: {
@@ -117,11 +122,17 @@ export const serverConfig = (kind: {
       const value = text(name)
       return value === undefined ? undefined : Redacted.make(value)
     }
+    const isProduction = text("NODE_ENV") === "production"
     /** Whose secret is which: who knows one must not have what another allows. */
     const owners = new Map<string, string>()
-    /** Refuses a secret that proves nothing, but in the demo, where nothing is to be proven. */
-    const checkSecret = (name: string, value: string, bytesMin: number): void => {
-      const weakness = kind.demo ? undefined : weaknessOf(value, bytesMin)
+    /**
+     * Refuses a secret that proves nothing: in production one that can be guessed as well, and none
+     * in the demo, where nothing is to be proven.
+     */
+    const checkSecret = (name: string, value: string, bytes: Bytes): void => {
+      const find = () =>
+        isProduction ? weaknessOf(value, bytes.inProduction) : faultOf(value, bytes.atLeast)
+      const weakness = kind.demo ? undefined : find()
       if (weakness !== undefined) problems.push(`${name} ${weakness} ${howTo}`)
       const owner = owners.get(value)
       if (owner !== undefined) {
@@ -138,7 +149,7 @@ export const serverConfig = (kind: {
       if (!/^[\x20-\x7e]+$/.test(value)) {
         problems.push(`${name} must be visible ASCII characters, since it is sent in a header.`)
       }
-      checkSecret(name, value, tokenBytesMin)
+      checkSecret(name, value, tokenBytes)
       return Redacted.make(value)
     }
     const whole = (name: string, from: number, to: number): number | undefined => {
@@ -167,7 +178,7 @@ export const serverConfig = (kind: {
 
     const identityOf = (): IdentityOptions => {
       const mode = oneOf("BOXOFFICE_IDENTITY", ["header", "jwt"])
-      if (mode === undefined && text("NODE_ENV") === "production") {
+      if (mode === undefined && isProduction) {
         problems.push(
           "BOXOFFICE_IDENTITY must be set in production: to jwt, or to header if a gateway in " +
             "front sets X-User-Id and lets no client set it."
@@ -191,10 +202,10 @@ export const serverConfig = (kind: {
           : "must be a URL, such as https://issuer/jwks.json."
         if (jwksUrl && problem === undefined) return { mode: "jwt", keys: { jwksUrl }, ...limits }
         problems.push(`BOXOFFICE_JWKS_URL ${problem}`)
-      } else if (Buffer.byteLength(shared!) < keyBytesMin && kind.demo) {
-        problems.push(`BOXOFFICE_JWT_SECRET must have ${keyBytesMin} bytes or more.`)
+      } else if (Buffer.byteLength(shared!) < keyBytes.atLeast && kind.demo) {
+        problems.push(`BOXOFFICE_JWT_SECRET must have ${keyBytes.atLeast} bytes or more.`)
       } else {
-        checkSecret("BOXOFFICE_JWT_SECRET", shared!, keyBytesMin)
+        checkSecret("BOXOFFICE_JWT_SECRET", shared!, keyBytes)
       }
       return { mode: "jwt", keys: { secret: Redacted.make(shared ?? "") }, ...limits }
     }
@@ -241,7 +252,7 @@ export const serverConfig = (kind: {
         return keys
       }
       for (const { id, secret } of keys) {
-        checkSecret(`BOXOFFICE_TICKET_KEYS, key ${id},`, Redacted.value(secret), keyBytesMin)
+        checkSecret(`BOXOFFICE_TICKET_KEYS, key ${id},`, Redacted.value(secret), keyBytes)
       }
       return keys
     })
@@ -299,6 +310,7 @@ export const serverConfig = (kind: {
 
     const { endpoints: webhooks, problems: webhookProblems } = yield* readEndpoints({
       inline: text("BOXOFFICE_WEBHOOKS"),
+      weaknessOf: isProduction ? weaknessOf : () => undefined,
       file: text("BOXOFFICE_WEBHOOKS_FILE"),
       variable: (name) =>
         Config.option(Config.String(name)).pipe(

@@ -5,7 +5,6 @@ export const demoSecret = "box-office-demo-key-not-for-any-other-use"
 
 /** Of our own pages, and of the page where most people make their first JWT. */
 const published = [
-  demoSecret,
   "a secret of at least thirty-two bytes",
   "your-256-bit-secret",
   "a-string-secret-at-least-256-bits-long"
@@ -18,14 +17,19 @@ const words =
 const restMin = 8
 const differentMin = 6
 
-/** What is wrong with a secret, in words that follow the name of its setting. */
+const isPublished = "is printed where anybody can read it, in an example or as the demo's key."
+
+/** Why no server may start with a secret, in words that follow the name of its setting. */
+export const faultOf = (secret: string, bytesMin: number): string | undefined => {
+  if (Buffer.byteLength(secret) < bytesMin) return `must have ${bytesMin} bytes or more.`
+  return secret.includes(demoSecret) ? isPublished : undefined
+}
+
+/** Why no server in production may, in the same words. */
 export const weaknessOf = (secret: string, bytesMin: number): string | undefined => {
-  if (Buffer.byteLength(secret) < bytesMin) {
-    return `must have ${bytesMin} bytes or more.`
-  }
-  if (published.some((known) => secret.includes(known))) {
-    return "is printed where anybody can read it, in an example or as the demo's key."
-  }
+  const fault = faultOf(secret, bytesMin)
+  if (fault !== undefined) return fault
+  if (published.some((known) => secret.includes(known))) return isPublished
   const piece = periodOf(secret.toLowerCase())
   const rest = piece.replaceAll(words, "").replaceAll(/[\s_.-]/g, "")
   const isGuessable =

@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs"
 import { EventType, isWebhookSecret, toRequestInvalid } from "@boxoffice/core"
 import { Effect, Schema } from "effect"
-import { weaknessOf } from "../secrets.ts"
 import { checkEndpoint, type WebhookEndpoint } from "./endpoint.ts"
 
 const Document = Schema.fromJsonString(
@@ -33,10 +32,12 @@ export interface WebhookSource {
   readonly file: string | undefined
   /** What a variable is set to. */
   readonly variable: (name: string) => Effect.Effect<string | undefined>
+  /** What is wrong with what a secret signs with, in hex; nothing where that is not looked at. */
+  readonly weaknessOf: (secret: string, bytesMin: number) => string | undefined
 }
 
 /** The endpoints, and what is wrong with them: each problem says what to set. */
-export const readEndpoints = ({ inline, file, variable }: WebhookSource) =>
+export const readEndpoints = ({ inline, file, variable, weaknessOf }: WebhookSource) =>
   Effect.gen(function* () {
     const endpoints: Array<WebhookEndpoint> = []
     const problems: Array<string> = []
