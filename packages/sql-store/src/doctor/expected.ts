@@ -33,6 +33,8 @@ export const expectedFacts = (
   sql
     .withTransaction(
       Effect.gen(function* () {
+        // As the facts are read, whatever the session quotes otherwise.
+        yield* sql`SELECT set_config('quote_all_identifiers', 'off', true)`
         // One session is one doctor.
         const [session] = yield* sql<{ pid: number; plain: string }>`
           SELECT pg_backend_pid() AS pid, quote_ident(${schema}) AS plain`
