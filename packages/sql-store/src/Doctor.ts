@@ -38,7 +38,7 @@ const levels = ["problem", "warning", "note"] as const
 
 /**
  * Examines the schema, the server and the role. The schema is compared with what the migrations
- * make on this server, up to the version it is at; for that, the doctor has to connect as a role
+ * make on this server, up to the version it is at, and with what a restored dump of that is; for that, the doctor has to connect as a role
  * that may create a schema, and says so where it may not.
  *
  * @example
@@ -158,8 +158,8 @@ const checkSchema = (
   version: number
 ): Effect.Effect<ReadonlyArray<Finding>, SqlError> =>
   Effect.gen(function* () {
-    const expected = yield* expectedFacts(sql, schema, version)
     const found = yield* sql.withTransaction(readFacts(sql, schema))
+    const expected = yield* expectedFacts(sql, schema, version, found)
     return findDrift(schema, expected, found)
   }).pipe(
     Effect.catchIf(

@@ -1,10 +1,11 @@
 /** What is not as the migrations made it, in words. */
-import { type Fact, kinds } from "./facts.ts"
+import type { ExpectedFact } from "./expected.ts"
+import { type Fact, keyOf, kinds } from "./facts.ts"
 import type { Finding } from "./findings.ts"
 
 export const findDrift = (
   schema: string,
-  expected: ReadonlyArray<Fact>,
+  expected: ReadonlyArray<ExpectedFact>,
   found: ReadonlyArray<Fact>
 ): ReadonlyArray<Finding> => {
   const expectedBy = byKey(expected)
@@ -19,9 +20,11 @@ export const findDrift = (
     // Without its table nothing can be there: the table is named, and that is enough.
     const hasNoTable = fact.kind !== "table" && wanted.has(fact.owner) && !there.has(fact.owner)
     if (live === undefined && !hasNoTable) findings.push(missing(schema, fact))
-    else if (live !== undefined && live.definition !== fact.definition) {
-      findings.push(changed(schema, fact, live))
-    }
+    if (live === undefined) continue
+    // As it was made, or as it was restored: what is added to that, such as DISABLED, is told.
+    const like = live.definition.startsWith(fact.restored) ? fact.restored : fact.definition
+    if (live.definition !== like)
+      findings.push(changed(schema, { ...fact, definition: like }, live))
   }
   for (const fact of inOrder(found)) {
     const isOfOther = fact.kind !== "table" && there.has(fact.owner) && !wanted.has(fact.owner)
@@ -30,9 +33,8 @@ export const findDrift = (
   return findings
 }
 
-const keyOf = ({ kind, owner, name }: Fact): string => JSON.stringify([kind, owner, name])
 const byKey = (facts: ReadonlyArray<Fact>) => new Map(facts.map((fact) => [keyOf(fact), fact]))
-const inOrder = (facts: ReadonlyArray<Fact>): ReadonlyArray<Fact> =>
+const inOrder = <F extends Fact>(facts: ReadonlyArray<F>): ReadonlyArray<F> =>
   facts.toSorted(
     (a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || (keyOf(a) < keyOf(b) ? -1 : 1)
   )

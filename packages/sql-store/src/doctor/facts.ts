@@ -24,16 +24,20 @@ export interface Fact {
   readonly definition: string
 }
 
+/** What two facts of one thing share. */
+export const keyOf = ({ kind, owner, name }: Fact): string => JSON.stringify([kind, owner, name])
+
 /**
  * Everything in a schema. The search path is empty meanwhile, so that every definition names its
- * schema in full: inside a transaction only.
+ * schema in full, and names are quoted where they have to be: inside a transaction only.
  */
 export const readFacts = (
   sql: PgClient.PgClient,
   schema: string
 ): Effect.Effect<ReadonlyArray<Fact>, SqlError> =>
   Effect.gen(function* () {
-    yield* sql`SELECT set_config('search_path', 'pg_catalog', true)`
+    yield* sql`SELECT set_config('search_path', 'pg_catalog', true),
+      set_config('quote_all_identifiers', 'off', true)`
     return yield* sql<Fact>`${sql.literal(statement)} ${sql.literal(`'${schema}'`)}`
   }).pipe(Effect.withSpan("Doctor.readFacts"))
 

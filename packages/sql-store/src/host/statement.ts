@@ -2,8 +2,9 @@
  * Statements and answers in a form that every driver takes as it is.
  *
  * Parameters go as text and are cast by the server, since drivers differ in how they guess and
- * write a type, arrays most of all. Rows come back as one column of text, a JSON array each, since
- * a host may have its own parsers of `int8` or `timestamptz`, or rename columns.
+ * write a type, arrays most of all. Arrays go as JSON, since how Postgres reads an array's own text
+ * depends on a setting of the session (`array_nulls`). Rows come back as one column of text, a JSON
+ * array each, since a host may have its own parsers of `int8` or `timestamptz`, or rename columns.
  */
 import { PgTypes } from "@effect/sql-pg"
 import { bigints, booleans, instants, type Query, type Row, texts, uuids } from "../Query.ts"
@@ -19,10 +20,15 @@ export interface Statement {
 export const statementOf = ({ sql, params }: Query<unknown>): Statement => {
   const writes = /\b(INSERT INTO|DELETE FROM|UPDATE \S+( \w+)? SET)\b/.test(sql)
   const answers = /^\s*(SELECT|WITH)\b/.test(sql) && !writes
-  const returns = !answers && /\bRETURNING\b/.test(sql)
-  const typed = sql.replaceAll(/\$(\d+)(?=(::)?)/g, (name, n: string, cast?: string) =>
-    cast === undefined ? `${name}::text::${typeOf(params[Number(n) - 1])}` : `${name}::text`
-  )
+  const returns = !answers && !/^\s*WITH\b/.test(sql) && /\bRETURNING\b/.test(sql)
+  const typed = sql.replaceAll(/\$(\d+)(?:::(\w+)\[\])?(?=(::)?)/g, (name, n, element, cast) => {
+    const param = params[Number(n) - 1]
+    if (PgTypes.isParameter(param)) return arrayOf(`$${n}`, element ?? elementOf(param.oid))
+    // An array that is not there at all.
+    if (element !== undefined && param === null) return `$${n}::text::${element}[]`
+    if (cast !== undefined) return `${name}::text`
+    throw new Error("a parameter that is no array must be cast in its statement")
+  })
   const text = returns ? `WITH answer AS (${typed}) ${rowsOf("answer")}` : typed
   return {
     text: answers ? rowsOf(`(${typed})`) : text,
@@ -43,25 +49,25 @@ const arrayTypes = new Map(
     .map(([name, arrayOf]) => [arrayOf([]).oid, name])
 )
 
-/** The type of a parameter that the statement does not cast. */
-const typeOf = (param: unknown): string => {
-  if (PgTypes.isParameter(param)) {
-    const element = arrayTypes.get(param.oid)
-    if (element !== undefined) return `${element}[]`
-  }
-  throw new Error("a parameter that is no array must be cast in its statement")
+const elementOf = (oid: number): string => {
+  const element = arrayTypes.get(oid)
+  if (element === undefined) throw new Error(`an array of the type ${oid} has no name here`)
+  return element
 }
+
+const arrayOf = (param: string, element: string): string =>
+  `ARRAY(SELECT value::${element} FROM json_array_elements_text(${param}::text::json)
+      WITH ORDINALITY AS element (value, place) ORDER BY place)`
 
 const textOf = (param: unknown): string | null => {
   if (param === null) return null
   if (!PgTypes.isParameter(param)) return scalarText(param)
   const isInstant = arrayTypes.get(param.oid) === "timestamptz"
   const elements = (param.value as ReadonlyArray<unknown>).map((value) => {
-    if (value === null) return "NULL"
-    const text = isInstant ? instantText(value as number | Date) : scalarText(value)
-    return `"${text.replaceAll(/["\\]/g, "\\$&")}"`
+    if (value === null) return null
+    return isInstant ? instantText(value as number | Date) : scalarText(value)
   })
-  return `{${elements.join(",")}}`
+  return JSON.stringify(elements)
 }
 
 const scalarText = (value: unknown): string =>

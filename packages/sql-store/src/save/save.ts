@@ -21,8 +21,8 @@ import {
 import { insertReservations, updateReservations } from "./reservations.ts"
 import { saveSeats } from "./seats.ts"
 import { insertTokens, updateTokens } from "./tokens.ts"
-import { insertTransfers } from "./transfers.ts"
-import { insertWallets, updateWallets } from "./wallets.ts"
+import { insertTransfers, insertTransfersOfNew } from "./transfers.ts"
+import { updateWallets } from "./wallets.ts"
 
 const hasMovedOn = (reservation: ReservationRow): boolean => reservation.status !== "held"
 
@@ -30,8 +30,11 @@ const hasMovedOn = (reservation: ReservationRow): boolean => reservation.status 
  * Adds the saves to a flight.
  *
  * Every row that is updated was locked before. What can still wait for another batch is an insert
- * with a key that the other inserts as well: of queues, tokens, wallets and outcomes, in this order
- * everywhere, and by key within each. So this part of the locks has one order too.
+ * with a key that the other inserts as well: of queues, tokens, reservations, wallets and outcomes,
+ * in this order everywhere, and by key within each. So this part of the locks has one order too.
+ *
+ * Each statement leaves every constraint satisfied, those that are deferred included: a host can have
+ * made them immediate in its transaction (`SET CONSTRAINTS ALL IMMEDIATE`).
  */
 export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const newQueue = insertQueue(schema)
@@ -45,10 +48,10 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const newCodes = insertCodes(schema)
   const newTokens = insertTokens(schema)
   const tokens = updateTokens(schema)
-  const newWallets = insertWallets(schema)
-  const wallets = updateWallets(schema)
   const newReservations = insertReservations(schema)
+  const transfersOfNew = insertTransfersOfNew(schema)
   const transfers = insertTransfers(schema)
+  const wallets = updateWallets(schema)
   const reservations = updateReservations(schema)
   const seats = saveSeats(schema)
   const outcomes = insertOutcomes(schema)
@@ -78,14 +81,13 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
     // A live token that ended makes room for the user's next one.
     add(changes.tokens, tokens)
     add(changes.newTokens, newTokens)
-    add(
-      changes.wallets.filter((wallet) => !isOld(wallet)),
-      newWallets
-    )
-    add(changes.wallets.filter(isOld), wallets)
     add(changes.newReservations, newReservations)
-    // A payment exists before its reservation says so, and that before its seats are sold or free.
-    add(changes.transfers, transfers)
+    // A payment exists before its wallet and its reservation say so, and these before its seats are
+    // sold or free. A new wallet and its first transfer refer to each other: one statement for both.
+    const newWallets = changes.wallets.filter((wallet) => !isOld(wallet))
+    if (newWallets.length > 0) flight.add(transfersOfNew(newWallets, changes.transfers))
+    else add(changes.transfers, transfers)
+    add(changes.wallets.filter(isOld), wallets)
     add([...changes.reservations, ...changes.newReservations.filter(hasMovedOn)], reservations)
     add(changes.seats, seats)
     add(changes.outcomes, outcomes)
