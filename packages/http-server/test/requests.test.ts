@@ -1,6 +1,7 @@
 import { connect } from "node:net"
 import { Readable } from "node:stream"
 import { text } from "node:stream/consumers"
+import { newCommandId } from "@boxoffice/core"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import type { RequestRecord } from "../src/exchange.ts"
 import { enter, join, openHouse, startServer, type TestServer } from "./support.ts"
@@ -139,6 +140,23 @@ describe("queries", () => {
     for (const path of ["/v1/shows", "/v1/reservations", "/v1/wallet/entries"]) {
       expect(paths(await talk("GET", `${path}?cursor=${cursor}`, { user }))).toEqual(["cursor"])
     }
+  })
+
+  test.each([
+    { heldAt: 1e15, reservationId: newCommandId() },
+    { heldAt: Number.MAX_SAFE_INTEGER, reservationId: newCommandId() },
+    { heldAt: -1, reservationId: newCommandId() },
+    { heldAt: 1e300, reservationId: newCommandId() },
+    { heldAt: 0, reservationId: "x" },
+    { heldAt: 0, reservationId: newCommandId(), userId: "eve" }
+  ])("a cursor of no page of reservations is refused: %o", async (where) => {
+    const cursor = Buffer.from(JSON.stringify(where)).toString("base64url")
+    const answer = await talk("GET", `/v1/reservations?cursor=${cursor}`, { user })
+    expect([answer.status, answer.body.code, paths(answer)]).toEqual([
+      400,
+      "request_invalid",
+      ["cursor"]
+    ])
   })
 
   test("lists come page by page", async () => {
