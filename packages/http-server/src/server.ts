@@ -1,7 +1,5 @@
 /** The servers: as a function for a host, and as one that listens. */
-import { createServer, type RequestListener, type Server, STATUS_CODES } from "node:http"
-import type { Socket } from "node:net"
-import { newCommandId, RequestInvalid } from "@boxoffice/core"
+import { createServer, type RequestListener, type Server } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Effect, Layer } from "effect"
 import { Headers, HttpRouter, type HttpServer } from "effect/http"
@@ -9,7 +7,7 @@ import type { ServeError } from "effect/http/HttpServerError"
 import { makeDirect } from "./direct.ts"
 import { Drain } from "./drain.ts"
 import { documentationPath } from "./errorPages.ts"
-import { problemContentType, toProblem } from "./problem.ts"
+import { refuseBy, refuseOdd } from "./refusing.ts"
 import {
   layerHttpRoutes,
   layerRoutes,
@@ -56,7 +54,8 @@ export const layerServer = (
 ): Layer.Layer<HttpServer.HttpServer, ServeError, Services> => {
   const drainSeconds = options.drainSeconds ?? 10
   const server = createServer(limits)
-  server.on("clientError", refuseBy(options.documentation ?? documentationPath))
+  const documentation = options.documentation ?? documentationPath
+  server.on("clientError", refuseBy(documentation))
   // The last to be built is the first to end: event streams do, and then the server can close.
   const ending = Layer.effectDiscard(
     Effect.gen(function* () {
@@ -68,7 +67,10 @@ export const layerServer = (
     })
   )
   const direct = Layer.effectDiscard(
-    Effect.map(makeDirect, (answers) => putInFront(server, answers))
+    Effect.andThen(
+      Effect.map(makeDirect, (answers) => putInFront(server, answers)),
+      refuseOdd(server, documentation)
+    )
   )
   return ending.pipe(
     Layer.provide(direct),
@@ -113,6 +115,8 @@ const layerSecretHeaders = Layer.effect(
 /** Against clients that are slow, or send without end. In bytes and milliseconds. */
 const limits = {
   maxHeaderSize: 16 * 1024,
+  // It is required, but Node refuses in its own words.
+  requireHostHeader: false,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
@@ -126,41 +130,3 @@ const endSoon = (server: Server, seconds: number): void => {
   timer.unref()
   server.once("close", () => clearTimeout(timer))
 }
-
-const refusals: Record<string, readonly [status: number, code: string, detail: string]> = {
-  HPE_HEADER_OVERFLOW: [431, "headers_too_large", "The headers may have at most 16384 bytes."],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, "request_timeout", "The request took too long to arrive."]
-}
-
-/** Answers what is no request yet, and so meets no route. */
-const refuseBy =
-  (documentation: string) =>
-  (error: Error & { readonly code?: string }, socket: Socket): void => {
-    if (error.code === "ECONNRESET" || !socket.writable) {
-      socket.destroy()
-      return
-    }
-    const requestId = newCommandId()
-    const known = refusals[error.code ?? ""]
-    const { status, body } = known
-      ? { status: known[0], body: bareProblem(...known, requestId) }
-      : toProblem(malformed, { requestId, documentation })
-    const text = JSON.stringify(body)
-    socket.end(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
-        `Content-Type: ${problemContentType}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
-        `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${text}`
-    )
-  }
-
-const malformed = new RequestInvalid({ errors: [{ path: "", message: "This is not HTTP." }] })
-
-/** Of what is told by its status alone, and has no page. */
-const bareProblem = (status: number, code: string, detail: string, requestId: string) => ({
-  type: "about:blank",
-  title: STATUS_CODES[status],
-  status,
-  detail,
-  code,
-  requestId
-})
