@@ -109,9 +109,12 @@ export const layerHttpRoutes = (
   const hasAdmin = options.adminToken !== undefined
   const prefix = prefixOf(options)
   const page = pageAt(prefix)
-  const docs = hasAdmin
-    ? HttpApiScalar.layer(below(Api, prefix), page)
-    : HttpApiScalar.layer(below(PublicApi, prefix), page)
+  const docs = underOneSpelling(
+    hasAdmin
+      ? HttpApiScalar.layer(below(Api, prefix), page)
+      : HttpApiScalar.layer(below(PublicApi, prefix), page),
+    page.path
+  )
   const routes = Layer.unwrap(
     Effect.map(Routes, (routes) => HttpRouter.addAll(routes.map(toHttpRoute)))
   ) as Layer.Layer<never, never, HttpRouter.HttpRouter | Routes>
@@ -164,20 +167,49 @@ const openapi = (hasAdmin: boolean, prefix: string): Route => {
 }
 
 const toHttpRoute = (route: Route): HttpRouter.Route<unknown, Exchange> => {
-  const pattern = patternOf(route.path)
+  const refuseAlias = aliasRefuser(route.path)
   return HttpRouter.route(
     route.method as "GET",
     route.path,
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const path = pathOf(request)
-      // The router takes other spellings for the same, which a rule of a gateway would let through.
-      if (!pattern.test(path) || !isCanonical(path)) return yield* new RouteUnknown()
+      yield* refuseAlias
       const { params } = yield* HttpRouter.RouteContext
       const answer = yield* route.answer(toAsked(request, params), yield* Exchange)
       return answer instanceof Answered ? toResponse(answer) : answer
     })
   )
+}
+
+/** Routes of the library's own that answer to this path, as it is written, and to no other. */
+const underOneSpelling = (
+  routes: Layer.Layer<never, never, HttpRouter.HttpRouter>,
+  path: string
+): Layer.Layer<never, never, HttpRouter.HttpRouter> => {
+  const refuseAlias = aliasRefuser(path)
+  return routes.pipe(
+    Layer.provide(
+      Layer.effect(
+        HttpRouter.HttpRouter,
+        Effect.map(HttpRouter.HttpRouter, (router) =>
+          HttpRouter.HttpRouter.of({
+            ...router,
+            add: ((method, at, page: Effect.Effect<HttpServerResponse.HttpServerResponse>) =>
+              router.add(method, at, Effect.andThen(refuseAlias, page))) as typeof router.add
+          })
+        )
+      )
+    )
+  )
+}
+
+/** The router takes other spellings for the same, which a rule of a gateway would let through. */
+const aliasRefuser = (route: string) => {
+  const pattern = patternOf(route)
+  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const path = pathOf(request)
+    return pattern.test(path) && isCanonical(path) ? Effect.void : Effect.fail(new RouteUnknown())
+  })
 }
 
 /** A path of the route, as it is written: case, slashes and all. */
@@ -267,9 +299,11 @@ const isRouteNotFound = (error: unknown): boolean =>
 const notHere = (allow: ReadonlyArray<string>) =>
   allow.length > 0 ? new MethodNotAllowed({ allow }) : new RouteUnknown()
 
-/** Of a Fetch request the URL is whole. */
-const pathOf = ({ url }: HttpServerRequest.HttpServerRequest): string =>
-  url.replace(/^\w+:\/\/[^/]*/, "").split("?", 1)[0]!
+/**
+ * As the client wrote it: of a whole URL, the library's own has no dots and double slashes any more.
+ */
+const pathOf = ({ source }: HttpServerRequest.HttpServerRequest): string =>
+  (source as { readonly url: string }).url.replace(/^\w+:\/\/[^/?#]*/, "").split("?", 1)[0]!
 
 /** Which methods the routes of a path have. */
 const methodsBy = (routes: ReadonlyArray<{ readonly method: string; readonly path: string }>) => {
