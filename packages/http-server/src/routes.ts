@@ -48,6 +48,8 @@ export interface RoutesOptions {
   readonly onRequest?: ((record: RequestRecord) => void) | undefined
   /** How often an event stream shows that it lives. Default: 15. */
   readonly heartbeatSeconds?: number | undefined
+  /** The most event streams that one user can follow at a time on this server. Default: 10. */
+  readonly streamsPerUser?: number | undefined
 }
 
 /** What the routes need of the engine. */
@@ -61,7 +63,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
     options: RoutesOptions
   ): Layer.Layer<Routes | Exchanges, never, Drain | Services> => {
     const { identity, adminToken, serviceToken, charges, onRequest } = options
-    const { heartbeatSeconds = 15 } = options
+    const { heartbeatSeconds = 15, streamsPerUser = 10 } = options
     const prefix = prefixOf(options)
     const exchanges = Layer.unwrap(
       Effect.map(Drain, ({ isDraining }) =>
@@ -76,7 +78,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
       Routes,
       Effect.gen(function* () {
         const groups = yield* Effect.all([
-          queueRoutes({ heartbeatSeconds }),
+          queueRoutes({ heartbeatSeconds, streamsPerUser }),
           noticeRoutes,
           catalogRoutes,
           reservationRoutes,

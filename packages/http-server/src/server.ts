@@ -4,6 +4,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Effect, Layer } from "effect"
 import { Headers, HttpRouter, type HttpServer } from "effect/http"
 import type { ServeError } from "effect/http/HttpServerError"
+import { limitConnections } from "./connections.ts"
 import { makeDirect } from "./direct.ts"
 import { Drain } from "./drain.ts"
 import { documentationPath } from "./errorPages.ts"
@@ -46,6 +47,10 @@ export interface ListenOptions {
   readonly host: string
   /** How long requests in flight may take to end once the server closes. Default: 10. */
   readonly drainSeconds?: number | undefined
+  /** The most connections at a time; more are hung up on. Default: 10,000. */
+  readonly maxConnections?: number | undefined
+  /** For how long a client may take nothing of an answer before it is hung up on. Default: 30. */
+  readonly writeTimeoutSeconds?: number | undefined
 }
 
 /** Serves the routes on a port, until the layer ends: see `docs` for how it ends. */
@@ -69,7 +74,13 @@ export const layerServer = (
   const direct = Layer.effectDiscard(
     Effect.andThen(
       Effect.map(makeDirect, (answers) => putInFront(server, answers)),
-      refuseOdd(server, documentation)
+      Effect.andThen(
+        refuseOdd(server, documentation),
+        limitConnections(server, {
+          maxConnections: options.maxConnections ?? 10_000,
+          writeTimeoutSeconds: options.writeTimeoutSeconds ?? 30
+        })
+      )
     )
   )
   return ending.pipe(
@@ -121,7 +132,10 @@ const limits = {
   requestTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
   // Longer than the idle timeout of the usual load balancers, which must be the first to close.
-  keepAliveTimeout: 65_000
+  keepAliveTimeout: 65_000,
+  // Finds out about clients that went without a word, such as those who follow a stream.
+  keepAlive: true,
+  keepAliveInitialDelay: 30_000
 }
 
 /** Stragglers are cut off, so that closing has an end. */
