@@ -22,6 +22,7 @@ export * from "./Ids.ts"
 export {
   IdempotencyKey,
   isSmall,
+  lengthsOf,
   Name,
   PageLimit,
   someProblems,

@@ -2,6 +2,7 @@
 import {
   IdempotencyKey,
   isSmall,
+  lengthsOf,
   RequestInvalid,
   someProblems,
   toRequestInvalid
@@ -25,8 +26,9 @@ const decoderOf = (schema: Schema.Top): Decode => {
       onExcessProperty: "error"
     })
   const [first, all] = [decoder("first"), decoder("all")]
+  const tooLong = lengthsOf(schema)
   return (input) => {
-    const decoded = first(input)
+    const decoded = tooLong(input) ?? first(input)
     return Result.isFailure(decoded) && isSmall(input) ? all(input) : decoded
   }
 }
