@@ -25,14 +25,6 @@ export class IdempotencyConflict extends TaggedError<IdempotencyConflict>()(
   }
 }
 
-/** The same idempotency key is being worked on elsewhere. Remedy: try again in a moment. */
-export class RequestInFlight extends TaggedError<RequestInFlight>()("RequestInFlight", {}) {
-  readonly code = "request_in_flight"
-  override get message() {
-    return "A request with this idempotency key is being worked on: try again in a moment."
-  }
-}
-
 /** Too much waits already, so this was not taken. Nothing was done. Remedy: try again later. */
 export class Overloaded extends TaggedError<Overloaded>()("Overloaded", {
   retryAfterSeconds: Schema.Int

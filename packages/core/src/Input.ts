@@ -1,5 +1,5 @@
 /** How every entrance checks what it is given. */
-import { Effect, Schema, SchemaIssue } from "effect"
+import { Effect, Result, Schema, type SchemaAST, SchemaIssue } from "effect"
 import { RequestInvalid } from "./Errors.ts"
 
 /** 1 to 255 visible ASCII characters. */
@@ -61,16 +61,52 @@ export const isSmall = (input: unknown): boolean => {
 }
 
 /**
+ * The lists of an input that is large, looked at before their elements are: what is too long is
+ * refused for that alone.
+ */
+export const lengthsOf = (schema: Schema.Top) => {
+  const { ast } = schema
+  const lists = ast._tag !== "Objects" ? [] : ast.propertySignatures.flatMap(lengthOf)
+  return (input: unknown): Result.Result<unknown, Schema.SchemaError> | undefined => {
+    if (lists.length === 0 || isSmall(input)) return undefined
+    for (const { name, check } of lists) {
+      const list = (input as Readonly<Record<PropertyKey, unknown>>)[name]
+      const checked = Array.isArray(list) ? check({ [name]: list }) : undefined
+      if (checked !== undefined && Result.isFailure(checked)) return checked
+    }
+    return undefined
+  }
+}
+
+const lengthOf = ({ name, type }: SchemaAST.PropertySignature) => {
+  if (type._tag !== "Arrays" || type.encoding !== undefined) return []
+  const checks = (type.checks ?? []).filter(
+    (check) =>
+      check._tag === "Filter" && isOfLength.test(check.annotations?.representation?.id ?? "")
+  )
+  const [first, ...rest] = checks
+  if (first === undefined) return []
+  const schema = Schema.Struct({ [name as string]: Schema.Unknown.check(first, ...rest) })
+  return [{ name, check: Schema.decodeUnknownResult(schema) }]
+}
+const isOfLength = /^effect\/schema\/is\w*Length\w*$/
+
+/**
  * Checks values that a caller of the engine passed, or fails with the problems they have: with the
  * first one alone where there is a lot to look at.
  */
 export const checkInput = <S extends Schema.Top>(schema: S) => {
   const decode = Schema.decodeUnknownEffect(Schema.toType(schema), { errors: "first" })
   const decodeAll = Schema.decodeUnknownEffect(Schema.toType(schema), { errors: "all" })
-  return (input: unknown): Effect.Effect<S["Type"], RequestInvalid> =>
-    Effect.catch(decode(input), (first) =>
+  const tooLong = lengthsOf(Schema.toType(schema))
+  return (input: unknown): Effect.Effect<S["Type"], RequestInvalid> => {
+    const long = tooLong(input)
+    if (long !== undefined)
+      return Effect.fromResult(Result.mapError(long, toRequestInvalid)) as never
+    return Effect.catch(decode(input), (first) =>
       isSmall(input)
         ? Effect.mapError(decodeAll(input), toRequestInvalid)
         : Effect.fail(toRequestInvalid(first))
     )
+  }
 }

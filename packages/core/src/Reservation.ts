@@ -33,7 +33,7 @@ import {
   type HoldRefusal
 } from "./reservation/decide.ts"
 import { ReservationNotFound, type ReservationNotPayable } from "./reservation/errors.ts"
-import { type Reservation, toReservation } from "./reservation/model.ts"
+import { type Reservation, ReservationCursor, toReservation } from "./reservation/model.ts"
 import { span } from "./Span.ts"
 import { BoxOfficeStore, holdingsPerBatch } from "./Store.ts"
 
@@ -47,11 +47,6 @@ export interface ReservationsPage {
   readonly items: ReadonlyArray<Reservation>
   /** Where the next page begins; `null` on the last. */
   readonly next: ReservationCursor | null
-}
-
-export interface ReservationCursor {
-  readonly heldAt: number
-  readonly reservationId: string
 }
 
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
@@ -271,11 +266,6 @@ const checkList = checkInput(
   Schema.Struct({
     userId: UserId,
     limit: Schema.optional(PageLimit),
-    after: Schema.optional(
-      Schema.Struct({
-        heldAt: Schema.Int,
-        reservationId: Schema.String.check(Schema.isUUID())
-      })
-    )
+    after: Schema.optional(ReservationCursor)
   })
 )

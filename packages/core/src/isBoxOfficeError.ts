@@ -5,13 +5,7 @@ import type {
   SeatNotFound,
   ShowNotFound
 } from "./catalog/errors.ts"
-import type {
-  IdempotencyConflict,
-  Overloaded,
-  RequestInFlight,
-  RequestInvalid,
-  StoreUnavailable
-} from "./Errors.ts"
+import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
 import type { HostTransactionConflict, HostTransactionRefused } from "./HostTransaction.ts"
 import type { PaymentNotFound } from "./payment/errors.ts"
 import type { PolicyFailed, RefundRefused } from "./policies/errors.ts"
@@ -59,7 +53,6 @@ export type BoxOfficeError =
   | QueueTokenWaiting
   | QueueTokenWrongQueue
   | RefundRefused
-  | RequestInFlight
   | RequestInvalid
   | ReservationNotFound
   | ReservationNotPayable
@@ -91,7 +84,6 @@ const tags: { readonly [Tag in BoxOfficeError["_tag"]]: true } = {
   QueueTokenWaiting: true,
   QueueTokenWrongQueue: true,
   RefundRefused: true,
-  RequestInFlight: true,
   RequestInvalid: true,
   ReservationNotFound: true,
   ReservationNotPayable: true,

@@ -22,6 +22,7 @@ export * from "./Ids.ts"
 export {
   IdempotencyKey,
   isSmall,
+  lengthsOf,
   Name,
   PageLimit,
   someProblems,
@@ -49,6 +50,6 @@ export {
   TokenState
 } from "./queue/model.ts"
 export * from "./reservation/errors.ts"
-export { Reservation, ReservationStatus } from "./reservation/model.ts"
+export { Reservation, ReservationCursor, ReservationStatus } from "./reservation/model.ts"
 export * from "./wallet/errors.ts"
 export { Balance, Charge, TransferKind, WalletEntry } from "./wallet/model.ts"

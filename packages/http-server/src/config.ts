@@ -30,6 +30,9 @@ export interface ServerConfig {
   readonly port: number
   readonly host: string
   readonly drainSeconds: number
+  readonly maxConnections: number
+  readonly writeTimeoutSeconds: number
+  readonly streamsPerUser: number
   readonly identity: IdentityOptions
   readonly adminToken: Redacted.Redacted | undefined
   readonly charges: "user" | "operator"
@@ -73,6 +76,9 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_SWEEP_SECONDS", "how often to tidy; default 1"],
   ["BOXOFFICE_WEBHOOKS, BOXOFFICE_WEBHOOKS_FILE", "endpoints that get events, as JSON or its file"],
   ["BOXOFFICE_DRAIN_SECONDS", "how long requests in flight may take to end; default 10"],
+  ["BOXOFFICE_MAX_CONNECTIONS", "the most connections of clients at a time; default 10000"],
+  ["BOXOFFICE_WRITE_TIMEOUT_SECONDS", "how long a client may read nothing; default 30"],
+  ["BOXOFFICE_STREAMS_PER_USER", "the most event streams of one user at a time; default 10"],
   ["BOXOFFICE_ERROR_DOCS", "what the type of an error begins with; default /docs/errors/"],
   ["BOXOFFICE_LOG_LEVEL", "debug, info, warn or error; default info"],
   ["OTEL_EXPORTER_OTLP_ENDPOINT", "where to send traces, and the other OTEL_ variables"]
@@ -334,6 +340,9 @@ export const serverConfig = (kind: {
       port: whole("PORT", 0, 65_535) ?? 3_000,
       host: text("HOST") ?? (kind.demo ? "127.0.0.1" : "0.0.0.0"),
       drainSeconds: whole("BOXOFFICE_DRAIN_SECONDS", 0, 3_600) ?? 10,
+      maxConnections: whole("BOXOFFICE_MAX_CONNECTIONS", 1, 1_000_000) ?? 10_000,
+      writeTimeoutSeconds: whole("BOXOFFICE_WRITE_TIMEOUT_SECONDS", 1, 3_600) ?? 30,
+      streamsPerUser: whole("BOXOFFICE_STREAMS_PER_USER", 0, 10_000) ?? 10,
       identity: identityOf(),
       adminToken,
       charges,

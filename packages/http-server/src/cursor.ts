@@ -10,7 +10,9 @@ export const toCursor = (value: unknown): string | null =>
 
 /** Reads cursors that `toCursor` made of values that fit a schema. */
 export const cursorOf = <S extends Schema.Codec<unknown>>(schema: S) => {
-  const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(schema))
+  const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(schema), {
+    onExcessProperty: "error"
+  })
   return (cursor: string | undefined): Effect.Effect<S["Type"] | undefined, RequestInvalid> =>
     cursor === undefined
       ? Effect.succeed(undefined)

@@ -14,7 +14,10 @@ import { isKnownError, type KnownError, problemContentType, toProblem } from "./
 export class Exchange extends Context.Service<
   Exchange,
   {
+    /** The server's own: logs hold no other. */
     readonly requestId: string
+    /** What the answer repeats: the client's own id for the request, where it sent one. */
+    readonly repeatedId: string
     readonly method: string
     /** By a clock that is never set, in milliseconds. */
     readonly startedAt: number
@@ -76,11 +79,18 @@ export class Exchanges extends Context.Service<
         return Exchanges.of({
           begin: (method, headers) => {
             const given = headers["x-request-id"]
-            const requestId = given !== undefined && sane.test(given) ? given : newCommandId()
-            const startedAt = performance.now()
-            return { requestId, method, startedAt, route: noRoute, replayed: false, identities }
+            const requestId = newCommandId()
+            return {
+              requestId,
+              repeatedId: given !== undefined && sane.test(given) ? given : requestId,
+              method,
+              startedAt: performance.now(),
+              route: noRoute,
+              replayed: false,
+              identities
+            }
           },
-          end: ({ requestId, method, startedAt, route, replayed }, status) => {
+          end: ({ requestId, repeatedId, method, startedAt, route, replayed }, status) => {
             const ms = performance.now() - startedAt
             measure(method, route, status, ms)
             onRequest?.({
@@ -91,7 +101,7 @@ export class Exchanges extends Context.Service<
               status,
               ms: Math.round(ms * 1_000) / 1_000
             })
-            const headers: Record<string, string> = { "x-request-id": requestId }
+            const headers: Record<string, string> = { "x-request-id": repeatedId }
             if (isDraining()) headers.connection = "close"
             if (replayed) headers["idempotency-replayed"] = "true"
             return headers

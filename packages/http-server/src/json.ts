@@ -23,6 +23,7 @@ export const parseJson = (bytes: Uint8Array): unknown => {
   } catch {
     throw new JsonInvalid("expected UTF-8")
   }
+  refuseUnwieldy(text)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -36,6 +37,55 @@ export const parseJson = (bytes: Uint8Array): unknown => {
     throw error instanceof RangeError ? new JsonInvalid("expected shorter texts") : error
   }
   return value
+}
+
+// More than any body here has, whatever its size: to read such a one takes seconds.
+const nestingMax = 32
+const namesMax = 1_000
+const elementsMax = 200_000
+
+/** Looks at the outline of a text, which takes no time or memory to speak of, before it is read. */
+const refuseUnwieldy = (text: string): void => {
+  const names: Array<number> = []
+  const commas: Array<number> = []
+  let depth = 0
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case quote:
+        i = endOfText(text, i)
+        break
+      case openBrace:
+      case openBracket:
+        depth++
+        if (depth > nestingMax) throw new JsonInvalid("expected less nesting")
+        names[depth] = 0
+        commas[depth] = 0
+        break
+      case closeBrace:
+      case closeBracket:
+        depth--
+        break
+      case colon:
+        if (++names[depth]! > namesMax) throw new JsonInvalid("expected fewer names in an object")
+        break
+      case comma:
+        if (++commas[depth]! >= elementsMax) throw new JsonInvalid("expected shorter lists")
+    }
+  }
+}
+
+const [quote, openBrace, openBracket, closeBrace, closeBracket, colon, comma] = [...'"{[}]:,'].map(
+  (char) => char.charCodeAt(0)
+)
+
+/** Where a text within the text ends: at the next quote that is not escaped. */
+const endOfText = (text: string, begin: number): number => {
+  for (let end = text.indexOf('"', begin + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let at = end
+    while (text[at - 1] === "\\") at--
+    if ((end - at) % 2 === 0) return end
+  }
+  return text.length
 }
 
 /** The text is known to be JSON, so its tokens tell enough. */

@@ -25,7 +25,6 @@ import {
   QueueTokenWaiting,
   QueueTokenWrongQueue,
   RefundRefused,
-  RequestInFlight,
   RequestInvalid,
   ReservationNotFound,
   ReservationNotPayable,
@@ -152,18 +151,6 @@ const nothing = { schema: {}, show: () => ({}), read: () => ({}) }
 
 /** Every error there is, in the order in which they are looked for. */
 export const problems = {
-  BodyTooLarge: problem(BodyTooLarge, {
-    code: "body_too_large",
-    status: 413,
-    title: "Body too large",
-    remedy: "Send less at a time."
-  }),
-  UnsupportedMediaType: problem(UnsupportedMediaType, {
-    code: "unsupported_media_type",
-    status: 415,
-    title: "Unsupported media type",
-    remedy: "Send the body as JSON, with Content-Type: application/json."
-  }),
   RequestInvalid: problem(RequestInvalid, {
     code: "request_invalid",
     status: 400,
@@ -195,6 +182,18 @@ export const problems = {
     remedy:
       "Nothing was done. Try again after Retry-After with the same identity: there is no need to sign in again.",
     retryAfter: (error) => error.retryAfterSeconds
+  }),
+  BodyTooLarge: problem(BodyTooLarge, {
+    code: "body_too_large",
+    status: 413,
+    title: "Body too large",
+    remedy: "Send less at a time."
+  }),
+  UnsupportedMediaType: problem(UnsupportedMediaType, {
+    code: "unsupported_media_type",
+    status: 415,
+    title: "Unsupported media type",
+    remedy: "Send the body as JSON, with Content-Type: application/json."
   }),
   ChargeNotAllowed: problem(ChargeNotAllowed, {
     code: "charge_not_allowed",
@@ -317,12 +316,6 @@ export const problems = {
     status: 409,
     title: "Refund refused",
     remedy: "Nothing was done. `reason` is the host's own, and is for people."
-  }),
-  RequestInFlight: problem(RequestInFlight, {
-    code: "request_in_flight",
-    status: 409,
-    title: "Request in flight",
-    remedy: "Try again in a moment with the same Idempotency-Key."
   }),
   QueueAlreadyOpen: problem(QueueAlreadyOpen, {
     code: "queue_already_open",

@@ -2,27 +2,19 @@
 import {
   IdempotencyKey,
   isSmall,
+  lengthsOf,
   RequestInvalid,
   someProblems,
   toRequestInvalid
 } from "@boxoffice/core/schema"
 import { Effect, Result, Schema, SchemaAST } from "effect"
 import type { HttpApiEndpoint } from "effect/http-api"
-import {
-  BodyTooLarge,
-  IdempotencyKeyRequired,
-  IdentityRequired,
-  UnsupportedMediaType
-} from "./api/errors.ts"
+import { BodyTooLarge, IdempotencyKeyRequired, UnsupportedMediaType } from "./api/errors.ts"
 import { JsonInvalid, parseJson } from "./json.ts"
 import type { Asked } from "./message.ts"
 
 /** The most bytes of a body, where nothing else is said. */
 export const bodyLimit = 64 * 1024
-
-export const adminRequired = new IdentityRequired({
-  hint: "Send the admin token as Authorization: Bearer."
-})
 
 type Decode = (input: unknown) => Result.Result<unknown, Schema.SchemaError>
 
@@ -34,10 +26,18 @@ const decoderOf = (schema: Schema.Top): Decode => {
       onExcessProperty: "error"
     })
   const [first, all] = [decoder("first"), decoder("all")]
+  const tooLong = lengthsOf(schema)
   return (input) => {
-    const decoded = first(input)
+    const decoded = tooLong(input) ?? first(input)
     return Result.isFailure(decoded) && isSmall(input) ? all(input) : decoded
   }
+}
+
+/** What an endpoint asks for. */
+export interface Read {
+  readonly asked: Readonly<Record<string, unknown>>
+  /** Why the body was not looked at. Who calls without an identity is told of that first. */
+  readonly unread: BodyTooLarge | UnsupportedMediaType | undefined
 }
 
 /** Reads all that an endpoint asks for, or fails with every problem that what came has. */
@@ -50,6 +50,7 @@ export const readerOf = (endpoint: HttpApiEndpoint.Top, limit: number) => {
 
   return Effect.fnUntracedEager(function* (request: Asked, isStranger: boolean) {
     const asked: Record<string, unknown> = {}
+    let unread: Read["unread"]
     const problems: Array<{ readonly path: string; readonly message: string }> = []
     const add = (decoded: Result.Result<unknown, Schema.SchemaError>, name: string) => {
       if (Result.isSuccess(decoded)) asked[name] = decoded.success
@@ -67,8 +68,10 @@ export const readerOf = (endpoint: HttpApiEndpoint.Top, limit: number) => {
     }
     if (mayHaveBody && (payload !== undefined || request.hasBody)) {
       const json = yield* readBody(request, limit, isStranger)
-      if (json instanceof JsonInvalid) problems.push({ path: json.path, message: json.message })
-      else if (decodePayload) add(decodePayload(json), "payload")
+      if (json instanceof BodyTooLarge || json instanceof UnsupportedMediaType) unread = json
+      else if (json instanceof JsonInvalid) {
+        problems.push({ path: json.path, message: json.message })
+      } else if (decodePayload) add(decodePayload(json), "payload")
       // Where nothing is asked for, an object with nothing in it does no harm.
       else problems.push(...unknownFields(json))
     }
@@ -79,7 +82,7 @@ export const readerOf = (endpoint: HttpApiEndpoint.Top, limit: number) => {
     if (key === "required" && asked.idempotencyKey === undefined) {
       return yield* new IdempotencyKeyRequired()
     }
-    return asked
+    return { asked, unread } satisfies Read
   })
 }
 
@@ -131,32 +134,30 @@ const pathIds = (params: Asked["params"]): Record<string, string> => {
 
 const json = /^application\/(?:json|[\w.+-]+\+json)\s*(?:;\s*charset="?utf-?8"?\s*)?$/i
 
-/** The body as a value, or why it is none. */
+/** The body as a value; or why it is none, or is left alone. */
 const readBody = (
   { headers, hasBody, body }: Asked,
   limit: number,
   isStranger: boolean
-): Effect.Effect<unknown, BodyTooLarge | UnsupportedMediaType | IdentityRequired> => {
+): Effect.Effect<unknown> => {
   const type = headers["content-type"]
   const coding = headers["content-encoding"] ?? "identity"
   if (coding !== "identity" || (type === undefined ? hasBody : !json.test(type))) {
-    return Effect.fail(new UnsupportedMediaType())
+    return Effect.succeed(new UnsupportedMediaType())
   }
   // Nobody but an operator is read that much from.
   const readable = isStranger ? Math.min(limit, bodyLimit) : limit
-  const tooLarge = () => Effect.fail(readable < limit ? adminRequired : new BodyTooLarge({ limit }))
-  if (Number(headers["content-length"] ?? 0) > readable) return tooLarge()
+  const tooLarge = new BodyTooLarge({ limit })
+  if (Number(headers["content-length"] ?? 0) > readable) return Effect.succeed(tooLarge)
   if (!hasBody) return Effect.succeed(new JsonInvalid("expected a body"))
-  return Effect.matchEffect(body(readable), {
+  return Effect.match(body(readable), {
     onFailure: (fault) =>
-      fault === "too large"
-        ? tooLarge()
-        : Effect.succeed(new JsonInvalid("expected the whole body")),
-    onSuccess: (bytes): Effect.Effect<unknown> => {
+      fault === "too large" ? tooLarge : new JsonInvalid("expected the whole body"),
+    onSuccess: (bytes): unknown => {
       try {
-        return Effect.succeed(parseJson(bytes))
+        return parseJson(bytes)
       } catch (error) {
-        if (error instanceof JsonInvalid) return Effect.succeed(error)
+        if (error instanceof JsonInvalid) return error
         throw error
       }
     }

@@ -3,8 +3,8 @@
  *
  * `HttpApiBuilder` would do much of this, but decides for itself what is looked at first, and reads
  * JSON more kindly than money allows. Here a request is looked at in the order that the API
- * promises: how much there is and of which type, whether it fits the schemas, its idempotency key,
- * who is calling; and then the handler.
+ * promises: whether it fits the schemas, its idempotency key, who is calling, whether its body is
+ * too large to read or of a type that nobody reads; and then the handler.
  */
 import type { UserId } from "@boxoffice/core/schema"
 import { Effect } from "effect"
@@ -15,7 +15,7 @@ import { IdentityRequired } from "./api/errors.ts"
 import { Admin, Identity } from "./api/identity.ts"
 import type { Exchange } from "./exchange.ts"
 import { Answered, type Asked, type RequestHeaders } from "./message.ts"
-import { adminRequired, bodyLimit, readerOf } from "./reading.ts"
+import { bodyLimit, readerOf } from "./reading.ts"
 
 export { Reply } from "./answering.ts"
 
@@ -61,6 +61,10 @@ export interface Route {
   ) => Effect.Effect<Answered | HttpServerResponse.HttpServerResponse, unknown>
 }
 
+const adminRequired = new IdentityRequired({
+  hint: "Send the admin token as Authorization: Bearer."
+})
+
 /** The route that serves an endpoint. */
 export const route = <E extends Endpoint>(
   endpoint: E,
@@ -87,7 +91,7 @@ export const route = <E extends Endpoint>(
     const { identities } = exchange
     const { headers, repeated } = request
     const isStranger = forAdmins && (repeated !== undefined || !identities.isAdmin(headers))
-    const asked = yield* read(request, isStranger)
+    const { asked, unread } = yield* read(request, isStranger)
     if (repeated !== undefined && (forUsers || forAdmins)) {
       return yield* new IdentityRequired({ hint: `Send ${repeated} once.` })
     }
@@ -95,6 +99,7 @@ export const route = <E extends Endpoint>(
     const identify = isService ? identities.named : identities.user
     const userId = forUsers ? yield* identify(headers) : ("" as UserId)
     if (isStranger) return yield* adminRequired
+    if (unread !== undefined) return yield* unread
     const answer = yield* handler({
       ...asked,
       userId,

@@ -48,6 +48,8 @@ export interface RoutesOptions {
   readonly onRequest?: ((record: RequestRecord) => void) | undefined
   /** How often an event stream shows that it lives. Default: 15. */
   readonly heartbeatSeconds?: number | undefined
+  /** The most event streams that one user can follow at a time on this server. Default: 10. */
+  readonly streamsPerUser?: number | undefined
 }
 
 /** What the routes need of the engine. */
@@ -61,7 +63,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
     options: RoutesOptions
   ): Layer.Layer<Routes | Exchanges, never, Drain | Services> => {
     const { identity, adminToken, serviceToken, charges, onRequest } = options
-    const { heartbeatSeconds = 15 } = options
+    const { heartbeatSeconds = 15, streamsPerUser = 10 } = options
     const prefix = prefixOf(options)
     const exchanges = Layer.unwrap(
       Effect.map(Drain, ({ isDraining }) =>
@@ -76,7 +78,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
       Routes,
       Effect.gen(function* () {
         const groups = yield* Effect.all([
-          queueRoutes({ heartbeatSeconds }),
+          queueRoutes({ heartbeatSeconds, streamsPerUser }),
           noticeRoutes,
           catalogRoutes,
           reservationRoutes,
@@ -109,9 +111,12 @@ export const layerHttpRoutes = (
   const hasAdmin = options.adminToken !== undefined
   const prefix = prefixOf(options)
   const page = pageAt(prefix)
-  const docs = hasAdmin
-    ? HttpApiScalar.layer(below(Api, prefix), page)
-    : HttpApiScalar.layer(below(PublicApi, prefix), page)
+  const docs = underOneSpelling(
+    hasAdmin
+      ? HttpApiScalar.layer(below(Api, prefix), page)
+      : HttpApiScalar.layer(below(PublicApi, prefix), page),
+    page.path
+  )
   const routes = Layer.unwrap(
     Effect.map(Routes, (routes) => HttpRouter.addAll(routes.map(toHttpRoute)))
   ) as Layer.Layer<never, never, HttpRouter.HttpRouter | Routes>
@@ -164,20 +169,49 @@ const openapi = (hasAdmin: boolean, prefix: string): Route => {
 }
 
 const toHttpRoute = (route: Route): HttpRouter.Route<unknown, Exchange> => {
-  const pattern = patternOf(route.path)
+  const refuseAlias = aliasRefuser(route.path)
   return HttpRouter.route(
     route.method as "GET",
     route.path,
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const path = pathOf(request)
-      // The router takes other spellings for the same, which a rule of a gateway would let through.
-      if (!pattern.test(path) || !isCanonical(path)) return yield* new RouteUnknown()
+      yield* refuseAlias
       const { params } = yield* HttpRouter.RouteContext
       const answer = yield* route.answer(toAsked(request, params), yield* Exchange)
       return answer instanceof Answered ? toResponse(answer) : answer
     })
   )
+}
+
+/** Routes of the library's own that answer to this path, as it is written, and to no other. */
+const underOneSpelling = (
+  routes: Layer.Layer<never, never, HttpRouter.HttpRouter>,
+  path: string
+): Layer.Layer<never, never, HttpRouter.HttpRouter> => {
+  const refuseAlias = aliasRefuser(path)
+  return routes.pipe(
+    Layer.provide(
+      Layer.effect(
+        HttpRouter.HttpRouter,
+        Effect.map(HttpRouter.HttpRouter, (router) =>
+          HttpRouter.HttpRouter.of({
+            ...router,
+            add: ((method, at, page: Effect.Effect<HttpServerResponse.HttpServerResponse>) =>
+              router.add(method, at, Effect.andThen(refuseAlias, page))) as typeof router.add
+          })
+        )
+      )
+    )
+  )
+}
+
+/** The router takes other spellings for the same, which a rule of a gateway would let through. */
+const aliasRefuser = (route: string) => {
+  const pattern = patternOf(route)
+  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const path = pathOf(request)
+    return pattern.test(path) && isCanonical(path) ? Effect.void : Effect.fail(new RouteUnknown())
+  })
 }
 
 /** A path of the route, as it is written: case, slashes and all. */
@@ -270,9 +304,11 @@ const isRouteNotFound = (error: unknown): boolean =>
 const notHere = (allow: ReadonlyArray<string>) =>
   allow.length > 0 ? new MethodNotAllowed({ allow }) : new RouteUnknown()
 
-/** Of a Fetch request the URL is whole. */
-const pathOf = ({ url }: HttpServerRequest.HttpServerRequest): string =>
-  url.replace(/^\w+:\/\/[^/]*/, "").split("?", 1)[0]!
+/**
+ * As the client wrote it: of a whole URL, the library's own has no dots and double slashes any more.
+ */
+const pathOf = ({ source }: HttpServerRequest.HttpServerRequest): string =>
+  (source as { readonly url: string }).url.replace(/^\w+:\/\/[^/?#]*/, "").split("?", 1)[0]!
 
 /** Which methods the routes of a path have. */
 const methodsBy = (routes: ReadonlyArray<{ readonly method: string; readonly path: string }>) => {

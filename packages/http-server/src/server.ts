@@ -1,15 +1,14 @@
 /** The servers: as a function for a host, and as one that listens. */
-import { createServer, type RequestListener, type Server, STATUS_CODES } from "node:http"
-import type { Socket } from "node:net"
-import { newCommandId, RequestInvalid } from "@boxoffice/core"
+import { createServer, type RequestListener, type Server } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Effect, Layer } from "effect"
 import { Headers, HttpRouter, type HttpServer } from "effect/http"
 import type { ServeError } from "effect/http/HttpServerError"
+import { limitConnections } from "./connections.ts"
 import { makeDirect } from "./direct.ts"
 import { Drain } from "./drain.ts"
 import { documentationPath } from "./errorPages.ts"
-import { problemContentType, toProblem } from "./problem.ts"
+import { refuseBy, refuseOdd } from "./refusing.ts"
 import {
   layerHttpRoutes,
   layerRoutes,
@@ -48,6 +47,10 @@ export interface ListenOptions {
   readonly host: string
   /** How long requests in flight may take to end once the server closes. Default: 10. */
   readonly drainSeconds?: number | undefined
+  /** The most connections at a time; more are hung up on. Default: 10,000. */
+  readonly maxConnections?: number | undefined
+  /** For how long a client may take nothing of an answer before it is hung up on. Default: 30. */
+  readonly writeTimeoutSeconds?: number | undefined
 }
 
 /** Serves the routes on a port, until the layer ends: see `docs` for how it ends. */
@@ -56,7 +59,8 @@ export const layerServer = (
 ): Layer.Layer<HttpServer.HttpServer, ServeError, Services> => {
   const drainSeconds = options.drainSeconds ?? 10
   const server = createServer(limits)
-  server.on("clientError", refuseBy(options.documentation ?? documentationPath))
+  const documentation = options.documentation ?? documentationPath
+  server.on("clientError", refuseBy(documentation))
   // The last to be built is the first to end: event streams do, and then the server can close.
   const ending = Layer.effectDiscard(
     Effect.gen(function* () {
@@ -68,7 +72,16 @@ export const layerServer = (
     })
   )
   const direct = Layer.effectDiscard(
-    Effect.map(makeDirect, (answers) => putInFront(server, answers))
+    Effect.andThen(
+      Effect.map(makeDirect, (answers) => putInFront(server, answers)),
+      Effect.andThen(
+        refuseOdd(server, documentation),
+        limitConnections(server, {
+          maxConnections: options.maxConnections ?? 10_000,
+          writeTimeoutSeconds: options.writeTimeoutSeconds ?? 30
+        })
+      )
+    )
   )
   return ending.pipe(
     Layer.provide(direct),
@@ -113,11 +126,16 @@ const layerSecretHeaders = Layer.effect(
 /** Against clients that are slow, or send without end. In bytes and milliseconds. */
 const limits = {
   maxHeaderSize: 16 * 1024,
+  // It is required, but Node refuses in its own words.
+  requireHostHeader: false,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
   // Longer than the idle timeout of the usual load balancers, which must be the first to close.
-  keepAliveTimeout: 65_000
+  keepAliveTimeout: 65_000,
+  // Finds out about clients that went without a word, such as those who follow a stream.
+  keepAlive: true,
+  keepAliveInitialDelay: 30_000
 }
 
 /** Stragglers are cut off, so that closing has an end. */
@@ -126,41 +144,3 @@ const endSoon = (server: Server, seconds: number): void => {
   timer.unref()
   server.once("close", () => clearTimeout(timer))
 }
-
-const refusals: Record<string, readonly [status: number, code: string, detail: string]> = {
-  HPE_HEADER_OVERFLOW: [431, "headers_too_large", "The headers may have at most 16384 bytes."],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, "request_timeout", "The request took too long to arrive."]
-}
-
-/** Answers what is no request yet, and so meets no route. */
-const refuseBy =
-  (documentation: string) =>
-  (error: Error & { readonly code?: string }, socket: Socket): void => {
-    if (error.code === "ECONNRESET" || !socket.writable) {
-      socket.destroy()
-      return
-    }
-    const requestId = newCommandId()
-    const known = refusals[error.code ?? ""]
-    const { status, body } = known
-      ? { status: known[0], body: bareProblem(...known, requestId) }
-      : toProblem(malformed, { requestId, documentation })
-    const text = JSON.stringify(body)
-    socket.end(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
-        `Content-Type: ${problemContentType}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
-        `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${text}`
-    )
-  }
-
-const malformed = new RequestInvalid({ errors: [{ path: "", message: "This is not HTTP." }] })
-
-/** Of what is told by its status alone, and has no page. */
-const bareProblem = (status: number, code: string, detail: string, requestId: string) => ({
-  type: "about:blank",
-  title: STATUS_CODES[status],
-  status,
-  detail,
-  code,
-  requestId
-})

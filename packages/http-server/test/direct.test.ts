@@ -122,7 +122,13 @@ describe("both ways", () => {
     ["GET", "/v1/wallet", {}, 200],
     ["POST", "/v1/wallet/charges", { json: {} }, 400],
     ["POST", "/v1/wallet/charges", { json: { amount: 1, currency: "KRW" } }, 400],
-    ["POST", "/v1/wallet/charges", { body: "{", headers: { "Content-Type": "text/plain" } }, 415],
+    ["POST", "/v1/wallet/charges", { body: "{", headers: { "Content-Type": "text/plain" } }, 400],
+    [
+      "POST",
+      "/v1/wallet/charges",
+      { key: "k", body: "{", headers: { "Content-Type": "text/plain" } },
+      415
+    ],
     ["POST", "/v1/wallet/charges", { key: "k", json: { amount: 1, currency: "KRW" } }, 201],
     ["POST", "/v1/reservations", { json }, 400],
     ["DELETE", "/v1/reservations/nope", {}, 404],

@@ -3,7 +3,15 @@ import { layerMemory } from "@boxoffice/core/testing"
 import { Effect, Layer } from "effect"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { problems } from "../src/problem.ts"
-import { type Answer, enter, join, openHouse, startServer, type TestServer } from "./support.ts"
+import {
+  type Answer,
+  type Ask,
+  enter,
+  join,
+  openHouse,
+  startServer,
+  type TestServer
+} from "./support.ts"
 
 let server: TestServer
 const talk: TestServer["talk"] = (...ask) => server.talk(...ask)
@@ -50,16 +58,28 @@ describe("what comes first is told first", () => {
     token = await join(talk, user)
   })
 
-  test("the body's size and type before what is in it", async () => {
-    const big = { body: `{"amount":"${"1".repeat(70_000)}"}` }
-    const json = { "Content-Type": "application/json" }
-    const large = await talk("POST", "/v1/wallet/charges", { ...big, headers: json })
-    expect(problem(large)).toEqual({ status: 413, code: "body_too_large", limit: 65_536 })
-    const text = await talk("POST", "/v1/wallet/charges", {
-      body: "{",
-      headers: { "Content-Type": "text/plain" }
-    })
-    expect(problem(text)).toEqual({ status: 415, code: "unsupported_media_type" })
+  test("a body that is not read comes after what is wrong beside it, and who is calling", async () => {
+    const large = {
+      headers: { "Content-Type": "application/json" },
+      body: `{"amount":"${"1".repeat(70_000)}"}`
+    }
+    const text = { headers: { "Content-Type": "text/plain" }, body: "{" }
+    for (const [sent, refusal] of [
+      [large, { status: 413, code: "body_too_large", limit: 65_536 }],
+      [text, { status: 415, code: "unsupported_media_type" }]
+    ] as const) {
+      const send = async (path: string, ask: Ask) =>
+        problem(await talk("POST", path, { ...sent, ...ask }))
+      expect(await send("/v1/wallet/charges?a=1", {})).toMatchObject({ code: "request_invalid" })
+      expect(await send("/v1/wallet/charges", {})).toMatchObject({
+        code: "idempotency_key_required"
+      })
+      for (const path of ["/v1/wallet/charges", "/v1/queues/main/token", "/v1/admin/queues"]) {
+        expect(await send(path, { key: "k" })).toMatchObject({ code: "identity_required" })
+      }
+      expect(await send("/v1/wallet/charges", { user, token, key: "k" })).toEqual(refusal)
+      expect(await send("/v1/admin/queues", { admin: true })).toEqual(refusal)
+    }
   })
 
   test("a malformed body before a missing key and a missing identity", async () => {
@@ -443,7 +463,6 @@ test("every error of the table was seen, but for those that nothing raises at wi
   expect(codes.filter((code) => !seen.has(code)).sort()).toEqual([
     "charge_not_allowed",
     "draining",
-    "identity_unavailable",
-    "request_in_flight"
+    "identity_unavailable"
   ])
 })

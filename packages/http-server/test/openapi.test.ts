@@ -30,7 +30,7 @@ const codes = `
 401 identity_required queue_token_required queue_token_invalid
 403 queue_token_wrong_queue queue_token_waiting queue_token_expired
 404 show_not_found performance_not_found seat_not_found reservation_not_found queue_not_found
-409 seat_unavailable reservation_not_payable request_in_flight queue_closed
+409 seat_unavailable reservation_not_payable queue_closed
 410 hold_expired
 402 insufficient_balance
 422 idempotency_key_reused limit_exceeded currency_mismatch

@@ -28,25 +28,31 @@ const send = async (head: string): Promise<string> => {
   return `${status} ${/"code":"(\w+)"/.exec(text)?.[1] ?? ""}`.trim()
 }
 
-describe.each(["/metrics", "/livez", "/openapi.json"])("%s", (path) => {
-  const name = path.slice(1)
-  test("answers to its own spelling", async () => {
-    expect(await send(`GET ${path} HTTP/1.1`)).toBe("200")
-  })
+describe.each(["/metrics", "/livez", "/openapi.json", "/docs", "/docs/errors/not_found"])(
+  "%s",
+  (path) => {
+    const name = path.slice(1)
+    test("answers to its own spelling", async () => {
+      expect(await send(`GET ${path} HTTP/1.1`)).toBe("200")
+    })
 
-  test.each([
-    `//${name}`,
-    `/${name}/`,
-    `/${name.toUpperCase()}`,
-    `/%${name.charCodeAt(0).toString(16)}${name.slice(1)}`,
-    `/${name};x`,
-    `/./${name}`,
-    `/x/../${name}`,
-    `/${name}%00`
-  ])("and to no other: %s", async (alias) => {
-    expect(await send(`GET ${alias} HTTP/1.1`)).toBe("404 not_found")
-  })
-})
+    test.each([
+      `//${name}`,
+      `/${name}/`,
+      `/${name.toUpperCase()}`,
+      `/%${name.charCodeAt(0).toString(16)}${name.slice(1)}`,
+      `/${name};x`,
+      `/./${name}`,
+      `/x/../${name}`,
+      `http://x/./${name}`,
+      `http://x//${name}`,
+      `http://x/%2e/${name}`,
+      `/${name}%00`
+    ])("and to no other: %s", async (alias) => {
+      expect(await send(`GET ${alias} HTTP/1.1`)).toBe("404 not_found")
+    })
+  }
+)
 
 test.each([
   ["/v1/shows/gala", "200"],

@@ -219,7 +219,7 @@ describe("codes", () => {
   test("come from a file or stdin, are never told again, and can be withdrawn", async () => {
     await json("create club")
     const secret = ["first-of-two", "second-of-two"]
-    const path = await fileOf(`${secret[0]}\r\n\n  ${secret[1]}\n`)
+    const path = await fileOf(`"${secret[0]}"\r\n\n  ${secret[1]}\n`)
     const added = await json(`codes club --file ${path} --uses 2`)
     expect(added).toEqual({ queueId: "club", added: 2, uses: 2 })
     expect(await opens(secret[0]!, "ada")).toBe("joined")
@@ -251,6 +251,9 @@ describe("codes", () => {
     expect(twice).toMatch(/differ from each other/)
     expect(twice).not.toContain("s3cret")
     expect(await refusedWith("")).toMatch(/1 to 10,000 codes/)
+    expect(await refusedWith("s3cret-code,Ada\n")).toMatch(
+      /No code was added:\n {2}line 1: put one code/
+    )
     expect(await refusedWith("x\n".repeat(20))).toMatch(/line 5: .*\n {2}and 15 more/)
     expect(await refusedWith("x".repeat(1_100_000))).toMatch(/more than 1048576 bytes/)
     expect(await sql("SELECT * FROM boxoffice.queue_code WHERE queue_id = 'bad-codes'")).toEqual([])

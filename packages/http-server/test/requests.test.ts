@@ -1,6 +1,7 @@
 import { connect } from "node:net"
 import { Readable } from "node:stream"
 import { text } from "node:stream/consumers"
+import { newCommandId } from "@boxoffice/core"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import type { RequestRecord } from "../src/exchange.ts"
 import { enter, join, openHouse, startServer, type TestServer } from "./support.ts"
@@ -141,6 +142,23 @@ describe("queries", () => {
     }
   })
 
+  test.each([
+    { heldAt: 1e15, reservationId: newCommandId() },
+    { heldAt: Number.MAX_SAFE_INTEGER, reservationId: newCommandId() },
+    { heldAt: -1, reservationId: newCommandId() },
+    { heldAt: 1e300, reservationId: newCommandId() },
+    { heldAt: 0, reservationId: "x" },
+    { heldAt: 0, reservationId: newCommandId(), userId: "eve" }
+  ])("a cursor of no page of reservations is refused: %o", async (where) => {
+    const cursor = Buffer.from(JSON.stringify(where)).toString("base64url")
+    const answer = await talk("GET", `/v1/reservations?cursor=${cursor}`, { user })
+    expect([answer.status, answer.body.code, paths(answer)]).toEqual([
+      400,
+      "request_invalid",
+      ["cursor"]
+    ])
+  })
+
   test("lists come page by page", async () => {
     const ada = await enter(talk, "reader")
     for (const seat of ["A-1", "A-2", "A-3"]) await ada.hold([seat])
@@ -162,13 +180,18 @@ describe("queries", () => {
 })
 
 describe("headers", () => {
-  test("a request keeps its id, if it is sane", async () => {
+  test("an answer repeats the request's id, if it is sane; the log has its own", async () => {
+    log.length = 0
     const given = await talk("GET", "/livez", { headers: { "X-Request-Id": "trace-1" } })
     expect(given.headers.get("x-request-id")).toBe("trace-1")
     for (const id of ["x".repeat(129), "with space", "ünïcode"]) {
       const { headers } = await talk("GET", "/livez", { headers: { "X-Request-Id": id } })
       expect(headers.get("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/)
     }
+    const refused = await talk("GET", "/nothing", { headers: { "X-Request-Id": "trace-2" } })
+    expect(refused.headers.get("x-request-id")).toBe("trace-2")
+    expect(JSON.stringify(log)).not.toContain("trace")
+    expect(log.at(-1)?.requestId).toBe(refused.body.requestId)
   })
 
   test("answers are not to be kept, but for seats, which are asked about again", async () => {
@@ -220,6 +243,46 @@ describe("what is hardly a request", () => {
   test("a path without end", async () => {
     const answer = await send(`GET /${"x".repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`)
     expect(answer).toMatch(/^HTTP\/1.1 431 /)
+  })
+
+  const problemOf = (answer: string) => {
+    const [head = "", body = ""] = answer.split("\r\n\r\n")
+    expect(head).toMatch(/\r\ncontent-type: application\/problem\+json\r\n/i)
+    expect(head).toMatch(/\r\nconnection: close/i)
+    const { status, code } = JSON.parse(body)
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    return `${status} ${code}`
+  }
+
+  test.each([
+    ["GET /livez HTTP/1.1", "400 request_invalid"],
+    [
+      "POST /v1/payments HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2",
+      "400 request_invalid"
+    ],
+    ["GET /livez HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade", "400 request_invalid"],
+    ["GET /livez HTTP/1.1\r\nHost: x\r\nExpect: a-miracle", "417 expectation_failed"],
+    ["CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443", "404 not_found"]
+  ])("%j is refused by a problem, and logged", async (head, expected) => {
+    log.length = 0
+    expect(problemOf(await send(`${head}\r\n\r\n`))).toBe(expected)
+    expect(log).toMatchObject([{ route: "none", status: Number(expected.slice(0, 3)) }])
+  })
+
+  test("HTTP/1.0 needs no host, and another protocol is not switched to", async () => {
+    expect(await send("GET /livez HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /)
+    const head = "GET /livez HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: upgrade, close"
+    expect(await send(`${head}\r\n\r\n`)).toMatch(/^HTTP\/1.1 200 /)
+  })
+
+  test("a body is asked for where it is expected", async () => {
+    const head =
+      `POST ${charges} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-User-Id: ${user}\r\n` +
+      `Queue-Token: ${token}\r\nIdempotency-Key: continued\r\nContent-Type: application/json\r\n`
+    const answer = await send(
+      `${head}Expect: 100-continue\r\nContent-Length: 29\r\n\r\n{"amount":1,"currency":"KRW"}`
+    )
+    expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 201 /)
   })
 
   test("another protocol", async () => {

@@ -40,6 +40,14 @@ export const Reservation = Schema.Struct({
 }).annotate({ identifier: "Reservation" })
 export interface Reservation extends Schema.Schema.Type<typeof Reservation> {}
 
+/** Where a page of a user's reservations begins: after this one. */
+export const ReservationCursor = Schema.Struct({
+  /** In milliseconds since 1970, up to the year 9999: no database holds every number as an instant. */
+  heldAt: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 253_402_300_799_999 })),
+  reservationId: Schema.String.check(Schema.isUUID())
+})
+export interface ReservationCursor extends Schema.Schema.Type<typeof ReservationCursor> {}
+
 /** A reservation as stored. Instants are milliseconds since 1970 by the database's clock. */
 /** A hold that nobody has paid for yet: as much as tells until when its user needs to be inside. */
 export interface UnpaidHold {

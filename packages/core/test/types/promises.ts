@@ -102,7 +102,6 @@ export const refusal = (error: BoxOfficeError): string => {
     case "performance_not_found":
     case "reservation_not_found":
     case "payment_not_found":
-    case "request_in_flight":
     case "idempotency_key_reused":
       return error.message
     default:

@@ -78,6 +78,6 @@ export const gate = errors(
 )
 
 /** What an operation with an idempotency key can refuse. */
-export const idempotency = errors("IdempotencyConflict", "RequestInFlight")
+export const idempotency = errors("IdempotencyConflict")
 
 export const created = HttpApiSchema.status(201)

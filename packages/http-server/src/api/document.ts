@@ -37,7 +37,9 @@ export const describeAnswers = (document: Record<string, unknown>): Record<strin
         const rows = problemsIn(response)
         if (rows.length > 0) response.description = rows.map(({ code }) => code).join(", ")
         response.headers = {
-          "X-Request-Id": text("The request's own X-Request-Id, or one that was made for it"),
+          "X-Request-Id": text(
+            "The request's own X-Request-Id, or the id that the server's log has for it"
+          ),
           ...(hasKey && {
             "Idempotency-Replayed": text("`true` where this is the answer to an earlier request")
           }),

@@ -1,19 +1,24 @@
 /** API 1: the waiting room. */
-import { Queue, type QueueTokenStatus } from "@boxoffice/core"
+import { Overloaded, Queue, type QueueTokenStatus } from "@boxoffice/core"
 import { Effect, Schedule, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { Draining } from "../api/errors.ts"
 import { QueueApi } from "../api/queue.ts"
 import { Drain } from "../drain.ts"
 import { Reply, route } from "../route.ts"
+import { makeStreamCounts } from "../streams.ts"
 import { joinedJson, statusJson } from "./statusJson.ts"
 
 const { join, status, events, leave } = QueueApi.endpoints
 
-export const queueRoutes = (options: { readonly heartbeatSeconds: number }) =>
+export const queueRoutes = (options: {
+  readonly heartbeatSeconds: number
+  readonly streamsPerUser: number
+}) =>
   Effect.gen(function* () {
     const queue = yield* Queue
     const drain = yield* Drain
+    const takeStream = makeStreamCounts(options.streamsPerUser)
     const heartbeats = Stream.fromSchedule(Schedule.spaced(`${options.heartbeatSeconds} seconds`))
 
     return [
@@ -51,6 +56,7 @@ export const queueRoutes = (options: { readonly heartbeatSeconds: number }) =>
             // Asked for once before: what is refused is refused with a status of its own.
             yield* queue.status(place)
             if (drain.isDraining()) return yield* new Draining()
+            if (!(yield* takeStream(userId))) return yield* tooManyStreams
             const statuses = queue.changes(place).pipe(Stream.map(toEvent))
             const beats = Stream.map(heartbeats, () => ":\n\n")
             const lines = statuses.pipe(
@@ -74,6 +80,9 @@ export const queueRoutes = (options: { readonly heartbeatSeconds: number }) =>
       )
     ]
   })
+
+// Until one of theirs ends, the user can poll.
+const tooManyStreams = new Overloaded({ retryAfterSeconds: 10 })
 
 const toEvent = (status: QueueTokenStatus): string =>
   `event: message\ndata: ${statusJson(status)}\n\n`

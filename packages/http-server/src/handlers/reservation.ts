@@ -1,18 +1,14 @@
 /** API 4: holding seats. */
 import { Reservations } from "@boxoffice/core"
-import { Effect, Schema } from "effect"
+import { ReservationCursor } from "@boxoffice/core/schema"
+import { Effect } from "effect"
 import { ReservationApi } from "../api/reservation.ts"
 import { cursorOf, toCursor } from "../cursor.ts"
 import { Reply, route } from "../route.ts"
 
 const endpoints = ReservationApi.endpoints
 
-const reservationCursor = cursorOf(
-  Schema.Struct({
-    heldAt: Schema.Int,
-    reservationId: Schema.String.check(Schema.isUUID())
-  })
-)
+const reservationCursor = cursorOf(ReservationCursor)
 
 export const reservationRoutes = Effect.gen(function* () {
   const reservations = yield* Reservations

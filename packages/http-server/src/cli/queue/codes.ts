@@ -5,6 +5,7 @@ import { Command, Flag } from "effect/cli"
 import { codesBodyLimit } from "../../api/admin.ts"
 import { Unusable } from "../flags.ts"
 import { readInput } from "../input.ts"
+import { type Line, readCodeFile } from "./codeFile.ts"
 import { explain, ofQueue, onQueues } from "./operate.ts"
 
 const file = Flag.String("file").pipe(
@@ -42,7 +43,8 @@ export const codes = Command.make("codes", { ...ofQueue, file, uses }, (flags) =
   Command.withShortDescription("Add codes that open the priority lane, or withdraw some"),
   Command.withDescription(
     "Add codes that open the priority lane of a queue: one a line, each of 8 to 64 visible characters, " +
-      "10,000 at most at a time, all or none. A code that is there already can be used this often from " +
+      "10,000 at most at a time, all or none. Quotes around a code, as CSV has them, are not part of " +
+      "it. A code that is there already can be used this often from " +
       "now on. Codes are secrets: they come from a file or stdin, since everybody on the machine can " +
       "read what a process was started with, and are kept as digests."
   ),
@@ -58,11 +60,6 @@ export const codes = Command.make("codes", { ...ofQueue, file, uses }, (flags) =
   ])
 )
 
-interface Line {
-  readonly number: number
-  readonly code: string
-}
-
 /** The lines that have something on them. */
 const linesOf = (file: Option.Option<string>) =>
   Effect.gen(function* () {
@@ -73,20 +70,27 @@ const linesOf = (file: Option.Option<string>) =>
       })
     }
     const text = yield* readInput(path, codesBodyLimit)
-    return text
-      .split("\n")
-      .map((line, index): Line => ({ number: index + 1, code: line.trim() }))
-      .filter(({ code }) => code !== "")
+    const { lines, unclear } = readCodeFile(text)
+    if (unclear.length > 0) return yield* refusal(unclear.map(unclearLine))
+    return lines
   })
+
+const unclearLine = (number: number): string =>
+  `  line ${number}: put one code on a line, without other columns; quote a code that has , ; or "`
 
 const problemsMax = 5
 
 /** What is wrong with which line, and not what is on it. */
-const unusable = ({ errors }: RequestInvalid, lines: ReadonlyArray<Line>): Unusable => {
-  const problems = errors.slice(0, problemsMax).map(({ path, message }) => {
-    const line = lines[Number(/^codes\.(\d+)$/.exec(path)?.[1])]
-    return line === undefined ? `  ${message}` : `  line ${line.number}: ${message}`
-  })
-  const more = errors.length > problemsMax ? [`  and ${errors.length - problemsMax} more`] : []
-  return new Unusable({ message: ["No code was added:", ...problems, ...more].join("\n") })
+const unusable = ({ errors }: RequestInvalid, lines: ReadonlyArray<Line>): Unusable =>
+  refusal(
+    errors.map(({ path, message }) => {
+      const line = lines[Number(/^codes\.(\d+)$/.exec(path)?.[1])]
+      return line === undefined ? `  ${message}` : `  line ${line.number}: ${message}`
+    })
+  )
+
+const refusal = (problems: ReadonlyArray<string>): Unusable => {
+  const more = problems.length > problemsMax ? [`  and ${problems.length - problemsMax} more`] : []
+  const some = problems.slice(0, problemsMax)
+  return new Unusable({ message: ["No code was added:", ...some, ...more].join("\n") })
 }

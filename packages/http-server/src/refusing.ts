@@ -1,0 +1,114 @@
+/** Answers what meets no route: what is hardly HTTP, or asks of HTTP what this server does not do. */
+import {
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  ServerResponse,
+  STATUS_CODES
+} from "node:http"
+import type { Duplex } from "node:stream"
+import { newCommandId, RequestInvalid } from "@boxoffice/core"
+import { Effect } from "effect"
+import { RouteUnknown } from "./api/errors.ts"
+import { type Exchange, Exchanges } from "./exchange.ts"
+import type { RequestHeaders } from "./message.ts"
+import { problemContentType, toProblem } from "./problem.ts"
+
+type Refusal = ReturnType<typeof toProblem>
+
+/** Refuses what Node would answer without a problem document. */
+export const refuseOdd = (
+  server: Server,
+  documentation: string
+): Effect.Effect<void, never, Exchanges> =>
+  Effect.map(Exchanges, ({ begin, end }) => {
+    const refuse = (
+      request: IncomingMessage,
+      response: ServerResponse,
+      refusal: (exchange: Exchange["Service"]) => Refusal
+    ): void => {
+      const exchange = begin(request.method!, request.headers as RequestHeaders)
+      const { status, headers, body } = refusal(exchange)
+      const text = JSON.stringify(body)
+      response.writeHead(status, {
+        ...headers,
+        ...end(exchange, status),
+        "content-type": problemContentType,
+        "content-length": Buffer.byteLength(text),
+        connection: "close"
+      })
+      response.end(text)
+    }
+
+    for (const event of ["request", "checkContinue"] as const) {
+      const others = server.rawListeners(event) as Array<RequestListener>
+      server.removeAllListeners(event)
+      server.on(event, (request: IncomingMessage, response: ServerResponse) => {
+        if (request.headers.host === undefined && request.httpVersion === "1.1") {
+          refuse(request, response, ({ requestId }) =>
+            toProblem(hostless, { requestId, documentation })
+          )
+        } else for (const other of others) other(request, response)
+      })
+    }
+    server.on("checkExpectation", (request, response) =>
+      refuse(request, response, ({ requestId }) => bareProblem(...expectation, requestId))
+    )
+    server.on("connect", (request: IncomingMessage, socket: Duplex) => {
+      socket.on("error", () => {})
+      const response = new ServerResponse(request)
+      response.assignSocket(socket as never)
+      response.on("finish", () => socket.destroy())
+      refuse(request, response, ({ requestId }) =>
+        toProblem(new RouteUnknown(), { requestId, documentation })
+      )
+    })
+    // There is no other protocol to go on with: such a request is answered as it stands.
+    server.removeAllListeners("upgrade")
+  })
+
+/** Answers what is no request yet. */
+export const refuseBy =
+  (documentation: string) =>
+  (error: Error & { readonly code?: string }, socket: Duplex): void => {
+    if (error.code === "ECONNRESET" || !socket.writable) {
+      socket.destroy()
+      return
+    }
+    const requestId = newCommandId()
+    const known = refusals[error.code ?? ""]
+    const { status, body } = known
+      ? bareProblem(...known, requestId)
+      : toProblem(malformed, { requestId, documentation })
+    const text = JSON.stringify(body)
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
+        `Content-Type: ${problemContentType}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
+        `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${text}`
+    )
+  }
+
+const invalid = (path: string, message: string) =>
+  new RequestInvalid({ errors: [{ path, message }] })
+const malformed = invalid("", "This is not HTTP.")
+const hostless = invalid("Host", "expected a Host header, as HTTP/1.1 has one in each request")
+
+type Bare = readonly [status: number, code: string, detail: string]
+
+const refusals: Record<string, Bare> = {
+  HPE_HEADER_OVERFLOW: [431, "headers_too_large", "The headers may have at most 16384 bytes."],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "request_timeout", "The request took too long to arrive."]
+}
+
+const expectation: Bare = [
+  417,
+  "expectation_failed",
+  "The only thing to expect here is 100-continue."
+]
+
+/** Of what is told by its status alone, and has no page. */
+const bareProblem = (status: number, code: string, detail: string, requestId: string): Refusal => ({
+  status,
+  headers: {},
+  body: { type: "about:blank", title: STATUS_CODES[status], status, detail, code, requestId }
+})
