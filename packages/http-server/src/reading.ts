@@ -34,7 +34,7 @@ const decoderOf = (schema: Schema.Top): Decode => {
 }
 
 /** What an endpoint asks for. */
-export interface Read {
+interface Read {
   readonly asked: Readonly<Record<string, unknown>>
   /** Why the body was not looked at. Who calls without an identity is told of that first. */
   readonly unread: BodyTooLarge | UnsupportedMediaType | undefined

@@ -78,7 +78,7 @@ test("a host can mount the routes as a function of requests", async () => {
   const shows = await ask("/v1/shows", { headers: { "X-User-Id": "ada" } })
   expect(await shows.json()).toEqual({ items: [], nextCursor: null })
   const body = "x".repeat(70_000)
-  const headers = { "X-User-Id": "ada", "Content-Type": "application/json" }
+  const headers = { "X-User-Id": "ada", "Idempotency-Key": "k", "Content-Type": "application/json" }
   const large = await ask("/v1/payments", { method: "POST", body, headers })
   expect(large.status).toBe(413)
   expect((await ask("/nope")).headers.get("content-type")).toBe("application/problem+json")

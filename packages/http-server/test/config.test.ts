@@ -89,6 +89,25 @@ describe("the environment", () => {
     expect(await problemsOf(weak, true)).toBe("")
   })
 
+  test("what clients can make the server keep is bounded, and never without a bound", async () => {
+    const limits = async (env: Record<string, string>) => {
+      const result = await read({ ...enough, ...env })
+      if (result._tag === "Failure") throw result.failure
+      const { maxConnections, writeTimeoutSeconds, streamsPerUser } = result.success
+      return [maxConnections, writeTimeoutSeconds, streamsPerUser]
+    }
+    expect(await limits({})).toEqual([10_000, 30, 10])
+    const set = {
+      BOXOFFICE_MAX_CONNECTIONS: "5",
+      BOXOFFICE_WRITE_TIMEOUT_SECONDS: "6",
+      BOXOFFICE_STREAMS_PER_USER: "0"
+    }
+    expect(await limits(set)).toEqual([5, 6, 0])
+    for (const name of ["BOXOFFICE_MAX_CONNECTIONS", "BOXOFFICE_WRITE_TIMEOUT_SECONDS"]) {
+      expect(await problemsOf({ ...enough, [name]: "0" })).toContain(`${name} must be a whole`)
+    }
+  })
+
   test("in production, identity by header has to be asked for by name", async () => {
     const env = { ...enough, NODE_ENV: "production" }
     expect(await problemsOf(env)).toContain("BOXOFFICE_IDENTITY must be set in production")
