@@ -1,6 +1,6 @@
 /** The waiting room through its service: what is told from memory, and for how long. */
 import { describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Metric, Redacted, Result, Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Metric, Redacted, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import {
@@ -456,4 +456,57 @@ describe("what is measured", () => {
       })
     }).pipe(Effect.provide(layer), Effect.provide(Layer.succeed(Metric.MetricRegistry, new Map())))
   })
+})
+
+describe("a node whose notes do not arrive", () => {
+  // Two nodes over one store; what the first one notes of who is there is refused.
+  const twoNodes = Effect.gen(function* () {
+    const shared = yield* Layer.build(layerMemory)
+    const store = Context.get(shared, BoxOfficeStore)
+    const office = (own: Partial<BoxOfficeStore["Service"]>) =>
+      Effect.map(
+        Layer.build(
+          Layer.fresh(layerOf({ signingKeys, policies: { gate: [] } })).pipe(
+            Layer.provide(Layer.succeed(BoxOfficeStore, { ...store, ...own }))
+          )
+        ),
+        (context) => Context.get(context, BoxOffice)
+      )
+    return [yield* office({ markSeen: () => Effect.fail(gone) }), yield* office({})] as const
+  })
+
+  it.effect("refuses those who ask, rather than to let them take a lost place for kept", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(testStart)
+      const [deaf, other] = yield* twoNodes
+      yield* other.queue.create({
+        queueId: "main",
+        settings: { maxActive: 1, absenceSeconds: 60 }
+      })
+      const join = (userId: string) =>
+        Effect.map(other.queue.join({ queueId: "main", userId }), ({ token }) => ({
+          userId,
+          queueToken: token
+        }))
+      const [inside, asker] = [yield* join("inside"), yield* join("asker")]
+      const rest = yield* Effect.forEach(["ada", "bob"], join)
+      let answeredAt = 0
+      for (let second = 1; second <= 240; second++) {
+        yield* TestClock.adjust("1 second")
+        const asked = yield* Effect.result(deaf.queue.status(asker))
+        if (Result.isSuccess(asked)) answeredAt = second
+        yield* Effect.forEach(rest, other.queue.status)
+        if (second % 30 === 0) yield* other.queue.status(inside)
+      }
+      // Its own hand-over is due after a minute, and answers go on from memory for another.
+      expect(answeredAt).toBeGreaterThanOrEqual(60)
+      expect(answeredAt).toBeLessThan(150)
+      yield* other.queue.leave(inside)
+      const states = yield* Effect.forEach([asker, ...rest], (caller) =>
+        Effect.map(other.queue.status(caller), ({ state }) => state)
+      )
+      // Who was refused for long enough is absent, and those who asked the other node are not.
+      expect(states).toEqual(["left", "admitted", "waiting"])
+    }).pipe(Effect.scoped)
+  )
 })

@@ -162,7 +162,7 @@ export const decideAdmissions = (
   rows: Rows,
   queueId: QueueId,
   present: ReadonlySet<TokenId>,
-  policies: Pick<PolicyRules, "admission"> = {}
+  policies: Pick<PolicyRules, "admission"> & Partial<Pick<PolicyRules, "awayMs">> = {}
 ): ReadonlyArray<QueueTokenAdmitted | QueueTokenLeft> => {
   const queue = rows.queues.get(queueId)
   if (queue === undefined) return []
@@ -201,7 +201,7 @@ export const decideAdmissions = (
     if (token === undefined) break
     taken[next.lane]++
     const claimed = present.has(token.tokenId)
-    if (!claimed && isAway(queue, token, rows.now)) {
+    if (!claimed && isAway(queue, token, rows.now, policies.awayMs)) {
       decided.push({ _tag: "QueueTokenLeft", ...named(token, rows.now), away: true })
       continue
     }
@@ -224,11 +224,12 @@ export const decideAdmissions = (
 const isAway = (
   { settings, presenceKept, opening }: QueueRow,
   { joinedAt, seenAt }: TokenRow,
-  now: number
+  now: number,
+  awayMs = 0
 ): boolean => {
   if (!presenceKept || settings.absenceSeconds === 0) return false
   const since = Math.max(joinedAt, seenAt ?? 0, opening?.openedAt ?? 0)
-  return now - since > absentAfterSeconds(settings.absenceSeconds) * 1_000
+  return now - since > absentAfterSeconds(settings.absenceSeconds, awayMs / 1_000) * 1_000
 }
 
 /** Who waits at the head of a lane, in order: as far as everyone was loaded, and no further. */

@@ -3,7 +3,7 @@
  * timer: who asks first after a second has the queue read, for everyone. Where the reading shows
  * that somebody could be let in, that is done at once, by whichever node sees it first.
  */
-import { Clock, Context, Effect, Layer, Result } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
 import { LocalChanges } from "../Changes.ts"
 import { type CommandLane, makeCommandLanes } from "../CommandLane.ts"
 import type { Overloaded, StoreUnavailable } from "../Errors.ts"
@@ -139,13 +139,17 @@ export class Lines extends Context.Service<
           )
         })
 
-      /** Once a period. */
-      const tellPresence = Effect.fnUntraced(function* (queueId: QueueId, line: Known) {
+      /**
+       * Once a period. A node that cannot hand over does not read either: its polls go on from memory
+       * for `awayMs` and then fail, so that nobody takes its answers for a place that is kept.
+       */
+      const tellPresence = Effect.fnUntraced(function* (queueId: QueueId) {
+        const line = known.get(queueId)
         const now = clock.monotonicTimeNanosUnsafe()
+        if (line === undefined) return
         if (msBetween(line.presenceTakenAt, now) < presencePeriodSeconds * 1_000) return
-        // Where the store does not take them, the next reading hands them over: no poll fails by it.
-        const handed = yield* Effect.result(handOver(queueId, line))
-        if (Result.isSuccess(handed)) line.presenceTakenAt = now
+        yield* handOver(queueId, line)
+        line.presenceTakenAt = now
       })
 
       // Users of a node that ends go on on another one: what this one knows of them must not be lost.
@@ -179,8 +183,8 @@ export class Lines extends Context.Service<
       })
 
       const refresh = Effect.fnUntraced(function* (queueId: QueueId) {
+        yield* tellPresence(queueId)
         const line = yield* read(queueId)
-        if (line !== undefined) yield* tellPresence(queueId, line)
         return yield* moveOn(queueId, line, read(queueId))
       })
 

@@ -20,9 +20,12 @@ export const presencePeriodSeconds = 60
  */
 const notesLateSeconds = 2 * presencePeriodSeconds + 5
 
-/** After how many seconds without a note a user counts as absent. */
-export const absentAfterSeconds = (absenceSeconds: number): number =>
-  absenceSeconds + notesLateSeconds
+/**
+ * After how many seconds without a note a user counts as absent. A node that cannot reach the store
+ * answers for `awaySeconds` more, and its notes of that time are as late.
+ */
+export const absentAfterSeconds = (absenceSeconds: number, awaySeconds = 0): number =>
+  absenceSeconds + notesLateSeconds + Math.max(0, awaySeconds - presencePeriodSeconds)
 
 /** Who of one block was seen: bit n stands for the n-th number of the block. */
 export interface Sighting {
