@@ -1,27 +1,95 @@
+/**
+ * Deletes what is older than it has to be, the oldest first and so many at a time.
+ *
+ * What all of these share: rows that somebody has locked wait for the next time, so that nobody waits
+ * for a clearing and it waits for nobody. The time is a subquery, which is asked once, so that the index
+ * is searched by it; without one, every row that ever was is read. And it is the database's time alone.
+ */
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
-/**
- * Clears away tokens that ended long ago, the oldest first. What happened stays in the outbox.
- *
- * Rows that somebody has locked wait for the next time. The time is a subquery, which is asked once,
- * so that the index is searched by it; without one, every token that ever ended is read.
- */
-export const clearTokens = (schema: SchemaName) => {
-  const sql = `
-    DELETE FROM ${schema}.queue_token WHERE token_id = ANY(ARRAY(
-      SELECT token_id FROM ${schema}.queue_token
-      WHERE ended_at IS NOT NULL
-        AND ended_at <= (SELECT clock_timestamp()) - $1::int8 * interval '1 millisecond'
-      ORDER BY ended_at LIMIT $2::int8 FOR UPDATE SKIP LOCKED
-    ))
-    RETURNING token_id`
-  return (olderThanMs: number, limit: number): Query<number> => ({
+/** So many milliseconds ago, of parameter `$1`. */
+export const ago = "(SELECT clock_timestamp()) - $1::int8 * interval '1 millisecond'"
+
+/** Notes the last instant of what a DELETE, `gone`, returns as `at`: see `cleared` in `migrations/`. */
+export const noted = (schema: SchemaName, kind: string) => `noted AS (
+      INSERT INTO ${schema}.cleared AS c (kind, up_to)
+      SELECT '${kind}', max(at) FROM gone HAVING count(*) > 0
+      ON CONFLICT (kind) DO UPDATE SET up_to = greatest(c.up_to, excluded.up_to)
+    )`
+
+export const clearing =
+  (sql: string) =>
+  (olderThanMs: number, limit: number): Query<number> => ({
     sql,
     params: [BigInt(olderThanMs), BigInt(limit)],
-    read: (rows) => rows.length
+    read: ([row]) => Number(row![0])
   })
-}
+
+/** Tokens that have ended. What happened stays in the outbox for as long as that is kept. */
+export const clearTokens = (schema: SchemaName) =>
+  clearing(`
+    WITH gone AS (
+      DELETE FROM ${schema}.queue_token WHERE token_id = ANY(ARRAY(
+        SELECT token_id FROM ${schema}.queue_token
+        WHERE ended_at IS NOT NULL AND ended_at <= ${ago}
+        ORDER BY ended_at LIMIT $2::int8 FOR UPDATE SKIP LOCKED
+      ))
+      RETURNING ended_at AS at
+    ), ${noted(schema, "queue_token")}
+    SELECT count(*) FROM gone`)
+
+/**
+ * Reservations that were never paid. One that has a seat or a transfer nevertheless is left for
+ * whoever finds out why: the schema keeps it, and it must not keep the others.
+ */
+export const clearReservations = (schema: SchemaName) =>
+  clearing(`
+    WITH gone AS (
+      DELETE FROM ${schema}.reservation WHERE reservation_id = ANY(ARRAY(
+        SELECT r.reservation_id FROM ${schema}.reservation r
+        WHERE r.status IN ('released', 'expired') AND r.ended_at <= ${ago}
+          AND NOT EXISTS (
+            SELECT FROM jsonb_array_elements(r.seats) held, ${schema}.seat s
+            WHERE s.performance_id = r.performance_id AND s.seat_id = held ->> 'seatId'
+              AND s.reservation_id = r.reservation_id
+          )
+          AND NOT EXISTS (
+            SELECT FROM ${schema}.transfer t WHERE t.reservation_id = r.reservation_id
+          )
+        ORDER BY r.ended_at LIMIT $2::int8 FOR UPDATE OF r SKIP LOCKED
+      ))
+      RETURNING ended_at AS at
+    ), ${noted(schema, "reservation")}
+    SELECT count(*) FROM gone`)
+
+/**
+ * The answers to commands. They are locked by nobody, and the engine's role may not lock them either:
+ * where two nodes delete the same ones, the second finds them gone.
+ */
+export const clearOutcomes = (schema: SchemaName) =>
+  clearing(`
+    WITH gone AS (
+      DELETE FROM ${schema}.command_outcome WHERE command_id = ANY(ARRAY(
+        SELECT command_id FROM ${schema}.command_outcome WHERE recorded_at <= ${ago}
+        ORDER BY recorded_at LIMIT $2::int8
+      ))
+      RETURNING command_id
+    )
+    SELECT count(*) FROM gone`)
+
+/** Deliveries that were given up so long ago, whose endpoint nobody has set right since. */
+export const clearDeadLetters = (schema: SchemaName) =>
+  clearing(`
+    WITH gone AS (
+      DELETE FROM ${schema}.webhook_delivery WHERE delivery_id = ANY(ARRAY(
+        SELECT delivery_id FROM ${schema}.webhook_delivery
+        WHERE state = 'dead' AND next_at <= ${ago}
+        ORDER BY next_at LIMIT $2::int8 FOR UPDATE SKIP LOCKED
+      ))
+      RETURNING delivery_id
+    )
+    SELECT count(*) FROM gone`)
 
 /** The departures that the line has passed: those of a draw once it has gone through all of it. */
 export const clearDepartures = (schema: SchemaName) => {
