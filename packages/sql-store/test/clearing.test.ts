@@ -132,3 +132,14 @@ test("what was cleared is no false alarm, and what is lost beside it is one", as
     { meaning: "one event for each change", violations: 1 }
   ])
 })
+
+test("what was cleared after the clock had stepped back is no false alarm either", async () => {
+  const database = await openDatabase()
+  await seedCatalog(database)
+  const { run, store, sql } = database
+  await release(database, await hold(database, "ann", ["A-1"]))
+  // As it is where the clock stood a minute later when the seats were held.
+  await sql("UPDATE boxoffice.reservation SET ended_at = held_at - interval '1 minute'")
+  expect(await run(store.clearReservations(0, 100))).toBe(1)
+  expect(await violations(database.url)).toEqual([])
+})

@@ -53,10 +53,10 @@ const dueDeliveries = (schema: SchemaName) => {
   const sql = `
     SELECT event_id, aggregate, body, attempts FROM ${schema}.webhook_delivery head
     WHERE endpoint = $1::text AND state = 'waiting' AND next_at <= (SELECT clock_timestamp())
-      AND NOT EXISTS (
-        SELECT FROM ${schema}.webhook_delivery before
-        WHERE before.endpoint = head.endpoint AND before.aggregate = head.aggregate
-          AND before.state = 'waiting' AND before.delivery_id < head.delivery_id
+      AND delivery_id = (
+        SELECT min(first.delivery_id) FROM ${schema}.webhook_delivery first
+        WHERE first.endpoint = head.endpoint AND first.aggregate = head.aggregate
+          AND first.state = 'waiting'
       )
     ORDER BY next_at LIMIT $2::int8`
   return (endpoint: string, limit: number): Query<ReadonlyArray<ParkedDelivery>> => ({

@@ -5,13 +5,17 @@
  * for a clearing and it waits for nobody. The time is a subquery, which is asked once, so that the index
  * is searched by it; without one, every row that ever was is read. And it is the database's time alone.
  */
+import { clock } from "../load/queueColumns.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 /** So many milliseconds ago, of parameter `$1`. */
 export const ago = "(SELECT clock_timestamp()) - $1::int8 * interval '1 millisecond'"
 
-/** Notes the last instant of what a DELETE, `gone`, returns as `at`: see `cleared` in `migrations/`. */
+/**
+ * Notes the last instant of what a DELETE, `gone`, returns as `at`: see `cleared` in `migrations/`. That
+ * is the last that a row has, since it need not be that of its end: the clock may have stepped back.
+ */
 export const noted = (schema: SchemaName, kind: string) => `noted AS (
       INSERT INTO ${schema}.cleared AS c (kind, up_to)
       SELECT '${kind}', max(at) FROM gone HAVING count(*) > 0
@@ -35,7 +39,7 @@ export const clearTokens = (schema: SchemaName) =>
         WHERE ended_at IS NOT NULL AND ended_at <= ${ago}
         ORDER BY ended_at LIMIT $2::int8 FOR UPDATE SKIP LOCKED
       ))
-      RETURNING ended_at AS at
+      RETURNING greatest(joined_at, admitted_at, ended_at) AS at
     ), ${noted(schema, "queue_token")}
     SELECT count(*) FROM gone`)
 
@@ -59,7 +63,7 @@ export const clearReservations = (schema: SchemaName) =>
           )
         ORDER BY r.ended_at LIMIT $2::int8 FOR UPDATE OF r SKIP LOCKED
       ))
-      RETURNING ended_at AS at
+      RETURNING greatest(held_at, ended_at) AS at
     ), ${noted(schema, "reservation")}
     SELECT count(*) FROM gone`)
 
@@ -91,12 +95,15 @@ export const clearDeadLetters = (schema: SchemaName) =>
     )
     SELECT count(*) FROM gone`)
 
+// These two are found queue by queue, and deleted by where they are on disk: nobody changes such a row
+// any more, and a join by their keys would read all of the table where that is small for the planner.
+
 /** The departures that the line has passed: those of a draw once it has gone through all of it. */
 export const clearDepartures = (schema: SchemaName) => {
   const sql = `
-    DELETE FROM ${schema}.queue_departure d USING (
-      SELECT gone.queue_id, gone.seq FROM ${schema}.queue q, LATERAL (
-        SELECT d.queue_id, d.seq, d.lane, d.number FROM ${schema}.queue_departure d
+    DELETE FROM ${schema}.queue_departure WHERE ctid = ANY(ARRAY(
+      SELECT gone.at FROM ${schema}.queue q, LATERAL (
+        SELECT d.ctid AS at, d.lane, d.number FROM ${schema}.queue_departure d
         WHERE d.queue_id = q.queue_id ORDER BY d.seq LIMIT $1::int8
       ) gone
       -- Where a queue is closed, nobody asks for a place any more.
@@ -105,16 +112,25 @@ export const clearDepartures = (schema: SchemaName) => {
         AND (q.opens_at IS NULL OR q.opened_at IS NOT NULL)
       ELSE q.priority_cursor >= gone.number END
       LIMIT $1::int8
-    ) gone
-    WHERE d.queue_id = gone.queue_id AND d.seq = gone.seq`
+    ))`
   return (limit: number): Query<void> => ({ sql, params: [BigInt(limit)], read: () => {} })
 }
 
-/** What was noted of who is there, once no queue waits for it any more. */
+/** More than all queues together note in a minute: a row for each 4,096 places in line. */
+const presencePerClearing = 10_000
+
+/** What was noted of who is there, once no queue waits for it any more: the oldest of each queue. */
 export const clearPresence = (schema: SchemaName) => {
   const sql = `
-    DELETE FROM ${schema}.queue_presence p USING ${schema}.queue q
-    WHERE p.queue_id = q.queue_id
-      AND p.seen_until < (SELECT clock_timestamp()) - (q.absence_seconds + 600) * interval '1 second'`
+    WITH ${clock}
+    DELETE FROM ${schema}.queue_presence WHERE ctid = ANY(ARRAY(
+      SELECT old.at FROM clock, ${schema}.queue q, LATERAL (
+        SELECT p.ctid AS at FROM ${schema}.queue_presence p
+        WHERE p.queue_id = q.queue_id
+          AND p.seen_until < clock.now - (q.absence_seconds + 600) * interval '1 second'
+        ORDER BY p.seen_until LIMIT ${presencePerClearing}
+      ) old
+      LIMIT ${presencePerClearing}
+    ))`
   return (): Query<void> => ({ sql, params: [], read: () => {} })
 }
