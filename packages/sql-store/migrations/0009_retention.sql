@@ -28,8 +28,8 @@ CREATE INDEX transfer_by_reservation ON {{schema}}.transfer (reservation_id)
 
 -- A foreign key from seat to reservation would read all seats for each reservation that is deleted, or
 -- need an index on seat.reservation_id, which every hold would then have to write. Instead both sides
--- look the rows up by the keys that they have: a seat its reservation, which must name the seat, and a
--- reservation the seats that it names.
+-- look the rows up by the keys that they have: a seat its reservation, as the foreign key did and at the
+-- same cost, and a reservation the seats that it names.
 ALTER TABLE {{schema}}.seat DROP CONSTRAINT seat_of_reservation;
 
 CREATE FUNCTION {{schema}}.refuse_unknown_owner() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -37,12 +37,11 @@ BEGIN
   -- Locked, as a foreign key does it: nobody deletes it before this transaction ends.
   PERFORM FROM {{schema}}.reservation
     WHERE reservation_id = NEW.reservation_id AND performance_id = NEW.performance_id
-      AND seats @> jsonb_build_array(jsonb_build_object('seatId', NEW.seat_id))
     FOR KEY SHARE;
   IF FOUND THEN
     RETURN NEW;
   END IF;
-  RAISE EXCEPTION 'seat % of % belongs to no reservation that names it', NEW.seat_id,
+  RAISE EXCEPTION 'seat % of % belongs to no reservation of its performance', NEW.seat_id,
       NEW.performance_id
     USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'seat_with_reservation',
       SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,

@@ -134,8 +134,13 @@ const rules: ReadonlyArray<readonly [constraint: string, statement: string | (()
   ["seat_status_owner", seat("status = 'blocked'")],
   ["seat_status_known", seat("status = 'lost', reservation_id = NULL, held_until = NULL")],
   ["seat_with_reservation", seat("reservation_id = gen_random_uuid()")],
-  // One that there is, and that is for other seats.
-  ["seat_with_reservation", () => seat(`reservation_id = '${ids.refunded}'`)],
+  // One that there is, of another performance.
+  [
+    "seat_with_reservation",
+    () => `DO $$ BEGIN
+      UPDATE reservation SET performance_id = 'p2' WHERE reservation_id = '${ids.refunded}';
+      UPDATE seat SET reservation_id = '${ids.refunded}' WHERE seat_id = 'A-1'; END $$`
+  ],
   [
     "seat_with_reservation",
     () => `INSERT INTO seat (performance_id, seat_id, ordinal, section, seat_row, seat_number, price,
