@@ -25,8 +25,11 @@ const settingsSince = (schema: SchemaName) => `
     WITH settings AS MATERIALIZED (
       SELECT queue_id, greatest(${clearedUpTo(schema, "outbox")}, max(changed.at)) AS since
       FROM ${schema}.queue LEFT JOIN (
-        SELECT aggregate_id AS queue_id, occurred_at AS at FROM ${schema}.outbox_event
-        WHERE type = 'QueueConfigured'
+        -- Few batches have one: the others are not taken apart.
+        SELECT event ->> 'queueId' AS queue_id,
+          timestamptz 'epoch' + (event ->> 'at')::bigint * interval '1 millisecond' AS at
+        FROM ${schema}.outbox b, json_array_elements(b.events) event
+        WHERE b.events::text LIKE '%"QueueConfigured"%' AND event ->> '_tag' = 'QueueConfigured'
       ) changed USING (queue_id)
       GROUP BY queue_id
     )`

@@ -46,6 +46,10 @@ export const clearTokens = (schema: SchemaName) =>
 /**
  * Reservations that were never paid. One that has a seat or a transfer nevertheless is left for
  * whoever finds out why: the schema keeps it, and it must not keep the others.
+ *
+ * Each is asked about by itself: `OFFSET 0` keeps the planner from joining all seats with all
+ * reservations. The seats are an array, which it takes for ten; taken for a hundred, as a join has it,
+ * they looked dear enough to compile the statement, for a quarter of a second each time.
  */
 export const clearReservations = (schema: SchemaName) =>
   clearing(`
@@ -54,12 +58,15 @@ export const clearReservations = (schema: SchemaName) =>
         SELECT r.reservation_id FROM ${schema}.reservation r
         WHERE r.status IN ('released', 'expired') AND r.ended_at <= ${ago}
           AND NOT EXISTS (
-            SELECT FROM jsonb_array_elements(r.seats) held, ${schema}.seat s
-            WHERE s.performance_id = r.performance_id AND s.seat_id = held ->> 'seatId'
-              AND s.reservation_id = r.reservation_id
+            SELECT FROM ${schema}.seat s
+            WHERE s.performance_id = r.performance_id AND s.reservation_id = r.reservation_id
+              AND s.seat_id = ANY(ARRAY(
+                SELECT held ->> 'seatId' FROM jsonb_array_elements(r.seats) held
+              ))
+            OFFSET 0
           )
           AND NOT EXISTS (
-            SELECT FROM ${schema}.transfer t WHERE t.reservation_id = r.reservation_id
+            SELECT FROM ${schema}.transfer t WHERE t.reservation_id = r.reservation_id OFFSET 0
           )
         ORDER BY r.ended_at LIMIT $2::int8 FOR UPDATE OF r SKIP LOCKED
       ))
