@@ -1,6 +1,7 @@
 /**
  * A command that carries an idempotency key takes effect once. Its first answer, refusals
- * included, is recorded in the transaction that made it, and is given again ever after.
+ * included, is recorded in the transaction that made it, and is given again for as long as the policy
+ * `idempotencyKeySeconds` says.
  */
 import { createHash } from "node:crypto"
 import { Effect, Result } from "effect"

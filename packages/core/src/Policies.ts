@@ -16,6 +16,28 @@ export type GatedOperation = typeof GatedOperation.Type
 
 const positive = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2_147_483_647 }))
 
+const day = 86_400
+
+/** The shortest that an idempotency key may be remembered for: a client may try again for that long. */
+export const idempotencyKeySecondsMin = day
+
+const keyLifetime = Schema.Int.check(
+  Schema.isBetween(
+    { minimum: idempotencyKeySecondsMin, maximum: 2_147_483_647 },
+    { message: "Expected a whole number of seconds, 86400 (a day) or more" }
+  )
+)
+
+/** For how long something is kept, in seconds; 0 is for ever. */
+const kept = Schema.Int.check(
+  Schema.isBetween({ minimum: 0, maximum: 2_147_483_647 }),
+  Schema.makeFilter((seconds: number) =>
+    seconds === 0 || seconds >= 3_600
+      ? undefined
+      : "Expected 3600 seconds (an hour) or more, or 0 to keep all"
+  )
+)
+
 const milliseconds = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 60_000 }))
 
 /** The settings of one queue; each queue can have its own. */
@@ -80,6 +102,23 @@ export const PolicySettings = Schema.Struct({
   awayMs: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3_600_000 })),
   /** How long an ended queue token is kept, in seconds, before it is cleared away. */
   endedTokenSeconds: positive,
+  /**
+   * How long the answer to a command that had an idempotency key is kept, in seconds: the lifetime of
+ X
+   */
+  idempotencyKeySeconds: keyLifetime,
+  /**
+   * How long a reservation that was released, or expired, is kept, in seconds; 0 is for ever. Those
+   * that were ever paid are the seller's books, and stay.
+   */
+  endedReservationSeconds: kept,
+  /**
+   * How long events are kept that every consumer has passed, in seconds; 0 is for ever. What a
+   * consumer has yet to pass stays, however old it is.
+   */
+  eventSeconds: kept,
+  /** How long a webhook that was given up is kept, in seconds; 0 is for ever. */
+  deadLetterSeconds: kept,
   /** What a queue is created with where its creator says nothing. */
   queue: QueueSettings
 })
@@ -98,7 +137,11 @@ export const defaultPolicies: PolicySettings = {
   gateFreshMs: 1_000,
   queueFreshMs: 900,
   awayMs: 60_000,
-  endedTokenSeconds: 86_400,
+  endedTokenSeconds: day,
+  idempotencyKeySeconds: 30 * day,
+  endedReservationSeconds: 30 * day,
+  eventSeconds: 30 * day,
+  deadLetterSeconds: 90 * day,
   queue: {
     maxActive: 5_000,
     admitPerMinute: 60_000,

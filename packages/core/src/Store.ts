@@ -299,6 +299,22 @@ export class BoxOfficeStore extends Context.Service<
       olderThanMs: number,
       limit: number
     ) => Effect.Effect<number, StoreUnavailable>
+    /**
+     * Deletes reservations that were released, or expired, more than so many milliseconds ago: at
+     * most `limit`. Those that were ever paid stay. Gives how many.
+     */
+    readonly clearReservations: (
+      olderThanMs: number,
+      limit: number
+    ) => Effect.Effect<number, StoreUnavailable>
+    /**
+     * Deletes outcomes that were recorded more than so many milliseconds ago, by the store's own
+     * clock: at most `limit`. Gives how many. Their keys are forgotten with them.
+     */
+    readonly clearOutcomes: (
+      olderThanMs: number,
+      limit: number
+    ) => Effect.Effect<number, StoreUnavailable>
 
     /** What was committed, to be read, and who has read how much of it. */
     readonly outbox: Outbox

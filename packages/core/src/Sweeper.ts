@@ -3,10 +3,10 @@
  * holds and tokens count as such from their instant on. It makes the late events, and admits users
  * who are not polling.
  */
-import { type Duration, Effect, Layer } from "effect"
+import { type Duration, Effect, Exit, Layer } from "effect"
 import { again } from "./Background.ts"
 import type { StoreUnavailable } from "./Errors.ts"
-import { Policies } from "./Policies.ts"
+import { idempotencyKeySecondsMin, Policies } from "./Policies.ts"
 import { Queue } from "./Queue.ts"
 import { Reservations } from "./Reservation.ts"
 import { BoxOfficeStore } from "./Store.ts"
@@ -38,23 +38,69 @@ export const sweep: Effect.Effect<number, StoreUnavailable, BoxOfficeStore | Que
 const isDone = <E>(work: Effect.Effect<void, E>) =>
   Effect.matchCause(work, { onFailure: (cause) => cause, onSuccess: () => undefined })
 
-/** The most batches of ended tokens that one round clears away. */
+/** How many rows of each kind were deleted. */
+export interface Cleared {
+  readonly tokens: number
+  readonly reservations: number
+  readonly outcomes: number
+  readonly events: number
+  readonly deadLetters: number
+}
+
+/** The most batches of one kind that one round deletes. */
 const batchesPerClearing = 100
 
-/** Clears away queue tokens that ended longer ago than the policies keep them. */
-export const clearEnded: Effect.Effect<number, StoreUnavailable, BoxOfficeStore> = Effect.gen(
+/**
+ * Deletes what is older than the policies keep it. Each kind by itself: where one fails the others
+ * are cleared all the same, and then the round fails.
+ */
+export const clearEnded: Effect.Effect<Cleared, StoreUnavailable, BoxOfficeStore> = Effect.gen(
   function* () {
     const store = yield* BoxOfficeStore
-    const { endedTokenSeconds } = yield* Policies
-    let cleared = 0
-    for (let batch = 0; batch < batchesPerClearing; batch++) {
-      const gone = yield* store.clearEnded(endedTokenSeconds * 1_000, perRound)
-      cleared += gone
-      if (gone < perRound) break
+    const policies = yield* Policies
+    const { outbox, deliveries } = store
+    // Also where the policies were not checked.
+    const keySeconds = Math.max(policies.idempotencyKeySeconds, idempotencyKeySecondsMin)
+    const cleared = yield* Effect.all({
+      tokens: clearKind(policies.endedTokenSeconds, store.clearEnded),
+      reservations: clearUnlessKept(policies.endedReservationSeconds, store.clearReservations),
+      outcomes: clearKind(keySeconds, store.clearOutcomes),
+      events: clearUnlessKept(policies.eventSeconds, outbox.prune),
+      deadLetters: clearUnlessKept(policies.deadLetterSeconds, deliveries.clear)
+    })
+    if (Exit.isSuccess(cleared.deadLetters) && cleared.deadLetters.value > 0) {
+      yield* Effect.logWarning(
+        `webhooks that were given up and never delivered were deleted: ${cleared.deadLetters.value}`
+      )
     }
-    return cleared
+    return {
+      tokens: yield* cleared.tokens,
+      reservations: yield* cleared.reservations,
+      outcomes: yield* cleared.outcomes,
+      events: yield* cleared.events,
+      deadLetters: yield* cleared.deadLetters
+    }
   }
 ).pipe(Effect.withSpan("Sweeper.clearEnded"))
+
+type Clear = (olderThanMs: number, limit: number) => Effect.Effect<number, StoreUnavailable>
+
+const clearKind = (seconds: number, clear: Clear) =>
+  Effect.exit(
+    Effect.gen(function* () {
+      let cleared = 0
+      for (let batch = 0; batch < batchesPerClearing; batch++) {
+        const gone = yield* clear(seconds * 1_000, perRound)
+        cleared += gone
+        if (gone < perRound) break
+      }
+      return cleared
+    })
+  )
+
+/** 0 seconds is for ever. */
+const clearUnlessKept = (seconds: number, clear: Clear) =>
+  seconds === 0 ? Effect.exit(Effect.succeed(0)) : clearKind(seconds, clear)
 
 /** Sweeps again and again while the layer lives. Any number of nodes may do so at once. */
 export const layerSweeper = (

@@ -119,7 +119,7 @@ export { type Changes, type CodeRow, holdingKey, type LoadedRows, Rows, seatKey 
 export * from "./reservation/errors.ts"
 export * from "./reservation/model.ts"
 export * from "./Store.ts"
-export { clearEnded, layerSweeper, sweep } from "./Sweeper.ts"
+export { type Cleared, clearEnded, layerSweeper, sweep } from "./Sweeper.ts"
 export * from "./Wallet.ts"
 export * from "./WebhookSignature.ts"
 export * from "./wallet/errors.ts"

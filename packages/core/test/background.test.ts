@@ -6,9 +6,13 @@ import {
   again,
   type BoxOfficeEvent,
   BoxOfficeStore,
+  clearEnded,
+  defaultPolicies,
   layerOf,
+  Policies,
   type RowNames,
   type Rows,
+  StoreUnavailable,
   sweep
 } from "../src/index.ts"
 import { layerMemory } from "../src/testing.ts"
@@ -89,4 +93,48 @@ describe("background work", () => {
       }).pipe(Effect.provide(layerOf({ signingKeys }).pipe(Layer.provideMerge(store))))
     }
   )
+
+  it.effect("of clearing deletes the other kinds where one fails, and says that it failed", () => {
+    const asked: Array<readonly [kind: string, olderThanMs: number]> = []
+    const clears = (kind: string, gone: number) => (olderThanMs: number) => {
+      asked.push([kind, olderThanMs])
+      return Effect.succeed(gone)
+    }
+    const away = new StoreUnavailable({ retryable: true, cause: "a lock" })
+    let fails = true
+    const store = Layer.effect(
+      BoxOfficeStore,
+      Effect.map(BoxOfficeStore, (inner) => ({
+        ...inner,
+        clearEnded: clears("tokens", 1),
+        clearReservations: () => (fails ? Effect.fail(away) : Effect.succeed(2)),
+        clearOutcomes: clears("outcomes", 3),
+        outbox: { ...inner.outbox, prune: clears("events", 4) },
+        deliveries: { ...inner.deliveries, clear: clears("dead letters", 5) }
+      }))
+    ).pipe(Layer.provide(layerMemory))
+    return Effect.gen(function* () {
+      expect(yield* Effect.flip(clearEnded)).toBe(away)
+      expect(asked).toEqual([
+        ["tokens", 86_400_000],
+        // A day at least, also where nobody checked the policies.
+        ["outcomes", 86_400_000],
+        ["dead letters", 90 * 86_400_000]
+      ])
+      fails = false
+      expect(yield* clearEnded).toEqual({
+        tokens: 1,
+        reservations: 2,
+        outcomes: 3,
+        // For ever.
+        events: 0,
+        deadLetters: 5
+      })
+    }).pipe(
+      Effect.provide([
+        store,
+        Layer.succeed(Policies, { ...defaultPolicies, idempotencyKeySeconds: 1, eventSeconds: 0 })
+      ])
+    )
+  })
 })

@@ -571,6 +571,8 @@ describe("an engine", () => {
     [{ price: 5 as never }, "price"],
     [{ refund: "all" as never, admission: null as never }, "admission"],
     [{ holdSecond: 60 } as never, "holdSecond"],
+    [{ idempotencyKeySeconds: 86_399 }, "idempotencyKeySeconds"],
+    [{ eventSeconds: 60 }, "eventSeconds"],
     [{ currency: (() => "KRW") as never }, "currency"]
   ] as ReadonlyArray<readonly [Partial<PolicyRules>, string]>)(
     "is not made with policies that do not fit: %j",

@@ -133,6 +133,15 @@ describe("hold", () => {
       .thenRefused(new SeatNotFound({ seatIds: ["Z1", "Z2"] }))
   })
 
+  it("repeats no more of what a caller made up than it can record", () => {
+    const madeUp = Array.from({ length: 200 }, (_, i) => `${i}`.padEnd(256, "\u{1f3ab}"))
+    const outcome = given(hall({ seatId: "A1" }))
+      .at(now)
+      .when((rows) => decideHold(rows, hold(ids(...madeUp)), defaultPolicies))
+    const listed = madeUp.slice(0, 20).map((name) => `${Array.from(name).slice(0, 64).join("")}…`)
+    outcome.thenRefused(new SeatNotFound({ seatIds: listed }))
+  })
+
   it("refuses seats that cannot be had, and says of every one why", () => {
     given(
       hall(

@@ -9,6 +9,7 @@ import {
 import { Config, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { IdentityOptions } from "./identity.ts"
 import { problemOfKeysUrl } from "./publishedKeys.ts"
+import { retentionOf } from "./retention.ts"
 import { demoSecret, faultOf, weaknessOf } from "./secrets.ts"
 import { readEndpoints } from "./webhooks/config.ts"
 import type { WebhookEndpoint } from "./webhooks/endpoint.ts"
@@ -73,6 +74,10 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_QUEUE_FRESH_MS", "how often a node reads a queue that is asked about; default 1000"],
   ["BOXOFFICE_AWAY_MS", "how long to answer from memory without the database; default 60000"],
   ["BOXOFFICE_ENDED_TOKEN_SECONDS", "how long ended queue tokens are kept; default 86400"],
+  ["BOXOFFICE_IDEMPOTENCY_KEY_SECONDS", "how long keys are remembered; default 2592000, 30 days"],
+  ["BOXOFFICE_ENDED_RESERVATION_SECONDS", "how long those never paid are kept; default 2592000"],
+  ["BOXOFFICE_EVENT_SECONDS", "how long events that all have passed are kept; default 2592000"],
+  ["BOXOFFICE_DEAD_LETTER_SECONDS", "how long given-up webhooks are kept; default 7776000"],
   ["BOXOFFICE_SWEEP_SECONDS", "how often to tidy; default 1"],
   ["BOXOFFICE_WEBHOOKS, BOXOFFICE_WEBHOOKS_FILE", "endpoints that get events, as JSON or its file"],
   ["BOXOFFICE_DRAIN_SECONDS", "how long requests in flight may take to end; default 10"],
@@ -266,6 +271,8 @@ export const serverConfig = (kind: {
     const policiesOf = (): PolicySettings => {
       const most = 2_147_483_647
       const { queue, ...rest } = defaultPolicies
+      const { retention, problems: retentionProblems } = retentionOf(text)
+      problems.push(...retentionProblems)
       const ceiling = text("BOXOFFICE_WALLET_CEILING") ?? ""
       const isCeiling = /^\d{1,16}$/.test(ceiling) && Number.isSafeInteger(Number(ceiling))
       const limits = kind.demo ? { ...queue, maxActive: 100_000, admitPerMinute: 1_000_000 } : queue
@@ -285,8 +292,7 @@ export const serverConfig = (kind: {
         currency: text("BOXOFFICE_CURRENCY") ?? rest.currency,
         queueFreshMs: whole("BOXOFFICE_QUEUE_FRESH_MS", 0, 60_000) ?? rest.queueFreshMs,
         awayMs: whole("BOXOFFICE_AWAY_MS", 0, 3_600_000) ?? rest.awayMs,
-        endedTokenSeconds:
-          whole("BOXOFFICE_ENDED_TOKEN_SECONDS", 1, most) ?? rest.endedTokenSeconds,
+        ...retention,
         queue: {
           ...limits,
           maxActive: whole("BOXOFFICE_QUEUE_MAX_ACTIVE", 1, most) ?? limits.maxActive,

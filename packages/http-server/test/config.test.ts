@@ -171,7 +171,15 @@ describe("the environment", () => {
     [{ BOXOFFICE_QUEUE_ABSENCE_SECONDS: "-1" }, "BOXOFFICE_QUEUE_ABSENCE_SECONDS"],
     [{ BOXOFFICE_QUEUE_FRESH_MS: "1e9" }, "BOXOFFICE_QUEUE_FRESH_MS"],
     [{ BOXOFFICE_AWAY_MS: "forever" }, "BOXOFFICE_AWAY_MS"],
-    [{ BOXOFFICE_ENDED_TOKEN_SECONDS: "0" }, "BOXOFFICE_ENDED_TOKEN_SECONDS"]
+    [{ BOXOFFICE_ENDED_TOKEN_SECONDS: "0" }, "BOXOFFICE_ENDED_TOKEN_SECONDS"],
+    [
+      { BOXOFFICE_IDEMPOTENCY_KEY_SECONDS: "86399" },
+      "BOXOFFICE_IDEMPOTENCY_KEY_SECONDS must be a whole number of seconds from 86400"
+    ],
+    [{ BOXOFFICE_IDEMPOTENCY_KEY_SECONDS: "0" }, "BOXOFFICE_IDEMPOTENCY_KEY_SECONDS"],
+    [{ BOXOFFICE_ENDED_RESERVATION_SECONDS: "30d" }, "from 3600 to 2147483647, or 0 to keep all"],
+    [{ BOXOFFICE_EVENT_SECONDS: "60" }, "BOXOFFICE_EVENT_SECONDS"],
+    [{ BOXOFFICE_DEAD_LETTER_SECONDS: "-1" }, "BOXOFFICE_DEAD_LETTER_SECONDS"]
   ])("%o is refused", async (env, problem) => {
     const given = { ...production, ...(env as Record<string, string>) }
     expect(await problemsOf(given)).toContain(problem)
@@ -262,7 +270,9 @@ describe("the environment", () => {
       BOXOFFICE_QUEUE_ABSENCE_SECONDS: "0",
       BOXOFFICE_QUEUE_FRESH_MS: "250",
       BOXOFFICE_AWAY_MS: "0",
-      BOXOFFICE_ENDED_TOKEN_SECONDS: "3600"
+      BOXOFFICE_ENDED_TOKEN_SECONDS: "3600",
+      BOXOFFICE_IDEMPOTENCY_KEY_SECONDS: "86400",
+      BOXOFFICE_EVENT_SECONDS: "0"
     })
     expect(result).toMatchObject({
       _tag: "Success",
@@ -273,6 +283,9 @@ describe("the environment", () => {
           queueFreshMs: 250,
           awayMs: 0,
           endedTokenSeconds: 3_600,
+          idempotencyKeySeconds: 86_400,
+          endedReservationSeconds: 2_592_000,
+          eventSeconds: 0,
           queue: { maxActive: 7, prioritySharePercent: 20, absenceSeconds: 0 }
         },
         ticketKeys: [{ id: "k2" }, { id: "k1" }],

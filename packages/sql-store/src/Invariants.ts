@@ -16,6 +16,24 @@ export interface Check {
   readonly violations: number
 }
 
+/** Up to which instant rows of a kind were deleted because of their age. */
+const clearedUpTo = (schema: SchemaName, kind: "outbox" | "queue_token" | "reservation") =>
+  `coalesce((SELECT up_to FROM ${schema}.cleared WHERE kind = '${kind}'), '-infinity')`
+
+/** Since when each queue has had the settings that it has, as far as the events tell that are kept. */
+const settingsSince = (schema: SchemaName) => `
+    WITH settings AS MATERIALIZED (
+      SELECT queue_id, greatest(${clearedUpTo(schema, "outbox")}, max(changed.at)) AS since
+      FROM ${schema}.queue LEFT JOIN (
+        -- Few batches have one: the others are not taken apart.
+        SELECT event ->> 'queueId' AS queue_id,
+          timestamptz 'epoch' + (event ->> 'at')::bigint * interval '1 millisecond' AS at
+        FROM ${schema}.outbox b, json_array_elements(b.events) event
+        WHERE b.events::text LIKE '%"QueueConfigured"%' AND event ->> '_tag' = 'QueueConfigured'
+      ) changed USING (queue_id)
+      GROUP BY queue_id
+    )`
+
 const queries = (
   schema: SchemaName
 ): ReadonlyArray<readonly [invariant: string, meaning: string, statement: string]> => [
@@ -82,27 +100,49 @@ const queries = (
   [
     "I9",
     "one event for each change",
-    `WITH made AS MATERIALIZED (
-       SELECT type, count(*) FROM ${schema}.outbox_event GROUP BY type
-     ), stored (type, count) AS (VALUES
-       ('SeatsHeld', (SELECT count(*) FROM ${schema}.reservation)),
+    // Of what is later than whatever was deleted of either: see `cleared` in `migrations/`.
+    `WITH changes (type, since) AS (VALUES
+       ('SeatsHeld', greatest(${clearedUpTo(schema, "outbox")},
+         ${clearedUpTo(schema, "reservation")})),
+       ('ReservationPaid', ${clearedUpTo(schema, "outbox")}),
+       ('WalletCharged', ${clearedUpTo(schema, "outbox")}),
+       ('QueueTokenIssued', greatest(${clearedUpTo(schema, "outbox")},
+         ${clearedUpTo(schema, "queue_token")})),
+       ('QueueTokenAdmitted', greatest(${clearedUpTo(schema, "outbox")},
+         ${clearedUpTo(schema, "queue_token")}))
+     ), made AS MATERIALIZED (
+       SELECT type, count(*) FROM ${schema}.outbox_event JOIN changes USING (type)
+       WHERE occurred_at > since GROUP BY type
+     ), rows (type, at) AS (
+       SELECT 'SeatsHeld', held_at FROM ${schema}.reservation
+       UNION ALL
        -- What costs nothing is confirmed without a transfer.
-       ('ReservationPaid', (SELECT count(*) FROM ${schema}.reservation
-         WHERE payment_id IS NOT NULL)),
-       ('WalletCharged', (SELECT count(*) FROM ${schema}.transfer WHERE kind = 'charge')),
-       ('QueueTokenIssued', (SELECT count(*) FROM ${schema}.queue_token)),
-       ('QueueTokenAdmitted',
-         (SELECT count(*) FROM ${schema}.queue_token WHERE admitted_at IS NOT NULL)))
-     SELECT coalesce(sum(abs(stored.count - coalesce(made.count, 0))), 0) AS count
-     FROM stored LEFT JOIN made USING (type)`
+       SELECT 'ReservationPaid', confirmed_at FROM ${schema}.reservation
+         WHERE payment_id IS NOT NULL
+       UNION ALL
+       SELECT 'WalletCharged', made_at FROM ${schema}.transfer WHERE kind = 'charge'
+       UNION ALL
+       SELECT 'QueueTokenIssued', joined_at FROM ${schema}.queue_token
+       UNION ALL
+       SELECT 'QueueTokenAdmitted', admitted_at FROM ${schema}.queue_token
+     ), stored AS (
+       SELECT type, count(*) FROM rows JOIN changes USING (type) WHERE at > since GROUP BY type
+     )
+     SELECT coalesce(sum(abs(coalesce(stored.count, 0) - coalesce(made.count, 0))), 0) AS count
+     FROM stored FULL JOIN made USING (type)`
   ],
   [
     "I9",
     "a reservation's events come in order",
-    `SELECT count(*) FROM (SELECT type, row_number() OVER (PARTITION BY aggregate_id
+    // Where the first of them may have been deleted, another one comes first.
+    `SELECT count(*) FROM (SELECT aggregate_id, type, row_number() OVER (PARTITION BY aggregate_id
          ORDER BY batch_id, position) AS place
        FROM ${schema}.outbox_event WHERE aggregate_kind = 'reservation') e
-     WHERE (type = 'SeatsHeld') <> (place = 1)`
+     LEFT JOIN ${schema}.reservation r ON r.reservation_id::text = e.aggregate_id
+     WHERE (type = 'SeatsHeld' AND place > 1)
+       OR (type <> 'SeatsHeld' AND place = 1
+         AND coalesce(r.held_at, 'infinity') > ${clearedUpTo(schema, "outbox")}
+         AND (r.held_at IS NOT NULL OR ${clearedUpTo(schema, "outbox")} = '-infinity'))`
   ],
   [
     "I10",
@@ -113,22 +153,27 @@ const queries = (
   [
     "I12",
     "never more inside than the queue allows",
-    `SELECT count(*) FROM (
-       SELECT queue_id, sum(step) OVER (PARTITION BY queue_id ORDER BY at, step) AS inside FROM (
+    `${settingsSince(schema)}
+     SELECT count(*) FROM (
+       SELECT queue_id, at, step,
+         sum(step) OVER (PARTITION BY queue_id ORDER BY at, step) AS inside FROM (
          SELECT queue_id, admitted_at AS at, 1 AS step FROM ${schema}.queue_token
            WHERE admitted_at IS NOT NULL
          UNION ALL
          SELECT queue_id, least(ended_at, expires_at), -1 FROM ${schema}.queue_token
            WHERE admitted_at IS NOT NULL) steps) counted
-     JOIN ${schema}.queue USING (queue_id) WHERE inside > max_active`
+     JOIN ${schema}.queue USING (queue_id) JOIN settings USING (queue_id)
+     WHERE step = 1 AND at > since AND inside > max_active`
   ],
   [
     "I12",
     "never more let in within 60 seconds than the queue allows",
-    `SELECT count(*) FROM (SELECT queue_id, count(*) OVER (PARTITION BY queue_id
+    `${settingsSince(schema)}
+     SELECT count(*) FROM (SELECT queue_id, count(*) OVER (PARTITION BY queue_id
          ORDER BY admitted_at RANGE BETWEEN interval '59.999 seconds' PRECEDING AND CURRENT ROW)
          AS recent
-       FROM ${schema}.queue_token WHERE admitted_at IS NOT NULL) counted
+       FROM ${schema}.queue_token JOIN settings USING (queue_id)
+       WHERE admitted_at > since) counted
      JOIN ${schema}.queue USING (queue_id) WHERE recent > admit_per_minute`
   ],
   [
@@ -148,8 +193,9 @@ const queries = (
 
 /**
  * Checks every invariant, each in a snapshot of its own: what is being changed meanwhile is seen
- * whole or not at all. It reads whole tables. The limits of a queue are those of now, so that a
- * queue that was narrowed seems to have been broken before.
+ * whole or not at all. It reads whole tables. What was deleted because of its age is missed nowhere:
+ * tables are compared with events from there on. The limits of a queue hold from the last time that
+ * they were changed.
  */
 export const check = (
   options: MigratorOptions = {}

@@ -16,7 +16,13 @@ import { readSeats } from "./read/seats.ts"
 import { readShow, readShows } from "./read/shows.ts"
 import { readGates } from "./read/tokens.ts"
 import { readTransfers, readWallet } from "./read/wallets.ts"
-import { clearDepartures, clearPresence, clearTokens } from "./save/clear.ts"
+import {
+  clearDepartures,
+  clearOutcomes,
+  clearPresence,
+  clearReservations,
+  clearTokens
+} from "./save/clear.ts"
 import { markSeen } from "./save/presence.ts"
 import type { SchemaName } from "./schemaName.ts"
 
@@ -43,6 +49,8 @@ const makeReads = (schema: SchemaName) => {
     clearTokens: clearTokens(schema),
     clearDepartures: clearDepartures(schema),
     clearPresence: clearPresence(schema),
+    clearReservations: clearReservations(schema),
+    clearOutcomes: clearOutcomes(schema),
     queue: readQueue(schema),
     queues: readQueues(schema),
     show: readShow(schema),
@@ -78,6 +86,8 @@ const makeReads = (schema: SchemaName) => {
           Effect.andThen(reading("clearDepartures", queries.clearDepartures)(limit)),
           Effect.andThen(reading("clearEnded", queries.clearTokens)(olderThanMs, limit))
         ),
+      clearReservations: reading("clearReservations", queries.clearReservations),
+      clearOutcomes: reading("clearOutcomes", queries.clearOutcomes),
       queue: reading("queue", queries.queue),
       queues: reading("queues", queries.queues),
       show: reading("show", queries.show),

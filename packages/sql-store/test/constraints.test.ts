@@ -133,7 +133,20 @@ const rules: ReadonlyArray<readonly [constraint: string, statement: string | (()
   ["seat_status_owner", seat("status = 'available'")],
   ["seat_status_owner", seat("status = 'blocked'")],
   ["seat_status_known", seat("status = 'lost', reservation_id = NULL, held_until = NULL")],
-  ["seat_of_reservation", seat("reservation_id = gen_random_uuid()")],
+  ["seat_with_reservation", seat("reservation_id = gen_random_uuid()")],
+  // One that there is, of another performance.
+  [
+    "seat_with_reservation",
+    () => `DO $$ BEGIN
+      UPDATE reservation SET performance_id = 'p2' WHERE reservation_id = '${ids.refunded}';
+      UPDATE seat SET reservation_id = '${ids.refunded}' WHERE seat_id = 'A-1'; END $$`
+  ],
+  [
+    "seat_with_reservation",
+    () => `INSERT INTO seat (performance_id, seat_id, ordinal, section, seat_row, seat_number, price,
+      currency, status, reservation_id, held_until)
+      VALUES ('p', 'new', 99, 'S', '1', '1', 5, 'KRW', 'held', gen_random_uuid(), now())`
+  ],
   ["seat_price_not_negative", seat("price = -1")],
   ["seat_currency_code", seat("currency = 'won'")],
   ["seat_sold_to_confirmed", seat("status = 'sold', held_until = NULL")],
@@ -146,6 +159,18 @@ const rules: ReadonlyArray<readonly [constraint: string, statement: string | (()
   ["seat_in_currency_of_performance", seat("currency = 'USD'")],
   ["performance_currency_code", "UPDATE performance SET currency = 'won'"],
   // A reservation is confirmed with all of its seats, and keeps them.
+  // What was ever paid stays, and so does what seats still belong to.
+  ["reservation_is_kept", () => `DELETE FROM reservation WHERE reservation_id = '${ids.held}'`],
+  ["reservation_is_kept", () => `DELETE FROM reservation WHERE reservation_id = '${ids.paid}'`],
+  ["reservation_is_kept", () => `DELETE FROM reservation WHERE reservation_id = '${ids.refunded}'`],
+  [
+    "reservation_is_kept",
+    () => `DO $$ BEGIN
+      UPDATE reservation SET status = 'expired', ended_at = now()
+        WHERE reservation_id = '${ids.held}';
+      DELETE FROM reservation WHERE reservation_id = '${ids.held}'; END $$`
+  ],
+  ["cleared_kind_known", "INSERT INTO cleared VALUES ('wallet', now())"],
   [
     "reservation_confirmed_has_seats",
     () => `DO $$ BEGIN

@@ -118,6 +118,50 @@ describe("the checker", { timeout: 60_000 }, () => {
     expect(found).toContainEqual(expect.stringContaining(meaning))
   })
 
+  // What was deleted because of its age is missed nowhere, and what is missing beside it is found.
+  const cleared = (kind: string, second: number) =>
+    `INSERT INTO cleared VALUES ('${kind}', ${at(second)});`
+  const late = (second: number) => Date.parse("2030-01-01T00:00:00Z") + second * 1_000
+  const event = (second: number, fields: object) => `
+    INSERT INTO outbox (occurred_at, events)
+    VALUES (now(), '${JSON.stringify([{ at: late(second), ...fields }])}');`
+
+  test.each([
+    ["all events", `DELETE FROM outbox; ${cleared("outbox", 100)}`],
+    ["tokens", `DELETE FROM queue_token; ${cleared("queue_token", 900)}`],
+    [
+      "a reservation and the first of its events",
+      `DELETE FROM outbox; ${cleared("outbox", 100)} ${event(101, {
+        _tag: "HoldLapsed",
+        reservationId: "r2"
+      })} ${cleared("reservation", 102)}`
+    ],
+    [
+      "events, of a queue whose limits were narrowed",
+      `UPDATE queue SET max_active = 1; ${token(2, "bob", 1, 2)}
+       ${event(3, { _tag: "QueueConfigured", queueId: "q" })}`
+    ]
+  ])("finds nothing where the sweeper has deleted %s", async (_, statements) => {
+    expect(await violated(statements)).toEqual([])
+  })
+
+  test.each([
+    ["an event", cleared("outbox", 1), `DELETE FROM outbox;`],
+    [
+      "a reservation",
+      cleared("reservation", 100),
+      event(101, { _tag: "SeatsHeld", reservationId: "r2" })
+    ],
+    [
+      "a token",
+      cleared("queue_token", 100),
+      event(101, { _tag: "QueueTokenIssued", tokenId: "t2", queueId: "q" })
+    ]
+  ])("finds %s missing that is later than what was deleted", async (_, clearing, statements) => {
+    const found = await violated(`${clearing} ${statements}`)
+    expect(found.map(({ meaning }) => meaning)).toContain("one event for each change")
+  })
+
   // These no statement can break while the tables are what they are: a transfer is one row.
   test("cannot be shown what the tables have no room for", async () => {
     expect(await violated("")).toEqual([])

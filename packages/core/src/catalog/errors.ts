@@ -21,7 +21,7 @@ export class PerformanceNotFound extends TaggedError<PerformanceNotFound>()(
   }
 }
 
-/** One or more seats that this performance does not have. */
+/** One or more seats that this performance does not have: lists 20 at most. */
 export class SeatNotFound extends TaggedError<SeatNotFound>()("SeatNotFound", {
   seatIds: Schema.Array(Schema.String)
 }) {

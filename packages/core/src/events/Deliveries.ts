@@ -65,4 +65,9 @@ export interface Deliveries {
     endpoint: string,
     eventIds: ReadonlyArray<string> | undefined
   ) => Effect.Effect<number, StoreUnavailable>
+  /**
+   * Deletes dead letters, of whichever endpoint, that were given up more than so many milliseconds
+   * ago: at most `limit`. Gives how many.
+   */
+  readonly clear: (olderThanMs: number, limit: number) => Effect.Effect<number, StoreUnavailable>
 }

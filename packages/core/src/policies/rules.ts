@@ -148,6 +148,14 @@ export interface PolicyRules {
   readonly awayMs: number
   /** How long an ended queue token is kept, in seconds. */
   readonly endedTokenSeconds: number
+  /** How long an idempotency key is remembered, in seconds; a day at least. */
+  readonly idempotencyKeySeconds: number
+  /** How long a reservation that was never paid is kept once it has ended, in seconds; 0 is for ever. */
+  readonly endedReservationSeconds: number
+  /** How long events are kept that every consumer has passed, in seconds; 0 is for ever. */
+  readonly eventSeconds: number
+  /** How long a webhook that was given up is kept, in seconds; 0 is for ever. */
+  readonly deadLetterSeconds: number
   /** What a queue is created with where its creator says nothing. */
   readonly queue: QueueSettings
 }

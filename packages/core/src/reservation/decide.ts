@@ -31,6 +31,17 @@ export type HoldRefusal =
   | LimitExceeded
   | PolicyFailed
 
+/**
+ * Names that a caller made up, as a refusal repeats them: some of them, and no more of each than a seat
+ * can have. The refusal is recorded for the command's idempotency key.
+ */
+const listed = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
+  names.slice(0, missingListed).map((name) => {
+    const letters = Array.from(name)
+    return letters.length > 64 ? `${letters.slice(0, 64).join("")}…` : name
+  })
+const missingListed = 20
+
 /** All of the seats, or none and every reason why. */
 export const decideHold = (
   rows: Rows,
@@ -57,7 +68,7 @@ export const decideHold = (
     else if (!onSale) conflicts.push({ seatId, reason: "blocked" })
     else seats.push(seat)
   }
-  if (missing.length > 0) return Result.fail(new SeatNotFound({ seatIds: missing }))
+  if (missing.length > 0) return Result.fail(new SeatNotFound({ seatIds: listed(missing) }))
   if (conflicts.length > 0) return Result.fail(new SeatUnavailable({ conflicts }))
 
   const seatsOfUser = rows.seatsOf(performanceId, userId)

@@ -84,6 +84,14 @@ export const makeMemoryDeliveries = (): Deliveries => {
         const found = named(endpoint, eventIds)
         for (const { eventId } of found) rows.delete(keyOf(endpoint, eventId))
         return found.length
+      }),
+    clear: (olderThanMs, limit) =>
+      at((now) => {
+        const old = Array.from(rows.values())
+          .filter(({ dead, nextAt }) => dead && nextAt <= now - olderThanMs)
+          .slice(0, limit)
+        for (const { endpoint, eventId } of old) rows.delete(keyOf(endpoint, eventId))
+        return old.length
       })
   }
 }

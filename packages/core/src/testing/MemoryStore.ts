@@ -54,7 +54,7 @@ class Memory {
   readonly reservations = new Map<string, ReservationRow>()
   readonly wallets = new Map<UserId, WalletRow>()
   readonly transfers = new Map<string, TransferRow>()
-  readonly outcomes = new Map<string, RecordedOutcome>()
+  readonly outcomes = new Map<string, RecordedOutcome & { readonly recordedAt: number }>()
   readonly outbox = new MemoryOutbox()
 
   queueAt(queue: QueueRow, now: number): QueueRow {
@@ -230,7 +230,7 @@ class Memory {
   }
 
   /** Saves all but the events, which what it gives commits. */
-  save(changes: Changes): () => void {
+  save(changes: Changes, now: number): () => void {
     for (const row of [...changes.newQueues, ...changes.queues]) this.queues.set(row.queueId, row)
     for (const { queueId, count } of changes.exits) {
       const queue = this.queues.get(queueId)!
@@ -252,7 +252,9 @@ class Memory {
       this.seatVersions.set(row.performanceId, version + 2)
     }
     for (const row of changes.transfers) this.transfers.set(row.transferId, row)
-    for (const row of changes.outcomes) this.outcomes.set(row.commandId, row)
+    for (const row of changes.outcomes) {
+      this.outcomes.set(row.commandId, { ...row, recordedAt: now })
+    }
     return this.outbox.add(changes.events)
   }
 }
@@ -312,7 +314,7 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           const cause = new Error("a row with that id is there already")
           return yield* new StoreUnavailable({ retryable: false, cause, isTaken: true })
         }
-        const commit = memory.save(changes)
+        const commit = memory.save(changes, rows.now)
         // Every other batch is overtaken by those that are decided right behind it.
         batches++
         if (batches % 2 === 1) yield* Effect.yieldNow
@@ -499,6 +501,24 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           .filter(({ endedAt }) => endedAt !== null && endedAt <= now - olderThanMs)
           .slice(0, limit)
         for (const { tokenId } of old) memory.tokens.delete(tokenId)
+        return old.length
+      }),
+    clearReservations: (olderThanMs, limit) =>
+      at((now) => {
+        const old = Array.from(memory.reservations.values())
+          .filter(({ status }) => status === "released" || status === "expired")
+          .filter(({ endedAt }) => endedAt! <= now - olderThanMs)
+          .sort((a, b) => a.endedAt! - b.endedAt!)
+          .slice(0, limit)
+        for (const { reservationId } of old) memory.reservations.delete(reservationId)
+        return old.length
+      }),
+    clearOutcomes: (olderThanMs, limit) =>
+      at((now) => {
+        const old = Array.from(memory.outcomes.values())
+          .filter(({ recordedAt }) => recordedAt <= now - olderThanMs)
+          .slice(0, limit)
+        for (const { commandId } of old) memory.outcomes.delete(commandId)
         return old.length
       }),
     outbox: memory.outbox.port,

@@ -12,6 +12,7 @@
 import type { Effect } from "effect"
 import type { BoxOfficeStore } from "../Store.ts"
 import { catalogTests } from "./conformance/catalog.ts"
+import { clearingTests } from "./conformance/clearing.ts"
 import { eventTests } from "./conformance/events.ts"
 import { fairnessTests } from "./conformance/fairness.ts"
 import { moneyTests } from "./conformance/money.ts"
@@ -41,5 +42,6 @@ export const conformanceTests: ReadonlyArray<ConformanceTest> = [
   ...reservationTests,
   ...moneyTests,
   ...eventTests,
+  ...clearingTests,
   ...stormTests
 ]

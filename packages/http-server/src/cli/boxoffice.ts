@@ -40,6 +40,14 @@ const groups: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       summary: "Compare the database with what it should be",
       load: () => import("./doctor.ts").then(({ doctor }) => doctor)
     },
+    verify: {
+      summary: "Count what breaks each invariant, in the tables themselves",
+      load: () => import("./verify.ts").then(({ verify }) => verify)
+    },
+    clear: {
+      summary: "Delete what is older than it has to be",
+      load: () => import("./clear.ts").then(({ clear }) => clear)
+    },
     seed: {
       summary: "Add demo data to a database",
       load: () => import("./seed.ts").then(({ seed }) => seed)

@@ -2,6 +2,7 @@
 import type { DeadLetter, Deliveries, ParkedDelivery } from "@boxoffice/core"
 import type { Reading } from "../outbox/outbox.ts"
 import { millis, type Query, texts } from "../Query.ts"
+import { clearDeadLetters } from "../save/clear.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 type Park = Parameters<Deliveries["park"]>
@@ -44,15 +45,20 @@ const listWaiting = (schema: SchemaName) => {
   })
 }
 
-/** The heads of all aggregates are looked at: no more wait than a runner lets wait. */
+/**
+ * By their time, so that what is not due yet costs nothing, however much an operator has brought back
+ * at once; and of each aggregate the first alone.
+ */
 const dueDeliveries = (schema: SchemaName) => {
   const sql = `
-    SELECT event_id, aggregate, body, attempts FROM (
-      SELECT DISTINCT ON (aggregate) * FROM ${schema}.webhook_delivery
-      WHERE endpoint = $1::text AND state = 'waiting'
-      ORDER BY aggregate, delivery_id
-    ) head
-    WHERE next_at <= clock_timestamp() ORDER BY next_at LIMIT $2::int8`
+    SELECT event_id, aggregate, body, attempts FROM ${schema}.webhook_delivery head
+    WHERE endpoint = $1::text AND state = 'waiting' AND next_at <= (SELECT clock_timestamp())
+      AND delivery_id = (
+        SELECT min(first.delivery_id) FROM ${schema}.webhook_delivery first
+        WHERE first.endpoint = head.endpoint AND first.aggregate = head.aggregate
+          AND first.state = 'waiting'
+      )
+    ORDER BY next_at LIMIT $2::int8`
   return (endpoint: string, limit: number): Query<ReadonlyArray<ParkedDelivery>> => ({
     sql,
     params: [endpoint, BigInt(limit)],
@@ -75,7 +81,8 @@ const refuseDelivery = (schema: SchemaName) => {
   const sql = `
     UPDATE ${schema}.webhook_delivery SET attempts = $3::int4, error = $5::text,
       state = CASE WHEN $4::int8 IS NULL THEN 'dead' ELSE 'waiting' END,
-      next_at = coalesce(${later("$4")}, next_at)
+      -- Of what is given up: when that was.
+      next_at = coalesce(${later("$4")}, clock_timestamp())
     WHERE endpoint = $1::text AND event_id = $2::text`
   return (endpoint: Refused[0], eventId: Refused[1], attempt: Refused[2]): Query<void> => ({
     sql,
@@ -145,6 +152,7 @@ export const makeDeliveries = (schema: SchemaName) => {
   const dead = readDead(schema)
   const redeliver = redeliverDead(schema)
   const discard = discardDead(schema)
+  const clear = clearDeadLetters(schema)
   return (reading: Reading): Deliveries => ({
     park: reading("deliveries.park", park),
     waiting: reading("deliveries.waiting", waiting),
@@ -153,6 +161,7 @@ export const makeDeliveries = (schema: SchemaName) => {
     refused: reading("deliveries.refused", refused),
     dead: reading("deliveries.dead", dead),
     redeliver: reading("deliveries.redeliver", redeliver),
-    discard: reading("deliveries.discard", discard)
+    discard: reading("deliveries.discard", discard),
+    clear: reading("deliveries.clear", clear)
   })
 }

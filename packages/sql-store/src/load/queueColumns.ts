@@ -67,8 +67,8 @@ export const clock = "clock AS MATERIALIZED (SELECT clock_timestamp() AS now)"
  * Whether admission `g` counts within the last minute. After the clock has stepped back by more than
  * a minute those of before it do not: they would stop the queue until the clock has caught up.
  */
-export const isOfLastMinute = `g.second BETWEEN floor(extract(epoch FROM clock.now)) - 60
-          AND floor(extract(epoch FROM clock.now)) + 60
+export const isOfLastMinute = `g.second BETWEEN floor(extract(epoch FROM clock.now))::int8 - 60
+          AND floor(extract(epoch FROM clock.now))::int8 + 60
         AND g.granted_at > clock.now - interval '60 seconds'`
 
 /** How many queue `q` has let in within the last minute of {@link clock}. */

@@ -3,11 +3,12 @@ import type { SchemaName } from "../schemaName.ts"
 
 /**
  * For each table and view, what the engine does with it. A row is locked by the right to update
- * it. The ledger, the outcomes and the record of migrations are never changed, so nobody who has
- * only the application's password can.
+ * it. The ledger and the record of migrations are never changed, and an outcome is only ever deleted
+ * when it is old, so nobody who has only the application's password can change them.
  */
 export const rights: Readonly<Record<string, string>> = {
-  command_outcome: "SELECT, INSERT",
+  cleared: "SELECT, INSERT, UPDATE",
+  command_outcome: "SELECT, INSERT, DELETE",
   event_consumer: "SELECT, INSERT, UPDATE, DELETE",
   ledger_entry: "SELECT",
   migration: "SELECT",
@@ -21,7 +22,7 @@ export const rights: Readonly<Record<string, string>> = {
   queue_grant: "SELECT, INSERT, UPDATE, DELETE",
   queue_presence: "SELECT, INSERT, UPDATE, DELETE",
   queue_token: "SELECT, INSERT, UPDATE, DELETE",
-  reservation: "SELECT, INSERT, UPDATE",
+  reservation: "SELECT, INSERT, UPDATE, DELETE",
   seat: "SELECT, INSERT, UPDATE",
   show: "SELECT, INSERT",
   transfer: "SELECT, INSERT",

@@ -1,4 +1,4 @@
-import type { Query } from "../Query.ts"
+import { ago, clearing, noted } from "../save/clear.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 /**
@@ -6,27 +6,24 @@ import type { SchemaName } from "../schemaName.ts"
  * stands still makes this no dearer. A consumer whose place is from another cluster has passed
  * nothing: what its snapshots say of new batches means nothing.
  */
-export const pruneOutbox = (schema: SchemaName) => {
-  const sql = `
-    DELETE FROM ${schema}.outbox WHERE batch_id = ANY (ARRAY(
-      SELECT batch_id FROM (
-        SELECT batch_id, xid, occurred_at FROM ${schema}.outbox ORDER BY batch_id LIMIT $2::int8
-      ) oldest
-      WHERE occurred_at < clock_timestamp() - $1::int8 * interval '1 millisecond'
-        AND NOT EXISTS (
-          SELECT FROM ${schema}.event_consumer c
-          WHERE c.cluster <> (SELECT system_identifier::text FROM pg_control_system())
-            OR NOT (
-              pg_visible_in_snapshot(oldest.xid, c.seen)
-              OR coalesce(oldest.batch_id <= c.batch_id
-                AND pg_visible_in_snapshot(oldest.xid, c.reading), false)
-            )
-        )
-    ))
-    RETURNING batch_id`
-  return (olderThanMs: number, limit: number): Query<number> => ({
-    sql,
-    params: [BigInt(olderThanMs), BigInt(limit)],
-    read: (rows) => rows.length
-  })
-}
+export const pruneOutbox = (schema: SchemaName) =>
+  clearing(`
+    WITH gone AS (
+      DELETE FROM ${schema}.outbox WHERE batch_id = ANY (ARRAY(
+        SELECT batch_id FROM (
+          SELECT batch_id, xid, occurred_at FROM ${schema}.outbox ORDER BY batch_id LIMIT $2::int8
+        ) oldest
+        WHERE occurred_at < ${ago}
+          AND NOT EXISTS (
+            SELECT FROM ${schema}.event_consumer c
+            WHERE c.cluster <> (SELECT system_identifier::text FROM pg_control_system())
+              OR NOT (
+                pg_visible_in_snapshot(oldest.xid, c.seen)
+                OR coalesce(oldest.batch_id <= c.batch_id
+                  AND pg_visible_in_snapshot(oldest.xid, c.reading), false)
+              )
+          )
+      ))
+      RETURNING occurred_at AS at
+    ), ${noted(schema, "outbox")}
+    SELECT count(*) FROM gone`)

@@ -114,7 +114,9 @@ export const saveGrants = (schema: SchemaName) => {
 export const deleteOldGrants = (schema: SchemaName) => {
   const sql = `
     DELETE FROM ${schema}.queue_grant
-    WHERE queue_id = ANY($1) AND granted_at < clock_timestamp() - interval '2 minutes'`
+    WHERE queue_id = ANY($1)
+      AND second < floor(extract(epoch FROM (SELECT clock_timestamp())))::int8 - 120
+      AND granted_at < (SELECT clock_timestamp()) - interval '2 minutes'`
   return (grants: Changes["grants"]): Query<void> => ({
     sql,
     params: [texts(grants.map(({ queueId }) => queueId))],

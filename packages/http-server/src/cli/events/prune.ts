@@ -35,7 +35,7 @@ export const prune = Command.make("prune", { ...database, olderThan, json }, (fl
   Command.withShortDescription("Delete old events that every consumer has passed"),
   Command.withDescription(
     "Delete events that are older than an age and that every consumer has passed, 1,000 batches a " +
-      "transaction. Once a day, say, from cron: the outbox grows until it is pruned."
+      "transaction. Servers that sweep do so by themselves, for BOXOFFICE_EVENT_SECONDS."
   ),
   Command.withExamples([
     { command: "boxoffice events prune --older-than 30d", description: "Keep a month" }

@@ -1,0 +1,76 @@
+import { type Cleared, clearEnded, defaultPolicies, Policies } from "@boxoffice/core"
+import { Config, Console, Effect, Layer, Option } from "effect"
+import { Command } from "effect/cli"
+import { retentionOf, retentionVariables } from "../retention.ts"
+import { columns } from "./columns.ts"
+import { database, databaseOf, json, Unusable } from "./flags.ts"
+import { layerStore } from "./office.ts"
+
+export const clear = Command.make("clear", { ...database, json }, (flags) =>
+  Effect.gen(function* () {
+    const { url, schema } = yield* databaseOf(flags)
+    const policies = { ...defaultPolicies, ...(yield* retention) }
+    const cleared = yield* Effect.provide(untilAllIsCleared, [
+      layerStore(url, schema),
+      Layer.succeed(Policies, policies)
+    ])
+    yield* Console.log(flags.json ? JSON.stringify(cleared) : inWords(cleared))
+  })
+).pipe(
+  Command.withDescription(
+    "Delete what is older than it has to be: queue tokens and reservations that ended, the answers to " +
+      "idempotency keys, events that every consumer has passed, and webhooks that were given up. For " +
+      "how long each is kept, the environment says, as for `serve`, which does the same once a minute. " +
+      "What was ever paid, and the ledger, are never deleted."
+  ),
+  Command.withExamples([
+    {
+      command: "boxoffice clear",
+      description: "By the settings of the environment, or the defaults"
+    },
+    {
+      command: "BOXOFFICE_EVENT_SECONDS=604800 boxoffice clear --json",
+      description: "Events of more than a week as well; what was deleted, as JSON"
+    }
+  ])
+)
+
+/** For how long each is kept: a setting that cannot be is refused before anything is deleted. */
+const retention = Effect.gen(function* () {
+  const given = new Map<string, string>()
+  for (const name of retentionVariables) {
+    const value = yield* Effect.orDie(Config.option(Config.String(name)))
+    if (Option.isSome(value) && value.value !== "") given.set(name, value.value)
+  }
+  const { retention, problems } = retentionOf((name) => given.get(name))
+  if (problems.length > 0) return yield* new Unusable({ message: problems.join("\n") })
+  return retention
+})
+
+const kinds = ["tokens", "reservations", "outcomes", "events", "deadLetters"] as const
+
+/** A round deletes so much at the most; the last one finds nothing. */
+const untilAllIsCleared = Effect.gen(function* () {
+  const total: Record<keyof Cleared, number> = {
+    tokens: 0,
+    reservations: 0,
+    outcomes: 0,
+    events: 0,
+    deadLetters: 0
+  }
+  for (;;) {
+    const round = yield* clearEnded
+    for (const kind of kinds) total[kind] += round[kind]
+    if (kinds.every((kind) => round[kind] === 0)) return total
+  }
+})
+
+const inWords = (cleared: Cleared): string =>
+  columns([
+    ["deleted", "how many"],
+    ["queue tokens", String(cleared.tokens)],
+    ["reservations", String(cleared.reservations)],
+    ["answers to idempotency keys", String(cleared.outcomes)],
+    ["batches of events", String(cleared.events)],
+    ["webhooks that were given up", String(cleared.deadLetters)]
+  ])
