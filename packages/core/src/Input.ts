@@ -74,3 +74,8 @@ export const checkInput = <S extends Schema.Top>(schema: S) => {
         : Effect.fail(toRequestInvalid(first))
     )
 }
+
+/** The key of a command, beside whatever else it asks for. */
+export const checkKey = checkInput(
+  Schema.Struct({ idempotencyKey: Schema.optional(IdempotencyKey) })
+)

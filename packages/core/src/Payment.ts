@@ -2,7 +2,15 @@
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
 import { type Caller, Gate, type GateRefusal, passInBatch } from "./Gate.ts"
-import { answer, type CommandOptions, identify, type Settled, settle } from "./Idempotency.ts"
+import {
+  answer,
+  type CommandOptions,
+  identify,
+  identifyOperators,
+  nameOutcome,
+  type Settled,
+  settle
+} from "./Idempotency.ts"
 import { isUuid, type ReservationId, type TransferId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name } from "./Input.ts"
 import { LaneSettings, makeLanes } from "./Lanes.ts"
@@ -55,7 +63,7 @@ export class Payments extends Context.Service<
         const settled = yield* pays.submit({
           key: userId,
           names: (names) => {
-            if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
+            nameOutcome(names, command)
             if (ticket !== undefined) names.tokens.add(ticket.tokenId)
             names.wallets.add(userId)
             names.nameReservation(reservationId)
@@ -98,13 +106,13 @@ export class Payments extends Context.Service<
 
       const refund = Effect.fn("Payments.refund")(function* (input: RefundInput) {
         const { paymentId, idempotencyKey } = yield* checkRefund(input)
-        const command = identify("refund", operator, idempotencyKey, [paymentId])
+        const command = identifyOperators("refund", idempotencyKey, [paymentId])
         // Whose wallet it was has to be known before anything is locked: wallets come first.
         const paid = isUuid(paymentId) ? yield* store.paid(paymentId as TransferId) : undefined
         const settled = yield* refunds.submit({
           key: paymentId,
           names: (names) => {
-            if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
+            nameOutcome(names, command)
             if (paid === undefined) return
             names.wallets.add(paid.userId)
             names.nameReservation(paid.reservationId)
@@ -133,9 +141,6 @@ export class Payments extends Context.Service<
     })
   )
 }
-
-/** Whose idempotency keys those of operators are: all operators are one. */
-const operator = "operator" as UserId
 
 /** Who pays nothing may have no wallet: that is 0 in the currency of what was paid. */
 const balanceOf = (rows: Rows, userId: UserId, currency: string) => {

@@ -44,6 +44,7 @@ export {
   QueueMode,
   QueueNotice,
   QueueOpening,
+  QueueStanding,
   QueueTokenStatus,
   queueTokenStatusFields,
   TokenState

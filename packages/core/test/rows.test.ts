@@ -43,6 +43,9 @@ const nothing = {
   newReservations: [],
   reservations: [],
   seats: [],
+  newShows: [],
+  newPerformances: [],
+  newSeats: [],
   transfers: [],
   outcomes: [],
   events: []

@@ -15,6 +15,9 @@ const constraint = (error: SqlError): string | undefined =>
 /** Keys of which two nodes may insert the same: the second one sees the first's row next time. */
 const sharedKeys = new Set([
   "queue_pkey",
+  "show_pkey",
+  "performance_pkey",
+  "seat_pkey",
   "queue_token_pkey",
   "queue_token_live_once",
   "wallet_pkey",
@@ -89,9 +92,3 @@ export const unavailable = (error: SqlError): StoreUnavailable =>
     // A lock, or a statement behind one, was waited for in vain.
     ...(sqlState(error) === "55P03" ? { isBusy: true } : {})
   })
-
-/** Whether a row with that key is there already. */
-export const isDuplicate = (error: SqlError): boolean => sqlState(error) === "23505"
-
-/** Whether what the row refers to is not there. */
-export const isOrphan = (error: SqlError): boolean => sqlState(error) === "23503"

@@ -32,10 +32,10 @@ export const resultsOf = (services: Services, { outcome, outcomes }: Runner): Bo
       notice: (queueId, options) => outcome(queue.notice(queueId), options),
       list: (page, options) => outcome(queue.list(page), options),
       configure: (queueId, settings, options) =>
-        outcome(queue.configure(queueId, settings), options),
-      setMode: (queueId, mode, options) => outcome(queue.setMode(queueId, mode), options),
+        outcome(queue.configure(queueId, settings, options), options),
+      setMode: (queueId, mode, options) => outcome(queue.setMode(queueId, mode, options), options),
       reschedule: (queueId, opensAt, options) =>
-        outcome(queue.reschedule(queueId, opensAt), options),
+        outcome(queue.reschedule(queueId, opensAt, options), options),
       addCodes: (input, options) => outcome(queue.addCodes(input), options),
       advance: (queueId, options) =>
         outcome(isCatalogKey(queueId) ? queue.advance(queueId as QueueId) : Effect.void, options)
