@@ -22,6 +22,7 @@ import {
 } from "./Idempotency.ts"
 import { isCatalogKey, PerformanceId, ShowId, UserId } from "./Ids.ts"
 import { checkInput, checkKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
+import { GivenInstant } from "./Instant.ts"
 import { Policies } from "./Policies.ts"
 import type { QueueNotFound } from "./queue/errors.ts"
 import type { Rows } from "./Rows.ts"
@@ -302,8 +303,16 @@ const checkSeats = checkInput(
     status: Schema.optional(Schema.Literals(["available", "all"]))
   })
 )
-const checkShow = checkInput(Show)
-const checkPerformance = checkInput(Performance)
+const checkShow = checkInput(
+  Schema.Struct({
+    ...Show.fields,
+    salesOpenAt: Schema.NullOr(GivenInstant),
+    salesCloseAt: Schema.NullOr(GivenInstant)
+  })
+)
+const checkPerformance = checkInput(
+  Schema.Struct({ ...Performance.fields, startsAt: GivenInstant })
+)
 const checkNewSeats = checkInput(
   Schema.Struct({
     performanceId: PerformanceId,

@@ -19,6 +19,7 @@ import {
 } from "./Idempotency.ts"
 import { isCatalogKey, QueueId, type TokenId, UserId } from "./Ids.ts"
 import { checkInput, checkKey, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
+import { GivenInstant } from "./Instant.ts"
 import { LaneSettings } from "./Lanes.ts"
 import { Policies, QueueSettings } from "./Policies.ts"
 import { type Ticket, ticketFor } from "./queue/claims.ts"
@@ -583,19 +584,16 @@ const checkPlace = checkInput(
     queueId: Schema.optional(Name)
   })
 )
-const Instant = Schema.Date.check(
-  Schema.isBetweenDate({ minimum: new Date(0), maximum: new Date("9999-12-31T00:00:00Z") })
-)
 const checkCreate = checkInput(
   Schema.Struct({
     queueId: QueueId,
-    opensAt: Schema.optional(Instant)
+    opensAt: Schema.optional(GivenInstant)
   })
 )
 const checkSettings = checkInput(QueueSettings)
 const checkChange = checkInput(QueueSettings.mapFields(Struct.map(Schema.optionalKey)))
 const checkMode = checkInput(Schema.Struct({ mode: QueueMode }))
-const checkReschedule = checkInput(Schema.Struct({ opensAt: Schema.NullOr(Instant) }))
+const checkReschedule = checkInput(Schema.Struct({ opensAt: Schema.NullOr(GivenInstant) }))
 const checkCodes = checkInput(
   Schema.Struct({
     queueId: Name,

@@ -5,6 +5,7 @@ import { type Caller, Gate, type GateRefusal, type Passed, passInBatch } from ".
 import { answer, type CommandOptions, identify, type Settled, settle } from "./Idempotency.ts"
 import { isUuid, type PerformanceId, type ReservationId, type SeatId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
+import { Milliseconds } from "./Instant.ts"
 import { LaneSettings, makeLanes } from "./Lanes.ts"
 import { Policies } from "./Policies.ts"
 import type { GateError } from "./queue/gate.ts"
@@ -210,7 +211,7 @@ const checkList = checkInput(
     limit: Schema.optional(PageLimit),
     after: Schema.optional(
       Schema.Struct({
-        heldAt: Schema.Int,
+        heldAt: Milliseconds,
         reservationId: Schema.String.check(Schema.isUUID())
       })
     )

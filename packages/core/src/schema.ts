@@ -27,7 +27,7 @@ export {
   someProblems,
   toRequestInvalid
 } from "./Input.ts"
-export { Instant } from "./Instant.ts"
+export { Instant, Milliseconds } from "./Instant.ts"
 export { type BoxOfficeError, isBoxOfficeError } from "./isBoxOfficeError.ts"
 export * from "./Money.ts"
 export { QueueSettings } from "./Policies.ts"

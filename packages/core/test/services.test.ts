@@ -514,7 +514,8 @@ describe("the catalogue", () => {
 
   it.effect("refuses what does not fit", () =>
     Effect.gen(function* () {
-      const { catalog } = yield* openOffice()
+      const office = yield* openOffice()
+      const { catalog } = office
       const { show, performance, seats } = gala
       const early = new Date("2030-01-01T00:00:00Z")
       const seat = seats.seats[0]!
@@ -541,6 +542,28 @@ describe("the catalogue", () => {
         expect(yield* problems(addSeats({ ...seat, price }))).toEqual(["seats.0.price.amount"])
       }
 
+      // What no store, or no text, could hold.
+      for (const at of [-8.64e15, 8.64e15, -62135596800001, 253402300800000, Number.NaN]) {
+        const instant = new Date(at)
+        const other = { ...show, showId: "other" }
+        const opens = catalog.addShow({ ...other, salesOpenAt: instant })
+        expect(yield* problems(opens)).toEqual(["salesOpenAt"])
+        const closes = catalog.addShow({ ...other, salesCloseAt: instant })
+        expect(yield* problems(closes)).toEqual(["salesCloseAt"])
+        const starts = catalog.addPerformance({ ...performance, startsAt: instant })
+        expect(yield* problems(starts)).toEqual(["startsAt"])
+        const { queue, reservations } = office
+        const opening = queue.create({ queueId: "other", opensAt: instant })
+        expect(yield* problems(opening)).toEqual(["opensAt"])
+        expect(yield* problems(queue.reschedule("main", instant))).toEqual(["opensAt"])
+        const after = { heldAt: at, reservationId: "0198c7b2-0000-7000-8000-000000000000" }
+        expect(yield* problems(reservations.list({ userId: "ada", after }))).toEqual([
+          "after.heldAt"
+        ])
+      }
+      for (const text of ["a\u0000b", "a\ud800b", "a\nb"]) {
+        expect(yield* problems(catalog.addShow({ ...show, title: text }))).toEqual(["title"])
+      }
       expect(yield* catalog.addShow(show)).toEqual({ ...show, created: false })
       expect(yield* Effect.flip(catalog.addShow({ ...show, title: "Another" }))).toEqual(
         new AlreadyExists({ kind: "show" })

@@ -81,8 +81,12 @@ export const isConnectionLost = (error: SqlError): boolean =>
   // 57P: the server is being shut down, and closes the connection by itself.
   error.reason._tag === "ConnectionError" || (sqlState(error)?.startsWith("57P") ?? false)
 
-/** No memory or connections left; a lock, statement or transaction timed out; a standby. */
-const passing = /^(53|55P03|57014|25006|25P03|25P04)/
+/**
+ * The way to the server, or the machine under it, has failed; no memory or connections left; a lock,
+ * statement or transaction timed out; a standby. Whatever else a server says, it says again: data
+ * that it cannot hold (22), a rule of the schema (23), a right or a table that is not there (42).
+ */
+const passing = /^(08|53|58|55P03|57014|25006|25P03|25P04)/
 
 export const unavailable = (error: SqlError): StoreUnavailable =>
   new StoreUnavailable({

@@ -1,5 +1,6 @@
 /** API 4: holding seats. */
 import { Reservations } from "@boxoffice/core"
+import { Milliseconds } from "@boxoffice/core/schema"
 import { Effect, Schema } from "effect"
 import { ReservationApi } from "../api/reservation.ts"
 import { cursorOf, toCursor } from "../cursor.ts"
@@ -9,7 +10,7 @@ const endpoints = ReservationApi.endpoints
 
 const reservationCursor = cursorOf(
   Schema.Struct({
-    heldAt: Schema.Int,
+    heldAt: Milliseconds,
     reservationId: Schema.String.check(Schema.isUUID())
   })
 )

@@ -19,6 +19,18 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
       }
       yield* office.catalog.addShow(show)
       assert.deepEqual(yield* office.catalog.show(show.showId), show)
+      const ends = {
+        ...show,
+        showId: `${showId}-3` as ShowId,
+        salesOpenAt: new Date("0001-01-01T00:00:00.000Z"),
+        salesCloseAt: new Date("9999-12-31T23:59:59.999Z")
+      }
+      yield* office.catalog.addShow(ends)
+      assert.deepEqual(yield* office.catalog.show(ends.showId), ends)
+      const performance = { performanceId: `${showId}-3`, showId: ends.showId, timeZone: "UTC" }
+      yield* office.catalog.addPerformance({ ...performance, startsAt: ends.salesCloseAt })
+      const [first] = yield* office.catalog.performances(ends.showId)
+      assert.equal(first!.startsAt, ends.salesCloseAt.getTime())
     })
   ),
   inWorld("a set-up can run again, and nothing is added twice", { seats: 3 }, (world) =>
