@@ -17,7 +17,7 @@ import {
   type Settled,
   settle
 } from "./Idempotency.ts"
-import { isCatalogKey, QueueId, type TokenId, UserId } from "./Ids.ts"
+import { isQueueKey, QueueId, type TokenId, UserId } from "./Ids.ts"
 import { checkInput, checkKey, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { GivenInstant } from "./Instant.ts"
 import { LaneSettings } from "./Lanes.ts"
@@ -228,7 +228,7 @@ export class Queue extends Context.Service<
 
       const join = Effect.fnUntraced(function* (input: JoinInput) {
         const { userId, queueId: name, code, idempotencyKey } = yield* checkJoin(input)
-        if (!isCatalogKey(name)) return yield* new QueueNotFound()
+        if (!isQueueKey(name)) return yield* new QueueNotFound()
         const queueId = name as QueueId
         const codeHash = code === undefined ? undefined : queueCodeHash(queueId, code)
         const content = code === undefined ? [queueId] : [queueId, code]
@@ -292,7 +292,7 @@ export class Queue extends Context.Service<
         if (Result.isFailure(verified) || queueId === undefined) return verified
         if (queueId === verified.success.queueId) return verified
         // The only thing that can be said of a name that no queue can have is that it is wrong.
-        const requiredQueueId = (isCatalogKey(queueId) ? queueId : "unknown") as QueueId
+        const requiredQueueId = (isQueueKey(queueId) ? queueId : "unknown") as QueueId
         return Result.fail(new QueueTokenWrongQueue({ requiredQueueId }))
       }
       const ticketOf = Effect.fnUntraced(function* (input: PlaceInput) {
@@ -359,13 +359,13 @@ export class Queue extends Context.Service<
       })
 
       const get = Effect.fnUntraced(function* (queueId: string) {
-        const row = isCatalogKey(queueId) ? yield* store.queue(queueId as QueueId) : undefined
+        const row = isQueueKey(queueId) ? yield* store.queue(queueId as QueueId) : undefined
         if (row === undefined) return yield* new QueueNotFound()
         return toQueue(row)
       })
 
       const notice = Effect.fnUntraced(function* (queueId: string) {
-        const row = isCatalogKey(queueId) ? yield* lines.read(queueId as QueueId) : undefined
+        const row = isQueueKey(queueId) ? yield* lines.read(queueId as QueueId) : undefined
         if (row === undefined) return yield* new QueueNotFound()
         return toQueueNotice(row)
       }, span("Queue.notice"))
@@ -439,7 +439,7 @@ export class Queue extends Context.Service<
       ) =>
         Effect.gen(function* () {
           const { idempotencyKey } = yield* checkKey(options)
-          if (!isCatalogKey(queueId)) return yield* new QueueNotFound()
+          if (!isQueueKey(queueId)) return yield* new QueueNotFound()
           const id = queueId as QueueId
           const command = identifyOperators(operation, idempotencyKey, [id, ...content])
           const settled = yield* lines.submit<Settled<QueueView, E>>({
@@ -502,7 +502,7 @@ export class Queue extends Context.Service<
       const addCodes = Effect.fn("Queue.addCodes")(function* (input: CodesInput) {
         const { idempotencyKey } = yield* checkKey(input)
         const { queueId: name, codes, uses = 1 } = yield* checkCodes(input)
-        if (!isCatalogKey(name)) return yield* new QueueNotFound()
+        if (!isQueueKey(name)) return yield* new QueueNotFound()
         const queueId = name as QueueId
         const hashed = codes.map((code) => ({
           queueId,

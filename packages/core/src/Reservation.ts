@@ -85,7 +85,7 @@ export class Reservations extends Context.Service<
           ...seatIds.toSorted()
         ])
         const { settled, passage } = yield* holds.submit({
-          key: `${performanceId}/${seatIds[0]}`,
+          key: `${performanceId}\n${seatIds[0]}`,
           names: (names) => {
             if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
             if (ticket !== undefined) names.looks.add(ticket.tokenId)

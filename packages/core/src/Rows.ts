@@ -33,17 +33,19 @@ import { lineOf, nextLane, placeOf, withLine } from "./queue/place.ts"
 import type { ReservationRow, SeatRow } from "./reservation/model.ts"
 import type { TransferRow, WalletRow } from "./wallet/model.ts"
 
+// Two names make one key, with what neither of them can have in between.
+
 /** Names a seat across performances. */
 export const seatKey = (performanceId: PerformanceId, seatId: SeatId): string =>
-  `${performanceId}/${seatId}`
+  `${performanceId}\n${seatId}`
 
 /** Names one user's seats of one performance, which the per-user limit counts. */
 export const holdingKey = (performanceId: PerformanceId, userId: UserId): string =>
-  `${performanceId}/${userId}`
+  `${performanceId}\n${userId}`
 
-const memberKey = (queueId: QueueId, userId: UserId): string => `${queueId}/${userId}`
+const memberKey = (queueId: QueueId, userId: UserId): string => `${queueId}\n${userId}`
 
-const codeKey = (queueId: QueueId, codeHash: string): string => `${queueId}/${codeHash}`
+const codeKey = (queueId: QueueId, codeHash: string): string => `${queueId}\n${codeHash}`
 
 /** Who stood where in line. */
 type Standing = Pick<TokenRow, "queueId" | "lane" | "number">

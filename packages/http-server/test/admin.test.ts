@@ -385,6 +385,60 @@ test("a set-up can run again: what is there already just so is 200, what differs
   }
 })
 
+test("ids in any script, with one spelling of each in a path", async () => {
+  const show = { showId: "공연/2030 봄", title: "Gala", queueId: "main" }
+  const performanceId = "서울: 1회/A"
+  const created = await admin("POST", "/shows", { json: show })
+  const path = encodeURIComponent(show.showId)
+  expect(created.headers.get("location")).toBe(`/v1/shows/${path}`)
+  const performance = { performanceId, startsAt, timeZone: "Asia/Seoul" }
+  const made = await admin("POST", `/shows/${path}/performances`, { json: performance })
+  const segment = encodeURIComponent(performanceId)
+  const location = `/v1/admin/performances/${segment.replace("%3A", ":")}/seats`
+  expect([made.status, made.headers.get("location")]).toEqual([201, location])
+  const seatIds = ["가 1", "가/2", "𠮷-3", "ﬀ-4", "é"]
+  const seats = seatIds.map((seatId) => ({ ...seatsOf(["A"], 1)[0]!, seatId }))
+  const seatsPath = `/performances/${segment}/seats`
+  expect((await admin("POST", seatsPath, { json: { seats } })).body.added).toBe(5)
+  expect((await admin("GET", seatsPath)).body.items).toHaveLength(5)
+
+  const user = "ids"
+  const token = await join(server.talk, user, "main")
+  const map = await server.talk("GET", `/v1/performances/${segment}/seats`, { user, token })
+  expect(map.body.seats.map(({ seatId }: { seatId: string }) => seatId)).toEqual(seatIds)
+  const json = { performanceId, seatIds: ["가/2", "𠮷-3"] }
+  const held = await server.talk("POST", "/v1/reservations", { user, token, json })
+  expect(held).toMatchObject({ status: 201, body: { performanceId } })
+  expect((await server.talk("GET", `/v1/shows/${path}/dates`, { user, token })).status).toBe(200)
+
+  // Other spellings of the same path are the paths of nothing.
+  for (const other of [path.toLowerCase(), path.replace("%2F", "/"), path.replace("%20", "+")]) {
+    expect((await server.talk("GET", `/v1/shows/${other}`, { user })).status).toBe(404)
+  }
+  const refused = [
+    " a",
+    "a ",
+    "a  b",
+    "a\u0000",
+    "a\n",
+    "e\u0301",
+    "/a",
+    "",
+    "..",
+    "a\ud800",
+    "가".repeat(65)
+  ]
+  for (const showId of refused) {
+    const answer = await admin("POST", "/shows", { json: { ...show, showId } })
+    expect([showId, answer.status]).toEqual([showId, 400])
+  }
+  const longest = "𠮷".repeat(64)
+  const long = await admin("POST", "/shows", { json: { ...show, showId: longest } })
+  expect(long.status).toBe(201)
+  const page = await admin("GET", `/shows?limit=200`)
+  expect(page.body.items.map(({ showId }: { showId: string }) => showId)).toContain(longest)
+})
+
 test("every change of an operator's is made once for its key, however late it is repeated", async () => {
   const queueId = "keyed"
   const opensAt = "2030-01-31T09:00:00.000Z"

@@ -20,8 +20,8 @@ import type { PerformanceReading } from "../Store.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
 /**
- * What is on sale, and which of it can still be booked. Its ids are yours: 1 to 64 letters, digits
- * and `_ . : -`. Every operation can reject with `store_unavailable`. The gate's `queue_token_*` are
+ * What is on sale, and which of it can still be booked. Its ids are yours: 1 to 64 letters,
+ * marks and numbers of any script (in NFC), `_ . : / -`, and single spaces between. Every operation can reject with `store_unavailable`. The gate's `queue_token_*` are
  * `queue_token_required`, `_invalid`, `_wrong_queue`, `_waiting` and `_expired`.
  */
 export interface PromisedCatalog {

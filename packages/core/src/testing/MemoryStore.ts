@@ -283,10 +283,14 @@ const pageOf = <A, Cursor>(
   return rows.filter((row) => after === undefined || isAfter(row, after)).slice(0, page.limit)
 }
 
+/** Byte by byte in UTF-8, as the "C" collation of Postgres has it: JavaScript goes by UTF-16. */
+const compareBytes = (a: string, b: string): number =>
+  Buffer.compare(Buffer.from(a), Buffer.from(b))
+
 const byText =
   <A>(key: (row: A) => string) =>
   (a: A, b: A) =>
-    key(a) < key(b) ? -1 : 1
+    compareBytes(key(a), key(b))
 
 /** A fresh, empty store in memory. */
 export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStore, () => {
@@ -355,7 +359,7 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         pageOf(
           Array.from(memory.shows.values()).sort(byText((show) => show.showId)),
           page,
-          (show, cursor) => show.showId > cursor
+          (show, cursor) => compareBytes(show.showId, cursor) > 0
         )
       ),
     performance: (performanceId) => at(() => memory.storedPerformance(performanceId)),

@@ -80,7 +80,7 @@ export const adminRoutes = Effect.gen(function* () {
       const showId = call.payload.showId ?? newId("createShow", call)
       return Effect.map(
         catalog.addShow({ showId, title, queueId, salesOpenAt, salesCloseAt, ...keyOf(call) }),
-        created(`/v1/shows/${showId}`)
+        created(`/v1/shows/${asSegment(showId)}`)
       )
     }),
     route(endpoints.shows, ({ query }) =>
@@ -100,7 +100,7 @@ export const adminRoutes = Effect.gen(function* () {
         const performanceId = call.payload.performanceId ?? newId("createPerformance", call)
         const performance = { performanceId, showId, startsAt, timeZone }
         const added = yield* catalog.addPerformance({ ...performance, ...keyOf(call) })
-        return created(`/v1/admin/performances/${performanceId}/seats`)(added)
+        return created(`/v1/admin/performances/${asSegment(performanceId)}/seats`)(added)
       })
     ),
     route(endpoints.performances, ({ params, query }) =>
@@ -166,6 +166,9 @@ const keyAt = (operation: string, { idempotencyKey, onReplay }: Keyed): CommandO
 /** An id for what is created without one: the same for the same key, so that a retry finds it. */
 const newId = (operation: string, { idempotencyKey }: Keyed): string =>
   idempotencyKey === undefined ? newCommandId() : commandIdOf(operator, operation, idempotencyKey)
+
+/** An id as a path has it: escaped, but for colons. */
+const asSegment = (id: string): string => encodeURIComponent(id).replaceAll("%3A", ":")
 
 /** 200 for what was there already, just so. */
 const created =

@@ -33,6 +33,50 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
       assert.equal(first!.startsAt, ends.salesCloseAt.getTime())
     })
   ),
+  inWorld("ids in any script are told apart, and in one order everywhere", { seats: 1 }, (world) =>
+    Effect.gen(function* () {
+      const { office, queueId, showId, join } = world
+      const startsAt = new Date("2999-01-01T00:00:00.000Z")
+      const show = { title: "A show", queueId, salesOpenAt: null, salesCloseAt: null }
+      // By their bytes in UTF-8, which is not the order of UTF-16.
+      const ids = [`${showId} a`, `${showId}/가`, `${showId}가`, `${showId}ﬀ`, `${showId}𠮷`]
+      for (const id of ids.toReversed()) yield* office.catalog.addShow({ ...show, showId: id })
+      const after = `${showId} `.trim()
+      const page = yield* office.catalog.shows({ after, limit: 5 })
+      assert.deepEqual(
+        page.items.map((item) => item.showId),
+        ids
+      )
+      const next = yield* office.catalog.shows({ after: ids[3], limit: 1 })
+      assert.equal(next.items[0]?.showId, ids[4])
+      // A slash may be in either name: these are two seats, of two performances, held at once.
+      const [one, two] = [`${showId}/a`, `${showId}/a/b`]
+      const [seat] = newSeats(1)
+      for (const [performanceId, seatId] of [
+        [one, "b/c"],
+        [two, "c"]
+      ] as const) {
+        yield* office.catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "UTC" })
+        yield* office.catalog.addSeats({ performanceId, seats: [{ ...seat!, seatId }] })
+      }
+      const ada = yield* join("ada")
+      const bob = yield* join("bob")
+      const held = yield* Effect.all(
+        [
+          office.reservations.hold({ ...ada, performanceId: one!, seatIds: ["b/c"] }),
+          office.reservations.hold({ ...bob, performanceId: two!, seatIds: ["c"] })
+        ],
+        { concurrency: "unbounded" }
+      )
+      assert.deepEqual(
+        held.map(({ performanceId, seats }) => [performanceId, seats[0]!.seatId]),
+        [
+          [one, "b/c"],
+          [two, "c"]
+        ]
+      )
+    })
+  ),
   inWorld("a set-up can run again, and nothing is added twice", { seats: 3 }, (world) =>
     Effect.gen(function* () {
       const { store, office, queueId, showId, performanceId } = world
