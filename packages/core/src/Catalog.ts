@@ -1,17 +1,33 @@
 /** What is on sale, and which of it can still be booked. */
-import { Context, Effect, Layer, Schema } from "effect"
-import { AlreadyExists, PerformanceNotFound, ShowNotFound } from "./catalog/errors.ts"
+import { Context, Effect, Layer, Result, Schema } from "effect"
+import { decideAddPerformance, decideAddSeats, decideAddShow } from "./catalog/decide.ts"
+import { type AlreadyExists, PerformanceNotFound, ShowNotFound } from "./catalog/errors.ts"
 import { makeFreshCatalog } from "./catalog/fresh.ts"
 import { type AvailableDates, NewSeat, Performance, type SeatMap, Show } from "./catalog/model.ts"
-import { type Overloaded, RequestInvalid, type StoreUnavailable } from "./Errors.ts"
+import {
+  type IdempotencyConflict,
+  type Overloaded,
+  RequestInvalid,
+  type StoreUnavailable
+} from "./Errors.ts"
 import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
 import { afterCommit, HostTransaction } from "./HostTransaction.ts"
+import {
+  answer,
+  type CommandIdentity,
+  type CommandOptions,
+  identifyOperators,
+  nameOutcome,
+  settle
+} from "./Idempotency.ts"
 import { isCatalogKey, PerformanceId, ShowId, UserId } from "./Ids.ts"
-import { checkInput, Name, PageLimit, pageLimitDefault } from "./Input.ts"
+import { checkInput, checkKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
+import { GivenInstant } from "./Instant.ts"
 import { Policies } from "./Policies.ts"
-import { QueueNotFound } from "./queue/errors.ts"
+import type { QueueNotFound } from "./queue/errors.ts"
+import type { Rows } from "./Rows.ts"
 import { span } from "./Span.ts"
-import { BoxOfficeStore, type PerformanceReading } from "./Store.ts"
+import { BoxOfficeStore, type PerformanceReading, RowNames } from "./Store.ts"
 
 export interface DatesInput extends Caller {
   readonly showId: string
@@ -32,9 +48,28 @@ export interface ShowsPage {
 type Plain<Row> = {
   readonly [Key in keyof Row]: Row[Key] extends string ? string : Row[Key]
 }
-export type ShowInput = Plain<Show>
-export type PerformanceInput = Plain<Performance>
+export type ShowInput = Plain<Show> & CommandOptions
+export type PerformanceInput = Plain<Performance> & CommandOptions
 export type SeatInput = Plain<NewSeat>
+export interface SeatsToAddInput extends CommandOptions {
+  readonly performanceId: string
+  readonly seats: ReadonlyArray<SeatInput>
+}
+
+/** What is there now, and whether it was not there before. */
+export type Added<Item> = Item & { readonly created: boolean }
+
+/** How many of the seats were not there before. */
+export interface AddedSeats {
+  readonly performanceId: PerformanceId
+  readonly added: number
+  readonly created: boolean
+}
+
+type AdditionFaults = AlreadyExists | IdempotencyConflict | RequestInvalid | StoreUnavailable
+export type AddShowError = QueueNotFound | AdditionFaults
+export type AddPerformanceError = ShowNotFound | AdditionFaults
+export type AddSeatsError = PerformanceNotFound | AdditionFaults
 
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
 
@@ -59,23 +94,19 @@ export class Catalog extends Context.Service<
     readonly performances: (
       showId: string
     ) => Effect.Effect<ReadonlyArray<PerformanceReading>, ShowNotFound | StoreUnavailable>
-    readonly addShow: (
-      show: ShowInput
-    ) => Effect.Effect<Show, AlreadyExists | QueueNotFound | RequestInvalid | StoreUnavailable>
+
+    // What is there already just so stays, and is given with `created: false`; something else under
+    // the same id is refused with `AlreadyExists`.
+
+    readonly addShow: (show: ShowInput) => Effect.Effect<Added<Show>, AddShowError>
     readonly addPerformance: (
       performance: PerformanceInput
-    ) => Effect.Effect<
-      Performance,
-      AlreadyExists | ShowNotFound | RequestInvalid | StoreUnavailable
-    >
-    /** Adds seats, all or none, 1 to 100,000 at a time. They keep the order they come in. */
-    readonly addSeats: (input: {
-      readonly performanceId: string
-      readonly seats: ReadonlyArray<SeatInput>
-    }) => Effect.Effect<
-      void,
-      AlreadyExists | PerformanceNotFound | RequestInvalid | StoreUnavailable
-    >
+    ) => Effect.Effect<Added<Performance>, AddPerformanceError>
+    /**
+     * Adds the seats that are not there yet, all or none, 1 to 100,000 at a time. They keep the order
+     * they come in.
+     */
+    readonly addSeats: (input: SeatsToAddInput) => Effect.Effect<AddedSeats, AddSeatsError>
   }
 >()("@boxoffice/core/Catalog") {
   static readonly layer = Layer.effect(
@@ -153,50 +184,88 @@ export class Catalog extends Context.Service<
           return map === undefined ? readSeats(input) : Effect.succeed(map)
         }).pipe(span("Catalog.availableSeats"))
 
+      /** Gives the recorded answer, or decides on what is named and records what it answers. */
+      const add = Effect.fnUntraced(function* <A, E>(
+        input: CommandOptions,
+        command: CommandIdentity,
+        names: (names: RowNames) => void,
+        decide: (rows: Rows) => Result.Result<A, E>
+      ) {
+        const named = new RowNames()
+        nameOutcome(named, command)
+        names(named)
+        const settled = yield* store.transact(named, (rows) =>
+          settle(rows, command, () => decide(rows))
+        )
+        return yield* answer<A, E>(settled, input)
+      })
+
       const addShow = Effect.fn("Catalog.addShow")(function* (input: ShowInput) {
+        const { idempotencyKey } = yield* checkKey(input)
         const show = yield* checkShow(input)
-        const { salesOpenAt, salesCloseAt } = show
+        const { showId, title, queueId, salesOpenAt, salesCloseAt } = show
         if (salesOpenAt !== null && salesCloseAt !== null && salesCloseAt <= salesOpenAt) {
           const message = "sales must open before they close"
           return yield* new RequestInvalid({ errors: [{ path: "salesCloseAt", message }] })
         }
-        const added = yield* store.addShow(show)
-        if (added === "exists") return yield* new AlreadyExists({ kind: "show" })
-        if (added === "missing") return yield* new QueueNotFound()
-        return show
+        const sales = `${salesOpenAt?.getTime()} ${salesCloseAt?.getTime()}`
+        const content = [showId, title, queueId, sales]
+        const command = identifyOperators("addShow", idempotencyKey, content)
+        const name = (names: RowNames) => {
+          names.queues.add(queueId)
+          names.shows.add(showId)
+        }
+        return yield* add(input, command, name, (rows) =>
+          Result.map(decideAddShow(rows, show), (created): Added<Show> => {
+            if (created) rows.addShow(show)
+            return { ...show, created }
+          })
+        )
       })
 
       const addPerformance = Effect.fn("Catalog.addPerformance")(function* (
         input: PerformanceInput
       ) {
+        const { idempotencyKey } = yield* checkKey(input)
         const performance = yield* checkPerformance(input)
-        const added = yield* store.addPerformance(performance)
-        if (added === "exists") return yield* new AlreadyExists({ kind: "performance" })
-        if (added === "missing") return yield* new ShowNotFound()
-        yield* afterCommit(Effect.sync(() => fresh.forget(performance)))
-        return performance
+        const { performanceId, showId, startsAt, timeZone } = performance
+        const content = [performanceId, showId, String(startsAt.getTime()), timeZone]
+        const command = identifyOperators("addPerformance", idempotencyKey, content)
+        const name = (names: RowNames) => {
+          names.shows.add(showId)
+          names.performances.add(performanceId)
+        }
+        const added = yield* add(input, command, name, (rows) =>
+          Result.map(decideAddPerformance(rows, performance), (created): Added<Performance> => {
+            if (created) rows.addPerformance(performance)
+            return { ...performance, created }
+          })
+        )
+        yield* afterCommit(Effect.sync(() => fresh.forget(added.performanceId, added.showId)))
+        return added
       })
 
-      const addSeats = Effect.fn("Catalog.addSeats")(function* (input: {
-        readonly performanceId: string
-        readonly seats: ReadonlyArray<SeatInput>
-      }) {
+      const addSeats = Effect.fn("Catalog.addSeats")(function* (input: SeatsToAddInput) {
+        const { idempotencyKey } = yield* checkKey(input)
         const { performanceId, seats } = yield* checkNewSeats(input)
-        const check = Effect.gen(function* () {
-          const performance = yield* store.performance(performanceId)
-          if (performance === undefined) return yield* new PerformanceNotFound()
-          yield* checkPrices(seats, performance.currency, policies.currency)
-          return performance
-        })
-        const performance = yield* check
-        const added = yield* store.addSeats(performanceId, seats)
-        if (added === "exists") return yield* new AlreadyExists({ kind: "seat" })
-        // Another node added the first seats meanwhile, in another currency.
-        if (added === "missing") {
-          yield* check
-          return yield* new PerformanceNotFound()
+        const content = idempotencyKey === undefined ? [] : [performanceId, textOf(seats)]
+        const command = identifyOperators("addSeats", idempotencyKey, content)
+        const name = (names: RowNames) => {
+          names.performances.add(performanceId)
+          names.seatsThere.push({ performanceId, seatIds: seats.map(({ seatId }) => seatId) })
         }
-        yield* afterCommit(Effect.sync(() => fresh.forget(performance)))
+        let showId: ShowId | undefined
+        const added = yield* add(input, command, name, (rows) => {
+          showId = rows.storedPerformances.get(performanceId)?.showId
+          const decided = decideAddSeats(rows, performanceId, seats, policies.currency)
+          return Result.map(decided, (toAdd): AddedSeats => {
+            rows.addSeats(performanceId, toAdd.seats)
+            const added = toAdd.seats.length
+            return { performanceId, added, created: added > 0 }
+          })
+        })
+        yield* afterCommit(Effect.sync(() => fresh.forget(performanceId, showId)))
+        return added
       })
 
       return Catalog.of({
@@ -213,35 +282,14 @@ export class Catalog extends Context.Service<
   )
 }
 
-/**
- * Seats are priced in the currency of their performance, and in one that a buyer can have: wallets
- * are in the configured currency, so that nobody could ever pay for anything else.
- */
-const checkPrices = (
-  seats: ReadonlyArray<NewSeat>,
-  ofPerformance: string | null,
-  configured: string
-): Effect.Effect<void, RequestInvalid> => {
-  const refuse = (wrong: number, message: string) =>
-    wrong < 0
-      ? Effect.void
-      : Effect.fail(
-          new RequestInvalid({ errors: [{ path: `seats[${wrong}].price.currency`, message }] })
-        )
-  const other = seats.findIndex(
-    ({ price }) => ofPerformance !== null && price.currency !== ofPerformance
+/** Seats in one text, for a digest: what is left out is what it counts as. */
+const textOf = (seats: ReadonlyArray<NewSeat>): string =>
+  JSON.stringify(
+    seats.map(({ seatId, section, row, number, price, blocked = false }) => [
+      [seatId, section, row, number],
+      [price.amount.toString(), price.currency, blocked]
+    ])
   )
-  const unpayable = seats.findIndex(
-    ({ price }) => price.amount > 0n && price.currency !== configured
-  )
-  return Effect.andThen(
-    refuse(other, `expected ${ofPerformance}, the currency of the performance's other seats`),
-    refuse(
-      unpayable,
-      `expected ${configured}, since wallets are in that currency: set the policy \`currency\` (BOXOFFICE_CURRENCY) to sell in another`
-    )
-  )
-}
 
 const callerFields = { userId: UserId, queueToken: Schema.optional(Schema.String) }
 const checkPage = checkInput(
@@ -255,8 +303,16 @@ const checkSeats = checkInput(
     status: Schema.optional(Schema.Literals(["available", "all"]))
   })
 )
-const checkShow = checkInput(Show)
-const checkPerformance = checkInput(Performance)
+const checkShow = checkInput(
+  Schema.Struct({
+    ...Show.fields,
+    salesOpenAt: Schema.NullOr(GivenInstant),
+    salesCloseAt: Schema.NullOr(GivenInstant)
+  })
+)
+const checkPerformance = checkInput(
+  Schema.Struct({ ...Performance.fields, startsAt: GivenInstant })
+)
 const checkNewSeats = checkInput(
   Schema.Struct({
     performanceId: PerformanceId,

@@ -6,13 +6,19 @@
 import { createHash } from "node:crypto"
 import { Effect, Result } from "effect"
 import { commandIdOf, newCommandId } from "./CommandIds.ts"
-import { PerformanceNotFound, SeatNotFound } from "./catalog/errors.ts"
-import { IdempotencyConflict, type Overloaded, type StoreUnavailable } from "./Errors.ts"
+import { AlreadyExists, PerformanceNotFound, SeatNotFound, ShowNotFound } from "./catalog/errors.ts"
+import {
+  IdempotencyConflict,
+  type Overloaded,
+  RequestInvalid,
+  type StoreUnavailable
+} from "./Errors.ts"
 import { HostTransactionConflict } from "./HostTransaction.ts"
 import type { CommandId, UserId } from "./Ids.ts"
 import { PaymentNotFound } from "./payment/errors.ts"
 import { handleDropped } from "./policies/dropped.ts"
 import { RefundRefused } from "./policies/errors.ts"
+import { QueueAlreadyOpen, QueueClosed, QueueNotFound } from "./queue/errors.ts"
 import type { Rows } from "./Rows.ts"
 import {
   HoldExpired,
@@ -39,7 +45,12 @@ export interface CommandIdentity {
   readonly operation: string
   /** `undefined` where no key was given and so nothing is recorded. */
   readonly fingerprint: string | undefined
+  /** Whether an operator gave it: no gate has a say, so that every refusal is its own answer. */
+  readonly byOperator?: true
 }
+
+/** Whose idempotency keys those of operators are: all operators are one. */
+const operator = "operator" as UserId
 
 /** Names a command: by its key where it has one, afresh where it has none. */
 export const identify = (
@@ -56,6 +67,21 @@ export const identify = (
         operation,
         fingerprint: createHash("sha256").update(JSON.stringify(content)).digest("base64url")
       }
+
+/** Names an operator's command, as {@link identify} names a user's. */
+export const identifyOperators = (
+  operation: string,
+  idempotencyKey: string | undefined,
+  content: ReadonlyArray<string>
+): CommandIdentity => ({
+  ...identify(operation, operator, idempotencyKey, content),
+  byOperator: true
+})
+
+/** Names the recorded answer among the rows of a batch, where there may be one. */
+export const nameOutcome = (names: RowNames, { commandId, fingerprint }: CommandIdentity): void => {
+  if (fingerprint !== undefined) names.outcomes.add(commandId)
+}
 
 /** An answer, and whether it was recorded before. */
 export interface Settled<A, E> {
@@ -131,7 +157,8 @@ export const record = <A, E>(
 ): Settled<A, E> => {
   const { commandId, userId, operation, fingerprint } = command
   // A refusal at the gate is not the command's own answer: it may be let in the next time.
-  if (fingerprint !== undefined && (Result.isSuccess(result) || isRecordable(result.failure))) {
+  const isAnswer = Result.isSuccess(result) || isRecordable(result.failure, command)
+  if (fingerprint !== undefined && isAnswer) {
     rows.record({ commandId, userId, operation, fingerprint, outcome: encodeOutcome(result) })
   }
   return { result, replayed: false }
@@ -146,7 +173,7 @@ export const answer = <A, E>(
   return Effect.fromResult(settled.result)
 }
 
-const recordable = {
+const ofAnyone = {
   PerformanceNotFound,
   SeatNotFound,
   ReservationNotFound,
@@ -160,8 +187,20 @@ const recordable = {
   RefundRefused
 }
 
-const isRecordable = (error: unknown): boolean =>
-  Object.values(recordable).some((Refusal) => error instanceof Refusal)
+/** To a user, these say that the command was not tried: who may join has not been decided yet. */
+const ofOperators = {
+  AlreadyExists,
+  ShowNotFound,
+  QueueNotFound,
+  QueueClosed,
+  QueueAlreadyOpen,
+  RequestInvalid
+}
+
+const isRecordable = (error: unknown, { byOperator }: CommandIdentity): boolean =>
+  Object.values(byOperator ? recordable : ofAnyone).some((Refusal) => error instanceof Refusal)
+
+const recordable = { ...ofAnyone, ...ofOperators }
 
 // Answers are plain data, but for bigints, dates and the class of an error. They are recorded as
 // JSON that gives exactly the same value back, which the wire format (integers) would not.

@@ -110,3 +110,8 @@ export const checkInput = <S extends Schema.Top>(schema: S) => {
     )
   }
 }
+
+/** The key of a command, beside whatever else it asks for. */
+export const checkKey = checkInput(
+  Schema.Struct({ idempotencyKey: Schema.optional(IdempotencyKey) })
+)

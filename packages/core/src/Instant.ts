@@ -38,3 +38,20 @@ export const Instant = Schema.String.annotate({ format: "date-time" }).pipe(
     )
   })
 )
+
+// What RFC 3339 has a text for, and so whatever passes it on; Postgres can hold more.
+const earliest = new Date("0001-01-01T00:00:00.000Z")
+const latest = new Date("9999-12-31T23:59:59.999Z")
+
+/** An instant that somebody gives: within the years 1 to 9999 of UTC. */
+export const GivenInstant = Schema.Date.check(
+  Schema.isBetweenDate(
+    { minimum: earliest, maximum: latest },
+    { message: "Expected an instant of the years 0001 to 9999, in UTC" }
+  )
+)
+
+/** Milliseconds since 1970 of such an instant, as a cursor has them. */
+export const Milliseconds = Schema.Int.check(
+  Schema.isBetween({ minimum: earliest.getTime(), maximum: latest.getTime() })
+)

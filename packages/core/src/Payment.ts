@@ -11,6 +11,8 @@ import {
   answer,
   type CommandOptions,
   identify,
+  identifyOperators,
+  nameOutcome,
   type Retold,
   type Settled,
   settle,
@@ -77,7 +79,7 @@ export class Payments extends Context.Service<
         const asked: Command<Settled<Payment, PayError>> = {
           key: userId,
           names: (names) => {
-            if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
+            nameOutcome(names, command)
             if (ticket !== undefined) names.tokens.add(ticket.tokenId)
             names.wallets.add(userId)
             if (ticket !== undefined && policies.paymentCompletesToken) names.unpaid.add(userId)
@@ -114,18 +116,16 @@ export class Payments extends Context.Service<
 
       const refund = Effect.fn("Payments.refund")(function* (input: RefundInput) {
         const { paymentId, idempotencyKey } = yield* checkRefund(input)
-        const command = identify("refund", operator, idempotencyKey, [paymentId])
+        const command = identifyOperators("refund", idempotencyKey, [paymentId])
         // Whose wallet it was has to be known before anything is locked: wallets come first.
         const paid = isUuid(paymentId) ? yield* store.paid(paymentId as TransferId) : undefined
         const refundId = command.commandId as string as TransferId
         const settled = yield* refunds.submit({
           key: paymentId,
           names: (names) => {
-            if (command.fingerprint !== undefined) {
-              names.outcomes.add(command.commandId)
-              // What was refunded cannot be refunded again, so a clash would never tell of it.
-              names.transfers.add(refundId)
-            }
+            nameOutcome(names, command)
+            // What was refunded cannot be refunded again, so a clash would never tell of it.
+            if (command.fingerprint !== undefined) names.transfers.add(refundId)
             if (paid === undefined) return
             names.wallets.add(paid.userId)
             names.nameReservation(paid.reservationId)
@@ -157,9 +157,6 @@ export class Payments extends Context.Service<
     })
   )
 }
-
-/** Whose idempotency keys those of operators are: all operators are one. */
-const operator = "operator" as UserId
 
 /** The answer to the payment of a reservation that is confirmed. */
 const toPayment = (rows: Rows, paid: ReservationRow): Payment => ({

@@ -13,15 +13,20 @@ import type { QueueEvent } from "./Events.ts"
 import {
   again,
   answer,
+  type CommandIdentity,
   type CommandOptions,
   identify,
+  identifyOperators,
+  nameOutcome,
   recall,
   record,
   type Settled,
+  settle,
   submitOnce
 } from "./Idempotency.ts"
-import { isCatalogKey, QueueId, type TokenId, UserId } from "./Ids.ts"
-import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
+import { isQueueKey, QueueId, type TokenId, UserId } from "./Ids.ts"
+import { checkInput, checkKey, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
+import { GivenInstant } from "./Instant.ts"
 import { LaneSettings } from "./Lanes.ts"
 import { Policies, QueueSettings } from "./Policies.ts"
 import type { QueueCommand } from "./queue/batch.ts"
@@ -59,7 +64,7 @@ import {
 import { decideCodes, decideCreate } from "./queue/setUp.ts"
 import { queueTokenStatus, tokenStateAt } from "./queue/status.ts"
 import { Tickets } from "./queue/ticket.ts"
-import { joinedStatus, toQueue, toQueueNotice } from "./queue/views.ts"
+import { joinedStatus, queueAmong, toQueue, toQueueNotice } from "./queue/views.ts"
 import type { Rows } from "./Rows.ts"
 import { span } from "./Span.ts"
 import { BoxOfficeStore, RowNames } from "./Store.ts"
@@ -88,7 +93,40 @@ export interface QueuesPage {
   readonly next: QueueId | null
 }
 
+export interface QueueInput extends CommandOptions {
+  readonly queueId: string
+  readonly settings?: Partial<QueueSettings> | undefined
+  readonly opensAt?: Date | undefined
+}
+
+/** A queue that is there now, and whether it was not there before. */
+export interface CreatedQueue extends QueueView {
+  readonly created: boolean
+}
+
+export interface CodesInput extends CommandOptions {
+  readonly queueId: string
+  readonly codes: ReadonlyArray<string>
+  readonly uses?: number | undefined
+}
+
+/** How many codes can be used as often as was said, and whether any of them is new. */
+export interface AddedCodes {
+  readonly queueId: QueueId
+  readonly added: number
+  readonly created: boolean
+}
+
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
+export type CreateQueueError =
+  | AlreadyExists
+  | IdempotencyConflict
+  | RequestInvalid
+  | StoreUnavailable
+export type ConfigureError = QueueNotFound | IdempotencyConflict | Faults
+export type SetModeError = QueueClosed | ConfigureError
+export type RescheduleError = QueueAlreadyOpen | SetModeError
+export type AddCodesError = QueueNotFound | IdempotencyConflict | RequestInvalid | StoreUnavailable
 export type JoinError =
   | QueueNotFound
   | QueueClosed
@@ -124,13 +162,10 @@ export class Queue extends Context.Service<
 
     /**
      * Makes a queue, with the policies' settings where none are given. With `opensAt` it collects
-     * people until then, and draws their places: see `queue/lottery.ts`.
+     * people until then, and draws their places: see `queue/lottery.ts`. One that is there already
+     * with the settings given and the same opening is given with `created: false`.
      */
-    readonly create: (input: {
-      readonly queueId: string
-      readonly settings?: Partial<QueueSettings> | undefined
-      readonly opensAt?: Date | undefined
-    }) => Effect.Effect<QueueView, AlreadyExists | RequestInvalid | StoreUnavailable>
+    readonly create: (input: QueueInput) => Effect.Effect<CreatedQueue, CreateQueueError>
     readonly get: (queueId: string) => Effect.Effect<QueueView, QueueNotFound | StoreUnavailable>
     /**
      * What anyone may know of a queue, the check of its draw included. However many ask, a node
@@ -146,33 +181,32 @@ export class Queue extends Context.Service<
     /** Changes settings, effective from the next admission on. */
     readonly configure: (
       queueId: string,
-      settings: Partial<QueueSettings>
-    ) => Effect.Effect<QueueView, QueueNotFound | Faults>
+      settings: Partial<QueueSettings>,
+      options?: CommandOptions
+    ) => Effect.Effect<QueueView, ConfigureError>
     /**
      * Moves the opening of a queue that still collects people; `null` opens it at once. Places are
      * drawn as they would have been. A closed or an open queue has no opening to move.
      */
     readonly reschedule: (
       queueId: string,
-      opensAt: Date | null
-    ) => Effect.Effect<QueueView, QueueNotFound | QueueClosed | QueueAlreadyOpen | Faults>
+      opensAt: Date | null,
+      options?: CommandOptions
+    ) => Effect.Effect<QueueView, RescheduleError>
     /**
      * `paused` lets nobody join or in; `draining` lets nobody join; `open` does both; `closed` is
      * for good. Every node knows within `queueFreshMs`.
      */
     readonly setMode: (
       queueId: string,
-      mode: QueueMode
-    ) => Effect.Effect<QueueView, QueueNotFound | QueueClosed | Faults>
+      mode: QueueMode,
+      options?: CommandOptions
+    ) => Effect.Effect<QueueView, SetModeError>
     /**
      * Makes codes that open the priority lane, each for so many joins. Only their digests are
      * stored. A code that is there already can be used this often from now on.
      */
-    readonly addCodes: (input: {
-      readonly queueId: string
-      readonly codes: ReadonlyArray<string>
-      readonly uses?: number | undefined
-    }) => Effect.Effect<void, QueueNotFound | RequestInvalid | StoreUnavailable>
+    readonly addCodes: (input: CodesInput) => Effect.Effect<AddedCodes, AddCodesError>
     /** Tidies lapsed tokens and lets in who is next, with nobody asking. For the sweeper. */
     readonly advance: (queueId: QueueId) => Effect.Effect<void, Overloaded | StoreUnavailable>
   }
@@ -203,7 +237,7 @@ export class Queue extends Context.Service<
 
       const join = Effect.fnUntraced(function* (input: JoinInput) {
         const { userId, queueId: name, code, idempotencyKey } = yield* checkJoin(input)
-        if (!isCatalogKey(name)) return yield* new QueueNotFound()
+        if (!isQueueKey(name)) return yield* new QueueNotFound()
         const queueId = name as QueueId
         const codeHash = code === undefined ? undefined : queueCodeHash(queueId, code)
         const content = code === undefined ? [queueId] : [queueId, code]
@@ -215,7 +249,7 @@ export class Queue extends Context.Service<
         const asked: QueueCommand<Settled<Joined, JoinError>> = {
           queueId,
           names: (names) => {
-            if (isRecorded) names.outcomes.add(command.commandId)
+            nameOutcome(names, command)
             names.members.push({ queueId, userId })
             if (codeHash !== undefined) names.codes.push({ queueId, codeHash })
           },
@@ -276,7 +310,7 @@ export class Queue extends Context.Service<
         if (Result.isFailure(verified) || queueId === undefined) return verified
         if (queueId === verified.success.queueId) return verified
         // The only thing that can be said of a name that no queue can have is that it is wrong.
-        const requiredQueueId = (isCatalogKey(queueId) ? queueId : "unknown") as QueueId
+        const requiredQueueId = (isQueueKey(queueId) ? queueId : "unknown") as QueueId
         return Result.fail(new QueueTokenWrongQueue({ requiredQueueId }))
       }
       const ticketOf = Effect.fnUntraced(function* (input: PlaceInput) {
@@ -343,34 +377,43 @@ export class Queue extends Context.Service<
       })
 
       const get = Effect.fnUntraced(function* (queueId: string) {
-        const row = isCatalogKey(queueId) ? yield* store.queue(queueId as QueueId) : undefined
+        const row = isQueueKey(queueId) ? yield* store.queue(queueId as QueueId) : undefined
         if (row === undefined) return yield* new QueueNotFound()
         return toQueue(row)
       })
 
       const notice = Effect.fnUntraced(function* (queueId: string) {
-        const row = isCatalogKey(queueId) ? yield* lines.read(queueId as QueueId) : undefined
+        const row = isQueueKey(queueId) ? yield* lines.read(queueId as QueueId) : undefined
         if (row === undefined) return yield* new QueueNotFound()
         return toQueueNotice(row)
       }, span("Queue.notice"))
 
       /** Decides with the queue's row locked, if there is one, and nobody let in meanwhile. */
-      const setUp = <A>(queueId: QueueId, decide: (rows: Rows) => A) => {
+      const setUp = Effect.fnUntraced(function* <A, E>(
+        input: CommandOptions,
+        command: CommandIdentity,
+        queueId: QueueId,
+        decide: (rows: Rows) => Result.Result<A, E>,
+        codes: RowNames["codes"] = []
+      ) {
         const names = new RowNames()
+        nameOutcome(names, command)
         names.queues.add(queueId)
-        return store.transact(names, decide)
-      }
+        names.codes.push(...codes)
+        const settled = yield* store.transact(names, (rows) =>
+          settle(rows, command, () => decide(rows))
+        )
+        return yield* answer<A, E>(settled, input)
+      })
 
-      const create = Effect.fn("Queue.create")(function* (input: {
-        readonly queueId: string
-        readonly settings?: Partial<QueueSettings> | undefined
-        readonly opensAt?: Date | undefined
-      }) {
+      const create = Effect.fn("Queue.create")(function* (input: QueueInput) {
+        const { idempotencyKey } = yield* checkKey(input)
         const { queueId, opensAt } = yield* checkCreate({
           queueId: input.queueId,
           opensAt: input.opensAt
         })
-        const settings = yield* checkSettings({ ...policies.queue, ...input.settings })
+        const given = yield* checkChange(input.settings ?? {})
+        const settings = yield* checkSettings({ ...policies.queue, ...given })
         const opening =
           opensAt === undefined
             ? null
@@ -379,14 +422,20 @@ export class Queue extends Context.Service<
                 seed: randomBytes(32).toString("hex"),
                 openedAt: null
               }
-        const created = yield* setUp(queueId, (rows) =>
-          Result.map(decideCreate(rows, queueId, settings, opening), (event) => {
-            rows.addQueue(queueId, settings, opening)
-            rows.evolve(event)
-          })
+        const content = [queueId, textOf(given), String(opensAt?.getTime())]
+        const command = identifyOperators("createQueue", idempotencyKey, content)
+        return yield* setUp(input, command, queueId, (rows) =>
+          Result.map(
+            decideCreate(rows, { queueId, settings, given, opening }),
+            (event): CreatedQueue => {
+              if (event !== undefined) {
+                rows.addQueue(queueId, settings, opening)
+                rows.evolve(event)
+              }
+              return { ...queueAmong(rows, queueId), created: event !== undefined }
+            }
+          )
         )
-        yield* Effect.fromResult(created)
-        return yield* Effect.orDie(get(queueId))
       })
 
       const list = Effect.fn("Queue.list")(function* (input: {
@@ -401,66 +450,96 @@ export class Queue extends Context.Service<
 
       /** Decides on the queue's row, and gives the queue as it is then. */
       const operate = <E>(
+        [operation, ...content]: readonly [string, ...ReadonlyArray<string>],
         queueId: string,
+        options: CommandOptions,
         decide: (rows: Rows, queueId: QueueId) => Result.Result<ReadonlyArray<QueueEvent>, E>
       ) =>
         Effect.gen(function* () {
-          if (!isCatalogKey(queueId)) return yield* new QueueNotFound()
-          const decided = yield* lines.submit<Result.Result<void, E>>({
-            queueId: queueId as QueueId,
-            names: () => {},
+          const { idempotencyKey } = yield* checkKey(options)
+          if (!isQueueKey(queueId)) return yield* new QueueNotFound()
+          const id = queueId as QueueId
+          const command = identifyOperators(operation, idempotencyKey, [id, ...content])
+          const settled = yield* lines.submit<Settled<QueueView, E>>({
+            queueId: id,
+            names: (names) => nameOutcome(names, command),
             decide: (rows) => {
-              const result = Result.map(decide(rows, queueId as QueueId), (events) => {
-                for (const event of events) rows.evolve(event)
-              })
-              return { present: undefined, conclude: () => result }
+              if (rows.outcomes.get(command.commandId) !== undefined) {
+                return { present: undefined, conclude: () => recall(rows, command)! }
+              }
+              const decided = decide(rows, id)
+              if (Result.isFailure(decided)) {
+                const refused = record<QueueView, E>(rows, command, Result.fail(decided.failure))
+                return { present: undefined, conclude: () => refused }
+              }
+              for (const event of decided.success) rows.evolve(event)
+              // The answer follows once the whole batch is decided. The key is taken from now on.
+              record(rows, command, Result.succeed(undefined))
+              return {
+                present: undefined,
+                conclude: () => record(rows, command, Result.succeed(queueAmong(rows, id)))
+              }
             }
           })
-          yield* Effect.fromResult(decided)
-          return yield* get(queueId)
+          return yield* answer<QueueView, E>(settled, options)
         })
 
       const configure = Effect.fn("Queue.configure")(function* (
         queueId: string,
-        change: Partial<QueueSettings>
+        change: Partial<QueueSettings>,
+        options: CommandOptions = {}
       ) {
         const settings = yield* checkChange(change)
-        return yield* operate(queueId, (rows, id) => decideConfigure(rows, id, settings))
+        return yield* operate(["configureQueue", textOf(settings)], queueId, options, (rows, id) =>
+          decideConfigure(rows, id, settings)
+        )
       })
 
-      const setMode = Effect.fn("Queue.setMode")(function* (queueId: string, mode: QueueMode) {
+      const setMode = Effect.fn("Queue.setMode")(function* (
+        queueId: string,
+        mode: QueueMode,
+        options: CommandOptions = {}
+      ) {
         const checked = yield* checkMode({ mode })
-        return yield* operate(queueId, (rows, id) => decideMode(rows, id, checked.mode))
+        return yield* operate(["setMode", checked.mode], queueId, options, (rows, id) =>
+          decideMode(rows, id, checked.mode)
+        )
       })
 
       const reschedule = Effect.fn("Queue.reschedule")(function* (
         queueId: string,
-        opensAt: Date | null
+        opensAt: Date | null,
+        options: CommandOptions = {}
       ) {
         const at = (yield* checkReschedule({ opensAt })).opensAt?.getTime() ?? null
-        return yield* operate(queueId, (rows, id) => decideReschedule(rows, id, at))
+        return yield* operate(["rescheduleQueue", String(at)], queueId, options, (rows, id) =>
+          decideReschedule(rows, id, at)
+        )
       })
 
-      const addCodes = Effect.fn("Queue.addCodes")(function* (input: {
-        readonly queueId: string
-        readonly codes: ReadonlyArray<string>
-        readonly uses?: number | undefined
-      }) {
+      const addCodes = Effect.fn("Queue.addCodes")(function* (input: CodesInput) {
+        const { idempotencyKey } = yield* checkKey(input)
         const { queueId: name, codes, uses = 1 } = yield* checkCodes(input)
-        if (!isCatalogKey(name)) return yield* new QueueNotFound()
+        if (!isQueueKey(name)) return yield* new QueueNotFound()
         const queueId = name as QueueId
         const hashed = codes.map((code) => ({
           queueId,
           codeHash: queueCodeHash(queueId, code),
           usesLeft: uses
         }))
-        const added = yield* setUp(queueId, (rows) =>
-          Result.map(decideCodes(rows, queueId, { codes: codes.length, uses }), (event) => {
-            rows.addCodes(hashed)
-            rows.evolve(event)
-          })
-        )
-        yield* Effect.fromResult(added)
+        const content = [queueId, String(uses), ...hashed.map(({ codeHash }) => codeHash)]
+        const command = identifyOperators("addCodes", idempotencyKey, content)
+        const decide = (rows: Rows) =>
+          Result.map(
+            decideCodes(rows, queueId, { codes: codes.length, uses }),
+            (event): AddedCodes => {
+              const created = hashed.some(({ codeHash }) => !rows.code(queueId, codeHash))
+              rows.addCodes(hashed)
+              rows.evolve(event)
+              return { queueId, added: codes.length, created }
+            }
+          )
+        return yield* setUp(input, command, queueId, decide, hashed)
       })
 
       return Queue.of({
@@ -503,6 +582,10 @@ const sameStatus = (a: QueueTokenStatus, b: QueueTokenStatus): boolean => newsOf
 const newsOf = ({ asOf: _, pollAfterSeconds: __, ...news }: QueueTokenStatus): string =>
   JSON.stringify(news)
 
+/** Settings in one text, whatever order they come in. */
+const textOf = (settings: Partial<QueueSettings>): string =>
+  JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)))
+
 const checkJoin = checkInput(
   Schema.Struct({
     userId: UserId,
@@ -519,19 +602,16 @@ const checkPlace = checkInput(
     queueId: Schema.optional(Name)
   })
 )
-const Instant = Schema.Date.check(
-  Schema.isBetweenDate({ minimum: new Date(0), maximum: new Date("9999-12-31T00:00:00Z") })
-)
 const checkCreate = checkInput(
   Schema.Struct({
     queueId: QueueId,
-    opensAt: Schema.optional(Instant)
+    opensAt: Schema.optional(GivenInstant)
   })
 )
 const checkSettings = checkInput(QueueSettings)
 const checkChange = checkInput(QueueSettings.mapFields(Struct.map(Schema.optionalKey)))
 const checkMode = checkInput(Schema.Struct({ mode: QueueMode }))
-const checkReschedule = checkInput(Schema.Struct({ opensAt: Schema.NullOr(Instant) }))
+const checkReschedule = checkInput(Schema.Struct({ opensAt: Schema.NullOr(GivenInstant) }))
 const checkCodes = checkInput(
   Schema.Struct({
     queueId: Name,

@@ -113,7 +113,7 @@ export class Reservations extends Context.Service<
           locksToken: boolean
         ): Effect.Effect<DecidedHold, Overloaded | StoreUnavailable> => {
           const decided = holds.submit({
-            key: `${performanceId}/${seatIds[0]}`,
+            key: `${performanceId}\n${seatIds[0]}`,
             names: (names) => {
               if (command.fingerprint !== undefined) {
                 names.outcomes.add(command.commandId)

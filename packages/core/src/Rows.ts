@@ -2,7 +2,13 @@
  * The rows of one batch: loaded and locked by the store, evolved in memory by events, and saved
  * again. `evolve` is the only thing that changes them, but for what no event may tell.
  */
-import type { PerformanceRow } from "./catalog/model.ts"
+import type {
+  NewSeat,
+  Performance,
+  PerformanceRow,
+  Show,
+  StoredPerformance
+} from "./catalog/model.ts"
 import type {
   BoxOfficeEvent,
   QueueEvent,
@@ -16,6 +22,7 @@ import type {
   QueueId,
   ReservationId,
   SeatId,
+  ShowId,
   TokenId,
   TransferId,
   UserId
@@ -26,17 +33,19 @@ import { lineOf, nextLane, placeOf, withLine } from "./queue/place.ts"
 import type { ReservationRow, SeatRow, UnpaidHold } from "./reservation/model.ts"
 import type { TransferRow, WalletRow } from "./wallet/model.ts"
 
+// Two names make one key, with what neither of them can have in between.
+
 /** Names a seat across performances. */
 export const seatKey = (performanceId: PerformanceId, seatId: SeatId): string =>
-  `${performanceId}/${seatId}`
+  `${performanceId}\n${seatId}`
 
 /** Names one user's seats of one performance, which the per-user limit counts. */
 export const holdingKey = (performanceId: PerformanceId, userId: UserId): string =>
-  `${performanceId}/${userId}`
+  `${performanceId}\n${userId}`
 
-const memberKey = (queueId: QueueId, userId: UserId): string => `${queueId}/${userId}`
+const memberKey = (queueId: QueueId, userId: UserId): string => `${queueId}\n${userId}`
 
-const codeKey = (queueId: QueueId, codeHash: string): string => `${queueId}/${codeHash}`
+const codeKey = (queueId: QueueId, codeHash: string): string => `${queueId}\n${codeHash}`
 
 /** Who stood where in line. */
 type Standing = Pick<TokenRow, "queueId" | "lane" | "number">
@@ -74,6 +83,10 @@ export interface Changes {
   readonly newReservations: ReadonlyArray<ReservationRow>
   readonly reservations: ReadonlyArray<ReservationRow>
   readonly seats: ReadonlyArray<SeatRow>
+  readonly newShows: ReadonlyArray<Show>
+  readonly newPerformances: ReadonlyArray<Performance>
+  /** In the order in which they were added. */
+  readonly newSeats: ReadonlyArray<SeatRow>
   readonly transfers: ReadonlyArray<TransferRow>
   readonly outcomes: ReadonlyArray<RecordedOutcome>
   readonly events: ReadonlyArray<BoxOfficeEvent>
@@ -116,6 +129,9 @@ export interface LoadedRows {
   /** How many wait in front of each waiting token. */
   readonly ahead?: Iterable<readonly [TokenId, number]>
   readonly performances?: Iterable<PerformanceRow>
+  readonly shows?: Iterable<Show>
+  /** Performances that are locked against additions of seats. */
+  readonly storedPerformances?: Iterable<StoredPerformance>
   readonly wallets?: Iterable<WalletRow>
   readonly reservations?: Iterable<ReservationRow>
   /** Read and not locked; none of `reservations` is among them. */
@@ -143,6 +159,8 @@ export class Rows {
   readonly reservations: Table<ReservationId, ReservationRow>
   readonly seats: Table<string, SeatRow>
   readonly performances: ReadonlyMap<PerformanceId, PerformanceRow>
+  readonly shows: Table<ShowId, Show>
+  readonly storedPerformances: Table<PerformanceId, StoredPerformance>
   private readonly looks: ReadonlyMap<TokenId, TokenRow>
   private readonly tokensByMember = new Map<string, Array<TokenId>>()
   readonly events: Array<BoxOfficeEvent> = []
@@ -170,6 +188,10 @@ export class Rows {
     this.reservations = new Table(byKey(loaded.reservations, (row) => row.reservationId))
     this.seats = new Table(byKey(loaded.seats, (row) => seatKey(row.performanceId, row.seatId)))
     this.performances = byKey(loaded.performances, (row) => row.performanceId)
+    this.shows = new Table(byKey(loaded.shows, (row) => row.showId))
+    this.storedPerformances = new Table(
+      byKey(loaded.storedPerformances, (row) => row.performanceId)
+    )
     this.aheadOf = new Map(loaded.ahead)
     this.holdings = new Map(loaded.holdings)
     this.transfersBefore = byKey(loaded.transfers, (row) => row.transferId)
@@ -267,6 +289,28 @@ export class Rows {
     for (const code of codes) this.codes.add(codeKey(code.queueId, code.codeHash), code)
   }
 
+  // What is added to the catalogue has no event: it is told by the catalogue itself.
+
+  addShow(show: Show): void {
+    this.shows.add(show.showId, show)
+  }
+
+  addPerformance(performance: Performance): void {
+    this.storedPerformances.add(performance.performanceId, { ...performance, currency: null })
+  }
+
+  addSeats(performanceId: PerformanceId, seats: ReadonlyArray<NewSeat>): void {
+    for (const { blocked, ...seat } of seats) {
+      this.seats.add(seatKey(performanceId, seat.seatId), {
+        ...seat,
+        performanceId,
+        status: blocked ? "blocked" : "available",
+        reservationId: null,
+        heldUntil: null
+      })
+    }
+  }
+
   /** Lets an event take effect on the rows. */
   evolve(event: BoxOfficeEvent): void {
     this.events.push(event)
@@ -360,6 +404,9 @@ export class Rows {
       newReservations: this.reservations.pick(this.reservations.added),
       reservations: this.reservations.pick(this.reservations.changed),
       seats: this.seats.pick(this.seats.changed),
+      newShows: this.shows.pick(this.shows.added),
+      newPerformances: this.storedPerformances.pick(this.storedPerformances.added),
+      newSeats: this.seats.pick(this.seats.added),
       transfers: this.transfers,
       outcomes: this.outcomes.pick(this.outcomes.added),
       events: this.events

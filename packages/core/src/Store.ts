@@ -3,13 +3,7 @@
  * knows the time. It decides nothing.
  */
 import { Context, type Effect } from "effect"
-import type {
-  NewSeat,
-  Performance,
-  PerformanceRow,
-  Show,
-  StoredPerformance
-} from "./catalog/model.ts"
+import type { PerformanceRow, Show, StoredPerformance } from "./catalog/model.ts"
 import type { StoreUnavailable } from "./Errors.ts"
 import type { Deliveries } from "./events/Deliveries.ts"
 import type { Outbox } from "./events/Outbox.ts"
@@ -73,6 +67,15 @@ export class RowNames {
   readonly holdings: Array<{
     readonly performanceId: PerformanceId
     readonly userId: UserId
+  }> = []
+  /** Shows to read: once added, they do not change. */
+  readonly shows = new Set<ShowId>()
+  /** Performances to read, and to lock against additions of seats. */
+  readonly performances = new Set<PerformanceId>()
+  /** Seats to read, and not to lock: what they were added as does not change. */
+  readonly seatsThere: Array<{
+    readonly performanceId: PerformanceId
+    readonly seatIds: ReadonlyArray<SeatId>
   }> = []
 
   // What a caller names may be any text. Only what could be an id is looked for.
@@ -268,21 +271,6 @@ export class BoxOfficeStore extends Context.Service<
     /** At most `limit` of each kind of what has lapsed. */
     readonly lapsed: (limit: number) => Effect.Effect<Lapsed, StoreUnavailable>
 
-    /**
-     * Adds to the catalogue. `"exists"` where something with that id is there already and nothing
-     * was added; `"missing"` where what it belongs to is not there.
-     */
-    readonly addShow: (
-      show: Show
-    ) => Effect.Effect<"added" | "exists" | "missing", StoreUnavailable>
-    readonly addPerformance: (
-      performance: Performance
-    ) => Effect.Effect<"added" | "exists" | "missing", StoreUnavailable>
-    /** All of the seats, or none. */
-    readonly addSeats: (
-      performanceId: PerformanceId,
-      seats: ReadonlyArray<NewSeat>
-    ) => Effect.Effect<"added" | "exists" | "missing", StoreUnavailable>
     readonly performance: (
       performanceId: PerformanceId
     ) => Effect.Effect<StoredPerformance | undefined, StoreUnavailable>

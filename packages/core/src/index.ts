@@ -64,12 +64,21 @@ export type { PromisedReservations, ReservationResults } from "./promises/reserv
 export type { BoxOfficeResults, OperationsWithin, PromisedOperations } from "./promises/styles.ts"
 export type { PromisedWallet, WalletResults } from "./promises/wallet.ts"
 export type {
+  AddCodesError,
+  AddedCodes,
+  CodesInput,
+  ConfigureError,
+  CreatedQueue,
+  CreateQueueError,
   JoinError,
   Joined,
   JoinInput,
   PlaceError,
   PlaceInput,
+  QueueInput,
   QueuesPage,
+  RescheduleError,
+  SetModeError,
   TicketError
 } from "./Queue.ts"
 export { Queue } from "./Queue.ts"
@@ -100,6 +109,7 @@ export {
   QueueNotice,
   QueueOpening,
   type QueueRow,
+  QueueStanding,
   QueueTokenStatus,
   queueTokenStatusFields,
   type TokenRow,

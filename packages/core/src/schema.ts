@@ -28,7 +28,7 @@ export {
   someProblems,
   toRequestInvalid
 } from "./Input.ts"
-export { Instant } from "./Instant.ts"
+export { Instant, Milliseconds } from "./Instant.ts"
 export { type BoxOfficeError, isBoxOfficeError } from "./isBoxOfficeError.ts"
 export * from "./Money.ts"
 export { QueueSettings } from "./Policies.ts"
@@ -45,6 +45,7 @@ export {
   QueueMode,
   QueueNotice,
   QueueOpening,
+  QueueStanding,
   QueueTokenStatus,
   queueTokenStatusFields,
   TokenState

@@ -60,19 +60,19 @@ const codes = {
     status: place,
     changes: place,
     leave: place,
-    create: { ...faults, already_exists: true },
+    create: { ...{ ...faults, ...once }, already_exists: true },
     get: { ...store, queue_not_found: true },
     notice: { ...store, ...busy, queue_not_found: true },
     list: faults,
-    configure: { ...faults, ...busy, queue_not_found: true },
-    setMode: { ...faults, ...busy, queue_not_found: true, queue_closed: true },
+    configure: { ...{ ...faults, ...busy, ...once }, queue_not_found: true },
+    setMode: { ...{ ...faults, ...busy, ...once }, queue_not_found: true, queue_closed: true },
     reschedule: {
-      ...{ ...faults, ...busy },
+      ...{ ...faults, ...busy, ...once },
       queue_not_found: true,
       queue_closed: true,
       queue_already_open: true
     },
-    addCodes: { ...faults, queue_not_found: true },
+    addCodes: { ...{ ...faults, ...once }, queue_not_found: true },
     advance: { ...store, ...busy }
   },
   catalog: {
@@ -81,9 +81,9 @@ const codes = {
     availableDates: { ...faults, ...busy, ...gate, show_not_found: true },
     availableSeats: { ...faults, ...busy, ...gate, performance_not_found: true },
     performances: { ...store, show_not_found: true },
-    addShow: { ...faults, already_exists: true, queue_not_found: true },
-    addPerformance: { ...faults, already_exists: true, show_not_found: true },
-    addSeats: { ...faults, already_exists: true, performance_not_found: true }
+    addShow: { ...{ ...faults, ...once }, already_exists: true, queue_not_found: true },
+    addPerformance: { ...{ ...faults, ...once }, already_exists: true, show_not_found: true },
+    addSeats: { ...{ ...faults, ...once }, already_exists: true, performance_not_found: true }
   },
   reservations: {
     hold: {

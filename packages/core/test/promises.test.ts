@@ -6,6 +6,7 @@ import {
   type BoxOfficeResults,
   type CallOptions,
   type Catalog,
+  type CommandOptions,
   type HoldError,
   InsufficientBalance,
   isBoxOfficeError,
@@ -34,29 +35,43 @@ const open = async () => {
 }
 
 describe("the interfaces that are written by hand", () => {
+  // Three have options in Effect as well; as promises, one object has both.
+  type Keyed = "configure" | "reschedule" | "setMode"
+  type OptionsOf<Name> = Name extends Keyed ? CallOptions & CommandOptions : CallOptions
+
   // What they are to be, of the services that they repeat.
   type Throwing<Service> = {
     readonly [Name in keyof Service]: Service[Name] extends (
       ...args: infer Args
     ) => Effect.Effect<infer A, infer _E>
-      ? (...args: [...Args, options?: CallOptions]) => Promise<A>
+      ? (...args: [...Args, options?: OptionsOf<Name>]) => Promise<A>
       : Service[Name] extends (...args: infer Args) => Stream.Stream<infer A, infer _E>
-        ? (...args: [...Args, options?: CallOptions]) => AsyncIterable<A>
+        ? (...args: [...Args, options?: OptionsOf<Name>]) => AsyncIterable<A>
         : never
   }
   type Settling<Service> = {
     readonly [Name in keyof Service]: Service[Name] extends (
       ...args: infer Args
     ) => Effect.Effect<infer A, infer E>
-      ? (...args: [...Args, options?: CallOptions]) => Promise<Outcome<A, E>>
+      ? (...args: [...Args, options?: OptionsOf<Name>]) => Promise<Outcome<A, E>>
       : Service[Name] extends (...args: infer Args) => Stream.Stream<infer A, infer E>
-        ? (...args: [...Args, options?: CallOptions]) => AsyncIterable<Outcome<A, E>>
+        ? (...args: [...Args, options?: OptionsOf<Name>]) => AsyncIterable<Outcome<A, E>>
         : never
   }
   // Ids come as plain texts. These two are the only operations whose Effect asks for a branded one.
   // What answers at once is no promise.
-  type QueueService = Omit<Queue["Service"], "advance" | "peek"> & {
+  type Two<Name extends Keyed> = Queue["Service"][Name] extends (
+    a: infer A,
+    b: infer B,
+    options?: CommandOptions
+  ) => infer Answer
+    ? (a: A, b: B) => Answer
+    : never
+  type QueueService = Omit<Queue["Service"], "advance" | "peek" | Keyed> & {
     readonly advance: (queueId: string) => ReturnType<Queue["Service"]["advance"]>
+    readonly configure: Two<"configure">
+    readonly reschedule: Two<"reschedule">
+    readonly setMode: Two<"setMode">
   }
   type ReservationsService = Omit<Reservations["Service"], "expire"> & {
     readonly expire: (

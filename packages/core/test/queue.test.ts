@@ -667,20 +667,21 @@ describe("absence", () => {
 
 describe("what operators do", () => {
   it("makes a queue, once, and keeps its seed to itself", () => {
+    const newQueue = { queueId: main, settings, given: settings, opening: null }
     const event = { _tag: "QueueCreated" as const, queueId: main, settings, at: now }
     given({})
       .at(now)
-      .when((rows) => decideCreate(rows, main, settings, null))
+      .when((rows) => decideCreate(rows, newQueue))
       .thenEvents(event)
     const seed = "7".repeat(64)
     const opening = { opensAt: now + 1_000, seed, openedAt: null }
     given({})
       .at(now)
-      .when((rows) => decideCreate(rows, main, settings, opening))
+      .when((rows) => decideCreate(rows, { ...newQueue, opening }))
       .thenEvents({ ...event, opening: { opensAt: now + 1_000, commitment: commitmentOf(seed) } })
     given({ queues: [queueRow({ mode: "closed" })] })
       .at(now)
-      .when((rows) => decideCreate(rows, main, settings, null))
+      .when((rows) => decideCreate(rows, newQueue))
       .thenRefused(new AlreadyExists({ kind: "queue" }))
   })
 

@@ -1,7 +1,7 @@
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, test } from "vitest"
 import type { BoxOfficeEvent } from "../src/Events.ts"
 import type { PerformanceId, QueueId, SeatId, ShowId, UserId } from "../src/Ids.ts"
-import { type LoadedRows, Rows } from "../src/Rows.ts"
+import { holdingKey, type LoadedRows, Rows, seatKey } from "../src/Rows.ts"
 import {
   performanceRow,
   queueRow,
@@ -43,6 +43,9 @@ const nothing = {
   newReservations: [],
   reservations: [],
   seats: [],
+  newShows: [],
+  newPerformances: [],
+  newSeats: [],
   transfers: [],
   outcomes: [],
   events: []
@@ -114,6 +117,14 @@ const refunded: BoxOfficeEvent = {
   paymentId: testId(200),
   refundId: testId(300)
 }
+
+test("two names make one key only together", () => {
+  const of = (performance: string, seat: string) => seatKey(performance as never, seat as never)
+  expect(of("a/b", "c")).not.toBe(of("a", "b/c"))
+  const user = (performance: string, user: string) =>
+    holdingKey(performance as never, user as never)
+  expect(user("a/b", "c")).not.toBe(user("a", "b/c"))
+})
 
 describe("what a batch saves", () => {
   it("is nothing where nothing happened", () => {

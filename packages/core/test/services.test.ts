@@ -239,9 +239,9 @@ describe("the queue", () => {
   it.effect("is made once, and found in pages", () =>
     Effect.gen(function* () {
       const { queue } = yield* openOffice()
-      expect(yield* Effect.flip(queue.create({ queueId: "main" }))).toEqual(
-        new AlreadyExists({ kind: "queue" })
-      )
+      const other = queue.create({ queueId: "main", settings: { maxActive: 7 } })
+      expect(yield* Effect.flip(other)).toEqual(new AlreadyExists({ kind: "queue" }))
+      expect(yield* queue.create({ queueId: "main" })).toMatchObject({ created: false })
       yield* queue.create({ queueId: "aisle", settings: { maxActive: 7 } })
       yield* queue.create({ queueId: "vip" })
       const first = yield* queue.list({ limit: 2 })
@@ -529,7 +529,8 @@ describe("the catalogue", () => {
 
   it.effect("refuses what does not fit", () =>
     Effect.gen(function* () {
-      const { catalog } = yield* openOffice()
+      const office = yield* openOffice()
+      const { catalog } = office
       const { show, performance, seats } = gala
       const early = new Date("2030-01-01T00:00:00Z")
       const seat = seats.seats[0]!
@@ -556,12 +557,31 @@ describe("the catalogue", () => {
         expect(yield* problems(addSeats({ ...seat, price }))).toEqual(["seats.0.price.amount"])
       }
 
-      expect(yield* Effect.flip(catalog.addShow(show))).toEqual(new AlreadyExists({ kind: "show" }))
-      expect(yield* Effect.flip(catalog.addPerformance(performance))).toEqual(
-        new AlreadyExists({ kind: "performance" })
-      )
-      expect(yield* Effect.flip(catalog.addSeats(seats))).toEqual(
-        new AlreadyExists({ kind: "seat" })
+      // What no store, or no text, could hold.
+      for (const at of [-8.64e15, 8.64e15, -62135596800001, 253402300800000, Number.NaN]) {
+        const instant = new Date(at)
+        const other = { ...show, showId: "other" }
+        const opens = catalog.addShow({ ...other, salesOpenAt: instant })
+        expect(yield* problems(opens)).toEqual(["salesOpenAt"])
+        const closes = catalog.addShow({ ...other, salesCloseAt: instant })
+        expect(yield* problems(closes)).toEqual(["salesCloseAt"])
+        const starts = catalog.addPerformance({ ...performance, startsAt: instant })
+        expect(yield* problems(starts)).toEqual(["startsAt"])
+        const { queue, reservations } = office
+        const opening = queue.create({ queueId: "other", opensAt: instant })
+        expect(yield* problems(opening)).toEqual(["opensAt"])
+        expect(yield* problems(queue.reschedule("main", instant))).toEqual(["opensAt"])
+        const after = { heldAt: at, reservationId: "0198c7b2-0000-7000-8000-000000000000" }
+        expect(yield* problems(reservations.list({ userId: "ada", after }))).toEqual([
+          "after.heldAt"
+        ])
+      }
+      for (const text of ["a\u0000b", "a\ud800b", "a\nb"]) {
+        expect(yield* problems(catalog.addShow({ ...show, title: text }))).toEqual(["title"])
+      }
+      expect(yield* catalog.addShow(show)).toEqual({ ...show, created: false })
+      expect(yield* Effect.flip(catalog.addShow({ ...show, title: "Another" }))).toEqual(
+        new AlreadyExists({ kind: "show" })
       )
       expect(
         yield* Effect.flip(catalog.addShow({ ...show, showId: "new", queueId: "none" }))

@@ -106,7 +106,8 @@ describe("arrange", () => {
     await office.arrange.admitted("ada")
     const full = await rejection(office.arrange.admitted("grace"))
     expect(full.message).toBe("grace is waiting, at 1: the queue has no room.")
-    expect(await rejection(office.arrange.queue())).toMatchObject({ code: "already_exists" })
+    const other = office.arrange.queue({ settings: { maxActive: 2 } })
+    expect(await rejection(other)).toMatchObject({ code: "already_exists" })
   })
 })
 

@@ -114,9 +114,12 @@ export class Exchanges extends Context.Service<
             if (known !== undefined && !Object.hasOwn(logged, known._tag)) {
               return Effect.succeed(answer(exchange, known))
             }
+            // What the store refuses for good, it refuses again: nobody is told to try.
+            const isFinal = known?._tag === "StoreUnavailable" && !known.retryable
+            const told = known === undefined || isFinal ? new InternalError() : known
             return Effect.logError(known ? logged[known._tag] : "defect", cause).pipe(
               Effect.annotateLogs({ requestId: exchange.requestId, route: exchange.route }),
-              Effect.map(() => answer(exchange, known ?? new InternalError()))
+              Effect.map(() => answer(exchange, told))
             )
           }
         })

@@ -1,6 +1,7 @@
 /** Reads what an endpoint asks for out of a request, or says everything that is wrong with it. */
 import {
   IdempotencyKey,
+  isCatalogKey,
   isSmall,
   lengthsOf,
   RequestInvalid,
@@ -119,15 +120,14 @@ const headerOf = (
   return SchemaAST.isOptional(found.type) ? "optional" : "required"
 }
 
-// Longer, or with anything else in it, it cannot be the id of anything; nor is it put to the store.
-const possibleId = /^[A-Za-z0-9_.:-]{1,64}$/
+// What cannot be the id of anything is not put to the store.
 const impossibleId = "?"
 
 const pathIds = (params: Asked["params"]): Record<string, string> => {
   const ids: Record<string, string> = {}
   for (const name in params) {
     const id = params[name] ?? ""
-    ids[name] = possibleId.test(id) ? id : impossibleId
+    ids[name] = isCatalogKey(id) ? id : impossibleId
   }
   return ids
 }

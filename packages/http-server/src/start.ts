@@ -57,7 +57,11 @@ export const start = <E>(
 
 type Store = Layer.Layer<
   BoxOfficeStore,
-  Migrator.SchemaMismatch | Migrator.MigrationBlocked | StoreUnavailable | SqlError
+  | Migrator.SchemaMismatch
+  | Migrator.MigrationBlocked
+  | Migrator.EncodingUnsupported
+  | StoreUnavailable
+  | SqlError
 >
 
 /** The store on the database of the config. */

@@ -55,14 +55,7 @@ test("what is created without an id gets one, and the same one for the same key"
   ).toMatchObject(reused)
   expect(
     await admin("POST", seats, { key: "x", json: { seats: seatsOf(["A"], 3, 5) } })
-  ).toMatchObject({ status: 409, body: { code: "already_exists", kind: "seat" } })
-
-  const named = { showId: "named", title: "Named", queueId }
-  expect((await admin("POST", "/shows", { json: named })).status).toBe(201)
-  expect((await admin("POST", "/shows", { json: named })).status).toBe(409)
-  expect((await admin("POST", "/shows", { key: "n", json: named })).status).toBe(201)
-  const differs = { ...named, title: "Renamed" }
-  expect((await admin("POST", "/shows", { key: "n", json: differs })).status).toBe(409)
+  ).toMatchObject(reused)
 })
 
 test("lists what there is", async () => {
@@ -214,13 +207,14 @@ test("a queue that opens later says what its draw will be checked by", async () 
   const made = await admin("POST", "/queues", { key: "o", json: { queueId: "later", opensAt } })
   expect(made).toMatchObject({
     status: 201,
-    body: { mode: "open", opening: { opensAt, seed: null, drawn: null, openedAt: null } }
+    body: { mode: "collecting", opening: { opensAt, seed: null, drawn: null, openedAt: null } }
   })
   expect(made.body.opening.commitment).toMatch(/^[0-9a-f]{64}$/)
   const again = await admin("POST", "/queues", { key: "o", json: { queueId: "later", opensAt } })
   expect(again).toMatchObject({ status: 201, body: made.body })
   const sooner = { queueId: "later", opensAt: "2030-01-30T09:00:00.000Z" }
-  expect((await admin("POST", "/queues", { key: "o", json: sooner })).status).toBe(409)
+  expect((await admin("POST", "/queues", { key: "o", json: sooner })).status).toBe(422)
+  expect((await admin("POST", "/queues", { json: sooner })).status).toBe(409)
 
   const joined = await server.talk("POST", "/v1/queues/later/token", { user: "early" })
   expect(joined.body).toMatchObject({ state: "waiting", position: 0, opensAt })
@@ -248,7 +242,7 @@ test("anyone can look up what a draw is checked by: the promise before, the seed
   const before = await notice("drawn")
   expect(before.body).toEqual({
     queueId: "drawn",
-    mode: "open",
+    mode: "collecting",
     opening: {
       opensAt: opensAt.toISOString(),
       commitment: expect.stringMatching(/^[0-9a-f]{64}$/),
@@ -268,6 +262,7 @@ test("anyone can look up what a draw is checked by: the promise before, the seed
     },
     { timeout: 10_000, interval: 100 }
   )
+  expect(after.mode).toBe("open")
   const { commitment, seed, drawn } = after.opening
   expect([commitment, commitmentOf(seed), drawn]).toEqual([
     before.body.opening.commitment,
@@ -362,4 +357,162 @@ test("codes open the priority lane, are withdrawn, and are never told again", as
   for (const code of [...codes, "short-0", "too-long", "twice-", "unknown-field", "bad-uses"]) {
     expect(told).not.toContain(code)
   }
+})
+
+test("a set-up can run again: what is there already just so is 200, what differs is 409", async () => {
+  const setUp: ReadonlyArray<readonly [path: string, json: object, differs: object]> = [
+    ["/queues", { queueId: "again", settings: { maxActive: 7 } }, { settings: { maxActive: 8 } }],
+    ["/shows", { showId: "again", title: "Named", queueId: "again" }, { title: "Renamed" }],
+    [
+      "/shows/again/performances",
+      { performanceId: "again-1", startsAt, timeZone: "Asia/Seoul" },
+      { timeZone: "UTC" }
+    ],
+    ["/performances/again-1/seats", { seats: seatsOf(["A"], 3) }, { seats: seatsOf(["A"], 3, 5) }]
+  ]
+  for (const [path, json, differs] of setUp) {
+    const first = await admin("POST", path, { json })
+    expect(first.status).toBe(201)
+    const again = await admin("POST", path, { json })
+    expect(again.status).toBe(200)
+    expect(again.headers.get("location")).toBe(first.headers.get("location"))
+    if (!path.endsWith("/seats")) expect(again.body).toEqual(first.body)
+    else expect(again.body).toEqual({ ...first.body, added: 0 })
+    expect(await admin("POST", path, { json: { ...json, ...differs } })).toMatchObject({
+      status: 409,
+      body: { code: "already_exists" }
+    })
+  }
+})
+
+test("ids in any script, with one spelling of each in a path", async () => {
+  const show = { showId: "공연/2030 봄", title: "Gala", queueId: "main" }
+  const performanceId = "서울: 1회/A"
+  const created = await admin("POST", "/shows", { json: show })
+  const path = encodeURIComponent(show.showId)
+  expect(created.headers.get("location")).toBe(`/v1/shows/${path}`)
+  const performance = { performanceId, startsAt, timeZone: "Asia/Seoul" }
+  const made = await admin("POST", `/shows/${path}/performances`, { json: performance })
+  const segment = encodeURIComponent(performanceId)
+  const location = `/v1/admin/performances/${segment.replace("%3A", ":")}/seats`
+  expect([made.status, made.headers.get("location")]).toEqual([201, location])
+  const seatIds = ["가 1", "가/2", "𠮷-3", "ﬀ-4", "é"]
+  const seats = seatIds.map((seatId) => ({ ...seatsOf(["A"], 1)[0]!, seatId }))
+  const seatsPath = `/performances/${segment}/seats`
+  expect((await admin("POST", seatsPath, { json: { seats } })).body.added).toBe(5)
+  expect((await admin("GET", seatsPath)).body.items).toHaveLength(5)
+
+  const user = "ids"
+  const token = await join(server.talk, user, "main")
+  const map = await server.talk("GET", `/v1/performances/${segment}/seats`, { user, token })
+  expect(map.body.seats.map(({ seatId }: { seatId: string }) => seatId)).toEqual(seatIds)
+  const json = { performanceId, seatIds: ["가/2", "𠮷-3"] }
+  const held = await server.talk("POST", "/v1/reservations", { user, token, json })
+  expect(held).toMatchObject({ status: 201, body: { performanceId } })
+  expect((await server.talk("GET", `/v1/shows/${path}/dates`, { user, token })).status).toBe(200)
+
+  // Other spellings of the same path are the paths of nothing.
+  for (const other of [path.toLowerCase(), path.replace("%2F", "/"), path.replace("%20", "+")]) {
+    expect((await server.talk("GET", `/v1/shows/${other}`, { user })).status).toBe(404)
+  }
+  const refused = [
+    " a",
+    "a ",
+    "a  b",
+    "a\u0000",
+    "a\n",
+    "e\u0301",
+    "/a",
+    "",
+    "..",
+    "a\ud800",
+    "가".repeat(65)
+  ]
+  for (const showId of refused) {
+    const answer = await admin("POST", "/shows", { json: { ...show, showId } })
+    expect([showId, answer.status]).toEqual([showId, 400])
+  }
+  const longest = "𠮷".repeat(64)
+  const long = await admin("POST", "/shows", { json: { ...show, showId: longest } })
+  expect(long.status).toBe(201)
+  const page = await admin("GET", `/shows?limit=200`)
+  expect(page.body.items.map(({ showId }: { showId: string }) => showId)).toContain(longest)
+})
+
+test("every change of an operator's is made once for its key, however late it is repeated", async () => {
+  const queueId = "keyed"
+  const opensAt = "2030-01-31T09:00:00.000Z"
+  const codes = ["keyed-code-1", "keyed-code-2"]
+  await admin("POST", "/queues", { json: { queueId } })
+  await admin("POST", "/queues", { json: { queueId: "keyed-too", opensAt } })
+  const show = { showId: "keyed", title: "Keyed", queueId }
+  const performance = { performanceId: "keyed-1", startsAt, timeZone: "Asia/Seoul" }
+  const seats = { seats: seatsOf(["A"], 2) }
+  type Step = readonly [method: string, path: string, json?: object, another?: object]
+  const steps: ReadonlyArray<Step> = [
+    ["POST", "/queues", { queueId: "keyed-new" }, { queueId: "keyed-newer" }],
+    ["POST", "/shows", show, { ...show, title: "Another" }],
+    ["POST", "/shows/keyed/performances", performance, { ...performance, timeZone: "UTC" }],
+    ["POST", "/performances/keyed-1/seats", seats, { seats: seatsOf(["B"], 2) }],
+    ["POST", `/queues/${queueId}/codes`, { codes }, { codes, uses: 2 }],
+    ["PATCH", `/queues/${queueId}`, { settings: { maxActive: 3 } }, { settings: { maxActive: 4 } }],
+    ["POST", "/queues/keyed-too/reschedule", { opensAt: startsAt }, { opensAt: null }],
+    ["POST", `/queues/${queueId}/pause`],
+    ["POST", `/queues/${queueId}/drain`],
+    ["POST", `/queues/${queueId}/resume`],
+    // Refusals are answers as well: each of these would succeed by the end.
+    ["POST", `/queues/${queueId}/reschedule`, { opensAt }],
+    ["POST", "/queues/keyed-later/pause"],
+    ["POST", "/shows", { showId: "late", title: "Late", queueId: "keyed-later" }],
+    ["POST", "/shows/late/performances", { ...performance, performanceId: "late-1" }],
+    ["POST", "/performances/late-1/seats", seats],
+    ["POST", "/payments/0198c7b2-0000-7000-8000-000000000000/refund"],
+    ["POST", `/queues/${queueId}/close`],
+    ["POST", `/queues/${queueId}/pause`]
+  ]
+  const ask = (n: number, json: object | undefined) => ({
+    key: `keyed-${n}`,
+    ...(json !== undefined && { json })
+  })
+  const first = []
+  for (const [n, [method, path, json]] of steps.entries()) {
+    const answer = await admin(method, path, ask(n, json))
+    expect(answer.headers.get("idempotency-replayed")).toBe(null)
+    first.push(answer)
+  }
+  expect(first.map(({ status }) => status)).toEqual([
+    ...[201, 201, 201, 201, 200, 200, 200, 200, 200, 200],
+    ...[409, 404, 404, 404, 404, 404, 200, 409]
+  ])
+  await admin("POST", "/queues", { json: { queueId: "keyed-later" } })
+  await admin("POST", "/shows", { json: { showId: "late", title: "Late", queueId } })
+  await admin("POST", "/shows/late/performances", {
+    json: { ...performance, performanceId: "late-1" }
+  })
+  const standing = async () => [
+    (await admin("GET", "/queues?limit=200")).body,
+    (await admin("GET", "/shows?limit=200")).body,
+    (await admin("GET", "/performances/keyed-1/seats")).body,
+    (await admin("GET", "/performances/late-1/seats")).body
+  ]
+  const before = await standing()
+  for (const [n, [method, path, json, another]] of steps.entries()) {
+    const again = await admin(method, path, ask(n, json))
+    const { requestId: _, ...body } = again.body
+    expect(first[n]!.body).toMatchObject(body)
+    expect([again.status, again.headers.get("idempotency-replayed")]).toEqual([
+      first[n]!.status,
+      "true"
+    ])
+    expect(again.headers.get("location")).toBe(first[n]!.headers.get("location"))
+    if (another === undefined) continue
+    expect(await admin(method, path, ask(n, another))).toMatchObject({
+      status: 422,
+      body: { code: "idempotency_key_reused" }
+    })
+  }
+  expect(await standing()).toEqual(before)
+  // A key belongs to its operation.
+  const elsewhere = await admin("POST", "/queues/keyed-later/drain", { key: "keyed-7" })
+  expect(elsewhere).toMatchObject({ status: 200, body: { mode: "draining" } })
 })

@@ -346,10 +346,10 @@ describe("what cannot be had", () => {
     expect(problem(answer)).toEqual({ status: 403, code: "queue_code_invalid" })
   })
 
-  test("what is there already", async () => {
+  test("what is there already, and differs", async () => {
     const answer = await talk("POST", "/v1/admin/queues", {
       admin: true,
-      json: { queueId: "main" }
+      json: { queueId: "main", settings: { maxActive: 12_345 } }
     })
     expect(problem(answer)).toEqual({ status: 409, code: "already_exists", kind: "queue" })
   })
@@ -426,7 +426,7 @@ describe("when the server cannot", () => {
 
   test("the store being away is told, with when to try again, and not why", async () => {
     const cause = new Error(secret)
-    const store = faulty(Effect.fail(new StoreUnavailable({ retryable: false, cause })))
+    const store = faulty(Effect.fail(new StoreUnavailable({ retryable: true, cause })))
     await using server = await startServer({ store })
     for (const path of ["/v1/shows/gala", "/readyz"]) {
       const answer = await server.talk("GET", path, { user: "ada" })
@@ -434,6 +434,22 @@ describe("when the server cannot", () => {
       expect(answer.headers.get("retry-after")).toBe("1")
       expect(JSON.stringify(answer.body)).not.toContain(secret)
     }
+  })
+
+  test("what the store refuses for good is not told to be tried again", async () => {
+    const cause = new Error(secret)
+    const store = faulty(Effect.fail(new StoreUnavailable({ retryable: false, cause })))
+    await using server = await startServer({ store })
+    const answer = await server.talk("GET", "/v1/shows/gala", { user: "ada" })
+    expect(problem(answer)).toEqual({ status: 500, code: "internal_error" })
+    expect(answer.headers.get("retry-after")).toBe(null)
+    expect(JSON.stringify(answer.body)).not.toContain(secret)
+    expect(server.logs[0]).toMatchObject({ text: expect.stringContaining(secret) })
+    // A probe asks again all the same.
+    expect(problem(await server.talk("GET", "/readyz"))).toEqual({
+      status: 503,
+      code: "store_unavailable"
+    })
   })
 
   test("a defect is told as one, and not which", async () => {

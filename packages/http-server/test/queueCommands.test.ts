@@ -98,7 +98,7 @@ describe("what one is told", () => {
     for (const [args, why] of [
       ["show nowhere", /no queue nowhere in the schema boxoffice.*`boxoffice queue list`/],
       ["pause nowhere", /no queue nowhere/],
-      ["create plain", /a queue plain already.*`boxoffice queue settings plain`/],
+      ["create plain --max-active 7", /another queue plain.*`boxoffice queue settings plain`/],
       ["settings plain", /at least one, such as --max-active.*`boxoffice queue show plain`/],
       ["reschedule plain", /either --opens-at or --now/],
       ["reschedule plain --now --opens-at 2030-01-01T12:00:00Z", /either --opens-at or --now/],
@@ -179,18 +179,25 @@ test("a new queue has the settings of the environment, where no flag says otherw
 
 test("an opening is moved, and opened at once", async () => {
   const made = await json("create draw --opens-at 2030-01-01T12:00:00+09:00")
+  expect(made).toMatchObject({ mode: "collecting", created: true })
   expect(made.opening).toMatchObject({ opensAt: "2030-01-01T03:00:00.000Z", seed: null })
   const { commitment } = made.opening
-  expect((await boxoffice("queue show draw", env)).out).toContain(commitment)
+  const again = await boxoffice("queue create draw --opens-at 2030-01-01T12:00:00+09:00", env)
+  expect(again).toMatchObject({ code: 0, err: "" })
+  expect(again.out).toMatch(
+    /^Nothing to do: .*\n.*collecting: .*opens at 2030-01-01T03:00:00\.000Z/
+  )
+  expect(again.out).toContain(commitment)
   const moved = await json("reschedule draw --opens-at 2030-01-01T03:30:00Z")
   expect(moved.opening).toMatchObject({ opensAt: "2030-01-01T03:30:00.000Z", commitment })
   expect((await boxoffice("queue list", env)).out).toMatch(
-    /^draw +open +0 +0 of \d+ +2030-01-01T03:30:00\.000Z$/m
+    /^draw +collecting +0 +0 of \d+ +2030-01-01T03:30:00\.000Z$/m
   )
   await office.queue.join({ queueId: "draw", userId: "ada" })
   await json("reschedule draw --now")
   await office.queue.advance("draw")
   const opened = await json("show draw")
+  expect(opened.mode).toBe("open")
   expect(opened.opening).toMatchObject({ commitment, drawn: 1, seed: expect.any(String) })
   expect((await boxoffice("queue show draw", env)).out).toContain(opened.opening.seed)
 }, 30_000)

@@ -136,6 +136,15 @@ describe("queries", () => {
     }
   )
 
+  test("an instant that no store holds is no cursor", async () => {
+    for (const heldAt of [2 ** 53 - 1, -(2 ** 53 - 1), -8.64e15]) {
+      const after = { heldAt, reservationId: "0198c7b2-0000-7000-8000-000000000000" }
+      const cursor = Buffer.from(JSON.stringify(after)).toString("base64url")
+      const answer = await talk("GET", `/v1/reservations?cursor=${cursor}`, { user })
+      expect([answer.status, paths(answer)]).toEqual([400, ["cursor"]])
+    }
+  })
+
   test.each(["", "x", "bnVsbA", "eyJhIjoxfQ", "%00"])("cursor=%s is refused", async (cursor) => {
     for (const path of ["/v1/shows", "/v1/reservations", "/v1/wallet/entries"]) {
       expect(paths(await talk("GET", `${path}?cursor=${cursor}`, { user }))).toEqual(["cursor"])

@@ -35,6 +35,22 @@ export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("Schema
   }
 }
 
+/**
+ * The database cannot hold every name and title. Only another database can: create one with
+ * `ENCODING 'UTF8'`, and restore into it.
+ */
+export class EncodingUnsupported extends Schema.TaggedError<EncodingUnsupported>()(
+  "EncodingUnsupported",
+  { database: Schema.String, encoding: Schema.String }
+) {
+  override get message() {
+    return (
+      `The database ${this.database} is encoded in ${this.encoding}, and cannot hold every name: ` +
+      "create one with ENCODING 'UTF8' TEMPLATE template0, restore into it, and use that."
+    )
+  }
+}
+
 /** A table that has to be changed was in use for too long. Nothing was changed. */
 export class MigrationBlocked extends Schema.TaggedError<MigrationBlocked>()("MigrationBlocked", {
   schema: Schema.String,
@@ -121,6 +137,13 @@ export const progressOf = (
     return { version: newest!.version, schemaExists, keepsChecksums }
   })
 
+const checkEncoding = (sql: PgClient.PgClient) =>
+  Effect.gen(function* () {
+    const [found] = yield* sql<{ database: string; encoding: string }>`
+      SELECT current_database() AS database, current_setting('server_encoding') AS encoding`
+    if (found!.encoding !== "UTF8") return yield* new EncodingUnsupported(found!)
+  })
+
 const mismatch = (schema: SchemaName, found: number) =>
   new SchemaMismatch({ schema, found, expected: head })
 
@@ -158,10 +181,12 @@ const planFrom = (progress: Progress, options: MigrateOptions): Plan => {
 /** Fails unless the schema is exactly at the version that this package knows. */
 export const verify = (
   options: MigratorOptions = {}
-): Effect.Effect<void, SchemaMismatch | SqlError, PgClient.PgClient> =>
+): Effect.Effect<void, SchemaMismatch | EncodingUnsupported | SqlError, PgClient.PgClient> =>
   Effect.gen(function* () {
     const schema = nameOf(options)
-    const { version } = yield* progressOf(yield* PgClient.PgClient, schema)
+    const sql = yield* PgClient.PgClient
+    yield* checkEncoding(sql)
+    const { version } = yield* progressOf(sql, schema)
     if (version !== head) return yield* mismatch(schema, version)
   })
 
@@ -174,7 +199,7 @@ export const migrate = (
   options: MigrateOptions = {}
 ): Effect.Effect<
   ReadonlyArray<string>,
-  SchemaMismatch | MigrationBlocked | SqlError,
+  SchemaMismatch | MigrationBlocked | EncodingUnsupported | SqlError,
   PgClient.PgClient
 > =>
   Effect.gen(function* () {
@@ -189,6 +214,7 @@ const apply = (sql: PgClient.PgClient, options: MigrateOptions) =>
     // The lock is waited for in a statement of its own: the next one sees what it was held for.
     yield* sql.unsafe(`SELECT pg_advisory_xact_lock(${lockKey(schema)})`)
     yield* sql`SELECT set_config('lock_timeout', ${`${lockTimeoutSeconds}s`}, true)`
+    yield* checkEncoding(sql)
     const progress = yield* progressOf(sql, schema)
     if (progress.version > head) return yield* mismatch(schema, progress.version)
     const steps = stepsOf(schema, progress, options)

@@ -5,7 +5,13 @@ import { PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { deadline, isPoisoned, unavailable, type WithDeadline } from "./failure.ts"
-import { type MigrationBlocked, migrate, type SchemaMismatch, verify } from "./Migrator.ts"
+import {
+  type EncodingUnsupported,
+  type MigrationBlocked,
+  migrate,
+  type SchemaMismatch,
+  verify
+} from "./Migrator.ts"
 import { makeOperations, type Runner } from "./operations.ts"
 import { runQuery } from "./Query.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
@@ -46,7 +52,7 @@ export const layer = (
   options: SqlStoreOptions = {}
 ): Layer.Layer<
   BoxOfficeStore,
-  SchemaMismatch | MigrationBlocked | StoreUnavailable,
+  SchemaMismatch | MigrationBlocked | EncodingUnsupported | StoreUnavailable,
   PgClient.PgClient
 > => Layer.effect(BoxOfficeStore, Effect.catchTag(make(options), "SqlError", fail))
 
@@ -56,7 +62,7 @@ export const layerUrl = ({
   ...options
 }: SqlStoreOptions & { readonly url: string }): Layer.Layer<
   BoxOfficeStore,
-  SchemaMismatch | MigrationBlocked | StoreUnavailable
+  SchemaMismatch | MigrationBlocked | EncodingUnsupported | StoreUnavailable
 > =>
   layer(options).pipe(
     Layer.provide(PgClient.layer({ url: Redacted.make(url) })),

@@ -15,6 +15,9 @@ const constraint = (error: SqlError): string | undefined =>
 /** Keys of which two nodes may insert the same: the second one sees the first's row next time. */
 const sharedKeys = new Set([
   "queue_pkey",
+  "show_pkey",
+  "performance_pkey",
+  "seat_pkey",
   "queue_token_pkey",
   "queue_token_live_once",
   "wallet_pkey",
@@ -34,7 +37,7 @@ const keysOfCommands = new Set([
 
 /** Whether what a command would add is there already. */
 export const isMade = (error: SqlError): boolean =>
-  isDuplicate(error) && keysOfCommands.has(constraint(error) ?? "")
+  sqlState(error) === "23505" && keysOfCommands.has(constraint(error) ?? "")
 
 /**
  * Whether running the batch again on fresh rows should help: the server asked for it (40001,
@@ -91,8 +94,12 @@ export const isConnectionLost = (error: SqlError): boolean =>
   // 57P: the server is being shut down, and closes the connection by itself.
   error.reason._tag === "ConnectionError" || (sqlState(error)?.startsWith("57P") ?? false)
 
-/** No memory or connections left; a lock, statement or transaction timed out; a standby. */
-const passing = /^(53|55P03|57014|25006|25P03|25P04)/
+/**
+ * The way to the server, or the machine under it, has failed; no memory or connections left; a lock,
+ * statement or transaction timed out; a standby. Whatever else a server says, it says again: data
+ * that it cannot hold (22), a rule of the schema (23), a right or a table that is not there (42).
+ */
+const passing = /^(08|53|58|55P03|57014|25006|25P03|25P04)/
 
 export const unavailable = (error: SqlError): StoreUnavailable =>
   new StoreUnavailable({
@@ -102,9 +109,3 @@ export const unavailable = (error: SqlError): StoreUnavailable =>
     // A lock, or a statement behind one, was waited for in vain.
     ...(sqlState(error) === "55P03" ? { isBusy: true } : {})
   })
-
-/** Whether a row with that key is there already. */
-export const isDuplicate = (error: SqlError): boolean => sqlState(error) === "23505"
-
-/** Whether what the row refers to is not there. */
-export const isOrphan = (error: SqlError): boolean => sqlState(error) === "23503"

@@ -55,7 +55,7 @@ export interface OpenBoxOffice extends Omit<PromisedBoxOffice, "within"> {
 
 /**
  * Opens the engine. Rejects with `SchemaMismatch` where the schema is not at the version that this
- * package knows, and with `StoreUnavailable` where the database cannot be reached.
+ * package knows, with `EncodingUnsupported` where the database is not in UTF8, and with `StoreUnavailable` where the database cannot be reached.
  *
  * @example
  * ```ts

@@ -2,9 +2,7 @@
 import type { StoreUnavailable } from "@boxoffice/core"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { insertPerformance, insertSeats, insertShow } from "./catalog/add.ts"
 import { makeDeliveries } from "./deliveries/deliveries.ts"
-import { isDuplicate, isOrphan } from "./failure.ts"
 import { makeOutbox } from "./outbox/outbox.ts"
 import { Flight, type Query, type Row } from "./Query.ts"
 import { readLapsed } from "./read/lapsed.ts"
@@ -36,12 +34,6 @@ export interface Runner {
 
 /** The statements are written once for a schema; a runner can come with every call. */
 export const makeOperations = (schema: SchemaName) => {
-  const reads = makeReads(schema)
-  const additions = makeAdditions(schema)
-  return (runner: Runner) => ({ ...reads(runner), ...additions(runner) })
-}
-
-const makeReads = (schema: SchemaName) => {
   const queries = {
     gates: readGates(schema),
     line: readLine(schema),
@@ -116,31 +108,6 @@ const makeReads = (schema: SchemaName) => {
           Effect.withSpan("SqlStore.seats")
         )
       }
-    }
-  }
-}
-
-const makeAdditions = (schema: SchemaName) => {
-  const show = insertShow(schema)
-  const performance = insertPerformance(schema)
-  const seats = insertSeats(schema)
-
-  return ({ run, fault }: Runner) => {
-    const adding =
-      <Args extends Row>(query: (...args: Args) => Query<void>) =>
-      (...args: Args): Effect.Effect<"added" | "exists" | "missing", StoreUnavailable> =>
-        Effect.matchEffect(run(query(...args)), {
-          onSuccess: () => Effect.succeed("added" as const),
-          onFailure: (error) => {
-            if (isDuplicate(error)) return Effect.succeed("exists" as const)
-            if (isOrphan(error)) return Effect.succeed("missing" as const)
-            return Effect.fail(fault(error))
-          }
-        })
-    return {
-      addShow: adding(show),
-      addPerformance: adding(performance),
-      addSeats: adding(seats)
     }
   }
 }

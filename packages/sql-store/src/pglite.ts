@@ -10,7 +10,7 @@ import { PGlite } from "@electric-sql/pglite"
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
-import type { MigrationBlocked, SchemaMismatch } from "./Migrator.ts"
+import type { EncodingUnsupported, MigrationBlocked, SchemaMismatch } from "./Migrator.ts"
 import { takeDirectory } from "./pglite/directory.ts"
 import { makeStreams } from "./pglite/stream.ts"
 import * as SqlStore from "./SqlStore.ts"
@@ -57,7 +57,7 @@ export const layerPgliteStore = ({
   ...options
 }: PgliteOptions & SqlStore.SqlStoreOptions = {}): Layer.Layer<
   BoxOfficeStore,
-  SchemaMismatch | MigrationBlocked | StoreUnavailable | SqlError
+  SchemaMismatch | MigrationBlocked | EncodingUnsupported | StoreUnavailable | SqlError
 > => SqlStore.layer({ migrate: true, ...options }).pipe(Layer.provide(layerPglite({ dataDir })))
 
 const open = (dataDir: string | undefined) =>

@@ -10,7 +10,7 @@ import { Doctor, Migrator, SqlStore } from "../src/index.ts"
 import { asOneStatement, head, migrations, nothingYet, stepsOf } from "../src/migrator/steps.ts"
 import { layerPglite } from "../src/pglite.ts"
 import { schemaName } from "../src/schemaName.ts"
-import { addQueue, emptyDatabase, openSql, openStore } from "./support.ts"
+import { addQueue, atEnd, emptyDatabase, openSql, openStore } from "./support.ts"
 
 const names = migrations.map(({ name }) => name)
 
@@ -57,6 +57,28 @@ describe("Migrator", { timeout: 60_000 }, () => {
     })
     const sql = openSql(url)
     expect(await sql("SELECT to_regnamespace('boxoffice') AS schema")).toEqual([{ schema: null }])
+  })
+
+  test("a database that cannot hold every name is refused, by its name", async () => {
+    const url = await emptyDatabase()
+    const sql = openSql(url)
+    const database = `${new URL(url).pathname.slice(1)}_latin`
+    await sql(
+      `CREATE DATABASE ${database} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`
+    )
+    atEnd(() => sql(`DROP DATABASE ${database} WITH (FORCE)`))
+    const latin = url.replace(/[^/]+$/, database)
+    const refused = {
+      _tag: "EncodingUnsupported",
+      database,
+      message: expect.stringMatching(`${database} is encoded in LATIN1.*ENCODING 'UTF8'`)
+    }
+    expect(errorOf(await on(latin, Migrator.verify()))).toMatchObject(refused)
+    expect(errorOf(await on(latin, Migrator.migrate()))).toMatchObject(refused)
+    for (const migrate of [true, false]) {
+      const opening = openStore(SqlStore.layerUrl({ url: latin, migrate }))
+      await expect(opening).rejects.toMatchObject(refused)
+    }
   })
 
   test("a newer schema is refused by verify, migrate and the store", async () => {

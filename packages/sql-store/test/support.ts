@@ -5,6 +5,8 @@ import {
   BoxOfficeStore,
   type CommandId,
   type Currency,
+  type NewSeat,
+  type Performance,
   type PerformanceId,
   type QueueId,
   type QueueSettings,
@@ -12,6 +14,7 @@ import {
   RowNames,
   type Rows,
   type SeatId,
+  type Show,
   type ShowId,
   type StoreUnavailable,
   type TokenId,
@@ -153,41 +156,53 @@ export const addQueue = (
     (rows) => rows.addQueue(queueId, settings, null)
   )
 
+type Transact = Pick<OpenStore, "transact">
+
+/** What is added to the catalogue, whatever its words: the engine has decided before. */
+export const addShow = ({ transact }: Transact, show: Show): Promise<void> =>
+  transact(
+    () => {},
+    (rows) => rows.addShow(show)
+  )
+export const addPerformance = ({ transact }: Transact, performance: Performance): Promise<void> =>
+  transact(
+    () => {},
+    (rows) => rows.addPerformance(performance)
+  )
+export const addSeats = (
+  { transact }: Transact,
+  performanceId: PerformanceId,
+  seats: ReadonlyArray<NewSeat>
+): Promise<void> =>
+  transact(
+    () => {},
+    (rows) => rows.addSeats(performanceId, seats)
+  )
+
 /** One queue, one show, one performance with seats A-1 to A-`seats`, 5,000 won each. */
-export const seedCatalog = async (
-  { store, run, transact }: Pick<OpenStore, "store" | "run" | "transact">,
-  { seats = 10, queue = settings } = {}
-) => {
-  await addQueue({ transact }, id.queue, queue)
-  await run(
-    store.addShow({
-      showId: id.show,
-      title: "A show",
-      queueId: id.queue,
-      salesOpenAt: null,
-      salesCloseAt: null
-    })
-  )
-  await run(
-    store.addPerformance({
-      performanceId: id.performance,
-      showId: id.show,
-      startsAt: new Date("2100-01-01T10:00:00Z"),
-      timeZone: "Asia/Seoul"
-    })
-  )
-  await run(
-    store.addSeats(
-      id.performance,
-      Array.from({ length: seats }, (_, index) => ({
-        seatId: id.seat(`A-${index + 1}`),
-        section: "A",
-        row: "1",
-        number: String(index + 1),
-        price: krw(5_000n)
-      }))
-    )
-  )
+export const seedCatalog = async (database: Transact, { seats = 10, queue = settings } = {}) => {
+  await addQueue(database, id.queue, queue)
+  await addShow(database, {
+    showId: id.show,
+    title: "A show",
+    queueId: id.queue,
+    salesOpenAt: null,
+    salesCloseAt: null
+  })
+  await addPerformance(database, {
+    performanceId: id.performance,
+    showId: id.show,
+    startsAt: new Date("2100-01-01T10:00:00Z"),
+    timeZone: "Asia/Seoul"
+  })
+  const added = Array.from({ length: seats }, (_, index) => ({
+    seatId: id.seat(`A-${index + 1}`),
+    section: "A",
+    row: "1",
+    number: String(index + 1),
+    price: krw(5_000n)
+  }))
+  await addSeats(database, id.performance, added)
 }
 
 /** A hold of seats that were loaded. */

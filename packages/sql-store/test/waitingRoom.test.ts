@@ -186,7 +186,11 @@ test("of many who make the same queue at once, on two nodes, one does", async ()
   for (const result of results.filter(Result.isFailure)) {
     expect(result.failure).toMatchObject({ _tag: "AlreadyExists", kind: "queue" })
   }
-  const events = "SELECT event -> 'settings' ->> 'maxActive' AS limit FROM boxoffice.outbox_event"
+  const same = nodes.map(({ queue, run }) => run(queue.create({ queueId: "same" })))
+  const [one, two] = await Promise.all(same)
+  expect([one!.created, two!.created].sort()).toEqual([false, true])
+  const events = `SELECT event -> 'settings' ->> 'maxActive' AS limit FROM boxoffice.outbox_event
+    WHERE event ->> 'queueId' <> 'same'`
   expect(await openSql(url)(events)).toEqual([{ limit: String(made[0]) }])
 })
 

@@ -88,7 +88,6 @@ export const makeFreshCatalog = Effect.gen(function* () {
       const read = shows.peek(showId)
       return read && list(showId, read)
     },
-    forget: ({ performanceId, showId }: { performanceId: PerformanceId; showId: ShowId }) =>
-      forget(performanceId, showId)
+    forget
   }
 })

@@ -1,23 +1,27 @@
 /** The catalogue, as promises. */
 import type {
+  Added,
+  AddedSeats,
+  AddPerformanceError,
+  AddSeatsError,
+  AddShowError,
   DatesInput,
   PerformanceInput,
-  SeatInput,
   SeatsInput,
+  SeatsToAddInput,
   ShowInput,
   ShowsPage
 } from "../Catalog.ts"
-import type { AlreadyExists, PerformanceNotFound, ShowNotFound } from "../catalog/errors.ts"
+import type { PerformanceNotFound, ShowNotFound } from "../catalog/errors.ts"
 import type { AvailableDates, Performance, SeatMap, Show } from "../catalog/model.ts"
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
 import type { GateRefusal } from "../Gate.ts"
-import type { QueueNotFound } from "../queue/errors.ts"
 import type { PerformanceReading } from "../Store.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
 /**
- * What is on sale, and which of it can still be booked. Its ids are yours: 1 to 64 letters, digits
- * and `_ . : -`. Every operation can reject with `store_unavailable`. The gate's `queue_token_*` are
+ * What is on sale, and which of it can still be booked. Its ids are yours: 1 to 64 letters,
+ * marks and numbers of any script (in NFC), `_ . : / -`, and single spaces between. Every operation can reject with `store_unavailable`. The gate's `queue_token_*` are
  * `queue_token_required`, `_invalid`, `_wrong_queue`, `_waiting` and `_expired`.
  */
 export interface PromisedCatalog {
@@ -72,32 +76,34 @@ export interface PromisedCatalog {
   ) => Promise<ReadonlyArray<PerformanceReading>>
 
   /**
-   * Adds a show behind a queue that exists.
+   * Adds a show behind a queue that exists. One that is there already just so is given with
+   * `created: false`, so that a set-up can run again.
    *
-   * Rejects with `request_invalid`, `already_exists`, `queue_not_found`.
+   * Rejects with `request_invalid`, `already_exists` (another show has this id), `queue_not_found`,
+   * `idempotency_key_reused`.
    */
-  readonly addShow: (show: ShowInput, options?: CallOptions) => Promise<Show>
+  readonly addShow: (show: ShowInput, options?: CallOptions) => Promise<Added<Show>>
 
   /**
-   * Adds a performance to a show.
+   * Adds a performance to a show. One that is there already just so is given with `created: false`.
    *
-   * Rejects with `request_invalid`, `already_exists`, `show_not_found`.
+   * Rejects with `request_invalid`, `already_exists` (another performance has this id),
+   * `show_not_found`, `idempotency_key_reused`.
    */
   readonly addPerformance: (
     performance: PerformanceInput,
     options?: CallOptions
-  ) => Promise<Performance>
+  ) => Promise<Added<Performance>>
 
   /**
    * Adds seats, all or none, 1 to 100,000 at a time, with prices in one currency. They keep the
-   * order they come in.
+   * order they come in. Those that are there already just so stay as they are: `added` counts the
+   * others.
    *
-   * Rejects with `request_invalid`, `already_exists`, `performance_not_found`.
+   * Rejects with `request_invalid`, `already_exists` (another seat has one of the ids),
+   * `performance_not_found`, `idempotency_key_reused`.
    */
-  readonly addSeats: (
-    input: { readonly performanceId: string; readonly seats: ReadonlyArray<SeatInput> },
-    options?: CallOptions
-  ) => Promise<void>
+  readonly addSeats: (input: SeatsToAddInput, options?: CallOptions) => Promise<AddedSeats>
 }
 
 /** The operations of {@link PromisedCatalog}, with their errors as values. */
@@ -141,19 +147,15 @@ export interface CatalogResults {
   readonly addShow: (
     show: ShowInput,
     options?: CallOptions
-  ) => Promise<Outcome<Show, AlreadyExists | QueueNotFound | RequestInvalid | StoreUnavailable>>
+  ) => Promise<Outcome<Added<Show>, AddShowError>>
   /** See {@link PromisedCatalog.addPerformance}. */
   readonly addPerformance: (
     performance: PerformanceInput,
     options?: CallOptions
-  ) => Promise<
-    Outcome<Performance, AlreadyExists | ShowNotFound | RequestInvalid | StoreUnavailable>
-  >
+  ) => Promise<Outcome<Added<Performance>, AddPerformanceError>>
   /** See {@link PromisedCatalog.addSeats}. */
   readonly addSeats: (
-    input: { readonly performanceId: string; readonly seats: ReadonlyArray<SeatInput> },
+    input: SeatsToAddInput,
     options?: CallOptions
-  ) => Promise<
-    Outcome<void, AlreadyExists | PerformanceNotFound | RequestInvalid | StoreUnavailable>
-  >
+  ) => Promise<Outcome<AddedSeats, AddSeatsError>>
 }

@@ -1,7 +1,7 @@
 /** The services' operations in both styles. Their types are the interfaces beside this file. */
 import { Effect, type Stream } from "effect"
 import type { BoxOffice } from "../BoxOffice.ts"
-import { isCatalogKey, type QueueId, type ReservationId } from "../Ids.ts"
+import { isQueueKey, type QueueId, type ReservationId } from "../Ids.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 import type { BoxOfficeResults, PromisedOperations } from "./styles.ts"
 
@@ -32,13 +32,13 @@ export const resultsOf = (services: Services, { outcome, outcomes }: Runner): Bo
       notice: (queueId, options) => outcome(queue.notice(queueId), options),
       list: (page, options) => outcome(queue.list(page), options),
       configure: (queueId, settings, options) =>
-        outcome(queue.configure(queueId, settings), options),
-      setMode: (queueId, mode, options) => outcome(queue.setMode(queueId, mode), options),
+        outcome(queue.configure(queueId, settings, options), options),
+      setMode: (queueId, mode, options) => outcome(queue.setMode(queueId, mode, options), options),
       reschedule: (queueId, opensAt, options) =>
-        outcome(queue.reschedule(queueId, opensAt), options),
+        outcome(queue.reschedule(queueId, opensAt, options), options),
       addCodes: (input, options) => outcome(queue.addCodes(input), options),
       advance: (queueId, options) =>
-        outcome(isCatalogKey(queueId) ? queue.advance(queueId as QueueId) : Effect.void, options)
+        outcome(isQueueKey(queueId) ? queue.advance(queueId as QueueId) : Effect.void, options)
     },
     catalog: {
       shows: (page, options) => outcome(catalog.shows(page), options),

@@ -1,9 +1,25 @@
 /** The waiting room, as promises. */
-import type { AlreadyExists } from "../catalog/errors.ts"
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
+import type { CommandOptions } from "../Idempotency.ts"
 import type { QueueSettings } from "../Policies.ts"
-import type { JoinError, Joined, JoinInput, PlaceError, PlaceInput, QueuesPage } from "../Queue.ts"
-import type { QueueAlreadyOpen, QueueClosed, QueueNotFound } from "../queue/errors.ts"
+import type {
+  AddCodesError,
+  AddedCodes,
+  CodesInput,
+  ConfigureError,
+  CreatedQueue,
+  CreateQueueError,
+  JoinError,
+  Joined,
+  JoinInput,
+  PlaceError,
+  PlaceInput,
+  QueueInput,
+  QueuesPage,
+  RescheduleError,
+  SetModeError
+} from "../Queue.ts"
+import type { QueueNotFound } from "../queue/errors.ts"
 import type {
   QueueMode,
   QueueNotice,
@@ -73,18 +89,13 @@ export interface PromisedQueue {
   /**
    * Makes a queue, open and empty, with the policies' settings where none are given. Queue ids are
    * yours: 1 to 64 letters, digits and `_ . : -`. With `opensAt` it collects people until then, and
-   * draws their places.
+   * draws their places. One that is there already, with the settings given and the same opening, is
+   * given with `created: false`, so that a set-up can run again.
    *
-   * Rejects with `request_invalid`, `already_exists`.
+   * Rejects with `request_invalid`, `already_exists` (another queue has this id),
+   * `idempotency_key_reused`.
    */
-  readonly create: (
-    input: {
-      readonly queueId: string
-      readonly settings?: Partial<QueueSettings> | undefined
-      readonly opensAt?: Date | undefined
-    },
-    options?: CallOptions
-  ) => Promise<QueueView>
+  readonly create: (input: QueueInput, options?: CallOptions) => Promise<CreatedQueue>
 
   /** A queue with its settings and counts. Rejects with `queue_not_found`. */
   readonly get: (queueId: string, options?: CallOptions) => Promise<QueueView>
@@ -108,49 +119,49 @@ export interface PromisedQueue {
   /**
    * Changes the settings that are named, effective from the next admission on.
    *
-   * Rejects with `request_invalid`, `queue_not_found`, `overloaded`.
+   * Rejects with `request_invalid`, `queue_not_found`, `idempotency_key_reused`, `overloaded`.
    */
   readonly configure: (
     queueId: string,
     settings: Partial<QueueSettings>,
-    options?: CallOptions
+    options?: CallOptions & CommandOptions
   ) => Promise<QueueView>
 
   /**
    * `paused` lets nobody join or in; `draining` lets nobody join; `open` lets them do both;
-   * `closed` is for good.
+   * `closed` is for good. Give an `idempotencyKey` where the call may be repeated: a late `paused`
+   * then does not pause a queue that was opened again meanwhile.
    *
-   * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `overloaded`.
+   * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `idempotency_key_reused`,
+   * `overloaded`.
    */
-  readonly setMode: (queueId: string, mode: QueueMode, options?: CallOptions) => Promise<QueueView>
+  readonly setMode: (
+    queueId: string,
+    mode: QueueMode,
+    options?: CallOptions & CommandOptions
+  ) => Promise<QueueView>
 
   /**
    * Moves the opening of a queue that still collects people; `null` opens it at once. Places are
    * drawn as they would have been.
    *
    * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `queue_already_open`,
-   * `overloaded`.
+   * `idempotency_key_reused`, `overloaded`.
    */
   readonly reschedule: (
     queueId: string,
     opensAt: Date | null,
-    options?: CallOptions
+    options?: CallOptions & CommandOptions
   ) => Promise<QueueView>
 
   /**
    * Makes codes that open the priority lane, of 8 to 64 visible characters, each for so many joins
-   * (`uses`, 1 where left out). A code that is there already can be used this often from now on.
+   * (`uses`, 1 where left out). A code that is there already can be used this often from now on:
+   * give an `idempotencyKey`, so that a late repetition gives nobody a second use.
    *
-   * Rejects with `request_invalid`, `queue_not_found`.
+   * Rejects with `request_invalid`, `queue_not_found`, `idempotency_key_reused`.
    */
-  readonly addCodes: (
-    input: {
-      readonly queueId: string
-      readonly codes: ReadonlyArray<string>
-      readonly uses?: number | undefined
-    },
-    options?: CallOptions
-  ) => Promise<void>
+  readonly addCodes: (input: CodesInput, options?: CallOptions) => Promise<AddedCodes>
 
   /**
    * Tidies lapsed tokens and lets in who is next, with nobody asking. `office.sweep()` does so
@@ -179,13 +190,9 @@ export interface QueueResults {
   readonly leave: (input: PlaceInput, options?: CallOptions) => Promise<Outcome<void, PlaceError>>
   /** See {@link PromisedQueue.create}. */
   readonly create: (
-    input: {
-      readonly queueId: string
-      readonly settings?: Partial<QueueSettings> | undefined
-      readonly opensAt?: Date | undefined
-    },
+    input: QueueInput,
     options?: CallOptions
-  ) => Promise<Outcome<QueueView, AlreadyExists | RequestInvalid | StoreUnavailable>>
+  ) => Promise<Outcome<CreatedQueue, CreateQueueError>>
   /** See {@link PromisedQueue.get}. */
   readonly get: (
     queueId: string,
@@ -205,41 +212,25 @@ export interface QueueResults {
   readonly configure: (
     queueId: string,
     settings: Partial<QueueSettings>,
-    options?: CallOptions
-  ) => Promise<Outcome<QueueView, QueueNotFound | RequestInvalid | Overloaded | StoreUnavailable>>
+    options?: CallOptions & CommandOptions
+  ) => Promise<Outcome<QueueView, ConfigureError>>
   /** See {@link PromisedQueue.setMode}. */
   readonly setMode: (
     queueId: string,
     mode: QueueMode,
-    options?: CallOptions
-  ) => Promise<
-    Outcome<QueueView, QueueNotFound | QueueClosed | RequestInvalid | Overloaded | StoreUnavailable>
-  >
+    options?: CallOptions & CommandOptions
+  ) => Promise<Outcome<QueueView, SetModeError>>
   /** See {@link PromisedQueue.reschedule}. */
   readonly reschedule: (
     queueId: string,
     opensAt: Date | null,
-    options?: CallOptions
-  ) => Promise<
-    Outcome<
-      QueueView,
-      | QueueNotFound
-      | QueueClosed
-      | QueueAlreadyOpen
-      | RequestInvalid
-      | Overloaded
-      | StoreUnavailable
-    >
-  >
+    options?: CallOptions & CommandOptions
+  ) => Promise<Outcome<QueueView, RescheduleError>>
   /** See {@link PromisedQueue.addCodes}. */
   readonly addCodes: (
-    input: {
-      readonly queueId: string
-      readonly codes: ReadonlyArray<string>
-      readonly uses?: number | undefined
-    },
+    input: CodesInput,
     options?: CallOptions
-  ) => Promise<Outcome<void, QueueNotFound | RequestInvalid | StoreUnavailable>>
+  ) => Promise<Outcome<AddedCodes, AddCodesError>>
   /** See {@link PromisedQueue.advance}. */
   readonly advance: (
     queueId: string,

@@ -41,7 +41,9 @@ export class QueueTokenWaiting extends TaggedError<QueueTokenWaiting>()(
 ) {
   readonly code = "queue_token_waiting"
   override get message() {
-    return `Not admitted yet: position ${this.position}.`
+    return this.opensAt === undefined
+      ? `Not admitted yet: position ${this.position}.`
+      : `Not admitted yet: the queue opens at ${this.opensAt.toISOString()}.`
   }
 }
 

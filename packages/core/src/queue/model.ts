@@ -11,6 +11,13 @@ import { QueueSettings } from "../Policies.ts"
 export const QueueMode = Schema.Literals(["open", "paused", "draining", "closed"])
 export type QueueMode = typeof QueueMode.Type
 
+/**
+ * What a queue is shown as: its mode, but for one that would be open and has yet to open. That one
+ * is `collecting`: people join, nobody is let in, and nobody has a place before the draw.
+ */
+export const QueueStanding = Schema.Literals([...QueueMode.literals, "collecting"])
+export type QueueStanding = typeof QueueStanding.Type
+
 /** `waiting` → `admitted` → `completed`; or `left`, or `expired`. */
 export const TokenState = Schema.Literals(["waiting", "admitted", "completed", "left", "expired"])
 export type TokenState = typeof TokenState.Type
@@ -53,7 +60,7 @@ export interface QueueOpening extends Schema.Schema.Type<typeof QueueOpening> {}
 /** A queue as its operator sees it. */
 export const Queue = Schema.Struct({
   queueId: QueueId,
-  mode: QueueMode,
+  mode: QueueStanding,
   settings: QueueSettings,
   waiting: Schema.Int,
   active: Schema.Int,
@@ -65,7 +72,7 @@ export interface Queue extends Schema.Schema.Type<typeof Queue> {}
 /** What anyone may know of a queue, and needs to check its draw by. */
 export const QueueNotice = Schema.Struct({
   queueId: QueueId,
-  mode: QueueMode,
+  mode: QueueStanding,
   /** `null` for a queue that never collected people before opening. */
   opening: Schema.NullOr(QueueOpening)
 }).annotate({ identifier: "QueueNotice" })

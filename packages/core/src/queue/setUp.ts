@@ -7,22 +7,43 @@ import type { QueueSettings } from "../Policies.ts"
 import type { Rows } from "../Rows.ts"
 import { QueueNotFound } from "./errors.ts"
 import { commitmentOf } from "./lottery.ts"
-import type { Opening } from "./model.ts"
+import type { Opening, QueueRow } from "./model.ts"
 
-/** A queue has a name that no other has. Until it opens, its seed is not told. */
+/** A queue to make. */
+export interface NewQueue {
+  readonly queueId: QueueId
+  readonly settings: QueueSettings
+  /** Those of the settings that were asked for: the others follow from the policies. */
+  readonly given: Partial<QueueSettings>
+  readonly opening: Opening | null
+}
+
+/**
+ * A queue has a name that no other has. Until it opens, its seed is not told. Where it is there
+ * already just as asked for, in whatever mode by now, nothing happens.
+ */
 export const decideCreate = (
   rows: Rows,
-  queueId: QueueId,
-  settings: QueueSettings,
-  opening: Opening | null
-): Result.Result<QueueCreated, AlreadyExists> => {
-  if (rows.queues.get(queueId) !== undefined)
-    return Result.fail(new AlreadyExists({ kind: "queue" }))
+  queue: NewQueue
+): Result.Result<QueueCreated | undefined, AlreadyExists> => {
+  const there = rows.queues.get(queue.queueId)
+  if (there !== undefined) {
+    return isAsAskedFor(there, queue)
+      ? Result.succeed(undefined)
+      : Result.fail(new AlreadyExists({ kind: "queue" }))
+  }
+  const { queueId, settings, opening } = queue
   const created = { _tag: "QueueCreated" as const, queueId, settings, at: rows.now }
   if (opening === null) return Result.succeed(created)
   const { opensAt, seed } = opening
   return Result.succeed({ ...created, opening: { opensAt, commitment: commitmentOf(seed) } })
 }
+
+const isAsAskedFor = (there: QueueRow, { given, opening }: NewQueue): boolean =>
+  there.opening?.opensAt === opening?.opensAt &&
+  Object.entries(given).every(
+    ([name, value]) => there.settings[name as keyof QueueSettings] === value
+  )
 
 /** Codes are of a queue that there is. A code may be there already: it is what it is made now. */
 export const decideCodes = (

@@ -1,5 +1,5 @@
 /** What operators, and users who have just joined, are shown of a queue's rows. */
-import type { TokenId } from "../Ids.ts"
+import type { QueueId, TokenId } from "../Ids.ts"
 import type { Rows } from "../Rows.ts"
 import { commitmentOf } from "./lottery.ts"
 import type {
@@ -7,11 +7,12 @@ import type {
   QueueNotice,
   QueueOpening,
   QueueRow,
+  QueueStanding,
   QueueTokenStatus,
   TokenRow
 } from "./model.ts"
 import { isCollecting, lineOf, placeOf, waitingIn } from "./place.ts"
-import { leastWait, queueTokenStatus, waitingStatus } from "./status.ts"
+import { leastWait, queueTokenStatus, tokenStateAt, waitingStatus } from "./status.ts"
 
 /** The seed is told once it can do no harm. */
 const toOpening = ({ opening, drawn }: QueueRow): QueueOpening | null => {
@@ -26,11 +27,26 @@ const toOpening = ({ opening, drawn }: QueueRow): QueueOpening | null => {
   }
 }
 
+/** Follows from the opening: it is stored nowhere else, and ends with it. */
+const standingOf = (row: QueueRow): QueueStanding =>
+  row.mode === "open" && isCollecting(row) ? "collecting" : row.mode
+
 export const toQueueNotice = (row: QueueRow): QueueNotice => ({
   queueId: row.queueId,
-  mode: row.mode,
+  mode: standingOf(row),
   opening: toOpening(row)
 })
+
+/** A queue as it stands among the rows of a batch; who has lapsed there is not inside any more. */
+export const queueAmong = (rows: Rows, queueId: QueueId): Queue => {
+  const row = rows.queues.get(queueId)!
+  let lapsed = 0
+  for (const token of rows.tokens.values()) {
+    const isInside = token.queueId === queueId && token.state === "admitted"
+    if (isInside && tokenStateAt(token, rows.now) === "expired") lapsed++
+  }
+  return toQueue({ ...row, active: row.active - lapsed })
+}
 
 export const toQueue = (row: QueueRow): Queue => ({
   ...toQueueNotice(row),

@@ -3,7 +3,7 @@
  * `TestClock` moves. One process, one batch at a time, nothing kept.
  */
 import { Clock, Effect, Layer } from "effect"
-import type { Performance, PerformanceRow, Show } from "../catalog/model.ts"
+import type { Performance, PerformanceRow, Show, StoredPerformance } from "../catalog/model.ts"
 import { StoreUnavailable } from "../Errors.ts"
 import type { RecordedOutcome } from "../Events.ts"
 import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "../Ids.ts"
@@ -135,6 +135,12 @@ class Memory {
     }
   }
 
+  storedPerformance(performanceId: PerformanceId): StoredPerformance | undefined {
+    const performance = this.performances.get(performanceId)
+    const currency = this.seatsOf(performanceId)[0]?.price.currency ?? null
+    return performance && { ...performance, currency }
+  }
+
   seatsOf(performanceId: PerformanceId): Array<SeatRow> {
     return Array.from(this.seats.values()).filter((seat) => seat.performanceId === performanceId)
   }
@@ -169,6 +175,12 @@ class Memory {
           reservation.seats.map((seat) => seatKey(reservation.performanceId, seat.seatId)),
           this.seats
         )
+      ),
+      ...names.seatsThere.flatMap(({ performanceId, seatIds }) =>
+        present(
+          seatIds.map((seatId) => seatKey(performanceId, seatId)),
+          this.seats
+        )
       )
     ]
     const performanceIds = [
@@ -194,7 +206,11 @@ class Memory {
           [holdingKey(performanceId, userId), this.countSeats(performanceId, userId, now)] as const
       ),
       outcomes: present(names.outcomes, this.outcomes),
-      codes: present(names.codes.map(codeKey), this.codes)
+      codes: present(names.codes.map(codeKey), this.codes),
+      shows: present(names.shows, this.shows),
+      storedPerformances: Array.from(names.performances).flatMap(
+        (performanceId) => this.storedPerformance(performanceId) ?? []
+      )
     }
   }
 
@@ -246,7 +262,9 @@ class Memory {
     for (const row of [...changes.newReservations, ...changes.reservations]) {
       this.reservations.set(row.reservationId, row)
     }
-    for (const row of changes.seats) {
+    for (const show of changes.newShows) this.shows.set(show.showId, show)
+    for (const row of changes.newPerformances) this.performances.set(row.performanceId, row)
+    for (const row of [...changes.newSeats, ...changes.seats]) {
       this.seats.set(seatKey(row.performanceId, row.seatId), row)
       const version = this.seatVersions.get(row.performanceId) ?? 0
       this.seatVersions.set(row.performanceId, version + 2)
@@ -292,10 +310,14 @@ const pageOf = <A, Cursor>(
   return rows.filter((row) => after === undefined || isAfter(row, after)).slice(0, page.limit)
 }
 
+/** Byte by byte in UTF-8, as the "C" collation of Postgres has it: JavaScript goes by UTF-16. */
+const compareBytes = (a: string, b: string): number =>
+  Buffer.compare(Buffer.from(a), Buffer.from(b))
+
 const byText =
   <A>(key: (row: A) => string) =>
   (a: A, b: A) =>
-    key(a) < key(b) ? -1 : 1
+    compareBytes(key(a), key(b))
 
 /** A fresh, empty store in memory. */
 export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStore, () => {
@@ -369,15 +391,10 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         pageOf(
           Array.from(memory.shows.values()).sort(byText((show) => show.showId)),
           page,
-          (show, cursor) => show.showId > cursor
+          (show, cursor) => compareBytes(show.showId, cursor) > 0
         )
       ),
-    performance: (performanceId) =>
-      at(() => {
-        const performance = memory.performances.get(performanceId)
-        const currency = memory.seatsOf(performanceId)[0]?.price.currency ?? null
-        return performance && { ...performance, currency }
-      }),
+    performance: (performanceId) => at(() => memory.storedPerformance(performanceId)),
     performances: (showId) =>
       at((now) => {
         if (!memory.shows.has(showId)) return undefined
@@ -449,41 +466,6 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           .slice(0, limit)
           .map((queue) => queue.queueId)
       })),
-    addShow: (show) =>
-      at(() => {
-        if (memory.shows.has(show.showId)) return "exists"
-        if (!memory.queues.has(show.queueId)) return "missing"
-        memory.shows.set(show.showId, show)
-        return "added"
-      }),
-    addPerformance: (performance) =>
-      at(() => {
-        if (memory.performances.has(performance.performanceId)) return "exists"
-        if (!memory.shows.has(performance.showId)) return "missing"
-        memory.performances.set(performance.performanceId, performance)
-        return "added"
-      }),
-    addSeats: (performanceId, seats) =>
-      at(() => {
-        if (!memory.performances.has(performanceId)) return "missing"
-        if (seats.some((seat) => memory.seats.has(seatKey(performanceId, seat.seatId)))) {
-          return "exists"
-        }
-        const [first] = [...memory.seatsOf(performanceId), ...seats]
-        if (seats.some(({ price }) => price.currency !== first!.price.currency)) return "missing"
-        for (const { blocked, ...seat } of seats) {
-          memory.seats.set(seatKey(performanceId, seat.seatId), {
-            ...seat,
-            performanceId,
-            status: blocked ? "blocked" : "available",
-            reservationId: null,
-            heldUntil: null
-          })
-        }
-        const version = memory.seatVersions.get(performanceId) ?? 0
-        memory.seatVersions.set(performanceId, version + 2 * seats.length)
-        return "added"
-      }),
     markSeen: (queueId, sightings) =>
       at((now) => {
         const seen = memory.seen.get(queueId) ?? new Map<string, number>()

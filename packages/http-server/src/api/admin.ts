@@ -87,7 +87,7 @@ export const NewSeats = Schema.Struct({
   seats: Schema.Array(NewSeat).check(Schema.isBetweenLength(1, 100_000))
 }).annotate({ identifier: "NewSeats" })
 
-/** How many seats were added. */
+/** How many seats were added that were not there before. */
 export const AddedSeats = Schema.Struct({
   performanceId: PerformanceId,
   added: Schema.Int
@@ -108,7 +108,14 @@ export const seatsBodyLimit = 16 * 1024 * 1024
 
 const queueParams = { queueId: PathId }
 const found = [...errors("QueueNotFound"), ...faults] as const
-const setMode = [...errors("QueueNotFound", "QueueClosed", "Overloaded"), ...faults] as const
+const setMode = [
+  ...errors("QueueNotFound", "QueueClosed", "Overloaded"),
+  ...idempotency,
+  ...faults
+] as const
+const createDescription =
+  "201 for a new one; 200 for one that is there already just as asked for, so that a set-up can run " +
+  "again. Another one under the same id is refused."
 const create = [...errors("AlreadyExists"), ...idempotency, ...bodyFaults, ...faults] as const
 
 export const AdminApi = HttpApiGroup.make("admin")
@@ -116,9 +123,14 @@ export const AdminApi = HttpApiGroup.make("admin")
     HttpApiEndpoint.post("createQueue", "/queues", {
       headers: idempotencyKey,
       payload: NewQueue,
-      success: Queue.pipe(created),
+      success: [Queue.pipe(created), Queue],
       error: create
-    }).annotateMerge(OpenApi.annotations({ summary: "Create a queue" })),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Create a queue",
+        description: createDescription
+      })
+    ),
     HttpApiEndpoint.get("queues", "/queues", {
       query: page,
       success: pageOf(Queue),
@@ -131,9 +143,10 @@ export const AdminApi = HttpApiGroup.make("admin")
     }).annotateMerge(OpenApi.annotations({ summary: "Look a queue up" })),
     HttpApiEndpoint.patch("configureQueue", "/queues/:queueId", {
       params: queueParams,
+      headers: idempotencyKey,
       payload: QueueChange,
       success: Queue,
-      error: [...errors("Overloaded"), ...found, ...bodyFaults]
+      error: [...errors("Overloaded"), ...found, ...idempotency, ...bodyFaults]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Change a queue's settings",
@@ -186,22 +199,28 @@ export const AdminApi = HttpApiGroup.make("admin")
       headers: idempotencyKey,
       payload: NewCodes,
       success: AddedCodes,
-      error: [...found, ...bodyFaults]
+      error: [...found, ...idempotency, ...bodyFaults]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Add codes that open the priority lane",
         description:
           "Who joins with one as Queue-Code waits in the priority lane. A code that is there " +
-          "already can be used this often from now on, so that doing so again changes nothing."
+          "already can be used this often from now on: with an Idempotency-Key, a late repetition gives " +
+          "nobody a second use."
       })
     ),
 
     HttpApiEndpoint.post("createShow", "/shows", {
       headers: idempotencyKey,
       payload: NewShow,
-      success: Show.pipe(created),
+      success: [Show.pipe(created), Show],
       error: [...errors("QueueNotFound"), ...create]
-    }).annotateMerge(OpenApi.annotations({ summary: "Create a show" })),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Create a show",
+        description: createDescription
+      })
+    ),
     HttpApiEndpoint.get("shows", "/shows", {
       query: page,
       success: pageOf(Show),
@@ -212,9 +231,14 @@ export const AdminApi = HttpApiGroup.make("admin")
       params: { showId: PathId },
       headers: idempotencyKey,
       payload: NewPerformance,
-      success: Performance.pipe(created),
+      success: [Performance.pipe(created), Performance],
       error: [...errors("ShowNotFound"), ...create]
-    }).annotateMerge(OpenApi.annotations({ summary: "Create a performance" })),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Create a performance",
+        description: createDescription
+      })
+    ),
     HttpApiEndpoint.get("performances", "/shows/:showId/performances", {
       params: { showId: PathId },
       query: page,
@@ -226,12 +250,14 @@ export const AdminApi = HttpApiGroup.make("admin")
       params: { performanceId: PathId },
       headers: idempotencyKey,
       payload: NewSeats,
-      success: AddedSeats.pipe(created),
+      success: [AddedSeats.pipe(created), AddedSeats],
       error: [...errors("PerformanceNotFound"), ...create]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Add seats in bulk",
-        description: "Up to 100,000 at a time and 16 MiB. They are listed in the order given."
+        description:
+          "Up to 100,000 at a time and 16 MiB. They are listed in the order given. Those that are " +
+          "there already just so stay as they are: 200 where all of them are."
       })
     ),
     HttpApiEndpoint.get("seats", "/performances/:performanceId/seats", {

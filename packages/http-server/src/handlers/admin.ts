@@ -1,24 +1,22 @@
 /** What operators do. */
 import {
-  AlreadyExists,
   BoxOfficeStore,
   Catalog,
+  type CommandOptions,
   commandIdOf,
-  IdempotencyConflict,
   newCommandId,
   Payments,
   Queue,
   seatStatusAt
 } from "@boxoffice/core"
 import {
-  type NewSeat,
-  Performance,
+  isCatalogKey,
   type PerformanceId,
   PerformanceNotFound,
   QueueId,
   type SeatOnMap,
-  Show,
-  ShowId
+  ShowId,
+  ShowNotFound
 } from "@boxoffice/core/schema"
 import { Effect, Schema } from "effect"
 import { AdminApi, codesBodyLimit, seatsBodyLimit } from "../api/admin.ts"
@@ -38,18 +36,12 @@ export const adminRoutes = Effect.gen(function* () {
 
   return [
     route(endpoints.createQueue, (call) => {
-      const queueId = call.payload.queueId ?? QueueId.make(newId("createQueue", call))
       const { settings, opensAt } = call.payload
-      return create(call, queueId !== call.payload.queueId, {
-        make: queue.create({ queueId, settings, opensAt }),
-        find: Effect.orDie(queue.get(queueId)),
-        isSame: (found) =>
-          found.opening?.opensAt.getTime() === opensAt?.getTime() &&
-          Object.entries(settings ?? {}).every(
-            ([name, value]) => found.settings[name as keyof typeof found.settings] === value
-          ),
-        location: `/v1/admin/queues/${queueId}`
-      })
+      const queueId = call.payload.queueId ?? newId("createQueue", call)
+      return Effect.map(
+        queue.create({ queueId, settings, opensAt, ...keyOf(call) }),
+        created(`/v1/admin/queues/${queueId}`)
+      )
     }),
     route(endpoints.queues, ({ query }) =>
       Effect.gen(function* () {
@@ -59,42 +51,37 @@ export const adminRoutes = Effect.gen(function* () {
       })
     ),
     route(endpoints.queue, ({ params }) => queue.get(params.queueId)),
-    route(endpoints.configureQueue, ({ params, payload }) =>
-      queue.configure(params.queueId, payload.settings)
+    route(endpoints.configureQueue, (call) =>
+      queue.configure(call.params.queueId, call.payload.settings, keyOf(call))
     ),
-    route(endpoints.pauseQueue, ({ params }) => queue.setMode(params.queueId, "paused")),
-    route(endpoints.resumeQueue, ({ params }) => queue.setMode(params.queueId, "open")),
-    route(endpoints.drainQueue, ({ params }) => queue.setMode(params.queueId, "draining")),
-    route(endpoints.closeQueue, ({ params }) => queue.setMode(params.queueId, "closed")),
-    route(endpoints.rescheduleQueue, ({ params, payload }) =>
-      queue.reschedule(params.queueId, payload.opensAt)
+    route(endpoints.pauseQueue, (call) =>
+      queue.setMode(call.params.queueId, "paused", keyAt("pauseQueue", call))
+    ),
+    route(endpoints.resumeQueue, (call) =>
+      queue.setMode(call.params.queueId, "open", keyAt("resumeQueue", call))
+    ),
+    route(endpoints.drainQueue, (call) =>
+      queue.setMode(call.params.queueId, "draining", keyAt("drainQueue", call))
+    ),
+    route(endpoints.closeQueue, (call) =>
+      queue.setMode(call.params.queueId, "closed", keyAt("closeQueue", call))
+    ),
+    route(endpoints.rescheduleQueue, (call) =>
+      queue.reschedule(call.params.queueId, call.payload.opensAt, keyOf(call))
     ),
     route(
       endpoints.addCodes,
-      ({ params: { queueId }, payload: { codes, uses } }) =>
-        Effect.map(queue.addCodes({ queueId, codes, uses }), () => ({
-          queueId: queueId as QueueId,
-          added: codes.length
-        })),
+      (call) => queue.addCodes({ ...call.params, ...call.payload, ...keyOf(call) }),
       { bodyLimit: codesBodyLimit }
     ),
 
     route(endpoints.createShow, (call) => {
-      const { showId: given, title, queueId, salesOpenAt, salesCloseAt } = call.payload
-      const showId = given ?? ShowId.make(newId("createShow", call))
-      const show: Show = {
-        showId,
-        title,
-        queueId,
-        salesOpenAt: salesOpenAt ?? null,
-        salesCloseAt: salesCloseAt ?? null
-      }
-      return create(call, given === undefined, {
-        make: catalog.addShow(show),
-        find: Effect.orDie(catalog.show(showId)),
-        isSame: (found) => sameJson(Show, found, show),
-        location: `/v1/shows/${showId}`
-      })
+      const { title, queueId, salesOpenAt = null, salesCloseAt = null } = call.payload
+      const showId = call.payload.showId ?? newId("createShow", call)
+      return Effect.map(
+        catalog.addShow({ showId, title, queueId, salesOpenAt, salesCloseAt, ...keyOf(call) }),
+        created(`/v1/shows/${asSegment(showId)}`)
+      )
     }),
     route(endpoints.shows, ({ query }) =>
       Effect.gen(function* () {
@@ -104,26 +91,18 @@ export const adminRoutes = Effect.gen(function* () {
       })
     ),
 
-    route(endpoints.createPerformance, (call) => {
-      const { performanceId: given, startsAt, timeZone } = call.payload
-      const performanceId = given ?? newId("createPerformance", call)
-      const performance = {
-        performanceId: performanceId as PerformanceId,
-        showId: call.params.showId as ShowId,
-        startsAt,
-        timeZone
-      }
-      return Effect.andThen(
-        // Refuses a show that cannot exist as one that does not.
-        catalog.show(call.params.showId),
-        create(call, given === undefined, {
-          make: catalog.addPerformance(performance),
-          find: store.performance(performance.performanceId),
-          isSame: (found) => found !== undefined && sameJson(Performance, found, performance),
-          location: `/v1/admin/performances/${performanceId}/seats`
-        })
-      ).pipe(Effect.map((reply) => reply as Reply<Performance>))
-    }),
+    route(endpoints.createPerformance, (call) =>
+      Effect.gen(function* () {
+        const { showId } = call.params
+        // What cannot be a show's id is the id of none.
+        if (!isCatalogKey(showId)) return yield* new ShowNotFound()
+        const { startsAt, timeZone } = call.payload
+        const performanceId = call.payload.performanceId ?? newId("createPerformance", call)
+        const performance = { performanceId, showId, startsAt, timeZone }
+        const added = yield* catalog.addPerformance({ ...performance, ...keyOf(call) })
+        return created(`/v1/admin/performances/${asSegment(performanceId)}/seats`)(added)
+      })
+    ),
     route(endpoints.performances, ({ params, query }) =>
       Effect.gen(function* () {
         const all = yield* catalog.performances(params.showId)
@@ -140,32 +119,19 @@ export const adminRoutes = Effect.gen(function* () {
 
     route(
       endpoints.addSeats,
-      ({ params, payload, idempotencyKey, onReplay }) =>
+      (call) =>
         Effect.gen(function* () {
-          const performanceId = params.performanceId as PerformanceId
-          const { seats } = payload
-          if ((yield* store.performance(performanceId)) === undefined) {
-            return yield* new PerformanceNotFound()
-          }
-          yield* Effect.catchTag(
-            catalog.addSeats({ performanceId, seats }),
-            "AlreadyExists",
-            (error) =>
-              Effect.gen(function* () {
-                if (idempotencyKey === undefined) return yield* error
-                if (!hasSeats((yield* store.seats(performanceId))?.seats ?? [], seats)) {
-                  return yield* error
-                }
-                onReplay()
-              })
-          )
-          return { performanceId, added: seats.length }
+          const { performanceId } = call.params
+          if (!isCatalogKey(performanceId)) return yield* new PerformanceNotFound()
+          const { seats } = call.payload
+          return created()(yield* catalog.addSeats({ performanceId, seats, ...keyOf(call) }))
         }),
       { bodyLimit: seatsBodyLimit }
     ),
     route(endpoints.seats, ({ params, query }) =>
       Effect.gen(function* () {
-        const read = yield* store.seats(params.performanceId as PerformanceId)
+        const performanceId = params.performanceId as PerformanceId
+        const read = isCatalogKey(performanceId) ? yield* store.seats(performanceId) : undefined
         if (read === undefined) return yield* new PerformanceNotFound()
         return yield* pageOf(
           read.seats,
@@ -175,9 +141,7 @@ export const adminRoutes = Effect.gen(function* () {
       })
     ),
 
-    route(endpoints.refund, ({ params, idempotencyKey, onReplay }) =>
-      payments.refund({ paymentId: params.paymentId, idempotencyKey, onReplay })
-    )
+    route(endpoints.refund, (call) => payments.refund({ ...call.params, ...keyOf(call) }))
   ]
 })
 
@@ -188,68 +152,32 @@ interface Keyed {
   readonly onReplay: () => void
 }
 
+const keyOf = ({ idempotencyKey, onReplay }: Keyed): CommandOptions => ({
+  idempotencyKey,
+  onReplay
+})
+
+/** Keys are scoped to the operation: a key of `pause` is another one than the same text of `resume`. */
+const keyAt = (operation: string, { idempotencyKey, onReplay }: Keyed): CommandOptions => ({
+  idempotencyKey: idempotencyKey && commandIdOf(operator, operation, idempotencyKey),
+  onReplay
+})
+
 /** An id for what is created without one: the same for the same key, so that a retry finds it. */
 const newId = (operation: string, { idempotencyKey }: Keyed): string =>
   idempotencyKey === undefined ? newCommandId() : commandIdOf(operator, operation, idempotencyKey)
 
-/** Creates, or finds that a request with the same key has created the same thing before. */
-const create = <A, E, E2, R, R2, B>(
-  { idempotencyKey, onReplay }: Keyed,
-  isNamedByKey: boolean,
-  thing: {
-    readonly make: Effect.Effect<A, E | AlreadyExists, R>
-    readonly find: Effect.Effect<B, E2, R2>
-    readonly isSame: (found: B) => boolean
-    readonly location: string
-  }
-) =>
-  thing.make.pipe(
-    Effect.catchIf(
-      (error): error is AlreadyExists & E => error instanceof AlreadyExists,
-      (error) =>
-        idempotencyKey === undefined
-          ? Effect.fail(error)
-          : Effect.flatMap(
-              thing.find,
-              (found): Effect.Effect<B, AlreadyExists | IdempotencyConflict> => {
-                if (!thing.isSame(found)) {
-                  return Effect.fail(isNamedByKey ? new IdempotencyConflict() : error)
-                }
-                onReplay()
-                return Effect.succeed(found)
-              }
-            )
-    ),
-    Effect.map((made) => new Reply(made, { headers: { location: thing.location } }))
-  )
+/** An id as a path has it: escaped, but for colons. */
+const asSegment = (id: string): string => encodeURIComponent(id).replaceAll("%3A", ":")
 
-const sameJson = <S extends Schema.Codec<unknown, unknown>>(
-  schema: S,
-  a: S["Type"],
-  b: S["Type"]
-): boolean => {
-  const encode = Schema.encodeUnknownSync(schema as Schema.Codec<unknown>)
-  return JSON.stringify(encode(a)) === JSON.stringify(encode(b))
-}
-
-/** Whether all of some new seats are there, just so. */
-const hasSeats = (
-  there: ReadonlyArray<Omit<NewSeat, "blocked">>,
-  seats: ReadonlyArray<NewSeat>
-): boolean => {
-  const known = new Map(there.map((seat) => [seat.seatId, seat]))
-  return seats.every((seat) => {
-    const found = known.get(seat.seatId)
-    return (
-      found !== undefined &&
-      found.section === seat.section &&
-      found.row === seat.row &&
-      found.number === seat.number &&
-      found.price.amount === seat.price.amount &&
-      found.price.currency === seat.price.currency
-    )
-  })
-}
+/** 200 for what was there already, just so. */
+const created =
+  (location?: string) =>
+  <A extends { readonly created: boolean }>(made: A): Reply<A> =>
+    new Reply(made, {
+      status: made.created ? 201 : 200,
+      ...(location !== undefined && { headers: { location } })
+    })
 
 /** A page of a list that is short enough to be read whole. */
 const pageOf = <Row, Item>(

@@ -26,7 +26,10 @@ export const systemRoutes = Effect.gen(function* () {
             Effect.fail(
               new StoreUnavailable({ retryable: true, cause: new Error("no answer within 2 s") })
             )
-        })
+        }).pipe(
+          // Whoever asks this asks again, whatever the reason.
+          Effect.mapError(({ cause }) => new StoreUnavailable({ retryable: true, cause }))
+        )
         return { status: "ready" as const }
       })
     ),

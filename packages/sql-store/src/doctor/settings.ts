@@ -88,8 +88,9 @@ const settingRules: ReadonlyArray<
     (value) => value !== "UTF8",
     {
       level: "problem",
-      message: "The database is not encoded in UTF8: some names and titles cannot be stored.",
-      remedy: "Create the database with ENCODING 'UTF8' and restore into it."
+      message:
+        "The database is not encoded in UTF8: some names and titles cannot be stored, and no store starts on it.",
+      remedy: "Create a database with ENCODING 'UTF8' TEMPLATE template0 and restore into it."
     }
   ],
   [

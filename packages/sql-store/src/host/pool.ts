@@ -5,7 +5,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { findFate } from "../commit.ts"
 import { unavailable } from "../failure.ts"
 import { planByKey } from "../load/begin.ts"
-import { SchemaMismatch } from "../Migrator.ts"
+import { EncodingUnsupported, SchemaMismatch } from "../Migrator.ts"
 import { head } from "../migrator/steps.ts"
 import { makeOperations } from "../operations.ts"
 import type { Flight, Query } from "../Query.ts"
@@ -26,7 +26,7 @@ export const layerPool = (
     readonly schema?: string | undefined
     readonly inTransaction?: InTransaction | undefined
   } = {}
-): Layer.Layer<BoxOfficeStore, SchemaMismatch | StoreUnavailable> =>
+): Layer.Layer<BoxOfficeStore, SchemaMismatch | EncodingUnsupported | StoreUnavailable> =>
   Layer.effect(
     BoxOfficeStore,
     Effect.gen(function* () {
@@ -45,11 +45,18 @@ export const layerPool = (
 /** Only looks: see `Migrator.ts` for what alters a schema. */
 const verify = (run: Run, schema: SchemaName) =>
   Effect.gen(function* () {
+    const found = yield* run(encoding)
+    if (found.encoding !== "UTF8") return yield* new EncodingUnsupported(found)
     const [exists] = yield* run(table(schema))
-    const found = exists ? yield* run(version(schema)) : 0
-    if (found !== head) return yield* new SchemaMismatch({ schema, found, expected: head })
+    const known = exists ? yield* run(version(schema)) : 0
+    if (known !== head) return yield* new SchemaMismatch({ schema, found: known, expected: head })
   }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(unavailable(error))))
 
+const encoding: Query<{ readonly database: string; readonly encoding: string }> = {
+  sql: "SELECT current_database()::text, current_setting('server_encoding')",
+  params: [],
+  read: ([row]) => ({ database: row![0], encoding: row![1] })
+}
 const table = (schema: SchemaName): Query<ReadonlyArray<boolean>> => ({
   sql: "SELECT to_regclass($1::text) IS NOT NULL",
   params: [`${schema}.migration`],

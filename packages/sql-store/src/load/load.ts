@@ -11,6 +11,7 @@ import {
 import type { Flight, Query } from "../Query.ts"
 import { findTransfers } from "../read/wallets.ts"
 import type { SchemaName } from "../schemaName.ts"
+import { loadSeatsThere, loadShows, lockPerformances } from "./catalog.ts"
 import { readClock } from "./clock.ts"
 import { lockCodes } from "./codes.ts"
 import { countHoldings, lockHoldings } from "./holdings.ts"
@@ -52,6 +53,9 @@ export const makeLoad = (schema: SchemaName) => {
   const unpaid = readUnpaid(schema)
   const transfers = findTransfers(schema)
   const outcomes = loadOutcomes(schema)
+  const shows = loadShows(schema)
+  const storedPerformances = lockPerformances(schema)
+  const seatsThere = loadSeatsThere(schema)
 
   return (flight: Flight, names: RowNames): (() => Loaded) => {
     const add = <A>(named: boolean, query: () => Query<A>): (() => A | undefined) =>
@@ -70,6 +74,9 @@ export const makeLoad = (schema: SchemaName) => {
     if (ofHoldings) flight.add(holdingLocks(names.holdings))
     const lockedReservations = add(ofReservations || ofHoldings, () => reservations(names))
     const lockedSeats = add(ofSeats, () => seats(names))
+    const lockedPerformances = add(names.performances.size > 0, () =>
+      storedPerformances(names.performances)
+    )
     // What is read and not locked comes after them, and the clock last.
     const counts = add(inQueues, () => queueCounts(names.queues))
     const lookedAt = add(names.looks.size > 0, () => tokenLooks(names.looks))
@@ -78,6 +85,8 @@ export const makeLoad = (schema: SchemaName) => {
     const found = add(ofSeats || ofHoldings, () => performances(names))
     const unpaidHolds = add(names.unpaid.size > 0, () => unpaid(names))
     const madeTransfers = add(names.transfers.size > 0, () => transfers(names.transfers))
+    const knownShows = add(names.shows.size > 0, () => shows(names.shows))
+    const knownSeats = add(names.seatsThere.length > 0, () => seatsThere(names.seatsThere))
     const recorded = add(names.outcomes.size > 0, () => outcomes(names.outcomes))
     const clock = flight.add(readClock)
 
@@ -107,7 +116,9 @@ export const makeLoad = (schema: SchemaName) => {
         performances: found() ?? [],
         wallets,
         reservations: lockedReservations() ?? [],
-        seats: lockedSeats() ?? [],
+        seats: [...(lockedSeats() ?? []), ...(knownSeats() ?? [])],
+        shows: knownShows() ?? [],
+        storedPerformances: lockedPerformances() ?? [],
         holdings: counted() ?? [],
         unpaid: unpaidHolds() ?? [],
         transfers: madeTransfers() ?? []

@@ -3,21 +3,25 @@ import { performanceColumns, performanceOf } from "../load/performances.ts"
 import { bigint, date, instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
+export const storedColumns = "performance_id, show_id, starts_at, time_zone, currency"
+
+/** Reads {@link storedColumns}. */
+export const performanceOfRow = (row: Row): StoredPerformance => ({
+  performanceId: row[0],
+  showId: row[1],
+  startsAt: date(row[2]),
+  timeZone: row[3],
+  currency: row[4]
+})
+
 export const readPerformance = (schema: SchemaName) => {
   const sql = `
-    SELECT performance_id, show_id, starts_at, time_zone, currency FROM ${schema}.performance
+    SELECT ${storedColumns} FROM ${schema}.performance
     WHERE performance_id = $1::text`
   return (performanceId: PerformanceId): Query<StoredPerformance | undefined> => ({
     sql,
     params: [performanceId],
-    read: ([row]) =>
-      row && {
-        performanceId: row[0],
-        showId: row[1],
-        startsAt: date(row[2]),
-        timeZone: row[3],
-        currency: row[4]
-      }
+    read: ([row]) => row && performanceOfRow(row)
   })
 }
 

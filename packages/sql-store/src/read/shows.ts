@@ -2,9 +2,10 @@ import type { Page, Show, ShowId } from "@boxoffice/core"
 import { date, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
-const columns = "show_id, title, queue_id, sales_open_at, sales_close_at"
+export const showColumns = "show_id, title, queue_id, sales_open_at, sales_close_at"
 
-const showOf = ([showId, title, queueId, salesOpenAt, salesCloseAt]: Row): Show => ({
+/** Reads {@link showColumns}. */
+export const showOf = ([showId, title, queueId, salesOpenAt, salesCloseAt]: Row): Show => ({
   showId,
   title,
   queueId,
@@ -13,7 +14,7 @@ const showOf = ([showId, title, queueId, salesOpenAt, salesCloseAt]: Row): Show 
 })
 
 export const readShow = (schema: SchemaName) => {
-  const sql = `SELECT ${columns} FROM ${schema}.show WHERE show_id = $1::text`
+  const sql = `SELECT ${showColumns} FROM ${schema}.show WHERE show_id = $1::text`
   return (showId: ShowId): Query<Show | undefined> => ({
     sql,
     params: [showId],
@@ -24,7 +25,7 @@ export const readShow = (schema: SchemaName) => {
 /** By id. */
 export const readShows = (schema: SchemaName) => {
   const sql = `
-    SELECT ${columns} FROM ${schema}.show
+    SELECT ${showColumns} FROM ${schema}.show
     WHERE show_id > $1::text COLLATE "C" ORDER BY show_id LIMIT $2::int8`
   return ({ after, limit }: Page<ShowId>): Query<ReadonlyArray<Show>> => ({
     sql,

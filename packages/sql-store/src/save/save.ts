@@ -4,6 +4,7 @@ import type { ReservationRow, WalletRow } from "@boxoffice/core"
 import type { Loaded } from "../load/load.ts"
 import type { Flight, Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
+import { insertPerformance, insertSeats, insertShow } from "./catalog.ts"
 import { insertEvents } from "./events.ts"
 import { type InTransaction, statementsFor } from "./inTransaction.ts"
 import { insertOutcomes } from "./outcomes.ts"
@@ -30,8 +31,9 @@ const hasMovedOn = (reservation: ReservationRow): boolean => reservation.status 
  * Adds the saves to a flight.
  *
  * Every row that is updated was locked before. What can still wait for another batch is an insert
- * with a key that the other inserts as well: of queues, tokens, reservations, wallets and outcomes,
- * in this order everywhere, and by key within each. So this part of the locks has one order too.
+ * with a key that the other inserts as well: of queues, what is added to the catalogue, tokens,
+ * reservations, wallets and outcomes, in this order everywhere, and by key within each. So this part
+ * of the locks has one order too.
  *
  * Each statement leaves every constraint satisfied, those that are deferred included: a host can have
  * made them immediate in its transaction (`SET CONSTRAINTS ALL IMMEDIATE`).
@@ -55,6 +57,9 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const reservations = updateReservations(schema)
   const seats = saveSeats(schema)
   const outcomes = insertOutcomes(schema)
+  const newShow = insertShow(schema)
+  const newPerformance = insertPerformance(schema)
+  const newSeats = insertSeats(schema)
   const events = insertEvents(schema)
 
   return (flight: Flight, loaded: Loaded, attemptId: string): void => {
@@ -71,6 +76,9 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
       if (exitIds.length > 0) saved.set(queueId, rows.queues.get(queueId)!)
     }
     for (const queue of changes.newQueues) flight.add(newQueue(queue))
+    for (const show of changes.newShows) flight.add(newShow(show))
+    for (const performance of changes.newPerformances) flight.add(newPerformance(performance))
+    add(changes.newSeats, newSeats)
     add(Array.from(saved.values()), queues)
     add(Array.from(loaded.exits.values()).flat(), noted)
     add(changes.grants, oldGrants)

@@ -12,6 +12,7 @@ import { Context, Effect, Layer, ManagedRuntime, Redacted } from "effect"
 import pg from "pg"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { Host, SqlStore } from "../../src/index.ts"
+import { addPerformance, addSeats, addShow, namesOf, type OpenStore } from "../support.ts"
 import { charge, hold, openWorld, price, signingKeys, type World } from "./world.ts"
 
 let world: World
@@ -221,6 +222,8 @@ describe("any value, under any settings of the host's", () => {
       await client.query(setting)
       const { store } = Host.transactionOf(client).transaction
       const run = <A>(effect: Effect.Effect<A, unknown>) => Effect.runPromise(effect)
+      const transact: OpenStore["transact"] = (fill, decide) =>
+        run(store.transact(namesOf(fill), decide))
       const prefix = `${settings.indexOf(setting)}`
       const queueId = "main" as QueueId
       const shows = [...nasty, ...instants].map((text, i) => ({
@@ -231,18 +234,18 @@ describe("any value, under any settings of the host's", () => {
         salesCloseAt: null
       }))
       for (const show of shows) {
-        expect(await run(store.addShow(show))).toBe("added")
-        expect(await run(store.addShow(show))).toBe("exists")
+        await addShow({ transact }, show)
         expect(await run(store.show(show.showId))).toEqual(show)
       }
       const performanceId = `nasty-${prefix}` as never
-      await run(
-        store.addPerformance({
+      await addPerformance(
+        { transact },
+        {
           performanceId,
           showId: shows[0]!.showId,
           startsAt: new Date("2100-01-01T00:00:00.123Z"),
           timeZone: "Asia/Seoul"
-        })
+        }
       )
       const added = nasty.map((text, i) => ({
         seatId: `S${i}` as never,
@@ -251,7 +254,7 @@ describe("any value, under any settings of the host's", () => {
         number: text,
         price: { amount: 2n ** 53n + BigInt(i), currency: "KRW" as never }
       }))
-      expect(await run(store.addSeats(performanceId, added))).toBe("added")
+      await addSeats({ transact }, performanceId, added)
       const read = await run(store.seats(performanceId))
       expect(read!.performance.startsAt).toBe(Date.parse("2100-01-01T00:00:00.123Z"))
       expect(read!.seats.map(({ section, price }) => ({ section, price }))).toEqual(

@@ -19,21 +19,131 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
       }
       yield* office.catalog.addShow(show)
       assert.deepEqual(yield* office.catalog.show(show.showId), show)
+      const ends = {
+        ...show,
+        showId: `${showId}-3` as ShowId,
+        salesOpenAt: new Date("0001-01-01T00:00:00.000Z"),
+        salesCloseAt: new Date("9999-12-31T23:59:59.999Z")
+      }
+      yield* office.catalog.addShow(ends)
+      assert.deepEqual(yield* office.catalog.show(ends.showId), ends)
+      const performance = { performanceId: `${showId}-3`, showId: ends.showId, timeZone: "UTC" }
+      yield* office.catalog.addPerformance({ ...performance, startsAt: ends.salesCloseAt })
+      const [first] = yield* office.catalog.performances(ends.showId)
+      assert.equal(first!.startsAt, ends.salesCloseAt.getTime())
     })
   ),
-  inWorld("what exists is not added twice, and what it belongs to must exist", {}, (world) =>
+  inWorld("ids in any script are told apart, and in one order everywhere", { seats: 1 }, (world) =>
+    Effect.gen(function* () {
+      const { office, queueId, showId, join } = world
+      const startsAt = new Date("2999-01-01T00:00:00.000Z")
+      const show = { title: "A show", queueId, salesOpenAt: null, salesCloseAt: null }
+      // By their bytes in UTF-8, which is not the order of UTF-16.
+      const ids = [`${showId} a`, `${showId}/가`, `${showId}가`, `${showId}ﬀ`, `${showId}𠮷`]
+      for (const id of ids.toReversed()) yield* office.catalog.addShow({ ...show, showId: id })
+      const after = `${showId} `.trim()
+      const page = yield* office.catalog.shows({ after, limit: 5 })
+      assert.deepEqual(
+        page.items.map((item) => item.showId),
+        ids
+      )
+      const next = yield* office.catalog.shows({ after: ids[3], limit: 1 })
+      assert.equal(next.items[0]?.showId, ids[4])
+      // A slash may be in either name: these are two seats, of two performances, held at once.
+      const [one, two] = [`${showId}/a`, `${showId}/a/b`]
+      const [seat] = newSeats(1)
+      for (const [performanceId, seatId] of [
+        [one, "b/c"],
+        [two, "c"]
+      ] as const) {
+        yield* office.catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "UTC" })
+        yield* office.catalog.addSeats({ performanceId, seats: [{ ...seat!, seatId }] })
+      }
+      const ada = yield* join("ada")
+      const bob = yield* join("bob")
+      const held = yield* Effect.all(
+        [
+          office.reservations.hold({ ...ada, performanceId: one!, seatIds: ["b/c"] }),
+          office.reservations.hold({ ...bob, performanceId: two!, seatIds: ["c"] })
+        ],
+        { concurrency: "unbounded" }
+      )
+      assert.deepEqual(
+        held.map(({ performanceId, seats }) => [performanceId, seats[0]!.seatId]),
+        [
+          [one, "b/c"],
+          [two, "c"]
+        ]
+      )
+    })
+  ),
+  inWorld("a set-up can run again, and nothing is added twice", { seats: 3 }, (world) =>
+    Effect.gen(function* () {
+      const { store, office, queueId, showId, performanceId } = world
+      const settings = { maxActive: 7 }
+      const opensAt = new Date("2999-01-01T00:00:00.000Z")
+      const salesOpenAt = new Date("2026-01-02T03:04:05.678Z")
+      const setUp = Effect.gen(function* () {
+        const queue = yield* office.queue.create({ queueId: `${queueId}-2`, settings, opensAt })
+        const show = yield* office.catalog.addShow({
+          showId: `${showId}-2`,
+          title: hostile,
+          queueId,
+          salesOpenAt,
+          salesCloseAt: null
+        })
+        const performance = yield* office.catalog.addPerformance({
+          performanceId: `${performanceId}-2`,
+          showId: `${showId}-2`,
+          startsAt: new Date("2999-01-01T00:00:00.123Z"),
+          timeZone: "Asia/Seoul"
+        })
+        const blocked = newSeats(1, 3).map((seat) => ({ ...seat, blocked: true }))
+        const seats = yield* office.catalog.addSeats({
+          performanceId: `${performanceId}-2`,
+          seats: [...newSeats(2), ...blocked]
+        })
+        const codes = yield* office.queue.addCodes({ queueId, codes: ["set-up-again"] })
+        return [queue, show, performance, seats, codes] as const
+      })
+      const first = yield* setUp
+      const again = yield* setUp
+      assert.deepEqual(
+        first.map(({ created }) => created),
+        [true, true, true, true, true]
+      )
+      assert.equal(first[3].added, 3)
+      assert.deepEqual(again, [
+        ...first.slice(0, 3).map((item) => ({ ...item, created: false })),
+        { ...first[3], created: false, added: 0 },
+        { ...first[4], created: false }
+      ])
+      const version = (yield* store.seats(performanceId))!.version
+      const more = yield* office.catalog.addSeats({ performanceId, seats: newSeats(4) })
+      assert.deepEqual(more, { performanceId, added: 1, created: true })
+      const after = (yield* store.seats(performanceId))!
+      assert.equal(after.version, version + 2)
+      assert.deepEqual(
+        after.seats.map(({ seatId }) => seatId),
+        ["S1", "S2", "S3", "S4"]
+      )
+    })
+  ),
+  inWorld("what differs is refused, and what it belongs to must exist", {}, (world) =>
     Effect.gen(function* () {
       const { office, queueId, showId, performanceId } = world
       const show = { title: "Again", queueId, salesOpenAt: null, salesCloseAt: null }
       const startsAt = new Date("2999-01-01T00:00:00.000Z")
       const { catalog } = office
-      yield* refused("AlreadyExists", office.queue.create({ queueId }))
+      yield* refused("AlreadyExists", office.queue.create({ queueId, opensAt: startsAt }))
+      const settings = { maxActive: 12_345 }
+      yield* refused("AlreadyExists", office.queue.create({ queueId, settings }))
       yield* refused("AlreadyExists", catalog.addShow({ ...show, showId }))
       yield* refused(
         "QueueNotFound",
         catalog.addShow({ ...show, showId: `${showId}-x` as ShowId, queueId: "none" as never })
       )
-      const performance = { performanceId, showId, startsAt, timeZone: "UTC" }
+      const performance = { performanceId, showId, startsAt, timeZone: "Asia/Tokyo" }
       yield* refused("AlreadyExists", catalog.addPerformance(performance))
       yield* refused(
         "ShowNotFound",
@@ -71,11 +181,12 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
   ),
   inWorld("seats are added all or none", { seats: 2 }, ({ office, performanceId, join }) =>
     Effect.gen(function* () {
-      // S2 is there already: S3 must not be added either.
-      yield* refused(
-        "AlreadyExists",
-        office.catalog.addSeats({ performanceId, seats: newSeats(2, 2) })
-      )
+      // Another S2 is there already: S3 must not be added either.
+      const [other, ...seats] = newSeats(2, 2)
+      for (const change of [{ row: "other" }, { price: krw(7n) }, { blocked: true }]) {
+        const differs = { performanceId, seats: [...seats, { ...other!, ...change }] }
+        yield* refused("AlreadyExists", office.catalog.addSeats(differs))
+      }
       const caller = yield* join("ada")
       const map = yield* office.catalog.availableSeats({ ...caller, performanceId })
       assert.deepEqual(

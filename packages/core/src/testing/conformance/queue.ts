@@ -280,6 +280,12 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       const made = yield* office.queue.reschedule(queueId, opensAt)
       assert.deepEqual(made.opening?.opensAt, opensAt)
       assert.deepEqual([made.opening?.seed, made.opening?.drawn], [null, null])
+      assert.deepEqual(
+        [made.mode, (yield* office.queue.notice(queueId)).mode],
+        ["collecting", "collecting"]
+      )
+      assert.equal((yield* office.queue.setMode(queueId, "paused")).mode, "paused")
+      assert.equal((yield* office.queue.setMode(queueId, "open")).mode, "collecting")
       const join = (name: string) => office.queue.join({ queueId, userId: user(name) })
       const early = yield* Effect.forEach(
         times(20, (i) => `e${i}`),
@@ -295,7 +301,8 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       yield* passTime(61_000)
       const late = yield* join("late")
       yield* refused("QueueAlreadyOpen", office.queue.reschedule(queueId, null))
-      const { opening } = yield* office.queue.get(queueId)
+      const { opening, mode } = yield* office.queue.get(queueId)
+      assert.equal(mode, "open")
       assert.equal(opening!.commitment, made.opening!.commitment)
       const draw = { queueId: queueId as QueueId, seed: opening!.seed!, drawn: opening!.drawn! }
       const { kept, places } = verifyLottery(

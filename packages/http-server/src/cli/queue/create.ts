@@ -1,3 +1,4 @@
+import type { CreatedQueue } from "@boxoffice/core"
 import { Option } from "effect"
 import { Command } from "effect/cli"
 import { opensAt } from "./instant.ts"
@@ -14,13 +15,13 @@ export const create = Command.make("create", { ...ofQueue, opensAt, ...newSettin
         settings: given(flags),
         opensAt: Option.getOrUndefined(flags.opensAt)
       }),
-    described
+    inWords
   )
 ).pipe(
   Command.withShortDescription("Make a queue, open or collecting people until it opens"),
   Command.withDescription(
     "Make a queue. It is open at once; with --opens-at it collects people until then, and draws their " +
-      "places. Settings that are left out are those that BOXOFFICE_QUEUE_MAX_ACTIVE and the other " +
+      "places. One that is there already as the flags say stays as it is. Settings that are left out are those that BOXOFFICE_QUEUE_MAX_ACTIVE and the other " +
       "variables of a new queue say, or else the engine's. A show is behind it once it says so."
   ),
   Command.withExamples([
@@ -34,3 +35,6 @@ export const create = Command.make("create", { ...ofQueue, opensAt, ...newSettin
     }
   ])
 )
+
+const inWords = ({ created, ...queue }: CreatedQueue): string =>
+  created ? described(queue) : `Nothing to do: it is there already.\n${described(queue)}`

@@ -40,10 +40,10 @@ export const onQueues = <A, E>(
   })
 
 /** Does something to a queue, and prints what it is then. */
-export const operate = <E>(
+export const operate = <Shown extends QueueView, E>(
   flags: Flags & { readonly id: QueueId },
-  act: (queues: Queues, id: QueueId) => Effect.Effect<QueueView, E>,
-  inWords: (queue: QueueView) => string
+  act: (queues: Queues, id: QueueId) => Effect.Effect<Shown, E>,
+  inWords: (queue: Shown) => string
 ) =>
   onQueues(flags, (queues, schema) =>
     act(queues, flags.id).pipe(
@@ -54,8 +54,13 @@ export const operate = <E>(
     )
   )
 
-/** As `GET /v1/admin/queues/{queueId}` has it. */
-export const toJson = Schema.encodeSync(QueueView)
+const encode = Schema.encodeSync(QueueView)
+
+/** As `GET /v1/admin/queues/{queueId}` has it; of one that was to be made, also whether it was. */
+export const toJson = (queue: QueueView & { readonly created?: boolean }) => ({
+  ...encode(queue),
+  ...(queue.created !== undefined && { created: queue.created })
+})
 
 type Refusal = QueueNotFound | QueueClosed | QueueAlreadyOpen | AlreadyExists
 
@@ -74,7 +79,7 @@ const explanation = (refusal: Refusal, id: QueueId, schema: string): string | un
     case "QueueAlreadyOpen":
       return `The queue ${id} is open already: its opening cannot be moved any more. \`boxoffice queue pause ${id}\` stops it.`
     case "AlreadyExists":
-      return `There is a queue ${id} already. \`boxoffice queue settings ${id}\` changes it.`
+      return `There is another queue ${id} already: \`boxoffice queue show ${id}\` says how it differs, and \`boxoffice queue settings ${id}\` changes it.`
     default:
       return undefined
   }

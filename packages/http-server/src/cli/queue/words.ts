@@ -1,17 +1,21 @@
 /** What is said of a queue to whoever operates it. */
-import type { Queue, QueueMode } from "@boxoffice/core/schema"
+import type { Queue, QueueStanding } from "@boxoffice/core/schema"
 import { settingFlags } from "./settingFlags.ts"
 
-const modes: Record<QueueMode, string> = {
+const modes: Record<QueueStanding, string> = {
   open: "open: people join, and are let in",
+  collecting: "collecting: people join, and nobody is let in",
   paused: "paused: nobody joins, nobody is let in, and places stay",
   draining: "draining: nobody joins, and those who wait are let in",
   closed: "closed for good: nobody joins, and who is inside goes on"
 }
 
 /** One line: how it stands. */
-export const standing = ({ queueId, mode, waiting, active, settings }: Queue): string =>
-  `${queueId} is ${modes[mode]}. Waiting: ${waiting}. Inside: ${active} of ${settings.maxActive}.`
+export const standing = ({ queueId, mode, waiting, active, settings, opening }: Queue): string => {
+  const isToOpen = opening !== null && opening.openedAt === null && mode !== "closed"
+  const opens = isToOpen ? ` It opens at ${opening.opensAt.toISOString()}.` : ""
+  return `${queueId} is ${modes[mode]}.${opens} Waiting: ${waiting}. Inside: ${active} of ${settings.maxActive}.`
+}
 
 /** All of it. Settings are said as they are set. */
 export const described = (queue: Queue): string =>
@@ -25,7 +29,6 @@ export const described = (queue: Queue): string =>
   ].join("\n")
 
 const openingOf = ({
-  opensAt,
   openedAt,
   commitment,
   seed,
@@ -33,7 +36,7 @@ const openingOf = ({
 }: NonNullable<Queue["opening"]>): ReadonlyArray<string> =>
   openedAt === null
     ? [
-        `It collects people until ${opensAt.toISOString()}, and then draws their places.`,
+        "When it opens, it draws the places of all who have joined.",
         `Commitment, to publish before people come: ${commitment}`
       ]
     : [

@@ -1,8 +1,5 @@
-/**
- * Additions to the catalogue: one insert each, which the schema's keys and references judge. A
- * duplicate key means that it is there already; an orphan, that what it belongs to is not.
- */
-import type { NewSeat, Performance, PerformanceId, Show } from "@boxoffice/core"
+/** Additions to the catalogue. A batch has decided that they are new, and that their parents exist. */
+import type { Performance, SeatRow, Show } from "@boxoffice/core"
 import { bigints, type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
@@ -30,31 +27,41 @@ export const insertPerformance = (schema: SchemaName) => {
   })
 }
 
-/** All or none: it is one statement. The first seats of a performance fix its currency. */
+/**
+ * Seats in the order in which they come, behind those that are there. The performances are locked, so
+ * that nobody else numbers any. The first seats of a performance fix its currency.
+ */
 export const insertSeats = (schema: SchemaName) => {
   const sql = `
-    WITH fixed AS (
-      UPDATE ${schema}.performance SET currency = ($7::text[])[1]
-      WHERE performance_id = $1::text AND currency IS NULL
+    WITH added AS MATERIALIZED (
+      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int8[],
+        $7::text[], $8::text[]) WITH ORDINALITY AS seat (performance_id, seat_id, section, seat_row,
+        seat_number, price, currency, status, position)
+    ), behind AS MATERIALIZED (
+      SELECT performance_id, min(currency) AS currency, coalesce((
+        SELECT max(s.ordinal) FROM ${schema}.seat s WHERE s.performance_id = added.performance_id
+      ), 0) AS ordinal
+      FROM added GROUP BY performance_id
+    ), fixed AS (
+      UPDATE ${schema}.performance p SET currency = behind.currency FROM behind
+      WHERE p.performance_id = behind.performance_id AND p.currency IS NULL
     )
     INSERT INTO ${schema}.seat (performance_id, seat_id, section, seat_row, seat_number, price,
       currency, status, ordinal)
-    SELECT $1::text, added.*, (
-      SELECT coalesce(max(s.ordinal), 0) FROM ${schema}.seat s WHERE s.performance_id = $1::text
-    ) + row_number() OVER ()
-    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int8[], $7::text[],
-      $8::text[]) AS added`
-  return (performanceId: PerformanceId, seats: ReadonlyArray<NewSeat>): Query<void> => ({
+    SELECT performance_id, seat_id, section, seat_row, seat_number, price, added.currency, status,
+      behind.ordinal + position
+    FROM added JOIN behind USING (performance_id)`
+  return (seats: ReadonlyArray<SeatRow>): Query<void> => ({
     sql,
     params: [
-      performanceId,
+      texts(seats.map((seat) => seat.performanceId)),
       texts(seats.map((seat) => seat.seatId)),
       texts(seats.map((seat) => seat.section)),
       texts(seats.map((seat) => seat.row)),
       texts(seats.map((seat) => seat.number)),
       bigints(seats.map((seat) => seat.price.amount)),
       texts(seats.map((seat) => seat.price.currency)),
-      texts(seats.map((seat) => (seat.blocked ? "blocked" : "available")))
+      texts(seats.map((seat) => seat.status))
     ],
     read: nothing
   })
