@@ -6,6 +6,7 @@ import { answer, type CommandOptions, identify, type Settled, settle } from "./I
 import { isUuid, type ReservationId, type TransferId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name } from "./Input.ts"
 import { LaneSettings, makeLanes } from "./Lanes.ts"
+import { money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import { decidePay, decideRefund, type PayRefusal, type RefundRefusal } from "./payment/decide.ts"
 import type { Payment, Refund } from "./payment/model.ts"
@@ -140,9 +141,7 @@ const operator = "operator" as UserId
 /** Who pays nothing may have no wallet: that is 0 in the currency of what was paid. */
 const balanceOf = (rows: Rows, userId: UserId, currency: string) => {
   const wallet = rows.wallets.get(userId)
-  return wallet === undefined
-    ? { amount: 0n, currency }
-    : { amount: wallet.balance, currency: wallet.currency }
+  return wallet === undefined ? money(0n, currency) : money(wallet.balance, wallet.currency)
 }
 
 /** The queue in front of the user's own reservation; somebody else's must look like none. */

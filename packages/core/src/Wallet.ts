@@ -6,7 +6,7 @@ import { answer, type CommandOptions, identify, type Settled, settle } from "./I
 import { type TransferId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, PageLimit, pageLimitDefault } from "./Input.ts"
 import { LaneSettings, makeLanes } from "./Lanes.ts"
-import { Currency, type Money, maxAmount } from "./Money.ts"
+import { Currency, type Money, maxAmount, money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import type { GateError } from "./queue/gate.ts"
 import { span } from "./Span.ts"
@@ -55,7 +55,8 @@ export class Wallet extends Context.Service<
       )
 
       const charge = Effect.fnUntraced(function* (input: ChargeInput) {
-        const { userId, queueToken, amount, idempotencyKey } = yield* checkCharge(input)
+        const { userId, queueToken, idempotencyKey, ...charged } = yield* checkCharge(input)
+        const amount = money(charged.amount.amount, charged.amount.currency)
         const ticket = yield* gate.ticket("charge", { userId, queueToken })
         const command = identify("charge", userId, idempotencyKey, [
           amount.amount.toString(),
@@ -73,11 +74,11 @@ export class Wallet extends Context.Service<
             const decide = (): Result.Result<Charge, GateError | ChargeRefusal> => {
               if (Result.isFailure(passage)) return Result.fail(passage.failure)
               const transferId = command.commandId as string as TransferId
-              const charged = decideCharge(rows, { transferId, userId, amount }, policies)
-              return Result.map(charged, (event): Charge => {
+              const decided = decideCharge(rows, { transferId, userId, amount }, policies)
+              return Result.map(decided, (event): Charge => {
                 rows.evolve(event)
                 const { balance, currency } = rows.wallets.get(userId)!
-                return { transferId, amount, balance: { amount: balance, currency } }
+                return { transferId, amount, balance: money(balance, currency) }
               })
             }
             return { settled: settle(rows, command, decide), passage }
@@ -93,7 +94,7 @@ export class Wallet extends Context.Service<
         const { userId } = caller
         const wallet = yield* store.wallet(userId)
         const { balance, currency } = wallet ?? { balance: 0n, currency: policies.currency }
-        return { userId, balance: { amount: balance, currency } }
+        return { userId, balance: money(balance, currency) }
       }, span("Wallet.balance"))
 
       const entries = Effect.fn("Wallet.entries")(function* (input: {
@@ -118,8 +119,8 @@ export class Wallet extends Context.Service<
 const toEntry = (row: TransferRow): WalletEntry => ({
   transferId: row.transferId,
   kind: row.kind,
-  amount: { amount: row.amount, currency: row.currency },
-  balance: { amount: row.balance, currency: row.currency },
+  amount: money(row.amount, row.currency),
+  balance: money(row.balance, row.currency),
   reservationId: row.reservationId,
   at: new Date(row.at)
 })

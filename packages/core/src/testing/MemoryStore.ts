@@ -6,6 +6,7 @@ import { Clock, Effect, Layer } from "effect"
 import type { Performance, PerformanceRow, Show } from "../catalog/model.ts"
 import type { RecordedOutcome } from "../Events.ts"
 import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "../Ids.ts"
+import { money } from "../Money.ts"
 import { roomIn } from "../queue/decide.ts"
 import type { Departure, QueueLane, QueueRow, TokenRow } from "../queue/model.ts"
 import { isCollecting, placeOf, waitingIn, withLoaded } from "../queue/place.ts"
@@ -439,9 +440,10 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         }
         const [first] = [...memory.seatsOf(performanceId), ...seats]
         if (seats.some(({ price }) => price.currency !== first!.price.currency)) return "missing"
-        for (const { blocked, ...seat } of seats) {
+        for (const { blocked, price, ...seat } of seats) {
           memory.seats.set(seatKey(performanceId, seat.seatId), {
             ...seat,
+            price: money(price.amount, price.currency),
             performanceId,
             status: blocked ? "blocked" : "available",
             reservationId: null,

@@ -1,5 +1,5 @@
 /** Rows of the host's own, written in the transaction that the events are written in. */
-import { type BoxOfficeEvent, handleDropped } from "@boxoffice/core"
+import { type BoxOfficeEvent, handleDropped, withJson } from "@boxoffice/core"
 import type { Query } from "../Query.ts"
 
 /** A statement of the host's. */
@@ -57,7 +57,7 @@ export const statementsFor = (
   inTransaction: InTransaction,
   events: ReadonlyArray<BoxOfficeEvent>
 ): ReadonlyArray<Query<void>> => {
-  const statements = inTransaction(events)
+  const statements = inTransaction(events.map(withJson))
   if (!Array.isArray(statements) || !statements.every(isStatement)) {
     handleDropped(statements)
     throw new TypeError("inTransaction must return an array of statements, and no promise")
