@@ -8,7 +8,7 @@ import {
   type TicketKeysInvalid,
   Tickets
 } from "@boxoffice/core"
-import { type Migrator, SqlStore } from "@boxoffice/sql-store"
+import { type DatabaseInvalid, type Migrator, SqlStore } from "@boxoffice/sql-store"
 import { ConfigProvider, Effect, Layer, Logger, Redacted, References } from "effect"
 import { FetchHttpClient, HttpServer } from "effect/http"
 import type { ServeError } from "effect/http/HttpServerError"
@@ -57,7 +57,11 @@ export const start = <E>(
 
 type Store = Layer.Layer<
   BoxOfficeStore,
-  Migrator.SchemaMismatch | Migrator.MigrationBlocked | StoreUnavailable | SqlError
+  | Migrator.SchemaMismatch
+  | Migrator.MigrationBlocked
+  | DatabaseInvalid
+  | StoreUnavailable
+  | SqlError
 >
 
 /** The store on the database of the config. */
