@@ -53,6 +53,13 @@ export const invalidUrl = (setting: string, url: unknown): DatabaseInvalid | und
   return new DatabaseInvalid({ setting, value: shown(url), problem })
 }
 
+const expected =
+  "expected postgres://user:password@host:5432/name, pglite, pglite:./data, a Pool of pg, or what Host makes of another driver's."
+
+/** What is none of the things that `database` can be. */
+export const invalidDatabase = (database: unknown): DatabaseInvalid =>
+  new DatabaseInvalid({ setting: "database", value: shown(database), problem: expected })
+
 /** What the server says of a URL that leads to it and is wrong all the same. */
 export const refusedUrl = (
   setting: string,

@@ -7,8 +7,8 @@ import {
   type Store
 } from "@boxoffice/core"
 import type { SqlError } from "effect/sql/SqlError"
-import { DatabaseInvalid, refusedUrl, shown } from "./databaseSetting.ts"
-import { type HostClient, type HostPool, type PgPool, pg, transactionOf } from "./Host.ts"
+import { invalidDatabase, refusedUrl } from "./databaseSetting.ts"
+import { type HostClient, type HostPool, type PgPool, poolOf, transactionOf } from "./Host.ts"
 import { layerAt, layerPool, type SqlStoreOptions } from "./SqlStore.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
 
@@ -82,35 +82,22 @@ export const openBoxOffice = async (options: OpenOptions): Promise<OpenBoxOffice
   }
 }
 
-const expected =
-  "expected postgres://user:password@host:5432/name, pglite, pglite:./data, a Pool of pg, or what Host makes of another driver's."
-
-const invalid = (database: unknown) =>
-  new DatabaseInvalid({ setting: "database", value: shown(database), problem: expected })
-
 const storeOf = async (options: OnItsOwnConnections | OnTheHostsPool): Promise<Store> => {
   const { database, ...settings } = options
   if (typeof database !== "string") {
-    if (!isPool(database)) throw invalid(database)
+    const pool = poolOf(database)
     for (const name of ["migrate", "maxConnections"] as const) {
       if (settings[name] !== undefined) throw new TypeError(`a pool cannot be given with "${name}"`)
     }
-    return layerPool("transaction" in database ? database : pg(database), settings)
+    return layerPool(pool, settings)
   }
   if (/^postgres(ql)?:/.test(database)) {
     const refused = (error: SqlError) => refusedUrl("database", database, error)
     return layerAt(database, settings, { setting: "database", refused })
   }
-  if (!/^pglite(:|$)/.test(database)) throw invalid(database)
+  if (!/^pglite(:|$)/.test(database)) throw invalidDatabase(database)
   // Loaded where it is asked for: an optional peer.
   const { layerPgliteStore } = await import("./pglite.ts")
   const dataDir = database.slice("pglite:".length) || undefined
   return layerPgliteStore({ dataDir, ...settings })
-}
-
-/** Whether statements and transactions can be asked of it: a driver's own object is no pool yet. */
-const isPool = (database: unknown): database is PgPool | HostPool => {
-  if (typeof database !== "object" || database === null) return false
-  const { query, transaction, connect } = database as Record<string, unknown>
-  return typeof query === "function" && typeof (transaction ?? connect) === "function"
 }
