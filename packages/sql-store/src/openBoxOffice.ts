@@ -64,11 +64,12 @@ export interface OpenBoxOffice extends Omit<PromisedBoxOffice, "within"> {
  * ```ts
  * import { openBoxOffice } from "@boxoffice/sql-store"
  *
- * await using office = await openBoxOffice({
+ * const office = await openBoxOffice({
  *   database: "pglite",
  *   signingKeys: { k1: "a secret of at least thirty-two bytes" }
  * })
  * await office.queue.create({ queueId: "main" })
+ * await office.close()
  * ```
  */
 export const openBoxOffice = async (options: OpenOptions): Promise<OpenBoxOffice> => {
