@@ -99,9 +99,20 @@ export const answer = <A, E>(
   settled: Settled<A, E>,
   options: CommandOptions
 ): Effect.Effect<A, E | IdempotencyConflict> => {
-  if (settled.replayed) handleDropped(options.onReplay?.())
-  return Effect.fromResult(settled.result)
+  const given = Effect.fromResult(settled.result)
+  return settled.replayed ? Effect.andThen(tell(options.onReplay), given) : given
 }
+
+// The answer stands, whatever the host's function does.
+const tell = (onReplay: CommandOptions["onReplay"]): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    try {
+      handleDropped(onReplay?.())
+      return Effect.void
+    } catch (cause) {
+      return Effect.logError("onReplay threw", cause)
+    }
+  })
 
 const recordable = {
   PerformanceNotFound,

@@ -82,7 +82,7 @@ const refusals: Readonly<Record<string, string>> = {
  * A value, as far as a log may show it. A password can be wherever a URL is not as it should be: only
  * what is behind the last @ is none, or a text without anything that could introduce one.
  */
-export const shown = (value: unknown): string => {
+const shown = (value: unknown): string => {
   if (typeof value !== "string") return nameOf(value)
   const [scheme = ""] = /^\w+:\/\//.exec(value) ?? []
   const at = value.lastIndexOf("@")
