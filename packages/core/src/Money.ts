@@ -2,7 +2,9 @@
 import { Schema, SchemaGetter } from "effect"
 
 /** An ISO 4217 code: three capital letters, such as `KRW`. */
-export const Currency = Schema.String.check(Schema.isPattern(/^[A-Z]{3}$/)).annotate({
+export const Currency = Schema.String.check(
+  Schema.isPattern(/^[A-Z]{3}$/, { expected: "a currency of three capital letters, such as EUR" })
+).annotate({
   title: "Currency",
   description: "ISO 4217 code"
 })
