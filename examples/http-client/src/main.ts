@@ -2,7 +2,7 @@
 import { connect } from "@boxoffice/http-server/client"
 
 const baseUrl = process.env.BOXOFFICE_URL ?? "http://127.0.0.1:3000"
-await using tickets = connect({ baseUrl, userId: "ada" })
+const tickets = connect({ baseUrl, userId: "ada" })
 
 // Joining gives the queue token, which the client sends from now on.
 const { state, pollAfterSeconds } = await tickets.join("main")
@@ -26,3 +26,4 @@ console.log("wallet:", String(balance.amount), balance.currency)
 // The same key means the same payment: a second attempt would answer what the first one did.
 const payment = await tickets.pay(reservationId, { idempotencyKey: `pay-${reservationId}` })
 console.log("paid:  ", `${payment.amount.amount}, ${payment.balance.amount} left`)
+await tickets.close()

@@ -244,7 +244,11 @@ const commitsOf = (changes: LocalChanges["Service"]) => {
 }
 
 /** 1 to 64 characters of letters, digits, `_ . : -`. */
-const ConsumerName = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$/))
+const ConsumerName = Schema.String.check(
+  Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$/, {
+    expected: "1 to 64 letters, digits and _ . : -, of which the first is a letter or digit"
+  })
+)
 const From = Schema.Literals(["beginning", "now"])
 const day = 86_400_000
 

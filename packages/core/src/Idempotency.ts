@@ -15,6 +15,7 @@ import {
 } from "./Errors.ts"
 import { HostTransactionConflict } from "./HostTransaction.ts"
 import type { CommandId, UserId } from "./Ids.ts"
+import { type Money, money } from "./Money.ts"
 import { PaymentNotFound } from "./payment/errors.ts"
 import { handleDropped } from "./policies/dropped.ts"
 import { RefundRefused } from "./policies/errors.ts"
@@ -169,9 +170,20 @@ export const answer = <A, E>(
   settled: Settled<A, E>,
   options: CommandOptions
 ): Effect.Effect<A, E | IdempotencyConflict> => {
-  if (settled.replayed) handleDropped(options.onReplay?.())
-  return Effect.fromResult(settled.result)
+  const given = Effect.fromResult(settled.result)
+  return settled.replayed ? Effect.andThen(tell(options.onReplay), given) : given
 }
+
+// The answer stands, whatever the host's function does.
+const tell = (onReplay: CommandOptions["onReplay"]): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    try {
+      handleDropped(onReplay?.())
+      return Effect.void
+    } catch (cause) {
+      return Effect.logError("onReplay threw", cause)
+    }
+  })
 
 const ofAnyone = {
   PerformanceNotFound,
@@ -210,15 +222,23 @@ function replacer(this: Record<string, unknown>, key: string, value: unknown): u
   const original = this[key]
   if (typeof original === "bigint") return { $bigint: original.toString() }
   if (original instanceof Date) return { $date: original.getTime() }
-  return value
+  // Money writes itself in another way: its fields are recorded as they are.
+  return isMoney(original) ? { ...original } : value
 }
 
 const reviver = (_key: string, value: unknown): unknown => {
   if (typeof value !== "object" || value === null) return value
   if ("$bigint" in value) return BigInt(value.$bigint as string)
   if ("$date" in value) return new Date(value.$date as number)
-  return value
+  return isMoney(value) ? money(value.amount, value.currency) : value
 }
+
+const isMoney = (value: unknown): value is Money =>
+  typeof value === "object" &&
+  value !== null &&
+  "currency" in value &&
+  "amount" in value &&
+  typeof value.amount === "bigint"
 
 const encodeOutcome = (result: Result.Result<unknown, unknown>): string =>
   Result.isSuccess(result)

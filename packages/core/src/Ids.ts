@@ -13,18 +13,28 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 // Anything a person could see on one line: no control characters, no line breaks.
 const visible = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,128}$/u
 
+const isId = Schema.isPattern(uuid, { expected: "a UUID in small letters" })
+const isUser = Schema.isPattern(visible, { expected: "1 to 128 visible characters on one line" })
+
 /** The same letters can be written in two ways: only one of them is an id. */
 const isComposed = (text: string): boolean => text.normalize("NFC") === text
 
 const CatalogKey = Schema.String.check(
-  Schema.isPattern(catalogKey),
+  Schema.isPattern(catalogKey, {
+    expected:
+      "1 to 64 letters and digits of any script, and _ . : / - and single spaces between them"
+  }),
   Schema.makeFilter(
     (text) => isComposed(text) || "expected the composed form of Unicode (normalize it to NFC)"
   )
 )
 
 /** Names a waiting room: 1 to 64 characters of letters, digits, `_ . : -`. */
-export const QueueId = Schema.String.check(Schema.isPattern(queueKey)).pipe(Schema.brand("QueueId"))
+export const QueueId = Schema.String.check(
+  Schema.isPattern(queueKey, {
+    expected: "1 to 64 letters, digits and _ . : -, of which the first is a letter or digit"
+  })
+).pipe(Schema.brand("QueueId"))
 export type QueueId = typeof QueueId.Type
 
 /** Names a show: 1 to 64 letters, marks and numbers of any script, `_ . : / -`, and single spaces between. */
@@ -40,27 +50,23 @@ export const SeatId = CatalogKey.pipe(Schema.brand("SeatId"))
 export type SeatId = typeof SeatId.Type
 
 /** The host's own name for a user: 1 to 128 visible characters. */
-export const UserId = Schema.String.check(Schema.isPattern(visible)).pipe(Schema.brand("UserId"))
+export const UserId = Schema.String.check(isUser).pipe(Schema.brand("UserId"))
 export type UserId = typeof UserId.Type
 
 /** The id of one command, and of what it makes. */
-export const CommandId = Schema.String.check(Schema.isPattern(uuid)).pipe(Schema.brand("CommandId"))
+export const CommandId = Schema.String.check(isId).pipe(Schema.brand("CommandId"))
 export type CommandId = typeof CommandId.Type
 
 /** One user's place in one queue; the id of the command that joined. */
-export const TokenId = Schema.String.check(Schema.isPattern(uuid)).pipe(Schema.brand("TokenId"))
+export const TokenId = Schema.String.check(isId).pipe(Schema.brand("TokenId"))
 export type TokenId = typeof TokenId.Type
 
 /** One reservation; the id of the command that held it. */
-export const ReservationId = Schema.String.check(Schema.isPattern(uuid)).pipe(
-  Schema.brand("ReservationId")
-)
+export const ReservationId = Schema.String.check(isId).pipe(Schema.brand("ReservationId"))
 export type ReservationId = typeof ReservationId.Type
 
 /** One movement of money; the id of the command that made it. */
-export const TransferId = Schema.String.check(Schema.isPattern(uuid)).pipe(
-  Schema.brand("TransferId")
-)
+export const TransferId = Schema.String.check(isId).pipe(Schema.brand("TransferId"))
 export type TransferId = typeof TransferId.Type
 
 /** Whether a text could be an id that the engine made. What cannot be one does not exist. */

@@ -3,7 +3,11 @@ import { Effect, Result, Schema, type SchemaAST, SchemaIssue } from "effect"
 import { RequestInvalid } from "./Errors.ts"
 
 /** 1 to 255 visible ASCII characters. */
-export const IdempotencyKey = Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,255}$/))
+export const IdempotencyKey = Schema.String.check(
+  Schema.isPattern(/^[\x21-\x7e]{1,255}$/, {
+    expected: "1 to 255 visible ASCII characters"
+  })
+)
 
 /** A text that names something. What it cannot be the name of is simply not found. */
 export const Name = Schema.String.check(Schema.isBetweenLength(1, 256))

@@ -2,7 +2,9 @@
 import { Schema, SchemaGetter } from "effect"
 
 /** An ISO 4217 code: three capital letters, such as `KRW`. */
-export const Currency = Schema.String.check(Schema.isPattern(/^[A-Z]{3}$/)).annotate({
+export const Currency = Schema.String.check(
+  Schema.isPattern(/^[A-Z]{3}$/, { expected: "a currency of three capital letters, such as EUR" })
+).annotate({
   title: "Currency",
   description: "ISO 4217 code"
 })
@@ -51,6 +53,38 @@ export interface Money {
 
 /** The most minor units that JSON carries exactly. */
 export const amountMaxInJson = 2n ** 53n - 1n
+
+/**
+ * An amount of one currency, as all results of the engine have it: `JSON.stringify` writes it as the
+ * HTTP API does, `{"amount":110000,"currency":"KRW"}`. It is frozen, and otherwise what a literal is:
+ * the method is no field of it.
+ */
+export const money = (amount: bigint, currency: Currency): Money => {
+  // To define a method that is no field takes thirty times as long as a literal does, and seats come
+  // from the database side by side with others of the same price.
+  if (newest.amount === amount && newest.currency === currency) return newest
+  newest = Object.freeze(withJson({ amount, currency }))
+  return newest
+}
+
+/** @internal One that whoever is given it may change. */
+export const copyMoney = ({ amount, currency }: Money): Money => withJson({ amount, currency })
+
+// JSON has no bigint, and `JSON.stringify` throws at one.
+const withJson = (value: Money): Money => Object.defineProperty(value, "toJSON", { value: toJSON })
+
+function toJSON(this: Money): unknown {
+  return { amount: bigintInJson(this.amount), currency: this.currency }
+}
+
+let newest: Money = Object.freeze({ amount: 0n, currency: "" })
+
+/**
+ * @internal How a bigint is written where JSON is for people and other programs: as a number, and as
+ * text where no JSON number is exact.
+ */
+export const bigintInJson = (value: bigint): number | string =>
+  value >= -amountMaxInJson && value <= amountMaxInJson ? Number(value) : value.toString()
 
 /** The most that Postgres' `bigint`, and so a balance, can hold. */
 export const maxAmount = 2n ** 63n - 1n

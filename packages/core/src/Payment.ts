@@ -21,6 +21,7 @@ import {
 import { isUuid, type ReservationId, type TransferId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, Name } from "./Input.ts"
 import { type Command, LaneSettings, makeLanes } from "./Lanes.ts"
+import { money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import {
   decideCompletion,
@@ -194,8 +195,8 @@ const retellRefund = (
     refundId,
     paymentId: reservation.paymentId,
     reservationId: reservation.reservationId,
-    amount: { amount: made.amount, currency: made.currency },
-    balance: { amount: made.balance, currency: made.currency },
+    amount: money(made.amount, made.currency),
+    balance: money(made.balance, made.currency),
     refundedAt: new Date(made.at)
   })
 }
@@ -203,9 +204,7 @@ const retellRefund = (
 /** Who pays nothing may have no wallet: that is 0 in the currency of what was paid. */
 const balanceOf = (rows: Rows, userId: UserId, currency: string) => {
   const wallet = rows.wallets.get(userId)
-  return wallet === undefined
-    ? { amount: 0n, currency }
-    : { amount: wallet.balance, currency: wallet.currency }
+  return wallet === undefined ? money(0n, currency) : money(wallet.balance, wallet.currency)
 }
 
 /** Asks the gate about the user's own reservation; somebody else's must look like none. */

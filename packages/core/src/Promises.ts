@@ -84,12 +84,13 @@ export interface PromisedBoxOffice extends PromisedOperations, AsyncDisposable {
  * import { makeBoxOffice } from "@boxoffice/core"
  * import { layerMemory } from "@boxoffice/core/testing"
  *
- * await using office = await makeBoxOffice(layerMemory, {
+ * const office = await makeBoxOffice(layerMemory, {
  *   signingKeys: { k1: "a secret of at least thirty-two bytes" }
  * })
  * await office.queue.create({ queueId: "main" })
  * const { token, state } = await office.queue.join({ queueId: "main", userId: "ada" })
  * console.log(state, token.length)
+ * await office.close()
  * ```
  */
 export const makeBoxOffice = async (

@@ -27,6 +27,7 @@ import type {
   TransferId,
   UserId
 } from "./Ids.ts"
+import { money } from "./Money.ts"
 import type { QueueSettings } from "./Policies.ts"
 import type { Departure, Opening, QueueLane, QueueRow, TokenRow } from "./queue/model.ts"
 import { lineOf, nextLane, placeOf, withLine } from "./queue/place.ts"
@@ -300,9 +301,10 @@ export class Rows {
   }
 
   addSeats(performanceId: PerformanceId, seats: ReadonlyArray<NewSeat>): void {
-    for (const { blocked, ...seat } of seats) {
+    for (const { blocked, price, ...seat } of seats) {
       this.seats.add(seatKey(performanceId, seat.seatId), {
         ...seat,
+        price: money(price.amount, price.currency),
         performanceId,
         status: blocked ? "blocked" : "available",
         reservationId: null,

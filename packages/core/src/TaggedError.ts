@@ -1,5 +1,6 @@
 /** What every error of the engine extends: a tagged error that any logger can write down. */
 import { Schema } from "effect"
+import { bigintInJson } from "./Money.ts"
 
 /**
  * `Schema.TaggedError`, whose instances tell all about themselves when they are logged. As they
@@ -21,15 +22,15 @@ export const TaggedError = ((identifier: string) => {
 type Define = (...definition: ReadonlyArray<unknown>) => new (...args: never) => Error
 
 /**
- * Plain data: the tag, the code, the message and the fields. Amounts of money become texts. What a
- * database said is left out: JSON travels.
+ * Plain data: the tag, the code, the message and the fields, money as in results. What a database
+ * said is left out: JSON travels.
  */
 function toJson(this: Error): Record<string, unknown> {
   return { ...(plain(this) as object), message: this.message }
 }
 
 const plain = (value: unknown): unknown => {
-  if (typeof value === "bigint") return value.toString()
+  if (typeof value === "bigint") return bigintInJson(value)
   if (typeof value !== "object" || value === null || value instanceof Date) return value
   if (Array.isArray(value)) return value.map(plain)
   return Object.fromEntries(

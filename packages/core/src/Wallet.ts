@@ -19,7 +19,7 @@ import {
 import { type TransferId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, PageLimit, pageLimitDefault } from "./Input.ts"
 import { type Command, LaneSettings, makeLanes } from "./Lanes.ts"
-import { Currency, type Money, maxAmount } from "./Money.ts"
+import { Currency, type Money, maxAmount, money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import type { GateError } from "./queue/gate.ts"
 import { span } from "./Span.ts"
@@ -73,7 +73,9 @@ export class Wallet extends Context.Service<
       )
 
       const charge = Effect.fnUntraced(function* (input: ChargeInput) {
-        const { userId, queueToken, amount, idempotencyKey, byOperator } = yield* checkCharge(input)
+        const { userId, queueToken, idempotencyKey, byOperator, ...charged } =
+          yield* checkCharge(input)
+        const amount = money(charged.amount.amount, charged.amount.currency)
         const ticket = byOperator ? undefined : yield* gate.ticket("charge", { userId, queueToken })
         const command = identify("charge", userId, idempotencyKey, [
           amount.amount.toString(),
@@ -91,11 +93,11 @@ export class Wallet extends Context.Service<
             const passage = passInBatch(rows, ticket, undefined)
             const decide = (): Result.Result<Charge, GateError | ChargeRefusal> => {
               if (Result.isFailure(passage)) return Result.fail(passage.failure)
-              const charged = decideCharge(rows, { transferId, userId, amount }, policies)
-              return Result.map(charged, (event): Charge => {
+              const decided = decideCharge(rows, { transferId, userId, amount }, policies)
+              return Result.map(decided, (event): Charge => {
                 rows.evolve(event)
                 const { balance, currency } = rows.wallets.get(userId)!
-                return { transferId, amount, balance: { amount: balance, currency } }
+                return { transferId, amount, balance: money(balance, currency) }
               })
             }
             const retell = () => retellCharge(rows.transferBefore(transferId), { userId, amount })
@@ -115,7 +117,7 @@ export class Wallet extends Context.Service<
         const { userId } = caller
         const wallet = yield* store.wallet(userId)
         const { balance, currency } = wallet ?? { balance: 0n, currency: policies.currency }
-        return { userId, balance: { amount: balance, currency } }
+        return { userId, balance: money(balance, currency) }
       }, span("Wallet.balance"))
 
       const entries = Effect.fn("Wallet.entries")(function* (input: {
@@ -150,15 +152,15 @@ const retellCharge = (
     made.amount === amount.amount &&
     currency === amount.currency
   return isTheSame
-    ? Result.succeed({ transferId, amount, balance: { amount: balance, currency } })
+    ? Result.succeed({ transferId, amount, balance: money(balance, currency) })
     : Result.fail(new IdempotencyConflict())
 }
 
 const toEntry = (row: TransferRow): WalletEntry => ({
   transferId: row.transferId,
   kind: row.kind,
-  amount: { amount: row.amount, currency: row.currency },
-  balance: { amount: row.balance, currency: row.currency },
+  amount: money(row.amount, row.currency),
+  balance: money(row.balance, row.currency),
   reservationId: row.reservationId,
   at: new Date(row.at)
 })

@@ -259,7 +259,7 @@ describe("an error", () => {
       code: "insufficient_balance",
       message: "1152921504606846976 KRW needed, 1 there.",
       required: { amount: "1152921504606846976", currency: "KRW" },
-      available: { amount: "1", currency: "KRW" }
+      available: { amount: 1, currency: "KRW" }
     })
     const away = new StoreUnavailable({ retryable: true, cause: new Error("host db.internal") })
     expect(JSON.stringify(away)).not.toContain("db.internal")

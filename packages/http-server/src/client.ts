@@ -103,11 +103,12 @@ export interface BoxOfficeClient extends AsyncDisposable {
  * ```ts
  * import { connect } from "@boxoffice/http-server/client"
  *
- * await using tickets = connect({ baseUrl: "http://localhost:3000", userId: "ada" })
+ * const tickets = connect({ baseUrl: "http://localhost:3000", userId: "ada" })
  * await tickets.join("main")
  * const { reservationId, amount } = await tickets.hold({ performanceId: "gala-1", seatIds: ["A-1-12"] })
  * await tickets.charge(amount)
  * await tickets.pay(reservationId)
+ * await tickets.close()
  * ```
  */
 export const connect = (options: ClientOptions): BoxOfficeClient => {

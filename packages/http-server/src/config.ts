@@ -6,6 +6,7 @@ import {
   type TicketKey,
   Tickets
 } from "@boxoffice/core"
+import { urlProblem } from "@boxoffice/sql-store"
 import { Config, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { IdentityOptions } from "./identity.ts"
 import { problemOfKeysUrl } from "./publishedKeys.ts"
@@ -338,6 +339,8 @@ export const serverConfig = (kind: {
     if (databaseUrl === undefined && !kind.demo) {
       problems.push("DATABASE_URL must be set, such as postgres://user:password@host:5432/name.")
     }
+    const urlIsWrong = databaseUrl && urlProblem(Redacted.value(databaseUrl))
+    if (urlIsWrong) problems.push(`DATABASE_URL cannot be read: ${urlIsWrong}`)
     const config: ServerConfig = {
       databaseUrl,
       schema: text("BOXOFFICE_SCHEMA"),

@@ -8,7 +8,7 @@ import {
   type TicketKeysInvalid,
   Tickets
 } from "@boxoffice/core"
-import { type Migrator, SqlStore } from "@boxoffice/sql-store"
+import { type DatabaseInvalid, type Migrator, SqlStore } from "@boxoffice/sql-store"
 import { ConfigProvider, Effect, Layer, Logger, Redacted, References } from "effect"
 import { FetchHttpClient, HttpServer } from "effect/http"
 import type { ServeError } from "effect/http/HttpServerError"
@@ -60,6 +60,7 @@ type Store = Layer.Layer<
   | Migrator.SchemaMismatch
   | Migrator.MigrationBlocked
   | Migrator.EncodingUnsupported
+  | DatabaseInvalid
   | StoreUnavailable
   | SqlError
 >

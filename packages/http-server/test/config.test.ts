@@ -43,6 +43,12 @@ describe("the environment", () => {
     expect(problems).toContain("BOXOFFICE_TICKET_KEYS")
   })
 
+  test("a URL that cannot be read is no outage: it is named, and not shown", async () => {
+    const problems = await problemsOf({ ...enough, DATABASE_URL: "mysql://u:hunter2@db/tickets" })
+    expect(problems).toContain("DATABASE_URL cannot be read: expected postgres://user:password@")
+    expect(problems).not.toContain("hunter2")
+  })
+
   test("is enough for the demo when empty, but not in production", async () => {
     expect(await problemsOf({}, true)).toBe("")
     expect(await problemsOf({ NODE_ENV: "production" }, true)).toContain("BOXOFFICE_IDENTITY")

@@ -9,7 +9,7 @@ import type { Finding } from "./doctor/findings.ts"
 import { checkRole } from "./doctor/role.ts"
 import { checkServer } from "./doctor/settings.ts"
 import { sqlState } from "./failure.ts"
-import { type MigratorOptions, progressOf } from "./Migrator.ts"
+import { commandLine, type MigratorOptions, progressOf } from "./Migrator.ts"
 import { fileName, head, migrations, type Progress } from "./migrator/steps.ts"
 import { schemaName } from "./schemaName.ts"
 
@@ -87,7 +87,7 @@ const checkVersion = (schema: string, { version }: Progress): ReadonlyArray<Find
         ...common,
         code: "schema_missing",
         message: `The schema ${schema} has nothing of Box Office in it.`,
-        remedy: "Run `boxoffice migrate`; `boxoffice plan` shows beforehand what that does."
+        remedy: `Run \`${commandLine} migrate\`; \`${commandLine} plan\` shows beforehand what that does.`
       }
     ]
   }
@@ -106,7 +106,7 @@ const checkVersion = (schema: string, { version }: Progress): ReadonlyArray<Find
       ...common,
       code: "schema_behind",
       message: `The schema is at version ${version}; this package needs ${head}.`,
-      remedy: "Run `boxoffice migrate`; `boxoffice plan` shows beforehand what that does."
+      remedy: `Run \`${commandLine} migrate\`; \`${commandLine} plan\` shows beforehand what that does.`
     }
   ]
 }

@@ -13,6 +13,7 @@ import {
 } from "@boxoffice/core"
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
+import { invalidDatabase } from "./databaseSetting.ts"
 import type { HostClient, HostPool } from "./host/client.ts"
 import { makeHostTransactions } from "./host/transaction.ts"
 import { schemaName } from "./schemaName.ts"
@@ -132,6 +133,15 @@ export const pg = (pool: PgPool): HostPool =>
       }
     }
   }))
+
+/** @internal The pool that a host gave. Throws where it is none: a driver's own object is none yet. */
+export const poolOf = (given: unknown): HostPool => {
+  const { query, transaction, connect } = (given ?? {}) as Record<string, unknown>
+  if (typeof query !== "function" || typeof (transaction ?? connect) !== "function") {
+    throw invalidDatabase(given)
+  }
+  return transaction === undefined ? pg(given as PgPool) : (given as HostPool)
+}
 
 /** `sql` of postgres.js, or the one that `sql.begin` gives. */
 export interface PostgresJs {

@@ -5,6 +5,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { Effect, type Layer, Redacted, Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import { sqlState } from "./failure.ts"
 import { scriptOf } from "./migrator/script.ts"
 import {
   asOneStatement,
@@ -16,9 +17,13 @@ import {
   stepsOf,
   type TableLock
 } from "./migrator/steps.ts"
+import type { Row } from "./Query.ts"
 import { isSchemaName, type SchemaName, schemaName } from "./schemaName.ts"
 
 export { isSchemaName }
+
+/** @internal Asked for by its package: `npx boxoffice` would fetch another one, of that name. */
+export const commandLine = "npx --package @boxoffice/http-server boxoffice"
 
 /** The schema is not at the version that this package knows. */
 export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("SchemaMismatch", {
@@ -31,7 +36,7 @@ export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("Schema
     const at = `Schema ${this.schema} is at version ${this.found}, and this package knows ${this.expected}`
     return this.found > this.expected
       ? `${at}: it was migrated by a newer @boxoffice/sql-store. Update the package.`
-      : `${at}: migrate it, by \`boxoffice migrate\`, Migrator.migrate or SqlStore.layer({ migrate: true }).`
+      : `${at}: migrate it, by migrate(pool) of @boxoffice/sql-store, by Migrator.migrate, by the option \`migrate: true\`, or by \`${commandLine} migrate\`.`
   }
 }
 
@@ -123,25 +128,38 @@ const nameOf = (options: MigratorOptions): SchemaName => schemaName(options.sche
 export const progressOf = (
   sql: PgClient.PgClient,
   schema: SchemaName
-): Effect.Effect<Progress, SqlError> =>
+): Effect.Effect<Progress, SqlError> => progressBy(sessionOf(sql), schema)
+
+/** @internal A connection in the transaction that all is done in, whichever driver has it. */
+export interface Session {
+  readonly read: (text: string) => Effect.Effect<ReadonlyArray<Row>, SqlError>
+  readonly run: (text: string) => Effect.Effect<unknown, SqlError>
+}
+
+const sessionOf = (sql: PgClient.PgClient): Session => ({
+  read: (text) => sql.unsafe(text).values,
+  run: (text) => sql.unsafe(text)
+})
+
+// A schema's name is quoted, and has no apostrophe in it.
+const progressBy = ({ read }: Session, schema: SchemaName): Effect.Effect<Progress, SqlError> =>
   Effect.gen(function* () {
-    const [found] = yield* sql<{ schema: boolean; record: boolean; checksums: boolean }>`
-      SELECT to_regnamespace(${schema}) IS NOT NULL AS schema,
-        to_regclass(${`${schema}.migration`}) IS NOT NULL AS record,
-        EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(${`${schema}.migration`})
-          AND attname = 'checksum' AND NOT attisdropped) AS checksums`
-    const { schema: schemaExists, record, checksums: keepsChecksums } = found!
-    if (!record) return { version: 0, schemaExists, keepsChecksums }
-    const [newest] = yield* sql<{ version: number }>`
-      SELECT coalesce(max(version), 0)::int4 AS version FROM ${sql.literal(schema)}.migration`
-    return { version: newest!.version, schemaExists, keepsChecksums }
+    const [found] = yield* read(`
+      SELECT to_regnamespace('${schema}') IS NOT NULL,
+        to_regclass('${schema}.migration') IS NOT NULL,
+        EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('${schema}.migration')
+          AND attname = 'checksum' AND NOT attisdropped)`)
+    const [schemaExists, hasRecord, keepsChecksums] = found!
+    if (!hasRecord) return { version: 0, schemaExists, keepsChecksums }
+    const [newest] = yield* read(`SELECT coalesce(max(version), 0)::int4 FROM ${schema}.migration`)
+    return { version: newest![0], schemaExists, keepsChecksums }
   })
 
-const checkEncoding = (sql: PgClient.PgClient) =>
+const checkEncoding = ({ read }: Session) =>
   Effect.gen(function* () {
-    const [found] = yield* sql<{ database: string; encoding: string }>`
-      SELECT current_database() AS database, current_setting('server_encoding') AS encoding`
-    if (found!.encoding !== "UTF8") return yield* new EncodingUnsupported(found!)
+    const [found] = yield* read("SELECT current_database(), current_setting('server_encoding')")
+    const [database, encoding] = found!
+    if (encoding !== "UTF8") return yield* new EncodingUnsupported({ database, encoding })
   })
 
 const mismatch = (schema: SchemaName, found: number) =>
@@ -185,7 +203,7 @@ export const verify = (
   Effect.gen(function* () {
     const schema = nameOf(options)
     const sql = yield* PgClient.PgClient
-    yield* checkEncoding(sql)
+    yield* checkEncoding(sessionOf(sql))
     const { version } = yield* progressOf(sql, schema)
     if (version !== head) return yield* mismatch(schema, version)
   })
@@ -204,25 +222,33 @@ export const migrate = (
 > =>
   Effect.gen(function* () {
     const sql = yield* PgClient.PgClient
-    return yield* sql.withTransaction(apply(sql, options))
+    return yield* sql.withTransaction(applyIn(sessionOf(sql), options))
   })
 
-const apply = (sql: PgClient.PgClient, options: MigrateOptions) =>
+/** @internal What {@link migrate} does in its transaction. */
+export const applyIn = (
+  session: Session,
+  options: MigrateOptions
+): Effect.Effect<
+  ReadonlyArray<string>,
+  SchemaMismatch | MigrationBlocked | EncodingUnsupported | SqlError
+> =>
   Effect.gen(function* () {
     const schema = nameOf(options)
     const { lockTimeoutSeconds = 5 } = options
     // The lock is waited for in a statement of its own: the next one sees what it was held for.
-    yield* sql.unsafe(`SELECT pg_advisory_xact_lock(${lockKey(schema)})`)
-    yield* sql`SELECT set_config('lock_timeout', ${`${lockTimeoutSeconds}s`}, true)`
-    yield* checkEncoding(sql)
-    const progress = yield* progressOf(sql, schema)
+    yield* session.run(`SELECT pg_advisory_xact_lock(${lockKey(schema)})`)
+    const lockTimeoutMs = Math.ceil(lockTimeoutSeconds * 1_000)
+    yield* session.run(`SELECT set_config('lock_timeout', '${lockTimeoutMs}ms', true)`)
+    yield* checkEncoding(session)
+    const progress = yield* progressBy(session, schema)
     if (progress.version > head) return yield* mismatch(schema, progress.version)
     const steps = stepsOf(schema, progress, options)
     for (const step of steps) {
       if (options.onStep !== undefined) yield* options.onStep(step.title)
       yield* Effect.catchIf(
-        sql.unsafe(asOneStatement(step)),
-        ({ reason }) => reason._tag === "LockTimeoutError",
+        session.run(asOneStatement(step)),
+        (error) => sqlState(error) === "55P03",
         () => new MigrationBlocked({ schema, step: step.title, lockTimeoutSeconds })
       )
     }

@@ -4,6 +4,7 @@ import { BoxOfficeStore, type StoreUnavailable } from "@boxoffice/core"
 import { PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import { type DatabaseInvalid, invalidUrl } from "./databaseSetting.ts"
 import { deadline, isPoisoned, unavailable, type WithDeadline } from "./failure.ts"
 import {
   type EncodingUnsupported,
@@ -62,12 +63,27 @@ export const layerUrl = ({
   ...options
 }: SqlStoreOptions & { readonly url: string }): Layer.Layer<
   BoxOfficeStore,
-  SchemaMismatch | MigrationBlocked | EncodingUnsupported | StoreUnavailable
-> =>
-  layer(options).pipe(
+  SchemaMismatch | MigrationBlocked | DatabaseInvalid | EncodingUnsupported | StoreUnavailable
+> => layerAt(url, options, { setting: "url", refused: () => undefined })
+
+/** @internal The same, of a setting whose user is to hear what the server has against it. */
+export const layerAt = (
+  url: string,
+  options: SqlStoreOptions,
+  user: {
+    readonly setting: string
+    readonly refused: (error: SqlError) => DatabaseInvalid | undefined
+  }
+): ReturnType<typeof layerUrl> => {
+  const invalid = invalidUrl(user.setting, url)
+  if (invalid !== undefined) return Layer.effect(BoxOfficeStore, Effect.fail(invalid))
+  return Layer.effect(BoxOfficeStore, make(options)).pipe(
     Layer.provide(PgClient.layer({ url: Redacted.make(url) })),
-    Layer.catchTag("SqlError", (error: SqlError) => Layer.effect(BoxOfficeStore, fail(error)))
+    Layer.catchTag("SqlError", (error: SqlError) =>
+      Layer.effect(BoxOfficeStore, Effect.fail(user.refused(error) ?? unavailable(error)))
+    )
   )
+}
 
 const answerWithinMsDefault = 20_000
 
@@ -76,6 +92,8 @@ const fail = (error: SqlError) => Effect.fail(unavailable(error))
 const make = (options: SqlStoreOptions) =>
   Effect.gen(function* () {
     const schema = schemaName(options.schema ?? "boxoffice")
+    checkWhole("answerWithinMs", options.answerWithinMs)
+    checkWhole("maxConnections", options.maxConnections)
     const client = yield* PgClient.PgClient
     yield* options.migrate ? migrate(options) : verify(options)
 
@@ -103,6 +121,12 @@ const make = (options: SqlStoreOptions) =>
       ping: makeProbe(batches, schema, withDeadline)
     })
   })
+
+/** Dies on a number that would let everything fail, as if the database were away. */
+const checkWhole = (name: string, value: number | undefined): void => {
+  if (value === undefined || (Number.isInteger(value) && value >= 1 && value < 2 ** 31)) return
+  throw new RangeError(`${name} cannot be ${value}: expected a whole number from 1 on`)
+}
 
 /** A connection that does not answer is not used again: another one may. */
 const reading = <A>(

@@ -4,10 +4,13 @@
  *
  * @module
  */
+
 export * as Doctor from "./Doctor.ts"
+export { DatabaseInvalid, urlProblem } from "./databaseSetting.ts"
 export * as Host from "./Host.ts"
 export * as Invariants from "./Invariants.ts"
 export * as Migrator from "./Migrator.ts"
+export { type MigrateDatabaseOptions, migrate } from "./migrate.ts"
 export {
   type OpenBoxOffice,
   type OpenOptions,

@@ -6,8 +6,10 @@ import {
   type PromisedBoxOffice,
   type Store
 } from "@boxoffice/core"
-import { type HostClient, type HostPool, type PgPool, pg, transactionOf } from "./Host.ts"
-import { layerPool, layerUrl, type SqlStoreOptions } from "./SqlStore.ts"
+import type { SqlError } from "effect/sql/SqlError"
+import { invalidDatabase, refusedUrl } from "./databaseSetting.ts"
+import { type HostClient, type HostPool, type PgPool, poolOf, transactionOf } from "./Host.ts"
+import { layerAt, layerPool, type SqlStoreOptions } from "./SqlStore.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
 
 /** What an engine on a database is opened with. */
@@ -55,17 +57,19 @@ export interface OpenBoxOffice extends Omit<PromisedBoxOffice, "within"> {
 
 /**
  * Opens the engine. Rejects with `SchemaMismatch` where the schema is not at the version that this
- * package knows, with `EncodingUnsupported` where the database is not in UTF8, and with `StoreUnavailable` where the database cannot be reached.
+ * package knows, with `EncodingUnsupported` where the database is not in UTF8, with `DatabaseInvalid`
+ * where `database` cannot be right, and with `StoreUnavailable` where it cannot be reached.
  *
  * @example
  * ```ts
  * import { openBoxOffice } from "@boxoffice/sql-store"
  *
- * await using office = await openBoxOffice({
+ * const office = await openBoxOffice({
  *   database: "pglite",
  *   signingKeys: { k1: "a secret of at least thirty-two bytes" }
  * })
  * await office.queue.create({ queueId: "main" })
+ * await office.close()
  * ```
  */
 export const openBoxOffice = async (options: OpenOptions): Promise<OpenBoxOffice> => {
@@ -82,12 +86,17 @@ export const openBoxOffice = async (options: OpenOptions): Promise<OpenBoxOffice
 const storeOf = async (options: OnItsOwnConnections | OnTheHostsPool): Promise<Store> => {
   const { database, ...settings } = options
   if (typeof database !== "string") {
+    const pool = poolOf(database)
     for (const name of ["migrate", "maxConnections"] as const) {
       if (settings[name] !== undefined) throw new TypeError(`a pool cannot be given with "${name}"`)
     }
-    return layerPool("transaction" in database ? database : pg(database), settings)
+    return layerPool(pool, settings)
   }
-  if (!/^pglite(:|$)/.test(database)) return layerUrl({ url: database, ...settings })
+  if (/^postgres(ql)?:/.test(database)) {
+    const refused = (error: SqlError) => refusedUrl("database", database, error)
+    return layerAt(database, settings, { setting: "database", refused })
+  }
+  if (!/^pglite(:|$)/.test(database)) throw invalidDatabase(database)
   // Loaded where it is asked for: an optional peer.
   const { layerPgliteStore } = await import("./pglite.ts")
   const dataDir = database.slice("pglite:".length) || undefined

@@ -86,11 +86,25 @@ test("on a retry it is called again, and counts once", async () => {
   expect(await database.sql("SELECT * FROM public.spent")).toEqual([{ user_id: "ann", total: 7n }])
 })
 
+// One that nobody handles fails the run.
+const rejecting = async () => {
+  throw new Error("a bug of the host")
+}
+
 test.each<[string, InTransaction]>([
   ["a statement that fails", () => [{ text: "INSERT INTO public.spent VALUES ('ann', NULL)" }]],
   ["a statement that cannot be read", () => [{ text: "INSERT nothing" }]],
   ["a function that throws", () => JSON.parse("{")],
   ["a promise", (async () => []) as unknown as InTransaction],
+  [
+    "a promise among the params, which rejects",
+    () => [{ text: "SELECT $1::text", params: [rejecting() as never] }]
+  ],
+  [
+    "a promise for the params, which rejects",
+    () => [{ text: "SELECT 1", params: rejecting() as never }]
+  ],
+  ["a promise within a statement", () => [{ text: 1, deep: [{ deeper: rejecting() }] } as never]],
   ["no end of statements", () => Array.from({ length: 101 }, () => ({ text: "SELECT 1" }))]
 ])("%s leaves nothing of the batch, and the next one is none the worse", async (_, hook) => {
   let failing = true

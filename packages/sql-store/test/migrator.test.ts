@@ -5,8 +5,10 @@ import { join } from "node:path"
 import { PgClient } from "@effect/sql-pg"
 import { PGlite } from "@electric-sql/pglite"
 import { Effect, Exit, Redacted } from "effect"
+import pg from "pg"
+import postgres from "postgres"
 import { describe, expect, test } from "vitest"
-import { Doctor, Migrator, SqlStore } from "../src/index.ts"
+import { Doctor, Host, Migrator, migrate, SqlStore } from "../src/index.ts"
 import { asOneStatement, head, migrations, nothingYet, stepsOf } from "../src/migrator/steps.ts"
 import { layerPglite } from "../src/pglite.ts"
 import { schemaName } from "../src/schemaName.ts"
@@ -40,6 +42,40 @@ describe("Migrator", { timeout: 60_000 }, () => {
     expect(Exit.isSuccess(await on(url, Migrator.verify()))).toBe(true)
   })
 
+  test("so do the pools of a host, and a URL, as promises", async () => {
+    const url = await emptyDatabase()
+    const pool = new pg.Pool({ connectionString: url })
+    const sql = postgres(url, { max: 2, onnotice: () => {} })
+    const steps: Array<string> = []
+    const options = { onStep: (title: string) => void steps.push(title) }
+    const applied = await Promise.all([
+      migrate(pool, options),
+      migrate(Host.postgresJs(sql as Host.PostgresJs), options),
+      migrate(url, options)
+    ])
+    expect(applied.filter((names) => names.length > 0)).toEqual([names])
+    expect(steps).toContain("0001_schema.sql")
+    expect(Exit.isSuccess(await on(url, Migrator.verify()))).toBe(true)
+
+    // A table in use, and then a schema that is newer: told as with Effect, whatever the pool wraps.
+    const other = await pool.connect()
+    await pool.query("ALTER TABLE boxoffice.migration DROP COLUMN checksum")
+    await other.query("BEGIN")
+    await other.query("SELECT FROM boxoffice.migration")
+    const blocked = migrate(pool, { lockTimeoutSeconds: 0.05 })
+    await expect(blocked).rejects.toMatchObject({ _tag: "MigrationBlocked" })
+    await other.query("ROLLBACK")
+    other.release()
+    expect(await migrate(pool)).toEqual([])
+    await pool.query("INSERT INTO boxoffice.migration VALUES ($1, 'of tomorrow')", [head + 1])
+    await expect(migrate(pool)).rejects.toMatchObject({ _tag: "SchemaMismatch", found: head + 1 })
+    for (const database of [{}, undefined, "pglit"]) {
+      await expect(migrate(database as never)).rejects.toMatchObject({ _tag: "DatabaseInvalid" })
+    }
+    await pool.end()
+    await sql.end()
+  })
+
   test("nodes that start at once migrate it once", async () => {
     const url = await emptyDatabase()
     const exits = await Promise.all(Array.from({ length: 5 }, () => on(url, Migrator.migrate())))
@@ -53,7 +89,7 @@ describe("Migrator", { timeout: 60_000 }, () => {
       _tag: "SchemaMismatch",
       found: 0,
       expected: head,
-      message: expect.stringContaining("migrate it")
+      message: expect.stringContaining("npx --package @boxoffice/http-server boxoffice migrate")
     })
     const sql = openSql(url)
     expect(await sql("SELECT to_regnamespace('boxoffice') AS schema")).toEqual([{ schema: null }])

@@ -60,6 +60,45 @@ test("a URL, a pool of pg, and the transaction of its client", async () => {
   }
 })
 
+test("a mistake in the setting is told as one, with its value and without its password", async () => {
+  const pass = "hunter2"
+  const mistakes: ReadonlyArray<readonly [unknown, RegExp]> = [
+    ["pglit", /`database` is "pglit": expected .*pglite/],
+    ["", /`database` is "": expected/],
+    [undefined, /`database` is undefined: expected/],
+    [{}, /`database` is an object without fields: expected/],
+    [{ query: {}, transaction: () => {} }, /an object with query, transaction: expected .*Host/],
+    [`mysql://ann:${pass}@db/tickets`, /is "mysql:\/\/…@db\/tickets": expected/],
+    [`postgres:/ann:${pass}@db/x`, /…@/],
+    [`postgres//ann:${pass}`, /is "…": expected/],
+    [`postgres://ann:${pass}`, /is "postgres:\/\/…": expected/],
+    [`host=db password=${pass}`, /is "…": expected/],
+    [`postgres://ann:${pass}@db:99999/x`, /…@db:99999\/x": expected/],
+    [`postgres://ann:${pass}%@db/x`, /the password has a %/],
+    [`postgres://ann@db/x?password=${pass}&sslmode=maybe`, /expected an sslmode of disable,/],
+    [`${world.url.replace(/\/[^/]*$/, "/no_such_database")}`, /has no database of this name/],
+    [
+      world.url.replace("postgres://", `postgres://nobody_at_all:${pass}@`).replace(/@[^@]*@/, "@"),
+      /refuses this user/
+    ]
+  ]
+  for (const [database, message] of mistakes) {
+    const error = await open(database as never).then(
+      () => undefined,
+      (error) => error
+    )
+    expect(error, String(database)).toMatchObject({ _tag: "DatabaseInvalid" })
+    expect(error.message).toMatch(message)
+    expect(error.message).not.toContain(pass)
+    expect(error.message).not.toContain("try again")
+  }
+  // A server that is away is another matter.
+  const away = open("postgres://ann@127.0.0.1:1/tickets")
+  await expect(away).rejects.toMatchObject({ _tag: "StoreUnavailable", retryable: true })
+  const never = { database: world.url, answerWithinMs: 0, signingKeys }
+  await expect(openBoxOffice(never)).rejects.toThrow("answerWithinMs cannot be 0")
+})
+
 test("a pool where a transaction is wanted is refused", async () => {
   await using office = await open(pool)
   await expect(sell(office.within(pool), "eve", "A9")).rejects.toMatchObject({

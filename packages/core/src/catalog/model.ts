@@ -5,7 +5,9 @@ import { Instant } from "../Instant.ts"
 import { Amount, type Currency, KnownCurrency, Money } from "../Money.ts"
 
 // No control characters: no store has to keep them, and no screen has to show them.
-const visible = Schema.isPattern(/^[^\p{Cc}\p{Cs}]*$/u)
+const visible = Schema.isPattern(/^[^\p{Cc}\p{Cs}]*$/u, {
+  expected: "a text without control characters"
+})
 const label = Schema.String.check(Schema.isBetweenLength(1, 64), visible)
 
 /** Whether the runtime knows this IANA time zone. */

@@ -14,7 +14,7 @@ import {
   TransferId,
   UserId
 } from "../Ids.ts"
-import { Currency } from "../Money.ts"
+import { bigintInJson, Currency, money } from "../Money.ts"
 import { QueueSettings } from "../Policies.ts"
 import { QueueLane, QueueMode } from "../queue/model.ts"
 
@@ -134,10 +134,43 @@ export const encodeEvents = (events: ReadonlyArray<BoxOfficeEvent>): string =>
   JSON.stringify(events, exactly)
 
 // The same as the schema's own encoding, as a test shows, without its cost on the way to a commit.
-const exactly = (_key: string, value: unknown): unknown =>
-  typeof value === "bigint" ? value.toString() : value
+// `this[key]` is asked: JSON.stringify has asked a `toJSON` before it calls, whoever defined it.
+function exactly(this: Record<string, unknown>, key: string, value: unknown): unknown {
+  const original = this[key]
+  if (typeof original === "bigint") return original.toString()
+  return original === value ? value : { ...(original as object) }
+}
 
 const decode = Schema.decodeUnknownSync(Schema.Array(EventJson))
+
+/** @internal An event that `JSON.stringify` writes: its money as in results, its counters as numbers. */
+export const withJson = (event: BoxOfficeEvent): BoxOfficeEvent => {
+  switch (event._tag) {
+    case "SeatsHeld": {
+      const seats = event.seats.map((seat) => ({ ...seat, price: moneyOf(seat.price) }))
+      return { ...event, seats, amount: moneyOf(event.amount) }
+    }
+    case "WalletCharged":
+    case "ReservationPaid":
+    case "PaymentRefunded":
+      return { ...event, amount: moneyOf(event.amount) }
+    case "QueueTokenIssued":
+    case "QueueOpened":
+      return Object.defineProperty({ ...event }, "toJSON", { value: countersInJson })
+    default:
+      return event
+  }
+}
+
+const moneyOf = ({ amount, currency }: typeof Money.Type) => money(amount, currency)
+
+function countersInJson(this: object): Record<string, unknown> {
+  const fields = Object.entries(this).map(([name, value]) => [
+    name,
+    typeof value === "bigint" ? bigintInJson(value) : value
+  ])
+  return Object.fromEntries(fields)
+}
 
 /**
  * The events of a batch. Throws where there is one that this code does not know, as there can be
@@ -147,5 +180,5 @@ export const decodeEvents = (version: number, json: string): ReadonlyArray<BoxOf
   if (version !== eventVersion) {
     throw new Error(`events of version ${version}, and this package knows ${eventVersion}`)
   }
-  return decode(JSON.parse(json))
+  return decode(JSON.parse(json)).map(withJson)
 }

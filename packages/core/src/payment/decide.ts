@@ -2,7 +2,7 @@
 import { Result } from "effect"
 import type { PaymentRefunded, QueueTokenCompleted, ReservationPaid } from "../Events.ts"
 import type { ReservationId, TokenId, TransferId, UserId } from "../Ids.ts"
-import type { Money } from "../Money.ts"
+import { copyMoney, type Money, money } from "../Money.ts"
 import { askRefund } from "../policies/ask.ts"
 import { type PolicyFailed, RefundRefused } from "../policies/errors.ts"
 import { amountMaxOf, type PolicyRules } from "../policies/rules.ts"
@@ -81,7 +81,7 @@ const refuseUncovered = (due: Money, wallet: WalletRow | undefined) => {
   }
   const available = wallet?.balance ?? 0n
   return available < due.amount
-    ? new InsufficientBalance({ required: due, available: { amount: available, currency } })
+    ? new InsufficientBalance({ required: due, available: money(available, currency) })
     : undefined
 }
 
@@ -113,7 +113,7 @@ export const decideRefund = (
     performanceId,
     startsAt: new Date(startsAt),
     seats: reservation.seats.map(copySeat),
-    amount: { ...amount },
+    amount: copyMoney(amount),
     paidAt: new Date(reservation.confirmedAt!),
     now: new Date(rows.now)
   }))
@@ -134,7 +134,7 @@ export const decideRefund = (
     userId,
     showId,
     seatIds: ownSeats(rows, reservation),
-    amount: { amount: back, currency: amount.currency },
+    amount: money(back, amount.currency),
     at: rows.now
   })
 }

@@ -16,6 +16,8 @@ import type {
 const countMax = 2_147_483_647
 const priceMax = 2n ** 53n - 1n
 const reasonLengthMax = 500
+/** More than any hold has seats. */
+const pricesMax = 100_000
 
 /** Whether a call needs a queue token. */
 export const askGate = (
@@ -65,16 +67,16 @@ export const askHoldTerms = (
     prices: price && askPrices(price, request())
   }))
 
-const askPrices = (rule: NonNullable<PolicyRules["price"]>, request: HoldRequest) =>
-  Array.from(
-    ask("price", rule, request, (prices) =>
-      Array.isArray(prices) &&
-      prices.length === request.seats.length &&
-      Array.from(prices).every((price) => isAmount(price, priceMax))
-        ? undefined
-        : `${request.seats.length} prices as bigint from 0 to 2^53-1`
-    )
+const askPrices = (rule: NonNullable<PolicyRules["price"]>, request: HoldRequest) => {
+  const count = request.seats.length
+  return ask("price", rule, request, (prices) =>
+    Array.isArray(prices) &&
+    prices.length === count &&
+    (prices as ReadonlyArray<unknown>).every((price) => isAmount(price, priceMax))
+      ? undefined
+      : `${count} prices as bigint from 0 to 2^53-1`
   )
+}
 
 /** The most that a wallet may contain. */
 export const askWalletCeiling = (
@@ -154,6 +156,7 @@ const ask = <Request, Answer>(
   request: Request,
   check: Check
 ): Answer => {
+  const failed = (reason: string, cause?: unknown) => new PolicyFailed({ policy, reason, cause })
   // A batch notes no stacks, but who wrote the policy wants to know where it threw.
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 10
@@ -161,15 +164,30 @@ const ask = <Request, Answer>(
   try {
     answer = rule(request)
   } catch (cause) {
-    throw new PolicyFailed({ policy, reason: "threw", cause })
+    throw failed("threw", cause)
   } finally {
     Error.stackTraceLimit = limit
   }
-  const expected = check(answer)
-  if (expected === undefined) return answer
+  let reason: string
+  try {
+    // Looked at once: what is read of it later is what was checked.
+    const copy = copyOf(answer)
+    const expected = check(copy)
+    if (expected === undefined) return copy
+    reason = `gave ${nameOf(answer)}, and not ${expected}`
+  } catch (cause) {
+    handleDropped(answer)
+    throw failed("gave what throws when it is looked at", cause)
+  }
   handleDropped(answer)
-  const reason = `gave ${nameOf(answer)}, and not ${expected}`
-  throw new PolicyFailed({ policy, reason, cause: undefined })
+  throw failed(reason)
+}
+
+const copyOf = <Answer>(answer: Answer): Answer => {
+  if (typeof answer !== "object" || answer === null) return answer
+  if (Array.isArray(answer)) return Array.from(answer.slice(0, pricesMax)) as Answer
+  // A promise has no fields of its own, and is none of the answers either way.
+  return { ...answer }
 }
 
 /** Enough to recognise an answer by, and nothing of what is in it. */

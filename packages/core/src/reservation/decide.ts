@@ -4,6 +4,7 @@ import { PerformanceNotFound, SeatNotFound } from "../catalog/errors.ts"
 import { isOnSale, type Seat } from "../catalog/model.ts"
 import type { HoldLapsed, HoldReleased, SeatsHeld } from "../Events.ts"
 import type { PerformanceId, ReservationId, SeatId, UserId } from "../Ids.ts"
+import { copyMoney, money } from "../Money.ts"
 import { askHoldLimits, askHoldTerms } from "../policies/ask.ts"
 import type { PolicyFailed } from "../policies/errors.ts"
 import { amountMaxOf, type HoldRequest, type PolicyRules } from "../policies/rules.ts"
@@ -108,7 +109,7 @@ export const decideHold = (
     userId,
     seats: held,
     // Seats of one performance share its currency: the schema refuses anything else.
-    amount: { amount: sum, currency: held[0]!.price.currency },
+    amount: money(sum, held[0]!.price.currency),
     holdExpiresAt: rows.now + holdSeconds * 1_000,
     at: rows.now
   })
@@ -119,7 +120,7 @@ const toSeat = ({ seatId, section, row, number, price }: SeatRow, amount?: bigin
   section,
   row,
   number,
-  price: amount === undefined ? price : { amount, currency: price.currency }
+  price: amount === undefined ? price : money(amount, price.currency)
 })
 
 /** A seat that a policy may do with what it likes. */
@@ -128,7 +129,7 @@ export const copySeat = ({ seatId, section, row, number, price }: Seat): Seat =>
   section,
   row,
   number,
-  price: { ...price }
+  price: copyMoney(price)
 })
 
 /** Releasing what has ended already changes nothing; what is paid for cannot be released. */

@@ -42,11 +42,12 @@ export interface TestOffice extends PromisedBoxOffice {
  * ```ts
  * import { makeTestOffice } from "@boxoffice/core/testing"
  *
- * await using office = await makeTestOffice({ now: "2030-01-01T12:00:00Z" })
+ * const office = await makeTestOffice({ now: "2030-01-01T12:00:00Z" })
  * const { reservationId } = await office.arrange.hold({ userId: "ada", seatIds: ["A1"] })
  * await office.clock.advance("5 minutes")
  * const { status } = await office.reservations.get({ userId: "ada", reservationId })
  * console.log(status) // expired
+ * await office.close()
  * ```
  */
 export const makeTestOffice = async ({

@@ -18,7 +18,7 @@ import type {
   TransferId,
   UserId
 } from "../Ids.ts"
-import type { Money } from "../Money.ts"
+import { type Money, money } from "../Money.ts"
 import { defaultPolicies } from "../Policies.ts"
 import type { Line, QueueRow, TokenRow } from "../queue/model.ts"
 import type { ReservationRow, SeatRow } from "../reservation/model.ts"
@@ -36,7 +36,7 @@ export const testId = (n: number): CommandId & TokenId & ReservationId & Transfe
   `00000000-0000-7000-8000-${n.toString(16).padStart(12, "0")}` as never
 
 /** So many won. */
-export const won = (amount: bigint | number): Money => ({ amount: BigInt(amount), currency: "KRW" })
+export const won = (amount: bigint | number): Money => money(BigInt(amount), "KRW")
 
 const everyone = 2n ** 63n - 1n
 const emptyLine: Line = { nextNumber: 1n, cursor: 0n, waiting: 0, loadedUpTo: everyone }

@@ -2,7 +2,7 @@
 import { Result } from "effect"
 import type { WalletCharged } from "../Events.ts"
 import type { TransferId, UserId } from "../Ids.ts"
-import type { Money } from "../Money.ts"
+import { copyMoney, type Money } from "../Money.ts"
 import { askWalletCeiling } from "../policies/ask.ts"
 import type { PolicyFailed } from "../policies/errors.ts"
 import type { PolicyRules } from "../policies/rules.ts"
@@ -28,8 +28,11 @@ export const decideCharge = (
   const expected = wallet?.currency ?? policies.currency
   const ceiling = askWalletCeiling(policies, () => ({
     userId: charge.userId,
-    amount: { ...charge.amount },
-    balance: wallet === undefined ? null : { amount: wallet.balance, currency: wallet.currency },
+    amount: copyMoney(charge.amount),
+    balance:
+      wallet === undefined
+        ? null
+        : copyMoney({ amount: wallet.balance, currency: wallet.currency }),
     now: new Date(rows.now)
   }))
   if (Result.isFailure(ceiling)) return Result.fail(ceiling.failure)

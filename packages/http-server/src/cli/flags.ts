@@ -1,5 +1,5 @@
 /** What several commands are told in the same way. */
-import { Migrator } from "@boxoffice/sql-store"
+import { Migrator, urlProblem } from "@boxoffice/sql-store"
 import { Config, Data, Effect, Option, Redacted } from "effect"
 import { Flag } from "effect/cli"
 
@@ -62,12 +62,9 @@ export const urlOf = (
     const given = Option.isSome(flag) ? flag : yield* variable("DATABASE_URL")
     if (Option.isNone(given)) return Option.none()
     const text = Redacted.value(given.value)
-    if (/^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? "")) return Option.some(text)
-    return yield* new Unusable({
-      message:
-        "The database's URL cannot be read: expected postgres://user:password@host:5432/name, with " +
-        "%40 for an @ in the password, and so on."
-    })
+    const problem = urlProblem(text)
+    if (problem === undefined) return Option.some(text)
+    return yield* new Unusable({ message: `The database's URL cannot be read: ${problem}` })
   })
 
 export const schemaOf = (flag: Option.Option<string>): Effect.Effect<string, Unusable> =>

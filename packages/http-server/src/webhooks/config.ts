@@ -10,7 +10,13 @@ const Document = Schema.fromJsonString(
       name: Schema.String,
       url: Schema.String,
       /** Names of variables: a document is kept where secrets are not. */
-      secretVariables: Schema.Array(Schema.String.check(Schema.isPattern(/^[A-Z_][A-Z0-9_]*$/))),
+      secretVariables: Schema.Array(
+        Schema.String.check(
+          Schema.isPattern(/^[A-Z_][A-Z0-9_]*$/, {
+            expected: "the name of a variable: A-Z, 0-9 and _"
+          })
+        )
+      ),
       types: Schema.optionalKey(Schema.Array(EventType)),
       from: Schema.optionalKey(Schema.Literals(["beginning", "now"])),
       timeoutMs: Schema.optionalKey(Schema.Int),

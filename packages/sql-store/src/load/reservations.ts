@@ -1,4 +1,4 @@
-import type { ReservationRow, RowNames, Seat } from "@boxoffice/core"
+import { money, type ReservationRow, type RowNames, type Seat } from "@boxoffice/core"
 import { bigint, instant, millis, type Query, type Row, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { columnsOf } from "./holdings.ts"
@@ -25,7 +25,7 @@ export const reservationOf = (row: Row, at = 0): ReservationRow => ({
   performanceId: row[at + 1],
   userId: row[at + 2],
   seats: (row[at + 3] as ReadonlyArray<StoredSeat>).map(seatOf),
-  amount: { amount: bigint(row[at + 4]), currency: row[at + 5] },
+  amount: money(bigint(row[at + 4]), row[at + 5]),
   status: row[at + 6],
   heldAt: instant(row[at + 7]),
   holdExpiresAt: instant(row[at + 8]),
@@ -35,7 +35,7 @@ export const reservationOf = (row: Row, at = 0): ReservationRow => ({
 })
 
 const seatOf = ({ seatId, section, row, number, amount, currency }: StoredSeat) =>
-  ({ seatId, section, row, number, price: { amount: BigInt(amount), currency } }) as Seat
+  ({ seatId, section, row, number, price: money(BigInt(amount), currency) }) as Seat
 
 /**
  * Lock 5, by reservation_id: the reservations that are named, and of the users whose seats are

@@ -1,4 +1,4 @@
-import type { RowNames, SeatRow } from "@boxoffice/core"
+import { money, type RowNames, type SeatRow } from "@boxoffice/core"
 import { bigint, millis, type Query, type Row, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
@@ -12,7 +12,7 @@ export const seatOf = (row: Row): SeatRow => ({
   section: row[2],
   row: row[3],
   number: row[4],
-  price: { amount: bigint(row[5]), currency: row[6] },
+  price: money(bigint(row[5]), row[6]),
   status: row[7],
   reservationId: row[8],
   heldUntil: millis(row[9])

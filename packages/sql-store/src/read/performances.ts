@@ -1,4 +1,10 @@
-import type { PerformanceId, PerformanceReading, ShowId, StoredPerformance } from "@boxoffice/core"
+import {
+  money,
+  type PerformanceId,
+  type PerformanceReading,
+  type ShowId,
+  type StoredPerformance
+} from "@boxoffice/core"
 import { performanceColumns, performanceOf } from "../load/performances.ts"
 import { bigint, date, instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
@@ -68,7 +74,7 @@ const readingOf = ([
   timeZone,
   totalSeats: Number(totalSeats),
   availableSeats: Number(availableSeats),
-  priceFrom: amount === null ? null : { amount: bigint(amount), currency }
+  priceFrom: amount === null ? null : money(bigint(amount), currency)
 })
 
 /** A performance, and the time. */

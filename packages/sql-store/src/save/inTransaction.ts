@@ -1,5 +1,5 @@
 /** Rows of the host's own, written in the transaction that the events are written in. */
-import { type BoxOfficeEvent, handleDropped } from "@boxoffice/core"
+import { type BoxOfficeEvent, handleDropped, withJson } from "@boxoffice/core"
 import type { Query } from "../Query.ts"
 
 /** A statement of the host's. */
@@ -50,16 +50,22 @@ export type InTransaction = (events: ReadonlyArray<BoxOfficeEvent>) => ReadonlyA
 // A batch holds its locks while they run.
 const statementsMax = 100
 
-const isStatement = (statement: unknown): boolean =>
-  typeof (statement as HostStatement | null)?.text === "string"
-
 export const statementsFor = (
   inTransaction: InTransaction,
   events: ReadonlyArray<BoxOfficeEvent>
 ): ReadonlyArray<Query<void>> => {
-  const statements = inTransaction(events)
-  if (!Array.isArray(statements) || !statements.every(isStatement)) {
+  const statements: unknown = inTransaction(events.map(withJson))
+  try {
+    return checked(statements)
+  } catch (error) {
+    // What is not sent is dropped, and the promises in it with it.
     handleDropped(statements)
+    throw error
+  }
+}
+
+const checked = (statements: unknown): ReadonlyArray<Query<void>> => {
+  if (!Array.isArray(statements)) {
     throw new TypeError("inTransaction must return an array of statements, and no promise")
   }
   if (statements.length > statementsMax) {
@@ -68,11 +74,25 @@ export const statementsFor = (
         "write for all events at once"
     )
   }
-  // Unprepared, lest one that is built anew each time fills the connection's cache.
-  return (statements as ReadonlyArray<HostStatement>).map(({ text, params = [] }) => ({
-    sql: text,
-    params,
-    read: () => {},
-    unprepared: true
-  }))
+  return statements.map((statement: HostStatement | null) => {
+    const { text, params = [] } = statement ?? {}
+    if (typeof text !== "string" || !Array.isArray(params)) {
+      throw new TypeError("inTransaction must return statements of a text and params, no promises")
+    }
+    const values: ReadonlyArray<unknown> = Array.from(params)
+    const wrong = values.findIndex((value) => !isParam(value))
+    if (wrong >= 0) {
+      throw new TypeError(
+        `params[${wrong}] of a statement of inTransaction is no string, number, bigint, boolean, ` +
+          "Date or null: a promise cannot be waited for, and an object is written as JSON first"
+      )
+    }
+    // Unprepared, lest one that is built anew each time fills the connection's cache.
+    return { sql: text, params: values, read: () => {}, unprepared: true }
+  })
 }
+
+const isParam = (value: unknown): boolean =>
+  value === null ||
+  value instanceof Date ||
+  ["string", "number", "bigint", "boolean"].includes(typeof value)

@@ -45,6 +45,27 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
         }
       })
   ),
+  inWorld("what a store reads can be written as JSON, money as numbers", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, join, charge, hold, performanceId, showId } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 3_000n)
+      const { reservationId } = yield* hold(ada, "S1", "S2")
+      const read = yield* Effect.all([
+        office.reservations.get({ ...ada, reservationId }),
+        office.reservations.list(ada),
+        office.catalog.availableDates({ ...ada, showId }),
+        office.catalog.availableSeats({ ...ada, performanceId }),
+        office.catalog.performances(showId),
+        office.wallet.balance(ada),
+        office.payments.pay({ ...ada, reservationId }),
+        office.wallet.entries(ada)
+      ])
+      const amounts = JSON.stringify(read).match(/"amount":[^{][^,}]*/g) ?? []
+      const expected = [1_000, 2_000, 3_000, -2_000].map((amount) => `"amount":${amount}`)
+      assert.deepEqual(new Set(amounts), new Set(expected))
+    })
+  ),
   inWorld("the ceiling and the currency hold", { policies: { walletCeiling: 100n } }, (world) =>
     Effect.gen(function* () {
       const { office, join, charge } = world

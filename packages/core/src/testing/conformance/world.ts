@@ -5,6 +5,7 @@ import { v7 } from "uuid"
 import { BoxOffice, layerOf } from "../../BoxOffice.ts"
 import type { NewSeat } from "../../catalog/model.ts"
 import type { PerformanceId, QueueId, SeatId, ShowId } from "../../Ids.ts"
+import { type Money, money } from "../../Money.ts"
 import type { QueueSettings } from "../../Policies.ts"
 import type { PolicyRules } from "../../policies/rules.ts"
 import { BoxOfficeStore } from "../../Store.ts"
@@ -43,7 +44,7 @@ export interface WorldOptions {
   readonly seats?: number
 }
 
-export const krw = (amount: bigint) => ({ amount, currency: "KRW" })
+export const krw = (amount: bigint): Money => money(amount, "KRW")
 
 export const newSeats = (count: number, from = 1): ReadonlyArray<NewSeat> =>
   Array.from({ length: count }, (_, i) => ({

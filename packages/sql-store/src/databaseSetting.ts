@@ -1,0 +1,111 @@
+/** Whether the setting that says where the data is can be right: a mistake in it is no outage. */
+import { Schema } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+import { sqlState } from "./failure.ts"
+
+/**
+ * The setting that says where the database is cannot be right, and waiting changes nothing about it.
+ * Nothing was opened.
+ */
+export class DatabaseInvalid extends Schema.TaggedError<DatabaseInvalid>()("DatabaseInvalid", {
+  /** The name of the setting. */
+  setting: Schema.String,
+  /** What it was set to, without a password. */
+  value: Schema.String,
+  /** What is wrong, and what to set instead. */
+  problem: Schema.String
+}) {
+  override get message() {
+    return `The setting \`${this.setting}\` is ${this.value}: ${this.problem}`
+  }
+}
+
+const example = "postgres://user:password@host:5432/name"
+const sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+/** What is wrong with the URL of a Postgres, if anything is; it never repeats the URL. */
+export const urlProblem = (text: string): string | undefined => {
+  const url = URL.parse(text)
+  if (url === null || !/^\s*postgres(ql)?:\/\//i.test(text)) {
+    return `expected ${example}, with %40 for an @ in the password, and so on.`
+  }
+  const parts = { user: url.username, password: url.password, host: url.hostname }
+  for (const [name, part] of Object.entries({ ...parts, database: url.pathname })) {
+    if (!isDecodable(part)) return `the ${name} has a % that begins no code: write %25 for it.`
+  }
+  const { searchParams } = url
+  const ports = [url.port, searchParams.get("port")].filter((port) => port)
+  if (ports.some((port) => !isWhole(port!, 1, 65_535))) {
+    return "expected a port from 1 to 65535."
+  }
+  if (!sslModes.includes(searchParams.get("sslmode") ?? "prefer")) {
+    return `expected an sslmode of ${sslModes.join(", ")}.`
+  }
+  return isWhole(searchParams.get("connect_timeout") ?? "0", 0, 2_147_483)
+    ? undefined
+    : "expected a connect_timeout in whole seconds."
+}
+
+/** The error to fail with where a URL cannot be right. */
+export const invalidUrl = (setting: string, url: unknown): DatabaseInvalid | undefined => {
+  const problem = typeof url === "string" ? urlProblem(url) : `expected ${example}.`
+  if (problem === undefined) return undefined
+  return new DatabaseInvalid({ setting, value: shown(url), problem })
+}
+
+const expected =
+  "expected postgres://user:password@host:5432/name, pglite, pglite:./data, a Pool of pg, or what Host makes of another driver's."
+
+/** What is none of the things that `database` can be. */
+export const invalidDatabase = (database: unknown): DatabaseInvalid =>
+  new DatabaseInvalid({ setting: "database", value: shown(database), problem: expected })
+
+/** What the server says of a URL that leads to it and is wrong all the same. */
+export const refusedUrl = (
+  setting: string,
+  url: string,
+  error: SqlError
+): DatabaseInvalid | undefined => {
+  const problem = refusals[sqlState(error) ?? ""]
+  if (problem === undefined) return undefined
+  return new DatabaseInvalid({ setting, value: shown(url), problem })
+}
+
+const user = "the server refuses this user: check user and password."
+const refusals: Readonly<Record<string, string>> = {
+  "28000": user,
+  "28P01": user,
+  "3D000": "the server has no database of this name: check it, or create the database first."
+}
+
+/**
+ * A value, as far as a log may show it. A password can be wherever a URL is not as it should be: only
+ * what is behind the last @ is none, or a text without anything that could introduce one.
+ */
+const shown = (value: unknown): string => {
+  if (typeof value !== "string") return nameOf(value)
+  const [scheme = ""] = /^\w+:\/\//.exec(value) ?? []
+  const at = value.lastIndexOf("@")
+  const rest = (at < 0 ? value.slice(scheme.length) : value.slice(at)).replace(/\?.*/s, "?…")
+  const isOpen = at >= 0 || /^[^:=\s]*(:\d{1,5})?(\/[^:=\s]*)?$/.test(rest)
+  const text = isOpen ? `${scheme}${at < 0 ? "" : "…"}${rest}` : `${scheme}…`
+  return `"${text.slice(0, 100)}"`
+}
+
+const nameOf = (value: unknown): string => {
+  if (typeof value !== "object" || value === null) return String(value).slice(0, 100)
+  const keys = Object.keys(value).slice(0, 5)
+  return keys.length === 0 ? "an object without fields" : `an object with ${keys.join(", ")}`
+}
+
+const isDecodable = (text: string): boolean => {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const isWhole = (text: string, from: number, to: number): boolean =>
+  /^\d{1,9}$/.test(text) && Number(text) >= from && Number(text) <= to
