@@ -203,45 +203,58 @@ export class Queue extends Context.Service<
         const isRecorded = command.fingerprint !== undefined
         // The answer is recorded as it is given, so what tells a place exactly is read before.
         if (isRecorded) yield* Effect.ignore(lines.read(queueId))
-        const settled = yield* lines.submit<Settled<Joined, JoinError>>({
-          queueId,
-          names: (names) => {
-            if (isRecorded) names.outcomes.add(command.commandId)
-            names.members.push({ queueId, userId })
-            if (codeHash !== undefined) names.codes.push({ queueId, codeHash })
-          },
-          decide: (rows) => {
-            if (rows.outcomes.get(command.commandId) !== undefined) {
+        /** Gives the ticket alone of one whose place this node has to read first. */
+        const submit = (hasRead: boolean) =>
+          lines.submit<Settled<Joined, JoinError> | Ticket>({
+            queueId,
+            names: (names) => {
+              if (isRecorded) names.outcomes.add(command.commandId)
+              names.members.push({ queueId, userId })
+              if (codeHash !== undefined) names.codes.push({ queueId, codeHash })
+            },
+            decide: (rows) => {
+              if (rows.outcomes.get(command.commandId) !== undefined) {
+                return {
+                  present: liveToken(rows, queueId, userId)?.tokenId,
+                  conclude: () => recall(rows, command)!
+                }
+              }
+              const decided = decideJoin(rows, { queueId, userId, tokenId, codeHash })
+              const before = liveToken(rows, queueId, userId)
+              if (isRecorded && !hasRead && Result.isSuccess(decided) && before !== undefined) {
+                const ticket = ticketFor(before)
+                const isUnread = before.state === "waiting" && lines.recall(ticket) === undefined
+                if (isUnread) return { present: before.tokenId, conclude: () => ticket }
+              }
+              if (Result.isSuccess(decided)) {
+                for (const event of decided.success) rows.evolve(event)
+                // The answer follows once the whole batch is decided. The key is taken from now on.
+                record(rows, command, Result.succeed(undefined))
+              }
+              const token = liveToken(rows, queueId, userId)
               return {
-                present: liveToken(rows, queueId, userId)?.tokenId,
-                conclude: () => recall(rows, command)!
+                present: token?.tokenId,
+                conclude: () =>
+                  record(
+                    rows,
+                    command,
+                    Result.map(decided, (events) => {
+                      const created = events.length > 0
+                      const ticket = ticketFor(token!)
+                      const recall = () => lines.recall(ticket)
+                      const status = joinedStatus(rows, token!.tokenId, recall)
+                      return { ...lines.paced(status), token: tickets.sign(ticket), created }
+                    })
+                  )
               }
             }
-            const decided = decideJoin(rows, { queueId, userId, tokenId, codeHash })
-            if (Result.isSuccess(decided)) {
-              for (const event of decided.success) rows.evolve(event)
-              // The answer follows once the whole batch is decided. The key is taken from now on.
-              record(rows, command, Result.succeed(undefined))
-            }
-            const token = liveToken(rows, queueId, userId)
-            return {
-              present: token?.tokenId,
-              conclude: () =>
-                record(
-                  rows,
-                  command,
-                  Result.map(decided, (events) => {
-                    const created = events.length > 0
-                    const ticket = ticketFor(token!)
-                    const recall = () => lines.recall(ticket)
-                    const status = joinedStatus(rows, token!.tokenId, recall)
-                    return { ...lines.paced(status), token: tickets.sign(ticket), created }
-                  })
-                )
-            }
-          }
-        })
-        const joined = yield* answer(settled, input)
+          })
+        let settled = yield* submit(false)
+        if (!("result" in settled)) {
+          yield* Effect.ignore(lines.look(settled))
+          settled = yield* submit(true)
+        }
+        const joined = yield* answer(settled as Settled<Joined, JoinError>, input)
         if (isRecorded || joined.created || joined.state !== "waiting") return joined
         // A user who has waited already is told the place that polls tell.
         const ticket = tickets.verify(joined.token, userId)
