@@ -259,7 +259,9 @@ export class Queue extends Context.Service<
         // A user who has waited already is told the place that polls tell.
         const ticket = tickets.verify(joined.token, userId)
         const status = Result.isSuccess(ticket) ? yield* lines.look(ticket.success) : undefined
-        return { ...joined, ...status }
+        if (status === undefined) return joined
+        // Nothing of the other answer: it may be of before the opening, and say when that is.
+        return { ...status, token: joined.token, created: joined.created }
       }, span("Queue.join"))
 
       const admit = ({

@@ -197,6 +197,19 @@ export const fairnessTests: ReadonlyArray<ConformanceTest> = [
       assert.deepEqual([bob.position, bob.opensAt], [0, opensAt])
     })
   ),
+  inWorld("whoever joins again once the queue has opened is not told when it opens", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, user } = world
+      const { queueId, crowd, open } = yield* collecting(world, { maxActive: 1 })
+      yield* Effect.forEach(yield* crowd("general", 3), office.queue.status)
+      yield* open
+      const again = yield* Effect.forEach(times(3, String), (n) =>
+        office.queue.join({ queueId, userId: user(`general${n}`) })
+      )
+      assert.equal(again.filter(({ state }) => state === "waiting").length, 2)
+      for (const told of again) assert.equal(told.opensAt, undefined)
+    })
+  ),
   inWorld(
     "a keyed join tells the place of a user who came after the node read the line",
     { queue: { maxActive: 1 }, policies: { queueFreshMs: 60_000 } },
