@@ -246,59 +246,77 @@ export class Queue extends Context.Service<
         const isRecorded = command.fingerprint !== undefined
         // The answer is recorded as it is given, so what tells a place exactly is read before.
         if (isRecorded) yield* Effect.ignore(lines.read(queueId))
-        const asked: QueueCommand<Settled<Joined, JoinError>> = {
-          queueId,
-          names: (names) => {
-            nameOutcome(names, command)
-            names.members.push({ queueId, userId })
-            if (codeHash !== undefined) names.codes.push({ queueId, codeHash })
-          },
-          decide: (rows) => {
-            if (rows.outcomes.get(command.commandId) !== undefined) {
+        const toJoined = (rows: Rows, token: TokenRow, created: boolean): Joined => {
+          const ticket = ticketFor(token)
+          const status = joinedStatus(rows, token.tokenId, () => lines.recall(ticket))
+          return { ...lines.paced(status), token: tickets.sign(ticket), created }
+        }
+        /** Gives the ticket alone of a user whose place this node has to read first. */
+        const submit = (hasRead: boolean) => {
+          const asked: QueueCommand<Settled<Joined, JoinError> | Ticket> = {
+            queueId,
+            names: (names) => {
+              nameOutcome(names, command)
+              names.members.push({ queueId, userId })
+              if (codeHash !== undefined) names.codes.push({ queueId, codeHash })
+            },
+            decide: (rows) => {
+              const live = liveToken(rows, queueId, userId)
+              if (rows.outcomes.get(command.commandId) !== undefined) {
+                return { present: live?.tokenId, conclude: () => recall(rows, command)! }
+              }
+              const made = rows.tokens.get(tokenId)
+              if (made !== undefined && live === undefined) {
+                // The user joined by this key before, and that token has ended since.
+                const isTheSame = made.queueId === queueId && made.userId === userId
+                const retold = isTheSame
+                  ? Result.succeed(toJoined(rows, made, false))
+                  : Result.fail(new IdempotencyConflict())
+                return { present: undefined, conclude: () => again(rows, command, retold)! }
+              }
+              const decided = decideJoin(rows, { queueId, userId, tokenId, codeHash })
+              if (
+                isRecorded &&
+                !hasRead &&
+                Result.isSuccess(decided) &&
+                live?.state === "waiting"
+              ) {
+                const ticket = ticketFor(live)
+                const isUnread = lines.recall(ticket) === undefined
+                if (isUnread) return { present: live.tokenId, conclude: () => ticket }
+              }
+              if (Result.isSuccess(decided)) {
+                for (const event of decided.success) rows.evolve(event)
+                // The answer follows once the whole batch is decided. The key is taken from now on.
+                record(rows, command, Result.succeed(undefined))
+              }
+              const token = liveToken(rows, queueId, userId)
               return {
-                present: liveToken(rows, queueId, userId)?.tokenId,
-                conclude: () => recall(rows, command)!
+                present: token?.tokenId,
+                conclude: () =>
+                  record(
+                    rows,
+                    command,
+                    Result.map(decided, (events) => toJoined(rows, token!, events.length > 0))
+                  )
               }
             }
-            const toJoined = (token: TokenRow, created: boolean): Joined => {
-              const ticket = ticketFor(token)
-              const status = joinedStatus(rows, token.tokenId, () => lines.recall(ticket))
-              return { ...lines.paced(status), token: tickets.sign(ticket), created }
-            }
-            const made = rows.tokens.get(tokenId)
-            if (made !== undefined && liveToken(rows, queueId, userId) === undefined) {
-              // It was joined by this key before, and has ended since.
-              const isTheSame = made.queueId === queueId && made.userId === userId
-              const retold = isTheSame
-                ? Result.succeed(toJoined(made, false))
-                : Result.fail(new IdempotencyConflict())
-              return { present: undefined, conclude: () => again(rows, command, retold)! }
-            }
-            const decided = decideJoin(rows, { queueId, userId, tokenId, codeHash })
-            if (Result.isSuccess(decided)) {
-              for (const event of decided.success) rows.evolve(event)
-              // The answer follows once the whole batch is decided. The key is taken from now on.
-              record(rows, command, Result.succeed(undefined))
-            }
-            const token = liveToken(rows, queueId, userId)
-            return {
-              present: token?.tokenId,
-              conclude: () =>
-                record(
-                  rows,
-                  command,
-                  Result.map(decided, (events) => toJoined(token!, events.length > 0))
-                )
-            }
           }
+          return submitOnce(lines.submit, asked, (names) => names.tokens.add(tokenId))
         }
-        const settled = yield* submitOnce(lines.submit, asked, (names) => names.tokens.add(tokenId))
-        const joined = yield* answer(settled, input)
+        let settled = yield* submit(false)
+        if (!("result" in settled)) {
+          yield* Effect.ignore(lines.look(settled))
+          settled = yield* submit(true)
+        }
+        const joined = yield* answer(settled as Settled<Joined, JoinError>, input)
         if (isRecorded || joined.created || joined.state !== "waiting") return joined
         // A user who has waited already is told the place that polls tell.
         const ticket = tickets.verify(joined.token, userId)
         const status = Result.isSuccess(ticket) ? yield* lines.look(ticket.success) : undefined
-        return { ...joined, ...status }
+        if (status === undefined) return joined
+        // Nothing of the other answer: it may be of before the opening, and say when that is.
+        return { ...status, token: joined.token, created: joined.created }
       }, span("Queue.join"))
 
       const admit = ({

@@ -66,7 +66,7 @@ export const startNode = async ({ url, skew = {}, policies, onCall }: NodeOption
     layerOf({
       signingKeys,
       policies: { queueFreshMs: 20, gateFreshMs: 0, awayMs: 0, ...policies }
-    }).pipe(Layer.provide(heard), Layer.provide(skewed(skew)))
+    }).pipe(Layer.provideMerge(heard), Layer.provide(skewed(skew)))
   )
   atEnd(() => runtime.dispose())
   const office = await runtime.runPromise(BoxOffice)

@@ -104,6 +104,14 @@ export const passTime = (milliseconds: number) => `
     -- Its key has an instant: by a way round, lest a row is moved to where another one still is.
     UPDATE boxoffice.queue_presence
       SET seen_until = seen_until - interval '365000 days' - interval '${milliseconds} milliseconds';
+    -- Admissions of one second are one row: what is now of another second must not meet them.
+    WITH moved AS (
+      DELETE FROM boxoffice.queue_grant
+      RETURNING queue_id, admitted, granted_at - interval '${milliseconds} milliseconds' AS at
+    )
+    INSERT INTO boxoffice.queue_grant (queue_id, second, admitted, granted_at)
+    SELECT queue_id, floor(extract(epoch FROM at)), sum(admitted), max(at)
+    FROM moved GROUP BY 1, 2;
     FOR tables IN
       SELECT format('UPDATE %I.%I SET %s', table_schema, table_name, string_agg(
         format('%1$I = %1$I - interval ''${milliseconds} milliseconds''', column_name), ', '
@@ -112,7 +120,7 @@ export const passTime = (milliseconds: number) => `
         USING (table_schema, table_name)
       WHERE table_schema = 'boxoffice' AND table_type = 'BASE TABLE'
         AND data_type = 'timestamp with time zone'
-        AND table_name <> 'queue_presence'
+        AND table_name NOT IN ('queue_presence', 'queue_grant')
       GROUP BY table_schema, table_name
     LOOP
       EXECUTE tables.update;

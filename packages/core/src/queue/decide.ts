@@ -149,6 +149,13 @@ export const roomIn = (
   return Math.max(0, Math.min(maxActive - queue.active, admitPerMinute - queue.admittedLastMinute))
 }
 
+/** Whether there is something to do in a queue though nobody asks: to open it, let in, or end. */
+export const isDue = (queue: QueueRow, now: number): boolean => {
+  if (queue.mode === "closed") return waitingIn(queue) > 0
+  if (isCollecting(queue)) return queue.opening!.opensAt <= now
+  return waitingIn(queue) > 0 && roomIn(queue) > 0
+}
+
 /**
  * Lets in whoever is next while both limits leave room: each lane in the order of its places, and
  * the lanes in turn.

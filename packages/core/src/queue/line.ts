@@ -4,11 +4,11 @@
  */
 import { admissionsPerBatch, departuresPerReading, type Heads, type LineReading } from "../Store.ts"
 import type { Ticket } from "./claims.ts"
-import { roomIn } from "./decide.ts"
+import { isDue, roomIn } from "./decide.ts"
 import { Departed } from "./departed.ts"
 import { permutationOf } from "./lottery.ts"
 import type { Departure, QueueLane, QueueTokenStatus } from "./model.ts"
-import { isCollecting, lineOf, waitingIn } from "./place.ts"
+import { isCollecting, lineOf } from "./place.ts"
 import { type AdmissionRate, admissionRate } from "./rate.ts"
 import { endedStatus, leastWait, waitingStatus } from "./status.ts"
 import { estimatedWait, type MinuteLimit, minuteLimitOf } from "./wait.ts"
@@ -102,10 +102,7 @@ export class LineView {
   /** Whether a batch would have something to do that nobody asks for. */
   get isDue(): boolean {
     const { queue, lapsed, now } = this.reading
-    if (lapsed) return true
-    if (queue.mode === "closed") return waitingIn(queue) > 0
-    if (isCollecting(queue)) return queue.opening!.opensAt <= now
-    return waitingIn(queue) > 0 && roomIn(queue) > 0
+    return lapsed || isDue(queue, now)
   }
 
   /** Who is to be loaded with a batch that lets people in. */

@@ -7,9 +7,9 @@ import type { Performance, PerformanceRow, Show, StoredPerformance } from "../ca
 import { StoreUnavailable } from "../Errors.ts"
 import type { RecordedOutcome } from "../Events.ts"
 import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "../Ids.ts"
-import { roomIn } from "../queue/decide.ts"
+import { isDue } from "../queue/decide.ts"
 import type { Departure, QueueLane, QueueRow, TokenRow } from "../queue/model.ts"
-import { isCollecting, placeOf, waitingIn, withLoaded } from "../queue/place.ts"
+import { placeOf, withLoaded } from "../queue/place.ts"
 import {
   absentAfterSeconds,
   numbersPerBlock,
@@ -86,18 +86,27 @@ class Memory {
     )
   }
 
-  line(queueId: QueueId, lane: QueueLane): Array<TokenRow> {
-    const queue = this.queues.get(queueId)!
-    const place = (token: TokenRow) => placeOf(queue, lane, token.number)
-    return this.tokensOf(queueId)
-      .filter((token) => token.state === "waiting" && token.lane === lane)
-      .sort((a, b) => (place(a) < place(b) ? -1 : 1))
-  }
-
-  aheadOf(token: TokenRow): number {
-    return this.line(token.queueId, token.lane).findIndex(
-      ({ tokenId }) => tokenId === token.tokenId
-    )
+  /** How many wait in front of each of these that waits. */
+  aheadOf(tokens: ReadonlyArray<TokenRow>): Map<TokenId, number> {
+    const lines = new Map<string, ReadonlyArray<bigint>>()
+    const lineOf = ({ queueId, lane }: TokenRow): ReadonlyArray<bigint> => {
+      const key = `${queueId}/${lane}`
+      const queue = this.queues.get(queueId)!
+      const line =
+        lines.get(key) ??
+        this.tokensOf(queueId)
+          .filter((token) => token.state === "waiting" && token.lane === lane)
+          .map(({ number }) => placeOf(queue, lane, number))
+      lines.set(key, line)
+      return line
+    }
+    const ahead = new Map<TokenId, number>()
+    for (const token of tokens) {
+      if (token.state !== "waiting") continue
+      const own = placeOf(this.queues.get(token.queueId)!, token.lane, token.number)
+      ahead.set(token.tokenId, lineOf(token).filter((place) => place < own).length)
+    }
+    return ahead
   }
 
   /** Who is next, as a database finds them: by number, and by a draw those alone that are named. */
@@ -192,9 +201,7 @@ class Memory {
       queues: queues.map(({ row, heads }) => withLoaded(row, heads, tokens.values())),
       tokens: tokens.values(),
       looks,
-      ahead: [...tokens.values(), ...looks]
-        .filter((token) => token.state === "waiting")
-        .map((token) => [token.tokenId, this.aheadOf(token)] as const),
+      ahead: this.aheadOf([...tokens.values(), ...looks]),
       wallets: present(names.wallets, this.wallets),
       unpaid: this.unpaidOf(names),
       transfers: present(names.transfers, this.transfers),
@@ -344,8 +351,13 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         return answer
       }).pipe(Effect.uninterruptible),
     gates: (questions) =>
-      at((now) =>
-        questions.map(({ tokenId, showId, performanceId }) => {
+      at((now) => {
+        const tokens = present(
+          questions.map(({ tokenId }) => tokenId),
+          memory.tokens
+        )
+        const ahead = memory.aheadOf(tokens)
+        return questions.map(({ tokenId, showId, performanceId }) => {
           const token = memory.tokens.get(tokenId)
           const show =
             performanceId === undefined
@@ -354,11 +366,11 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           return {
             now,
             token: token && memory.withSettings(token),
-            ahead: token?.state === "waiting" ? memory.aheadOf(token) : 0,
+            ahead: ahead.get(tokenId) ?? 0,
             requiredQueueId: show?.queueId
           }
         })
-      ),
+      }),
     line: (queueId, after) =>
       at((now) => {
         const queue = memory.queues.get(queueId)
@@ -456,13 +468,11 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           .slice(0, limit)
           .map((row) => row.reservationId),
         queues: Array.from(memory.queues.values())
-          .filter((stored) => {
-            const queue = memory.queueAt(stored, now)
-            if (memory.lapsedIn(queue.queueId, now).length > 0) return true
-            return isCollecting(queue)
-              ? queue.opening!.opensAt <= now
-              : waitingIn(queue) > 0 && roomIn(queue) > 0
-          })
+          .filter(
+            (queue) =>
+              memory.lapsedIn(queue.queueId, now).length > 0 ||
+              isDue(memory.queueAt(queue, now), now)
+          )
           .slice(0, limit)
           .map((queue) => queue.queueId)
       })),

@@ -169,6 +169,18 @@ export const fairnessTests: ReadonlyArray<ConformanceTest> = [
         assert.deepEqual([closed.mode, closed.opening!.openedAt], ["closed", null])
       })
   ),
+  inWorld("the sweeper ends all who wait for what is closed, with nobody asking", {}, (world) =>
+    Effect.gen(function* () {
+      const { office } = world
+      const { queueId, crowd, open } = yield* collecting(world, {})
+      yield* crowd("priority", 40)
+      yield* office.queue.setMode(queueId, "closed")
+      yield* settle(world)
+      assert.equal((yield* office.queue.get(queueId)).waiting, 0)
+      yield* open
+      assert.equal(yield* world.sweep, 0)
+    })
+  ),
   inWorld("before the opening both lanes are told when it is, and no wait", {}, (world) =>
     Effect.gen(function* () {
       const { office, user } = world
@@ -184,6 +196,36 @@ export const fairnessTests: ReadonlyArray<ConformanceTest> = [
       const bob = yield* office.queue.status(yield* join("bob"))
       assert.deepEqual([bob.position, bob.opensAt], [0, opensAt])
     })
+  ),
+  inWorld("whoever joins again once the queue has opened is not told when it opens", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, user } = world
+      const { queueId, crowd, open } = yield* collecting(world, { maxActive: 1 })
+      yield* Effect.forEach(yield* crowd("general", 3), office.queue.status)
+      yield* open
+      const again = yield* Effect.forEach(times(3, String), (n) =>
+        office.queue.join({ queueId, userId: user(`general${n}`) })
+      )
+      assert.equal(again.filter(({ state }) => state === "waiting").length, 2)
+      for (const told of again) assert.equal(told.opensAt, undefined)
+    })
+  ),
+  inWorld(
+    "a keyed join tells the place of a user who came after the node read the line",
+    { queue: { maxActive: 1 }, policies: { queueFreshMs: 60_000 } },
+    (world) =>
+      Effect.gen(function* () {
+        const { office, queueId, join, user } = world
+        yield* join("inside")
+        const others = yield* Effect.forEach(times(4, String), (n) => join(`other${n}`))
+        for (const other of others.slice(0, 3)) yield* office.queue.leave(other)
+        yield* office.queue.status(others[3]!)
+        const { position } = yield* office.queue.join({ queueId, userId: user("ada") })
+        const again = { queueId, userId: user("ada"), idempotencyKey: "k1" }
+        const first = yield* office.queue.join(again)
+        assert.deepEqual([position, first.position], [2, 2])
+        assert.deepEqual(yield* office.queue.join(again), first)
+      })
   ),
   inWorld(
     "a keyed join of a user who has waited gives the recorded place again",

@@ -1,0 +1,321 @@
+/**
+ * What happened in a queue, played again from its events by plain lists. Each event is judged by
+ * what happened before it: who is let in is next, and there was room for them.
+ */
+import { expect } from "vitest"
+import {
+  type BoxOfficeEvent,
+  permutationOf,
+  type QueueId,
+  type QueueLane,
+  type QueueMode,
+  type QueueSettings,
+  type TokenId,
+  type TokenState
+} from "../../packages/core/src/index.ts"
+
+/** Somebody's place in the queue, from joining on. */
+export interface Visit {
+  readonly tokenId: TokenId
+  readonly userId: string
+  readonly lane: QueueLane
+  readonly number: number
+  readonly joinedAt: number
+  /** Where in line; the number, until a draw has said otherwise. */
+  place: number
+  state: TokenState
+  claimed: boolean
+  expiresAt: number
+}
+
+/** How somebody stood after a batch. */
+interface Standing {
+  readonly state: TokenState
+  readonly expiresAt: number
+  /** From 1; 0 while there is none. */
+  readonly position: number
+  readonly lane: QueueLane
+}
+
+/** How everybody stood from an instant on. */
+export interface Snapshot {
+  readonly elapsed: number
+  readonly mode: QueueMode
+  /** While the queue collects people. */
+  readonly opensAt: number | undefined
+  readonly standings: ReadonlyMap<string, Standing>
+}
+
+/** Somebody was told by a node that they wait. */
+interface Sighting {
+  readonly tokenId: string
+  readonly node: string
+  readonly at: number
+}
+
+const minute = 60_000
+/** A node hands over whom it has seen when it is asked so much later, or is closed. */
+const handOverMs = 61_000
+const lanes: ReadonlyArray<QueueLane> = ["general", "priority"]
+
+export class Ledger {
+  readonly visits = new Map<string, Visit>()
+  readonly snapshots: Array<Snapshot> = []
+  mode: QueueMode = "open"
+  settings: QueueSettings
+  opensAt: number | undefined
+  departed = 0
+  /** How often each kind of event came. */
+  readonly count: (what: string) => void
+  private openedAt: number | undefined
+  private readonly queueId: QueueId
+  private readonly seed: string
+  private readonly admissions: Array<number> = []
+  /** Whom a node has seen and not handed over, and when those were seen whom it has. */
+  private sightings: ReadonlyArray<Sighting> = []
+  private readonly seen = new Map<string, number>()
+  /** The shares of all admissions for which both lanes waited, and those of the priority lane. */
+  private shares = 0
+  private priorities = 0
+
+  constructor(start: {
+    readonly queueId: QueueId
+    readonly seed: string
+    readonly settings: QueueSettings
+    readonly opensAt: number | undefined
+    readonly count: (what: string) => void
+  }) {
+    this.queueId = start.queueId
+    this.seed = start.seed
+    this.settings = start.settings
+    this.opensAt = start.opensAt
+    this.count = start.count
+  }
+
+  /** Those who wait in a lane, the next one first. */
+  waiting(lane: QueueLane): ReadonlyArray<Visit> {
+    const isIn = (visit: Visit) => visit.lane === lane && visit.state === "waiting"
+    return Array.from(this.visits.values())
+      .filter(isIn)
+      .sort((a, b) => a.place - b.place)
+  }
+
+  get waits(): ReadonlyArray<Visit> {
+    return lanes.flatMap((lane) => this.waiting(lane))
+  }
+
+  /** Those who were let in and have not been noted to have ended. */
+  get inside(): ReadonlyArray<Visit> {
+    return Array.from(this.visits.values()).filter(({ state }) => state === "admitted")
+  }
+
+  get isCollecting(): boolean {
+    return this.opensAt !== undefined && this.openedAt === undefined
+  }
+
+  /** Whether places are given by a draw, or are going to be. */
+  get isDrawn(): boolean {
+    return this.opensAt !== undefined
+  }
+
+  countIssued(lane: QueueLane): number {
+    return Array.from(this.visits.values()).filter((visit) => visit.lane === lane).length
+  }
+
+  admittedSince(instant: number): number {
+    return this.admissions.filter((at) => at > instant).length
+  }
+
+  /** Somebody was told by a poll that they wait. */
+  see(sighting: Sighting): void {
+    this.handOver(sighting.node, sighting.at - handOverMs)
+    this.sightings = [...this.sightings, sighting]
+  }
+
+  /** A node has handed over whom it had seen by then. */
+  handOver(node: string, until: number): void {
+    const isKnown = (sighting: Sighting) => sighting.node === node && sighting.at <= until
+    for (const { tokenId, at } of this.sightings.filter(isKnown)) {
+      this.seen.set(tokenId, Math.max(at, this.seen.get(tokenId) ?? 0))
+    }
+    this.sightings = this.sightings.filter((sighting) => !isKnown(sighting))
+  }
+
+  /** Takes in an event; `offset` is what has to be added to its instants. */
+  apply(event: BoxOfficeEvent, offset: number): void {
+    const at = event.at + offset
+    switch (event._tag) {
+      case "QueueTokenIssued":
+        return this.issue(event, at)
+      case "QueueTokenAdmitted":
+        return this.admit(this.visitOf(event), event.claimed, event.expiresAt + offset, at)
+      case "QueueTokenExtended": {
+        const visit = this.visitOf(event)
+        expect(visit.state, `${visit.userId} is inside while the session goes on`).toBe("admitted")
+        visit.claimed = true
+        visit.expiresAt = event.expiresAt + offset
+        return
+      }
+      case "QueueTokenCompleted": {
+        const visit = this.visitOf(event)
+        expect(visit.state, `${visit.userId} is inside when the visit is completed`).toBe(
+          "admitted"
+        )
+        this.count("completed")
+        visit.state = "completed"
+        return
+      }
+      case "QueueTokenLeft":
+        return this.leave(this.visitOf(event), event.away === true, at)
+      case "QueueTokenLapsed":
+        return this.lapse(this.visitOf(event), event, at)
+      case "QueueOpened":
+        return this.open(event, at)
+      case "QueueRescheduled":
+        expect(this.isCollecting, "an opening is moved before it").toBe(true)
+        this.opensAt = event.opensAt + offset
+        return
+      case "QueueModeChanged":
+        expect(this.mode, "a closed queue stays closed").not.toBe("closed")
+        this.mode = event.mode
+        return
+      case "QueueConfigured":
+        this.settings = event.settings
+        return
+      default:
+        return
+    }
+  }
+
+  private visitOf({ tokenId }: { readonly tokenId: string }): Visit {
+    const visit = this.visits.get(tokenId)
+    if (visit === undefined) throw new Error(`${tokenId} was never issued`)
+    return visit
+  }
+
+  private issue(event: Extract<BoxOfficeEvent, { _tag: "QueueTokenIssued" }>, at: number): void {
+    const { tokenId, userId, lane = "general" } = event
+    const number = Number(event.number)
+    expect(this.mode, `${userId} joins`).toBe("open")
+    expect(number, `${userId} takes the next number of the ${lane} lane`).toBe(
+      this.countIssued(lane) + 1
+    )
+    for (const visit of this.visits.values()) {
+      if (visit.userId !== userId) continue
+      const isLive =
+        visit.state === "waiting" || (visit.state === "admitted" && visit.expiresAt > at)
+      expect(isLive, `${userId} gets a second place`).toBe(false)
+    }
+    const place = number
+    const fresh = { state: "waiting", claimed: false, expiresAt: 0 } as const
+    this.visits.set(tokenId, { tokenId, userId, lane, number, place, joinedAt: at, ...fresh })
+  }
+
+  private admit(visit: Visit, claimed: boolean, expiresAt: number, at: number): void {
+    const { userId, lane } = visit
+    const { maxActive, admitPerMinute, prioritySharePercent } = this.settings
+    expect(visit.state, `${userId} waits when let in`).toBe("waiting")
+    expect(["open", "draining"], `${userId} is let in`).toContain(this.mode)
+    expect(this.isCollecting, `${userId} is let in before the opening`).toBe(false)
+    const next = this.waiting(lane)[0]!
+    expect(userId, `next in the ${lane} lane is let in`).toBe(next.userId)
+
+    const [general, priority] = lanes.map((each) => this.waiting(each).length > 0)
+    if (general && priority) {
+      this.shares += prioritySharePercent
+      const due = Math.floor(this.shares / 100) > this.priorities ? "priority" : "general"
+      expect(lane, `whose turn it is, with a share of ${prioritySharePercent}`).toBe(due)
+      if (lane === "priority") this.priorities++
+      this.count("admitted by turns")
+    }
+
+    visit.state = "admitted"
+    visit.claimed = claimed
+    visit.expiresAt = expiresAt
+    this.admissions.push(at)
+    this.count("admitted")
+    expect(this.inside.length, `inside at once, with ${userId}`).toBeLessThanOrEqual(maxActive)
+    expect(
+      this.admittedSince(at - minute),
+      `let in within 60 s, with ${userId}`
+    ).toBeLessThanOrEqual(admitPerMinute)
+  }
+
+  private leave(visit: Visit, away: boolean, at: number): void {
+    const { userId, state, tokenId, joinedAt } = visit
+    expect(["waiting", "admitted"], `${userId} leaves`).toContain(state)
+    if (away) {
+      const { absenceSeconds } = this.settings
+      const seen = Math.max(joinedAt, this.seen.get(tokenId) ?? 0, this.openedAt ?? 0)
+      expect(state, `${userId} loses a place by being away`).toBe("waiting")
+      expect(absenceSeconds, "a queue in which nobody is taken to be absent").toBeGreaterThan(0)
+      expect(
+        (at - seen) / 1_000,
+        `seconds for which ${userId} was away, who lost the place by it`
+      ).toBeGreaterThan(absenceSeconds)
+      this.count("away")
+      const isBack = this.sightings.some((sighting) => sighting.tokenId === tokenId)
+      if (isBack) this.count("away, though back for less than a minute")
+    }
+    if (state === "waiting") this.departed++
+    visit.state = "left"
+    this.count("left")
+  }
+
+  private lapse(
+    visit: Visit,
+    event: Extract<BoxOfficeEvent, { _tag: "QueueTokenLapsed" }>,
+    at: number
+  ): void {
+    const { userId } = visit
+    if (event.closed) {
+      expect([this.mode, visit.state], `${userId} waits for what is closed`).toEqual([
+        "closed",
+        "waiting"
+      ])
+      this.departed++
+      this.count("ended by closing")
+    } else {
+      expect(visit.state, `${userId} is inside when the visit lapses`).toBe("admitted")
+      expect(visit.expiresAt, `${userId}'s visit lapses at its end`).toBeLessThanOrEqual(at)
+      expect(event.unclaimed === true, `${userId} did not show up`).toBe(!visit.claimed)
+      this.count(event.unclaimed ? "unclaimed" : "lapsed")
+    }
+    visit.state = "expired"
+  }
+
+  private open(event: Extract<BoxOfficeEvent, { _tag: "QueueOpened" }>, at: number): void {
+    expect(this.isCollecting, "a queue opens once").toBe(true)
+    expect(this.opensAt, "a queue opens in time").toBeLessThanOrEqual(at)
+    expect(Number(event.drawn), "all who came take part in the draw").toBe(
+      this.countIssued("general")
+    )
+    this.openedAt = at
+    this.count("opened")
+    if (event.drawn === 0n) return
+    const draw = { queueId: this.queueId, seed: this.seed, drawn: Number(event.drawn) }
+    const { placeOf } = permutationOf(draw)
+    for (const visit of this.visits.values()) {
+      if (visit.lane === "general") visit.place = placeOf(visit.number)
+    }
+  }
+
+  /** Keeps how everybody stands now. */
+  snap(elapsed: number): void {
+    const standings = new Map<string, Standing>()
+    for (const { tokenId, state, expiresAt, lane } of this.visits.values()) {
+      standings.set(tokenId, { state, expiresAt, position: 0, lane })
+    }
+    for (const lane of lanes) {
+      const hasPlaces = lane === "priority" || !this.isCollecting
+      for (const [i, { tokenId }] of this.waiting(lane).entries()) {
+        const position = hasPlaces ? i + 1 : 0
+        // Whoever waits for what is closed waits no longer.
+        const state = this.mode === "closed" ? "expired" : "waiting"
+        standings.set(tokenId, { state, expiresAt: 0, position, lane })
+      }
+    }
+    const opensAt = this.isCollecting ? this.opensAt : undefined
+    this.snapshots.push({ elapsed, mode: this.mode, opensAt, standings })
+  }
+}

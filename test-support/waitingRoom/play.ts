@@ -1,0 +1,201 @@
+/**
+ * Plays a history in a room, and looks after each step at everything that must hold. What happened
+ * is written down as a story, a line for each step.
+ */
+import { Cause, Data, Effect } from "effect"
+import { expect } from "vitest"
+import type { QueueSettings } from "../../packages/core/src/index.ts"
+import { RowNames } from "../../packages/core/src/index.ts"
+import { Actors } from "./Actors.ts"
+import { Answers } from "./Answers.ts"
+import { Ledger } from "./Ledger.ts"
+import type { Room } from "./room.ts"
+import type { History, Setup, Step } from "./steps.ts"
+import { tellSetup, tellStep } from "./story.ts"
+
+const second = 1_000
+const minute = 60 * second
+
+const settingsOf = (setup: Setup): QueueSettings => {
+  const { maxActive, admitPerMinute, prioritySharePercent, absenceSeconds } = setup
+  const limits = { maxActive, admitPerMinute, prioritySharePercent, absenceSeconds }
+  return { ...limits, claimSeconds: 10, sessionSeconds: 60 }
+}
+
+/** A history that shows something which must not be, as a story. */
+export class Untrue extends Data.TaggedError("Untrue")<{
+  readonly story: ReadonlyArray<string>
+  readonly reason: string
+}> {}
+
+/** Makes the queue. The seed is given, so that a draw can be repeated. */
+const openQueue = Effect.fnUntraced(function* (
+  { queueId, store, now, offset }: Room,
+  setup: Setup,
+  count: (what: string) => void
+) {
+  const settings = settingsOf(setup)
+  const seed = String(setup.draw).repeat(64)
+  const opensAt = setup.opensInMs === 0 ? undefined : now() + setup.opensInMs
+  const opening =
+    opensAt === undefined ? null : { opensAt: opensAt - offset(), seed, openedAt: null }
+  yield* store.transact(new RowNames(), (rows) => rows.addQueue(queueId, settings, opening))
+  return new Ledger({ queueId, seed, settings, opensAt, count })
+})
+
+/** Plays a history. `count` hears of what was seen in it. */
+export const play = (
+  room: Room,
+  { setup, steps }: History,
+  count: (what: string) => void
+): Effect.Effect<void, Untrue> => {
+  const story = [tellSetup(setup)]
+  return Effect.gen(function* () {
+    const ledger = yield* openQueue(room, setup, count)
+    const answers = new Answers(ledger, room)
+    const actors = new Actors(room, ledger, answers)
+    yield* actors.openHouse
+    ledger.snap(room.elapsed())
+    const settle = Effect.gen(function* () {
+      for (const batch of yield* room.events) {
+        for (const event of batch) ledger.apply(event, room.offset())
+        ledger.snap(room.elapsed())
+      }
+      actors.judge()
+      yield* recount(room, ledger)
+    })
+    yield* actors.come(setup.general, false)
+    yield* actors.come(setup.priority, true)
+    yield* settle
+    for (const [i, step] of steps.entries()) {
+      const at = (room.elapsed() / second).toFixed(3)
+      story.push(`${i + 1}. at ${at} s: ${tellStep(step, actors)}`)
+      yield* perform(room, ledger, actors, step, settle)
+      yield* settle
+    }
+    story.push("In the end: three seconds, in each of which both nodes are swept.")
+    yield* threeSeconds(room, ledger, actors, settle, [0, 1], "sweeper")
+    yield* room.inspect
+  }).pipe(
+    Effect.catchCause((cause) =>
+      Effect.fail(new Untrue({ story, reason: reasonOf(Cause.squash(cause)) }))
+    )
+  )
+}
+
+const reasonOf = (error: unknown): string =>
+  error instanceof Error ? error.message : JSON.stringify(error)
+
+type Settle = Effect.Effect<void, unknown>
+
+const perform = (
+  room: Room,
+  ledger: Ledger,
+  actors: Actors,
+  step: Step,
+  settle: Settle
+): Effect.Effect<unknown, unknown> => {
+  switch (step._tag) {
+    case "wait":
+      return room.pass(step.ms)
+    case "minutes":
+      return Effect.gen(function* () {
+        const asks = step.pollers === "all" ? 1 : 3
+        for (let passed = 0; passed < step.count; passed++) {
+          // Twice in a minute, so that it is noted in each.
+          for (let half = 0; half < 2; half++) {
+            yield* room.pass(minute / 2)
+            yield* actors.pollEach(step.node, asks)
+            yield* settle
+          }
+        }
+      })
+    case "seconds":
+      return threeSeconds(room, ledger, actors, settle, [step.node], step.by)
+    case "restart":
+      ledger.handOver(room.nameOf(step.node), room.now())
+      return room.restart(step.node)
+    case "cut":
+      return actors.duringCut(step)
+    case "together":
+      return Effect.all([actors.act(step.one), actors.act(step.other)], {
+        concurrency: "unbounded"
+      })
+    default:
+      return actors.act(step)
+  }
+}
+
+/**
+ * Three seconds, in each of which nodes are swept, or asked by those who wait. After that nobody
+ * waits for whom there is room.
+ */
+const threeSeconds = Effect.fnUntraced(function* (
+  room: Room,
+  ledger: Ledger,
+  actors: Actors,
+  settle: Settle,
+  nodes: ReadonlyArray<number>,
+  by: "sweeper" | "polls"
+) {
+  for (let passed = 0; passed < 3; passed++) {
+    yield* room.pass(second)
+    for (const node of nodes) {
+      const asked = by === "polls" ? yield* actors.pollWaiting(node) : 0
+      if (asked === 0) yield* room.node(node).sweep
+    }
+    yield* settle
+  }
+  const now = room.now()
+  const { mode, opensAt, settings, inside, waits } = ledger
+  if (mode === "closed") return expect(waits.length, "waiting for what is closed").toBe(0)
+  if (ledger.isCollecting) {
+    const isDue = now - opensAt! > 3 * second
+    return expect(isDue, "3 s after its opening the queue has not opened").toBe(false)
+  }
+  if (mode === "paused" || waits.length === 0) return
+  // A minute is counted by whole seconds.
+  const free = {
+    inside: settings.maxActive - inside.length,
+    minute: settings.admitPerMinute - ledger.admittedSince(now - minute - second)
+  }
+  const isFree = free.inside > 0 && free.minute > 0
+  expect(isFree, `for 3 s there is room (${JSON.stringify(free)}), and ${waits.length} wait`).toBe(
+    false
+  )
+})
+
+/** What the store counts is what was counted by hand. */
+const recount = Effect.fnUntraced(function* (room: Room, ledger: Ledger) {
+  const { store, queueId, now, slackMs } = room
+  const row = (yield* store.queue(queueId))!
+  const insideAt = (instant: number) =>
+    ledger.inside.filter(({ expiresAt }) => expiresAt > instant).length
+  const inside = [insideAt(now() - slackMs), insideAt(now())]
+  expect(inside, "those inside, as they are counted by hand").toContain(row.active)
+  const counted = {
+    waiting: row.waiting,
+    priority: row.priority.waiting,
+    departed: Number(row.departed),
+    numbers: [Number(row.nextNumber) - 1, Number(row.priority.nextNumber) - 1],
+    mode: row.mode
+  }
+  expect(counted, "the counters, as they are counted by hand").toEqual({
+    waiting: ledger.waiting("general").length,
+    priority: ledger.waiting("priority").length,
+    departed: ledger.departed,
+    numbers: [ledger.countIssued("general"), ledger.countIssued("priority")],
+    mode: ledger.mode
+  })
+  // Some of those who wait, and where they stand; of the drawn a store counts all who may be ahead.
+  const lanes = ledger.isDrawn ? (["priority"] as const) : (["general", "priority"] as const)
+  const some = lanes.flatMap((lane) => {
+    const line = ledger.waiting(lane).map(({ tokenId }, ahead) => ({ tokenId, ahead }))
+    return line.length > 1 ? [line[0]!, line.at(-1)!] : line
+  })
+  const readings = yield* store.gates(some.map(({ tokenId }) => ({ tokenId })))
+  expect(
+    readings.map(({ ahead, token }) => [token?.tokenId, token?.state, ahead]),
+    "who stands ahead of the first and the last of each lane"
+  ).toEqual(some.map(({ tokenId, ahead }) => [tokenId, "waiting", ahead]))
+})
