@@ -5,6 +5,7 @@
 import { Context, Effect, Layer, Redacted } from "effect"
 import { Catalog } from "./Catalog.ts"
 import { layerAnnounced } from "./Changes.ts"
+import { ending } from "./Ending.ts"
 import { EventFeed } from "./EventFeed.ts"
 import { Gate } from "./Gate.ts"
 import type { Interval } from "./Interval.ts"
@@ -46,34 +47,37 @@ export class BoxOffice extends Context.Service<
 >()("@boxoffice/core/BoxOffice") {
   /** The services, over a store and the keys that sign queue tokens. Starts nothing by itself. */
   static readonly layer: Layer.Layer<BoxOfficeServices, never, BoxOfficeStore | Tickets> =
-    Layer.effect(
-      BoxOffice,
-      Effect.gen(function* () {
-        return BoxOffice.of({
-          queue: yield* Queue,
-          catalog: yield* Catalog,
-          reservations: yield* Reservations,
-          wallet: yield* Wallet,
-          payments: yield* Payments,
-          events: yield* EventFeed
-        })
-      })
-    ).pipe(
-      Layer.provideMerge(
-        Layer.mergeAll(
-          Queue.layer,
-          Catalog.layer,
-          Reservations.layer,
-          Wallet.layer,
-          Payments.layer,
-          EventFeed.layer
-        )
-      ),
-      Layer.provide(Gate.layer),
-      Layer.provide(Lines.layer),
-      Layer.provide(layerAnnounced)
-    )
+    Layer.suspend(() => ending(layerServices))
 }
+
+/** The services, and nothing yet of how they end. */
+const layerServices: Layer.Layer<BoxOfficeServices, never, BoxOfficeStore | Tickets> = Layer.effect(
+  BoxOffice,
+  Effect.gen(function* () {
+    return BoxOffice.of({
+      queue: yield* Queue,
+      catalog: yield* Catalog,
+      reservations: yield* Reservations,
+      wallet: yield* Wallet,
+      payments: yield* Payments,
+      events: yield* EventFeed
+    })
+  })
+).pipe(
+  Layer.provideMerge(
+    Layer.mergeAll(
+      Queue.layer,
+      Catalog.layer,
+      Reservations.layer,
+      Wallet.layer,
+      Payments.layer,
+      EventFeed.layer
+    )
+  ),
+  Layer.provide(Gate.layer),
+  Layer.provide(Lines.layer),
+  Layer.provide(layerAnnounced)
+)
 
 /** What every engine is made with. */
 export interface BoxOfficeOptions {
@@ -110,8 +114,7 @@ export const layerOf = (
           Effect.map(LaneSettings, (current) => ({ ...current, ...options.lanes }))
         )
   const sweeper = options.sweepEvery ? layerSweeper(options.sweepEvery) : Layer.empty
-  return sweeper.pipe(
-    Layer.provideMerge(BoxOffice.layer),
+  return ending(Layer.provideMerge(sweeper, layerServices)).pipe(
     Layer.provide([tickets, policies, lanes])
   )
 }

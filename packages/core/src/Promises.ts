@@ -69,8 +69,10 @@ export interface PromisedBoxOffice extends PromisedOperations, AsyncDisposable {
   readonly services: EngineServices
   /**
    * Lets what is in flight end, refuses what waits for its turn with `overloaded`, and gives the
-   * store's connections back. From then on everything is refused with `store_unavailable`. May be
-   * asked for more than once; `await using` does so at the end of its block.
+   * store's connections back. From then on everything is refused with `store_unavailable`. Where the
+   * database does not answer, the store drops its connections after a while (`waits.closeWithinMs`, 10 s
+   * by default), so that this always ends. May be asked for more than once; `await using` does so at
+   * the end of its block.
    */
   readonly close: () => Promise<void>
 }

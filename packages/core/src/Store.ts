@@ -2,7 +2,7 @@
  * The port that a store implements. A store moves rows: it loads and locks them, saves them, and
  * knows the time. It decides nothing.
  */
-import { Context, type Effect } from "effect"
+import { Context, type Effect, type Scope } from "effect"
 import type { PerformanceRow, Show, StoredPerformance } from "./catalog/model.ts"
 import type { StoreUnavailable } from "./Errors.ts"
 import type { Deliveries } from "./events/Deliveries.ts"
@@ -311,5 +311,10 @@ export class BoxOfficeStore extends Context.Service<
 
     /** Succeeds when the store can be used. */
     readonly ping: Effect.Effect<void, StoreUnavailable>
+    /**
+     * An engine is closing for as long as the scope lasts, and waits for what is in flight: the store
+     * ends every wait within a time of its own.
+     */
+    readonly closing: Effect.Effect<void, StoreUnavailable, Scope.Scope>
   }
 >()("@boxoffice/core/BoxOfficeStore") {}

@@ -179,3 +179,32 @@ test("a store that is away for a while is waited for; one that refuses ends the 
   await expect(take(1)).rejects.toMatchObject({ _tag: "StoreUnavailable", retryable: false })
   await office.close()
 })
+
+test("after a read that failed, what was not saved comes again", async () => {
+  const shared = await Effect.runPromise(Effect.provide(BoxOfficeStore, layerMemory))
+  let away = false
+  const { office, charge } = await open(
+    Layer.succeed(BoxOfficeStore, {
+      ...shared,
+      outbox: {
+        ...shared.outbox,
+        read: (...args) =>
+          Effect.suspend(() => {
+            if (!away) return shared.outbox.read(...args)
+            away = false
+            return Effect.fail(new StoreUnavailable({ retryable: true, cause: "away" }))
+          })
+      }
+    })
+  )
+  await charge(1)
+  const seen: Array<number> = []
+  for await (const recorded of office.events.consume("mailer", { pollMs: 10 })) {
+    seen.push(amountOf(recorded))
+    // A crash while the first is handled: where the consumer stands is only what it had saved.
+    away = seen.length === 1
+    if (seen.length === 2) break
+  }
+  expect(seen).toEqual([1, 1])
+  await office.close()
+})

@@ -69,6 +69,7 @@ const openRoom = Effect.gen(function* () {
     pass: (ms) => TestClock.adjust(ms),
     events: Effect.gen(function* () {
       const page = yield* store.outbox.read(cursor, 10_000)
+      if (page === "interrupted") throw new Error("The store in memory is never interrupted.")
       cursor = page.next
       return page.batches.map(({ version, events }) => decodeEvents(version, events))
     }),

@@ -6,7 +6,7 @@ import {
   type TicketKey,
   Tickets
 } from "@boxoffice/core"
-import { urlProblem } from "@boxoffice/sql-store"
+import { type SqlStore, urlProblem } from "@boxoffice/sql-store"
 import { Config, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { IdentityOptions } from "./identity.ts"
 import { problemOfKeysUrl } from "./publishedKeys.ts"
@@ -29,6 +29,8 @@ export interface ServerConfig {
   readonly schema: string | undefined
   readonly migrate: boolean
   readonly connections: number | undefined
+  readonly preparedStatements: boolean
+  readonly waits: Partial<SqlStore.Waits>
   readonly port: number
   readonly host: string
   readonly drainSeconds: number
@@ -54,6 +56,13 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_SCHEMA", "the schema that holds the tables; default boxoffice"],
   ["BOXOFFICE_MIGRATE", "true to bring the schema up to date at start; default false"],
   ["BOXOFFICE_CONNECTIONS", "the most connections to the database; default 10"],
+  ["BOXOFFICE_PREPARED_STATEMENTS", "off behind PgBouncer before 1.21 in transaction mode"],
+  ["BOXOFFICE_LOCK_TIMEOUT_MS", "how long a batch waits for a locked row; default 1500"],
+  ["BOXOFFICE_STATEMENT_TIMEOUT_MS", "how long a statement may take; default 15000"],
+  ["BOXOFFICE_IDLE_IN_TRANSACTION_MS", "when locks of a silent node are freed; default 15000"],
+  ["BOXOFFICE_ANSWER_WITHIN_MS", "how long to wait for the database's answer; default 20000"],
+  ["BOXOFFICE_CONNECT_WITHIN_MS", "how long to wait for a new connection; default 5000"],
+  ["BOXOFFICE_CLOSE_WITHIN_MS", "how long the database may delay the end; default 10000"],
   ["PORT, HOST", "where to listen; default 3000 on 0.0.0.0"],
   ["BOXOFFICE_IDENTITY", "header (a gateway sets X-User-Id) or jwt"],
   ["BOXOFFICE_JWT_SECRET", "with jwt: the shared secret (HS256), of 32 bytes or more"],
@@ -321,6 +330,27 @@ export const serverConfig = (kind: {
       return defaultPolicies
     }
 
+    const waitsFrom = (): Partial<SqlStore.Waits> => {
+      const most = 2_147_483_647
+      const connectWithinMs = whole("BOXOFFICE_CONNECT_WITHIN_MS", 1, most)
+      const waits = {
+        lockTimeoutMs: whole("BOXOFFICE_LOCK_TIMEOUT_MS", 1, most) ?? 1_500,
+        statementTimeoutMs: whole("BOXOFFICE_STATEMENT_TIMEOUT_MS", 1, most) ?? 15_000,
+        idleInTransactionMs: whole("BOXOFFICE_IDLE_IN_TRANSACTION_MS", 1, most) ?? 15_000,
+        answerWithinMs: whole("BOXOFFICE_ANSWER_WITHIN_MS", 1, most) ?? 20_000,
+        closeWithinMs: whole("BOXOFFICE_CLOSE_WITHIN_MS", 1, most) ?? 10_000
+      }
+      for (const [name, limit] of [
+        ["BOXOFFICE_STATEMENT_TIMEOUT_MS", waits.statementTimeoutMs],
+        ["BOXOFFICE_ANSWER_WITHIN_MS", waits.answerWithinMs]
+      ] as const) {
+        if (waits.lockTimeoutMs >= limit) {
+          problems.push(`BOXOFFICE_LOCK_TIMEOUT_MS must be below ${name}.`)
+        }
+      }
+      return connectWithinMs === undefined ? waits : { ...waits, connectWithinMs }
+    }
+
     const { endpoints: webhooks, problems: webhookProblems } = yield* readEndpoints({
       inline: text("BOXOFFICE_WEBHOOKS"),
       weaknessOf: isProduction ? weaknessOf : () => undefined,
@@ -346,6 +376,8 @@ export const serverConfig = (kind: {
       schema: text("BOXOFFICE_SCHEMA"),
       migrate: truth("BOXOFFICE_MIGRATE") ?? kind.demo,
       connections: whole("BOXOFFICE_CONNECTIONS", 2, 1_000),
+      preparedStatements: oneOf("BOXOFFICE_PREPARED_STATEMENTS", ["on", "off"]) !== "off",
+      waits: waitsFrom(),
       port: whole("PORT", 0, 65_535) ?? 3_000,
       host: text("HOST") ?? (kind.demo ? "127.0.0.1" : "0.0.0.0"),
       drainSeconds: whole("BOXOFFICE_DRAIN_SECONDS", 0, 3_600) ?? 10,

@@ -80,10 +80,12 @@ export const embeddedStore = (
     return SqlStore.layer(storeOptions(config)).pipe(Layer.provide(layerPglite({ dataDir })))
   })
 
-const storeOptions = ({ schema, migrate, connections }: ServerConfig) => ({
-  schema,
-  migrate,
-  maxConnections: connections
+const storeOptions = (config: ServerConfig) => ({
+  schema: config.schema,
+  migrate: config.migrate,
+  maxConnections: config.connections,
+  preparedStatements: config.preparedStatements,
+  waits: config.waits
 })
 
 const layerOffice = (config: ServerConfig) =>

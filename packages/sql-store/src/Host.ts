@@ -14,7 +14,9 @@ import {
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { invalidDatabase } from "./databaseSetting.ts"
-import type { HostClient, HostPool } from "./host/client.ts"
+import { sqlState } from "./failure.ts"
+import type { AbortablePool, HostClient, HostPool } from "./host/client.ts"
+import { sqlErrorOf } from "./host/failure.ts"
 import { makeHostTransactions } from "./host/transaction.ts"
 import { schemaName } from "./schemaName.ts"
 
@@ -104,35 +106,73 @@ interface PgPoolClient extends HostClient {
 
 /** A `Pool` of `pg`. A `Client`, or what `connect` gives, is a {@link HostClient} as it is. */
 export const pg = (pool: PgPool): HostPool =>
-  adapt(pool, () => ({
-    query: (text, params) => pool.query(text, params),
-    transaction: async (work) => {
-      const client = await pool.connect()
-      let broken = false
-      // The pool listens only while it has the client: without this, a connection that dies between
-      // two statements ends the process. The next statement says that it is gone.
-      const onError = () => {
+  adapt(
+    pool,
+    (): AbortablePool => ({
+      takesSignals: true,
+      query: (text, params, signal) => lend(pool, signal, (client) => client.query(text, params)),
+      transaction: (work, signal) => lend(pool, signal, (client) => transacted(client, work))
+    })
+  )
+
+const transacted = async <A>(
+  client: PgPoolClient,
+  work: (client: HostClient) => Promise<A>
+): Promise<A> => {
+  await client.query("BEGIN", [])
+  const result = await work(client)
+  await client.query("COMMIT", [])
+  return result
+}
+
+/**
+ * Lends a client of the pool, and gives it back: as broken where its connection is gone, where the
+ * signal was aborted meanwhile, or where its server only reads, as one that was opened during a failover
+ * goes on to do.
+ */
+const lend = async <A>(
+  pool: PgPool,
+  signal: AbortSignal | undefined,
+  work: (client: PgPoolClient) => PromiseLike<A>
+): Promise<A> => {
+  const client = await pool.connect()
+  let broken = false
+  let given = false
+  const giveBack = () => {
+    if (given) return
+    given = true
+    if (!broken) client.off?.("error", onError)
+    client.release(broken)
+  }
+  // The pool listens only while it has the client: without this, a connection that dies between
+  // two statements ends the process. The next statement says that it is gone.
+  const onError = () => {
+    broken = true
+  }
+  const onAbort = () => {
+    broken = true
+    giveBack()
+  }
+  client.on?.("error", onError)
+  signal?.addEventListener("abort", onAbort)
+  try {
+    signal?.throwIfAborted()
+    return await work(client)
+  } catch (error) {
+    if (!given && !broken) {
+      try {
+        await client.query("ROLLBACK", [])
+      } catch {
         broken = true
       }
-      client.on?.("error", onError)
-      try {
-        await client.query("BEGIN", [])
-        const result = await work(client)
-        await client.query("COMMIT", [])
-        return result
-      } catch (error) {
-        try {
-          await client.query("ROLLBACK", [])
-        } catch {
-          broken = true
-        }
-        throw error
-      } finally {
-        client.off?.("error", onError)
-        client.release(broken)
-      }
     }
-  }))
+    broken ||= sqlState(sqlErrorOf(error)) === "25006"
+    throw error
+  } finally {
+    signal?.removeEventListener("abort", onAbort)
+    giveBack()
+  }
+}
 
 /** @internal The pool that a host gave. Throws where it is none: a driver's own object is none yet. */
 export const poolOf = (given: unknown): HostPool => {

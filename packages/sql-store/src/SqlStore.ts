@@ -4,6 +4,7 @@ import { BoxOfficeStore, type StoreUnavailable } from "@boxoffice/core"
 import { PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import { makeClosing } from "./closing.ts"
 import { type DatabaseInvalid, invalidUrl } from "./databaseSetting.ts"
 import { deadline, isPoisoned, unavailable, type WithDeadline } from "./failure.ts"
 import {
@@ -14,12 +15,16 @@ import {
   verify
 } from "./Migrator.ts"
 import { makeOperations, type Runner } from "./operations.ts"
+import { makeProbe, shared } from "./probe.ts"
 import { runQuery } from "./Query.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
 import { schemaName } from "./schemaName.ts"
-import { makeProbe, makeTransact } from "./transact.ts"
+import { makeSockets } from "./sockets.ts"
+import { makeTransact } from "./transact.ts"
+import { type Waits, waitsOf } from "./waits.ts"
 
 export { layerPool } from "./host/pool.ts"
+export type { Waits } from "./waits.ts"
 
 export interface SqlStoreOptions {
   /** The schema that holds the tables: 1 to 63 of `a-z 0-9 _`. Default `boxoffice`. */
@@ -31,12 +36,14 @@ export interface SqlStoreOptions {
   readonly migrate?: boolean | undefined
   /** The most connections the store opens, 2 or more. Default: the client's, or else 10. */
   readonly maxConnections?: number | undefined
+  /** How long to wait, and for what, where the defaults do not suit. */
+  readonly waits?: Partial<Waits> | undefined
   /**
-   * The longest that the store waits for the server's answer to what it sent in one go, in
-   * milliseconds: then it gives the connection up. Default 20,000; above what a statement may take,
-   * which is 15,000.
+   * Whether the server keeps statements under a name, which spares it their parsing. Default `true`.
+   * Set to `false` behind a pooler that gives each transaction another session and does not keep track
+   * of names, such as PgBouncer before 1.21 in transaction mode.
    */
-  readonly answerWithinMs?: number | undefined
+  readonly preparedStatements?: boolean | undefined
   /** Writes rows of the host's own together with the events of each batch. */
   readonly inTransaction?: InTransaction | undefined
 }
@@ -78,65 +85,85 @@ export const layerAt = (
   const invalid = invalidUrl(user.setting, url)
   if (invalid !== undefined) return Layer.effect(BoxOfficeStore, Effect.fail(invalid))
   return Layer.effect(BoxOfficeStore, make(options)).pipe(
-    Layer.provide(PgClient.layer({ url: Redacted.make(url) })),
+    Layer.provide(
+      PgClient.layer({ url: Redacted.make(url), prepare: options.preparedStatements ?? true })
+    ),
     Layer.catchTag("SqlError", (error: SqlError) =>
       Layer.effect(BoxOfficeStore, Effect.fail(user.refused(error) ?? unavailable(error)))
     )
   )
 }
 
-const answerWithinMsDefault = 20_000
-
 const fail = (error: SqlError) => Effect.fail(unavailable(error))
 
 const make = (options: SqlStoreOptions) =>
   Effect.gen(function* () {
     const schema = schemaName(options.schema ?? "boxoffice")
-    checkWhole("answerWithinMs", options.answerWithinMs)
+    const waits = waitsOf(options.waits)
+    const withDeadline = deadline(waits.answerWithinMs)
     checkWhole("maxConnections", options.maxConnections)
     const client = yield* PgClient.PgClient
-    yield* options.migrate ? migrate(options) : verify(options)
+    yield* options.migrate ? migrate(options) : withDeadline(verify(options))
 
     const config: PgClient.PgPoolConfig = client.config
-    const withDeadline = deadline(options.answerWithinMs ?? answerWithinMsDefault)
     const connections = Math.max(2, options.maxConnections ?? config.maxConnections ?? 10)
     const readers = Math.max(1, Math.min(4, connections >> 2))
-    // The driver's own types: a client may have been given others.
+    const sockets = makeSockets(config)
+    yield* Effect.addFinalizer(() => sockets.leave)
     const own = {
       ...config,
+      // The driver's own types: a client may have been given others.
       types: undefined,
       multiplex: true,
-      keepAlive: config.keepAlive ?? "10 seconds"
+      stream: sockets.open,
+      ...(waits.connectWithinMs !== undefined && { connectTimeout: waits.connectWithinMs }),
+      ...(options.preparedStatements !== undefined && { prepare: options.preparedStatements })
     }
-    const reads = yield* PgPool.make({ ...own, minConnections: 0, maxConnections: readers })
-    const batches = yield* PgPool.make({
-      ...own,
-      // A batch has its connection to itself, and only so may it send statements ahead.
-      multiplexConcurrency: 1,
-      maxConnections: connections - readers
+    const closing = makeClosing(sockets, waits.closeWithinMs)
+    const { reads, pool } = yield* closing.around(
+      Effect.all({
+        reads: PgPool.make({ ...own, minConnections: 0, maxConnections: readers }),
+        pool: PgPool.make({
+          ...own,
+          // A batch has its connection to itself, and only so may it send statements ahead.
+          multiplexConcurrency: 1,
+          maxConnections: connections - readers
+        })
+      })
+    )
+    const lane = { pool, schema, waits, isDropped: sockets.isDropped }
+    const operations = makeOperations(schema)(runnerOf(reads, withDeadline))
+    const able = Effect.all([makeProbe(lane), operations.ping], {
+      concurrency: "unbounded",
+      discard: true
     })
     return BoxOfficeStore.of({
-      transact: makeTransact(batches, schema, withDeadline, options.inTransaction),
-      ...makeOperations(schema)(runnerOf(reads, withDeadline)),
-      ping: makeProbe(batches, schema, withDeadline)
+      transact: makeTransact(lane, options.inTransaction),
+      ...operations,
+      ping: Effect.withSpan(shared(able), "SqlStore.ping"),
+      closing: closing.engine
     })
   })
 
-/** Dies on a number that would let everything fail, as if the database were away. */
 const checkWhole = (name: string, value: number | undefined): void => {
   if (value === undefined || (Number.isInteger(value) && value >= 1 && value < 2 ** 31)) return
   throw new RangeError(`${name} cannot be ${value}: expected a whole number from 1 on`)
 }
 
-/** A connection that does not answer is not used again: another one may. */
+/**
+ * A connection that does not answer is not used again: another one may. Whoever waits for one to become
+ * free does so for as long.
+ */
 const reading = <A>(
   pool: PgPool.PgPool,
   withDeadline: WithDeadline,
   read: (connection: PgConnection.PgConnection) => Effect.Effect<A, SqlError>
 ): Effect.Effect<A, SqlError> =>
-  pool.use((connection) =>
-    Effect.tapError(withDeadline(read(connection)), (error) =>
-      isPoisoned(error) ? Effect.forkDetach(pool.invalidate(connection)) : Effect.void
+  Effect.scoped(
+    Effect.flatMap(withDeadline(pool.get), (connection) =>
+      Effect.tapError(withDeadline(read(connection)), (error) =>
+        isPoisoned(error) ? Effect.forkDetach(pool.invalidate(connection)) : Effect.void
+      )
     )
   )
 

@@ -37,18 +37,19 @@ const pausesMax = 50
  *
  * Where the id is committed and the row is not there, the statement is asked once more: the commit
  * may have come between its snapshot and its answer. After that, either somebody else has the id, or
- * the row was pruned, and nobody can tell.
+ * the row was pruned, and nobody can tell. Nor where the connections are dropped (`isDropped`).
  */
 export const findFate = (
   schema: SchemaName,
   { attemptId, xid }: Attempt,
-  run: <A>(query: Query<A>) => Effect.Effect<A, SqlError>
+  run: <A>(query: Query<A>) => Effect.Effect<A, SqlError>,
+  isDropped: () => boolean = () => false
 ): Effect.Effect<Fate> =>
   Effect.gen(function* () {
     const look = run(lookFor(schema, xid, attemptId))
     const found = yield* look.pipe(
       Effect.filterOrFail(({ status }) => status !== "in progress"),
-      Effect.retry({ schedule: pause, times: pausesMax })
+      Effect.retry({ schedule: pause, times: pausesMax, while: () => !isDropped() })
     )
     const { status, hasRow } = found.status === "committed" && !found.hasRow ? yield* look : found
     if (hasRow) return "committed"

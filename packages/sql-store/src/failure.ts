@@ -65,9 +65,9 @@ export const isPoisoned = (error: SqlError): boolean =>
   sqlState(error) === "25006" || isConnectionLost(error)
 
 /** Ends a wait for the server: see {@link deadline}. */
-export type WithDeadline = <A, R>(
-  answer: Effect.Effect<A, SqlError, R>
-) => Effect.Effect<A, SqlError, R>
+export type WithDeadline = <A, E, R>(
+  answer: Effect.Effect<A, E, R>
+) => Effect.Effect<A, E | SqlError, R>
 
 /**
  * Ends the wait for a connection that has gone silent, as after a failover that moves an address. What

@@ -11,6 +11,7 @@ import { invalidDatabase, refusedUrl } from "./databaseSetting.ts"
 import { type HostClient, type HostPool, type PgPool, poolOf, transactionOf } from "./Host.ts"
 import { layerAt, layerPool, type SqlStoreOptions } from "./SqlStore.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
+import type { Waits } from "./waits.ts"
 
 /** What an engine on a database is opened with. */
 export type OpenOptions = BoxOfficeOptions & (OnItsOwnConnections | OnTheHostsPool)
@@ -36,6 +37,10 @@ interface OnTheHostsPool {
   readonly migrate?: never
   /** Writes rows of the host's own together with the events of each batch. */
   readonly inTransaction?: InTransaction | undefined
+  /** How long to wait, and for what. How long for a new connection is the pool's to say. */
+  readonly waits?: Partial<Waits> | undefined
+  /** How a statement is sent is the driver's to say. */
+  readonly preparedStatements?: never
   /** How many connections there are is the pool's to say. */
   readonly maxConnections?: never
 }
@@ -87,7 +92,7 @@ const storeOf = async (options: OnItsOwnConnections | OnTheHostsPool): Promise<S
   const { database, ...settings } = options
   if (typeof database !== "string") {
     const pool = poolOf(database)
-    for (const name of ["migrate", "maxConnections"] as const) {
+    for (const name of ["migrate", "maxConnections", "preparedStatements"] as const) {
       if (settings[name] !== undefined) throw new TypeError(`a pool cannot be given with "${name}"`)
     }
     return layerPool(pool, settings)

@@ -93,6 +93,7 @@ export const makeOperations = (schema: SchemaName) => {
       transfers: reading("transfers", queries.transfers),
       lapsed: reading("lapsed", queries.lapsed),
       ping: reading("ping", queries.ping)(),
+      closing: Effect.void,
       seats: (...asked: Parameters<typeof seats>) => {
         // The clock behind the seats: no hold is older than it, and none looks fresher.
         const flight = new Flight()

@@ -7,6 +7,7 @@ import { Effect, Exit, Metric, Random } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { type Attempt, commit, type Fate, findFate, rollback } from "./commit.ts"
 import {
+  deadline,
   duplicateKey,
   isConnectionLost,
   isContention,
@@ -21,6 +22,7 @@ import { Flight, type Query, runQuery } from "./Query.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
 import { makeSave } from "./save/save.ts"
 import type { SchemaName } from "./schemaName.ts"
+import type { Waits } from "./waits.ts"
 
 /** How often a batch is run before contention is the caller's to wait out. */
 const attemptsMax = 12
@@ -43,12 +45,21 @@ export class AttemptFailed {
   }
 }
 
+/** What a store's batches run on, and within which limits. */
+export interface Lane {
+  readonly pool: PgPool.PgPool
+  readonly schema: SchemaName
+  readonly waits: Waits
+  /** Whether the connections are dropped, since the engine is closing: there is no finding out then. */
+  readonly isDropped: () => boolean
+}
+
 export const makeTransact = (
-  pool: PgPool.PgPool,
-  schema: SchemaName,
-  withDeadline: WithDeadline,
+  { pool, schema, waits, isDropped }: Lane,
   inTransaction?: InTransaction
 ) => {
+  const withDeadline = deadline(waits.answerWithinMs)
+  const plan = planByKey(waits)
   const load = makeLoad(schema)
   const save = makeSave(schema, inTransaction)
 
@@ -59,7 +70,7 @@ export const makeTransact = (
   ): Effect.Effect<A, AttemptFailed> => {
     const loading = new Flight()
     loading.add(begin)
-    loading.add(planByKey)
+    loading.add(plan)
     const loaded = load(loading, names)
     return Effect.flatMap(
       Effect.mapError(withDeadline(loading.run(connection)), (error) => new AttemptFailed(error)),
@@ -83,7 +94,7 @@ export const makeTransact = (
   const attempt = <A>(names: RowNames, decide: (rows: Rows) => A) =>
     Effect.scoped(
       Effect.flatMap(
-        Effect.mapError(pool.get, (error) => new AttemptFailed(error)),
+        Effect.mapError(withDeadline(pool.get), (error) => new AttemptFailed(error)),
         (connection) =>
           Effect.onExit(runOn(connection, names, decide), (exit) =>
             Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
@@ -91,48 +102,21 @@ export const makeTransact = (
       )
     )
 
-  return retrying({
-    attempt,
-    fate: (lost) =>
-      findFate(schema, lost, (query) =>
-        withDeadline(pool.use((connection) => runQuery(connection, query)))
-      )
-  })
-}
-
-/**
- * Whether a user's command could be done now: asks for what each of them needs, a connection of a
- * batch and the right to write, and changes nothing. A server that only reads refuses it.
- */
-export const makeProbe = (
-  pool: PgPool.PgPool,
-  schema: SchemaName,
-  withDeadline: WithDeadline
-): Effect.Effect<void, StoreUnavailable> => {
-  const write: Query<void> = {
-    sql: `UPDATE ${schema}.queue SET turn = turn WHERE false`,
-    params: [],
-    read: () => {}
-  }
-  const probe = (connection: PgConnection.PgConnection) => {
-    const flight = new Flight()
-    for (const query of [begin, planByKey, write, rollback]) flight.add(query)
-    return Effect.mapError(
-      withDeadline(flight.run(connection)),
-      (error) => new AttemptFailed(error)
-    )
-  }
-  const connection = Effect.mapError(pool.get, (error) => new AttemptFailed(error))
-  return Effect.scoped(
-    Effect.flatMap(connection, (connection) =>
-      Effect.onExit(probe(connection), (exit) =>
-        Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
+  // An answer that was not waited for may still come: nobody else is given that connection.
+  const look = <A>(query: Query<A>) =>
+    pool.use((connection) =>
+      Effect.onExit(runQuery(connection, query), (exit) =>
+        Exit.isSuccess(exit)
+          ? Effect.void
+          : Effect.asVoid(Effect.forkDetach(pool.invalidate(connection)))
       )
     )
-  ).pipe(
-    Effect.mapError(({ error }) => unavailable(error)),
-    Effect.withSpan("SqlStore.ping")
-  )
+  const fate = (lost: Attempt) =>
+    Effect.timeoutOrElse(
+      findFate(schema, lost, (query) => withDeadline(look(query)), isDropped),
+      { duration: waits.answerWithinMs, orElse: () => Effect.succeed<Fate>("unknown") }
+    )
+  return retrying({ attempt, fate })
 }
 
 /** Runs an attempt again where that should help, or finds out that it was committed after all. */
@@ -174,7 +158,7 @@ export const retrying = (options: {
 }
 
 /** Leaves no transaction open: the connection goes back to the pool for somebody else. */
-const cleanUp = (
+export const cleanUp = (
   pool: PgPool.PgPool,
   connection: PgConnection.PgConnection,
   exit: Exit.Failure<unknown, AttemptFailed>,

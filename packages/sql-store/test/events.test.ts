@@ -16,7 +16,7 @@ const openNode = async (
   const store = Layer.effect(BoxOfficeStore, Effect.map(BoxOfficeStore, change)).pipe(
     Layer.provide(SqlStore.layerUrl({ url, maxConnections: 4 }))
   )
-  const runtime = ManagedRuntime.make(Layer.provide(layerOf({ signingKeys }), store))
+  const runtime = ManagedRuntime.make(Layer.provideMerge(layerOf({ signingKeys }), store))
   atEnd(() => runtime.dispose())
   const feed = await runtime.runPromise(EventFeed)
   return {
@@ -78,6 +78,32 @@ test("a consumer that stops inside a batch misses nothing of one that commits la
   expect((await node.take("mailer", 2)).map(chargeOf)).toEqual(["ann 1", "ann 2"])
   await late("COMMIT")
   expect((await node.take("mailer", 3)).map(chargeOf)).toEqual(["ann 3", "late 1", "late 2"])
+})
+
+test("a place in memory is given up with the server's session that it was read in", async () => {
+  const database = await openDatabase()
+  const node = await openNode(database.url)
+  await charge(database, "ann", 1n)
+  const { outbox } = await node.run(BoxOfficeStore)
+  const claim = { consumer: "mailer", owner: crypto.randomUUID(), leaseMs: 60_000 }
+  const place = await node.run(outbox.claim({ ...claim, from: "beginning" }))
+  if (typeof place === "string") throw new Error(place)
+  const page = await node.run(outbox.read(place.cursor, 10))
+  if (page === "interrupted") throw new Error(page)
+  expect(page.batches).toHaveLength(1)
+  const next = { cursor: page.next, position: 0 }
+  expect(await node.run(outbox.read(page.next, 10, page.at))).toMatchObject({ batches: [] })
+  await database.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+  const again = () =>
+    node.run(outbox.read(page.next, 10, page.at)).catch(({ code }: { code: string }) => code)
+  await expect.poll(again).toBe("interrupted")
+  const save = { ...claim, place: next }
+  expect(await node.run(outbox.save({ ...save, since: page.at }))).toBe("interrupted")
+  // The lease is kept, and the place as it was saved.
+  const [found] = await database.sql("SELECT batch_id, seen::text FROM boxoffice.event_consumer")
+  expect(found).toMatchObject({ seen: "3:3:" })
+  expect(await node.run(outbox.claim({ ...claim, from: "now" }))).toEqual(place)
 })
 
 test("the schema refuses a position that belongs to no round", async () => {

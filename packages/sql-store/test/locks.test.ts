@@ -14,6 +14,7 @@ import { lockWallets } from "../src/load/wallets.ts"
 import { type Query, runQuery } from "../src/Query.ts"
 import { schemaName } from "../src/schemaName.ts"
 import { batchRetries } from "../src/transact.ts"
+import { defaultWaits } from "../src/waits.ts"
 import {
   charge,
   chargedEvent,
@@ -84,7 +85,7 @@ test("who joins is looked up by key, also as planned while the table is new", as
       Effect.gen(function* () {
         const connection = yield* PgConnection.make({ url: Redacted.make(url) })
         yield* runQuery(connection, begin)
-        yield* runQuery(connection, planByKey)
+        yield* runQuery(connection, planByKey(defaultWaits))
         return yield* runQuery(connection, {
           sql: `EXPLAIN (COSTS off) ${sql}`,
           params,
@@ -242,7 +243,7 @@ const planOf = async (query: Query<unknown>) => {
     Effect.scoped(
       Effect.flatMap(PgConnection.make({ url: Redacted.make(database.url) }), (connection) =>
         Effect.andThen(
-          runQuery(connection, planByKey),
+          runQuery(connection, planByKey(defaultWaits)),
           runQuery(connection, {
             ...query,
             sql: `EXPLAIN (COSTS off) ${query.sql}`,

@@ -1,10 +1,10 @@
 /** Servers, connections and rows that do not answer: what waits for them, for how long, and what not. */
-import { once } from "node:events"
-import { connect, createServer, type Socket } from "node:net"
 import { makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
 import pg from "pg"
+import postgres from "postgres"
 import { expect, test } from "vitest"
 import { Host, type InTransaction, SqlStore } from "../src/index.ts"
+import { openLine } from "./line.ts"
 import { atEnd, emptyDatabase, openSql } from "./support.ts"
 
 const openNode = async (url: string, options: Partial<SqlStore.SqlStoreOptions> = {}) => {
@@ -71,47 +71,13 @@ test("a command that can never be inserted keeps nobody else back", async () => 
   expect((await office.wallet.balance({ userId: "ada" })).balance.amount).toBe(10n)
 })
 
-/** Stands between a node and its server, and can make the connections that there are go silent. */
-const silencer = async (url: string) => {
-  const target = new URL(url)
-  const sockets = new Set<Socket>()
-  const silence: Array<() => void> = []
-  const server = createServer((client) => {
-    const upstream = connect(Number(target.port), target.hostname)
-    let isSilent = false
-    silence.push(() => {
-      isSilent = true
-    })
-    const forward = (from: Socket, to: Socket) => {
-      sockets.add(from)
-      from.on("data", (chunk) => isSilent || to.write(chunk))
-      from.on("error", () => {})
-      from.on("close", () => isSilent || to.destroy())
-    }
-    forward(client, upstream)
-    forward(upstream, client)
-  })
-  server.listen(0, "127.0.0.1")
-  await once(server, "listening")
-  atEnd(async () => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  const through = new URL(url)
-  through.port = String((server.address() as { port: number }).port)
-  return {
-    url: through.href,
-    silence: () => {
-      for (const one of silence.splice(0)) one()
-    }
-  }
-}
-
 test("connections that go silent are given up, and others take their place", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
-  const line = await silencer(url)
-  const office = await openNode(line.url, { answerWithinMs: 1_500 })
+  const line = await openLine(url)
+  const office = await openNode(line.url, {
+    waits: { answerWithinMs: 1_500, lockTimeoutMs: 1_000 }
+  })
   await Promise.all(Array.from({ length: 20 }, (_, n) => charge(office, `user${n}`)))
   await office.wallet.balance({ userId: "user0" })
   line.silence()
@@ -128,6 +94,82 @@ test("connections that go silent are given up, and others take their place", asy
     "SELECT DISTINCT balance FROM boxoffice.wallet WHERE user_id LIKE 'during%'"
   )
   expect(balances).toEqual([{ balance: 10n }])
+})
+
+test("a node whose link is cut within a batch keeps its locks from others for a while only", async () => {
+  const url = await emptyDatabase()
+  const other = await openNode(url, { migrate: true })
+  await other.queue.create({ queueId: "main" })
+  const line = await openLine(url)
+  const waits = { lockTimeoutMs: 300, idleInTransactionMs: 1_000, answerWithinMs: 2_000 }
+  const vanishing = await openNode(line.url, { waits })
+  line.swallow("COMMIT\0")
+  const cut = codeOf(vanishing.queue.join({ queueId: "main", userId: "ada" }))
+  const sql = openSql(url)
+  const holding = () =>
+    sql(`SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND state = 'idle in transaction'`)
+  await expect.poll(async () => (await holding()).length).toBe(1)
+  // The server ends the silent session, whose locks they wait for.
+  const users = Array.from({ length: 20 }, (_, n) =>
+    codeOf(other.queue.join({ queueId: "main", userId: `user${n}` }))
+  )
+  expect(new Set(await Promise.all(users))).toEqual(new Set(["ok"]))
+  // It finds out that nothing of its own was committed, and runs again.
+  expect(await cut).toBe("ok")
+  expect((await other.queue.get("main")).active).toBe(21)
+})
+
+test("an engine closes within its time, though its database is silent", async () => {
+  const url = await emptyDatabase()
+  await openNode(url, { migrate: true })
+  const line = await openLine(url)
+  // Whatever ends this sooner than an hour is the closing.
+  const waits = { answerWithinMs: 3_600_000, closeWithinMs: 300 }
+  const office = await openNode(line.url, { waits })
+  await charge(office, "ada")
+  await office.wallet.balance({ userId: "ada" })
+  line.silenceAll()
+  const during = ["ada", "bob", "cyd"].map((user) => codeOf(charge(office, user)))
+  const reading = codeOf(office.wallet.balance({ userId: "ada" }))
+  const asked = codeOf(office.ping())
+  await office.close()
+  for (const code of await Promise.all([...during, reading, asked])) {
+    expect(["store_unavailable", "overloaded"]).toContain(code)
+  }
+})
+
+test("connections that are reset lose no charge, and make none twice", async () => {
+  const url = await emptyDatabase()
+  await openNode(url, { migrate: true })
+  const line = await openLine(url)
+  const office = await openNode(line.url)
+  const users = Array.from({ length: 30 }, (_, n) => `user${n}`)
+  const charged = users.map(async (user, n) => {
+    if (n % 10 === 0) line.reset()
+    await expect.poll(() => codeOf(charge(office, user, "k")), { timeout: 30_000 }).toBe("ok")
+  })
+  await Promise.all(charged)
+  const balances = await openSql(url)(
+    "SELECT balance, count(*)::int AS users FROM boxoffice.wallet GROUP BY balance"
+  )
+  expect(balances).toEqual([{ balance: 10n, users: 30 }])
+})
+
+test("where the database is slow, callers are answered; slower than that, they are refused in time", async () => {
+  const url = await emptyDatabase()
+  await openNode(url, { migrate: true })
+  const line = await openLine(url)
+  const office = await openNode(line.url, { waits: { answerWithinMs: 2_000, lockTimeoutMs: 500 } })
+  await charge(office, "ada")
+  line.slowDown(150)
+  const users = Array.from({ length: 50 }, (_, n) => codeOf(charge(office, `user${n}`)))
+  expect(new Set(await Promise.all(users))).toEqual(new Set(["ok"]))
+  line.slowDown(3_000)
+  expect(await codeOf(charge(office, "eve", "k"))).toBe("store_unavailable")
+  line.slowDown(0)
+  await expect.poll(() => codeOf(charge(office, "eve", "k")), { timeout: 30_000 }).toBe("ok")
+  expect((await office.wallet.balance({ userId: "eve" })).balance.amount).toBe(10n)
 })
 
 test("a node that is closed hands over who was there", async () => {
@@ -184,6 +226,69 @@ test("a connection of the host's pool that dies while the engine has it ends no 
     policies: { gate: [] }
   })
   atEnd(office.close)
+  expect(await codeOf(charge(office, "ada"))).toBe("ok")
+})
+
+const openOnPool = async (host: Host.HostPool, waits: Partial<SqlStore.Waits> = {}) => {
+  const office = await makeBoxOffice(SqlStore.layerPool(host, { waits }), {
+    signingKeys: { test: "outages outages outages outages outages" },
+    policies: { gate: [] }
+  })
+  atEnd(office.close)
+  return office
+}
+
+test("a host's pool that is silent keeps nobody waiting, and is given back its connections", async () => {
+  const url = await emptyDatabase()
+  await openNode(url, { migrate: true })
+  const line = await openLine(url)
+  const pool = new pg.Pool({ connectionString: line.url, max: 2 })
+  pool.on("error", () => {})
+  atEnd(() => pool.end())
+  const office = await openOnPool(Host.pg(pool), { answerWithinMs: 700, lockTimeoutMs: 500 })
+  await charge(office, "ada")
+  line.silence()
+  const during = [
+    codeOf(charge(office, "bob", "k")),
+    codeOf(office.wallet.balance({ userId: "ada" }))
+  ]
+  for (const code of await Promise.all(during)) expect(["ok", "store_unavailable"]).toContain(code)
+  await expect.poll(() => codeOf(charge(office, "bob", "k")), { timeout: 30_000 }).toBe("ok")
+  expect((await office.wallet.balance({ userId: "bob" })).balance.amount).toBe(10n)
+  expect(await codeOf(office.ping())).toBe("ok")
+  expect(pool.totalCount).toBeLessThanOrEqual(2)
+  expect(pool.waitingCount).toBe(0)
+})
+
+test("a session of the host's pool that only reads is dropped", async () => {
+  const url = await emptyDatabase()
+  await openNode(url, { migrate: true })
+  const pool = new pg.Pool({ connectionString: url, max: 1 })
+  atEnd(() => pool.end())
+  const office = await openOnPool(Host.pg(pool))
+  await pool.query("SET default_transaction_read_only = on")
+  expect(await codeOf(office.ping())).toBe("store_unavailable")
+  expect(await codeOf(charge(office, "ada"))).toBe("ok")
+})
+
+test("a connection of postgres.js that dies within a transaction fails that one alone", async () => {
+  const url = await emptyDatabase()
+  await openNode(url, { migrate: true })
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  atEnd(() => sql.end({ timeout: 1 }))
+  const killer = openSql(url)
+  const died = Host.postgresJs(sql).transaction(async (client) => {
+    const rows = (await client.query("SELECT pg_backend_pid()::text AS pid", [])) as Array<{
+      pid: string
+    }>
+    await killer(`SELECT pg_terminate_backend(${rows[0]!.pid})`)
+    // Time for the driver to hear of it: a statement in that very moment ends the process, which no
+    // caller of the driver can prevent. See "operations.md".
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    return client.query("SELECT 1", [])
+  })
+  await expect(died).rejects.toThrow()
+  const office = await openOnPool(Host.postgresJs(sql), { answerWithinMs: 5_000 })
   expect(await codeOf(charge(office, "ada"))).toBe("ok")
 })
 

@@ -42,6 +42,8 @@ export interface OutboxPage {
   readonly next: OutboxCursor
   /** Whether there may be more at once. */
   readonly more: boolean
+  /** When that was, in the words of the store: see `read`. */
+  readonly at: string
 }
 
 /** A consumer, as operators look at it. */
@@ -68,18 +70,27 @@ export interface Outbox {
     readonly leaseMs: number
     readonly from: StartingPoint
   }) => Effect.Effect<Place | "busy" | "misplaced", StoreUnavailable>
-  /** What was committed before now and is behind the cursor. */
+  /**
+   * What was committed before now and is behind the cursor. `since` is the page that gave the cursor, by
+   * its `at`; undefined of a cursor that was saved. `"interrupted"` where the database may have crashed
+   * between the two: it may give anew what the cursor counts in, unless the cursor was saved.
+   */
   readonly read: (
     cursor: OutboxCursor,
-    limit: number
-  ) => Effect.Effect<OutboxPage, StoreUnavailable>
-  /** Saves the place and renews the lease; of 0 ms gives it back. False where another has it. */
+    limit: number,
+    since?: string
+  ) => Effect.Effect<OutboxPage | "interrupted", StoreUnavailable>
+  /**
+   * Saves the place and renews the lease; of 0 ms gives it back. False where another has it.
+   * `"interrupted"` as of `read`: then the place stays as it was saved before.
+   */
   readonly save: (save: {
     readonly consumer: string
     readonly owner: string
     readonly leaseMs: number
     readonly place: Place
-  }) => Effect.Effect<boolean, StoreUnavailable>
+    readonly since?: string | undefined
+  }) => Effect.Effect<boolean | "interrupted", StoreUnavailable>
   readonly consumers: Effect.Effect<ReadonlyArray<ConsumerStatus>, StoreUnavailable>
   /** Sets a consumer elsewhere, and takes it from whoever has it. False where there is none. */
   readonly reset: (consumer: string, to: StartingPoint) => Effect.Effect<boolean, StoreUnavailable>

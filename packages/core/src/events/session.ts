@@ -4,6 +4,10 @@
  *     claim ─▶ read a page ─▶ hand out ─▶ acknowledged? ─▶ move the place, and save it now and then
  *
  * The place never passes an event that is not acknowledged, nor one that comes before it.
+ *
+ * What is saved can be trusted, and what is only in memory while the database lives: after a crash it
+ * may count other batches in the same terms. So a stay ends where a read fails, or where the store says
+ * that it was interrupted, and the next one begins at the saved place.
  */
 import { randomUUID } from "node:crypto"
 import { Array, Clock, Data, Deferred, Effect, Schedule, type Scope, Semaphore } from "effect"
@@ -14,7 +18,7 @@ import { decodeEvents } from "./codec.ts"
 import { ConsumerMisplaced, EventsUnreadable } from "./errors.ts"
 import type { Outbox, OutboxPage, Place, StartingPoint } from "./Outbox.ts"
 
-/** Another owner has the consumer now. */
+/** Another owner has the consumer now, or the database may have crashed: a new stay is to begin. */
 export class LeaseLost extends Data.TaggedError("LeaseLost") {}
 
 export interface SessionOptions {
@@ -67,8 +71,10 @@ export const openSession = Effect.fnUntraced(function* (
   const { consumer, leaseMs } = options
   const owner = randomUUID()
   let place = yield* claim(outbox, options, owner)
+  let durable = place
   let cursor = place.cursor
   let skip = place.position
+  let since: string | undefined
 
   const pending = new Set<Pending>()
   let newest: Pending | undefined
@@ -77,12 +83,23 @@ export const openSession = Effect.fnUntraced(function* (
   const lost = yield* Deferred.make<never, LeaseLost | StoreUnavailable>()
   const oneAtATime = yield* Semaphore.make(1)
 
+  let left = false
+  /** Ends the stay. Nothing of it is saved that is not saved already. */
+  const leave = Effect.suspend(() => {
+    left = true
+    pending.clear()
+    place = durable
+    return Deferred.fail(lost, new LeaseLost())
+  })
+
   const save = (forMs: number) =>
     Effect.gen(function* () {
       unsaved = 0
       savedAt = yield* Clock.currentTimeMillis
-      const held = yield* outbox.save({ consumer, owner, place, leaseMs: forMs })
-      if (!held) yield* Deferred.fail(lost, new LeaseLost())
+      const saved = place
+      const held = yield* outbox.save({ consumer, owner, place: saved, leaseMs: forMs, since })
+      if (held === true) durable = saved
+      else yield* leave
     }).pipe(
       // What cannot be saved now is saved later: until then the event is one that may come again.
       Effect.catch((error) => (error.retryable ? Effect.void : Deferred.fail(lost, error))),
@@ -92,6 +109,7 @@ export const openSession = Effect.fnUntraced(function* (
 
   const acknowledge = (entry: Pending) =>
     Effect.suspend(() => {
+      if (left) return Effect.void
       entry.acknowledged = true
       for (const first of pending) {
         if (!first.acknowledged) break
@@ -151,7 +169,16 @@ export const openSession = Effect.fnUntraced(function* (
   const next = Effect.gen(function* () {
     for (;;) {
       const committed = options.sinceNow()
-      const page = yield* Effect.retry(outbox.read(cursor, batchesPerPage), patiently)
+      const page = yield* Effect.catch(outbox.read(cursor, batchesPerPage, since), (error) =>
+        error.retryable
+          ? Effect.as(Effect.sleep(options.pollMs), "interrupted" as const)
+          : Effect.fail(error)
+      )
+      if (page === "interrupted") {
+        yield* leave
+        return yield* new LeaseLost()
+      }
+      since = page.at
       const handed = yield* Effect.try({ try: () => handOut(page), catch: unreadable })
       if (Array.isArrayNonEmpty(handed)) return handed
       if (page.more) continue

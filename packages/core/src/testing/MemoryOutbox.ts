@@ -99,7 +99,9 @@ export class MemoryOutbox {
           next: more
             ? batches.at(-1)!.after
             : toCursor({ seen: reading, reading: undefined, batchId: 0n }),
-          more
+          more,
+          // Nothing is left of it after a crash.
+          at: ""
         }
       }),
     save: ({ consumer, owner, leaseMs, place }) =>

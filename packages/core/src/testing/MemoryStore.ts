@@ -515,6 +515,7 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
       }),
     outbox: memory.outbox.port,
     deliveries: makeMemoryDeliveries(),
-    ping: Effect.void
+    ping: Effect.void,
+    closing: Effect.void
   })
 })

@@ -1,5 +1,5 @@
 /** What of the server, and of the way to it, matters to the engine. */
-import type { PgClient } from "@effect/sql-pg"
+import { type PgClient, PgConnection } from "@effect/sql-pg"
 import { Clock, Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Finding } from "./findings.ts"
@@ -185,18 +185,24 @@ export const checkServer = (
     return { version: server.version, findings: [...findings, ...(yield* checkPooler(sql))] }
   })
 
-/** One connection that meets several backends has a pooler in between that shares them. */
+/**
+ * A session of a server tells its own number at its start. Where it is not the one that answers, a pooler
+ * is in between. One that keeps its sessions for a client gives it the same again while another is in a
+ * transaction; one by transaction lends the session out meanwhile.
+ */
 const checkPooler = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArray<Finding>, SqlError> =>
   Effect.gen(function* () {
-    const connection = yield* sql.reserve
-    const pids = new Set<unknown>()
+    const config = { ...sql.config, prepare: false, multiplex: false }
+    const one = yield* PgConnection.make(config)
+    if ((yield* pidOf(one)) === one.processId) return []
+    const other = yield* PgConnection.make(config)
+    const pids = new Set<number>()
     for (let i = 0; i < 5; i++) {
-      const rows = yield* connection.executeUnprepared(
-        "SELECT pg_backend_pid() AS pid",
-        [],
-        undefined
-      )
-      pids.add((rows[0] as { readonly pid: number }).pid)
+      pids.add(yield* pidOf(one))
+      yield* other.query("BEGIN", [], false)
+      yield* pidOf(other)
+      pids.add(yield* pidOf(one))
+      yield* other.query("ROLLBACK", [], false)
     }
     if (pids.size === 1) return []
     return [
@@ -205,9 +211,24 @@ const checkPooler = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArray<Findin
         code: "pooler_by_transaction",
         subject: "connection",
         message:
-          "A pooler gives each transaction another session. That works with a pooler that keeps " +
-          "track of prepared statements, such as PgBouncer 1.21 with max_prepared_statements.",
-        remedy: "Set max_prepared_statements to 200 or more, or pool by session."
+          "A pooler, such as PgBouncer in transaction mode, gives each transaction another session. " +
+          "Unless it keeps track of prepared statements, as PgBouncer does from 1.21 on with " +
+          "max_prepared_statements, some requests fail: prepared statement … does not exist.",
+        remedy:
+          "Set BOXOFFICE_PREPARED_STATEMENTS=off (in a host, preparedStatements: false). Or set " +
+          "max_prepared_statements to 200 or more, or pool by session."
       }
     ]
-  }).pipe(Effect.scoped)
+  }).pipe(
+    Effect.scoped,
+    Effect.timeoutOrElse({ duration: poolerMs, orElse: () => Effect.succeed([]) })
+  )
+
+/** A pooler that lends one session alone would let the one wait for the other. */
+const poolerMs = 5_000
+
+const pidOf = (connection: PgConnection.PgConnection): Effect.Effect<number, SqlError> =>
+  Effect.map(
+    connection.queryValues("SELECT pg_backend_pid()::int4", [], false),
+    ([row]) => row![0] as number
+  )

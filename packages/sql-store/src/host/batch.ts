@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Attempt } from "../commit.ts"
 import { makeLoad } from "../load/load.ts"
-import { Flight, type Query } from "../Query.ts"
+import { Flight } from "../Query.ts"
 import type { InTransaction } from "../save/inTransaction.ts"
 import { makeSave } from "../save/save.ts"
 import type { SchemaName } from "../schemaName.ts"
@@ -17,16 +17,10 @@ export interface Decided<A> {
   readonly attempt: Attempt
 }
 
-/** The statements are written once for a schema. `first` are those that go before the load. */
+/** The statements are written once for a schema. */
 export const makeBatch = (
   schema: SchemaName,
-  {
-    first = [],
-    inTransaction
-  }: {
-    readonly first?: ReadonlyArray<Query<void>>
-    readonly inTransaction?: InTransaction | undefined
-  } = {}
+  { inTransaction }: { readonly inTransaction?: InTransaction | undefined } = {}
 ) => {
   const load = makeLoad(schema)
   const save = makeSave(schema, inTransaction)
@@ -38,7 +32,6 @@ export const makeBatch = (
   ): Effect.Effect<Decided<A>, SqlError> =>
     Effect.gen(function* () {
       const loading = new Flight()
-      for (const query of first) loading.add(query)
       const loaded = load(loading, names)
       yield* runEach(run, loading)
       const read = loaded()

@@ -32,6 +32,20 @@ export interface HostPool extends HostClient {
   transaction<A>(work: (client: HostClient) => Promise<A>): Promise<A>
 }
 
+/**
+ * A pool that drops the connection of a statement or a transaction when its signal is aborted, since the
+ * engine has given it up. Of other pools the engine answers its callers all the same, and the connection
+ * stays lent for as long as the driver waits.
+ */
+export interface AbortablePool extends HostPool {
+  readonly takesSignals: true
+  query(text: string, params: Array<string | null>, signal?: AbortSignal): PromiseLike<unknown>
+  transaction<A>(work: (client: HostClient) => Promise<A>, signal?: AbortSignal): Promise<A>
+}
+
+export const abortable = (pool: HostPool): AbortablePool | undefined =>
+  "takesSignals" in pool ? (pool as AbortablePool) : undefined
+
 export const isSqlClient = (client: object): client is SqlClient =>
   "~effect/sql/SqlClient" in client
 

@@ -37,13 +37,19 @@ const serverErrorOf = (error: unknown, depth = 0): ServerError | undefined => {
   return { code, constraint: message.match(/"(\w+)"/)?.[1], detail }
 }
 
+/**
+ * A `TypeError` is a mistake in what the host gave, as a rule. But postgres.js fails with one where a
+ * server said goodbye between two statements, and adds the query to it: whether that ran is not known.
+ */
+const isOfPostgresJs = (error: object): boolean => "query" in error && "args" in error
+
 /** As the store's own driver would have told it. */
 export const sqlErrorOf = (error: unknown): SqlError => {
   if (isSqlError(error)) return error
   const server = serverErrorOf(error)
   const cause = server === undefined ? error : { ...server, error }
-  const Reason =
-    server === undefined && !(error instanceof TypeError) ? ConnectionError : UnknownError
+  const isMistake = error instanceof TypeError && !isOfPostgresJs(error)
+  const Reason = server === undefined && !isMistake ? ConnectionError : UnknownError
   return new SqlError({ reason: new Reason({ cause, message: "The host's driver failed" }) })
 }
 

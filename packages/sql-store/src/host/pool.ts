@@ -2,19 +2,24 @@
 import { BoxOfficeStore, type RowNames, type Rows, type StoreUnavailable } from "@boxoffice/core"
 import { Cause, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { findFate } from "../commit.ts"
+import { makeClosing } from "../closing.ts"
+import { type Attempt, type Fate, findFate } from "../commit.ts"
 import { unavailable } from "../failure.ts"
 import { planByKey } from "../load/begin.ts"
 import { EncodingUnsupported, SchemaMismatch } from "../Migrator.ts"
 import { head } from "../migrator/steps.ts"
 import { makeOperations } from "../operations.ts"
+import { probing, shared } from "../probe.ts"
 import type { Flight, Query } from "../Query.ts"
 import type { InTransaction } from "../save/inTransaction.ts"
 import { type SchemaName, schemaName } from "../schemaName.ts"
 import { AttemptFailed, retrying } from "../transact.ts"
+import { type Waits, waitsOf } from "../waits.ts"
 import { type Decided, makeBatch } from "./batch.ts"
-import { type HostPool, type Run, runEach, runOn } from "./client.ts"
+import { abortable, type HostClient, type HostPool, type Run, runEach, runOn } from "./client.ts"
 import { sqlErrorOf } from "./failure.ts"
+import { statementOf } from "./statement.ts"
+import { makeWatching, type Watching } from "./watch.ts"
 
 /**
  * The store on a host's pool: see `Host`. Every statement is a round trip of its own there, so that
@@ -25,22 +30,81 @@ export const layerPool = (
   options: {
     readonly schema?: string | undefined
     readonly inTransaction?: InTransaction | undefined
+    /** How long to wait, and for what. How long for a new connection is the pool's to say. */
+    readonly waits?: Partial<Waits> | undefined
   } = {}
 ): Layer.Layer<BoxOfficeStore, SchemaMismatch | EncodingUnsupported | StoreUnavailable> =>
   Layer.effect(
     BoxOfficeStore,
     Effect.gen(function* () {
       const schema = schemaName(options.schema ?? "boxoffice")
-      const run = runOn(pool)
+      const waits = waitsOf(options.waits)
+      const watching = makeWatching(waits.answerWithinMs)
+      const closing = makeClosing(watching, waits.closeWithinMs).engine
+      const run = runOn(watchedClient(pool, watching))
       yield* verify(run, schema)
       const fly = (flight: Flight) => runEach(run, flight)
-      const attempt = attemptOn(pool, schema, options.inTransaction)
+      const transacted = transactedOn(pool, watching, planByKey(waits))
+      const attempt = attemptOn(
+        transacted,
+        makeBatch(schema, { inTransaction: options.inTransaction })
+      )
+      const fate = (lost: Attempt) =>
+        Effect.timeoutOrElse(findFate(schema, lost, run), {
+          duration: waits.answerWithinMs,
+          orElse: () => Effect.succeed<Fate>("unknown")
+        })
+      const probe = Effect.tryPromise({
+        try: () =>
+          transacted(async (client) => {
+            for (const query of probing(schema)) {
+              const { text, params } = statementOf(query)
+              await client.query(text, [...params])
+            }
+          }),
+        catch: (error) => unavailable(sqlErrorOf(error))
+      })
       return BoxOfficeStore.of({
-        transact: retrying({ attempt, fate: (lost) => findFate(schema, lost, run) }),
-        ...makeOperations(schema)({ run, fly, fault: unavailable })
+        transact: retrying({ attempt, fate }),
+        ...makeOperations(schema)({ run, fly, fault: unavailable }),
+        ping: Effect.withSpan(shared(probe), "SqlStore.ping"),
+        closing
       })
     })
   )
+
+/** Each statement within its time. */
+const watchedClient = (pool: HostPool, watching: Watching): HostClient => ({
+  query: (text, params) =>
+    watching.during(
+      ({ signal }) => abortable(pool)?.query(text, params, signal) ?? pool.query(text, params)
+    )
+})
+
+/**
+ * A transaction of the pool, with each of its answers within its time: of a connection, of each
+ * statement, of the commit. One that was given up goes no further: it cannot get to its commit.
+ */
+type Transacted = <A>(work: (client: HostClient, heard: () => void) => Promise<A>) => Promise<A>
+
+const transactedOn =
+  (pool: HostPool, watching: Watching, plan: Query<void>): Transacted =>
+  (work) =>
+    watching.during(({ signal, heard }) => {
+      const begun = async (client: HostClient) => {
+        const watched: HostClient = {
+          query: async (text, params) => {
+            heard()
+            const answer = await client.query(text, params)
+            heard()
+            return answer
+          }
+        }
+        for (const query of [readCommitted, plan]) await watched.query(statementOf(query).text, [])
+        return work(watched, heard)
+      }
+      return abortable(pool)?.transaction(begun, signal) ?? pool.transaction(begun)
+    })
 
 /** Only looks: see `Migrator.ts` for what alters a schema. */
 const verify = (run: Run, schema: SchemaName) =>
@@ -75,22 +139,30 @@ const readCommitted: Query<void> = {
   read: () => {}
 }
 
-const attemptOn = (pool: HostPool, schema: SchemaName, inTransaction?: InTransaction) => {
-  const batch = makeBatch(schema, { first: [readCommitted, planByKey], inTransaction })
-
-  return <A>(names: RowNames, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>
+const attemptOn =
+  (transacted: Transacted, batch: ReturnType<typeof makeBatch>) =>
+  <A>(names: RowNames, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>
     Effect.contextWith((context) => {
       // What the work failed with or came to: what the pool says of it may be wrapped.
       let failed: Cause.Cause<SqlError> | undefined
       let worked: Decided<A> | undefined
-      const work = (run: Run) =>
+      const work = (run: Run, heard: () => void) =>
         batch(run, names, decide).pipe(
-          Effect.tap((done) => Effect.sync(() => (worked = done))),
+          // Whoever was given up before is not committed; from here on it may be.
+          Effect.tap((done) =>
+            Effect.try({
+              try: () => {
+                heard()
+                worked = done
+              },
+              catch: sqlErrorOf
+            })
+          ),
           Effect.tapCause((cause) => Effect.sync(() => (failed = cause))),
           Effect.runPromiseWith(context)
         )
       return Effect.tryPromise({
-        try: () => pool.transaction((client) => work(runOn(client))),
+        try: () => transacted((client, heard) => work(runOn(client), heard)),
         catch: (error) => error
       }).pipe(
         Effect.catch((error): Effect.Effect<never, AttemptFailed> => {
@@ -108,4 +180,3 @@ const attemptOn = (pool: HostPool, schema: SchemaName, inTransaction?: InTransac
         Effect.uninterruptible
       )
     })
-}

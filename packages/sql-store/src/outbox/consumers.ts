@@ -2,7 +2,7 @@
 import type { ConsumerStatus, Outbox, Place, StartingPoint } from "@boxoffice/core"
 import { millis, type Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-import { fromCursor, toCursor } from "./cursor.ts"
+import { fromCursor, livesOn, toCursor } from "./cursor.ts"
 
 type Claim = Parameters<Outbox["claim"]>[0]
 type Save = Parameters<Outbox["save"]>[0]
@@ -46,20 +46,36 @@ export const claimConsumer = (schema: SchemaName) => {
   })
 }
 
+/** The lease is renewed in any case; the place moves where it can still be trusted. */
 export const saveConsumer = (schema: SchemaName) => {
+  const moved = (column: string, value: string) =>
+    `${column} = CASE WHEN session.lives_on THEN ${value} ELSE held.${column} END`
   const sql = `
-    UPDATE ${schema}.event_consumer SET seen = $3::text::pg_snapshot,
-      reading = $4::text::pg_snapshot, batch_id = $5::int8, highest = $6::int8,
-      position = $7::int4, leased_until = ${until("$8")}, moved_at = clock_timestamp()
+    WITH session AS MATERIALIZED (SELECT ${livesOn("$9")} AS lives_on)
+    UPDATE ${schema}.event_consumer AS held SET ${moved("seen", "$3::text::pg_snapshot")},
+      ${moved("reading", "$4::text::pg_snapshot")}, ${moved("batch_id", "$5::int8")},
+      ${moved("highest", "$6::int8")}, ${moved("position", "$7::int4")},
+      leased_until = ${until("$8")}, moved_at = clock_timestamp()
+    FROM session
     WHERE consumer = $1::text AND owner = $2::uuid
-    RETURNING consumer`
-  return ({ consumer, owner, place, leaseMs }: Save): Query<boolean> => {
+    RETURNING session.lives_on`
+  return ({ consumer, owner, place, leaseMs, since }: Save): Query<boolean | "interrupted"> => {
     const { seen, reading, batchId, highest } = fromCursor(place.cursor)
     const { position } = place
     return {
       sql,
-      params: [consumer, owner, seen, reading, batchId, highest, position, BigInt(leaseMs)],
-      read: (rows) => rows.length > 0
+      params: [
+        consumer,
+        owner,
+        seen,
+        reading,
+        batchId,
+        highest,
+        position,
+        BigInt(leaseMs),
+        since ?? null
+      ],
+      read: ([row]) => row !== undefined && (row[0] || "interrupted")
     }
   }
 }

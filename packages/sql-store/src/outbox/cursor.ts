@@ -22,3 +22,17 @@ export const fromCursor = (cursor: string): Cursor => {
     highest: BigInt(highest)
   }
 }
+
+const micros = (instant: string) => `(extract(epoch FROM ${instant}) * 1000000)::int8`
+
+/** The time of a page, in microseconds since 1970, by the server's clock. */
+export const readAt = `${micros("clock_timestamp()")}::text`
+
+/**
+ * Whether the server's session that runs this was there already when a page was read, at `since`: then
+ * the server has not crashed in between, since a crash ends every session, and a new leader begins with
+ * none. Another session, as a pool opens one now and then, only makes some events come again.
+ */
+export const livesOn = (since: string): string => `(${since}::text IS NULL OR coalesce(
+  (SELECT ${micros("backend_start")} FROM pg_stat_get_activity(pg_backend_pid())),
+  ${micros("pg_postmaster_start_time()")}, 0) <= ${since}::text::int8)`

@@ -1,7 +1,7 @@
 import type { OutboxBatch, OutboxPage } from "@boxoffice/core"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-import { fromCursor, toCursor } from "./cursor.ts"
+import { fromCursor, livesOn, readAt, toCursor } from "./cursor.ts"
 
 /**
  * The next batches of a round, and begins one where none is under way: with a snapshot of its own,
@@ -21,7 +21,8 @@ export const readOutbox = (schema: SchemaName) => {
         CASE WHEN $3::int8 > 0 THEN $3::int8 ELSE coalesce((
           SELECT min(batch_id + 0) - 1 FROM ${schema}.outbox
           WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)
-        ), 9223372036854775807) END AS fresh_from
+        ), 9223372036854775807) END AS fresh_from,
+        ${livesOn("$5")} AS lives_on, ${readAt} AS at
     ), late AS MATERIALIZED (
       SELECT batch_id, event_version, events FROM ${schema}.outbox
       WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
@@ -34,20 +35,23 @@ export const readOutbox = (schema: SchemaName) => {
         AND pg_visible_in_snapshot(xid, (SELECT reading FROM round))
       ORDER BY batch_id LIMIT $4::int8
     )
-    SELECT round.reading::text, page.batch_id, page.event_version::int4, page.events::text
+    SELECT round.reading::text, page.batch_id, page.event_version::int4, page.events::text,
+      round.lives_on, round.at
     FROM round LEFT JOIN (
       SELECT * FROM late UNION ALL SELECT * FROM fresh ORDER BY batch_id LIMIT $4::int8
     ) page ON true
     ORDER BY page.batch_id`
-  return (cursor: string, limit: number): Query<OutboxPage> => {
+  return (cursor: string, limit: number, since?: string): Query<OutboxPage | "interrupted"> => {
     const { seen, reading, batchId, highest } = fromCursor(cursor)
     return {
       sql,
-      params: [seen, reading, batchId, BigInt(limit)],
+      params: [seen, reading, batchId, BigInt(limit), since ?? null],
       // Planned for these very snapshots: few batches are new, or all are.
       unprepared: true,
       read: (rows) => {
-        const round = { seen, reading: rows[0]![0] as string }
+        const [reading, , , , livesOn, at] = rows[0]!
+        if (!livesOn) return "interrupted"
+        const round = { seen, reading: reading as string }
         const from = toCursor({ ...round, batchId, highest })
         let highestYet = highest
         const batches = rows
@@ -60,7 +64,7 @@ export const readOutbox = (schema: SchemaName) => {
           })
         const more = batches.length === limit
         const rest = { seen: round.reading, reading: null, batchId: 0n, highest: highestYet }
-        return { batches, from, next: more ? batches.at(-1)!.after : toCursor(rest), more }
+        return { batches, from, next: more ? batches.at(-1)!.after : toCursor(rest), more, at }
       }
     }
   }

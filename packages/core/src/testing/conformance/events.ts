@@ -282,6 +282,7 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
         let found = 0
         for (;;) {
           const page = yield* store.outbox.read(cursor, 100)
+          assert.ok(page !== "interrupted")
           found += page.batches.filter(({ events }) => events.includes(mark)).length
           if (!page.more) return found
           cursor = page.next

@@ -1,0 +1,54 @@
+/** How long a store waits, and for what: every wait has an end. */
+
+/** In milliseconds, each. What a server of Postgres waits for, a batch says for its own transaction. */
+export interface Waits {
+  /** For a row that somebody else has locked. Default 1,500. */
+  readonly lockTimeoutMs: number
+  /** For a statement of a batch, its waits for locks included. Default 15,000. */
+  readonly statementTimeoutMs: number
+  /**
+   * For a node that is silent within its transaction. Then the server frees the locks of a node that
+   * has vanished. Default 15,000.
+   */
+  readonly idleInTransactionMs: number
+  /** For the server's answer to what was sent in one go, and for a connection of the pool. Default 20,000. */
+  readonly answerWithinMs: number
+  /** For a new connection. Default: what the URL or the client says, or else 5,000. */
+  readonly connectWithinMs: number | undefined
+  /** For what is in flight when the engine is closed: then its connections are dropped. Default 10,000. */
+  readonly closeWithinMs: number
+}
+
+export const defaultWaits: Waits = {
+  lockTimeoutMs: 1_500,
+  statementTimeoutMs: 15_000,
+  idleInTransactionMs: 15_000,
+  answerWithinMs: 20_000,
+  connectWithinMs: undefined,
+  closeWithinMs: 10_000
+}
+
+const most = 2_147_483_647
+
+/** Throws a `TypeError` that names the setting where one cannot work. */
+export const waitsOf = (
+  given: { readonly [Name in keyof Waits]?: Waits[Name] | undefined } = {}
+) => {
+  const waits: Record<string, number | undefined> = { ...defaultWaits }
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue
+    if (!(name in defaultWaits)) throw new TypeError(`there is no wait "${name}"`)
+    if (!Number.isInteger(value) || value < 1 || value > most) {
+      throw new TypeError(`waits.${name} must be a whole number of milliseconds from 1 to ${most}`)
+    }
+    waits[name] = value
+  }
+  const checked = waits as unknown as Waits
+  for (const name of ["statementTimeoutMs", "answerWithinMs"] as const) {
+    // Otherwise nobody would ever hear that it is a lock that is waited for.
+    if (checked.lockTimeoutMs >= checked[name]) {
+      throw new TypeError(`waits.lockTimeoutMs must be below waits.${name}`)
+    }
+  }
+  return checked
+}

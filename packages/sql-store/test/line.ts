@@ -1,0 +1,82 @@
+/** Stands between a node and its server, and does to their connections what networks do. */
+import { once } from "node:events"
+import { connect, createServer, type Socket } from "node:net"
+import { atEnd } from "./support.ts"
+
+/** A connection of a node, and the one of the server that it is passed on to. */
+interface Pair {
+  readonly client: Socket
+  readonly upstream: Socket
+  isSilent: boolean
+}
+
+export const openLine = async (url: string) => {
+  const target = new URL(url)
+  const pairs = new Set<Pair>()
+  let isSilent = false
+  let delayMs = 0
+  let swallowed: string | undefined
+  let sent = ""
+
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname)
+    const pair: Pair = { client, upstream, isSilent }
+    pairs.add(pair)
+    const forward = (from: Socket, to: Socket) => {
+      from.on("data", (chunk) => {
+        if (from === client) sent += chunk.toString("latin1")
+        if (from === client && swallowed !== undefined && chunk.includes(swallowed)) {
+          swallowed = undefined
+          pair.isSilent = true
+        }
+        if (pair.isSilent) return
+        // In order, since each is delayed by as much as the one before, or more.
+        if (delayMs > 0) setTimeout(() => to.write(chunk), delayMs)
+        else to.write(chunk)
+      })
+      from.on("error", () => {})
+      from.on("close", () => pair.isSilent || to.destroy())
+    }
+    forward(client, upstream)
+    forward(upstream, client)
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  atEnd(async () => {
+    server.close()
+    for (const { client, upstream } of pairs) {
+      client.destroy()
+      upstream.destroy()
+    }
+  })
+  const through = new URL(url)
+  through.port = String((server.address() as { port: number }).port)
+  return {
+    url: through.href,
+    /** The connections that there are pass nothing on any more, not even that they are closed. */
+    silence: () => {
+      for (const pair of pairs) pair.isSilent = true
+    },
+    /** Neither they nor any that is made from now on. */
+    silenceAll: () => {
+      isSilent = true
+      for (const pair of pairs) pair.isSilent = true
+    },
+    /** Lets the connection go silent that sends this next, before it arrives. */
+    swallow: (text: string) => {
+      swallowed = text
+    },
+    /** Whether the node has sent that. */
+    hasSent: (text: string) => sent.includes(text),
+    reset: () => {
+      for (const { client, upstream } of pairs) {
+        client.resetAndDestroy()
+        upstream.destroy()
+      }
+    },
+    /** From now on everything arrives so much later. */
+    slowDown: (milliseconds: number) => {
+      delayMs = milliseconds
+    }
+  }
+}
