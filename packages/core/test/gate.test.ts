@@ -143,7 +143,7 @@ describe("being seen", () => {
 })
 
 describe("the session of a hold", () => {
-  const inside = (expiresAt: number) => tokenRow({ state: "admitted", expiresAt })
+  const inside = (expiresAt: number) => tokenRow({ state: "admitted", expiresAt, claimed: true })
   const ends = (token: TokenRow, holdExpiresAt: number) =>
     decideSessionOfHold(token, holdExpiresAt, now).map((event) => event.expiresAt)
 
@@ -157,8 +157,12 @@ describe("the session of a hold", () => {
   })
 
   it("is not made shorter by being used", () => {
-    const used = decidePresence({ ...inside(now + 2 * session), claimed: false }, now)
-    expect(used).toEqual([{ ...extended, expiresAt: now + 2 * session }])
+    expect(decidePresence(inside(now + 2 * session), now)).toEqual([])
+  })
+
+  it("begins with a hold, and the claim window ends", () => {
+    const unclaimed = { ...inside(now + 2 * session), claimed: false }
+    expect(ends(unclaimed, now + 300_000)).toEqual([now + session])
   })
 })
 

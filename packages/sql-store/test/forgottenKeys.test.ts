@@ -1,9 +1,8 @@
 /** Keys whose recorded answers are gone, as after their retention: what was done tells the answer. */
 import { makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
-import pg from "pg"
 import { expect, test } from "vitest"
 import { Host, SqlStore } from "../src/index.ts"
-import { atEnd, openDatabase, openSql } from "./support.ts"
+import { atEnd, openDatabase, openPgPool, openSql } from "./support.ts"
 
 const options = {
   signingKeys: { test: "forgotten forgotten forgotten forgotten" },
@@ -42,14 +41,7 @@ const codeOf = (promise: Promise<unknown>): Promise<string> =>
 
 const overPools = [
   ["the engine's own connections", (url: string) => SqlStore.layerUrl({ url })],
-  [
-    "a host's pool",
-    (url: string) => {
-      const pool = new pg.Pool({ connectionString: url })
-      atEnd(() => pool.end())
-      return SqlStore.layerPool(Host.pg(pool))
-    }
-  ]
+  ["a host's pool", (url: string) => SqlStore.layerPool(Host.pg(openPgPool(url)))]
 ] as const
 
 for (const [name, layerOf] of overPools) {

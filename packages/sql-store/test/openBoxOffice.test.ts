@@ -95,8 +95,8 @@ test("a mistake in the setting is told as one, with its value and without its pa
   // A server that is away is another matter.
   const away = open("postgres://ann@127.0.0.1:1/tickets")
   await expect(away).rejects.toMatchObject({ _tag: "StoreUnavailable", retryable: true })
-  const never = { database: world.url, answerWithinMs: 0, signingKeys }
-  await expect(openBoxOffice(never)).rejects.toThrow("answerWithinMs cannot be 0")
+  const never = { database: world.url, waits: { answerWithinMs: 0 }, signingKeys }
+  await expect(openBoxOffice(never)).rejects.toThrow("waits.answerWithinMs must be")
 })
 
 test("a pool where a transaction is wanted is refused", async () => {

@@ -5,7 +5,7 @@ import postgres from "postgres"
 import { expect, test } from "vitest"
 import { Host, type InTransaction, SqlStore } from "../src/index.ts"
 import { openLine } from "./line.ts"
-import { atEnd, emptyDatabase, openSql } from "./support.ts"
+import { atEnd, emptyDatabase, openPgPool, openSql } from "./support.ts"
 
 const openNode = async (url: string, options: Partial<SqlStore.SqlStoreOptions> = {}) => {
   const office = await makeBoxOffice(SqlStore.layerUrl({ url, ...options }), {
@@ -205,6 +205,7 @@ test("a session of a server that was read-only is not used again", async () => {
 test("a connection of the host's pool that dies while the engine has it ends no process", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
+  // With no listener of the host's on its clients.
   const pool = new pg.Pool({ connectionString: url, max: 2 })
   pool.on("error", () => {})
   atEnd(() => pool.end())
@@ -242,9 +243,7 @@ test("a host's pool that is silent keeps nobody waiting, and is given back its c
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const line = await openLine(url)
-  const pool = new pg.Pool({ connectionString: line.url, max: 2 })
-  pool.on("error", () => {})
-  atEnd(() => pool.end())
+  const pool = openPgPool(line.url, { max: 2 })
   const office = await openOnPool(Host.pg(pool), { answerWithinMs: 700, lockTimeoutMs: 500 })
   await charge(office, "ada")
   line.silence()
@@ -263,8 +262,7 @@ test("a host's pool that is silent keeps nobody waiting, and is given back its c
 test("a session of the host's pool that only reads is dropped", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
-  const pool = new pg.Pool({ connectionString: url, max: 1 })
-  atEnd(() => pool.end())
+  const pool = openPgPool(url, { max: 1 })
   const office = await openOnPool(Host.pg(pool))
   await pool.query("SET default_transaction_read_only = on")
   expect(await codeOf(office.ping())).toBe("store_unavailable")
@@ -295,8 +293,7 @@ test("a connection of postgres.js that dies within a transaction fails that one 
 test("on the host's pool, a hook that throws fails its own command, and no neighbour", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
-  const pool = new pg.Pool({ connectionString: url })
-  atEnd(() => pool.end())
+  const pool = openPgPool(url)
   const inTransaction: InTransaction = (events) => {
     if (events.some((event) => "userId" in event && event.userId === "mallory")) {
       throw new Error("a bug of the host")

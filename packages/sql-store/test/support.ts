@@ -23,6 +23,7 @@ import {
 } from "@boxoffice/core"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, type Layer, ManagedRuntime, Redacted } from "effect"
+import pg from "pg"
 import { afterEach } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
 import { SqlStore } from "../src/index.ts"
@@ -40,6 +41,18 @@ export const emptyDatabase = async (): Promise<string> => {
   const database = await createTestDatabase()
   atEnd(database.drop)
   return database.url
+}
+
+/**
+ * A host's pool, which is ended before its database is dropped. It does not wait for its clients to have
+ * gone, so that the server may end their sessions first: that is nobody's error.
+ */
+export const openPgPool = (connectionString: string, options: pg.PoolConfig = {}): pg.Pool => {
+  const pool = new pg.Pool({ connectionString, ...options })
+  pool.on("connect", (client) => client.on("error", () => {}))
+  pool.on("error", () => {})
+  atEnd(() => pool.end())
+  return pool
 }
 
 /** A store, and how to run its effects. */

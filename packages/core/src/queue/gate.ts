@@ -59,24 +59,26 @@ export const decidePresence = (token: TokenRow, now: number): ReadonlyArray<Queu
   return [extendTo(token, expiresAt, now)]
 }
 
-/** A session lasts at least as long as a hold that was made in it: whoever holds seats can pay. */
+/**
+ * A session lasts at least as long as a hold that was made in it: whoever holds seats can pay. Who has
+ * not shown up before has shown up now, and the session takes the place of the claim window.
+ */
 export const decideSessionOfHold = (
   token: TokenRow,
   holdExpiresAt: number,
   now: number
 ): ReadonlyArray<QueueTokenExtended> => {
-  if (token.expiresAt !== null && token.expiresAt >= holdExpiresAt) return []
+  if (token.claimed && (token.expiresAt ?? 0) >= holdExpiresAt) return []
   const session = token.settings.sessionSeconds * 1_000
   return [extendTo(token, Math.max(holdExpiresAt, now + session), now)]
 }
 
-/** A session that a hold has made longer is not made shorter again. */
 const extendTo = (token: TokenRow, expiresAt: number, now: number): QueueTokenExtended => ({
   _tag: "QueueTokenExtended",
   tokenId: token.tokenId,
   queueId: token.queueId,
   userId: token.userId,
-  expiresAt: Math.max(expiresAt, token.expiresAt ?? 0),
+  expiresAt,
   at: now
 })
 

@@ -76,6 +76,8 @@ test("no setting of the host's transaction is changed", () =>
     const settings = async () => (await client.query("SHOW ALL")).rows
     await client.query("BEGIN")
     await client.query("SET LOCAL statement_timeout = '1min'")
+    // Settings of the language appear with its first function in a session.
+    await client.query("DO 'BEGIN END'")
     const before = await settings()
     const user = nextUser()
     await engine(client, charge(world, user))
