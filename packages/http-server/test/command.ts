@@ -26,9 +26,9 @@ export const run = (
   env: Record<string, string> = {},
   input = ""
 ): Running => {
-  const { PATH = "" } = process.env
+  const { PATH = "", NODE_COMPILE_CACHE = "" } = process.env
   const child = spawn(process.execPath, ["--conditions=boxoffice-source", bin, ...args], {
-    env: { PATH, ...env },
+    env: { PATH, NODE_COMPILE_CACHE, ...env },
     stdio: ["pipe", "pipe", "pipe"]
   })
   // Whoever ends without reading it closes the pipe.
