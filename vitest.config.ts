@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url"
 import { configDefaults, defineConfig } from "vitest/config"
+import { nodeFlags } from "./test-support/nodeFlags.ts"
 
 // Workers, and the programs that tests start, inherit it: what one has compiled, the next one loads.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
@@ -23,6 +24,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
     // The same for what a test's worker resolves without Vite.
-    execArgv: ["--conditions=boxoffice-source"]
+    execArgv: ["--conditions=boxoffice-source", ...nodeFlags]
   }
 })

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
+import { nodeFlags } from "./nodeFlags.ts"
 
 /** Runs a program from source, as its `start` script does, and gives what it prints. */
 export const runProgram = async (
@@ -9,7 +10,7 @@ export const runProgram = async (
 ): Promise<string> => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ["--conditions=boxoffice-source", fileURLToPath(main)],
+    [...nodeFlags, "--conditions=boxoffice-source", fileURLToPath(main)],
     { env: { ...process.env, ...environment } }
   )
   return stdout

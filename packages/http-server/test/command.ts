@@ -5,6 +5,7 @@ import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
 import { format } from "node:util"
 import { ConfigProvider, Console, Effect } from "effect"
+import { nodeFlags } from "../../../test-support/nodeFlags.ts"
 import { boxoffice as commandLine } from "../src/cli/boxoffice.ts"
 import { exitCodeOf } from "../src/cli/exit.ts"
 
@@ -27,10 +28,14 @@ export const run = (
   input = ""
 ): Running => {
   const { PATH = "", NODE_COMPILE_CACHE = "" } = process.env
-  const child = spawn(process.execPath, ["--conditions=boxoffice-source", bin, ...args], {
-    env: { PATH, NODE_COMPILE_CACHE, ...env },
-    stdio: ["pipe", "pipe", "pipe"]
-  })
+  const child = spawn(
+    process.execPath,
+    [...nodeFlags, "--conditions=boxoffice-source", bin, ...args],
+    {
+      env: { PATH, NODE_COMPILE_CACHE, ...env },
+      stdio: ["pipe", "pipe", "pipe"]
+    }
+  )
   // Whoever ends without reading it closes the pipe.
   child.stdin.on("error", () => {})
   child.stdin.end(input)
