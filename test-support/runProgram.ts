@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
+import { nodeFlags } from "./nodeFlags.ts"
 
 // What the packages promise is tried: the tests themselves run on a newer one.
 const oldest = fileURLToPath(new URL("../docs/node_modules/node/bin/node", import.meta.url))
@@ -12,7 +13,7 @@ export const runProgram = async (
 ): Promise<string> => {
   const { stdout } = await promisify(execFile)(
     oldest,
-    ["--conditions=boxoffice-source", fileURLToPath(main)],
+    [...nodeFlags, "--conditions=boxoffice-source", fileURLToPath(main)],
     { env: { ...process.env, ...environment } }
   )
   return stdout

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { createServer } from "node:net"
 import { createInterface } from "node:readline"
+import { nodeFlags } from "./nodeFlags.ts"
 
 export interface RunningServer {
   readonly url: string
@@ -14,7 +15,7 @@ export const runServer = async (
   cwd: string,
   args: ReadonlyArray<string>
 ): Promise<RunningServer> => {
-  const server = spawn(process.execPath, args, {
+  const server = spawn(process.execPath, [...nodeFlags, ...args], {
     cwd,
     env: { ...process.env, PORT: String(await freePort()), NODE_OPTIONS: "" },
     stdio: ["ignore", "pipe", "inherit"]

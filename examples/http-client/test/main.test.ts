@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, expect, test } from "vitest"
+import { nodeFlags } from "../../../test-support/nodeFlags.ts"
 import { runProgram } from "../../../test-support/runProgram.ts"
 
 const bin = fileURLToPath(import.meta.resolve("@boxoffice/http-server")).replace(
@@ -11,7 +12,7 @@ const bin = fileURLToPath(import.meta.resolve("@boxoffice/http-server")).replace
 )
 const demo = spawn(
   process.execPath,
-  ["--conditions=boxoffice-source", bin, "demo", "--port", "0"],
+  [...nodeFlags, "--conditions=boxoffice-source", bin, "demo", "--port", "0"],
   {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, DATABASE_URL: "" }

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto"
-import { afterEach, describe, expect, test, vi } from "vitest"
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest"
 import {
   aggregateOf,
   encodeWebhook,
@@ -37,6 +37,7 @@ const reasonOf = (received: Partial<Parameters<typeof verifyWebhook>[0]>) => {
 
 vi.useFakeTimers({ toFake: ["Date"], now: now * 1_000 })
 afterEach(() => vi.setSystemTime(now * 1_000))
+afterAll(() => void vi.useRealTimers())
 
 describe("a webhook", () => {
   test.each(exampleEvents)("of $_tag gives its event, typed and exact", (event) => {

@@ -7,9 +7,10 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { afterEach, describe, expect, test } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
-import { boxoffice } from "./command.ts"
+import { boxoffice, boxofficeProcess } from "./command.ts"
 
-// The command line as a script sees it: what it prints, where, and how it ends.
+// The command line as a script sees it: what it prints, where, and how it ends. Most of it runs in
+// this process; the tests of "a process" say that a process does the same.
 
 const cleanups: Array<() => Promise<unknown>> = []
 afterEach(async () => {
@@ -93,6 +94,30 @@ describe("boxoffice", () => {
   })
 })
 
+describe("a process", () => {
+  test("prints to its own streams, and ends by itself with the code of the answer", async () => {
+    const { url } = await emptyDatabase()
+    const env = { DATABASE_URL: url }
+    for (const [args, expected] of [
+      ["seed", { code: 1, out: "", err: /migrate it/ }],
+      ["migrate", { code: 0, out: /went from version 0 to/, err: /0001_schema\.sql \.\.\./ }],
+      ["doctor --strict", { code: 2, out: /superuser/, err: "" }],
+      ["-- plan", { code: 0, out: /nothing to do/, err: "" }],
+      ["explode", { code: 64, out: "", err: /Unknown subcommand/ }]
+    ] as const) {
+      const ended = await boxofficeProcess(args, env)
+      expect(ended, args).toEqual({
+        code: expected.code,
+        out: expected.out && expect.stringMatching(expected.out),
+        err: expected.err && expect.stringMatching(expected.err)
+      })
+      expect(await boxoffice(args.replace("-- ", ""), env), args).toMatchObject(
+        args === "migrate" ? { code: 0, err: "" } : ended
+      )
+    }
+  })
+})
+
 describe("verify-lottery", () => {
   const seed = "7".repeat(64)
   const commitment = commitmentOf(seed)
@@ -149,13 +174,17 @@ describe("verify-lottery", () => {
 
   test("whoever holds a token sees their own number and place", async () => {
     const path = await fileOf(notice(opened))
-    const words = await boxoffice(`verify-lottery --file ${path} --token -`, {}, `${token(2)}\n`)
+    const words = await boxofficeProcess(
+      `verify-lottery --file ${path} --token -`,
+      {},
+      `${token(2)}\n`
+    )
     expect(words).toEqual({
       code: 0,
       out: "The seed of gala is the one that was promised. Drawn: 1000.\nnumber\tplace\n2\t434\n",
       err: ""
     })
-    const asJson = await boxoffice(
+    const asJson = await boxofficeProcess(
       `verify-lottery --file - --token ${token(1_000)} --json`,
       {},
       JSON.stringify(notice(opened))
@@ -177,7 +206,11 @@ describe("verify-lottery", () => {
     ["beside a number", token(1), "--number 1", /either --token or --number/]
   ])("a token %s has no place to check", async (_, text, flags, why) => {
     const path = await fileOf(notice(opened))
-    const ended = await boxoffice(`verify-lottery --file ${path} --token - ${flags}`, {}, text)
+    const ended = await boxofficeProcess(
+      `verify-lottery --file ${path} --token - ${flags}`,
+      {},
+      text
+    )
     expect(ended).toMatchObject({ code: 1, out: "", err: expect.stringMatching(why) })
     expect(ended.err).not.toContain(text)
   })
@@ -337,7 +370,7 @@ describe("simulate", () => {
     const schemas =
       "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
     const before = await sql(schemas)
-    const ended = await boxoffice(`simulate ${small} --json --report ${directory}`, {
+    const ended = await boxofficeProcess(`simulate ${small} --json --report ${directory}`, {
       DATABASE_URL: url,
       // Where the real tables are is no place to play in.
       BOXOFFICE_SCHEMA: "public"
@@ -374,7 +407,7 @@ describe("simulate", () => {
     const { url, sql } = await emptyDatabase()
     const env = { DATABASE_URL: url }
     for (const _ of ["first", "again"]) {
-      expect((await boxoffice(`simulate ${small} --schema play --keep`, env)).out).toContain(
+      expect((await boxofficeProcess(`simulate ${small} --schema play --keep`, env)).out).toContain(
         "every invariant holds"
       )
     }
@@ -382,7 +415,7 @@ describe("simulate", () => {
   }, 120_000)
 
   test("with no database at all, plays on an embedded one", async () => {
-    const ended = await boxoffice(`simulate ${small}`)
+    const ended = await boxofficeProcess(`simulate ${small}`)
     expect(ended).toMatchObject({ code: 0, out: expect.stringContaining("every invariant holds") })
     expect(ended.err).toContain("embedded Postgres")
   }, 90_000)

@@ -1,8 +1,13 @@
-/** The command line as a process of its own. */
+/** The command line, as a process of its own and in this one. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
+import { format } from "node:util"
+import { ConfigProvider, Console, Effect } from "effect"
+import { nodeFlags } from "../../../test-support/nodeFlags.ts"
+import { boxoffice as commandLine } from "../src/cli/boxoffice.ts"
+import { exitCodeOf } from "../src/cli/exit.ts"
 
 const bin = fileURLToPath(new URL("../src/bin.ts", import.meta.url))
 
@@ -22,11 +27,15 @@ export const run = (
   env: Record<string, string> = {},
   input = ""
 ): Running => {
-  const { PATH = "" } = process.env
-  const child = spawn(process.execPath, ["--conditions=boxoffice-source", bin, ...args], {
-    env: { PATH, ...env },
-    stdio: ["pipe", "pipe", "pipe"]
-  })
+  const { PATH = "", NODE_COMPILE_CACHE = "" } = process.env
+  const child = spawn(
+    process.execPath,
+    [...nodeFlags, "--conditions=boxoffice-source", bin, ...args],
+    {
+      env: { PATH, NODE_COMPILE_CACHE, ...env },
+      stdio: ["pipe", "pipe", "pipe"]
+    }
+  )
   // Whoever ends without reading it closes the pipe.
   child.stdin.on("error", () => {})
   child.stdin.end(input)
@@ -68,16 +77,42 @@ export interface Ended {
   readonly err: string
 }
 
-/** Runs a command to its end. */
-export const boxoffice = async (
+/** Runs a command to its end, as a process. With an `input`, it reads that from standard input. */
+export const boxofficeProcess = async (
   args: string,
   env: Record<string, string> = {},
   input?: string
 ): Promise<Ended> => {
-  await using running = run(args.split(" ").filter(Boolean), env, input)
+  await using running = run(wordsOf(args), env, input)
   const code = await running.ended
   return { code, out: running.stdout(), err: running.stderr() }
 }
+
+/**
+ * Runs a command to its end in this process, which spares the second of CPU that a process takes to
+ * begin. It reads nothing from standard input: that is the worker's.
+ */
+export const boxoffice = async (args: string, env: Record<string, string> = {}): Promise<Ended> => {
+  const said = { out: "", err: "" }
+  const printed = (...values: ReadonlyArray<unknown>) => `${format(...values)}\n`
+  const recorder: Console.Console = {
+    ...console,
+    log: (...values) => {
+      said.out += printed(...values)
+    },
+    error: (...values) => {
+      said.err += printed(...values)
+    }
+  }
+  const exit = await commandLine(wordsOf(args)).pipe(
+    Effect.provideService(Console.Console, recorder),
+    Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env }))),
+    Effect.runPromiseExit
+  )
+  return { code: exitCodeOf(exit), ...said }
+}
+
+const wordsOf = (args: string) => args.split(" ").filter(Boolean)
 
 export const freePort = async (): Promise<number> => {
   const probe = createServer().listen(0, "127.0.0.1")

@@ -6,7 +6,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, ManagedRuntime, Redacted } from "effect"
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest"
 import { createTestDatabase, type TestDatabase } from "../../../test-support/database.ts"
-import { boxoffice, freePort, run } from "./command.ts"
+import { boxoffice, boxofficeProcess, freePort, run } from "./command.ts"
 import { talkTo } from "./support.ts"
 
 // What an operator types, on a database that other processes work on.
@@ -49,7 +49,11 @@ const fileOf = async (text: string): Promise<string> => {
 
 /** Runs a command that succeeds, and gives the one document that it prints. */
 const json = async (args: string, input?: string) => {
-  const ended = await boxoffice(`queue ${args} --json`, env, input)
+  const command = `queue ${args} --json`
+  const ended =
+    input === undefined
+      ? await boxoffice(command, env)
+      : await boxofficeProcess(command, env, input)
   expect(ended).toMatchObject({ code: 0, err: "" })
   return JSON.parse(ended.out)
 }
@@ -232,7 +236,7 @@ describe("codes", () => {
     expect(await opens(secret[0]!, "ada")).toBe("joined")
     expect(await opens(secret[1]!, "bob")).toBe("joined")
 
-    const words = await boxoffice("queue codes club", env, "by-standard-input")
+    const words = await boxofficeProcess("queue codes club", env, "by-standard-input")
     expect(words).toEqual({
       code: 0,
       out: "Codes of club that can be used from now on: 1, each for 1 to join.\n",
@@ -247,7 +251,7 @@ describe("codes", () => {
   test("that cannot be taken are named by their line, and not repeated", async () => {
     await office.queue.create({ queueId: "bad-codes" })
     const refusedWith = async (input: string) => {
-      const ended = await boxoffice("queue codes bad-codes", env, input)
+      const ended = await boxofficeProcess("queue codes bad-codes", env, input)
       expect(ended).toMatchObject({ code: 1, out: "" })
       return ended.err
     }

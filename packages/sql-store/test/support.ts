@@ -24,17 +24,15 @@ import {
 import { PgClient } from "@effect/sql-pg"
 import { Effect, type Layer, ManagedRuntime, Redacted } from "effect"
 import pg from "pg"
-import { afterEach } from "vitest"
+import { onTestFinished } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
 import { SqlStore } from "../src/index.ts"
 
-const cleanups: Array<() => Promise<unknown>> = []
-afterEach(async () => {
-  while (cleanups.length > 0) await cleanups.pop()!()
-})
-
 /** Runs after the test, the last first. */
-export const atEnd = (cleanup: () => Promise<unknown>) => cleanups.push(cleanup)
+export const atEnd = (cleanup: () => Promise<unknown>) =>
+  onTestFinished(async () => {
+    await cleanup()
+  })
 
 /** An empty database; gives its URL. */
 export const emptyDatabase = async (): Promise<string> => {

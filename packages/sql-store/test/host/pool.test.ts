@@ -12,7 +12,64 @@ import { charge, dropOnceLeft, openWorld, signingKeys, type World } from "./worl
 
 const pools = Object.entries(hosts).filter(([name]) => !/Client|unprepared/.test(name))
 
-describe.each(pools)("conformance: the pool of %s", (_, open) => {
+/**
+ * These hand every statement and its texts on to a driver whose own pool is tested with everything.
+ * For them it is enough that each statement of the store is answered, and that transactions that
+ * compete end well: they run the tests below. `FULL=1` runs all, for every pool.
+ */
+const wrappers = ["Drizzle on pg", "Drizzle on postgres.js", "Kysely", "TypeORM"]
+const brief = [
+  // Together these send every statement.
+  "lists come in pages that join up",
+  "what is not there is not found",
+  "an admitted user who never shows up gives the place to the next",
+  "a closed queue is over for whoever waits, and stays so",
+  "tokens that ended long ago are cleared away, the others stay",
+  "before the opening both lanes are told when it is, and no wait",
+  "a user's reservations come newest first, in pages",
+  "amounts past 2^53 come back exactly",
+  "what costs nothing is confirmed without a wallet, and given back without one",
+  "what happened comes typed, exact and in order",
+  "every consumer gets every event",
+  "a consumer is set to what comes next, or forgotten",
+  "only what is old and passed by every consumer is deleted",
+  "webhook deliveries wait for their turn and their time, or are given up",
+  // And here transactions compete.
+  "200 callers on one seat: one has it",
+  "more holds at once than connections all finish",
+  "one payment key, 100 times at once: one effect, one answer",
+  "a storm of holds, releases, charges, pays and refunds leaves every account right"
+]
+const testsOf = (pool: string) =>
+  wrappers.includes(pool) && !process.env.FULL
+    ? conformanceTests.filter(({ name }) => brief.includes(name))
+    : conformanceTests
+
+/** What the pool of `pg` was sent by each test, and as its store was opened. */
+const opening = "opening"
+const sent = new Map<string, Set<string>>()
+const noting = (pool: Host.HostPool, test: () => string): Host.HostPool => {
+  const note = (client: Host.HostClient): Host.HostClient => ({
+    ...client,
+    query: (text, params) => {
+      const statements = sent.get(test()) ?? new Set()
+      sent.set(test(), statements.add(text))
+      return client.query(text, params)
+    }
+  })
+  return {
+    ...note(pool),
+    transaction: (work) => pool.transaction((client) => work(note(client)))
+  }
+}
+
+test("the brief list has tests of the suite", () => {
+  const names = conformanceTests.map(({ name }) => name)
+  expect(brief.filter((name) => !names.includes(name))).toEqual([])
+})
+
+describe.each(pools)("conformance: the pool of %s", (name, open) => {
+  let running = opening
   let host: OpenHost
   let database: TestDatabase
   let runtime: ManagedRuntime.ManagedRuntime<BoxOfficeStore | PgClient.PgClient, unknown>
@@ -21,7 +78,8 @@ describe.each(pools)("conformance: the pool of %s", (_, open) => {
     const client = PgClient.layer({ url: Redacted.make(database.url) })
     await Effect.runPromise(Effect.provide(Migrator.migrate(), client))
     host = await open(database.url)
-    runtime = ManagedRuntime.make(Layer.mergeAll(SqlStore.layerPool(host.pool!), client))
+    const pool = name === "pg Pool" ? noting(host.pool!, () => running) : host.pool!
+    runtime = ManagedRuntime.make(Layer.mergeAll(SqlStore.layerPool(pool), client))
     await runtime.runPromise(BoxOfficeStore)
   }, 60_000)
   afterAll(async () => {
@@ -30,17 +88,31 @@ describe.each(pools)("conformance: the pool of %s", (_, open) => {
     await dropOnceLeft(database)
   })
 
-  for (const conformanceTest of conformanceTests) {
-    test(conformanceTest.name, { timeout: 30_000 }, () =>
-      runtime.runPromise(
+  for (const conformanceTest of testsOf(name)) {
+    test(conformanceTest.name, () => {
+      running = conformanceTest.name
+      return runtime.runPromise(
         Effect.gen(function* () {
           const store = yield* BoxOfficeStore
           const sql = yield* PgClient.PgClient
           yield* conformanceTest.run({ store, passTime: (ms) => sql.unsafe(passTime(ms)) })
         })
       )
-    )
+    })
   }
+
+  if (name !== "pg Pool") return
+  test("the brief list sends every statement that any test sends", () => {
+    const statementsOf = (names: Iterable<string>) =>
+      new Set(Array.from(names).flatMap((each) => [...(sent.get(each) ?? [])]))
+    // Every pool sends those that a store begins with.
+    const inBrief = statementsOf([opening, ...brief])
+    expect(inBrief.size).toBeGreaterThan(50)
+    const missing = [...sent].filter(([, statements]) =>
+      [...statements].some((text) => !inBrief.has(text))
+    )
+    expect(missing, "add one of these tests to the list").toEqual([])
+  })
 })
 
 describe("on a pool", () => {
