@@ -310,9 +310,14 @@ export class Queue extends Context.Service<
           settled = yield* submit(true)
         }
         const joined = yield* answer(settled as Settled<Joined, JoinError>, input)
-        if (isRecorded || joined.created || joined.state !== "waiting") return joined
-        // A user who has waited already is told the place that polls tell.
+        if (joined.created || joined.state !== "waiting") return joined
         const ticket = tickets.verify(joined.token, userId)
+        if (isRecorded) {
+          // The answer stands as it was recorded; but whoever asks is there.
+          if (Result.isSuccess(ticket)) lines.peek(ticket.success)
+          return joined
+        }
+        // A user who has waited already is told the place that polls tell.
         const status = Result.isSuccess(ticket) ? yield* lines.look(ticket.success) : undefined
         if (status === undefined) return joined
         // Nothing of the other answer: it may be of before the opening, and say when that is.

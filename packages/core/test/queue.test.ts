@@ -22,7 +22,7 @@ import {
 import { commitmentOf } from "../src/queue/lottery.ts"
 import type { QueueRow } from "../src/queue/model.ts"
 import { placeOf } from "../src/queue/place.ts"
-import { absentAfterSeconds } from "../src/queue/presence.ts"
+import { absentAfterSeconds, numbersPerBlock, Presence } from "../src/queue/presence.ts"
 import { decideCodes, decideCreate } from "../src/queue/setUp.ts"
 import { queueTokenStatus } from "../src/queue/status.ts"
 import { Rows } from "../src/Rows.ts"
@@ -660,8 +660,34 @@ describe("absence", () => {
     at(false).thenEvents(letIn(1, "ada"))
   })
 
+  it("is not that of one whom this node has noted since", () => {
+    given({ queues: [queueRow({ settings, waiting: 2, presenceKept: true })], tokens })
+      .at(late)
+      .when((rows) =>
+        decideAdmissions(rows, main, new Set(), {}, ({ tokenId }) => tokenId === testId(1))
+      )
+      .thenEvents(letIn(1, "ada"))
+  })
+
   it("is not that of one who is there right now", () => {
     at(true, new Set<TokenId>([testId(1)])).thenEvents(letIn(1, "ada", true))
+  })
+})
+
+describe("the notes of who is there", () => {
+  it("have a number from its mark on until they are handed over", () => {
+    const notes = new Presence()
+    const number = 3 * numbersPerBlock + 5
+    const ticket = { queueId: main, userId: ada, tokenId: testId(1) }
+    notes.mark({ ...ticket, place: { lane: "priority", number, issuedAt: 0 } })
+    const has = (lane: "general" | "priority", number: number) => notes.has(lane, BigInt(number))
+    expect([has("priority", number), has("general", number), has("priority", number + 1)]).toEqual([
+      true,
+      false,
+      false
+    ])
+    notes.take()
+    expect(has("priority", number)).toBe(false)
   })
 })
 

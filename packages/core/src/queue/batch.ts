@@ -8,6 +8,7 @@ import type { Rows } from "../Rows.ts"
 import { type BoxOfficeStore, RowNames } from "../Store.ts"
 import { decideAdmissions, decideClosing, decideExpiries, decideOpening } from "./decide.ts"
 import { decidePresence } from "./gate.ts"
+import type { TokenRow } from "./model.ts"
 import { tokenStateAt } from "./status.ts"
 
 /** A command of a queue. Its answer is drawn up once the whole batch has been decided. */
@@ -29,7 +30,8 @@ const headsAlways = 32
 export const runQueueBatch = (
   store: BoxOfficeStore["Service"],
   policies: PolicyRules,
-  batch: ReadonlyArray<QueueCommand>
+  batch: ReadonlyArray<QueueCommand>,
+  isNoted?: (token: TokenRow) => boolean
 ): Effect.Effect<ReadonlyArray<unknown>, StoreUnavailable> => {
   const names = new RowNames()
   const queueIds = new Set<QueueId>()
@@ -53,7 +55,7 @@ export const runQueueBatch = (
     const present = new Set(decided.flatMap(({ present }) => (present ? [present] : [])))
     for (const queueId of queueIds) {
       happen(decideClosing(rows, queueId))
-      happen(decideAdmissions(rows, queueId, present, policies))
+      happen(decideAdmissions(rows, queueId, present, policies, isNoted))
     }
     for (const tokenId of present) {
       const token = rows.tokens.get(tokenId)

@@ -161,7 +161,8 @@ export const isDue = (queue: QueueRow, now: number): boolean => {
  * the lanes in turn.
  *
  * `present` are those who will hear of it at once: their session begins. The others have the claim
- * window to show up in; those who have been away for too long lose their place instead. A paused
+ * window to show up in; those who have been away for too long lose their place instead, unless this
+ * node has noted (`isNoted`) that they are back, and has not handed that over yet. A paused
  * queue lets nobody in; a draining one empties its line. The host's policy can let in fewer than
  * there is room for.
  */
@@ -169,7 +170,8 @@ export const decideAdmissions = (
   rows: Rows,
   queueId: QueueId,
   present: ReadonlySet<TokenId>,
-  policies: Pick<PolicyRules, "admission"> & Partial<Pick<PolicyRules, "awayMs">> = {}
+  policies: Pick<PolicyRules, "admission"> & Partial<Pick<PolicyRules, "awayMs">> = {},
+  isNoted: (token: TokenRow) => boolean = () => false
 ): ReadonlyArray<QueueTokenAdmitted | QueueTokenLeft> => {
   const queue = rows.queues.get(queueId)
   if (queue === undefined) return []
@@ -208,7 +210,7 @@ export const decideAdmissions = (
     if (token === undefined) break
     taken[next.lane]++
     const claimed = present.has(token.tokenId)
-    if (!claimed && isAway(queue, token, rows.now, policies.awayMs)) {
+    if (!claimed && !isNoted(token) && isAway(queue, token, rows.now, policies.awayMs)) {
       decided.push({ _tag: "QueueTokenLeft", ...named(token, rows.now), away: true })
       continue
     }

@@ -17,7 +17,7 @@ import { type QueueCommand, runQueueBatch } from "./batch.ts"
 import type { Ticket } from "./claims.ts"
 import { LineView } from "./line.ts"
 import { makeQueueMetrics } from "./metrics.ts"
-import type { QueueRow, QueueTokenStatus } from "./model.ts"
+import type { QueueRow, QueueTokenStatus, TokenRow } from "./model.ts"
 import { Presence, presencePeriodSeconds } from "./presence.ts"
 
 /** The most queues that a node keeps in mind. */
@@ -76,10 +76,13 @@ export class Lines extends Context.Service<
       const metrics = yield* makeQueueMetrics(changes)
       const known = new Map<QueueId, Known>()
 
+      const isNoted = ({ queueId, lane, number }: TokenRow): boolean =>
+        known.get(queueId)?.presence.has(lane, number) ?? false
+
       const batches: CommandLane<QueueCommand, unknown> = yield* makeCommandLanes({
         ...(yield* LaneSettings),
         keyOf: (command: QueueCommand) => command.queueId,
-        run: (batch: ReadonlyArray<QueueCommand>) => runQueueBatch(store, policies, batch)
+        run: (batch: ReadonlyArray<QueueCommand>) => runQueueBatch(store, policies, batch, isNoted)
       })
       const submit = <A>(command: QueueCommand<A>) =>
         batches.submit(command) as Effect.Effect<A, Faults>

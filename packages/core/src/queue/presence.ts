@@ -50,6 +50,15 @@ export class Presence {
     sighting.seen[bit >> 3]! |= 1 << (bit & 7)
   }
 
+  /** Whether a number was seen since the last hand-over. */
+  has(lane: QueueLane, number: bigint): boolean {
+    const block = Number(number / BigInt(numbersPerBlock))
+    const sighting = this.blocks.get(keyOf(lane, block))
+    return (
+      sighting !== undefined && wasSeen(sighting.seen, Number(number % BigInt(numbersPerBlock)))
+    )
+  }
+
   /** Hands over what was seen, and begins anew. */
   take(): ReadonlyArray<Sighting> {
     const taken = Array.from(this.blocks.values())
