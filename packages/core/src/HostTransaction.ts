@@ -32,10 +32,15 @@ export const HostTransaction = Context.Reference<HostTransaction | undefined>(
  * - `none`: no transaction is open; a pool was given, or a client before its `BEGIN`
  * - `aborted`: a statement failed before, and the server refuses all others until the rollback
  * - `readOnly`: the transaction may not write
+ * - `unguarded`: `session_replication_role` is `replica`, so that no rule of the schema is checked
+ * - `encoding`: `client_encoding` is not `UTF8`, so that names would be garbled on their way
  */
 export class HostTransactionRefused extends TaggedError<HostTransactionRefused>()(
   "HostTransactionRefused",
-  { reason: Schema.Literals(["none", "aborted", "readOnly"]), cause: Schema.Defect() }
+  {
+    reason: Schema.Literals(["none", "aborted", "readOnly", "unguarded", "encoding"]),
+    cause: Schema.Defect()
+  }
 ) {
   readonly code = "host_transaction_refused"
   override get message() {
@@ -46,7 +51,10 @@ export class HostTransactionRefused extends TaggedError<HostTransactionRefused>(
 const refusals = {
   none: "No transaction is open: give the client that your BEGIN ran on, not a pool.",
   aborted: "The transaction has failed before: roll it back, and run it again.",
-  readOnly: "The transaction is read-only: begin it as READ WRITE."
+  readOnly: "The transaction is read-only: begin it as READ WRITE.",
+  unguarded:
+    "session_replication_role is replica, which turns off what guards seats and money: set it to origin.",
+  encoding: "client_encoding is not UTF8, the only one that names come through in: set it to UTF8."
 }
 
 /**

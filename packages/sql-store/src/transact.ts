@@ -82,7 +82,8 @@ export const makeTransact = (
         save(saving, read, attemptId)
         saving.add(saving.isEmpty ? rollback : commit)
         return Effect.mapBoth(withDeadline(saving.run(connection)), {
-          onFailure: (error) => new AttemptFailed(error, outcome, { attemptId, xid: read.xid }),
+          onFailure: (error) =>
+            new AttemptFailed(error, outcome, { attemptId, xid: read.moment.xid }),
           onSuccess: () => outcome
         })
       }

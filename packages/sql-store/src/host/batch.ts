@@ -10,6 +10,7 @@ import type { InTransaction } from "../save/inTransaction.ts"
 import { makeSave } from "../save/save.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { type Run, runEach } from "./client.ts"
+import { refusedBy } from "./failure.ts"
 
 export interface Decided<A> {
   readonly outcome: A
@@ -35,11 +36,13 @@ export const makeBatch = (
       const loaded = load(loading, names)
       yield* runEach(run, loading)
       const read = loaded()
+      const refused = refusedBy(read.moment)
+      if (refused !== undefined) return yield* Effect.fail(refused)
       const outcome = decide(read.rows)
       const attemptId = randomUUID()
       const saving = new Flight()
       save(saving, read, attemptId)
       yield* runEach(run, saving)
-      return { outcome, attempt: { attemptId, xid: read.xid } }
+      return { outcome, attempt: { attemptId, xid: read.moment.xid } }
     })
 }

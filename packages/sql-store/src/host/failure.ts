@@ -3,6 +3,7 @@ import { getSystemErrorMap } from "node:util"
 import { HostTransactionConflict, HostTransactionRefused, StoreUnavailable } from "@boxoffice/core"
 import { ConnectionError, isSqlError, SqlError, UnknownError } from "effect/sql/SqlError"
 import { isContention, isMade, sqlState, unavailable } from "../failure.ts"
+import type { Moment } from "../load/clock.ts"
 
 interface ServerError {
   readonly code: string
@@ -57,7 +58,20 @@ export const sqlErrorOf = (error: unknown): SqlError => {
 const refusals: Readonly<Record<string, HostTransactionRefused["reason"]>> = {
   "25P01": "none",
   "25P02": "aborted",
-  "25006": "readOnly"
+  "25006": "readOnly",
+  BX001: "unguarded",
+  BX002: "encoding"
+}
+
+/** Why a session cannot be worked in, as if the server had said it. */
+export const refusedBy = ({ replicationRole, clientEncoding }: Moment): SqlError | undefined => {
+  if (replicationRole === "replica") return refusal("BX001")
+  return clientEncoding === "UTF8" ? undefined : refusal("BX002")
+}
+
+const refusal = (code: string): SqlError => {
+  const cause = Object.assign(new Error("a setting of the session"), { code })
+  return new SqlError({ reason: new UnknownError({ cause, message: "The session was refused" }) })
 }
 
 /** How a failure inside a host's transaction is told: see `within` of core. */

@@ -12,7 +12,7 @@ import type { Flight, Query } from "../Query.ts"
 import { findTransfers } from "../read/wallets.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { loadSeatsThere, loadShows, lockPerformances } from "./catalog.ts"
-import { readClock } from "./clock.ts"
+import { type Moment, readClock } from "./clock.ts"
 import { lockCodes } from "./codes.ts"
 import { countHoldings, lockHoldings } from "./holdings.ts"
 import { loadOutcomes } from "./outcomes.ts"
@@ -31,7 +31,7 @@ export interface Loaded {
   readonly wallets: ReadonlySet<UserId>
   /** The notes of exits that the queues' counts have taken into account. */
   readonly exits: ReadonlyMap<QueueId, ReadonlyArray<bigint>>
-  readonly xid: string
+  readonly moment: Moment
 }
 
 const none = () => undefined
@@ -91,13 +91,13 @@ export const makeLoad = (schema: SchemaName) => {
     const clock = flight.add(readClock)
 
     return () => {
-      const { now, xid } = clock()
+      const moment = clock()
       const tokens = lockedTokens() ?? []
       const looks = lookedAt() ?? []
       const wallets = lockedWallets() ?? []
       const queueCounted = counts() ?? new Map<QueueId, QueueCounts>()
       const rows = new Rows({
-        now,
+        now: moment.now,
         outcomes: recorded() ?? [],
         queues: (lockedQueues() ?? []).map((queue) =>
           withLoaded(
@@ -127,7 +127,7 @@ export const makeLoad = (schema: SchemaName) => {
         rows,
         wallets: new Set(wallets.map((wallet) => wallet.userId)),
         exits: new Map(Array.from(queueCounted, ([queueId, { exitIds }]) => [queueId, exitIds])),
-        xid
+        moment
       }
     }
   }

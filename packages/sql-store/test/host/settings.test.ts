@@ -109,6 +109,21 @@ describe.each(Object.entries(hosts))("%s", (_, open) => {
     expect(seen).toEqual(visited)
     expect(await world.traces(user, "")).toEqual([0, 2, 5])
   })
+
+  test.each([
+    ["session_replication_role = replica", "unguarded"],
+    ["client_encoding = 'LATIN1'", "encoding"]
+  ])("%s is refused by name", async (setting, reason) => {
+    const user = next("ann")
+    await host.transaction(async ({ query, engine }) => {
+      await query(`SET LOCAL ${setting}`)
+      await expect(engine(charge(world, user, 1n))).rejects.toMatchObject({
+        _tag: "HostTransactionRefused",
+        reason
+      })
+    })
+    expect(await world.traces(user, "")).toEqual([0, 0, 0])
+  })
 })
 
 test("the same settings of a database, on the engine's own connections", async () => {
