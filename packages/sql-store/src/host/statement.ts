@@ -18,9 +18,6 @@ export interface Statement {
 }
 
 export const statementOf = ({ sql, params }: Query<unknown>): Statement => {
-  const writes = /\b(INSERT INTO|DELETE FROM|UPDATE \S+( \w+)? SET)\b/.test(sql)
-  const answers = /^\s*(SELECT|WITH)\b/.test(sql) && !writes
-  const returns = !answers && !/^\s*WITH\b/.test(sql) && /\bRETURNING\b/.test(sql)
   const typed = sql.replaceAll(/\$(\d+)(?:::(\w+)\[\])?(?=(::)?)/g, (name, n, element, cast) => {
     const param = params[Number(n) - 1]
     if (PgTypes.isParameter(param)) return arrayOf(`$${n}`, element ?? elementOf(param.oid))
@@ -29,12 +26,37 @@ export const statementOf = ({ sql, params }: Query<unknown>): Statement => {
     if (cast !== undefined) return `${name}::text`
     throw new Error("a parameter that is no array must be cast in its statement")
   })
-  const text = returns ? `WITH answer AS (${typed}) ${rowsOf("answer")}` : typed
-  return {
-    text: answers ? rowsOf(`(${typed})`) : text,
-    params: params.map(textOf),
-    answers: answers || returns
+  return { ...answering(typed), params: params.map(textOf) }
+}
+
+/** The statement with its rows as one column of text, where it gives any. */
+const answering = (sql: string): Omit<Statement, "params"> => {
+  const { head, last } = partsOf(sql)
+  const reads = /^SELECT\b/.test(last)
+  if (!reads && !/\bRETURNING\b/.test(last)) return { text: sql, answers: false }
+  // What only reads stays one piece: see rowsOf. What writes may stand at the top only.
+  if (reads && !writes.test(head)) return { text: rowsOf(`(${sql})`), answers: true }
+  const before = head === "" ? "WITH" : `${head},`
+  return { text: `${before} answer AS (${last}) ${rowsOf("answer")}`, answers: true }
+}
+
+const writes = /\b(INSERT INTO|DELETE FROM|UPDATE)\b/
+
+/** What a statement begins with (`WITH …`, if anything), and what it does in the end. */
+const partsOf = (sql: string): { readonly head: string; readonly last: string } => {
+  const trimmed = sql.trim()
+  if (!/^WITH\b/.test(trimmed)) return { head: "", last: trimmed }
+  let depth = 0
+  // Texts and comments may have parentheses and words of their own.
+  for (const found of trimmed.matchAll(/'[^']*'|--.*|[()]|\b(?:SELECT|INSERT|UPDATE|DELETE)\b/g)) {
+    const [token] = found
+    if (token === "(") depth++
+    else if (token === ")") depth--
+    else if (depth === 0 && /^[SIUD]/.test(token)) {
+      return { head: trimmed.slice(0, found.index).trimEnd(), last: trimmed.slice(found.index) }
+    }
   }
+  throw new Error("a statement that begins with WITH has to do something")
 }
 
 // By position: names can occur twice. A query that locks rows stays as it is below this one, so

@@ -34,6 +34,9 @@ const brief = [
   "a consumer is set to what comes next, or forgotten",
   "only what is old and passed by every consumer is deleted",
   "webhook deliveries wait for their turn and their time, or are given up",
+  "reservations that ended unpaid long ago are deleted, all others stay",
+  "an answer is given again until its key is too old, and not after",
+  "webhooks that were given up long ago are deleted, what waits never is",
   // And here transactions compete.
   "200 callers on one seat: one has it",
   "more holds at once than connections all finish",

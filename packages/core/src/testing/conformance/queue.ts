@@ -412,11 +412,31 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
           yield* store.markSeen(queueId, presence.take())
           yield* passTime(59_000)
         }
-        assert.equal((yield* status(world, away)).position, 1)
         yield* office.queue.leave(ada)
         assert.equal((yield* status(world, here)).state, "admitted")
         assert.equal((yield* status(world, away)).state, "left")
         assert.equal((yield* office.queue.get(queueId)).waiting, 0)
+      })
+  ),
+  inWorld(
+    "who is back before their turn has their place still",
+    { queue: { maxActive: 1, absenceSeconds: 120, sessionSeconds: 3_600 } },
+    (world) =>
+      Effect.gen(function* () {
+        const { office, queueId, join, store, passTime } = world
+        const ada = yield* join("ada")
+        const back = yield* join("back")
+        const presence = new Presence()
+        const place = { lane: "general" as const, number: 3, issuedAt: 0 }
+        for (let minute = 0; minute < 6; minute++) {
+          presence.mark({ queueId, userId: "here" as never, tokenId: "" as never, place })
+          yield* store.markSeen(queueId, presence.take())
+          yield* passTime(59_000)
+        }
+        // This node has noted it, and not handed it over.
+        assert.equal((yield* status(world, back)).position, 1)
+        yield* office.queue.leave(ada)
+        assert.equal((yield* status(world, back)).state, "admitted")
       })
   )
 ]
