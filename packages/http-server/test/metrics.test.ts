@@ -1,5 +1,10 @@
+import { randomUUID } from "node:crypto"
 import { afterAll, beforeAll, expect, test, vi } from "vitest"
 import { join, startServer, type TestServer } from "./support.ts"
+
+// What is counted is counted in the process, for a queue by its name: others have a door, too.
+const door = `door-${randomUUID()}`
+const estimates = `estimates-${randomUUID()}`
 
 let server: TestServer
 beforeAll(async () => {
@@ -27,13 +32,13 @@ const poll = async (user: string, queueId: string, token: string) =>
 const inTime = { timeout: 10_000, interval: 50 }
 
 test("an operator sees how many wait, are inside and come in, and who did not show up", async () => {
-  await create("door", { maxActive: 1, claimSeconds: 1, sessionSeconds: 60 })
-  const first = await join(server.talk, "first", "door")
-  const second = await join(server.talk, "second", "door")
-  const third = await join(server.talk, "third", "door")
+  await create(door, { maxActive: 1, claimSeconds: 1, sessionSeconds: 60 })
+  const first = await join(server.talk, "first", door)
+  const second = await join(server.talk, "second", door)
+  const third = await join(server.talk, "third", door)
   await vi.waitFor(async () => {
-    await poll("third", "door", third)
-    expect(await metricsOf("door")).toMatchObject({
+    await poll("third", door, third)
+    expect(await metricsOf(door)).toMatchObject({
       waiting: 2,
       active: 1,
       admitted_last_minute: 1,
@@ -42,15 +47,15 @@ test("an operator sees how many wait, are inside and come in, and who did not sh
   }, inTime)
 
   // The second is let in, and is not there: the place goes to the third.
-  await server.talk("DELETE", "/v1/queues/door/token", { user: "first", token: first })
+  await server.talk("DELETE", `/v1/queues/${door}/token`, { user: "first", token: first })
   await vi.waitFor(async () => {
-    expect(await poll("third", "door", third)).toMatchObject({ state: "admitted" })
+    expect(await poll("third", door, third)).toMatchObject({ state: "admitted" })
   }, inTime)
-  expect(await poll("second", "door", second)).toMatchObject({ state: "expired" })
+  expect(await poll("second", door, second)).toMatchObject({ state: "expired" })
   await vi.waitFor(async () => {
     // Whoever asks for the queue itself has it read, too.
-    await server.talk("GET", "/v1/queues/door", { user: "operator" })
-    expect(await metricsOf("door")).toMatchObject({
+    await server.talk("GET", `/v1/queues/${door}`, { user: "operator" })
+    expect(await metricsOf(door)).toMatchObject({
       waiting: 0,
       active: 1,
       admitted_last_minute: 3,
@@ -63,23 +68,23 @@ test("an operator sees how many wait, are inside and come in, and who did not sh
 
 test("and how far the first estimate was off", async () => {
   // There is room, and one a minute: how fast that goes is known. Of a full house it is not, yet.
-  await create("estimates", { maxActive: 10, admitPerMinute: 1 })
-  await join(server.talk, "first", "estimates")
-  const second = await join(server.talk, "second", "estimates")
-  const told = await poll("second", "estimates", second)
+  await create(estimates, { maxActive: 10, admitPerMinute: 1 })
+  await join(server.talk, "first", estimates)
+  const second = await join(server.talk, "second", estimates)
+  const told = await poll("second", estimates, second)
   expect(told).toMatchObject({
     state: "waiting",
     estimatedWait: { p50Seconds: expect.any(Number) }
   })
-  expect(await metricsOf("estimates")).not.toHaveProperty("estimate_error_count")
-  await server.talk("PATCH", "/v1/admin/queues/estimates", {
+  expect(await metricsOf(estimates)).not.toHaveProperty("estimate_error_count")
+  await server.talk("PATCH", `/v1/admin/queues/${estimates}`, {
     admin: true,
     json: { settings: { admitPerMinute: 10 } }
   })
   await vi.waitFor(async () => {
-    expect(await poll("second", "estimates", second)).toMatchObject({ state: "admitted" })
+    expect(await poll("second", estimates, second)).toMatchObject({ state: "admitted" })
   }, inTime)
-  const { estimate_error_count, estimate_error_sum } = await metricsOf("estimates")
+  const { estimate_error_count, estimate_error_sum } = await metricsOf(estimates)
   expect(estimate_error_count).toBe(1)
   // They waited a moment, of which a second is the least that is reckoned with.
   expect(estimate_error_sum).toBe(Math.abs(told.estimatedWait.p50Seconds - 1))
