@@ -69,6 +69,11 @@ export const makeCommandLane = <C, A>(
     let whenIdle: (() => void) | undefined
     const waitMs = options.waitMs ?? waitMsDefault
     const asideAtOnce = yield* Semaphore.make(busyAtOnce)
+    // Of these keys there are commands aside: the next ones wait behind them, in their order, and keep
+    // no other batch waiting for the same row.
+    const busyKeys = new Set<unknown>()
+    const keyOf = (entry: Waiting<C, A>): unknown => options.keyOf?.(entry.command) ?? entry
+    let shedding: NodeJS.Timeout | undefined
     const context = yield* Effect.context<never>()
     const fork = Effect.runForkWith(context)
 
@@ -77,6 +82,7 @@ export const makeCommandLane = <C, A>(
       const batch: Array<Waiting<C, A>> = []
       for (const entry of waiting) {
         if (batch.length === options.batchSize) break
+        if (busyKeys.has(keyOf(entry))) continue
         batch.push(entry)
         waiting.delete(entry)
       }
@@ -91,6 +97,9 @@ export const makeCommandLane = <C, A>(
         waiting.delete(entry)
         entry.resume(overloaded)
       }
+      if (waiting.size > 0) return
+      clearInterval(shedding)
+      shedding = undefined
     }
 
     /**
@@ -123,7 +132,7 @@ export const makeCommandLane = <C, A>(
     const partsOf = (batch: ReadonlyArray<Waiting<C, A>>) => {
       const byKey = new Map<unknown, Array<Waiting<C, A>>>()
       for (const entry of batch) {
-        const key = options.keyOf?.(entry.command) ?? entry
+        const key = keyOf(entry)
         byKey.set(key, [...(byKey.get(key) ?? []), entry])
       }
       const groups = Array.from(byKey.values())
@@ -177,8 +186,37 @@ export const makeCommandLane = <C, A>(
           aside--
           if (aside === 0 && !running) whenIdle?.()
         })
-        return Effect.sync(() => void fork(Effect.andThen(runAside(batch), done)))
+        return Effect.sync(() => void fork(Effect.andThen(runAside(holdingBack(batch)), done)))
       })
+
+    /** Holds back the next commands of each key until the last one of the batch is answered. */
+    const holdingBack = (batch: ReadonlyArray<Waiting<C, A>>): ReadonlyArray<Waiting<C, A>> => {
+      const left = new Map<unknown, number>()
+      for (const entry of batch) {
+        const key = keyOf(entry)
+        left.set(key, (left.get(key) ?? 0) + 1)
+        busyKeys.add(key)
+      }
+      return batch.map((entry) => {
+        const key = keyOf(entry)
+        return {
+          ...entry,
+          resume: (outcome) => {
+            entry.resume(outcome)
+            left.set(key, left.get(key)! - 1)
+            if (left.get(key)! > 0) return
+            busyKeys.delete(key)
+            start()
+          }
+        }
+      })
+    }
+
+    const start = () => {
+      if (running || closed || waiting.size === 0) return
+      running = true
+      fork(loop)
+    }
 
     const loop: Effect.Effect<void> = Effect.gen(function* () {
       // Commands that were submitted in the same turn as the first travel with it.
@@ -186,9 +224,7 @@ export const makeCommandLane = <C, A>(
       while (waiting.size > 0) {
         const batch = take()
         if (batch.length === 0) break
-        const shedding = setInterval(shed, Math.max(100, waitMs / 4))
         yield* runBatch(batch)
-        clearInterval(shedding)
       }
       running = false
       if (aside === 0) whenIdle?.()
@@ -199,6 +235,7 @@ export const makeCommandLane = <C, A>(
         closed = true
         for (const entry of waiting) entry.resume(overloaded)
         waiting.clear()
+        clearInterval(shedding)
         if (!running && aside === 0) return resume(Effect.void)
         whenIdle = () => resume(Effect.void)
       })
@@ -209,10 +246,8 @@ export const makeCommandLane = <C, A>(
         if (closed || waiting.size >= options.capacity) return resume(overloaded)
         const entry: Waiting<C, A> = { command, since: performance.now(), resume }
         waiting.add(entry)
-        if (!running) {
-          running = true
-          fork(loop)
-        }
+        shedding ??= setInterval(shed, Math.max(100, waitMs / 4))
+        start()
         return Effect.sync(() => waiting.delete(entry))
       })
     const alone = (command: C): Effect.Effect<A, Overloaded | StoreUnavailable> =>

@@ -81,6 +81,8 @@ export class Payments extends Context.Service<
           key: userId,
           names: (names) => {
             nameOutcome(names, command)
+            // What was paid before could be refused now, and a refusal tells nothing of it.
+            if (command.fingerprint !== undefined) names.transfers.add(paymentId)
             if (ticket !== undefined) names.tokens.add(ticket.tokenId)
             names.wallets.add(userId)
             if (ticket !== undefined && policies.paymentCompletesToken) names.unpaid.add(userId)
@@ -109,9 +111,8 @@ export class Payments extends Context.Service<
             return settle(rows, command, decide, retell)
           }
         }
-        const settled = yield* submitOnce(pays.submit, asked, ({ transfers }) =>
-          transfers.add(paymentId)
-        )
+        // A payment of nothing has no transfer: it is found to be made by its key alone.
+        const settled = yield* submitOnce(pays.submit, asked, () => {})
         return yield* gate.placing(ticket, answer(settled, input))
       }, span("Payments.pay"))
 

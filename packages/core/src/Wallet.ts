@@ -13,12 +13,11 @@ import {
   identify,
   type Retold,
   type Settled,
-  settle,
-  submitOnce
+  settle
 } from "./Idempotency.ts"
 import { type TransferId, UserId } from "./Ids.ts"
 import { checkInput, IdempotencyKey, PageLimit, pageLimitDefault } from "./Input.ts"
-import { type Command, LaneSettings, makeLanes } from "./Lanes.ts"
+import { LaneSettings, makeLanes } from "./Lanes.ts"
 import { Currency, type Money, maxAmount, money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import type { GateError } from "./queue/gate.ts"
@@ -82,10 +81,14 @@ export class Wallet extends Context.Service<
           amount.currency
         ])
         const transferId = command.commandId as string as TransferId
-        const asked: Command<Passed<Settled<Charge, ChargeError>>> = {
+        const { settled, passage } = yield* lanes.submit({
           key: userId,
           names: (names) => {
-            if (command.fingerprint !== undefined) names.outcomes.add(command.commandId)
+            if (command.fingerprint !== undefined) {
+              names.outcomes.add(command.commandId)
+              // What was charged before could be refused now, and a refusal tells nothing of it.
+              names.transfers.add(transferId)
+            }
             if (ticket !== undefined) names.looks.add(ticket.tokenId)
             names.wallets.add(userId)
           },
@@ -103,10 +106,7 @@ export class Wallet extends Context.Service<
             const retell = () => retellCharge(rows.transferBefore(transferId), { userId, amount })
             return { settled: settle(rows, command, decide, retell), passage }
           }
-        }
-        const { settled, passage } = yield* submitOnce(lanes.submit, asked, ({ transfers }) =>
-          transfers.add(transferId)
-        )
+        })
         yield* gate.attend(ticket, passage)
         return yield* gate.placing(ticket, answer(settled, input))
       }, span("Wallet.charge"))

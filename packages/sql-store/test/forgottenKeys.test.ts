@@ -148,3 +148,31 @@ test("a payment of nothing is known by its reservation alone", async () => {
   await openSql(url)("DELETE FROM boxoffice.command_outcome")
   expect(await codeOf(pay(second))).toBe("idempotency_key_reused")
 })
+
+test("what was done is told, though it would be refused now", async () => {
+  const { url } = await openDatabase()
+  const office = await makeBoxOffice(SqlStore.layerUrl({ url }), {
+    ...options,
+    policies: { ...options.policies, walletCeiling: 150n, gate: [] }
+  })
+  atEnd(office.close)
+  await setUp(office)
+  const forget = () => openSql(url)("DELETE FROM boxoffice.command_outcome")
+  const charge = () =>
+    office.wallet.charge({ userId: "ada", amount: krw(100n), idempotencyKey: "charge" })
+  const charged = await charge()
+  await forget()
+  expect(await charge()).toEqual(charged)
+  const { reservationId } = await office.reservations.hold({
+    userId: "ada",
+    performanceId: "gala-1",
+    seatIds: ["A1"]
+  })
+  const pay = (reservationId: string) =>
+    office.payments.pay({ userId: "ada", reservationId, idempotencyKey: "pay" })
+  const paid = await pay(reservationId)
+  await forget()
+  // With another body nothing is recorded that would stand in the way of the first.
+  expect(await codeOf(pay("00000000-0000-4000-8000-000000000000"))).toBe("idempotency_key_reused")
+  expect(await pay(reservationId)).toEqual(paid)
+})

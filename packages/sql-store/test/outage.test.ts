@@ -58,6 +58,25 @@ test("however many need a locked row, they keep nobody else back, nor the node f
   await other("ROLLBACK")
 })
 
+test("nor does a user who goes on asking for their own", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true })
+  await charge(office, "victim")
+  const other = openSql(url)
+  await other("BEGIN")
+  await other("SELECT 1 FROM boxoffice.wallet WHERE user_id = 'victim' FOR UPDATE")
+  const victims: Array<Promise<string>> = []
+  for (let round = 0; round < 12; round++) {
+    victims.push(codeOf(charge(office, "victim")))
+    const neighbours = Array.from({ length: 5 }, (_, n) => charge(office, `user${round}-${n}`))
+    await Promise.all(neighbours)
+  }
+  await other("ROLLBACK")
+  expect(new Set(await Promise.all(victims))).toEqual(new Set(["ok"]))
+  // In the order in which they were asked for, and each once.
+  expect((await office.wallet.balance({ userId: "victim" })).balance.amount).toBe(130n)
+})
+
 test("a command that can never be inserted keeps nobody else back", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })

@@ -7,7 +7,7 @@ import { makeDeliveries } from "../src/deliveries/deliveries.ts"
 import { Migrator } from "../src/index.ts"
 import { loadOutcomes } from "../src/load/outcomes.ts"
 import { countQueues } from "../src/load/queueCounts.ts"
-import { lockTokens } from "../src/load/tokens.ts"
+import { lockLapsed, lockTokens } from "../src/load/tokens.ts"
 import { rights } from "../src/migrator/rights.ts"
 import { claimConsumer, listConsumers } from "../src/outbox/consumers.ts"
 import { pruneOutbox } from "../src/outbox/prune.ts"
@@ -152,7 +152,8 @@ const ago = String.raw`\(\(?(\$\d+|InitPlan \d+\)\.col1) - '24:00:00'::interval\
 const lastMinute = /queue_grant_pkey: .*second >= .*clock\.now.*second <= .*clock\.now/
 const anyLapsed =
   /queue_token_admitted: \(\(queue_id = q\.queue_id\) AND \(expires_at IS NOT NULL\)/
-const lapsed = /queue_token_admitted: .*queue_id = q(_1)?\.queue_id.*expires_at <= clock\.now/
+const lapsed =
+  /queue_token_admitted: .*queue_id = (q(_1)?\.queue_id|\(named\.queue_id\)).*expires_at <= clock\.now/
 const exits = /queue_exit_by_queue: \(queue_id = /
 
 const statements: ReadonlyArray<
@@ -188,8 +189,9 @@ const statements: ReadonlyArray<
   [
     "tokens of a batch",
     lockTokens(schema)(names),
-    [lapsed, /queue_token_waiting: .*number > GREATEST/, /queue_token_pkey: \(token_id = ANY/]
+    [/queue_token_waiting: .*number > GREATEST/, /queue_token_pkey: \(token_id = ANY/]
   ],
+  ["lapsed tokens of a batch", lockLapsed(schema)([queueId]), [lapsed]],
   ["outcomes", loadOutcomes(schema)([some as never]), [/command_outcome_pkey: /]],
   [
     "old admissions",
@@ -259,7 +261,7 @@ const statements: ReadonlyArray<
 ]
 
 /** What is read from one end as far as a LIMIT goes, and what operators add a row of. */
-const few = /^(outbox|queue|event_consumer)$/
+const few = /^(server_life|outbox|queue|event_consumer)$/
 /** What is looked at by a time behind a bound that the index has, or in a row for each queue. */
 const behind = /granted_at|opens_at|oldest\.occurred_at/
 

@@ -28,6 +28,7 @@ test("a batch is two round trips, whatever it names; a look at the gate is one",
   const opened = await openStore(SqlStore.layer({ migrate: true }).pipe(Layer.provide(client)))
   await seedCatalog(opened)
   await charge(opened, "ann", 10_000n)
+  await opened.run(opened.store.gates([{ tokenId: id.token() }]))
   const writesOf = async <A>(work: () => Promise<A>): Promise<[A, number]> => {
     const before = writes
     const answer = await work()

@@ -21,7 +21,7 @@ import { countQueues, type QueueCounts } from "./queueCounts.ts"
 import { lockQueues } from "./queues.ts"
 import { lockReservations } from "./reservations.ts"
 import { lockSeats } from "./seats.ts"
-import { countAhead, lockTokens, lookAtTokens } from "./tokens.ts"
+import { countAhead, lockLapsed, lockTokens, lookAtTokens } from "./tokens.ts"
 import { readUnpaid } from "./unpaid.ts"
 import { lockWallets } from "./wallets.ts"
 
@@ -40,6 +40,7 @@ const none = () => undefined
 export const makeLoad = (schema: SchemaName) => {
   const queues = lockQueues(schema)
   const tokens = lockTokens(schema)
+  const lapsed = lockLapsed(schema)
   const wallets = lockWallets(schema)
   const holdingLocks = lockHoldings(schema)
   const reservations = lockReservations(schema)
@@ -69,6 +70,7 @@ export const makeLoad = (schema: SchemaName) => {
     // The locks, table by table.
     const lockedQueues = add(inQueues, () => queues(names.queues))
     const lockedTokens = add(inQueues || ofTokens, () => tokens(names))
+    const lockedLapsed = add(inQueues, () => lapsed(names.queues))
     const lockedCodes = add(names.codes.length > 0, () => codes(names.codes))
     const lockedWallets = add(names.wallets.size > 0, () => wallets(names.wallets))
     if (ofHoldings) flight.add(holdingLocks(names.holdings))
@@ -92,7 +94,8 @@ export const makeLoad = (schema: SchemaName) => {
 
     return () => {
       const moment = clock()
-      const tokens = lockedTokens() ?? []
+      // One that is named may have lapsed as well.
+      const tokens = [...(lockedLapsed() ?? []), ...(lockedTokens() ?? [])]
       const looks = lookedAt() ?? []
       const wallets = lockedWallets() ?? []
       const queueCounted = counts() ?? new Map<QueueId, QueueCounts>()

@@ -15,7 +15,7 @@ export interface QueueCounts {
 }
 
 /** How full a queue is: a statement after the locks sees what others committed before them. */
-const absentAfter = `(q.absence_seconds + ${absentAfterSeconds(0)})`
+const absentAfter = `(q.absence_seconds::int8 + ${absentAfterSeconds(0)})`
 
 export const countQueues = (schema: SchemaName) => {
   const sql = `

@@ -12,8 +12,8 @@ import { aheadColumn, aheadOf, clock, drawColumns, lanes } from "./queueColumns.
 import { tokenColumnCount, tokenColumns, tokenOf } from "./tokenColumns.ts"
 
 /**
- * Lock 2, by token_id: the tokens that are named, and of each locked queue those that lapsed and
- * those next in line. One statement for all of them, since they share one order.
+ * Lock 2, by token_id: the tokens that are named, and of each locked queue those next in line. One
+ * statement for all of them, since they share one order.
  *
  * Which ones is decided before they are locked, and a row is given as it is once locked: one that
  * was admitted may have paid. A queue that is locked lets nobody else move its line meanwhile.
@@ -47,20 +47,14 @@ export const lockTokens = (schema: SchemaName) => {
         LIMIT 1
       ) live
       UNION
-      SELECT lapsed.token_id FROM unnest($4::text[]) AS q (queue_id), clock, LATERAL (
-        SELECT t.token_id FROM ${schema}.queue_token t
-        WHERE t.queue_id = q.queue_id AND t.state = 'admitted' AND t.expires_at <= clock.now
-        ORDER BY t.expires_at LIMIT ${admissionsPerBatch}
-      ) lapsed
-      UNION
       SELECT next.token_id
-      FROM unnest($5::text[], $6::int8[], $9::int8[]) AS h (queue_id, most, drawn_up_to)
+      FROM unnest($4::text[], $5::int8[], $8::int8[]) AS h (queue_id, most, drawn_up_to)
       JOIN ${schema}.queue q USING (queue_id), LATERAL (${heads(0, behindTheDrawn)}
         UNION ALL${heads(1, "q.priority_cursor")}
       ) next
       UNION
       SELECT waits.token_id
-      FROM unnest($7::text[], $8::int8[]) AS drawn (queue_id, number), LATERAL (
+      FROM unnest($6::text[], $7::int8[]) AS drawn (queue_id, number), LATERAL (
         SELECT t.token_id FROM ${schema}.queue_token t
         WHERE t.queue_id = drawn.queue_id AND t.lane = 0 AND t.number = drawn.number
           AND t.state = 'waiting'
@@ -99,7 +93,6 @@ export const lockTokens = (schema: SchemaName) => {
         uuids(names.tokens),
         texts(members.queueIds),
         texts(members.userIds),
-        texts(names.queues),
         texts(names.heads.keys()),
         bigints(most),
         texts(drawn.queueIds),
@@ -114,6 +107,27 @@ export const lockTokens = (schema: SchemaName) => {
         })
     }
   }
+}
+
+/**
+ * Of each locked queue, admitted tokens that have lapsed, to be tidied. They come behind the tokens that
+ * the batch waits for, and one that somebody else has locked is left for the next batch: nobody who asks
+ * for their own place waits for the user of another.
+ */
+export const lockLapsed = (schema: SchemaName) => {
+  const sql = `
+    WITH ${clock}
+    SELECT lapsed.* FROM unnest($1::text[]) AS named (queue_id), clock, LATERAL (
+      SELECT ${tokenColumns}
+      FROM ${schema}.queue_token t JOIN ${schema}.queue q USING (queue_id)
+      WHERE t.queue_id = named.queue_id AND t.state = 'admitted' AND t.expires_at <= clock.now
+      ORDER BY t.expires_at LIMIT ${admissionsPerBatch} FOR NO KEY UPDATE OF t SKIP LOCKED
+    ) lapsed`
+  return (queueIds: Iterable<QueueId>): Query<ReadonlyArray<TokenRow>> => ({
+    sql,
+    params: [texts(queueIds)],
+    read: (rows) => rows.map((row) => tokenOf(row))
+  })
 }
 
 /** A token, and how many wait in front of it if it waits. */
@@ -140,7 +154,7 @@ export const lookAtTokens = (schema: SchemaName) => {
   })
 }
 
-type TokenNames = Pick<RowNames, "tokens" | "members" | "queues" | "heads">
+type TokenNames = Pick<RowNames, "tokens" | "members" | "heads">
 
 /** How many wait in front of each token that is named by its id and waits. */
 export const countAhead = (schema: SchemaName) => {

@@ -24,6 +24,7 @@ export const rights: Readonly<Record<string, string>> = {
   queue_token: "SELECT, INSERT, UPDATE, DELETE",
   reservation: "SELECT, INSERT, UPDATE, DELETE",
   seat: "SELECT, INSERT, UPDATE",
+  server_life: "SELECT, INSERT",
   show: "SELECT, INSERT",
   transfer: "SELECT, INSERT",
   wallet: "SELECT, INSERT, UPDATE",

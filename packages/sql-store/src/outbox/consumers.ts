@@ -2,7 +2,7 @@
 import type { ConsumerStatus, Outbox, Place, StartingPoint } from "@boxoffice/core"
 import { millis, type Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-import { fromCursor, livesOn, toCursor } from "./cursor.ts"
+import { fromCursor, livesOn, nameLife, toCursor } from "./cursor.ts"
 
 type Claim = Parameters<Outbox["claim"]>[0]
 type Save = Parameters<Outbox["save"]>[0]
@@ -26,6 +26,7 @@ const misplaced = `(cluster <> ${cluster})`
 /** The row is locked for as long as the statement runs: of two who claim at once, one is first. */
 export const claimConsumer = (schema: SchemaName) => {
   const sql = `
+    WITH life AS (${nameLife(schema)})
     INSERT INTO ${schema}.event_consumer AS held (consumer, cluster, seen, highest, batch_id,
       position, owner, leased_until, moved_at)
     SELECT $1::text, ${cluster}, ${startingPoint(schema, "$4")}, 0, 0, $2::uuid, ${until("$3")},
@@ -51,7 +52,7 @@ export const saveConsumer = (schema: SchemaName) => {
   const moved = (column: string, value: string) =>
     `${column} = CASE WHEN session.lives_on THEN ${value} ELSE held.${column} END`
   const sql = `
-    WITH session AS MATERIALIZED (SELECT ${livesOn("$9")} AS lives_on)
+    WITH session AS MATERIALIZED (SELECT ${livesOn(schema, "$9")} AS lives_on)
     UPDATE ${schema}.event_consumer AS held SET ${moved("seen", "$3::text::pg_snapshot")},
       ${moved("reading", "$4::text::pg_snapshot")}, ${moved("batch_id", "$5::int8")},
       ${moved("highest", "$6::int8")}, ${moved("position", "$7::int4")},

@@ -2,6 +2,7 @@
  * A cursor is `seen reading batch_id highest`: see `event_consumer` in `migrations/`. Between two
  * rounds nothing is being read, which `-` stands for.
  */
+import type { SchemaName } from "../schemaName.ts"
 
 interface Cursor {
   readonly seen: string
@@ -23,16 +24,22 @@ export const fromCursor = (cursor: string): Cursor => {
   }
 }
 
-const micros = (instant: string) => `(extract(epoch FROM ${instant}) * 1000000)::int8`
-
-/** The time of a page, in microseconds since 1970, by the server's clock. */
-export const readAt = `${micros("clock_timestamp()")}::text`
-
 /**
- * Whether the server's session that runs this was there already when a page was read, at `since`: then
- * the server has not crashed in between, since a crash ends every session, and a new leader begins with
- * none. Another session, as a pool opens one now and then, only makes some events come again.
+ * Names the life of the server that answers: what it says is the same only until it crashes, or another
+ * one takes over, when Postgres empties the table (see `server_life` in `migrations/`). No clock has a
+ * say: one that steps back would let a later life pass for an earlier one. Null where nobody has named
+ * this life yet. A copy of the database elsewhere has the row, and another system.
  */
-export const livesOn = (since: string): string => `(${since}::text IS NULL OR coalesce(
-  (SELECT ${micros("backend_start")} FROM pg_stat_get_activity(pg_backend_pid())),
-  ${micros("pg_postmaster_start_time()")}, 0) <= ${since}::text::int8)`
+export const lifeOf = (schema: SchemaName): string => `(SELECT life_id || '/' || system_identifier
+    FROM ${schema}.server_life, pg_control_system())`
+
+/** Whether a page of `since` was read in the same life. What was saved is good in any. */
+export const livesOn = (schema: SchemaName, since: string): string =>
+  `(${since}::text IS NULL OR coalesce(${since}::text = ${lifeOf(schema)}, false))`
+
+/** Of a page that was read before anybody named the life: no later page is known to be of the same. */
+export const unnamedLife = "unnamed"
+
+/** Names the life of the server, where nobody has. */
+export const nameLife = (schema: SchemaName): string => `
+    INSERT INTO ${schema}.server_life (life_id) VALUES (gen_random_uuid()) ON CONFLICT DO NOTHING`

@@ -1,7 +1,7 @@
 import type { OutboxBatch, OutboxPage } from "@boxoffice/core"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-import { fromCursor, livesOn, readAt, toCursor } from "./cursor.ts"
+import { fromCursor, lifeOf, livesOn, toCursor, unnamedLife } from "./cursor.ts"
 
 /**
  * The next batches of a round, and begins one where none is under way: with a snapshot of its own,
@@ -22,7 +22,7 @@ export const readOutbox = (schema: SchemaName) => {
           SELECT min(batch_id + 0) - 1 FROM ${schema}.outbox
           WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)
         ), 9223372036854775807) END AS fresh_from,
-        ${livesOn("$5")} AS lives_on, ${readAt} AS at
+        ${livesOn(schema, "$5")} AS lives_on, ${lifeOf(schema)} AS at
     ), late AS MATERIALIZED (
       SELECT batch_id, event_version, events FROM ${schema}.outbox
       WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
@@ -64,7 +64,13 @@ export const readOutbox = (schema: SchemaName) => {
           })
         const more = batches.length === limit
         const rest = { seen: round.reading, reading: null, batchId: 0n, highest: highestYet }
-        return { batches, from, next: more ? batches.at(-1)!.after : toCursor(rest), more, at }
+        return {
+          batches,
+          from,
+          next: more ? batches.at(-1)!.after : toCursor(rest),
+          more,
+          at: at ?? unnamedLife
+        }
       }
     }
   }

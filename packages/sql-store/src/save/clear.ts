@@ -134,7 +134,7 @@ export const clearPresence = (schema: SchemaName) => {
       SELECT old.at FROM clock, ${schema}.queue q, LATERAL (
         SELECT p.ctid AS at FROM ${schema}.queue_presence p
         WHERE p.queue_id = q.queue_id
-          AND p.seen_until < clock.now - (q.absence_seconds + 600) * interval '1 second'
+          AND p.seen_until < clock.now - (q.absence_seconds::int8 + 600) * interval '1 second'
         ORDER BY p.seen_until LIMIT ${presencePerClearing}
       ) old
       LIMIT ${presencePerClearing}

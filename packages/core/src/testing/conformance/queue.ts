@@ -397,6 +397,29 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
     })
   ),
   inWorld(
+    "a queue works with the largest settings that it can have",
+    {
+      queue: {
+        maxActive: 2_147_483_647,
+        admitPerMinute: 2_147_483_647,
+        claimSeconds: 2_147_483_647,
+        sessionSeconds: 2_147_483_647,
+        absenceSeconds: 2_147_483_647
+      }
+    },
+    ({ office, queueId, join, store, sweep }) =>
+      Effect.gen(function* () {
+        const ada = yield* join("ada")
+        assert.equal((yield* office.queue.status(ada)).state, "admitted")
+        yield* office.queue.setMode(queueId, "paused")
+        yield* store.markSeen(queueId, [])
+        yield* store.clearEnded(86_400_000, 100)
+        yield* sweep
+        yield* office.queue.leave(ada)
+        assert.equal((yield* office.queue.get(queueId)).active, 0)
+      })
+  ),
+  inWorld(
     "who has been away for too long loses the place when their turn comes, who has not keeps it",
     { queue: { maxActive: 1, absenceSeconds: 120, sessionSeconds: 3_600 } },
     (world) =>
