@@ -31,6 +31,15 @@ const flagsOf = async (...command: ReadonlyArray<string>) => {
   return Array.from(flags!.matchAll(/^ {2}(--[a-z-]+)/gm), ([, name]) => name!)
 }
 
+test("the package's own page names every command", () => {
+  const row = readPage("packages/http-server/README.md").match(/^\| `boxoffice` \|.*$/m)![0]
+  const named = Array.from(
+    row.split("[the command line]")[1]!.matchAll(/`([a-z-]+)`/g),
+    ([, name]) => name
+  )
+  expect(named).toEqual(commands)
+})
+
 test("every command is listed, and no other", async () => {
   expect(commands).toEqual(listedIn(await helpOf()))
 })
