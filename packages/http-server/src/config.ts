@@ -81,7 +81,7 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_QUEUE_CLAIM_SECONDS, BOXOFFICE_QUEUE_SESSION_SECONDS", "of a new queue"],
   ["BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT", "of a new queue; default 50"],
   ["BOXOFFICE_QUEUE_ABSENCE_SECONDS", "of a new queue; default 300, and 0 is for ever"],
-  ["BOXOFFICE_QUEUE_FRESH_MS", "how often a node reads a queue that is asked about; default 1000"],
+  ["BOXOFFICE_QUEUE_FRESH_MS", "how often a node reads a queue that is asked about; default 900"],
   ["BOXOFFICE_AWAY_MS", "how long to answer from memory without the database; default 60000"],
   ["BOXOFFICE_ENDED_TOKEN_SECONDS", "how long ended queue tokens are kept; default 86400"],
   ["BOXOFFICE_IDEMPOTENCY_KEY_SECONDS", "how long keys are remembered; default 2592000, 30 days"],

@@ -341,12 +341,6 @@ export const problems = {
     title: "Hold expired",
     remedy: "Hold the seats again, if they are still free."
   }),
-  InsufficientBalance: problem(InsufficientBalance, {
-    code: "insufficient_balance",
-    status: 402,
-    title: "Insufficient balance",
-    remedy: "Charge the wallet with at least the difference, then pay again with a new key."
-  }),
   IdempotencyConflict: problem(IdempotencyConflict, {
     code: "idempotency_key_reused",
     status: 422,
@@ -364,6 +358,12 @@ export const problems = {
     status: 422,
     title: "Currency mismatch",
     remedy: "Use the currency that `expected` names."
+  }),
+  InsufficientBalance: problem(InsufficientBalance, {
+    code: "insufficient_balance",
+    status: 402,
+    title: "Insufficient balance",
+    remedy: "Charge the wallet with at least the difference, then pay again with a new key."
   }),
   Overloaded: problem(Overloaded, {
     code: "overloaded",
