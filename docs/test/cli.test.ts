@@ -2,8 +2,9 @@ import { Console, Effect } from "effect"
 import { describe, expect, test } from "vitest"
 import { boxoffice } from "../../packages/http-server/src/cli/boxoffice.ts"
 import { exitCodes } from "../../packages/http-server/src/cli/exit.ts"
+import { embedded } from "../../packages/sql-store/src/migrator/embedded.ts"
 import { rights } from "../../packages/sql-store/src/migrator/rights.ts"
-import { tableBehind } from "./markdown.ts"
+import { readPage, tableBehind } from "./markdown.ts"
 
 const page = "docs/cli.md"
 
@@ -29,6 +30,15 @@ const flagsOf = async (...command: ReadonlyArray<string>) => {
   const [, flags] = (await helpOf(...command)).match(/\nFLAGS\n([\s\S]*?)\n\n/) ?? ["", ""]
   return Array.from(flags!.matchAll(/^ {2}(--[a-z-]+)/gm), ([, name]) => name!)
 }
+
+test("the package's own page names every command", () => {
+  const row = readPage("packages/http-server/README.md").match(/^\| `boxoffice` \|.*$/m)![0]
+  const named = Array.from(
+    row.split("[the command line]")[1]!.matchAll(/`([a-z-]+)`/g),
+    ([, name]) => name
+  )
+  expect(named).toEqual(commands)
+})
 
 test("every command is listed, and no other", async () => {
   expect(commands).toEqual(listedIn(await helpOf()))
@@ -59,6 +69,13 @@ describe.each(["queue", "events", "deliveries"])("%s commands", (group) => {
 test("the exit codes are those of the program", () => {
   const written = tableBehind(page, "## Exit codes").map(([code]) => Number(code))
   expect(written).toEqual(Object.values(exitCodes))
+})
+
+test("the page of migrations speaks of the newest version", () => {
+  const { version } = embedded.at(-1)!
+  const written = readPage("docs/guides/migrations.md")
+  expect(written).toContain(`is at version ${version + 1}, and this package knows ${version}:`)
+  expect(written).toContain(`version ${version} of ${version}, on Postgres`)
 })
 
 test("the rights of the application's role are those that are granted", () => {

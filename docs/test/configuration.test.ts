@@ -46,6 +46,19 @@ test("the defaults are those of the server", async () => {
   })
 })
 
+test("the defaults that --help names are the same", () => {
+  const named = variables.flatMap(([name, means]) => {
+    const [, value] = means.match(/default (\d+)(?:,|$)/) ?? []
+    return value === undefined || name.includes(",") ? [] : [[name, value] as const]
+  })
+  expect(named.length).toBeGreaterThan(10)
+  for (const [name, value] of named) {
+    // How long a connection may take is the URL's to say first.
+    if (defaults.has(name)) expect({ name, value }).toEqual({ name, value: defaults.get(name) })
+    else expect(name).toBe("BOXOFFICE_CONNECT_WITHIN_MS")
+  }
+})
+
 test("the webhooks are such as the server reads", async () => {
   const page = codeBlocks("docs/configuration.md")
   const { text } = page.find(({ info }) => info === "webhooks")!

@@ -38,6 +38,17 @@ test("the index lists the codes in order of precedence", () => {
   )
 })
 
+test.each(pages.filter((page) => readPage(page).includes("\n## Errors, in order\n")))(
+  "%s lists its errors in the same order",
+  (page) => {
+    const order = table.map(([, { code }]) => code)
+    const listed = tableBehind(page, "## Errors, in order").map(
+      ([, link]) => link!.match(/`(\w+)`/)![1]!
+    )
+    expect(listed).toEqual(order.filter((code) => listed.includes(code)))
+  }
+)
+
 describe.each(table.map(([tag, problem]) => ({ tag, problem, code: problem.code })))(
   "$code",
   ({ tag, problem, code }) => {

@@ -7,7 +7,7 @@ import { makeRecording } from "./recording.ts"
 
 export const [queueId, showId, performanceId] = ["main", "gala", "gala-1"] as const
 export const seatIds = ["A1", "A2"] as const
-const adminToken = "admin-of-the-documentation"
+export const adminToken = "admin-of-the-documentation"
 
 export interface Call {
   readonly method: string

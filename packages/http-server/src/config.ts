@@ -81,7 +81,7 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_QUEUE_CLAIM_SECONDS, BOXOFFICE_QUEUE_SESSION_SECONDS", "of a new queue"],
   ["BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT", "of a new queue; default 50"],
   ["BOXOFFICE_QUEUE_ABSENCE_SECONDS", "of a new queue; default 300, and 0 is for ever"],
-  ["BOXOFFICE_QUEUE_FRESH_MS", "how often a node reads a queue that is asked about; default 1000"],
+  ["BOXOFFICE_QUEUE_FRESH_MS", "how often a node reads a queue that is asked about; default 900"],
   ["BOXOFFICE_AWAY_MS", "how long to answer from memory without the database; default 60000"],
   ["BOXOFFICE_ENDED_TOKEN_SECONDS", "how long ended queue tokens are kept; default 86400"],
   ["BOXOFFICE_IDEMPOTENCY_KEY_SECONDS", "how long keys are remembered; default 2592000, 30 days"],
@@ -123,6 +123,8 @@ const demoKey = `demo:${demoSecret}`
 
 /** How a secret is made, for whoever is told that theirs is none. */
 const howTo = "One is made by: openssl rand -hex 32"
+/** The same for a ticket key, which has an id in front. */
+const howToKey = 'One is made by: echo "k1:$(openssl rand -hex 32)"'
 /** The least that a secret has. */
 interface Bytes {
   readonly atLeast: number
@@ -150,15 +152,15 @@ export const serverConfig = (kind: {
      * Refuses a secret that proves nothing: in production one that can be guessed as well, and none
      * in the demo, where nothing is to be proven.
      */
-    const checkSecret = (name: string, value: string, bytes: Bytes): void => {
+    const checkSecret = (name: string, value: string, bytes: Bytes, remedy = howTo): void => {
       const find = () =>
         isProduction ? weaknessOf(value, bytes.inProduction) : faultOf(value, bytes.atLeast)
       const weakness = kind.demo ? undefined : find()
-      if (weakness !== undefined) problems.push(`${name} ${weakness} ${howTo}`)
+      if (weakness !== undefined) problems.push(`${name} ${weakness} ${remedy}`)
       const owner = owners.get(value)
       if (owner !== undefined) {
         problems.push(
-          `${name} must differ from ${owner}: who knows one would have what the other allows. ${howTo}`
+          `${name} must differ from ${owner}: who knows one would have what the other allows. ${remedy}`
         )
       }
       owners.set(value, name)
@@ -255,8 +257,7 @@ export const serverConfig = (kind: {
       if (given === undefined) {
         problems.push(
           "BOXOFFICE_TICKET_KEYS must be set: the keys that sign queue tokens, as " +
-            "id:secret,id:secret; each secret of 32 bytes or more. One is made by: " +
-            'echo "k1:$(openssl rand -hex 32)"'
+            `id:secret,id:secret; each secret of 32 bytes or more. ${howToKey}`
         )
         return []
       }
@@ -268,12 +269,13 @@ export const serverConfig = (kind: {
       const made = yield* Effect.result(Effect.scoped(Layer.build(Tickets.layer(keys))))
       if (made._tag === "Failure") {
         problems.push(
-          `BOXOFFICE_TICKET_KEYS: ${made.failure.reason} Expected id:secret,id:secret, with no comma in a secret.`
+          `BOXOFFICE_TICKET_KEYS: ${made.failure.reason} Expected id:secret,id:secret, with no comma in a secret. ${howToKey}`
         )
         return keys
       }
       for (const { id, secret } of keys) {
-        checkSecret(`BOXOFFICE_TICKET_KEYS, key ${id},`, Redacted.value(secret), keyBytes)
+        const name = `BOXOFFICE_TICKET_KEYS, key ${id},`
+        checkSecret(name, Redacted.value(secret), keyBytes, howToKey)
       }
       return keys
     })

@@ -151,6 +151,18 @@ const nothing = { schema: {}, show: () => ({}), read: () => ({}) }
 
 /** Every error there is, in the order in which they are looked for. */
 export const problems = {
+  RouteUnknown: problem(RouteUnknown, {
+    code: "not_found",
+    status: 404,
+    title: "Not found",
+    remedy: "Compare the path with the reference."
+  }),
+  MethodNotAllowed: problem(MethodNotAllowed, {
+    code: "method_not_allowed",
+    status: 405,
+    title: "Method not allowed",
+    remedy: "Use a method that the Allow header lists."
+  }),
   RequestInvalid: problem(RequestInvalid, {
     code: "request_invalid",
     status: 400,
@@ -239,17 +251,23 @@ export const problems = {
     title: "Queue token has ended",
     remedy: "Join the queue again."
   }),
+  QueueNotFound: problem(QueueNotFound, {
+    code: "queue_not_found",
+    status: 404,
+    title: "Queue not found",
+    remedy: "GET /v1/shows/{showId} names the queue in front of a show."
+  }),
+  QueueClosed: problem(QueueClosed, {
+    code: "queue_closed",
+    status: 409,
+    title: "Queue closed",
+    remedy: "The queue takes no one new at the moment."
+  }),
   QueueCodeInvalid: problem(QueueCodeInvalid, {
     code: "queue_code_invalid",
     status: 403,
     title: "Queue code invalid",
     remedy: "Join without the code, or with another one."
-  }),
-  RouteUnknown: problem(RouteUnknown, {
-    code: "not_found",
-    status: 404,
-    title: "Not found",
-    remedy: "Compare the path with the reference."
   }),
   ShowNotFound: problem(ShowNotFound, {
     code: "show_not_found",
@@ -275,23 +293,11 @@ export const problems = {
     title: "Reservation not found",
     remedy: "GET /v1/reservations lists the user's own reservations; there are no others."
   }),
-  QueueNotFound: problem(QueueNotFound, {
-    code: "queue_not_found",
-    status: 404,
-    title: "Queue not found",
-    remedy: "GET /v1/shows/{showId} names the queue in front of a show."
-  }),
   PaymentNotFound: problem(PaymentNotFound, {
     code: "payment_not_found",
     status: 404,
     title: "Payment not found",
     remedy: "Use the paymentId that the payment answered."
-  }),
-  MethodNotAllowed: problem(MethodNotAllowed, {
-    code: "method_not_allowed",
-    status: 405,
-    title: "Method not allowed",
-    remedy: "Use a method that the Allow header lists."
   }),
   SeatUnavailable: problem(SeatUnavailable, {
     code: "seat_unavailable",
@@ -323,12 +329,6 @@ export const problems = {
     title: "Queue already open",
     remedy: "Pause the queue, if people are to wait."
   }),
-  QueueClosed: problem(QueueClosed, {
-    code: "queue_closed",
-    status: 409,
-    title: "Queue closed",
-    remedy: "The queue takes no one new at the moment."
-  }),
   AlreadyExists: problem(AlreadyExists, {
     code: "already_exists",
     status: 409,
@@ -340,12 +340,6 @@ export const problems = {
     status: 410,
     title: "Hold expired",
     remedy: "Hold the seats again, if they are still free."
-  }),
-  InsufficientBalance: problem(InsufficientBalance, {
-    code: "insufficient_balance",
-    status: 402,
-    title: "Insufficient balance",
-    remedy: "Charge the wallet with at least the difference, then pay again with a new key."
   }),
   IdempotencyConflict: problem(IdempotencyConflict, {
     code: "idempotency_key_reused",
@@ -364,6 +358,12 @@ export const problems = {
     status: 422,
     title: "Currency mismatch",
     remedy: "Use the currency that `expected` names."
+  }),
+  InsufficientBalance: problem(InsufficientBalance, {
+    code: "insufficient_balance",
+    status: 402,
+    title: "Insufficient balance",
+    remedy: "Charge the wallet with at least the difference, then pay again with a new key."
   }),
   Overloaded: problem(Overloaded, {
     code: "overloaded",

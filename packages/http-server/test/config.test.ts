@@ -191,6 +191,15 @@ describe("the environment", () => {
     expect(await problemsOf(given)).toContain(problem)
   })
 
+  test.each([undefined, key("a"), "k1:x", `k1:${"a".repeat(32)}`, `k1:${key("a")},k1:${key("b")}`])(
+    "ticket keys such as %s are answered with the command that makes one, id and all",
+    async (keys) => {
+      const { BOXOFFICE_TICKET_KEYS: _, ...rest } = production
+      const given = keys === undefined ? rest : { ...rest, BOXOFFICE_TICKET_KEYS: keys }
+      expect(await problemsOf(given)).toContain('echo "k1:$(openssl rand -hex 32)"')
+    }
+  )
+
   test("what can be guessed will do outside production", async () => {
     const env = { BOXOFFICE_ADMIN_TOKEN: "password", BOXOFFICE_TICKET_KEYS: `k1:${"a".repeat(32)}` }
     expect(await problemsOf({ ...enough, ...env })).toBe("")
@@ -250,7 +259,7 @@ describe("the environment", () => {
         "http",
         [{ ...crm, url: "http://crm.example" }],
         { CRM_SECRET: secret },
-        /its URL must be https/
+        /its URL must be https, or http with allowPrivate: true for a receiver/
       ],
       ["one name twice", [crm, crm], { CRM_SECRET: secret }, /two endpoints are called crm/],
       ["both", [crm], { BOXOFFICE_WEBHOOKS_FILE: "x.json" }, /either BOXOFFICE_WEBHOOKS or/]

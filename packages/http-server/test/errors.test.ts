@@ -58,6 +58,13 @@ describe("what comes first is told first", () => {
     token = await join(talk, user)
   })
 
+  test("a path that is not there, and then another method, before who is calling", async () => {
+    const answer = await talk("POST", "/v1/nope", { body: "{" })
+    expect(problem(answer)).toEqual({ status: 404, code: "not_found" })
+    const other = await talk("PUT", "/v1/wallet/charges?a=1", { body: "{" })
+    expect(problem(other)).toMatchObject({ status: 405, code: "method_not_allowed" })
+  })
+
   test("a body that is not read comes after what is wrong beside it, and who is calling", async () => {
     const large = {
       headers: { "Content-Type": "application/json" },
@@ -134,6 +141,24 @@ describe("what comes first is told first", () => {
     const hold = { json: { performanceId: "gala-1", seatIds: ["Z-99"] } }
     expect(problem(await talk("POST", "/v1/reservations", { ...as, ...hold }))).toEqual(wrong)
     expect(problem(await talk("GET", "/v1/queues/main/token", as))).toEqual(wrong)
+  })
+
+  test("a queue that is not there, then one that takes nobody, before a code", async () => {
+    const joinWith = (queueId: string) =>
+      talk("POST", `/v1/queues/${queueId}/token`, {
+        user: "guesser",
+        headers: { "queue-code": "let-me-in" }
+      })
+    expect(problem(await joinWith("nope"))).toEqual({ status: 404, code: "queue_not_found" })
+    await talk("POST", "/v1/admin/queues", { admin: true, json: { queueId: "drained" } })
+    await talk("POST", "/v1/admin/queues/drained/drain", { admin: true })
+    expect(problem(await joinWith("drained"))).toEqual({
+      status: 409,
+      code: "queue_closed",
+      mode: "draining"
+    })
+    await talk("POST", "/v1/admin/queues/drained/resume", { admin: true })
+    expect(problem(await joinWith("drained"))).toEqual({ status: 403, code: "queue_code_invalid" })
   })
 
   test("waiting, and then expired, before what is not found", async () => {

@@ -47,7 +47,7 @@ const consume = async (consumer: string, count: number) => {
 }
 
 test.each([
-  ["events --help", ["consumers", "prune"]],
+  ["events --help", ["consumers", "prune", "remove"]],
   ["events prune --help", ["--older-than", "every consumer has passed", "EXAMPLES"]],
   ["deliveries --help", ["dead", "retry"]],
   ["deliveries retry --help", ["<ENDPOINT> [<EVENT...>]", "EXAMPLES"]]
@@ -61,6 +61,9 @@ test.each([
   ["events prune", 64, /--older-than/],
   ["events prune --older-than soon", 64, /30d, 12h, 15m or 90s/],
   ["events prune --older-than 999999d", 1, /olderThanMs/],
+  ["events remove", 64, /NAME/],
+  ["events remove nobody", 1, /no consumer "nobody".*events consumers/],
+  ["events remove x\u0000y", 1, /no consumer/],
   ["deliveries dead", 64, /ENDPOINT/],
   ["deliveries dead c/r/m", 64, /letters, digits/],
   ["deliveries dead crm --limit 0", 64, /--limit/],
@@ -78,12 +81,35 @@ test("old events are deleted once every consumer has passed them", async () => {
   expect(await json("events prune --older-than 1d")).toMatchObject({ batches: 0 })
   expect(await json("events prune --older-than 0s")).toEqual({ batches: 1, keeping: ["mailer"] })
   const { out } = await boxoffice("events prune --older-than 0s", env)
-  expect(out).toMatch(/deleted: 0\.\nEvents are kept for who has yet to pass them: mailer\./)
+  expect(out).toMatch(
+    /deleted: 0\.\nEvents are kept for who has yet to pass them: mailer\..*events remove NAME/
+  )
   const { consumers } = await json("events consumers")
   expect(consumers).toMatchObject([{ consumer: "mailer", batchesBehind: 1, misplaced: false }])
   expect((await boxoffice("events consumers", env)).out).toMatch(/^mailer +no +1 +20/m)
   await consume("mailer", 1)
   expect(await json("events prune --older-than 0s")).toEqual({ batches: 1, keeping: [] })
+}, 60_000)
+
+test("a consumer that nobody runs is forgotten, and one that somebody runs is not", async () => {
+  await charge("ada")
+  const stop = new AbortController()
+  const events = office.events.consume("search", { signal: stop.signal })
+  const iterator = events[Symbol.asyncIterator]()
+  await iterator.next()
+  const active = await boxoffice("events remove search", env)
+  expect(active).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/Stop it first/) })
+  expect((await json("events consumers")).consumers).toContainEqual(
+    expect.objectContaining({ consumer: "search", active: true })
+  )
+  stop.abort()
+  await iterator.next()
+
+  await charge("bob")
+  expect((await json("events prune --older-than 0s")).keeping).toContain("search")
+  expect(await json("events remove search")).toEqual({ consumer: "search", removed: true })
+  expect((await json("events prune --older-than 0s")).keeping).not.toContain("search")
+  expect((await boxoffice("events remove search", env)).code).toBe(1)
 }, 60_000)
 
 test("what was given up is listed, and tried anew by the node that delivers", async () => {

@@ -60,6 +60,22 @@ const expected =
 export const invalidDatabase = (database: unknown): DatabaseInvalid =>
   new DatabaseInvalid({ setting: "database", value: shown(database), problem: expected })
 
+/** Whether loading failed because Postgres in process, an optional peer, is not installed. */
+export const isPgliteMissing = (error: unknown): boolean => {
+  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
+  return code === "ERR_MODULE_NOT_FOUND" && String(message).includes("'@electric-sql/pglite'")
+}
+
+/** `database` asks for it all the same. */
+export const missingPglite = (database: string): DatabaseInvalid =>
+  new DatabaseInvalid({
+    setting: "database",
+    value: shown(database),
+    problem:
+      "Postgres in process is the package @electric-sql/pglite, which is not installed here. " +
+      "Install it (npm install @electric-sql/pglite), or give the URL of a Postgres."
+  })
+
 /** What the server says of a URL that leads to it and is wrong all the same. */
 export const refusedUrl = (
   setting: string,

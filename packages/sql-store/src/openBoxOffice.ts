@@ -7,7 +7,7 @@ import {
   type Store
 } from "@boxoffice/core"
 import type { SqlError } from "effect/sql/SqlError"
-import { invalidDatabase, refusedUrl } from "./databaseSetting.ts"
+import { invalidDatabase, isPgliteMissing, missingPglite, refusedUrl } from "./databaseSetting.ts"
 import { type HostClient, type HostPool, type PgPool, poolOf, transactionOf } from "./Host.ts"
 import { layerAt, layerPool, type SqlStoreOptions } from "./SqlStore.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
@@ -33,7 +33,7 @@ interface OnTheHostsPool {
   readonly database: PgPool | HostPool
   /** The schema that holds the tables: 1 to 63 of `a-z 0-9 _`. Default `boxoffice`. */
   readonly schema?: string | undefined
-  /** A host's pool is only verified: migrate by its URL, or with `Migrator`. */
+  /** On a host's pool the schema is only verified: `migrate(pool)` brings it up to date before. */
   readonly migrate?: never
   /** Writes rows of the host's own together with the events of each batch. */
   readonly inTransaction?: InTransaction | undefined
@@ -103,7 +103,9 @@ const storeOf = async (options: OnItsOwnConnections | OnTheHostsPool): Promise<S
   }
   if (!/^pglite(:|$)/.test(database)) throw invalidDatabase(database)
   // Loaded where it is asked for: an optional peer.
-  const { layerPgliteStore } = await import("./pglite.ts")
+  const { layerPgliteStore } = await import("./pglite.ts").catch((error) => {
+    throw isPgliteMissing(error) ? missingPglite(database) : error
+  })
   const dataDir = database.slice("pglite:".length) || undefined
   return layerPgliteStore({ dataDir, ...settings })
 }

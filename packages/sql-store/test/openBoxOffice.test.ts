@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import pg from "pg"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { type OpenOptions, openBoxOffice } from "../src/index.ts"
@@ -113,6 +114,29 @@ test("Postgres in process", { timeout: 60_000 }, async () => {
   await office.queue.create({ queueId: "main" })
   expect((await office.queue.get("main")).mode).toBe("open")
 })
+
+test("Postgres in process that is not installed is named, with the command that does", () => {
+  // What is looked for from the root of the file system is installed nowhere.
+  const program = `
+    import { registerHooks } from "node:module"
+    registerHooks({
+      resolve: (name, context, next) =>
+        next(name, name === "@electric-sql/pglite" ? { ...context, parentURL: "file:///" } : context)
+    })
+    const { openBoxOffice } = await import("@boxoffice/sql-store")
+    const office = openBoxOffice({ database: "pglite:./data", signingKeys: { k1: "k".repeat(32) } })
+    await office.catch(({ _tag, message }) => console.log(JSON.stringify({ _tag, message })))`
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--conditions=boxoffice-source", "--input-type=module", "--eval", program],
+    { cwd: import.meta.dirname, encoding: "utf8", timeout: 60_000 }
+  )
+  expect(stderr).toBe("")
+  expect(JSON.parse(stdout)).toEqual({
+    _tag: "DatabaseInvalid",
+    message: expect.stringContaining("npm install @electric-sql/pglite")
+  })
+}, 60_000)
 
 test("a pool's schema is verified, and left alone", async () => {
   const options = { database: pool, schema: "elsewhere", signingKeys }

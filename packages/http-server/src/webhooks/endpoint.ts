@@ -70,7 +70,9 @@ export const checkEndpoint = (
   if (!endpointName.test(name)) return invalid("its name does not fit")
   if (url === undefined) return invalid("its URL cannot be read")
   if (url.protocol !== "https:" && !(allowPrivate && url.protocol === "http:")) {
-    return invalid("its URL must be https")
+    return invalid(
+      "its URL must be https, or http with allowPrivate: true for a receiver in your own network"
+    )
   }
   if (url.username !== "" || url.password !== "") return invalid("its URL has a password in it")
   if (secrets.length === 0 || secrets.length > 8 || !secrets.every(isWebhookSecret)) {

@@ -27,7 +27,8 @@ export const prune = Command.make("prune", { ...database, olderThan, json }, (fl
       if (keeping.length === 0) return
       yield* Console.log(
         `Events are kept for who has yet to pass them: ${keeping.join(", ")}. ` +
-          "`boxoffice events consumers` says how far behind they are."
+          "`boxoffice events consumers` says how far behind they are; `boxoffice events remove NAME` " +
+          "forgets one that nobody runs any more."
       )
     })
   )

@@ -42,9 +42,9 @@ export const codes = Command.make("codes", { ...ofQueue, file, uses }, (flags) =
 ).pipe(
   Command.withShortDescription("Add codes that open the priority lane, or withdraw some"),
   Command.withDescription(
-    "Add codes that open the priority lane of a queue: one a line, each of 8 to 64 visible characters, " +
-      "10,000 at most at a time, all or none. Quotes around a code, as CSV has them, are not part of " +
-      "it. A code that is there already can be used this often from " +
+    "Add codes that open the priority lane of a queue: one a line, each of 8 to 64 visible ASCII " +
+      "characters, 10,000 at most at a time, all or none. Leave a header line out: it would be a " +
+      "code. Quotes around a code, as CSV has them, are not part of it. A code that is there already can be used this often from " +
       "now on. Codes are secrets: they come from a file or stdin, since everybody on the machine can " +
       "read what a process was started with, and are kept as digests."
   ),
