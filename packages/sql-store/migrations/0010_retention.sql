@@ -34,28 +34,31 @@ ALTER TABLE {{schema}}.seat DROP CONSTRAINT seat_of_reservation;
 
 CREATE FUNCTION {{schema}}.refuse_unknown_owner() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  -- Locked, as a foreign key does it: nobody deletes it before this transaction ends.
+  -- Only a reservation that lives gets seats, and nobody ends it meanwhile: a transaction that deletes
+  -- what has ended may have a snapshot of before.
   PERFORM FROM {{schema}}.reservation
     WHERE reservation_id = NEW.reservation_id AND performance_id = NEW.performance_id
-    FOR KEY SHARE;
+      AND status IN ('held', 'confirmed')
+    FOR SHARE;
   IF FOUND THEN
-    RETURN NEW;
+    RETURN NULL;
   END IF;
-  RAISE EXCEPTION 'seat % of % belongs to no reservation of its performance', NEW.seat_id,
+  RAISE EXCEPTION 'seat % of % belongs to no live reservation of its performance', NEW.seat_id,
       NEW.performance_id
     USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'seat_with_reservation',
       SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
       HINT = 'Add the reservation first.';
 END
 $$;
--- With WHEN, what only frees or sells a seat does not even call the function.
+-- After the statement, as a foreign key: it may add the reservation itself. With WHEN, what only frees or
+-- sells a seat does not even call the function.
 CREATE TRIGGER seat_with_reservation
-  BEFORE UPDATE ON {{schema}}.seat FOR EACH ROW
+  AFTER UPDATE ON {{schema}}.seat FOR EACH ROW
   WHEN (NEW.reservation_id <> OLD.reservation_id
     OR (NEW.reservation_id IS NOT NULL AND OLD.reservation_id IS NULL))
   EXECUTE FUNCTION {{schema}}.refuse_unknown_owner();
 CREATE TRIGGER seat_added_with_reservation
-  BEFORE INSERT ON {{schema}}.seat FOR EACH ROW WHEN (NEW.reservation_id IS NOT NULL)
+  AFTER INSERT ON {{schema}}.seat FOR EACH ROW WHEN (NEW.reservation_id IS NOT NULL)
   EXECUTE FUNCTION {{schema}}.refuse_unknown_owner();
 
 CREATE FUNCTION {{schema}}.refuse_reservation_removal() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -14,25 +14,6 @@ CREATE TRIGGER reservation_facts_are_final AFTER UPDATE ON {{schema}}.reservatio
     OR NEW.held_at <> OLD.held_at OR NEW.seats <> OLD.seats)
   EXECUTE FUNCTION {{schema}}.refuse_other_reservation();
 
--- Only a reservation that lives gets seats, and nobody ends it meanwhile: a transaction that deletes what
--- has ended may have a snapshot of before.
-CREATE OR REPLACE FUNCTION {{schema}}.refuse_unknown_owner() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM FROM {{schema}}.reservation
-    WHERE reservation_id = NEW.reservation_id AND performance_id = NEW.performance_id
-      AND status IN ('held', 'confirmed')
-    FOR SHARE;
-  IF FOUND THEN
-    RETURN NEW;
-  END IF;
-  RAISE EXCEPTION 'seat % of % belongs to no live reservation of its performance', NEW.seat_id,
-      NEW.performance_id
-    USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'seat_with_reservation',
-      SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
-      HINT = 'Add the reservation first.';
-END
-$$;
-
 -- Names the life of the server: Postgres empties an unlogged table after a crash, and a standby that
 -- is promoted has none of its rows. While the row is the same, no transaction id was given twice.
 CREATE UNLOGGED TABLE {{schema}}.server_life (

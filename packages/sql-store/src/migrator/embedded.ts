@@ -785,7 +785,7 @@ CREATE INDEX reservation_unpaid
   {
     version: 10,
     name: "retention",
-    checksum: "eb354ea4ef4f2bbf43986867abeb1f02f4ec7fe6a6f9fe124ec4b671fd0d4cb9",
+    checksum: "30755585b78e44580358f2e61e1a9c00a843223fa404f29b2a079433b06cb3ed",
     locks: [
       { table: "command_outcome", mode: "ShareLock", rewrites: false },
       { table: "reservation", mode: "AccessExclusiveLock", rewrites: false },
@@ -829,28 +829,31 @@ ALTER TABLE {{schema}}.seat DROP CONSTRAINT seat_of_reservation;
 
 CREATE FUNCTION {{schema}}.refuse_unknown_owner() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  -- Locked, as a foreign key does it: nobody deletes it before this transaction ends.
+  -- Only a reservation that lives gets seats, and nobody ends it meanwhile: a transaction that deletes
+  -- what has ended may have a snapshot of before.
   PERFORM FROM {{schema}}.reservation
     WHERE reservation_id = NEW.reservation_id AND performance_id = NEW.performance_id
-    FOR KEY SHARE;
+      AND status IN ('held', 'confirmed')
+    FOR SHARE;
   IF FOUND THEN
-    RETURN NEW;
+    RETURN NULL;
   END IF;
-  RAISE EXCEPTION 'seat % of % belongs to no reservation of its performance', NEW.seat_id,
+  RAISE EXCEPTION 'seat % of % belongs to no live reservation of its performance', NEW.seat_id,
       NEW.performance_id
     USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'seat_with_reservation',
       SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
       HINT = 'Add the reservation first.';
 END
 $$;
--- With WHEN, what only frees or sells a seat does not even call the function.
+-- After the statement, as a foreign key: it may add the reservation itself. With WHEN, what only frees or
+-- sells a seat does not even call the function.
 CREATE TRIGGER seat_with_reservation
-  BEFORE UPDATE ON {{schema}}.seat FOR EACH ROW
+  AFTER UPDATE ON {{schema}}.seat FOR EACH ROW
   WHEN (NEW.reservation_id <> OLD.reservation_id
     OR (NEW.reservation_id IS NOT NULL AND OLD.reservation_id IS NULL))
   EXECUTE FUNCTION {{schema}}.refuse_unknown_owner();
 CREATE TRIGGER seat_added_with_reservation
-  BEFORE INSERT ON {{schema}}.seat FOR EACH ROW WHEN (NEW.reservation_id IS NOT NULL)
+  AFTER INSERT ON {{schema}}.seat FOR EACH ROW WHEN (NEW.reservation_id IS NOT NULL)
   EXECUTE FUNCTION {{schema}}.refuse_unknown_owner();
 
 CREATE FUNCTION {{schema}}.refuse_reservation_removal() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -876,7 +879,7 @@ CREATE TRIGGER reservation_is_kept
   {
     version: 11,
     name: "ownership_and_life",
-    checksum: "d2a80a2a09758c1f72aebffea7b57390822b45fa2bd074d0c232cc574d42f362",
+    checksum: "933ccd3150666292d81f3dfb39d7317c596a53d75e02ac09a964f3f0bb1e0ee7",
     locks: [
       { table: "reservation", mode: "ShareRowExclusiveLock", rewrites: false }
     ],
@@ -895,25 +898,6 @@ CREATE TRIGGER reservation_facts_are_final AFTER UPDATE ON {{schema}}.reservatio
     OR NEW.user_id <> OLD.user_id OR NEW.amount <> OLD.amount OR NEW.currency <> OLD.currency
     OR NEW.held_at <> OLD.held_at OR NEW.seats <> OLD.seats)
   EXECUTE FUNCTION {{schema}}.refuse_other_reservation();
-
--- Only a reservation that lives gets seats, and nobody ends it meanwhile: a transaction that deletes what
--- has ended may have a snapshot of before.
-CREATE OR REPLACE FUNCTION {{schema}}.refuse_unknown_owner() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM FROM {{schema}}.reservation
-    WHERE reservation_id = NEW.reservation_id AND performance_id = NEW.performance_id
-      AND status IN ('held', 'confirmed')
-    FOR SHARE;
-  IF FOUND THEN
-    RETURN NEW;
-  END IF;
-  RAISE EXCEPTION 'seat % of % belongs to no live reservation of its performance', NEW.seat_id,
-      NEW.performance_id
-    USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'seat_with_reservation',
-      SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
-      HINT = 'Add the reservation first.';
-END
-$$;
 
 -- Names the life of the server: Postgres empties an unlogged table after a crash, and a standby that
 -- is promoted has none of its rows. While the row is the same, no transaction id was given twice.
