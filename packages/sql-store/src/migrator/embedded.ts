@@ -785,7 +785,7 @@ CREATE INDEX reservation_unpaid
   {
     version: 10,
     name: "retention",
-    checksum: "30755585b78e44580358f2e61e1a9c00a843223fa404f29b2a079433b06cb3ed",
+    checksum: "4a8bf99feeaa8cbdd0e6d539a3c5a15dc05bd2b07b5c3666ff3c7b59740d219a",
     locks: [
       { table: "command_outcome", mode: "ShareLock", rewrites: false },
       { table: "reservation", mode: "AccessExclusiveLock", rewrites: false },
@@ -828,14 +828,16 @@ CREATE INDEX transfer_by_reservation ON {{schema}}.transfer (reservation_id)
 ALTER TABLE {{schema}}.seat DROP CONSTRAINT seat_of_reservation;
 
 CREATE FUNCTION {{schema}}.refuse_unknown_owner() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  its_performance text;
+  its_status text;
 BEGIN
   -- Only a reservation that lives gets seats, and nobody ends it meanwhile: a transaction that deletes
-  -- what has ended may have a snapshot of before.
-  PERFORM FROM {{schema}}.reservation
-    WHERE reservation_id = NEW.reservation_id AND performance_id = NEW.performance_id
-      AND status IN ('held', 'confirmed')
-    FOR SHARE;
-  IF FOUND THEN
+  -- what has ended may have a snapshot of before. It is looked up by its key alone: with the performance
+  -- and the status, a plan that was made while the table was new read all holds of the performance.
+  SELECT r.performance_id, r.status INTO its_performance, its_status
+    FROM {{schema}}.reservation r WHERE r.reservation_id = NEW.reservation_id FOR SHARE;
+  IF its_performance = NEW.performance_id AND its_status IN ('held', 'confirmed') THEN
     RETURN NULL;
   END IF;
   RAISE EXCEPTION 'seat % of % belongs to no live reservation of its performance', NEW.seat_id,
