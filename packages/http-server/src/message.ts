@@ -46,7 +46,7 @@ export class Answered {
   readonly status: number
   /** By their names in lower case; its length is not among them. */
   readonly headers: Readonly<Record<string, string>>
-  /** Text is sent as UTF-8. */
+  /** Text is sent as UTF-8; bytes are sent as they are, without a copy. */
   readonly body: string | Uint8Array | undefined
   constructor(status: number, headers: Answered["headers"], body: Answered["body"]) {
     this.status = status

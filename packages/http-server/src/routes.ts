@@ -9,9 +9,7 @@ import type {
 } from "@boxoffice/core"
 import { ByteSize, Context, Effect, Layer, type Redacted, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { HttpApiScalar, OpenApi } from "effect/http-api"
 import { MethodNotAllowed, RouteUnknown } from "./api/errors.ts"
-import { Api, PublicApi } from "./api.ts"
 import type { ChargesOption } from "./charges.ts"
 import { Drain } from "./drain.ts"
 import { documentationPath, errorPages } from "./errorPages.ts"
@@ -26,6 +24,7 @@ import { systemRoutes } from "./handlers/system.ts"
 import { walletRoutes } from "./handlers/wallet.ts"
 import { Identities, type IdentityOptions } from "./identity.ts"
 import { Answered, type Asked, repeatedIn } from "./message.ts"
+import { referenceRoutes } from "./reference.ts"
 import type { Route } from "./route.ts"
 
 /** What the routes are made with. */
@@ -87,7 +86,11 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
           systemRoutes,
           adminToken === undefined ? Effect.succeed([]) : adminRoutes
         ])
-        const routes = [...groups.flat(), ...errorPages, openapi(adminToken !== undefined, prefix)]
+        const routes = [
+          ...groups.flat(),
+          ...errorPages,
+          ...referenceRoutes(adminToken !== undefined, prefix)
+        ]
         return prefix === "" ? routes : routes.map(movedTo(prefix))
       })
     )
@@ -102,26 +105,19 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
 export const layerRoutes = (
   options: RoutesOptions
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain | Services> =>
-  layerHttpRoutes(options).pipe(Layer.provide(Routes.layer(options)))
+  layerHttpRoutes.pipe(Layer.provide(Routes.layer(options)))
 
 /** {@link layerRoutes} of routes that are made already. */
-export const layerHttpRoutes = (
-  options: RoutesOptions
-): Layer.Layer<never, never, HttpRouter.HttpRouter | Routes | Exchanges> => {
-  const hasAdmin = options.adminToken !== undefined
-  const prefix = prefixOf(options)
-  const page = pageAt(prefix)
-  const docs = underOneSpelling(
-    hasAdmin
-      ? HttpApiScalar.layer(below(Api, prefix), page)
-      : HttpApiScalar.layer(below(PublicApi, prefix), page),
-    page.path
-  )
+export const layerHttpRoutes: Layer.Layer<
+  never,
+  never,
+  HttpRouter.HttpRouter | Routes | Exchanges
+> = Layer.suspend(() => {
   const routes = Layer.unwrap(
     Effect.map(Routes, (routes) => HttpRouter.addAll(routes.map(toHttpRoute)))
   ) as Layer.Layer<never, never, HttpRouter.HttpRouter | Routes>
-  return Layer.mergeAll(routes, docs, layerExchange(page.path))
-}
+  return Layer.merge(routes, layerExchange)
+})
 
 /** Ids and cursors in a path may be longer than the router's own default allows. */
 export const routerConfig = { maxParamLength: 4_096 }
@@ -151,23 +147,6 @@ const movedTo =
       })
   })
 
-/** An API that says where its paths begin. */
-const below = <A extends typeof Api | typeof PublicApi>(api: A, prefix: string): A =>
-  prefix === "" ? api : (api.annotate(OpenApi.Servers, [{ url: prefix }]) as A)
-
-// Shown without a network as well.
-const pageAt = (prefix: string) =>
-  ({ path: `${prefix}/docs` as `/${string}`, scalar: { withDefaultFonts: false } }) as const
-
-const openapi = (hasAdmin: boolean, prefix: string): Route => {
-  const document = hasAdmin
-    ? OpenApi.fromApi(below(Api, prefix))
-    : OpenApi.fromApi(below(PublicApi, prefix))
-  const json = { "content-type": "application/json" }
-  const answered = Effect.succeed(new Answered(200, json, JSON.stringify(document)))
-  return { method: "GET", path: "/openapi.json", streams: false, answer: () => answered }
-}
-
 const toHttpRoute = (route: Route): HttpRouter.Route<unknown, Exchange> => {
   const refuseAlias = aliasRefuser(route.path)
   return HttpRouter.route(
@@ -180,28 +159,6 @@ const toHttpRoute = (route: Route): HttpRouter.Route<unknown, Exchange> => {
       const answer = yield* route.answer(toAsked(request, params), yield* Exchange)
       return answer instanceof Answered ? toResponse(answer) : answer
     })
-  )
-}
-
-/** Routes of the library's own that answer to this path, as it is written, and to no other. */
-const underOneSpelling = (
-  routes: Layer.Layer<never, never, HttpRouter.HttpRouter>,
-  path: string
-): Layer.Layer<never, never, HttpRouter.HttpRouter> => {
-  const refuseAlias = aliasRefuser(path)
-  return routes.pipe(
-    Layer.provide(
-      Layer.effect(
-        HttpRouter.HttpRouter,
-        Effect.map(HttpRouter.HttpRouter, (router) =>
-          HttpRouter.HttpRouter.of({
-            ...router,
-            add: ((method, at, page: Effect.Effect<HttpServerResponse.HttpServerResponse>) =>
-              router.add(method, at, Effect.andThen(refuseAlias, page))) as typeof router.add
-          })
-        )
-      )
-    )
   )
 }
 
@@ -269,13 +226,11 @@ const toResponse = ({ status, headers, body }: Answered): HttpServerResponse.Htt
 }
 
 /** Wraps every route, those that do not exist included. */
-const layerExchange = (
-  docs: string
-): Layer.Layer<never, never, HttpRouter.HttpRouter | Routes | Exchanges> =>
+const layerExchange: Layer.Layer<never, never, HttpRouter.HttpRouter | Routes | Exchanges> =
   HttpRouter.use((router) =>
     Effect.gen(function* () {
       const { begin, end, problem } = yield* Exchanges
-      const methodsOf = methodsBy([...(yield* Routes), { method: "GET", path: docs }])
+      const methodsOf = methodsBy(yield* Routes)
       const methodsAt = (path: string) => (isCanonical(path) ? methodsOf(path) : [])
       // Whatever fails is answered here, but routes may fail: the router is told that they still do.
       yield* router.addGlobalMiddleware(

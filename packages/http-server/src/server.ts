@@ -86,7 +86,7 @@ export const layerServer = (
   return ending.pipe(
     Layer.provide(direct),
     Layer.provideMerge(
-      HttpRouter.serve(layerHttpRoutes(options), {
+      HttpRouter.serve(layerHttpRoutes, {
         disableLogger: true,
         disableListenLog: true,
         routerConfig

@@ -271,7 +271,7 @@ const sketch = (random: Random): Sketch => {
         longIds.map((id) => `/v1/shows/${id}`)
       )
     : oneOf(random, paths)
-  // Its page is megabytes, which take longer than all else.
+  // Its page is megabytes, which take long to compare.
   const isDocs = chance(0.001)
   const path = (isDocs ? "/docs" : plain).replace(/:(\w+)/, (_, kind: keyof typeof ids) =>
     oneOf(random, ids[kind])
