@@ -67,26 +67,58 @@ export const refuseOdd = (
     server.removeAllListeners("upgrade")
   })
 
-/** Answers what is no request yet. */
-export const refuseBy =
-  (documentation: string) =>
-  (error: Error & { readonly code?: string }, socket: Duplex): void => {
-    if (error.code === "ECONNRESET" || !socket.writable) {
-      socket.destroy()
-      return
-    }
-    const requestId = newCommandId()
-    const known = refusals[error.code ?? ""]
-    const { status, body } = known
-      ? bareProblem(...known, requestId)
-      : toProblem(malformed, { requestId, documentation })
-    const text = JSON.stringify(body)
-    socket.end(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
-        `Content-Type: ${problemContentType}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
-        `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${text}`
-    )
+/** Answers what is no request, as long as nobody can take the answer for that of another request. */
+export const refuseMalformed = (server: Server, documentation: string): void => {
+  const lasts = new WeakMap<Duplex, Last>()
+  for (const event of ["request", "checkContinue", "checkExpectation"] as const) {
+    server.prependListener(event, (request: IncomingMessage, response: ServerResponse) => {
+      const owed = (lasts.get(request.socket)?.owed ?? 0) + 1
+      lasts.set(request.socket, { request, response, owed })
+      response.once("close", () => {
+        lasts.get(request.socket)!.owed--
+      })
+    })
   }
+  server.on("clientError", (error: Error & { readonly code?: string }, socket) => {
+    if (error.code === "ECONNRESET" || !socket.writable || !isFree(lasts.get(socket))) {
+      socket.destroy()
+    } else socket.end(refusalOf(error.code, documentation))
+  })
+}
+
+/** The last request of a connection. */
+interface Last {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** How many requests of the connection have no answer yet, or a part of it. */
+  owed: number
+}
+
+/**
+ * Whether the next answer on a connection is for what cannot be read now. Clients tell answers apart
+ * by their order alone: one that paid, and sent something malformed behind it, would take the refusal
+ * for the answer to the payment.
+ */
+const isFree = (last: Last | undefined): boolean => {
+  if (last === undefined) return true
+  const { request, response, owed } = last
+  // What cannot be read is the rest of the last request, or else a new one.
+  return request.complete ? owed === 0 : owed === 1 && !response.headersSent
+}
+
+const refusalOf = (code: string | undefined, documentation: string): string => {
+  const requestId = newCommandId()
+  const known = refusals[code ?? ""]
+  const { status, body } = known
+    ? bareProblem(...known, requestId)
+    : toProblem(malformed, { requestId, documentation })
+  const text = JSON.stringify(body)
+  return (
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
+    `Content-Type: ${problemContentType}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
+    `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${text}`
+  )
+}
 
 const invalid = (path: string, message: string) =>
   new RequestInvalid({ errors: [{ path, message }] })

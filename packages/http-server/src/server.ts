@@ -8,7 +8,7 @@ import { limitConnections } from "./connections.ts"
 import { makeDirect } from "./direct.ts"
 import { Drain } from "./drain.ts"
 import { documentationPath } from "./errorPages.ts"
-import { refuseBy, refuseOdd } from "./refusing.ts"
+import { refuseMalformed, refuseOdd } from "./refusing.ts"
 import {
   layerHttpRoutes,
   layerRoutes,
@@ -60,7 +60,6 @@ export const layerServer = (
   const drainSeconds = options.drainSeconds ?? 10
   const server = createServer(limits)
   const documentation = options.documentation ?? documentationPath
-  server.on("clientError", refuseBy(documentation))
   // The last to be built is the first to end: event streams do, and then the server can close.
   const ending = Layer.effectDiscard(
     Effect.gen(function* () {
@@ -74,13 +73,14 @@ export const layerServer = (
   const direct = Layer.effectDiscard(
     Effect.andThen(
       Effect.map(makeDirect, (answers) => putInFront(server, answers)),
-      Effect.andThen(
+      Effect.all([
         refuseOdd(server, documentation),
         limitConnections(server, {
           maxConnections: options.maxConnections ?? 10_000,
           writeTimeoutSeconds: options.writeTimeoutSeconds ?? 30
-        })
-      )
+        }),
+        Effect.sync(() => refuseMalformed(server, documentation))
+      ])
     )
   )
   return ending.pipe(
