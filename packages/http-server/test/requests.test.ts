@@ -89,6 +89,18 @@ describe("bodies", () => {
     }
   })
 
+  test("a refusal is no longer than what it refuses, whatever the names in it", async () => {
+    const name = "x".repeat(20_000)
+    for (const body of [`{"${name}":1}`, `{"${name}":1,"${name}":2}`]) {
+      const answer = await talk("POST", charges, { user, token, key: "k", body, headers: json })
+      expect(answer).toMatchObject({ status: 400, body: { code: "request_invalid" } })
+      expect(paths(answer)).toContain(`${"x".repeat(100)}…`)
+      expect(JSON.stringify(answer.body).length).toBeLessThan(1_000)
+    }
+    const query = await talk("GET", `/v1/shows?${"y".repeat(5_000)}=1`, { user })
+    expect(paths(query)).toEqual([`${"y".repeat(100)}…`])
+  })
+
   test("a compressed body is not taken for what it is not", async () => {
     const headers = { ...json, "Content-Encoding": "gzip" }
     const answer = await talk("POST", charges, { user, token, key: "k", body: "{}", headers })
