@@ -11,6 +11,7 @@ import { ByteSize, Context, Effect, Layer, type Redacted, type Types } from "eff
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { MethodNotAllowed, RouteUnknown } from "./api/errors.ts"
 import type { ChargesOption } from "./charges.ts"
+import { checkOptions } from "./checkOptions.ts"
 import { Drain } from "./drain.ts"
 import { documentationPath, errorPages } from "./errorPages.ts"
 import { Exchange, Exchanges, type RequestRecord } from "./exchange.ts"
@@ -61,6 +62,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
   static readonly layer = (
     options: RoutesOptions
   ): Layer.Layer<Routes | Exchanges, never, Drain | Services> => {
+    checkOptions(options)
     const { identity, adminToken, serviceToken, charges, onRequest } = options
     const { heartbeatSeconds = 15, streamsPerUser = 10 } = options
     const prefix = prefixOf(options)
@@ -128,7 +130,7 @@ const possiblePrefix = /^(?:\/[\w.~-]+)+$/
 export const prefixOf = ({ prefix = "" }: RoutesOptions): string => {
   const given = prefix.replace(/\/$/, "")
   if (given !== "" && !possiblePrefix.test(given)) {
-    throw new Error(`Not a prefix for paths, such as /tickets: ${prefix}`)
+    throw new TypeError(`Not a prefix for paths, such as /tickets: ${prefix}`)
   }
   return given
 }

@@ -17,6 +17,7 @@ import {
   routerConfig,
   type Services
 } from "./routes.ts"
+import { answerUnmade, logUnmade } from "./unmade.ts"
 
 /**
  * The routes as a function from a Fetch request to its response, for a host to mount in a server
@@ -30,13 +31,16 @@ export const toWebHandler = <E>(
   readonly dispose: () => Promise<void>
 } => {
   const { handler, dispose } = HttpRouter.toWebHandler(
-    layerRoutes(options).pipe(Layer.provide([services, Drain.layer])),
+    logUnmade(layerRoutes(options).pipe(Layer.provide([services, Drain.layer]))),
     { disableLogger: true, routerConfig }
   )
   return {
     // Frameworks pass arguments of their own behind the request, which mean nothing here.
     handler: (request: Request, context?: unknown) =>
-      handler(request, Context.isContext(context) ? context : undefined),
+      handler(request, Context.isContext(context) ? context : undefined).catch(() => {
+        const { status, headers, body } = answerUnmade(options)
+        return new Response(body as string, { status, headers })
+      }),
     dispose
   }
 }
