@@ -40,7 +40,7 @@ const checkJwt = ({ keys, issuer, audience }: Unchecked): void => {
     )
   }
   for (const [name, value] of Object.entries({ issuer, audience })) {
-    // An empty one would be taken for none, and every JWT with it.
+    // No JWT has an empty one: each would be refused.
     if (value !== undefined && (typeof value !== "string" || value === "")) {
       throw new TypeError(`identity.${name} must be a text, and not empty: leave it out for any.`)
     }

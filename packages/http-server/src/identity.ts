@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import { UserId } from "@boxoffice/core/schema"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
-import { type JWTVerifyOptions, jwtVerify } from "jose"
+import { errors, type JWTVerifyOptions, jwtVerify } from "jose"
 import { IdentityRequired, IdentityUnavailable } from "./api/errors.ts"
 import { makeOutage, type Outage } from "./outage.ts"
 import { publishedKeys } from "./publishedKeys.ts"
@@ -204,7 +204,16 @@ const verifierOf = (
   )
   const published = publishedKeys(jwksUrl, outage)
   const options = { ...limits, algorithms: asymmetricAlgorithms }
-  return async (token) => (await jwtVerify(token, published, options)).payload.sub
+  return async (token) => {
+    try {
+      return (await jwtVerify(token, published, options)).payload.sub
+    } catch (error) {
+      if (error instanceof errors.JOSEError || error instanceof IdentityUnavailable) throw error
+      // It is not the token that is wrong, but the key, such as one that is too short to be safe.
+      outage.began(error)
+      throw new IdentityUnavailable({ retryAfterSeconds: 1 })
+    }
+  }
 }
 
 const bearerOf = ({ authorization = "" }: RequestHeaders): string | undefined =>
