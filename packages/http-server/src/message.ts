@@ -33,7 +33,8 @@ export interface Asked {
   readonly params: Readonly<Record<string, string | undefined>>
   /** What follows the question mark of the URL; empty where there is none. */
   readonly search: string
-  readonly hasBody: boolean
+  /** Not known where nobody has said how long it is: there may be nothing in it. */
+  readonly hasBody: boolean | "unknown"
   /** The whole body. It can be read once. */
   readonly body: (bytesMax: number) => Effect.Effect<Uint8Array, BodyFault>
 }

@@ -44,9 +44,10 @@ export const refuseOdd = (
       const others = server.rawListeners(event) as Array<RequestListener>
       server.removeAllListeners(event)
       server.on(event, (request: IncomingMessage, response: ServerResponse) => {
-        if (request.headers.host === undefined && request.httpVersion === "1.1") {
+        const fault = faultOfHost(request)
+        if (fault !== undefined) {
           refuse(request, response, ({ requestId }) =>
-            toProblem(hostless, { requestId, documentation })
+            toProblem(fault, { requestId, documentation })
           )
         } else for (const other of others) other(request, response)
       })
@@ -124,6 +125,18 @@ const invalid = (path: string, message: string) =>
   new RequestInvalid({ errors: [{ path, message }] })
 const malformed = invalid("", "This is not HTTP.")
 const hostless = invalid("Host", "expected a Host header, as HTTP/1.1 has one in each request")
+const twoHosts = invalid("Host", "expected one Host header")
+
+/** Of two hosts Node takes the first, and a gateway may have looked at the second. */
+const faultOfHost = ({ headers, rawHeaders, httpVersion }: IncomingMessage) => {
+  if (headers.host === undefined) return httpVersion === "1.1" ? hostless : undefined
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++
+  }
+  return hosts > 1 ? twoHosts : undefined
+}
 
 type Bare = readonly [status: number, code: string, detail: string]
 

@@ -206,14 +206,11 @@ const toAsked = (request: HttpServerRequest.HttpServerRequest, params: Asked["pa
     )
 })
 
-const hasBody = ({ headers, source }: HttpServerRequest.HttpServerRequest): boolean =>
-  !(source instanceof Request && source.body === null) && saysBody(headers, source)
-
-// Adapters of Node's requests give a stream to each that may have a body, so the headers decide.
-const saysBody = (headers: Asked["headers"], source: object): boolean => {
+// Adapters of Node's requests give a stream to each that may have a body, so its length decides.
+const hasBody = ({ headers, source }: HttpServerRequest.HttpServerRequest): Asked["hasBody"] => {
+  if (source instanceof Request && source.body === null) return false
   if (headers["content-length"] !== undefined) return Number(headers["content-length"]) !== 0
-  if (headers["transfer-encoding"] !== undefined) return true
-  return source instanceof Request && headers["content-type"] !== undefined
+  return source instanceof Request || headers["transfer-encoding"] !== undefined ? "unknown" : false
 }
 
 const isTooLarge = (error: HttpServerError.HttpServerError): boolean =>
@@ -263,9 +260,10 @@ const notHere = (allow: ReadonlyArray<string>) =>
 
 /**
  * As the client wrote it: of a whole URL, the library's own has no dots and double slashes any more.
+ * A URL of another protocol than HTTP has no path that is known here.
  */
 const pathOf = ({ source }: HttpServerRequest.HttpServerRequest): string =>
-  (source as { readonly url: string }).url.replace(/^\w+:\/\/[^/?#]*/, "").split("?", 1)[0]!
+  (source as { readonly url: string }).url.replace(/^https?:\/\/[^/?#]*/i, "").split("?", 1)[0]!
 
 /** Which methods the routes of a path have. */
 const methodsBy = (routes: ReadonlyArray<{ readonly method: string; readonly path: string }>) => {

@@ -283,6 +283,7 @@ describe("what is hardly a request", () => {
     ],
     ["GET /livez HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade", "400 request_invalid"],
     ["GET /livez HTTP/1.1\r\nHost: x\r\nExpect: a-miracle", "417 expectation_failed"],
+    ["GET /livez HTTP/1.1\r\nHost: x\r\nhost: y", "400 request_invalid"],
     ["CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443", "404 not_found"]
   ])("%j is refused by a problem, and logged", async (head, expected) => {
     log.length = 0
@@ -294,6 +295,33 @@ describe("what is hardly a request", () => {
     expect(await send("GET /livez HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /)
     const head = "GET /livez HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: upgrade, close"
     expect(await send(`${head}\r\n\r\n`)).toMatch(/^HTTP\/1.1 200 /)
+  })
+
+  test("the whole URL of another protocol is nothing here, and one of HTTP is its path", async () => {
+    const end = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    expect(await send(`GET ftp://x/metrics ${end}`)).toMatch(/^HTTP\/1.1 404 /)
+    expect(await send(`GET http://x/metrics ${end}`)).toMatch(/^HTTP\/1.1 200 /)
+    expect(await send(`DELETE http://x/metrics ${end}`)).toMatch(/^HTTP\/1.1 405 /)
+  })
+
+  test.each([
+    ["/v1/queues/main/token", "", 200],
+    ["/v1/queues/main/token", "Content-Type: text/plain\r\n", 200],
+    ["/v1/queues/main/token", "Content-Type: application/json\r\n", 200],
+    [charges, "Idempotency-Key: empty\r\n", 400],
+    [charges, "Idempotency-Key: empty\r\nContent-Type: application/json\r\n", 400],
+    [charges, "Idempotency-Key: empty\r\nContent-Type: text/plain\r\n", 415]
+  ])("to %s with %j: nothing in chunks is nothing", async (path, headers, status) => {
+    const head =
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-User-Id: ${user}\r\n` +
+      `Queue-Token: ${token}\r\n${headers}`
+    const answers = [
+      await send(`${head}Content-Length: 0\r\n\r\n`),
+      await send(`${head}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`)
+    ]
+    for (const answer of answers) expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    const something = `${head}Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n`
+    expect(await send(something)).toMatch(/^HTTP\/1.1 4(?:00|15) /)
   })
 
   test("a body is asked for where it is expected", async () => {
