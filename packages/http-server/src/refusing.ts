@@ -57,6 +57,11 @@ export const refuseOdd = (
     )
     server.on("connect", (request: IncomingMessage, socket: Duplex) => {
       socket.on("error", () => {})
+      // An answer that is owed on this connection comes first: Node throws at a second one.
+      if ((lasts.get(socket)?.owed ?? 0) > 0) {
+        socket.destroy()
+        return
+      }
       const response = new ServerResponse(request)
       response.assignSocket(socket as never)
       response.on("finish", () => socket.destroy())
@@ -70,7 +75,6 @@ export const refuseOdd = (
 
 /** Answers what is no request, as long as nobody can take the answer for that of another request. */
 export const refuseMalformed = (server: Server, documentation: string): void => {
-  const lasts = new WeakMap<Duplex, Last>()
   for (const event of ["request", "checkContinue", "checkExpectation"] as const) {
     server.prependListener(event, (request: IncomingMessage, response: ServerResponse) => {
       const owed = (lasts.get(request.socket)?.owed ?? 0) + 1
@@ -86,6 +90,8 @@ export const refuseMalformed = (server: Server, documentation: string): void => 
     } else socket.end(refusalOf(error.code, documentation))
   })
 }
+
+const lasts = new WeakMap<Duplex, Last>()
 
 /** The last request of a connection. */
 interface Last {

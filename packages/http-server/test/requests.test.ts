@@ -291,6 +291,13 @@ describe("what is hardly a request", () => {
     expect(log).toMatchObject([{ route: "none", status: Number(expected.slice(0, 3)) }])
   })
 
+  test("CONNECT behind a request that has no answer yet ends the connection, and no more", async () => {
+    const ask = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    const answer = await send(`${ask}CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n`)
+    expect(answer).not.toContain("not_found")
+    expect((await talk("GET", "/livez")).status).toBe(200)
+  })
+
   test("HTTP/1.0 needs no host, and another protocol is not switched to", async () => {
     expect(await send("GET /livez HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /)
     const head = "GET /livez HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: upgrade, close"
