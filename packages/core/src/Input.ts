@@ -39,13 +39,22 @@ interface Problem {
 /** The most problems that a refusal lists: it must not be larger than what it refuses. */
 const problemsMax = 20
 
+/** The most characters of a path: whoever asks chooses the names in it. */
+const pathMax = 100
+
 /** The first problems, and how many more there are. */
 export const someProblems = (problems: ReadonlyArray<Problem>): ReadonlyArray<Problem> => {
-  const more = problems.length - problemsMax
-  if (more <= 0) return problems
-  const rest = { path: "", message: `and ${more} more problem${more === 1 ? "" : "s"}` }
-  return [...problems.slice(0, problemsMax), rest]
+  const first = problems.slice(0, problemsMax).map(withShortPath)
+  const more = problems.length - first.length
+  if (more === 0) return first
+  return [...first, { path: "", message: `and ${more} more problem${more === 1 ? "" : "s"}` }]
 }
+
+// A character that the cut would go through is left out.
+const withShortPath = ({ path, message }: Problem): Problem =>
+  path.length <= pathMax
+    ? { path, message }
+    : { path: `${path.slice(0, pathMax).replace(/[\ud800-\udbff]$/, "")}…`, message }
 
 /** More parts than any usual input has: all that is wrong with so many is worth nobody's time. */
 const partsMax = 1_000

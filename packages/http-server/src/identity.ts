@@ -2,10 +2,10 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import { UserId } from "@boxoffice/core/schema"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
-import { type JWTVerifyOptions, jwtVerify } from "jose"
+import { errors, type JWTVerifyOptions, jwtVerify } from "jose"
 import { IdentityRequired, IdentityUnavailable } from "./api/errors.ts"
 import { makeOutage, type Outage } from "./outage.ts"
-import { problemOfKeysUrl, publishedKeys } from "./publishedKeys.ts"
+import { publishedKeys } from "./publishedKeys.ts"
 
 /** How users are identified. */
 export type IdentityOptions =
@@ -57,8 +57,6 @@ export class Identities extends Context.Service<
   }): Layer.Layer<Identities> => {
     const tokens = [options.adminToken, options.serviceToken].map(isToken)
     const { identity } = options
-    checkIdentity(identity)
-    checkTokens(options)
     const service = (context: Context.Context<never>): Identities["Service"] => ({
       user: userBy(identity, context),
       isAdmin: (headers) => tokens[0]!(bearerOf(headers)),
@@ -75,34 +73,11 @@ export class Identities extends Context.Service<
   }
 }
 
-/** A mistake of the host's is said when the routes are made, and not to their users. */
-const checkIdentity = (identity: IdentityOptions): void => {
-  if (identity.mode !== "jwt") return
-  if ("secret" in identity.keys) {
-    if (Buffer.byteLength(Redacted.value(identity.keys.secret)) >= 32) return
-    throw new Error("identity.keys.secret must have 32 bytes or more.")
-  }
-  const problem = problemOfKeysUrl(identity.keys.jwksUrl)
-  if (problem !== undefined) throw new Error(`identity.keys.jwksUrl ${problem}`)
-}
-
-type Token = string | Redacted.Redacted | undefined
+export type Token = string | Redacted.Redacted | undefined
 
 /** Without the line end that a file leaves behind: no header ends in one. */
-const textOf = (token: Token): string | undefined =>
+export const textOf = (token: Token): string | undefined =>
   (Redacted.isRedacted(token) ? Redacted.value(token) : token)?.trim()
-
-/** An empty token would be everybody's. */
-const checkTokens = (tokens: { readonly adminToken: Token; readonly serviceToken?: Token }) => {
-  const [admin, service] = [textOf(tokens.adminToken), textOf(tokens.serviceToken)]
-  if (admin === "") throw new Error("adminToken must not be empty: leave it out for no operators.")
-  if (service === "") {
-    throw new Error("serviceToken must not be empty: leave it out for no services.")
-  }
-  if (admin !== undefined && admin === service) {
-    throw new Error("serviceToken must differ from adminToken: services are not operators.")
-  }
-}
 
 const warnOfLimits = (identity: IdentityOptions): Effect.Effect<void> => {
   if (identity.mode !== "jwt") return Effect.void
@@ -229,7 +204,16 @@ const verifierOf = (
   )
   const published = publishedKeys(jwksUrl, outage)
   const options = { ...limits, algorithms: asymmetricAlgorithms }
-  return async (token) => (await jwtVerify(token, published, options)).payload.sub
+  return async (token) => {
+    try {
+      return (await jwtVerify(token, published, options)).payload.sub
+    } catch (error) {
+      if (error instanceof errors.JOSEError || error instanceof IdentityUnavailable) throw error
+      // It is not the token that is wrong, but the key, such as one that is too short to be safe.
+      outage.began(error)
+      throw new IdentityUnavailable({ retryAfterSeconds: 1 })
+    }
+  }
 }
 
 const bearerOf = ({ authorization = "" }: RequestHeaders): string | undefined =>

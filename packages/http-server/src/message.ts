@@ -33,7 +33,8 @@ export interface Asked {
   readonly params: Readonly<Record<string, string | undefined>>
   /** What follows the question mark of the URL; empty where there is none. */
   readonly search: string
-  readonly hasBody: boolean
+  /** Not known where nobody has said how long it is: there may be nothing in it. */
+  readonly hasBody: boolean | "unknown"
   /** The whole body. It can be read once. */
   readonly body: (bytesMax: number) => Effect.Effect<Uint8Array, BodyFault>
 }
@@ -46,7 +47,7 @@ export class Answered {
   readonly status: number
   /** By their names in lower case; its length is not among them. */
   readonly headers: Readonly<Record<string, string>>
-  /** Text is sent as UTF-8. */
+  /** Text is sent as UTF-8; bytes are sent as they are, without a copy. */
   readonly body: string | Uint8Array | undefined
   constructor(status: number, headers: Answered["headers"], body: Answered["body"]) {
     this.status = status

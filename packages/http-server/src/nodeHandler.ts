@@ -4,8 +4,10 @@ import { Readable } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { HttpRouter } from "effect/http"
+import { checkOptions } from "./checkOptions.ts"
 import { Drain } from "./drain.ts"
 import { layerRoutes, prefixOf, type RoutesOptions, routerConfig, type Services } from "./routes.ts"
+import { answerUnmade, logUnmade } from "./unmade.ts"
 
 /** A request listener for Node, which is also a middleware of Express and its like. */
 export interface NodeHandler {
@@ -55,6 +57,7 @@ export const toNodeHandler = <E>(
   options: NodeHandlerOptions,
   services: Layer.Layer<Services, E>
 ): NodeHandler => {
+  checkNodeOptions(options)
   const prefix = prefixOf(options)
   const scope = Scope.makeUnsafe()
   const inFlight = new Set<ServerResponse>()
@@ -64,7 +67,7 @@ export const toNodeHandler = <E>(
     (made) => {
       listener = made.listener
     },
-    // Every request is told what is wrong; nobody has to ask before there is one.
+    // It is in the log, and every request is answered with it.
     () => {}
   )
 
@@ -76,7 +79,11 @@ export const toNodeHandler = <E>(
     if (listener !== undefined) return listener(source, response)
     made.then(
       ({ listener }) => listener(source, response),
-      (error) => (next === undefined ? response.writeHead(500).end() : next(error))
+      (error) => {
+        if (next !== undefined) return next(error)
+        const { status, headers, body } = answerUnmade(options)
+        response.writeHead(status, headers).end(body)
+      }
     )
   }
 
@@ -99,6 +106,14 @@ export const toNodeHandler = <E>(
   }
 }
 
+const checkNodeOptions = (options: NodeHandlerOptions): void => {
+  checkOptions(options)
+  const { drainSeconds = 0 }: { readonly drainSeconds?: unknown } = options
+  if (typeof drainSeconds !== "number" || !(drainSeconds >= 0)) {
+    throw new TypeError("drainSeconds must be a number, and not below 0.")
+  }
+}
+
 type Listener = (request: IncomingMessage, response: ServerResponse) => void
 
 const makeListener = <E>(
@@ -115,7 +130,7 @@ const makeListener = <E>(
       Layer.provideMerge(Drain.layer),
       Layer.provide(services)
     )
-    const context = yield* Layer.buildWithScope(layer, scope)
+    const context = yield* Layer.buildWithScope(logUnmade(layer), scope)
     const app = Context.get(context, HttpRouter.HttpRouter).asHttpEffect()
     const listener: Listener = yield* NodeHttpServer.makeHandler(app, { scope })
     return { listener, drain: Context.get(context, Drain) }

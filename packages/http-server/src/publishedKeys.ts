@@ -122,8 +122,15 @@ const fetchKeys = async (url: URL, deadline: number): Promise<JSONWebKeySet> => 
     chunks.push(chunk)
   }
   if (response.status !== 200) throw new Error(`${url} answered ${response.status}, and not 200`)
+  const keys = parse(Buffer.concat(chunks).toString(), url)
+  // An issuer without keys signs nothing: taken at its word, it would send every user to sign in.
+  if (keys?.keys?.length === 0) throw new Error(`${url} answered with no keys`)
+  return keys
+}
+
+const parse = (text: string, url: URL) => {
   try {
-    return JSON.parse(Buffer.concat(chunks).toString())
+    return JSON.parse(text)
   } catch {
     throw new Error(`${url} answered with something that is not JSON`)
   }

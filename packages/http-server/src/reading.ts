@@ -49,7 +49,8 @@ export const readerOf = (endpoint: HttpApiEndpoint.Top, limit: number) => {
   const mayHaveBody = payload !== undefined || endpoint.method === "POST"
   const key = headerOf(endpoint, "Idempotency-Key")
 
-  return Effect.fnUntracedEager(function* (request: Asked, isStranger: boolean) {
+  return Effect.fnUntracedEager(function* (given: Asked, isStranger: boolean) {
+    const request = mayHaveBody && isUnclear(given) ? yield* lookedInto(given) : given
     const asked: Record<string, unknown> = {}
     let unread: Read["unread"]
     const problems: Array<{ readonly path: string; readonly message: string }> = []
@@ -71,7 +72,8 @@ export const readerOf = (endpoint: HttpApiEndpoint.Top, limit: number) => {
       const json = yield* readBody(request, limit, isStranger)
       if (json instanceof BodyTooLarge || json instanceof UnsupportedMediaType) unread = json
       else if (json instanceof JsonInvalid) {
-        problems.push({ path: json.path, message: json.message })
+        const isMissed = json !== noBody || payload !== undefined
+        if (isMissed) problems.push({ path: json.path, message: json.message })
       } else if (decodePayload) add(decodePayload(json), "payload")
       // Where nothing is asked for, an object with nothing in it does no harm.
       else problems.push(...unknownFields(json))
@@ -134,26 +136,43 @@ const pathIds = (params: Asked["params"]): Record<string, string> => {
 
 const json = /^application\/(?:json|[\w.+-]+\+json)\s*(?:;\s*charset="?utf-?8"?\s*)?$/i
 
+/** Whether nobody reads what comes with these headers. */
+const isUnsupported = (headers: Asked["headers"], hasBody: boolean): boolean => {
+  const type = headers["content-type"]
+  const coding = headers["content-encoding"] ?? "identity"
+  return coding !== "identity" || (type === undefined ? hasBody : !json.test(type))
+}
+
+/** Whether nobody knows if there is a body, and nobody is about to read it. */
+const isUnclear = ({ hasBody, headers }: Asked): boolean =>
+  hasBody === "unknown" && isUnsupported(headers, true)
+
+/** Says whether there is a body, by its first byte. */
+const lookedInto = (request: Asked): Effect.Effect<Asked> =>
+  Effect.match(request.body(1), {
+    onFailure: () => ({ ...request, hasBody: true }),
+    onSuccess: ({ length }) => ({ ...request, hasBody: length > 0 })
+  })
+
+const noBody = new JsonInvalid("expected a body")
+
 /** The body as a value; or why it is none, or is left alone. */
 const readBody = (
   { headers, hasBody, body }: Asked,
   limit: number,
   isStranger: boolean
 ): Effect.Effect<unknown> => {
-  const type = headers["content-type"]
-  const coding = headers["content-encoding"] ?? "identity"
-  if (coding !== "identity" || (type === undefined ? hasBody : !json.test(type))) {
-    return Effect.succeed(new UnsupportedMediaType())
-  }
+  if (isUnsupported(headers, hasBody !== false)) return Effect.succeed(new UnsupportedMediaType())
   // Nobody but an operator is read that much from.
   const readable = isStranger ? Math.min(limit, bodyLimit) : limit
   const tooLarge = new BodyTooLarge({ limit })
   if (Number(headers["content-length"] ?? 0) > readable) return Effect.succeed(tooLarge)
-  if (!hasBody) return Effect.succeed(new JsonInvalid("expected a body"))
+  if (!hasBody) return Effect.succeed(noBody)
   return Effect.match(body(readable), {
     onFailure: (fault) =>
       fault === "too large" ? tooLarge : new JsonInvalid("expected the whole body"),
     onSuccess: (bytes): unknown => {
+      if (bytes.length === 0) return noBody
       try {
         return parseJson(bytes)
       } catch (error) {

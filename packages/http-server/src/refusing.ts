@@ -44,9 +44,10 @@ export const refuseOdd = (
       const others = server.rawListeners(event) as Array<RequestListener>
       server.removeAllListeners(event)
       server.on(event, (request: IncomingMessage, response: ServerResponse) => {
-        if (request.headers.host === undefined && request.httpVersion === "1.1") {
+        const fault = faultOfHost(request)
+        if (fault !== undefined) {
           refuse(request, response, ({ requestId }) =>
-            toProblem(hostless, { requestId, documentation })
+            toProblem(fault, { requestId, documentation })
           )
         } else for (const other of others) other(request, response)
       })
@@ -56,6 +57,11 @@ export const refuseOdd = (
     )
     server.on("connect", (request: IncomingMessage, socket: Duplex) => {
       socket.on("error", () => {})
+      // An answer that is owed on this connection comes first: Node throws at a second one.
+      if ((lasts.get(socket)?.owed ?? 0) > 0) {
+        socket.destroy()
+        return
+      }
       const response = new ServerResponse(request)
       response.assignSocket(socket as never)
       response.on("finish", () => socket.destroy())
@@ -67,31 +73,76 @@ export const refuseOdd = (
     server.removeAllListeners("upgrade")
   })
 
-/** Answers what is no request yet. */
-export const refuseBy =
-  (documentation: string) =>
-  (error: Error & { readonly code?: string }, socket: Duplex): void => {
-    if (error.code === "ECONNRESET" || !socket.writable) {
-      socket.destroy()
-      return
-    }
-    const requestId = newCommandId()
-    const known = refusals[error.code ?? ""]
-    const { status, body } = known
-      ? bareProblem(...known, requestId)
-      : toProblem(malformed, { requestId, documentation })
-    const text = JSON.stringify(body)
-    socket.end(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
-        `Content-Type: ${problemContentType}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
-        `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${text}`
-    )
+/** Answers what is no request, as long as nobody can take the answer for that of another request. */
+export const refuseMalformed = (server: Server, documentation: string): void => {
+  for (const event of ["request", "checkContinue", "checkExpectation"] as const) {
+    server.prependListener(event, (request: IncomingMessage, response: ServerResponse) => {
+      const owed = (lasts.get(request.socket)?.owed ?? 0) + 1
+      lasts.set(request.socket, { request, response, owed })
+      response.once("close", () => {
+        lasts.get(request.socket)!.owed--
+      })
+    })
   }
+  server.on("clientError", (error: Error & { readonly code?: string }, socket) => {
+    if (error.code === "ECONNRESET" || !socket.writable || !isFree(lasts.get(socket))) {
+      socket.destroy()
+    } else socket.end(refusalOf(error.code, documentation))
+  })
+}
+
+const lasts = new WeakMap<Duplex, Last>()
+
+/** The last request of a connection. */
+interface Last {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** How many requests of the connection have no answer yet, or a part of it. */
+  owed: number
+}
+
+/**
+ * Whether the next answer on a connection is for what cannot be read now. Clients tell answers apart
+ * by their order alone: one that paid, and sent something malformed behind it, would take the refusal
+ * for the answer to the payment.
+ */
+const isFree = (last: Last | undefined): boolean => {
+  if (last === undefined) return true
+  const { request, response, owed } = last
+  // What cannot be read is the rest of the last request, or else a new one.
+  return request.complete ? owed === 0 : owed === 1 && !response.headersSent
+}
+
+const refusalOf = (code: string | undefined, documentation: string): string => {
+  const requestId = newCommandId()
+  const known = refusals[code ?? ""]
+  const { status, body } = known
+    ? bareProblem(...known, requestId)
+    : toProblem(malformed, { requestId, documentation })
+  const text = JSON.stringify(body)
+  return (
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
+    `Content-Type: ${problemContentType}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
+    `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${text}`
+  )
+}
 
 const invalid = (path: string, message: string) =>
   new RequestInvalid({ errors: [{ path, message }] })
 const malformed = invalid("", "This is not HTTP.")
 const hostless = invalid("Host", "expected a Host header, as HTTP/1.1 has one in each request")
+const twoHosts = invalid("Host", "expected one Host header")
+
+/** Of two hosts Node takes the first, and a gateway may have looked at the second. */
+const faultOfHost = ({ headers, rawHeaders, httpVersion }: IncomingMessage) => {
+  if (headers.host === undefined) return httpVersion === "1.1" ? hostless : undefined
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++
+  }
+  return hosts > 1 ? twoHosts : undefined
+}
 
 type Bare = readonly [status: number, code: string, detail: string]
 

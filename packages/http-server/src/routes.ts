@@ -9,10 +9,9 @@ import type {
 } from "@boxoffice/core"
 import { ByteSize, Context, Effect, Layer, type Redacted, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { HttpApiScalar, OpenApi } from "effect/http-api"
 import { MethodNotAllowed, RouteUnknown } from "./api/errors.ts"
-import { Api, PublicApi } from "./api.ts"
 import type { ChargesOption } from "./charges.ts"
+import { checkOptions } from "./checkOptions.ts"
 import { Drain } from "./drain.ts"
 import { documentationPath, errorPages } from "./errorPages.ts"
 import { Exchange, Exchanges, type RequestRecord } from "./exchange.ts"
@@ -26,6 +25,7 @@ import { systemRoutes } from "./handlers/system.ts"
 import { walletRoutes } from "./handlers/wallet.ts"
 import { Identities, type IdentityOptions } from "./identity.ts"
 import { Answered, type Asked, repeatedIn } from "./message.ts"
+import { referenceRoutes } from "./reference.ts"
 import type { Route } from "./route.ts"
 
 /** What the routes are made with. */
@@ -62,6 +62,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
   static readonly layer = (
     options: RoutesOptions
   ): Layer.Layer<Routes | Exchanges, never, Drain | Services> => {
+    checkOptions(options)
     const { identity, adminToken, serviceToken, charges, onRequest } = options
     const { heartbeatSeconds = 15, streamsPerUser = 10 } = options
     const prefix = prefixOf(options)
@@ -87,7 +88,11 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
           systemRoutes,
           adminToken === undefined ? Effect.succeed([]) : adminRoutes
         ])
-        const routes = [...groups.flat(), ...errorPages, openapi(adminToken !== undefined, prefix)]
+        const routes = [
+          ...groups.flat(),
+          ...errorPages,
+          ...referenceRoutes(adminToken !== undefined, prefix)
+        ]
         return prefix === "" ? routes : routes.map(movedTo(prefix))
       })
     )
@@ -102,26 +107,19 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
 export const layerRoutes = (
   options: RoutesOptions
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain | Services> =>
-  layerHttpRoutes(options).pipe(Layer.provide(Routes.layer(options)))
+  layerHttpRoutes.pipe(Layer.provide(Routes.layer(options)))
 
 /** {@link layerRoutes} of routes that are made already. */
-export const layerHttpRoutes = (
-  options: RoutesOptions
-): Layer.Layer<never, never, HttpRouter.HttpRouter | Routes | Exchanges> => {
-  const hasAdmin = options.adminToken !== undefined
-  const prefix = prefixOf(options)
-  const page = pageAt(prefix)
-  const docs = underOneSpelling(
-    hasAdmin
-      ? HttpApiScalar.layer(below(Api, prefix), page)
-      : HttpApiScalar.layer(below(PublicApi, prefix), page),
-    page.path
-  )
+export const layerHttpRoutes: Layer.Layer<
+  never,
+  never,
+  HttpRouter.HttpRouter | Routes | Exchanges
+> = Layer.suspend(() => {
   const routes = Layer.unwrap(
     Effect.map(Routes, (routes) => HttpRouter.addAll(routes.map(toHttpRoute)))
   ) as Layer.Layer<never, never, HttpRouter.HttpRouter | Routes>
-  return Layer.mergeAll(routes, docs, layerExchange(page.path))
-}
+  return Layer.merge(routes, layerExchange)
+})
 
 /** Ids and cursors in a path may be longer than the router's own default allows. */
 export const routerConfig = { maxParamLength: 4_096 }
@@ -132,7 +130,7 @@ const possiblePrefix = /^(?:\/[\w.~-]+)+$/
 export const prefixOf = ({ prefix = "" }: RoutesOptions): string => {
   const given = prefix.replace(/\/$/, "")
   if (given !== "" && !possiblePrefix.test(given)) {
-    throw new Error(`Not a prefix for paths, such as /tickets: ${prefix}`)
+    throw new TypeError(`Not a prefix for paths, such as /tickets: ${prefix}`)
   }
   return given
 }
@@ -151,23 +149,6 @@ const movedTo =
       })
   })
 
-/** An API that says where its paths begin. */
-const below = <A extends typeof Api | typeof PublicApi>(api: A, prefix: string): A =>
-  prefix === "" ? api : (api.annotate(OpenApi.Servers, [{ url: prefix }]) as A)
-
-// Shown without a network as well.
-const pageAt = (prefix: string) =>
-  ({ path: `${prefix}/docs` as `/${string}`, scalar: { withDefaultFonts: false } }) as const
-
-const openapi = (hasAdmin: boolean, prefix: string): Route => {
-  const document = hasAdmin
-    ? OpenApi.fromApi(below(Api, prefix))
-    : OpenApi.fromApi(below(PublicApi, prefix))
-  const json = { "content-type": "application/json" }
-  const answered = Effect.succeed(new Answered(200, json, JSON.stringify(document)))
-  return { method: "GET", path: "/openapi.json", streams: false, answer: () => answered }
-}
-
 const toHttpRoute = (route: Route): HttpRouter.Route<unknown, Exchange> => {
   const refuseAlias = aliasRefuser(route.path)
   return HttpRouter.route(
@@ -180,28 +161,6 @@ const toHttpRoute = (route: Route): HttpRouter.Route<unknown, Exchange> => {
       const answer = yield* route.answer(toAsked(request, params), yield* Exchange)
       return answer instanceof Answered ? toResponse(answer) : answer
     })
-  )
-}
-
-/** Routes of the library's own that answer to this path, as it is written, and to no other. */
-const underOneSpelling = (
-  routes: Layer.Layer<never, never, HttpRouter.HttpRouter>,
-  path: string
-): Layer.Layer<never, never, HttpRouter.HttpRouter> => {
-  const refuseAlias = aliasRefuser(path)
-  return routes.pipe(
-    Layer.provide(
-      Layer.effect(
-        HttpRouter.HttpRouter,
-        Effect.map(HttpRouter.HttpRouter, (router) =>
-          HttpRouter.HttpRouter.of({
-            ...router,
-            add: ((method, at, page: Effect.Effect<HttpServerResponse.HttpServerResponse>) =>
-              router.add(method, at, Effect.andThen(refuseAlias, page))) as typeof router.add
-          })
-        )
-      )
-    )
   )
 }
 
@@ -247,14 +206,11 @@ const toAsked = (request: HttpServerRequest.HttpServerRequest, params: Asked["pa
     )
 })
 
-const hasBody = ({ headers, source }: HttpServerRequest.HttpServerRequest): boolean =>
-  !(source instanceof Request && source.body === null) && saysBody(headers, source)
-
-// Adapters of Node's requests give a stream to each that may have a body, so the headers decide.
-const saysBody = (headers: Asked["headers"], source: object): boolean => {
+// Adapters of Node's requests give a stream to each that may have a body, so its length decides.
+const hasBody = ({ headers, source }: HttpServerRequest.HttpServerRequest): Asked["hasBody"] => {
+  if (source instanceof Request && source.body === null) return false
   if (headers["content-length"] !== undefined) return Number(headers["content-length"]) !== 0
-  if (headers["transfer-encoding"] !== undefined) return true
-  return source instanceof Request && headers["content-type"] !== undefined
+  return source instanceof Request || headers["transfer-encoding"] !== undefined ? "unknown" : false
 }
 
 const isTooLarge = (error: HttpServerError.HttpServerError): boolean =>
@@ -269,13 +225,11 @@ const toResponse = ({ status, headers, body }: Answered): HttpServerResponse.Htt
 }
 
 /** Wraps every route, those that do not exist included. */
-const layerExchange = (
-  docs: string
-): Layer.Layer<never, never, HttpRouter.HttpRouter | Routes | Exchanges> =>
+const layerExchange: Layer.Layer<never, never, HttpRouter.HttpRouter | Routes | Exchanges> =
   HttpRouter.use((router) =>
     Effect.gen(function* () {
       const { begin, end, problem } = yield* Exchanges
-      const methodsOf = methodsBy([...(yield* Routes), { method: "GET", path: docs }])
+      const methodsOf = methodsBy(yield* Routes)
       const methodsAt = (path: string) => (isCanonical(path) ? methodsOf(path) : [])
       // Whatever fails is answered here, but routes may fail: the router is told that they still do.
       yield* router.addGlobalMiddleware(
@@ -306,9 +260,10 @@ const notHere = (allow: ReadonlyArray<string>) =>
 
 /**
  * As the client wrote it: of a whole URL, the library's own has no dots and double slashes any more.
+ * A URL of another protocol than HTTP has no path that is known here.
  */
 const pathOf = ({ source }: HttpServerRequest.HttpServerRequest): string =>
-  (source as { readonly url: string }).url.replace(/^\w+:\/\/[^/?#]*/, "").split("?", 1)[0]!
+  (source as { readonly url: string }).url.replace(/^https?:\/\/[^/?#]*/i, "").split("?", 1)[0]!
 
 /** Which methods the routes of a path have. */
 const methodsBy = (routes: ReadonlyArray<{ readonly method: string; readonly path: string }>) => {

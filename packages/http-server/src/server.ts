@@ -8,7 +8,7 @@ import { limitConnections } from "./connections.ts"
 import { makeDirect } from "./direct.ts"
 import { Drain } from "./drain.ts"
 import { documentationPath } from "./errorPages.ts"
-import { refuseBy, refuseOdd } from "./refusing.ts"
+import { refuseMalformed, refuseOdd } from "./refusing.ts"
 import {
   layerHttpRoutes,
   layerRoutes,
@@ -17,6 +17,7 @@ import {
   routerConfig,
   type Services
 } from "./routes.ts"
+import { answerUnmade, logUnmade } from "./unmade.ts"
 
 /**
  * The routes as a function from a Fetch request to its response, for a host to mount in a server
@@ -30,13 +31,16 @@ export const toWebHandler = <E>(
   readonly dispose: () => Promise<void>
 } => {
   const { handler, dispose } = HttpRouter.toWebHandler(
-    layerRoutes(options).pipe(Layer.provide([services, Drain.layer])),
+    logUnmade(layerRoutes(options).pipe(Layer.provide([services, Drain.layer]))),
     { disableLogger: true, routerConfig }
   )
   return {
     // Frameworks pass arguments of their own behind the request, which mean nothing here.
     handler: (request: Request, context?: unknown) =>
-      handler(request, Context.isContext(context) ? context : undefined),
+      handler(request, Context.isContext(context) ? context : undefined).catch(() => {
+        const { status, headers, body } = answerUnmade(options)
+        return new Response(body as string, { status, headers })
+      }),
     dispose
   }
 }
@@ -60,7 +64,6 @@ export const layerServer = (
   const drainSeconds = options.drainSeconds ?? 10
   const server = createServer(limits)
   const documentation = options.documentation ?? documentationPath
-  server.on("clientError", refuseBy(documentation))
   // The last to be built is the first to end: event streams do, and then the server can close.
   const ending = Layer.effectDiscard(
     Effect.gen(function* () {
@@ -74,19 +77,20 @@ export const layerServer = (
   const direct = Layer.effectDiscard(
     Effect.andThen(
       Effect.map(makeDirect, (answers) => putInFront(server, answers)),
-      Effect.andThen(
+      Effect.all([
         refuseOdd(server, documentation),
         limitConnections(server, {
           maxConnections: options.maxConnections ?? 10_000,
           writeTimeoutSeconds: options.writeTimeoutSeconds ?? 30
-        })
-      )
+        }),
+        Effect.sync(() => refuseMalformed(server, documentation))
+      ])
     )
   )
   return ending.pipe(
     Layer.provide(direct),
     Layer.provideMerge(
-      HttpRouter.serve(layerHttpRoutes(options), {
+      HttpRouter.serve(layerHttpRoutes, {
         disableLogger: true,
         disableListenLog: true,
         routerConfig

@@ -10,7 +10,7 @@ import { layerMemory } from "@boxoffice/core/testing"
 import { Redacted } from "effect"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { type NodeHandler, toNodeHandler } from "../src/index.ts"
-import { refuseBy } from "../src/refusing.ts"
+import { refuseMalformed } from "../src/refusing.ts"
 import { makeRandom } from "../src/simulate/random.ts"
 import {
   adminToken,
@@ -64,7 +64,7 @@ beforeAll(async () => {
   )
   const server = createServer(handler.handler).listen(0, "127.0.0.1")
   // What is no request reaches neither way.
-  server.on("clientError", refuseBy("/docs/errors/"))
+  refuseMalformed(server, "/docs/errors/")
   await once(server, "listening")
   mounted = { server, handler }
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -271,7 +271,7 @@ const sketch = (random: Random): Sketch => {
         longIds.map((id) => `/v1/shows/${id}`)
       )
     : oneOf(random, paths)
-  // Its page is megabytes, which take longer than all else.
+  // Its page is megabytes, which take long to compare.
   const isDocs = chance(0.001)
   const path = (isDocs ? "/docs" : plain).replace(/:(\w+)/, (_, kind: keyof typeof ids) =>
     oneOf(random, ids[kind])

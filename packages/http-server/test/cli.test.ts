@@ -64,7 +64,7 @@ describe("boxoffice", () => {
   test.each([
     ["explode", 64, /Unknown subcommand "explode"[\s\S]*boxoffice --help/],
     ["plan --nope", 64, /Unrecognized flag: --nope[\s\S]*boxoffice plan --help/],
-    ["simulate --users 0", 64, /--users/],
+    ["simulate --users 0", 64, /--users: "0"\. Expected a value /],
     ["migrate --lock-timeout -1 --url postgres://x/y", 64, /--lock-timeout/],
     ["migrate", 1, /Which database\? Set DATABASE_URL=/],
     ["doctor --url mysql://u:s3cret@h/x", 1, /expected postgres:/],

@@ -1,3 +1,4 @@
+import { createSign, generateKeyPairSync } from "node:crypto"
 import { createServer, request, type Server } from "node:http"
 import { text } from "node:stream/consumers"
 import { Redacted } from "effect"
@@ -127,6 +128,40 @@ describe("a JWT with published keys", () => {
     await using later = await start()
     expect(await whoami(later, await unknown.sign())).toBe("ada")
     expect(await whoami(later, await first.sign())).toEqual(refused)
+  })
+
+  test("that is too short to be safe is the issuer's fault, and the log says so", async () => {
+    const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 1024 })
+    keys = [{ ...publicKey.export({ format: "jwk" }), kid: "short", alg: "RS256" }]
+    await using server = await start()
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
+    const signed = `${part({ alg: "RS256", kid: "short" })}.${part({ sub: "ada", exp: 4e9 })}`
+    const signature = createSign("sha256").update(signed).sign(privateKey, "base64url")
+    const headers = { Authorization: `Bearer ${signed}.${signature}` }
+    const { status, body } = await server.talk("POST", "/v1/queues/main/token", { headers })
+    expect([status, body.code]).toEqual([503, "identity_unavailable"])
+    expect(server.logs.filter(({ text }) => text.includes("2048 bits"))).toHaveLength(1)
+  })
+
+  test("a malformed token is nobody's fault but the user's", async () => {
+    const { jwk, sign } = await signer("good", "RS256")
+    keys = [jwk]
+    await using server = await start()
+    const [head, payload, signature] = (await sign()).split(".")
+    for (const token of [
+      `${head}.${payload}.\u00e9`,
+      `${head}.\u00e9.${signature}`,
+      `\u00e9.${payload}.${signature}`,
+      `${head}.${payload}.!`,
+      `${head}..${signature}`,
+      `${head}.${payload}.`,
+      "..",
+      `${Buffer.from('{"alg":1}').toString("base64url")}.${payload}.${signature}`,
+      `${Buffer.from('{"alg":"RS256","kid":[]}').toString("base64url")}.${payload}.${signature}`
+    ]) {
+      expect([token, await whoami(server, token)]).toEqual([token, refused])
+    }
+    expect(server.logs.filter(({ text }) => text.includes("JWKS_URL"))).toEqual([])
   })
 
   test("a public key is no shared secret", async () => {

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto"
+import { connect } from "node:net"
+import { text } from "node:stream/consumers"
 import { afterAll, beforeAll, expect, test, vi } from "vitest"
 import { join, startServer, type TestServer } from "./support.ts"
 
@@ -89,3 +91,19 @@ test("and how far the first estimate was off", async () => {
   // They waited a moment, of which a second is the least that is reckoned with.
   expect(estimate_error_sum).toBe(Math.abs(told.estimatedWait.p50Seconds - 1))
 }, 30_000)
+
+test("requests that come at once get the same text, and the next one gets a new one", async () => {
+  const { port } = new URL(server.url)
+  const socket = connect(Number(port), "127.0.0.1")
+  const ask = "GET /metrics HTTP/1.1\r\nHost: x\r\n"
+  socket.write(`${ask}\r\n${ask}\r\n${ask}Connection: close\r\n\r\n`)
+  const counted = (answers: string) =>
+    Array.from(
+      answers.matchAll(/requests_total\{method="GET",route="\/metrics",status="200"\} (\d+)/g),
+      ([, count]) => Number(count)
+    )
+  const [first, ...others] = counted(await text(socket))
+  expect(others).toEqual([first, first])
+  const { body } = await server.talk("GET", "/metrics")
+  expect(counted(body)).toEqual([first! + 3])
+})

@@ -1,6 +1,7 @@
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
+import { Readable } from "node:stream"
 import { buffer } from "node:stream/consumers"
 import { type BoxOfficeStore, makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
 import { layerMemory } from "@boxoffice/core/testing"
@@ -185,20 +186,25 @@ describe("as a web handler", () => {
     await dispose()
   })
 
-  test("an empty stream is no body", async () => {
+  test("a stream is a body if there is something in it", async () => {
     const talk = await mount()
     await openHouse(talk)
     const { handler, dispose } = toWebHandler(
       { identity: { mode: "header" }, charges: "user" },
       office.services
     )
-    const request = new Request("http://host/v1/queues/main/token", {
-      method: "POST",
-      headers: { "X-User-Id": "ada" },
-      body: new ReadableStream({ start: (controller) => controller.close() }),
-      duplex: "half"
-    } as RequestInit)
-    expect((await handler(request)).status).toBe(201)
+    const statusFor = async (chunks: ReadonlyArray<string>, type?: string) => {
+      const headers = { "X-User-Id": "ada", ...(type !== undefined && { "Content-Type": type }) }
+      const body = Readable.toWeb(Readable.from(chunks.map((chunk) => Buffer.from(chunk))))
+      const init = { method: "POST", headers, body, duplex: "half" } as RequestInit
+      return (await handler(new Request("http://host/v1/queues/main/token", init))).status
+    }
+    expect(await statusFor([])).toBe(201)
+    expect(await statusFor([], "application/json")).toBe(200)
+    expect(await statusFor([], "text/plain")).toBe(200)
+    expect(await statusFor(["{", "}"], "application/json")).toBe(200)
+    expect(await statusFor(["{", "}"], "text/plain")).toBe(415)
+    expect(await statusFor(["{", "}"])).toBe(415)
     await dispose()
   })
 })

@@ -90,6 +90,16 @@ describe("keys that an issuer publishes", () => {
     expect(await at(611)("a")).toBe("found")
   })
 
+  test("are still good where a later reading finds none", async () => {
+    answer = publishing("a")
+    const { at, said } = start()
+    await at(0)("a")
+    answer = publishing()
+    expect(await at(301)("a")).toBe("found")
+    await expect.poll(() => said.join()).toContain("no keys")
+    expect(await at(302)("a")).toBe("found")
+  })
+
   test("are read anew before anybody has to wait for it", async () => {
     answer = publishing("a")
     const { at } = start()
@@ -103,6 +113,8 @@ describe("keys that an issuer publishes", () => {
     ["a redirection", (_, response) => response.writeHead(302, { location: "/" }).end(), /302/],
     ["a page", (_, response) => response.end("<html>"), /not JSON/],
     ["something else", (_, response) => response.end("{}"), /JSON Web Key Set malformed/],
+    ["null", (_, response) => response.end("null"), /JSON Web Key Set malformed/],
+    ["no keys", publishing(), /no keys/],
     ["no end", (_, response) => response.end("x".repeat(300_000)), /more than 262144 bytes/],
     ["nothing", () => {}, /timeout/i]
   ])("answered with %s are an outage, and it is told once", async (_, listener, cause) => {

@@ -89,6 +89,18 @@ describe("bodies", () => {
     }
   })
 
+  test("a refusal is no longer than what it refuses, whatever the names in it", async () => {
+    const name = "x".repeat(20_000)
+    for (const body of [`{"${name}":1}`, `{"${name}":1,"${name}":2}`]) {
+      const answer = await talk("POST", charges, { user, token, key: "k", body, headers: json })
+      expect(answer).toMatchObject({ status: 400, body: { code: "request_invalid" } })
+      expect(paths(answer)).toContain(`${"x".repeat(100)}…`)
+      expect(JSON.stringify(answer.body).length).toBeLessThan(1_000)
+    }
+    const query = await talk("GET", `/v1/shows?${"y".repeat(5_000)}=1`, { user })
+    expect(paths(query)).toEqual([`${"y".repeat(100)}…`])
+  })
+
   test("a compressed body is not taken for what it is not", async () => {
     const headers = { ...json, "Content-Encoding": "gzip" }
     const answer = await talk("POST", charges, { user, token, key: "k", body: "{}", headers })
@@ -271,6 +283,7 @@ describe("what is hardly a request", () => {
     ],
     ["GET /livez HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade", "400 request_invalid"],
     ["GET /livez HTTP/1.1\r\nHost: x\r\nExpect: a-miracle", "417 expectation_failed"],
+    ["GET /livez HTTP/1.1\r\nHost: x\r\nhost: y", "400 request_invalid"],
     ["CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443", "404 not_found"]
   ])("%j is refused by a problem, and logged", async (head, expected) => {
     log.length = 0
@@ -278,10 +291,44 @@ describe("what is hardly a request", () => {
     expect(log).toMatchObject([{ route: "none", status: Number(expected.slice(0, 3)) }])
   })
 
+  test("CONNECT behind a request that has no answer yet ends the connection, and no more", async () => {
+    const ask = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    const answer = await send(`${ask}CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n`)
+    expect(answer).not.toContain("not_found")
+    expect((await talk("GET", "/livez")).status).toBe(200)
+  })
+
   test("HTTP/1.0 needs no host, and another protocol is not switched to", async () => {
     expect(await send("GET /livez HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /)
     const head = "GET /livez HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: upgrade, close"
     expect(await send(`${head}\r\n\r\n`)).toMatch(/^HTTP\/1.1 200 /)
+  })
+
+  test("the whole URL of another protocol is nothing here, and one of HTTP is its path", async () => {
+    const end = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    expect(await send(`GET ftp://x/metrics ${end}`)).toMatch(/^HTTP\/1.1 404 /)
+    expect(await send(`GET http://x/metrics ${end}`)).toMatch(/^HTTP\/1.1 200 /)
+    expect(await send(`DELETE http://x/metrics ${end}`)).toMatch(/^HTTP\/1.1 405 /)
+  })
+
+  test.each([
+    ["/v1/queues/main/token", "", 200],
+    ["/v1/queues/main/token", "Content-Type: text/plain\r\n", 200],
+    ["/v1/queues/main/token", "Content-Type: application/json\r\n", 200],
+    [charges, "Idempotency-Key: empty\r\n", 400],
+    [charges, "Idempotency-Key: empty\r\nContent-Type: application/json\r\n", 400],
+    [charges, "Idempotency-Key: empty\r\nContent-Type: text/plain\r\n", 415]
+  ])("to %s with %j: nothing in chunks is nothing", async (path, headers, status) => {
+    const head =
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-User-Id: ${user}\r\n` +
+      `Queue-Token: ${token}\r\n${headers}`
+    const answers = [
+      await send(`${head}Content-Length: 0\r\n\r\n`),
+      await send(`${head}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`)
+    ]
+    for (const answer of answers) expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    const something = `${head}Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n`
+    expect(await send(something)).toMatch(/^HTTP\/1.1 4(?:00|15) /)
   })
 
   test("a body is asked for where it is expected", async () => {

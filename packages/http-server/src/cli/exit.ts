@@ -33,7 +33,10 @@ export const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number => {
 export const layerPresenter = CliOutput.layerPresenter({
   present: (event) => {
     if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
-    const said = event.errors.map(({ message }) => message)
+    // The library says "Expected: Schema validation failed: Expected a value of ...".
+    const said = event.errors.map(({ message }) =>
+      message.replace("Expected: Schema validation failed: ", "")
+    )
     return Console.error([...said, `See \`${event.commandPath.join(" ")} --help\`.`].join("\n"))
   }
 })

@@ -13,6 +13,13 @@ const { livez, readyz, metrics } = SystemApi.endpoints
 export const systemRoutes = Effect.gen(function* () {
   const store = yield* BoxOfficeStore
   const drain = yield* Drain
+  const metricsNow = oncePerTurn(
+    Effect.map(
+      PrometheusMetrics.format(),
+      (text) =>
+        new Answered(200, { ...asPrometheus, "cache-control": "no-store" }, utf8.encode(text))
+    )
+  )
 
   return [
     route(livez, () => Effect.succeed({ status: "live" as const })),
@@ -34,13 +41,29 @@ export const systemRoutes = Effect.gen(function* () {
       })
     ),
 
-    route(metrics, () =>
-      Effect.map(
-        PrometheusMetrics.format(),
-        (text) => new Answered(200, { ...asPrometheus, "cache-control": "no-store" }, text)
-      )
-    )
+    route(metrics, () => metricsNow)
   ]
 })
 
+const utf8 = new TextEncoder()
 const asPrometheus = { "content-type": "text/plain; version=0.0.4; charset=utf-8" }
+
+/**
+ * Made once for all who ask within one turn of the event loop, such as by hundreds of requests in one
+ * packet: a text that is made for each of them would keep everybody else waiting.
+ */
+const oncePerTurn = <A>(make: Effect.Effect<A>): Effect.Effect<A> => {
+  let last: { readonly made: A } | undefined
+  return Effect.suspend(() =>
+    last !== undefined
+      ? Effect.succeed(last.made)
+      : Effect.tap(make, (made) =>
+          Effect.sync(() => {
+            last = { made }
+            setImmediate(() => {
+              last = undefined
+            })
+          })
+        )
+  )
+}

@@ -1,0 +1,19 @@
+import { expect, test } from "vitest"
+import { RequestInvalid } from "../src/Errors.ts"
+import { someProblems } from "../src/Input.ts"
+
+const message = "Expected no excess property"
+const pathOf = (path: string) => someProblems([{ path, message }])[0]?.path
+
+test("a refusal shows no more than the beginning of a path that a client has made up", () => {
+  expect(pathOf("x".repeat(100))).toBe("x".repeat(100))
+  expect(pathOf("x".repeat(60_000))).toBe(`${"x".repeat(100)}…`)
+  expect(pathOf(`${"x".repeat(99)}😀`)).toBe(`${"x".repeat(99)}…`)
+})
+
+test("nor is it long in one piece", () => {
+  const long = Array.from({ length: 1_000 }, () => ({ path: "x".repeat(1_000), message }))
+  const { message: detail, errors } = new RequestInvalid({ errors: someProblems(long) })
+  expect(errors).toHaveLength(21)
+  expect(detail.length).toBeLessThan(20 * 150)
+})

@@ -1,0 +1,35 @@
+/** What a host's handler does where its routes cannot be made, such as without a database. */
+import { newCommandId } from "@boxoffice/core"
+import { Cause, Effect, Layer } from "effect"
+import { InternalError } from "./api/errors.ts"
+import { documentationPath } from "./errorPages.ts"
+import { Answered } from "./message.ts"
+import { problemContentType, toProblem } from "./problem.ts"
+import { prefixOf, type RoutesOptions } from "./routes.ts"
+
+/** Says in the log why a layer cannot be made. */
+export const logUnmade = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+  Layer.tapCause(layer, (cause) =>
+    Cause.hasInterruptsOnly(cause)
+      ? Effect.void
+      : Effect.logError(`${unmade}: every request gets internal_error`, cause)
+  )
+
+const unmade = "the routes could not be made"
+
+/** The answer to a request that there are no routes for. */
+export const answerUnmade = (options: RoutesOptions): Answered => {
+  const requestId = newCommandId()
+  const documentation = options.documentation ?? prefixOf(options) + documentationPath
+  const { status, headers, body } = toProblem(new InternalError(), { requestId, documentation })
+  Effect.runFork(
+    Effect.logError(`${unmade}: an earlier line says why`).pipe(Effect.annotateLogs({ requestId }))
+  )
+  const all = {
+    "cache-control": "no-store",
+    ...headers,
+    "x-request-id": requestId,
+    "content-type": problemContentType
+  }
+  return new Answered(status, all, JSON.stringify(body))
+}
