@@ -56,7 +56,7 @@ describe("background work", () => {
 
   it.effect("logs what the database said, as a line of JSON", () => {
     const lines: Array<string> = []
-    const logger = Logger.formatJson.pipe(Logger.map((line) => void lines.push(line)))
+    const logger = Logger.formatJson.pipe(Logger.map((line) => lines.push(line)))
     // As a host's driver has it, which is wrapped once more.
     const error = new Error('relation "seat" does not exist')
     const cause = new SqlError({ reason: new ConnectionError({ cause: { code: "42P01", error } }) })

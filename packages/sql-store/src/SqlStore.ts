@@ -15,6 +15,7 @@ import {
   verify
 } from "./Migrator.ts"
 import { makeOperations, type Runner } from "./operations.ts"
+import { checkStoreOptions } from "./options.ts"
 import { makeProbe, shared } from "./probe.ts"
 import { runQuery } from "./Query.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
@@ -98,6 +99,7 @@ const fail = (error: SqlError) => Effect.fail(unavailable(error))
 
 const make = (options: SqlStoreOptions) =>
   Effect.gen(function* () {
+    checkStoreOptions(options)
     const schema = schemaName(options.schema ?? "boxoffice")
     const waits = waitsOf(options.waits)
     const withDeadline = deadline(waits.answerWithinMs)

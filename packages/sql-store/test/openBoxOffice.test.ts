@@ -1,6 +1,6 @@
 import pg from "pg"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { type OpenOptions, openBoxOffice } from "../src/index.ts"
+import { Host, type OpenOptions, openBoxOffice } from "../src/index.ts"
 import { openWorld, price, signingKeys, type World } from "./host/world.ts"
 
 let world: World
@@ -122,4 +122,44 @@ test("a pool's schema is verified, and left alone", async () => {
   })
   const migrated = { database: pool, migrate: true, signingKeys } as unknown as OpenOptions
   await expect(openBoxOffice(migrated)).rejects.toThrow('a pool cannot be given with "migrate"')
+})
+
+test("an option that is not known, or cannot be meant, is told by its name", async () => {
+  const good = { database: pool, signingKeys }
+  const mistakes: ReadonlyArray<readonly [unknown, RegExp]> = [
+    [
+      undefined,
+      /the options of openBoxOffice: expected an object with some of database, signingKeys/
+    ],
+    [
+      { ...good, polcies: {} },
+      /"polcies" is not known .* Did you mean "policies"\? Known are database/
+    ],
+    [{ ...good, connections: 5 }, /Did you mean "maxConnections"\?/],
+    [{ database: pool }, /signingKeys: expected secrets/],
+    [{ ...good, policies: null }, /policies: expected an object/],
+    [{ ...good, waits: null }, /waits: expected an object with some of lockTimeoutMs/],
+    [{ ...good, waits: { lockTimeout: 5 } }, /Did you mean "lockTimeoutMs"\?/],
+    [
+      { ...good, database: world.url, migrate: "yes" },
+      /migrate: expected true or false, not "yes"/
+    ],
+    [{ ...good, schema: 5 }, /schema: expected a text, such as "boxoffice", not 5/],
+    [{ ...good, inTransaction: [] }, /inTransaction: expected a function/]
+  ]
+  for (const [options, message] of mistakes) {
+    const error = await openBoxOffice(options as never).catch((error) => error)
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error.message).toMatch(message)
+  }
+})
+
+test("what is no client to work within is refused at once", async () => {
+  await using office = await open(pool)
+  for (const given of [undefined, null, 5, "x", {}, () => {}]) {
+    expect(() => office.within(given as never)).toThrow(
+      /^within: expected the client that your BEGIN/
+    )
+    expect(() => Host.within(given as never)).toThrow(TypeError)
+  }
 })

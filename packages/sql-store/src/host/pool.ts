@@ -9,6 +9,7 @@ import { planByKey } from "../load/begin.ts"
 import { EncodingUnsupported, SchemaMismatch } from "../Migrator.ts"
 import { head } from "../migrator/steps.ts"
 import { makeOperations } from "../operations.ts"
+import { checkStoreOptions } from "../options.ts"
 import { probing, shared } from "../probe.ts"
 import type { Flight, Query } from "../Query.ts"
 import type { InTransaction } from "../save/inTransaction.ts"
@@ -37,6 +38,7 @@ export const layerPool = (
   Layer.effect(
     BoxOfficeStore,
     Effect.gen(function* () {
+      checkStoreOptions(options)
       const schema = schemaName(options.schema ?? "boxoffice")
       const waits = waitsOf(options.waits)
       const watching = makeWatching(waits.answerWithinMs)
