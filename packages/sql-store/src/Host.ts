@@ -18,6 +18,7 @@ import { sqlState } from "./failure.ts"
 import { type AbortablePool, type HostClient, type HostPool, isSqlClient } from "./host/client.ts"
 import { sqlErrorOf } from "./host/failure.ts"
 import { makeHostTransactions } from "./host/transaction.ts"
+import { placeOfPool } from "./opening.ts"
 import { schemaName } from "./schemaName.ts"
 
 export type { HostClient, HostPool } from "./host/client.ts"
@@ -122,6 +123,7 @@ export const pg = (pool: PgPool): HostPool =>
     pool,
     (): AbortablePool => ({
       takesSignals: true,
+      place: placeOfPool(pool),
       query: (text, params, signal) => lend(pool, signal, (client) => client.query(text, params)),
       transaction: (work, signal) => lend(pool, signal, (client) => transacted(client, work))
     })

@@ -14,6 +14,7 @@ import {
   type SchemaMismatch,
   verify
 } from "./Migrator.ts"
+import { openingFailed, placeOfUrl } from "./opening.ts"
 import { makeOperations, type Runner } from "./operations.ts"
 import { checkStoreOptions } from "./options.ts"
 import { makeProbe, shared } from "./probe.ts"
@@ -90,7 +91,10 @@ export const layerAt = (
       PgClient.layer({ url: Redacted.make(url), prepare: options.preparedStatements ?? true })
     ),
     Layer.catchTag("SqlError", (error: SqlError) =>
-      Layer.effect(BoxOfficeStore, Effect.fail(user.refused(error) ?? unavailable(error)))
+      Layer.effect(
+        BoxOfficeStore,
+        Effect.fail(user.refused(error) ?? openingFailed(placeOfUrl(url), error))
+      )
     )
   )
 }

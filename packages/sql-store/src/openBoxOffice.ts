@@ -7,8 +7,9 @@ import {
   type Store
 } from "@boxoffice/core"
 import type { SqlError } from "effect/sql/SqlError"
-import { invalidDatabase, refusedUrl } from "./databaseSetting.ts"
+import { invalidDatabase } from "./databaseSetting.ts"
 import { type HostClient, type HostPool, type PgPool, poolOf, transactionOf } from "./Host.ts"
+import { openingRefused, placeOfUrl } from "./opening.ts"
 import { checkOpenOptions, checkStoreOptions } from "./options.ts"
 import { layerAt, layerPool, type SqlStoreOptions } from "./SqlStore.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
@@ -105,7 +106,7 @@ const storeOf = async (options: OnItsOwnConnections | OnTheHostsPool): Promise<S
     return layerPool(pool, settings)
   }
   if (/^postgres(ql)?:/.test(database)) {
-    const refused = (error: SqlError) => refusedUrl("database", database, error)
+    const refused = (error: SqlError) => openingRefused("database", placeOfUrl(database), error)
     return layerAt(database, settings, { setting: "database", refused })
   }
   if (!/^pglite(:|$)/.test(database)) throw invalidDatabase(database)

@@ -1,6 +1,6 @@
 import pg from "pg"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { Host, type OpenOptions, openBoxOffice } from "../src/index.ts"
+import { Host, migrate, type OpenOptions, openBoxOffice } from "../src/index.ts"
 import { openWorld, price, signingKeys, type World } from "./host/world.ts"
 
 let world: World
@@ -92,9 +92,6 @@ test("a mistake in the setting is told as one, with its value and without its pa
     expect(error.message).not.toContain(pass)
     expect(error.message).not.toContain("try again")
   }
-  // A server that is away is another matter.
-  const away = open("postgres://ann@127.0.0.1:1/tickets")
-  await expect(away).rejects.toMatchObject({ _tag: "StoreUnavailable", retryable: true })
   const never = { database: world.url, waits: { answerWithinMs: 0 }, signingKeys }
   await expect(openBoxOffice(never)).rejects.toThrow("waits.answerWithinMs must be")
 })
@@ -161,5 +158,48 @@ test("what is no client to work within is refused at once", async () => {
       /^within: expected the client that your BEGIN/
     )
     expect(() => Host.within(given as never)).toThrow(TypeError)
+  }
+})
+
+test("the same mistakes are told of a host's pool, and of TLS by both", async () => {
+  const pass = "hunter2"
+  const withUser = world.url.replace(/\/\/[^@/]*@/, `//nobody_at_all:${pass}@`)
+  const noTls = `${world.url}?sslmode=require`
+  const mistakes: ReadonlyArray<readonly [pg.PoolConfig | string, RegExp]> = [
+    [
+      { connectionString: world.url.replace(/\/[^/]*$/, "/no_such_database") },
+      /no database of this/
+    ],
+    [{ connectionString: withUser }, /is a pool of [^ ]+:\d+: the server refuses this user/],
+    [{ connectionString: world.url, ssl: true }, /it asks for TLS, .* `ssl` to false/],
+    [noTls, /it asks for TLS, .* `sslmode` to prefer or disable/]
+  ]
+  for (const [config, message] of mistakes) {
+    const database = typeof config === "string" ? config : new pg.Pool(config)
+    for (const attempt of [open, migrate]) {
+      const error = await attempt(database).catch((error) => error)
+      expect(error).toMatchObject({ _tag: "DatabaseInvalid", setting: "database" })
+      expect(error.message).toMatch(message)
+      expect(error.message).not.toContain(pass)
+    }
+    if (typeof database !== "string") await database.end()
+  }
+})
+
+test("a server that is away is told with its host and port, and without the password", async () => {
+  for (const at of ["127.0.0.1:1", "no-such-host.invalid:5432"]) {
+    const url = `postgres://ann:hunter2@${at}/tickets`
+    const byParts = new pg.Pool({ host: at.split(":")[0]!, port: Number(at.split(":")[1]) })
+    const own = Host.pg(new pg.Pool({ connectionString: url }))
+    for (const database of [url, new pg.Pool({ connectionString: url }), byParts, own]) {
+      const error = await open(database).catch((error) => error)
+      expect(error).toMatchObject({ _tag: "StoreUnavailable", retryable: true, address: at })
+      expect(error.message).toContain(`The store at ${at} is unavailable: see that`)
+    }
+    // Another driver's pool: the socket alone says where it led.
+    const pool = new pg.Pool({ connectionString: url })
+    const other = { query: pool.query.bind(pool), transaction: () => Promise.reject() } as never
+    const error = await open(other).catch((error) => error)
+    expect(error.message).toContain(`The store at ${at.split(":")[0]}`)
   }
 })
