@@ -120,7 +120,11 @@ export const promised = async <R>(
 }> => {
   // Not a ManagedRuntime: its end would interrupt the callers of what is in flight.
   const scope = Scope.makeUnsafe()
-  const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
+  const context = await Effect.runPromise(
+    Effect.onError(Layer.buildWithScope(layer, scope), (cause) =>
+      Scope.close(scope, Exit.failCause(cause))
+    )
+  )
 
   let closed: Promise<void> | undefined
   const close = () => {
