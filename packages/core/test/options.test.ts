@@ -1,7 +1,7 @@
 /** Mistakes in what a host writes are told at once, by the name of the option. */
 import { Layer } from "effect"
 import { describe, expect, it } from "vitest"
-import { layerOf, makeBoxOffice } from "../src/index.ts"
+import { layerOf, layerSweeper, makeBoxOffice } from "../src/index.ts"
 import { layerMemory } from "../src/testing.ts"
 import { signingKeys } from "./support.ts"
 
@@ -68,6 +68,10 @@ describe("options that cannot be meant", () => {
     await expect(make({ signingKeys }, store ?? null)).rejects.toThrow(
       "The store: expected a layer"
     )
+  })
+
+  it.each([-1, 0, Number.NaN, Number.POSITIVE_INFINITY])("a sweeper every %o is none", (every) => {
+    expect(() => layerSweeper(every)).toThrow("layerSweeper: expected milliseconds from 1")
   })
 
   it("those that can be are taken, also as undefined", async () => {
