@@ -1,5 +1,5 @@
 /** Work that a node does again and again with nobody asking: it goes on whatever happens to it. */
-import { Cause, Duration, Effect, Metric } from "effect"
+import { Duration, Effect, Metric } from "effect"
 
 const failures = (loop: string) =>
   Metric.withAttributes(
@@ -39,7 +39,8 @@ export const again = <E, R>(
         continue
       }
       yield* Metric.update(failures(loop), 1)
-      yield* Effect.logWarning(`${loop} failed, and goes on`, Cause.squash(cause))
+      // The cause itself: the JSON of an error leaves out what the database said.
+      yield* Effect.logWarning(`${loop} failed, and goes on`, cause)
       yield* Effect.sleep(Duration.min(longestWait, Duration.times(least, 2 ** (failed - 1))))
     }
   })

@@ -8,8 +8,9 @@ import { layerAnnounced } from "./Changes.ts"
 import { ending } from "./Ending.ts"
 import { EventFeed } from "./EventFeed.ts"
 import { Gate } from "./Gate.ts"
-import type { Interval } from "./Interval.ts"
+import { checkInterval, type Interval } from "./Interval.ts"
 import { type LaneOptions, LaneSettings } from "./Lanes.ts"
+import { checkNames, checkObject, kindOf } from "./options.ts"
 import { Payments } from "./Payment.ts"
 import { Policies } from "./Policies.ts"
 import { checkPolicies, reportAdmission } from "./policies/check.ts"
@@ -96,10 +97,42 @@ export interface BoxOfficeOptions {
   readonly sweepEvery?: Interval | false | undefined
 }
 
-/** The engine's layer for some options, over a store. */
+/** @internal The names of {@link BoxOfficeOptions}. */
+export const optionNames = ["signingKeys", "policies", "lanes", "sweepEvery"] as const
+
+/** @internal Throws a `TypeError` that names the option where one cannot be meant. */
+export const checkOptions = (given: unknown): void => {
+  const { signingKeys, policies, lanes, sweepEvery } = checkNames("the options", given, optionNames)
+  const secrets = checkObject("signingKeys", signingKeys, expectedKeys)
+  for (const [id, secret] of Object.entries(secrets)) {
+    if (typeof secret === "string") continue
+    throw new TypeError(`signingKeys.${id}: expected ${expectedKeys}, not ${kindOf(secret)}.`)
+  }
+  // What is in them is checked with the policies, all problems at once.
+  if (policies !== undefined) checkObject("policies", policies, "an object of policies by name")
+  if (lanes !== undefined) checkLanes(lanes)
+  if (sweepEvery !== undefined && sweepEvery !== false) checkInterval("sweepEvery", sweepEvery)
+}
+
+const expectedKeys =
+  'secrets of at least 32 bytes by their ids, such as { k1: "a secret of at least thirty-two bytes" }'
+
+const checkLanes = (given: unknown): void => {
+  const lanes = checkNames("lanes", given, ["lanes", "capacity", "batchSize"])
+  for (const [name, value] of Object.entries(lanes)) {
+    if (Number.isInteger(value) && Number(value) >= 1 && Number(value) < 2 ** 31) continue
+    throw new TypeError(`lanes.${name}: expected a whole number from 1 on.`)
+  }
+}
+
+/**
+ * The engine's layer for some options, over a store. Throws a `TypeError` where an option is not known, or
+ * cannot be meant.
+ */
 export const layerOf = (
   options: BoxOfficeOptions
 ): Layer.Layer<BoxOfficeServices, TicketKeysInvalid | PoliciesInvalid, BoxOfficeStore> => {
+  checkOptions(options)
   const keys = Object.entries(options.signingKeys)
   const tickets = Tickets.layer(keys.map(([id, secret]) => ({ id, secret: Redacted.make(secret) })))
   const policies = Layer.effect(

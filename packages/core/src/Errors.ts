@@ -45,12 +45,15 @@ export class StoreUnavailable extends TaggedError<StoreUnavailable>()("StoreUnav
   /** There where somebody else holds a row, or a lock, for long: others need not wait for it. */
   isBusy: Schema.optionalKey(Schema.Boolean),
   /** There where what a command would add has been there before, under the same id. */
-  isTaken: Schema.optionalKey(Schema.Boolean)
+  isTaken: Schema.optionalKey(Schema.Boolean),
+  /** There where the store could not even be opened: the host and port where it was looked for. */
+  address: Schema.optionalKey(Schema.String)
 }) {
   readonly code = "store_unavailable"
   override get message() {
-    return this.retryable
+    if (!this.retryable) return "The store refused: see the cause."
+    return this.address === undefined
       ? "The store is unavailable: try again in a moment."
-      : "The store refused: see the cause."
+      : `The store at ${this.address} is unavailable: see that this is its address and that it runs, then try again.`
   }
 }

@@ -7,6 +7,7 @@
  */
 import { Context, Effect, Schema } from "effect"
 import { StoreUnavailable } from "./Errors.ts"
+import { kindOf } from "./options.ts"
 import type { BoxOfficeStore } from "./Store.ts"
 import { TaggedError } from "./TaggedError.ts"
 
@@ -80,13 +81,26 @@ export type HostTransactionError = HostTransactionRefused | HostTransactionConfl
  * A store says by the cause of `StoreUnavailable` that it was the transaction's fault; here that
  * becomes the error itself.
  */
-export const within =
-  (transaction: HostTransaction) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | HostTransactionError, R> =>
+export const within = (transaction: HostTransaction) => {
+  checkTransaction(transaction)
+  return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | HostTransactionError, R> =>
     effect.pipe(
       Effect.mapError(transactionsFault),
       Effect.provideService(HostTransaction, transaction)
     )
+}
+
+/**
+ * @internal Throws a `TypeError` where what was given is no transaction: without one, what was meant to be
+ * rolled back with the host's rows would be committed by itself.
+ */
+export const checkTransaction = (given: unknown): void => {
+  const { store, afterCommit } = (given ?? {}) as Partial<HostTransaction>
+  if (typeof store === "object" && store !== null && typeof afterCommit === "function") return
+  throw new TypeError(
+    `within: expected a transaction, such as \`transaction\` of Host.transactionOf(client) in @boxoffice/sql-store, not ${kindOf(given)}.`
+  )
+}
 
 /** @internal */
 export const transactionsFault = <E>(error: E): E | HostTransactionError =>

@@ -1,6 +1,6 @@
 /** What a host may decide about the engine's behaviour, with its defaults. */
 import { Context, Schema } from "effect"
-import { Currency } from "./Money.ts"
+import { KnownCurrency } from "./Money.ts"
 import type { PolicyRules } from "./policies/rules.ts"
 
 /** The six operations a queue token can be asked for. */
@@ -77,7 +77,7 @@ export const PolicySettings = Schema.Struct({
     Schema.isBetweenBigInt({ minimum: 1n, maximum: 2n ** 63n - 1n })
   ),
   /** The currency of a wallet that was never charged. */
-  currency: Currency,
+  currency: KnownCurrency,
   /**
    * How stale dates and seat maps may be, in milliseconds. A node always sees its own changes;
    * those of other nodes after this time at the latest.

@@ -3,7 +3,8 @@ import { Cause, Context, Effect, Exit, Layer, Result, Scope, Stream } from "effe
 import { BoxOffice, type BoxOfficeOptions, type BoxOfficeServices, layerOf } from "./BoxOffice.ts"
 import { StoreUnavailable } from "./Errors.ts"
 import { promisedEvents } from "./events/promised.ts"
-import { HostTransaction, transactionsFault } from "./HostTransaction.ts"
+import { checkTransaction, HostTransaction, transactionsFault } from "./HostTransaction.ts"
+import { kindOf } from "./options.ts"
 import type { PromisedEvents } from "./promises/events.ts"
 import { type Runner, resultsOf, throwing, valueOf } from "./promises/operations.ts"
 import type { CallOptions, Outcome } from "./promises/outcome.ts"
@@ -79,7 +80,8 @@ export interface PromisedBoxOffice extends PromisedOperations, AsyncDisposable {
 
 /**
  * Makes the engine. Rejects with what keeps it from being made: `TicketKeysInvalid`,
- * `PoliciesInvalid`, or what the store refuses with.
+ * `PoliciesInvalid`, a `TypeError` that names an option which is not known or cannot be meant, or what
+ * the store refuses with.
  *
  * @example
  * ```ts
@@ -99,6 +101,12 @@ export const makeBoxOffice = async (
   store: Store,
   options: BoxOfficeOptions
 ): Promise<PromisedBoxOffice> => {
+  const given: unknown = store
+  if (!Layer.isLayer(given)) {
+    throw new TypeError(
+      `The store: expected a layer, such as layerMemory of @boxoffice/core/testing, not ${kindOf(given)}.`
+    )
+  }
   const { office } = await promised(Layer.provideMerge(layerOf(options), store))
   return office
 }
@@ -112,7 +120,11 @@ export const promised = async <R>(
 }> => {
   // Not a ManagedRuntime: its end would interrupt the callers of what is in flight.
   const scope = Scope.makeUnsafe()
-  const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
+  const context = await Effect.runPromise(
+    Effect.onError(Layer.buildWithScope(layer, scope), (cause) =>
+      Scope.close(scope, Exit.failCause(cause))
+    )
+  )
 
   let closed: Promise<void> | undefined
   const close = () => {
@@ -159,6 +171,7 @@ export const promised = async <R>(
   const { outcome, outcomes } = runnerIn(context, (error) => error)
   const results = resultsOf(services, { outcome, outcomes })
   const within = (transaction: HostTransaction): OperationsWithin => {
+    checkTransaction(transaction)
     const inside = Context.add(context, HostTransaction, transaction)
     // The type that is given adds the errors that this can turn one into.
     const runner = runnerIn(inside, transactionsFault as <E>(error: E) => E)

@@ -3,9 +3,10 @@
  * holds and tokens count as such from their instant on. It makes the late events, and admits users
  * who are not polling.
  */
-import { type Duration, Effect, Exit, Layer } from "effect"
+import { Duration, Effect, Exit, Layer } from "effect"
 import { again } from "./Background.ts"
 import type { StoreUnavailable } from "./Errors.ts"
+import { checkInterval } from "./Interval.ts"
 import { idempotencyKeySecondsMin, Policies } from "./Policies.ts"
 import { Queue } from "./Queue.ts"
 import { Reservations } from "./Reservation.ts"
@@ -102,13 +103,18 @@ const clearKind = (seconds: number, clear: Clear) =>
 const clearUnlessKept = (seconds: number, clear: Clear) =>
   seconds === 0 ? Effect.exit(Effect.succeed(0)) : clearKind(seconds, clear)
 
-/** Sweeps again and again while the layer lives. Any number of nodes may do so at once. */
+/**
+ * Sweeps again and again while the layer lives. Any number of nodes may do so at once. Throws a `TypeError`
+ * where the interval is none to wait for, such as 0.
+ */
 export const layerSweeper = (
   every: Duration.Input = "1 second"
-): Layer.Layer<never, never, BoxOfficeStore | Queue | Reservations> =>
-  Layer.effectDiscard(
+): Layer.Layer<never, never, BoxOfficeStore | Queue | Reservations> => {
+  checkInterval("layerSweeper", Duration.toMillis(Duration.fromInputUnsafe(every)))
+  return Layer.effectDiscard(
     Effect.all([
       Effect.forkScoped(again("sweep", every, sweep)),
       Effect.forkScoped(again("clearing", "1 minute", clearEnded))
     ])
   )
+}

@@ -42,6 +42,7 @@ export type { Interval } from "./Interval.ts"
 export { type BoxOfficeError, isBoxOfficeError } from "./isBoxOfficeError.ts"
 export { type LaneOptions, LaneSettings } from "./Lanes.ts"
 export * from "./Money.ts"
+export { checkNames } from "./options.ts"
 export * from "./Payment.ts"
 export * from "./Policies.ts"
 export {

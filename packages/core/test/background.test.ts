@@ -1,5 +1,6 @@
 import { describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Metric } from "effect"
+import { Effect, Fiber, Layer, Logger, Metric } from "effect"
+import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import {
@@ -52,6 +53,23 @@ describe("background work", () => {
       expect(rounds.length).toBeLessThan(70)
     })
   )
+
+  it.effect("logs what the database said, as a line of JSON", () => {
+    const lines: Array<string> = []
+    const logger = Logger.formatJson.pipe(Logger.map((line) => lines.push(line)))
+    // As a host's driver has it, which is wrapped once more.
+    const error = new Error('relation "seat" does not exist')
+    const cause = new SqlError({ reason: new ConnectionError({ cause: { code: "42P01", error } }) })
+    const work = Effect.fail(new StoreUnavailable({ retryable: false, cause }))
+    return Effect.gen(function* () {
+      const loop = yield* Effect.forkChild(again("test", "1 second", work))
+      yield* TestClock.adjust("10 millis")
+      yield* Fiber.interrupt(loop)
+      expect(lines).toHaveLength(1)
+      expect(lines[0]).toContain("test failed, and goes on")
+      expect(lines[0]).toContain("does not exist")
+    }).pipe(Effect.provide(Logger.layer([logger])))
+  })
 
   it.effect(
     "of the sweeper leaves out what a hook of the host's breaks, and tidies the rest",

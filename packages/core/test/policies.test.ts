@@ -415,7 +415,7 @@ describe("a policy about admission", () => {
 
   it.effect("is logged where it is faulty, once a minute, while the queue goes on", () => {
     const logged: Array<unknown> = []
-    const logger = Logger.make(({ message }) => void logged.push(message))
+    const logger = Logger.formatStructured.pipe(Logger.map((entry) => logged.push(entry)))
     const admission = () => {
       throw new Error("oh")
     }
@@ -426,7 +426,10 @@ describe("a policy about admission", () => {
       expect(yield* status).toMatchObject({ state: "waiting", position: 1 })
       yield* status
       expect(logged).toHaveLength(1)
-      expect(logged[0]).toMatchObject(["nobody is let in", { policy: "admission" }])
+      expect(logged[0]).toMatchObject({
+        message: "nobody is let in",
+        cause: expect.stringMatching(/policy admission [\s\S]*Error: oh/)
+      })
       yield* TestClock.adjust("1 minute")
       yield* status
       expect(logged).toHaveLength(2)
@@ -573,7 +576,8 @@ describe("an engine", () => {
     [{ holdSecond: 60 } as never, "holdSecond"],
     [{ idempotencyKeySeconds: 86_399 }, "idempotencyKeySeconds"],
     [{ eventSeconds: 60 }, "eventSeconds"],
-    [{ currency: (() => "KRW") as never }, "currency"]
+    [{ currency: (() => "KRW") as never }, "currency"],
+    [{ currency: "ZZZ" }, "currency"]
   ] as ReadonlyArray<readonly [Partial<PolicyRules>, string]>)(
     "is not made with policies that do not fit: %j",
     async (policies, path) => {

@@ -4,7 +4,8 @@ import {
   PolicySettings as Policies,
   type PolicySettings,
   type TicketKey,
-  Tickets
+  Tickets,
+  toRequestInvalid
 } from "@boxoffice/core"
 import { type SqlStore, urlProblem } from "@boxoffice/sql-store"
 import { Config, Effect, Layer, Option, Redacted, Schema } from "effect"
@@ -118,6 +119,8 @@ const readEnvironment: Effect.Effect<Map<string, string>, Config.ConfigError> = 
     return found
   }
 )
+
+const decodePolicies = Schema.decodeUnknownResult(Schema.toType(Policies), { errors: "all" })
 
 const demoKey = `demo:${demoSecret}`
 
@@ -288,7 +291,7 @@ export const serverConfig = (kind: {
       const ceiling = text("BOXOFFICE_WALLET_CEILING") ?? ""
       const isCeiling = /^\d{1,16}$/.test(ceiling) && Number.isSafeInteger(Number(ceiling))
       const limits = kind.demo ? { ...queue, maxActive: 100_000, admitPerMinute: 1_000_000 } : queue
-      const decoded = Schema.decodeUnknownExit(Schema.toType(Policies))({
+      const decoded = decodePolicies({
         ...rest,
         holdSeconds: whole("BOXOFFICE_HOLD_SECONDS", 1, most) ?? rest.holdSeconds,
         gate:
@@ -324,11 +327,16 @@ export const serverConfig = (kind: {
             `${Number.MAX_SAFE_INTEGER}: more than that no answer could tell.`
         )
       }
-      if (decoded._tag === "Success") return decoded.value
-      problems.push(
-        "BOXOFFICE_GATE must list some of dates, seats, hold, charge, balance, pay; and " +
-          "BOXOFFICE_CURRENCY must be an ISO 4217 code such as KRW."
-      )
+      if (decoded._tag === "Success") return decoded.success
+      const wrong = toRequestInvalid(decoded.failure).errors.map(({ path }) => path)
+      if (wrong.some((path) => path.startsWith("gate"))) {
+        problems.push("BOXOFFICE_GATE must list some of dates, seats, hold, charge, balance, pay.")
+      }
+      if (wrong.includes("currency")) {
+        problems.push(
+          "BOXOFFICE_CURRENCY must be a code of ISO 4217 that is in use, such as KRW or EUR."
+        )
+      }
       return defaultPolicies
     }
 

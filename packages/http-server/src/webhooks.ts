@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { BoxOfficeStore, type DeadLetter, EventFeed, type StoreUnavailable } from "@boxoffice/core"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { BoxOfficeStore, type DeadLetter, EventFeed, StoreUnavailable } from "@boxoffice/core"
+import { Cause, Context, Effect, Exit, Layer, Scope } from "effect"
 import {
-  checkEndpoint,
+  checkEndpoints,
   type WebhookEndpoint,
   type WebhookEndpointInvalid
 } from "./webhooks/endpoint.ts"
@@ -53,7 +53,7 @@ export class Webhooks extends Context.Service<
       Effect.gen(function* () {
         const { deliveries } = yield* BoxOfficeStore
         const feed = yield* EventFeed
-        for (const endpoint of yield* Effect.forEach(endpoints, checkEndpoint)) {
+        for (const endpoint of yield* checkEndpoints(endpoints)) {
           yield* Effect.forkScoped(runEndpoint({ feed, deliveries, endpoint }))
         }
         return Webhooks.of({
@@ -74,28 +74,58 @@ export interface StartedWebhooks extends AsyncDisposable {
   ) => Promise<ReadonlyArray<DeadLetter>>
   readonly redeliver: (endpoint: string, eventIds?: ReadonlyArray<string>) => Promise<number>
   readonly discard: (endpoint: string, eventIds?: ReadonlyArray<string>) => Promise<number>
-  /** Stops delivering, and gives the store's connections back. */
+  /**
+   * Stops delivering, and gives the store's connections back. From then on everything is refused with
+   * `store_unavailable`. May be asked for more than once.
+   */
   readonly close: () => Promise<void>
 }
 
-/** Delivers webhooks, for a backend that does not use Effect: beside the engine, or on its own. */
+/**
+ * Delivers webhooks, for a backend that does not use Effect: beside the engine, or on its own. Rejects
+ * with `WebhookEndpointInvalid` where an endpoint cannot be used, or with what the store refuses with.
+ */
 export const startWebhooks = async <E>(
   store: Layer.Layer<BoxOfficeStore, E>,
   endpoints: ReadonlyArray<WebhookEndpoint>
 ): Promise<StartedWebhooks> => {
+  const given: unknown = store
+  if (!Layer.isLayer(given)) {
+    throw new TypeError("The store: expected a layer, such as SqlStore.layerUrl({ url }).")
+  }
   const scope = Scope.makeUnsafe()
   const layer = Webhooks.layer(endpoints).pipe(
     Layer.provide(EventFeed.layerAlone),
     Layer.provide(store)
   )
-  const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
+  const context = await Effect.runPromise(
+    Effect.onError(Layer.buildWithScope(layer, scope), (cause) =>
+      Scope.close(scope, Exit.failCause(cause))
+    )
+  )
   const webhooks = Context.get(context, Webhooks)
-  const close = () => Effect.runPromise(Scope.close(scope, Exit.void))
+  let closed: Promise<void> | undefined
+  const close = () => {
+    closed ??= Effect.runPromise(Scope.close(scope, Exit.void))
+    return closed
+  }
+  const run = async <A>(operation: Effect.Effect<A, StoreUnavailable>): Promise<A> => {
+    if (closed) throw webhooksClosed
+    const exit = await Effect.runPromiseExit(operation)
+    if (Exit.isSuccess(exit)) return exit.value
+    // What was in flight when the store was taken away.
+    throw Cause.hasInterruptsOnly(exit.cause) ? webhooksClosed : Cause.squash(exit.cause)
+  }
   return {
-    deadLetters: (...args) => Effect.runPromise(webhooks.deadLetters(...args)),
-    redeliver: (...args) => Effect.runPromise(webhooks.redeliver(...args)),
-    discard: (...args) => Effect.runPromise(webhooks.discard(...args)),
+    deadLetters: (...args) => run(webhooks.deadLetters(...args)),
+    redeliver: (...args) => run(webhooks.redeliver(...args)),
+    discard: (...args) => run(webhooks.discard(...args)),
     close,
     [Symbol.asyncDispose]: close
   }
 }
+
+const webhooksClosed = new StoreUnavailable({
+  retryable: false,
+  cause: "The webhooks are closed."
+})

@@ -245,6 +245,57 @@ describe("delivering", () => {
     const { start } = await openStore()
     await expect(start(endpoint)).rejects.toMatchObject({ _tag: "WebhookEndpointInvalid" })
   })
+
+  const good = { name: "crm", url: "https://crm.example/hooks", secrets: [secret] }
+  test.each<[unknown, string]>([
+    [undefined, "Webhook endpoint list: a list is expected"],
+    [[null], "Webhook endpoint without a name: its options: expected an object"],
+    [[{ ...good, name: undefined }], "without a name: its name does not fit: expected 1 to 48"],
+    [[{ ...good, url: undefined }], "crm: its URL cannot be read"],
+    [[{ ...good, secrets: undefined }], "crm: it needs 1 to 8 secrets"],
+    [[{ ...good, secrets: [undefined] }], "crm: it needs 1 to 8 secrets"],
+    [[{ ...good, types: [] }], "crm: types must list some kinds of events"],
+    [[{ ...good, types: ["Nope"] }], 'crm: types lists "Nope", which no event is; they are Queue'],
+    [[{ ...good, from: "yesterday" }], 'crm: from must be "beginning" or "now"'],
+    [[{ ...good, allowPrivate: "false" }], "crm: allowPrivate must be true or false"],
+    [
+      [{ ...good, retries: 3 }],
+      '"retries" is not known among its options. Did you mean "retryMs"?'
+    ],
+    [[good, { ...good, url: "https://other.example/" }], "crm: another one has its name"]
+  ])("%o are refused, by what is wrong", async (endpoints, message) => {
+    const error = await startWebhooks(layerMemory, endpoints as never).catch((error) => error)
+    expect(error).toMatchObject({ _tag: "WebhookEndpointInvalid" })
+    expect(error.message).toContain(message)
+    expect(error.message).not.toContain(secret)
+  })
+
+  test("once they are closed, everything is refused as by a closed engine", async () => {
+    const webhooks = await startWebhooks(layerMemory, [good])
+    await Promise.all([webhooks.close(), webhooks.close()])
+    const { deadLetters, redeliver, discard } = webhooks
+    for (const asked of [deadLetters, redeliver, discard]) {
+      await expect(asked("crm")).rejects.toMatchObject({
+        _tag: "StoreUnavailable",
+        retryable: false,
+        cause: "The webhooks are closed."
+      })
+    }
+    await expect(startWebhooks({} as never, [good])).rejects.toThrow("The store: expected a layer")
+  })
+
+  test("a store that was opened for those that are refused is closed again", async () => {
+    const ends: Array<string> = []
+    const store = (name: string) =>
+      Layer.provideMerge(
+        layerMemory,
+        Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => ends.push(name))))
+      )
+    await expect(startWebhooks(store("webhooks"), [good, good])).rejects.toThrow("has its name")
+    const options = { signingKeys: { test: "too short" } }
+    await expect(makeBoxOffice(store("engine"), options)).rejects.toThrow("under 32 bytes")
+    expect(ends).toEqual(["webhooks", "engine"])
+  })
 })
 
 describe("on a server", () => {

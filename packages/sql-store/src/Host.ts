@@ -15,9 +15,10 @@ import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { invalidDatabase } from "./databaseSetting.ts"
 import { sqlState } from "./failure.ts"
-import type { AbortablePool, HostClient, HostPool } from "./host/client.ts"
+import { type AbortablePool, type HostClient, type HostPool, isSqlClient } from "./host/client.ts"
 import { sqlErrorOf } from "./host/failure.ts"
 import { makeHostTransactions } from "./host/transaction.ts"
+import { placeOfPool } from "./opening.ts"
 import { schemaName } from "./schemaName.ts"
 
 export type { HostClient, HostPool } from "./host/client.ts"
@@ -50,6 +51,7 @@ export interface OpenTransaction {
 export const transactionOf = (client: HostClient, options: HostOptions = {}): OpenTransaction => {
   const pending: Array<Effect.Effect<void>> = []
   const afterCommit = (effect: Effect.Effect<void>) => Effect.sync(() => void pending.push(effect))
+  checkClient(client)
   return {
     transaction: transactionsOf(options.schema)(client, afterCommit),
     committed: () => Effect.runPromise(Effect.all(pending.splice(0), { discard: true }))
@@ -80,11 +82,22 @@ export const transactionOf = (client: HostClient, options: HostOptions = {}): Op
  * })
  * ```
  */
-export const within =
-  (client: HostClient | SqlClient, options: HostOptions = {}) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | HostTransactionError, R> =>
+export const within = (client: HostClient | SqlClient, options: HostOptions = {}) => {
+  checkClient(client)
+  return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | HostTransactionError, R> =>
     // Without a way to say that it was committed: see `transactionOf`.
     withinOf(transactionsOf(options.schema)(client, () => Effect.void))(effect)
+}
+
+/** Throws a `TypeError` where nothing can be asked of what a host gave as its transaction. */
+const checkClient = (given: unknown): void => {
+  const isObject = (typeof given === "object" && given !== null) || typeof given === "function"
+  if (isObject && (isSqlClient(given) || typeof (given as HostClient).query === "function")) return
+  throw new TypeError(
+    "within: expected the client that your BEGIN ran on, as pg and TypeORM have it, or what Host makes " +
+      `of another driver's transaction, such as Host.drizzle(tx, sql), not ${given === null ? "null" : typeof given}.`
+  )
+}
 
 // One for each of the host's objects: commands in one transaction take turns by it.
 const adapted = new WeakMap<object, HostPool>()
@@ -110,6 +123,7 @@ export const pg = (pool: PgPool): HostPool =>
     pool,
     (): AbortablePool => ({
       takesSignals: true,
+      place: placeOfPool(pool),
       query: (text, params, signal) => lend(pool, signal, (client) => client.query(text, params)),
       transaction: (work, signal) => lend(pool, signal, (client) => transacted(client, work))
     })

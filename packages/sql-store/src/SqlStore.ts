@@ -14,7 +14,9 @@ import {
   type SchemaMismatch,
   verify
 } from "./Migrator.ts"
+import { openingFailed, placeOfUrl } from "./opening.ts"
 import { makeOperations, type Runner } from "./operations.ts"
+import { checkStoreOptions } from "./options.ts"
 import { makeProbe, shared } from "./probe.ts"
 import { runQuery } from "./Query.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
@@ -89,7 +91,10 @@ export const layerAt = (
       PgClient.layer({ url: Redacted.make(url), prepare: options.preparedStatements ?? true })
     ),
     Layer.catchTag("SqlError", (error: SqlError) =>
-      Layer.effect(BoxOfficeStore, Effect.fail(user.refused(error) ?? unavailable(error)))
+      Layer.effect(
+        BoxOfficeStore,
+        Effect.fail(user.refused(error) ?? openingFailed(placeOfUrl(url), error))
+      )
     )
   )
 }
@@ -98,6 +103,7 @@ const fail = (error: SqlError) => Effect.fail(unavailable(error))
 
 const make = (options: SqlStoreOptions) =>
   Effect.gen(function* () {
+    checkStoreOptions(options)
     const schema = schemaName(options.schema ?? "boxoffice")
     const waits = waitsOf(options.waits)
     const withDeadline = deadline(waits.answerWithinMs)

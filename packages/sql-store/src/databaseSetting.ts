@@ -76,15 +76,17 @@ export const missingPglite = (database: string): DatabaseInvalid =>
       "Install it (npm install @electric-sql/pglite), or give the URL of a Postgres."
   })
 
-/** What the server says of a URL that leads to it and is wrong all the same. */
-export const refusedUrl = (
+/**
+ * What the server says of a setting that leads to it and is wrong all the same, by a URL or by a host's
+ * pool. `value` is what a log may show of it.
+ */
+export const refusedSetting = (
   setting: string,
-  url: string,
+  value: string,
   error: SqlError
 ): DatabaseInvalid | undefined => {
-  const problem = refusals[sqlState(error) ?? ""]
-  if (problem === undefined) return undefined
-  return new DatabaseInvalid({ setting, value: shown(url), problem })
+  const problem = refusals[sqlState(error) ?? ""] ?? tlsProblem(error)
+  return problem === undefined ? undefined : new DatabaseInvalid({ setting, value, problem })
 }
 
 const user = "the server refuses this user: check user and password."
@@ -94,11 +96,26 @@ const refusals: Readonly<Record<string, string>> = {
   "3D000": "the server has no database of this name: check it, or create the database first."
 }
 
+/** What is wrong about TLS, if anything is: neither side changes its mind by itself. */
+const tlsProblem = (error: unknown, depth = 0): string | undefined => {
+  if (typeof error !== "object" || error === null || depth > 6) return undefined
+  const { code, message, cause, reason } = error as Readonly<Record<string, unknown>>
+  if (/does not support (SSL|TLS)/.test(String(message))) {
+    return "it asks for TLS, and the server has none: set `sslmode` to prefer or disable (of a pool, `ssl` to false), or turn TLS on at the server."
+  }
+  if (typeof code === "string" && untrusted.test(code)) {
+    return `the server's certificate is not trusted (${code}): give its authority to Node by NODE_EXTRA_CA_CERTS, and connect by the name that it was made for.`
+  }
+  return tlsProblem(cause, depth + 1) ?? tlsProblem(reason, depth + 1)
+}
+const untrusted =
+  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|ERR_TLS_CERT_ALTNAME_INVALID)$/
+
 /**
  * A value, as far as a log may show it. A password can be wherever a URL is not as it should be: only
  * what is behind the last @ is none, or a text without anything that could introduce one.
  */
-const shown = (value: unknown): string => {
+export const shown = (value: unknown): string => {
   if (typeof value !== "string") return nameOf(value)
   const [scheme = ""] = /^\w+:\/\//.exec(value) ?? []
   const at = value.lastIndexOf("@")

@@ -1,12 +1,12 @@
 /** Bringing the schema up to date, for a backend that does not use Effect. */
 import { Effect, Result } from "effect"
-import { isSqlError } from "effect/sql/SqlError"
-import { invalidDatabase, invalidUrl, refusedUrl } from "./databaseSetting.ts"
-import { unavailable } from "./failure.ts"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import { invalidDatabase, invalidUrl } from "./databaseSetting.ts"
 import { type HostPool, type PgPool, poolOf } from "./Host.ts"
-import { type HostClient, runOn } from "./host/client.ts"
+import { type HostClient, placeOf, runOn } from "./host/client.ts"
 import { sqlErrorOf } from "./host/failure.ts"
 import * as Migrator from "./Migrator.ts"
+import { openingFailed, openingRefused, type Place, placeOfUrl } from "./opening.ts"
 
 /** How {@link migrate} goes about it. */
 export interface MigrateDatabaseOptions extends Omit<Migrator.MigrateOptions, "onStep"> {
@@ -48,9 +48,7 @@ const byUrl = (url: string, options: Migrator.MigrateOptions) => {
   if (invalid !== undefined) throw invalid
   return Migrator.migrate(options).pipe(
     Effect.provide(Migrator.layerUrl(url)),
-    Effect.catchTag("SqlError", (error) =>
-      Effect.fail(refusedUrl("database", url, error) ?? unavailable(error))
-    ),
+    Effect.catchTag("SqlError", (error) => Effect.fail(faultOf(placeOfUrl(url), error))),
     Effect.runPromise
   )
 }
@@ -69,9 +67,12 @@ const onPool = async (given: PgPool | HostPool, options: Migrator.MigrateOptions
   } catch (error) {
     // What the pool says of it may be wrapped.
     const failure = refused ?? sqlErrorOf(error)
-    throw isSqlError(failure) ? unavailable(failure) : failure
+    throw isSqlError(failure) ? faultOf(placeOf(pool), failure) : failure
   }
 }
+
+const faultOf = (place: Place, error: SqlError) =>
+  openingRefused("database", place, error) ?? openingFailed(place, error)
 
 const within = (client: HostClient, options: Migrator.MigrateOptions) => {
   const run = runOn(client)

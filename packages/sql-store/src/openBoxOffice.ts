@@ -7,11 +7,13 @@ import {
   type Store
 } from "@boxoffice/core"
 import type { SqlError } from "effect/sql/SqlError"
-import { invalidDatabase, isPgliteMissing, missingPglite, refusedUrl } from "./databaseSetting.ts"
+import { invalidDatabase, isPgliteMissing, missingPglite } from "./databaseSetting.ts"
 import { type HostClient, type HostPool, type PgPool, poolOf, transactionOf } from "./Host.ts"
+import { openingRefused, placeOfUrl } from "./opening.ts"
+import { checkOpenOptions, checkStoreOptions } from "./options.ts"
 import { layerAt, layerPool, type SqlStoreOptions } from "./SqlStore.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
-import type { Waits } from "./waits.ts"
+import { type Waits, waitsOf } from "./waits.ts"
 
 /** What an engine on a database is opened with. */
 export type OpenOptions = BoxOfficeOptions & (OnItsOwnConnections | OnTheHostsPool)
@@ -61,7 +63,8 @@ export interface OpenBoxOffice extends Omit<PromisedBoxOffice, "within"> {
 }
 
 /**
- * Opens the engine. Rejects with `SchemaMismatch` where the schema is not at the version that this
+ * Opens the engine. Rejects with a `TypeError` where an option is not known or cannot be meant, with
+ * `SchemaMismatch` where the schema is not at the version that this
  * package knows, with `EncodingUnsupported` where the database is not in UTF8, with `DatabaseInvalid`
  * where `database` cannot be right, and with `StoreUnavailable` where it cannot be reached.
  *
@@ -78,7 +81,10 @@ export interface OpenBoxOffice extends Omit<PromisedBoxOffice, "within"> {
  * ```
  */
 export const openBoxOffice = async (options: OpenOptions): Promise<OpenBoxOffice> => {
-  const office = await makeBoxOffice(await storeOf(options), options)
+  checkOpenOptions(options)
+  const { signingKeys, policies, lanes, sweepEvery, ...ofStore } = options
+  const store = await storeOf(ofStore)
+  const office = await makeBoxOffice(store, { signingKeys, policies, lanes, sweepEvery })
   return {
     ...office,
     within: (client) => {
@@ -90,6 +96,8 @@ export const openBoxOffice = async (options: OpenOptions): Promise<OpenBoxOffice
 
 const storeOf = async (options: OnItsOwnConnections | OnTheHostsPool): Promise<Store> => {
   const { database, ...settings } = options
+  checkStoreOptions(settings)
+  waitsOf(settings.waits)
   if (typeof database !== "string") {
     const pool = poolOf(database)
     for (const name of ["migrate", "maxConnections", "preparedStatements"] as const) {
@@ -98,7 +106,7 @@ const storeOf = async (options: OnItsOwnConnections | OnTheHostsPool): Promise<S
     return layerPool(pool, settings)
   }
   if (/^postgres(ql)?:/.test(database)) {
-    const refused = (error: SqlError) => refusedUrl("database", database, error)
+    const refused = (error: SqlError) => openingRefused("database", placeOfUrl(database), error)
     return layerAt(database, settings, { setting: "database", refused })
   }
   if (!/^pglite(:|$)/.test(database)) throw invalidDatabase(database)

@@ -67,7 +67,7 @@ export const makeSockets = (config: PgClient.PgClientConfig): Sockets => {
 }
 
 /** As the driver reads its own settings: what is said apart from the URL comes first. */
-const targetOf = (config: PgClient.PgClientConfig) => {
+export const targetOf = (config: PgClient.PgClientConfig) => {
   const url = config.url === undefined ? null : URL.parse(Redacted.value(config.url))
   const said = (name: string) => url?.searchParams.getAll(name).at(-1)
   const ofUrl = decodeURIComponent(url?.hostname.replace(/^\[(.*)\]$/, "$1") ?? "")

@@ -1,4 +1,5 @@
 /** How long a store waits, and for what: every wait has an end. */
+import { checkNames } from "@boxoffice/core"
 
 /** In milliseconds, each. What a server of Postgres waits for, a batch says for its own transaction. */
 export interface Waits {
@@ -35,10 +36,9 @@ export const waitsOf = (
   given: { readonly [Name in keyof Waits]?: Waits[Name] | undefined } = {}
 ) => {
   const waits: Record<string, number | undefined> = { ...defaultWaits }
-  for (const [name, value] of Object.entries(given)) {
+  for (const [name, value] of Object.entries(checkNames("waits", given, Object.keys(waits)))) {
     if (value === undefined) continue
-    if (!(name in defaultWaits)) throw new TypeError(`there is no wait "${name}"`)
-    if (!Number.isInteger(value) || value < 1 || value > most) {
+    if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > most) {
       throw new TypeError(`waits.${name} must be a whole number of milliseconds from 1 to ${most}`)
     }
     waits[name] = value

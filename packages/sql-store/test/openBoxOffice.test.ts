@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process"
 import pg from "pg"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { type OpenOptions, openBoxOffice } from "../src/index.ts"
+import { Host, migrate, type OpenOptions, openBoxOffice } from "../src/index.ts"
 import { openWorld, price, signingKeys, type World } from "./host/world.ts"
 
 let world: World
@@ -93,9 +93,6 @@ test("a mistake in the setting is told as one, with its value and without its pa
     expect(error.message).not.toContain(pass)
     expect(error.message).not.toContain("try again")
   }
-  // A server that is away is another matter.
-  const away = open("postgres://ann@127.0.0.1:1/tickets")
-  await expect(away).rejects.toMatchObject({ _tag: "StoreUnavailable", retryable: true })
   const never = { database: world.url, waits: { answerWithinMs: 0 }, signingKeys }
   await expect(openBoxOffice(never)).rejects.toThrow("waits.answerWithinMs must be")
 })
@@ -146,4 +143,87 @@ test("a pool's schema is verified, and left alone", async () => {
   })
   const migrated = { database: pool, migrate: true, signingKeys } as unknown as OpenOptions
   await expect(openBoxOffice(migrated)).rejects.toThrow('a pool cannot be given with "migrate"')
+})
+
+test("an option that is not known, or cannot be meant, is told by its name", async () => {
+  const good = { database: pool, signingKeys }
+  const mistakes: ReadonlyArray<readonly [unknown, RegExp]> = [
+    [
+      undefined,
+      /the options of openBoxOffice: expected an object with some of database, signingKeys/
+    ],
+    [
+      { ...good, polcies: {} },
+      /"polcies" is not known .* Did you mean "policies"\? Known are database/
+    ],
+    [{ ...good, connections: 5 }, /Did you mean "maxConnections"\?/],
+    [{ database: pool }, /signingKeys: expected secrets/],
+    [{ ...good, policies: null }, /policies: expected an object/],
+    [{ ...good, waits: null }, /waits: expected an object with some of lockTimeoutMs/],
+    [{ ...good, waits: { lockTimeout: 5 } }, /Did you mean "lockTimeoutMs"\?/],
+    [
+      { ...good, database: world.url, migrate: "yes" },
+      /migrate: expected true or false, not "yes"/
+    ],
+    [{ ...good, schema: 5 }, /schema: expected a text, such as "boxoffice", not 5/],
+    [{ ...good, inTransaction: [] }, /inTransaction: expected a function/]
+  ]
+  for (const [options, message] of mistakes) {
+    const error = await openBoxOffice(options as never).catch((error) => error)
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error.message).toMatch(message)
+  }
+})
+
+test("what is no client to work within is refused at once", async () => {
+  await using office = await open(pool)
+  for (const given of [undefined, null, 5, "x", {}, () => {}]) {
+    expect(() => office.within(given as never)).toThrow(
+      /^within: expected the client that your BEGIN/
+    )
+    expect(() => Host.within(given as never)).toThrow(TypeError)
+  }
+})
+
+test("the same mistakes are told of a host's pool, and of TLS by both", async () => {
+  const pass = "hunter2"
+  const withUser = world.url.replace(/\/\/[^@/]*@/, `//nobody_at_all:${pass}@`)
+  const noTls = `${world.url}?sslmode=require`
+  const mistakes: ReadonlyArray<readonly [pg.PoolConfig | string, RegExp]> = [
+    [
+      { connectionString: world.url.replace(/\/[^/]*$/, "/no_such_database") },
+      /no database of this/
+    ],
+    [{ connectionString: withUser }, /is a pool of [^ ]+:\d+: the server refuses this user/],
+    [{ connectionString: world.url, ssl: true }, /it asks for TLS, .* `ssl` to false/],
+    [noTls, /it asks for TLS, .* `sslmode` to prefer or disable/]
+  ]
+  for (const [config, message] of mistakes) {
+    const database = typeof config === "string" ? config : new pg.Pool(config)
+    for (const attempt of [open, migrate]) {
+      const error = await attempt(database).catch((error) => error)
+      expect(error).toMatchObject({ _tag: "DatabaseInvalid", setting: "database" })
+      expect(error.message).toMatch(message)
+      expect(error.message).not.toContain(pass)
+    }
+    if (typeof database !== "string") await database.end()
+  }
+})
+
+test("a server that is away is told with its host and port, and without the password", async () => {
+  for (const at of ["127.0.0.1:1", "no-such-host.invalid:5432"]) {
+    const url = `postgres://ann:hunter2@${at}/tickets`
+    const byParts = new pg.Pool({ host: at.split(":")[0]!, port: Number(at.split(":")[1]) })
+    const own = Host.pg(new pg.Pool({ connectionString: url }))
+    for (const database of [url, new pg.Pool({ connectionString: url }), byParts, own]) {
+      const error = await open(database).catch((error) => error)
+      expect(error).toMatchObject({ _tag: "StoreUnavailable", retryable: true, address: at })
+      expect(error.message).toContain(`The store at ${at} is unavailable: see that`)
+    }
+    // Another driver's pool: the socket alone says where it led.
+    const pool = new pg.Pool({ connectionString: url })
+    const other = { query: pool.query.bind(pool), transaction: () => Promise.reject() } as never
+    const error = await open(other).catch((error) => error)
+    expect(error.message).toContain(`The store at ${at.split(":")[0]}`)
+  }
 })

@@ -1,5 +1,5 @@
 /** Checks the policies that an engine is made with, before anything is done by them. */
-import { Effect, Result, Schema } from "effect"
+import { Cause, Effect, Result, Schema } from "effect"
 import { toRequestInvalid } from "../Input.ts"
 import { defaultPolicies, PolicySettings } from "../Policies.ts"
 import { askAdmission } from "./ask.ts"
@@ -63,7 +63,7 @@ export const reportAdmission = (policies: PolicyRules): Effect.Effect<PolicyRule
       if (Result.isSuccess(asked)) return asked.success
       if (at - reportedAt >= msBetweenReports) {
         reportedAt = at
-        log(Effect.logError("nobody is let in", asked.failure))
+        log(Effect.logError("nobody is let in", Cause.fail(asked.failure)))
       }
       return 0
     }

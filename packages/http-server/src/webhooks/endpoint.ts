@@ -1,5 +1,5 @@
 /** Where webhooks go, and how patiently. */
-import { type EventType, isWebhookSecret, type StartingPoint } from "@boxoffice/core"
+import { checkNames, EventType, isWebhookSecret, type StartingPoint } from "@boxoffice/core"
 import { Effect, Schema } from "effect"
 
 export interface WebhookEndpoint {
@@ -58,26 +58,91 @@ export interface Endpoint {
   readonly allowPrivate: boolean
 }
 
+const optionNames = [
+  "name",
+  "url",
+  "secrets",
+  "types",
+  "from",
+  "timeoutMs",
+  "attempts",
+  "retryMs",
+  "concurrency",
+  "allowPrivate"
+] as const satisfies ReadonlyArray<keyof WebhookEndpoint>
+
+const eventTypes: ReadonlyArray<string> = EventType.literals
+
+/** The endpoints with their defaults, or what is wrong with the first that cannot be used. */
+export const checkEndpoints = (
+  given: ReadonlyArray<WebhookEndpoint>
+): Effect.Effect<ReadonlyArray<Endpoint>, WebhookEndpointInvalid> =>
+  Effect.gen(function* () {
+    if (!Array.isArray(given)) {
+      return yield* new WebhookEndpointInvalid({ endpoint: "list", reason: "a list is expected" })
+    }
+    const endpoints = yield* Effect.forEach(given, checkEndpoint)
+    const names = new Set<string>()
+    for (const { name } of endpoints) {
+      if (names.has(name)) {
+        const reason = "another one has its name, and both would take each other's deliveries"
+        return yield* new WebhookEndpointInvalid({ endpoint: name, reason })
+      }
+      names.add(name)
+    }
+    return endpoints
+  })
+
 /** The endpoint with its defaults, or what is wrong with it. */
 export const checkEndpoint = (
   endpoint: WebhookEndpoint
 ): Effect.Effect<Endpoint, WebhookEndpointInvalid> => {
+  const called: unknown = (endpoint as WebhookEndpoint | null | undefined)?.name
   const invalid = (reason: string) =>
-    Effect.fail(new WebhookEndpointInvalid({ endpoint: endpoint.name, reason }))
+    Effect.fail(
+      new WebhookEndpointInvalid({
+        endpoint: typeof called === "string" ? called.slice(0, 100) : "without a name",
+        reason
+      })
+    )
+  try {
+    checkNames("its options", endpoint, optionNames)
+  } catch (error) {
+    return invalid((error as TypeError).message)
+  }
   const { name, secrets, types, from = "now", allowPrivate = false } = endpoint
   const { timeoutMs = 10_000, attempts = 12, retryMs = 5_000, concurrency = 8 } = endpoint
-  const url = URL.canParse(endpoint.url) ? new URL(endpoint.url) : undefined
-  if (!endpointName.test(name)) return invalid("its name does not fit")
-  if (url === undefined) return invalid("its URL cannot be read")
+  const url = typeof endpoint.url === "string" ? URL.parse(endpoint.url) : null
+  if (typeof name !== "string" || !endpointName.test(name)) {
+    return invalid("its name does not fit: expected 1 to 48 of letters, digits, _ . -")
+  }
+  if (url === null) return invalid("its URL cannot be read")
   if (url.protocol !== "https:" && !(allowPrivate && url.protocol === "http:")) {
     return invalid(
       "its URL must be https, or http with allowPrivate: true for a receiver in your own network"
     )
   }
   if (url.username !== "" || url.password !== "") return invalid("its URL has a password in it")
-  if (secrets.length === 0 || secrets.length > 8 || !secrets.every(isWebhookSecret)) {
+  const isSigned = Array.isArray(secrets) && secrets.length > 0 && secrets.length <= 8
+  if (
+    !isSigned ||
+    !secrets.every((secret) => typeof secret === "string" && isWebhookSecret(secret))
+  ) {
     return invalid("it needs 1 to 8 secrets, each made by newWebhookSecret")
   }
+  if (types !== undefined) {
+    if (!Array.isArray(types) || types.length === 0) {
+      return invalid("types must list some kinds of events; left out, it gets all")
+    }
+    const unknown = types.find((type) => !eventTypes.includes(type))
+    if (unknown !== undefined) {
+      return invalid(
+        `types lists "${String(unknown).slice(0, 100)}", which no event is; they are ${eventTypes.join(", ")}`
+      )
+    }
+  }
+  if (from !== "beginning" && from !== "now") return invalid('from must be "beginning" or "now"')
+  if (typeof allowPrivate !== "boolean") return invalid("allowPrivate must be true or false")
   const bounds = [
     ["timeoutMs", timeoutMs, 120_000],
     ["attempts", attempts, 100],

@@ -2,6 +2,7 @@
 import { Effect, Option, Semaphore } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import type { Place } from "../opening.ts"
 import type { Flight, Query, Row } from "../Query.ts"
 import { sqlErrorOf } from "./failure.ts"
 import { answerOf, type Statement, statementOf } from "./statement.ts"
@@ -39,12 +40,17 @@ export interface HostPool extends HostClient {
  */
 export interface AbortablePool extends HostPool {
   readonly takesSignals: true
+  /** Where it leads, for whoever hears that it cannot be used. */
+  readonly place: Place
   query(text: string, params: Array<string | null>, signal?: AbortSignal): PromiseLike<unknown>
   transaction<A>(work: (client: HostClient) => Promise<A>, signal?: AbortSignal): Promise<A>
 }
 
 export const abortable = (pool: HostPool): AbortablePool | undefined =>
   "takesSignals" in pool ? (pool as AbortablePool) : undefined
+
+/** Where a pool leads, as far as it tells. */
+export const placeOf = (pool: HostPool): Place => abortable(pool)?.place ?? { value: "a pool" }
 
 export const isSqlClient = (client: object): client is SqlClient =>
   "~effect/sql/SqlClient" in client

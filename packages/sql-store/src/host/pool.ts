@@ -4,11 +4,14 @@ import { Cause, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { makeClosing } from "../closing.ts"
 import { type Attempt, type Fate, findFate } from "../commit.ts"
+import type { DatabaseInvalid } from "../databaseSetting.ts"
 import { unavailable } from "../failure.ts"
 import { planByKey } from "../load/begin.ts"
 import { EncodingUnsupported, SchemaMismatch } from "../Migrator.ts"
 import { head } from "../migrator/steps.ts"
+import { openingFailed, openingRefused, type Place } from "../opening.ts"
 import { makeOperations } from "../operations.ts"
+import { checkStoreOptions } from "../options.ts"
 import { probing, shared } from "../probe.ts"
 import type { Flight, Query } from "../Query.ts"
 import type { InTransaction } from "../save/inTransaction.ts"
@@ -16,7 +19,15 @@ import { type SchemaName, schemaName } from "../schemaName.ts"
 import { AttemptFailed, retrying } from "../transact.ts"
 import { type Waits, waitsOf } from "../waits.ts"
 import { type Decided, makeBatch } from "./batch.ts"
-import { abortable, type HostClient, type HostPool, type Run, runEach, runOn } from "./client.ts"
+import {
+  abortable,
+  type HostClient,
+  type HostPool,
+  placeOf,
+  type Run,
+  runEach,
+  runOn
+} from "./client.ts"
 import { sqlErrorOf } from "./failure.ts"
 import { statementOf } from "./statement.ts"
 import { makeWatching, type Watching } from "./watch.ts"
@@ -33,16 +44,20 @@ export const layerPool = (
     /** How long to wait, and for what. How long for a new connection is the pool's to say. */
     readonly waits?: Partial<Waits> | undefined
   } = {}
-): Layer.Layer<BoxOfficeStore, SchemaMismatch | EncodingUnsupported | StoreUnavailable> =>
+): Layer.Layer<
+  BoxOfficeStore,
+  SchemaMismatch | EncodingUnsupported | DatabaseInvalid | StoreUnavailable
+> =>
   Layer.effect(
     BoxOfficeStore,
     Effect.gen(function* () {
+      checkStoreOptions(options)
       const schema = schemaName(options.schema ?? "boxoffice")
       const waits = waitsOf(options.waits)
       const watching = makeWatching(waits.answerWithinMs)
       const closing = makeClosing(watching, waits.closeWithinMs).engine
       const run = runOn(watchedClient(pool, watching))
-      yield* verify(run, schema)
+      yield* verify(run, schema, placeOf(pool))
       const fly = (flight: Flight) => runEach(run, flight)
       const transacted = transactedOn(pool, watching, planByKey(waits))
       const attempt = attemptOn(
@@ -107,14 +122,20 @@ const transactedOn =
     })
 
 /** Only looks: see `Migrator.ts` for what alters a schema. */
-const verify = (run: Run, schema: SchemaName) =>
+const verify = (run: Run, schema: SchemaName, place: Place) =>
   Effect.gen(function* () {
     const found = yield* run(encoding)
     if (found.encoding !== "UTF8") return yield* new EncodingUnsupported(found)
     const [exists] = yield* run(table(schema))
     const known = exists ? yield* run(version(schema)) : 0
     if (known !== head) return yield* new SchemaMismatch({ schema, found: known, expected: head })
-  }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(unavailable(error))))
+  }).pipe(
+    Effect.catchTag(
+      "SqlError",
+      (error): Effect.Effect<never, DatabaseInvalid | StoreUnavailable> =>
+        Effect.fail(openingRefused("database", place, error) ?? openingFailed(place, error))
+    )
+  )
 
 const encoding: Query<{ readonly database: string; readonly encoding: string }> = {
   sql: "SELECT current_database()::text, current_setting('server_encoding')",

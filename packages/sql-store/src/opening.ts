@@ -1,0 +1,81 @@
+/** Why a store cannot be opened: a mistake in a setting, or an outage that says where it was looked for. */
+import { StoreUnavailable } from "@boxoffice/core"
+import { Redacted } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+import { type DatabaseInvalid, refusedSetting, shown } from "./databaseSetting.ts"
+import { isConnectionLost, unavailable } from "./failure.ts"
+import { targetOf } from "./sockets.ts"
+
+/** Where a store is looked for, as far as a log may show it. */
+export interface Place {
+  /** The value of the setting. */
+  readonly value: string
+  /** Host and port; left out where the driver alone knows them. */
+  readonly address?: string | undefined
+}
+
+export const placeOfUrl = (url: string): Place => ({
+  value: shown(url),
+  address: addressOf({ url })
+})
+
+/** What a `Pool` of `pg` says of itself: where it takes its host from the environment, nothing. */
+export const placeOfPool = (pool: object): Place => {
+  const { options } = pool as { readonly options?: Readonly<Record<string, unknown>> }
+  const { connectionString, host, port } = options ?? {}
+  const url = typeof connectionString === "string" ? connectionString : undefined
+  const hostName = typeof host === "string" ? host : undefined
+  const address =
+    url === undefined && hostName === undefined
+      ? undefined
+      : addressOf({
+          url,
+          ...(url === undefined && hostName !== undefined && { host: hostName }),
+          ...(url === undefined && Number.isInteger(port) && { port: Number(port) })
+        })
+  return { value: address === undefined ? "a pool" : `a pool of ${address}`, address }
+}
+
+const addressOf = (said: {
+  readonly url?: string | undefined
+  readonly host?: string
+  readonly port?: number
+}): string | undefined => {
+  const { url, ...rest } = said
+  try {
+    const target = targetOf(url === undefined ? rest : { ...rest, url: Redacted.make(url) })
+    return "path" in target ? target.path : `${target.host}:${target.port}`
+  } catch {
+    return undefined
+  }
+}
+
+/** What the server, or the way to it, has against the setting; undefined of an outage. */
+export const openingRefused = (
+  setting: string,
+  place: Place,
+  error: SqlError
+): DatabaseInvalid | undefined => refusedSetting(setting, place.value, error)
+
+/** The outage, with where the store was looked for. */
+export const openingFailed = (place: Place, error: SqlError): StoreUnavailable => {
+  const failed = unavailable(error)
+  const address = place.address ?? addressIn(error)
+  // One that answers, or waits for a lock, is where it should be.
+  if (address === undefined || !isConnectionLost(error)) return failed
+  return new StoreUnavailable({ retryable: failed.retryable, cause: error, address })
+}
+
+/** What the socket says of where it was to lead, from the innermost error out. */
+const addressIn = (error: unknown, depth = 0): string | undefined => {
+  if (typeof error !== "object" || error === null || depth > 6) return undefined
+  const { cause, reason, errors, address, hostname, port } = error as Record<string, unknown>
+  const inner = [cause, reason, Array.isArray(errors) ? errors[0] : undefined]
+  for (const each of inner) {
+    const found = addressIn(each, depth + 1)
+    if (found !== undefined) return found
+  }
+  const host = address ?? hostname
+  if (typeof host !== "string") return undefined
+  return Number.isInteger(port) ? `${host}:${port}` : host
+}
