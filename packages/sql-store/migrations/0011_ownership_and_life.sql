@@ -11,7 +11,7 @@ $$;
 CREATE TRIGGER reservation_facts_are_final AFTER UPDATE ON {{schema}}.reservation FOR EACH ROW
   WHEN (NEW.reservation_id <> OLD.reservation_id OR NEW.performance_id <> OLD.performance_id
     OR NEW.user_id <> OLD.user_id OR NEW.amount <> OLD.amount OR NEW.currency <> OLD.currency
-    OR NEW.held_at <> OLD.held_at OR NEW.seats <> OLD.seats)
+    OR NEW.seats <> OLD.seats)
   EXECUTE FUNCTION {{schema}}.refuse_other_reservation();
 
 -- Names the life of the server: Postgres empties an unlogged table after a crash, and a standby that

@@ -881,7 +881,7 @@ CREATE TRIGGER reservation_is_kept
   {
     version: 11,
     name: "ownership_and_life",
-    checksum: "933ccd3150666292d81f3dfb39d7317c596a53d75e02ac09a964f3f0bb1e0ee7",
+    checksum: "87dd1f159c605b4db880583446cb7d82c8bdf03f6507dd612326e9c9804deea3",
     locks: [
       { table: "reservation", mode: "ShareRowExclusiveLock", rewrites: false }
     ],
@@ -898,7 +898,7 @@ $$;
 CREATE TRIGGER reservation_facts_are_final AFTER UPDATE ON {{schema}}.reservation FOR EACH ROW
   WHEN (NEW.reservation_id <> OLD.reservation_id OR NEW.performance_id <> OLD.performance_id
     OR NEW.user_id <> OLD.user_id OR NEW.amount <> OLD.amount OR NEW.currency <> OLD.currency
-    OR NEW.held_at <> OLD.held_at OR NEW.seats <> OLD.seats)
+    OR NEW.seats <> OLD.seats)
   EXECUTE FUNCTION {{schema}}.refuse_other_reservation();
 
 -- Names the life of the server: Postgres empties an unlogged table after a crash, and a standby that
