@@ -85,7 +85,9 @@ export class Payments extends Context.Service<
             if (command.fingerprint !== undefined) names.transfers.add(paymentId)
             if (ticket !== undefined) names.tokens.add(ticket.tokenId)
             names.wallets.add(userId)
-            if (ticket !== undefined && policies.paymentCompletesToken) names.unpaid.add(userId)
+            if (ticket !== undefined && policies.paymentCompletesToken) {
+              names.nameUnpaid(userId, ticket.queueId)
+            }
             names.nameReservation(reservationId)
           },
           decide: (rows) => {

@@ -49,8 +49,11 @@ export class RowNames {
   /** Tokens to lock, by whose they are: the waiting or admitted one, if any. */
   readonly members: Array<{ readonly queueId: QueueId; readonly userId: UserId }> = []
   readonly wallets = new Set<UserId>()
-  /** Users whose unpaid holds are to be read, but for those whose reservations are locked. */
-  readonly unpaid = new Set<UserId>()
+  /**
+   * Users of whom one unpaid hold behind a queue is to be read, if there is any, but for those whose
+   * reservations are locked.
+   */
+  readonly unpaid = new Map<string, { readonly userId: UserId; readonly queueId: QueueId }>()
   /** Transfers to read: what a charge, a payment or a refund of that id has left. */
   readonly transfers = new Set<TransferId>()
   /** Reservations to lock, with their seats and their performance. */
@@ -91,6 +94,10 @@ export class RowNames {
   nameHolding(performanceId: string, userId: UserId): void {
     if (!isCatalogKey(performanceId)) return
     this.holdings.push({ performanceId: performanceId as PerformanceId, userId })
+  }
+
+  nameUnpaid(userId: UserId, queueId: QueueId): void {
+    this.unpaid.set(`${queueId}\n${userId}`, { userId, queueId })
   }
 
   nameHeads(queueId: QueueId, heads: Heads): void {

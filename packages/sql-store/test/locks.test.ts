@@ -268,7 +268,7 @@ test("what a user holds is found by user, also where it was planned while the ta
 
 test("so is what a user has not paid for", async () => {
   const names = new RowNames()
-  names.unpaid.add(id.user("ann"))
+  names.nameUnpaid(id.user("ann"), id.queue)
   const plan = await planOf(readUnpaid(schemaName("boxoffice"))(names))
   const condition = plan.match(/Index Scan using reservation_unpaid.*\n *Index Cond: (.*)/)?.[1]
   expect(condition).toMatch(/ = payer.user_id/)

@@ -203,7 +203,7 @@ class Memory {
       looks,
       ahead: this.aheadOf([...tokens.values(), ...looks]),
       wallets: present(names.wallets, this.wallets),
-      unpaid: this.unpaidOf(names),
+      unpaid: this.unpaidOf(names, now),
       transfers: present(names.transfers, this.transfers),
       reservations,
       seats,
@@ -231,15 +231,18 @@ class Memory {
     )
   }
 
-  private unpaidOf({ unpaid, reservations }: RowNames): ReadonlyArray<UnpaidHold> {
-    return Array.from(this.reservations.values())
-      .filter(({ reservationId, userId, status }) => {
-        return status === "held" && unpaid.has(userId) && !reservations.has(reservationId)
-      })
-      .map(({ reservationId, performanceId, userId, holdExpiresAt }) => {
-        const { queueId } = this.performanceRow(performanceId)!
-        return { reservationId, userId, queueId, holdExpiresAt }
-      })
+  /** One of each, as a database finds it: which one is nobody's business. */
+  private unpaidOf({ unpaid, reservations }: RowNames, now: number): ReadonlyArray<UnpaidHold> {
+    return Array.from(unpaid.values()).flatMap(({ userId, queueId }) => {
+      for (const hold of this.reservations.values()) {
+        const { reservationId, performanceId, holdExpiresAt } = hold
+        if (hold.userId !== userId || hold.status !== "held" || holdExpiresAt <= now) continue
+        if (reservations.has(reservationId)) continue
+        if (this.performanceRow(performanceId)!.queueId !== queueId) continue
+        return [{ reservationId, userId, queueId, holdExpiresAt }]
+      }
+      return []
+    })
   }
 
   private countSeats(performanceId: PerformanceId, userId: UserId, now: number): number {
