@@ -28,8 +28,13 @@ export interface LaneOptions<C, A> {
   readonly capacity: number
   /** The most commands in one batch. */
   readonly batchSize: number
-  /** Commands of one key need the same rows. */
+  /** Commands of one key need the same rows, where `rowKeyOf` does not say otherwise. */
   readonly keyOf?: ((command: C) => string) | undefined
+  /**
+   * Which commands need the same rows, where those of one lane key need others as well: so the users of
+   * a queue, whose own places may be locked one by one. Without a key a command stands for itself.
+   */
+  readonly rowKeyOf?: ((command: C) => string | undefined) | undefined
   /** The longest that a command waits to be taken, in milliseconds, before it is refused. */
   readonly waitMs?: number | undefined
 }
@@ -72,7 +77,8 @@ export const makeCommandLane = <C, A>(
     // Of these keys there are commands aside: the next ones wait behind them, in their order, and keep
     // no other batch waiting for the same row.
     const busyKeys = new Set<unknown>()
-    const keyOf = (entry: Waiting<C, A>): unknown => options.keyOf?.(entry.command) ?? entry
+    const rowKeyOf = options.rowKeyOf ?? options.keyOf
+    const keyOf = (entry: Waiting<C, A>): unknown => rowKeyOf?.(entry.command) ?? entry
     let shedding: NodeJS.Timeout | undefined
     const context = yield* Effect.context<never>()
     const fork = Effect.runForkWith(context)

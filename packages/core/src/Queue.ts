@@ -255,6 +255,7 @@ export class Queue extends Context.Service<
         const submit = (hasRead: boolean) => {
           const asked: QueueCommand<Settled<Joined, JoinError> | Ticket> = {
             queueId,
+            userId,
             names: (names) => {
               nameOutcome(names, command)
               names.members.push({ queueId, userId })
@@ -388,6 +389,7 @@ export class Queue extends Context.Service<
         if (lines.recall(ticket)?.state === "left") return
         const decided = yield* lines.submit<Result.Result<void, QueueTokenInvalid>>({
           queueId: ticket.queueId,
+          userId: ticket.userId,
           names: (names) => names.tokens.add(ticket.tokenId),
           decide: (rows) => {
             const result = Result.map(decideLeave(rows, ticket), (events) => {

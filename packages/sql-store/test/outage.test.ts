@@ -26,19 +26,25 @@ const codeOf = (promise: Promise<unknown>): Promise<string> =>
     (error) => error.code
   )
 
+/** As psql does in a transaction that it leaves open. */
+const lockRow = async (url: string, table: "wallet" | "queue_token", userId: string) => {
+  const other = openSql(url)
+  await other("BEGIN")
+  await other(`SELECT 1 FROM boxoffice.${table} WHERE user_id = '${userId}' FOR UPDATE`)
+  return () => other("ROLLBACK")
+}
+
 test("a row that somebody else has locked keeps nobody waiting but those who need it", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await charge(office, "victim")
-  const other = openSql(url)
-  await other("BEGIN")
-  await other("SELECT 1 FROM boxoffice.wallet WHERE user_id = 'victim' FOR UPDATE")
+  const unlock = await lockRow(url, "wallet", "victim")
   const victim = charge(office, "victim")
   const others = Array.from({ length: 200 }, (_, n) => charge(office, `user${n}`))
   await Promise.all(others)
   // Whoever comes after them is not kept waiting either.
   await charge(office, "late")
-  await other("ROLLBACK")
+  await unlock()
   expect(await codeOf(victim)).toBe("ok")
 })
 
@@ -46,35 +52,48 @@ test("however many need a locked row, they keep nobody else back, nor the node f
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await charge(office, "victim")
-  const other = openSql(url)
-  await other("BEGIN")
-  await other("SELECT 1 FROM boxoffice.wallet WHERE user_id = 'victim' FOR UPDATE")
+  const unlock = await lockRow(url, "wallet", "victim")
   const victims = Array.from({ length: 100 }, () => codeOf(charge(office, "victim")))
   const neighbours = Array.from({ length: 5 }, (_, n) => charge(office, `user${n}`))
   await Promise.all(neighbours)
   // Still locked: nothing waits for the lock's end.
   await office.close()
   expect(new Set(await Promise.all(victims))).toEqual(new Set(["overloaded"]))
-  await other("ROLLBACK")
+  await unlock()
 })
 
 test("nor does a user who goes on asking for their own", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await charge(office, "victim")
-  const other = openSql(url)
-  await other("BEGIN")
-  await other("SELECT 1 FROM boxoffice.wallet WHERE user_id = 'victim' FOR UPDATE")
+  const unlock = await lockRow(url, "wallet", "victim")
   const victims: Array<Promise<string>> = []
   for (let round = 0; round < 12; round++) {
     victims.push(codeOf(charge(office, "victim")))
     const neighbours = Array.from({ length: 5 }, (_, n) => charge(office, `user${round}-${n}`))
     await Promise.all(neighbours)
   }
-  await other("ROLLBACK")
+  await unlock()
   expect(new Set(await Promise.all(victims))).toEqual(new Set(["ok"]))
   // In the order in which they were asked for, and each once.
   expect((await office.wallet.balance({ userId: "victim" })).balance.amount).toBe(130n)
+})
+
+test("the place of one who waits far back in line, while it is locked, keeps nobody from joining", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true })
+  await office.queue.create({ queueId: "main", settings: { maxActive: 1 } })
+  const join = (n: number) => office.queue.join({ queueId: "main", userId: `user${n}` })
+  let last = await join(0)
+  for (let n = 1; n <= 60; n++) last = await join(n)
+  const unlock = await lockRow(url, "queue_token", "user60")
+  const left = codeOf(office.queue.leave({ userId: "user60", queueToken: last.token }))
+  const joined = Array.from({ length: 7 }, (_, n) => codeOf(join(100 + n)))
+  expect(new Set(await Promise.all(joined))).toEqual(new Set(["ok"]))
+  // Nor who comes after them.
+  expect(await codeOf(join(200))).toBe("ok")
+  await unlock()
+  expect(await left).toBe("ok")
 })
 
 test("a command that can never be inserted keeps nobody else back", async () => {

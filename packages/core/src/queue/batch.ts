@@ -2,7 +2,7 @@
 import type { Effect } from "effect"
 import type { StoreUnavailable } from "../Errors.ts"
 import type { QueueEvent } from "../Events.ts"
-import type { QueueId, TokenId } from "../Ids.ts"
+import type { QueueId, TokenId, UserId } from "../Ids.ts"
 import type { PolicyRules } from "../policies/rules.ts"
 import type { Rows } from "../Rows.ts"
 import { type BoxOfficeStore, RowNames } from "../Store.ts"
@@ -14,6 +14,8 @@ import { tokenStateAt } from "./status.ts"
 /** A command of a queue. Its answer is drawn up once the whole batch has been decided. */
 export interface QueueCommand<A = unknown> {
   readonly queueId: QueueId
+  /** The user whose place it needs. */
+  readonly userId?: UserId
   readonly names: (names: RowNames) => void
   readonly decide: (rows: Rows) => {
     /** The token of a user who is there to hear of being let in. */

@@ -82,6 +82,7 @@ export class Lines extends Context.Service<
       const batches: CommandLane<QueueCommand, unknown> = yield* makeCommandLanes({
         ...(yield* LaneSettings),
         keyOf: (command: QueueCommand) => command.queueId,
+        rowKeyOf: ({ userId }: QueueCommand) => userId,
         run: (batch: ReadonlyArray<QueueCommand>) => runQueueBatch(store, policies, batch, isNoted)
       })
       const submit = <A>(command: QueueCommand<A>) =>

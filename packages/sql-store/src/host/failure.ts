@@ -66,7 +66,8 @@ const refusals: Readonly<Record<string, HostTransactionRefused["reason"]>> = {
 /** Why a session cannot be worked in, as if the server had said it. */
 export const refusedBy = ({ replicationRole, clientEncoding }: Moment): SqlError | undefined => {
   if (replicationRole === "replica") return refusal("BX001")
-  return clientEncoding === "UTF8" ? undefined : refusal("BX002")
+  // Postgres shows the second where a driver has asked for UTF8 by its old name.
+  return /^(UTF8|UNICODE)$/.test(clientEncoding) ? undefined : refusal("BX002")
 }
 
 const refusal = (code: string): SqlError => {

@@ -41,6 +41,7 @@ const everywhere = [
   "check_function_bodies = off",
   "row_security = off",
   "search_path = 'nowhere'",
+  "client_encoding = 'unicode'",
   "xmloption = 'document'",
   "lock_timeout = '20s'",
   "statement_timeout = '40s'",
