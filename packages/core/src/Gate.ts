@@ -107,10 +107,11 @@ export class Gate extends Context.Service<
         return Result.flatMap(
           tickets.verifyAgain(queueToken, userId),
           (shown): Result.Result<Ticket, TicketRefusal> => {
-            // Nobody comes back from having left: that much is known without looking. But a hold can
-            // be paid for in a session that has expired.
+            // A token that was left stays left: the node need not look. An expired one can still
+            // pass where its user holds seats, and only the store knows that.
             const state = lines.recall(shown)?.state
-            return state === "left" || (state === "expired" && operation !== "pay")
+            const mayHold = operation === "pay" || operation === "charge"
+            return state === "left" || (state === "expired" && !mayHold)
               ? Result.fail(new QueueTokenExpired({ state }))
               : Result.succeed(shown)
           }

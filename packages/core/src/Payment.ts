@@ -32,7 +32,7 @@ import {
 } from "./payment/decide.ts"
 import type { Payment, Refund } from "./payment/model.ts"
 import type { Ticket } from "./queue/claims.ts"
-import { decidePaymentGate, type GateError } from "./queue/gate.ts"
+import { decideHolderGate, type GateError } from "./queue/gate.ts"
 import type { Rows } from "./Rows.ts"
 import { type ReservationRow, reservationStatusAt } from "./reservation/model.ts"
 import { span } from "./Span.ts"
@@ -222,7 +222,7 @@ const passToPay = (
   const own = named?.userId === userId ? named : undefined
   const queueId = own && rows.performances.get(own.performanceId)?.queueId
   const holdsSeats = own !== undefined && reservationStatusAt(own, rows.now) === "held"
-  return decidePaymentGate(ticket, gateView(rows, ticket, queueId), holdsSeats)
+  return decideHolderGate(ticket, gateView(rows, ticket, queueId), holdsSeats)
 }
 
 const checkPay = checkInput(

@@ -6,7 +6,15 @@ import {
   type RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
-import { type Caller, Gate, type GateRefusal, type Passed, passInBatch } from "./Gate.ts"
+import {
+  type Caller,
+  Gate,
+  type GateRefusal,
+  gateView,
+  type Passage,
+  type Passed,
+  passInBatch
+} from "./Gate.ts"
 import {
   answer,
   type CommandOptions,
@@ -20,7 +28,10 @@ import { checkInput, IdempotencyKey, PageLimit, pageLimitDefault } from "./Input
 import { LaneSettings, makeLanes } from "./Lanes.ts"
 import { Currency, type Money, maxAmount, money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
-import type { GateError } from "./queue/gate.ts"
+import type { Ticket } from "./queue/claims.ts"
+import { QueueTokenExpired } from "./queue/errors.ts"
+import { decideHolderGate, type GateError } from "./queue/gate.ts"
+import type { Rows } from "./Rows.ts"
 import { span } from "./Span.ts"
 import { BoxOfficeStore } from "./Store.ts"
 import { type ChargeRefusal, decideCharge } from "./wallet/decide.ts"
@@ -44,6 +55,7 @@ export interface EntriesPage {
 
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
 export type ChargeError = GateRefusal | ChargeRefusal | IdempotencyConflict | Faults
+type DecidedCharge = Passed<Settled<Charge, ChargeError>>
 
 export class Wallet extends Context.Service<
   Wallet,
@@ -66,10 +78,7 @@ export class Wallet extends Context.Service<
       const store = yield* BoxOfficeStore
       const gate = yield* Gate
       const policies = yield* Policies
-      const lanes = yield* makeLanes<Passed<Settled<Charge, ChargeError>>>(
-        store,
-        yield* LaneSettings
-      )
+      const lanes = yield* makeLanes<DecidedCharge | undefined>(store, yield* LaneSettings)
 
       const charge = Effect.fnUntraced(function* (input: ChargeInput) {
         const { userId, queueToken, idempotencyKey, byOperator, ...charged } =
@@ -81,32 +90,48 @@ export class Wallet extends Context.Service<
           amount.currency
         ])
         const transferId = command.commandId as string as TransferId
-        const { settled, passage } = yield* lanes.submit({
-          key: userId,
-          names: (names) => {
-            if (command.fingerprint !== undefined) {
-              names.outcomes.add(command.commandId)
-              // What was charged before could be refused now, and a refusal tells nothing of it.
-              names.transfers.add(transferId)
+        // A token that has ended may still pass: its user can hold seats, which the batch does not look
+        // at before it has to. Then the charge is submitted again, in a batch that reads the holds.
+        const submit = (
+          readsHolds: boolean
+        ): Effect.Effect<DecidedCharge, Overloaded | StoreUnavailable> => {
+          const decided = lanes.submit({
+            key: userId,
+            names: (names) => {
+              if (command.fingerprint !== undefined) {
+                names.outcomes.add(command.commandId)
+                // What was charged before could be refused now, and a refusal tells nothing of it.
+                names.transfers.add(transferId)
+              }
+              if (ticket !== undefined) {
+                names.looks.add(ticket.tokenId)
+                if (readsHolds) names.nameUnpaid(userId, ticket.queueId)
+              }
+              names.wallets.add(userId)
+            },
+            decide: (rows) => {
+              const passage = readsHolds
+                ? passWithHold(rows, ticket, userId)
+                : passInBatch(rows, ticket, undefined)
+              if (!readsHolds && hasExpired(passage)) return undefined
+              const decide = (): Result.Result<Charge, GateError | ChargeRefusal> => {
+                if (Result.isFailure(passage)) return Result.fail(passage.failure)
+                const decided = decideCharge(rows, { transferId, userId, amount }, policies)
+                return Result.map(decided, (event): Charge => {
+                  rows.evolve(event)
+                  const { balance, currency } = rows.wallets.get(userId)!
+                  return { transferId, amount, balance: money(balance, currency) }
+                })
+              }
+              const retell = () => retellCharge(rows.transferBefore(transferId), { userId, amount })
+              return { settled: settle(rows, command, decide, retell), passage }
             }
-            if (ticket !== undefined) names.looks.add(ticket.tokenId)
-            names.wallets.add(userId)
-          },
-          decide: (rows) => {
-            const passage = passInBatch(rows, ticket, undefined)
-            const decide = (): Result.Result<Charge, GateError | ChargeRefusal> => {
-              if (Result.isFailure(passage)) return Result.fail(passage.failure)
-              const decided = decideCharge(rows, { transferId, userId, amount }, policies)
-              return Result.map(decided, (event): Charge => {
-                rows.evolve(event)
-                const { balance, currency } = rows.wallets.get(userId)!
-                return { transferId, amount, balance: money(balance, currency) }
-              })
-            }
-            const retell = () => retellCharge(rows.transferBefore(transferId), { userId, amount })
-            return { settled: settle(rows, command, decide, retell), passage }
-          }
-        })
+          })
+          return Effect.flatMap(decided, (it) =>
+            it === undefined ? submit(true) : Effect.succeed(it)
+          )
+        }
+        const { settled, passage } = yield* submit(false)
         yield* gate.attend(ticket, passage)
         return yield* gate.placing(ticket, answer(settled, input))
       }, span("Wallet.charge"))
@@ -138,6 +163,18 @@ export class Wallet extends Context.Service<
     })
   )
 }
+
+const hasExpired = (passage: Passage): boolean =>
+  Result.isFailure(passage) && passage.failure instanceof QueueTokenExpired
+
+const passWithHold = (rows: Rows, ticket: Ticket | undefined, userId: UserId): Passage =>
+  ticket === undefined
+    ? Result.succeed([])
+    : decideHolderGate(
+        ticket,
+        gateView(rows, ticket, undefined),
+        rows.hasUnpaid(userId, ticket.queueId)
+      )
 
 /** What a charge has left in the ledger, as it was answered. */
 const retellCharge = (

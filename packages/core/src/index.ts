@@ -116,7 +116,14 @@ export {
   type TokenRow,
   TokenState
 } from "./queue/model.ts"
-export { isCollecting, lineOf, placeOf, withLine, withLoaded } from "./queue/place.ts"
+export {
+  isCollecting,
+  lineOf,
+  placeOf,
+  type SkippedHead,
+  withLine,
+  withLoaded
+} from "./queue/place.ts"
 export {
   absentAfterSeconds,
   numbersPerBlock,

@@ -10,7 +10,7 @@ import {
 } from "../src/queue/errors.ts"
 import {
   decideGate,
-  decidePaymentGate,
+  decideHolderGate,
   decidePresence,
   decideSessionOfHold
 } from "../src/queue/gate.ts"
@@ -166,10 +166,10 @@ describe("the session of a hold", () => {
   })
 })
 
-describe("the gate of a payment", () => {
+describe("the gate of a user who holds seats", () => {
   const passes = (token: TokenRow, holdsSeats: boolean) =>
     Result.isSuccess(
-      decidePaymentGate(ticket, { token, ahead: 0, requiredQueueId: main, now }, holdsSeats)
+      decideHolderGate(ticket, { token, ahead: 0, requiredQueueId: main, now }, holdsSeats)
     )
   const ended = { expiresAt: now, admittedAt: now - 1, endedAt: now }
 

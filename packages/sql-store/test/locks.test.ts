@@ -8,7 +8,7 @@ import { lockHoldings } from "../src/load/holdings.ts"
 import { lockQueues } from "../src/load/queues.ts"
 import { lockReservations } from "../src/load/reservations.ts"
 import { lockSeats } from "../src/load/seats.ts"
-import { lockTokens } from "../src/load/tokens.ts"
+import { lockHeads, lockTokens } from "../src/load/tokens.ts"
 import { readUnpaid } from "../src/load/unpaid.ts"
 import { lockWallets } from "../src/load/wallets.ts"
 import { type Query, runQuery } from "../src/Query.ts"
@@ -79,18 +79,22 @@ test("who joins is looked up by key, also as planned while the table is new", as
     const numbers = Array.from({ length: 100 }, (_, i) => BigInt(i + 1))
     names.nameHeads(id.queue, { limit: 100, drawn: { numbers, upTo: 100n } })
   })
-  const { sql, params } = lockTokens(schemaName("boxoffice"))(names)
+  const schema = schemaName("boxoffice")
+  const queries = [lockTokens(schema)(names), lockHeads(schema)(names.heads)]
   const plan = await Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
         const connection = yield* PgConnection.make({ url: Redacted.make(url) })
         yield* runQuery(connection, begin)
         yield* runQuery(connection, planByKey(defaultWaits))
-        return yield* runQuery(connection, {
-          sql: `EXPLAIN (COSTS off) ${sql}`,
-          params,
-          read: (rows) => rows.map(([line]) => line as string)
-        })
+        const plans = yield* Effect.forEach(queries, ({ sql, params }) =>
+          runQuery(connection, {
+            sql: `EXPLAIN (COSTS off) ${sql}`,
+            params,
+            read: (rows) => rows.map(([line]) => line as string)
+          })
+        )
+        return plans.flat()
       })
     )
   )

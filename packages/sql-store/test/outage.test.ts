@@ -96,6 +96,29 @@ test("the place of one who waits far back in line, while it is locked, keeps nob
   expect(await left).toBe("ok")
 })
 
+test("the place of one who is next in line, while it is locked, stops admissions and no joins", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true })
+  await office.queue.create({ queueId: "main", settings: { maxActive: 2 } })
+  const join = (n: number) => office.queue.join({ queueId: "main", userId: `user${n}` })
+  const inside = [await join(0), await join(1)]
+  for (const n of [2, 3, 4]) expect((await join(n)).state).toBe("waiting")
+  const unlock = await lockRow(url, "queue_token", "user3")
+  const joined = Array.from({ length: 20 }, (_, n) => codeOf(join(100 + n)))
+  expect(new Set(await Promise.all(joined))).toEqual(new Set(["ok"]))
+  const stateOf = async (n: number) => (await join(n)).state
+  for (const [n, { token }] of inside.entries()) {
+    await office.queue.leave({ userId: `user${n}`, queueToken: token })
+  }
+  await expect.poll(() => stateOf(2)).toBe("admitted")
+  // There is room for one more. The next one is locked, and is not overtaken.
+  expect(await codeOf(join(200))).toBe("ok")
+  expect(await stateOf(4)).toBe("waiting")
+  await unlock()
+  await expect.poll(() => stateOf(3)).toBe("admitted")
+  expect(await stateOf(4)).toBe("waiting")
+})
+
 test("a command that can never be inserted keeps nobody else back", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })

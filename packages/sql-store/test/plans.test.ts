@@ -7,7 +7,7 @@ import { makeDeliveries } from "../src/deliveries/deliveries.ts"
 import { Migrator } from "../src/index.ts"
 import { loadOutcomes } from "../src/load/outcomes.ts"
 import { countQueues } from "../src/load/queueCounts.ts"
-import { lockLapsed, lockTokens } from "../src/load/tokens.ts"
+import { lockHeads, lockLapsed, lockTokens } from "../src/load/tokens.ts"
 import { rights } from "../src/migrator/rights.ts"
 import { claimConsumer, listConsumers } from "../src/outbox/consumers.ts"
 import { pruneOutbox } from "../src/outbox/prune.ts"
@@ -186,9 +186,10 @@ const statements: ReadonlyArray<
     countQueues(schema)([queueId]),
     [exits, lastMinute, /queue_presence_by_time: .*queue_id = .*seen_until > \(clock\.now/]
   ],
+  ["tokens of a batch", lockTokens(schema)(names), [/queue_token_pkey: \(token_id = ANY/]],
   [
-    "tokens of a batch",
-    lockTokens(schema)(names),
+    "heads of a batch",
+    lockHeads(schema)(names.heads),
     [/queue_token_waiting: .*number > GREATEST/, /queue_token_pkey: \(token_id = ANY/]
   ],
   ["lapsed tokens of a batch", lockLapsed(schema)([queueId]), [lapsed]],

@@ -83,11 +83,11 @@ const extendTo = (token: TokenRow, expiresAt: number, now: number): QueueTokenEx
 })
 
 /**
- * The gate of a payment. A live hold of the user's own is pass enough for a token that was let in
- * and has ended since: by another payment at the same moment, or because the clock has stepped.
- * Who left has given up their session by their own act.
+ * The gate of a payment, and of the charge that it needs. A user with a live hold passes with a
+ * token that was admitted and has ended since: another payment of the same user completed it while
+ * the hold was on its way, or the clock has stepped. A user who left gave up the session.
  */
-export const decidePaymentGate = (
+export const decideHolderGate = (
   ticket: Ticket,
   view: GateView,
   holdsSeats: boolean

@@ -34,14 +34,19 @@ export const withLine = (queue: QueueRow, lane: QueueLane, change: Partial<Line>
     ? { ...queue, ...change }
     : { ...queue, priority: { ...queue.priority, ...change } }
 
+/** A token next in line that a batch did not load, since another transaction has it locked. */
+export type SkippedHead = Pick<TokenRow, "queueId" | "lane" | "number">
+
 /**
  * A queue with what of its lanes was loaded: everyone who waits up to which place. A store loads by
- * {@link Heads}; each store must say it alike, so it is said here.
+ * {@link Heads}; each store must say it alike, so it is said here. Nobody is loaded from the first
+ * skipped place on, or those behind it would be admitted first.
  */
 export const withLoaded = (
   queue: QueueRow,
   heads: Heads | undefined,
-  tokens: Iterable<TokenRow>
+  tokens: Iterable<TokenRow>,
+  skipped: ReadonlyArray<SkippedHead> = []
 ): QueueRow => {
   const { limit = 0, drawn } = heads ?? {}
   const numbers = { general: [] as Array<bigint>, priority: [] as Array<bigint> }
@@ -61,9 +66,16 @@ export const withLoaded = (
     if (waiting <= limit) return nextNumber - 1n
     return upTo(lane, cursor) ?? cursor
   }
-  const general = withLine(queue, "general", { loadedUpTo: loadedUpTo("general") })
-  return withLine(general, "priority", { loadedUpTo: loadedUpTo("priority") })
+  const beforeSkipped = (lane: QueueLane): bigint =>
+    skipped
+      .filter((head) => head.queueId === queue.queueId && head.lane === lane)
+      .map(({ number }) => placeOf(queue, lane, number) - 1n)
+      .reduce(least, loadedUpTo(lane))
+  const general = withLine(queue, "general", { loadedUpTo: beforeSkipped("general") })
+  return withLine(general, "priority", { loadedUpTo: beforeSkipped("priority") })
 }
+
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
 
 const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : 1)
 

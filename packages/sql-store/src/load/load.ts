@@ -5,6 +5,7 @@ import {
   type QueueRow,
   type RowNames,
   Rows,
+  type TokenRow,
   type UserId,
   withLoaded
 } from "@boxoffice/core"
@@ -21,7 +22,7 @@ import { countQueues, type QueueCounts } from "./queueCounts.ts"
 import { lockQueues } from "./queues.ts"
 import { lockReservations } from "./reservations.ts"
 import { lockSeats } from "./seats.ts"
-import { countAhead, lockLapsed, lockTokens, lookAtTokens } from "./tokens.ts"
+import { countAhead, lockHeads, lockLapsed, lockTokens, lookAtTokens } from "./tokens.ts"
 import { readUnpaid } from "./unpaid.ts"
 import { lockWallets } from "./wallets.ts"
 
@@ -40,6 +41,7 @@ const none = () => undefined
 export const makeLoad = (schema: SchemaName) => {
   const queues = lockQueues(schema)
   const tokens = lockTokens(schema)
+  const heads = lockHeads(schema)
   const lapsed = lockLapsed(schema)
   const wallets = lockWallets(schema)
   const holdingLocks = lockHoldings(schema)
@@ -69,7 +71,8 @@ export const makeLoad = (schema: SchemaName) => {
 
     // The locks, table by table.
     const lockedQueues = add(inQueues, () => queues(names.queues))
-    const lockedTokens = add(inQueues || ofTokens, () => tokens(names))
+    const lockedTokens = add(ofTokens, () => tokens(names))
+    const lockedHeads = add(names.heads.size > 0, () => heads(names.heads))
     const lockedLapsed = add(inQueues, () => lapsed(names.queues))
     const lockedCodes = add(names.codes.length > 0, () => codes(names.codes))
     const lockedWallets = add(names.wallets.size > 0, () => wallets(names.wallets))
@@ -94,8 +97,14 @@ export const makeLoad = (schema: SchemaName) => {
 
     return () => {
       const moment = clock()
-      // One that is named may have lapsed as well.
-      const tokens = [...(lockedLapsed() ?? []), ...(lockedTokens() ?? [])]
+      const heads = lockedHeads() ?? { tokens: [], skipped: [] }
+      // A named token can be next, or have lapsed, as well: it counts once, and a head tells when its
+      // user was seen.
+      const tokens = onceEach([
+        ...(lockedLapsed() ?? []),
+        ...(lockedTokens() ?? []),
+        ...heads.tokens
+      ])
       const looks = lookedAt() ?? []
       const wallets = lockedWallets() ?? []
       const queueCounted = counts() ?? new Map<QueueId, QueueCounts>()
@@ -106,7 +115,8 @@ export const makeLoad = (schema: SchemaName) => {
           withLoaded(
             withCounts(queue, queueCounted.get(queue.queueId)!),
             names.heads.get(queue.queueId),
-            tokens
+            tokens,
+            heads.skipped
           )
         ),
         codes: lockedCodes() ?? [],
@@ -135,6 +145,10 @@ export const makeLoad = (schema: SchemaName) => {
     }
   }
 }
+
+/** Each token once, as the last load gives it. */
+const onceEach = (tokens: ReadonlyArray<TokenRow>): ReadonlyArray<TokenRow> =>
+  Array.from(new Map(tokens.map((token) => [token.tokenId, token])).values())
 
 const withCounts = (
   queue: Omit<QueueRow, "admittedLastMinute">,

@@ -165,6 +165,22 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
       assert.equal(yield* stateAfter(1), "completed")
     })
   ),
+  inWorld("a user who holds seats can charge and pay with a token that has ended", {}, (world) =>
+    Effect.gen(function* () {
+      const { office, join, hold, charge } = world
+      const ada = yield* join("ada")
+      yield* charge(ada, 1_000n)
+      const chargeMore = office.wallet.charge({ ...ada, amount: krw(1_000n) })
+      const first = yield* hold(ada, "S1")
+      yield* office.payments.pay({ ...ada, reservationId: first.reservationId })
+      yield* refused("QueueTokenExpired", chargeMore)
+      // As if the payment had completed the token while this hold was on its way.
+      const { reservationId } = yield* hold(yield* join("ada"), "S2")
+      assert.equal((yield* chargeMore).balance.amount, 1_000n)
+      yield* office.payments.pay({ ...ada, reservationId })
+      yield* refused("QueueTokenExpired", chargeMore)
+    })
+  ),
   inWorld("a hold that has lapsed or was let go keeps nobody inside", {}, (world) =>
     Effect.gen(function* () {
       const { office, join, hold, charge, passTime } = world
