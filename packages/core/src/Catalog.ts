@@ -1,5 +1,6 @@
 /** What is on sale, and which of it can still be booked. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
+import { BoxOfficeStore, type PerformanceReading, RowNames } from "./BoxOfficeStore.ts"
 import { decideAddPerformance, decideAddSeats, decideAddShow } from "./catalog/decide.ts"
 import { type AlreadyExists, PerformanceNotFound, ShowNotFound } from "./catalog/errors.ts"
 import { makeFreshCatalog } from "./catalog/fresh.ts"
@@ -10,8 +11,6 @@ import {
   RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
-import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
-import { afterCommit, HostTransaction } from "./HostTransaction.ts"
 import {
   answer,
   type CommandIdentity,
@@ -19,15 +18,16 @@ import {
   identifyOperators,
   nameOutcome,
   settle
-} from "./Idempotency.ts"
+} from "./engine/Idempotency.ts"
+import { checkInput, checkKey, Name, PageLimit, pageLimitDefault } from "./engine/input.ts"
+import type { Rows } from "./engine/Rows.ts"
+import { span } from "./engine/tracing.ts"
+import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
+import { afterCommit, HostTransaction } from "./HostTransaction.ts"
 import { isCatalogKey, PerformanceId, ShowId, UserId } from "./Ids.ts"
-import { checkInput, checkKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { GivenInstant } from "./Instant.ts"
 import { Policies } from "./Policies.ts"
 import type { QueueNotFound } from "./queue/errors.ts"
-import type { Rows } from "./Rows.ts"
-import { span } from "./Span.ts"
-import { BoxOfficeStore, type PerformanceReading, RowNames } from "./Store.ts"
 
 export interface DatesInput extends Caller {
   readonly showId: string

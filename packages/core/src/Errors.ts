@@ -1,6 +1,6 @@
 /** What any operation can fail with, whatever it is about. */
 import { Schema } from "effect"
-import { TaggedError } from "./TaggedError.ts"
+import { TaggedError } from "./engine/TaggedError.ts"
 
 /** The input does not fit. Every problem is listed; nothing was done. */
 export class RequestInvalid extends TaggedError<RequestInvalid>()("RequestInvalid", {

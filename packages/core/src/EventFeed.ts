@@ -13,15 +13,15 @@ import {
   type Scope,
   Stream
 } from "effect"
-import { LocalChanges, layerAnnounced } from "./Changes.ts"
+import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import { type RequestInvalid, StoreUnavailable } from "./Errors.ts"
 import type { BoxOfficeEvent } from "./Events.ts"
+import { LocalChanges, layerAnnounced } from "./engine/CommittedEvents.ts"
+import { checkInput } from "./engine/input.ts"
 import { EventJson } from "./events/codec.ts"
 import type { ConsumerMisplaced, EventsUnreadable } from "./events/errors.ts"
 import type { ConsumerStatus, StartingPoint } from "./events/Outbox.ts"
 import { LeaseLost, openSession, type Session } from "./events/session.ts"
-import { checkInput } from "./Input.ts"
-import { BoxOfficeStore } from "./Store.ts"
 
 /** The name of a kind of event, such as `ReservationPaid`. */
 export const EventType = Schema.Literals(

@@ -1,28 +1,28 @@
 /** Lets the holder of an admitted queue token through, as the host's policies ask. */
 import { Context, Effect, Layer, Result } from "effect"
-import { makeCommandLanes } from "./CommandLane.ts"
+import { BoxOfficeStore, type GateQuestion, RowNames, type TokenReading } from "./BoxOfficeStore.ts"
 import type { Overloaded, StoreUnavailable } from "./Errors.ts"
+import { makeCommandLanes } from "./engine/Batcher.ts"
+import { LaneSettings } from "./engine/Command.ts"
+import type { Rows } from "./engine/Rows.ts"
+import { span } from "./engine/tracing.ts"
+import { decideGate, decidePresence, type GateError, type GateView } from "./gate/decide.ts"
+import { makeSeenTokens } from "./gate/TokenCache.ts"
 import { HostTransaction } from "./HostTransaction.ts"
 import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "./Ids.ts"
-import { LaneSettings } from "./Lanes.ts"
 import { type GatedOperation, Policies } from "./Policies.ts"
-import { askGate } from "./policies/ask.ts"
 import type { PolicyFailed } from "./policies/errors.ts"
-import type { Ticket } from "./queue/claims.ts"
+import { askGate } from "./policies/evaluate.ts"
 import {
   QueueTokenExpired,
   type QueueTokenInvalid,
   type QueueTokenRequired,
   QueueTokenWaiting
 } from "./queue/errors.ts"
-import { decideGate, decidePresence, type GateError, type GateView } from "./queue/gate.ts"
-import { Lines } from "./queue/lines.ts"
-import { makeSeenTokens } from "./queue/seen.ts"
+import { Lines } from "./queue/live/LiveQueues.ts"
 import { tokenStateAt, waitingStatus } from "./queue/status.ts"
-import { Tickets } from "./queue/ticket.ts"
-import type { Rows } from "./Rows.ts"
-import { span } from "./Span.ts"
-import { BoxOfficeStore, type GateQuestion, RowNames, type TokenReading } from "./Store.ts"
+import type { Ticket } from "./token/format.ts"
+import { Tickets } from "./token/QueueTokens.ts"
 
 /** Who is calling, as every gated operation is told. */
 export interface Caller {

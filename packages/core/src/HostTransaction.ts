@@ -6,10 +6,10 @@
  * is read or filled, and nobody hears of a change before the host's commit.
  */
 import { Context, Effect, Schema } from "effect"
+import type { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import { StoreUnavailable } from "./Errors.ts"
+import { TaggedError } from "./engine/TaggedError.ts"
 import { kindOf } from "./options.ts"
-import type { BoxOfficeStore } from "./Store.ts"
-import { TaggedError } from "./TaggedError.ts"
 
 export interface HostTransaction {
   /** The store, inside the transaction. */

@@ -1,15 +1,15 @@
 /** The engine without Effect: `makeBoxOffice` gives the services as promises and async iterables. */
 import { Cause, Context, Effect, Exit, Layer, Result, Scope, Stream } from "effect"
 import { BoxOffice, type BoxOfficeOptions, type BoxOfficeServices, layerOf } from "./BoxOffice.ts"
+import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import { StoreUnavailable } from "./Errors.ts"
-import { promisedEvents } from "./events/promised.ts"
 import { checkTransaction, HostTransaction, transactionsFault } from "./HostTransaction.ts"
 import { kindOf } from "./options.ts"
 import type { PromisedEvents } from "./promises/events.ts"
 import { type Runner, resultsOf, throwing, valueOf } from "./promises/operations.ts"
 import type { CallOptions, Outcome } from "./promises/outcome.ts"
+import { promisedEvents } from "./promises/runEvents.ts"
 import type { BoxOfficeResults, OperationsWithin, PromisedOperations } from "./promises/styles.ts"
-import { BoxOfficeStore } from "./Store.ts"
 import { sweep } from "./Sweeper.ts"
 
 /**

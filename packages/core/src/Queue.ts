@@ -1,7 +1,7 @@
 /** The waiting room: see `queue/decide.ts` for the rules, `queue/line.ts` for who stands where. */
 import { randomBytes } from "node:crypto"
 import { Context, Effect, Layer, Result, Schema, Stream, Struct } from "effect"
-import { makeCommandLanes } from "./CommandLane.ts"
+import { BoxOfficeStore, RowNames } from "./BoxOfficeStore.ts"
 import type { AlreadyExists } from "./catalog/errors.ts"
 import {
   IdempotencyConflict,
@@ -10,6 +10,8 @@ import {
   type StoreUnavailable
 } from "./Errors.ts"
 import type { QueueEvent } from "./Events.ts"
+import { makeCommandLanes } from "./engine/Batcher.ts"
+import { LaneSettings } from "./engine/Command.ts"
 import {
   again,
   answer,
@@ -23,14 +25,22 @@ import {
   type Settled,
   settle,
   submitOnce
-} from "./Idempotency.ts"
+} from "./engine/Idempotency.ts"
+import {
+  checkInput,
+  checkKey,
+  IdempotencyKey,
+  Name,
+  PageLimit,
+  pageLimitDefault
+} from "./engine/input.ts"
+import type { Rows } from "./engine/Rows.ts"
+import { span } from "./engine/tracing.ts"
+import { decidePresence } from "./gate/decide.ts"
 import { isQueueKey, QueueId, type TokenId, UserId } from "./Ids.ts"
-import { checkInput, checkKey, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
 import { GivenInstant } from "./Instant.ts"
-import { LaneSettings } from "./Lanes.ts"
 import { Policies, QueueSettings } from "./Policies.ts"
 import type { QueueCommand } from "./queue/batch.ts"
-import { type Ticket, ticketFor } from "./queue/claims.ts"
 import { queueCodeHash } from "./queue/code.ts"
 import {
   decideConfigure,
@@ -49,8 +59,7 @@ import {
   type QueueTokenRequired,
   QueueTokenWrongQueue
 } from "./queue/errors.ts"
-import { decidePresence } from "./queue/gate.ts"
-import { Lines } from "./queue/lines.ts"
+import { Lines } from "./queue/live/LiveQueues.ts"
 import {
   CodeUses,
   type JoinedQueue,
@@ -61,13 +70,11 @@ import {
   type Queue as QueueView,
   type TokenRow
 } from "./queue/model.ts"
-import { decideCodes, decideCreate } from "./queue/setUp.ts"
+import { decideCodes, decideCreate } from "./queue/operate.ts"
 import { queueTokenStatus, tokenStateAt } from "./queue/status.ts"
-import { Tickets } from "./queue/ticket.ts"
 import { joinedStatus, queueAmong, toQueue, toQueueNotice } from "./queue/views.ts"
-import type { Rows } from "./Rows.ts"
-import { span } from "./Span.ts"
-import { BoxOfficeStore, RowNames } from "./Store.ts"
+import { type Ticket, ticketFor } from "./token/format.ts"
+import { Tickets } from "./token/QueueTokens.ts"
 
 export interface JoinInput extends CommandOptions {
   readonly userId: string

@@ -4,13 +4,13 @@
  * who are not polling.
  */
 import { Duration, Effect, Exit, Layer } from "effect"
-import { again } from "./Background.ts"
+import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import type { StoreUnavailable } from "./Errors.ts"
+import { again } from "./engine/backgroundLoop.ts"
 import { checkInterval } from "./Interval.ts"
 import { idempotencyKeySecondsMin, Policies } from "./Policies.ts"
 import { Queue } from "./Queue.ts"
-import { Reservations } from "./Reservation.ts"
-import { BoxOfficeStore } from "./Store.ts"
+import { Reservations } from "./Reservations.ts"
 
 const perRound = 1_000
 

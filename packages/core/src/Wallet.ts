@@ -1,11 +1,24 @@
 /** Charging and reading a prepaid balance: see `wallet/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
+import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import {
   IdempotencyConflict,
   type Overloaded,
   type RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
+import { LaneSettings, makeLanes } from "./engine/Command.ts"
+import {
+  answer,
+  type CommandOptions,
+  identify,
+  type Retold,
+  type Settled,
+  settle
+} from "./engine/Idempotency.ts"
+import { checkInput, IdempotencyKey, PageLimit, pageLimitDefault } from "./engine/input.ts"
+import type { Rows } from "./engine/Rows.ts"
+import { span } from "./engine/tracing.ts"
 import {
   type Caller,
   Gate,
@@ -15,25 +28,12 @@ import {
   type Passed,
   passInBatch
 } from "./Gate.ts"
-import {
-  answer,
-  type CommandOptions,
-  identify,
-  type Retold,
-  type Settled,
-  settle
-} from "./Idempotency.ts"
+import { decideHolderGate, type GateError } from "./gate/decide.ts"
 import { type TransferId, UserId } from "./Ids.ts"
-import { checkInput, IdempotencyKey, PageLimit, pageLimitDefault } from "./Input.ts"
-import { LaneSettings, makeLanes } from "./Lanes.ts"
 import { Currency, type Money, maxAmount, money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
-import type { Ticket } from "./queue/claims.ts"
 import { QueueTokenExpired } from "./queue/errors.ts"
-import { decideHolderGate, type GateError } from "./queue/gate.ts"
-import type { Rows } from "./Rows.ts"
-import { span } from "./Span.ts"
-import { BoxOfficeStore } from "./Store.ts"
+import type { Ticket } from "./token/format.ts"
 import { type ChargeRefusal, decideCharge } from "./wallet/decide.ts"
 import type { Balance, Charge, TransferRow, WalletEntry } from "./wallet/model.ts"
 

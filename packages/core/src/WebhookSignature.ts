@@ -5,8 +5,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { Schema } from "effect"
 import type { RecordedEvent } from "./EventFeed.ts"
+import { TaggedError } from "./engine/TaggedError.ts"
 import { decodeEvents, encodeEvents, eventVersion } from "./events/codec.ts"
-import { TaggedError } from "./TaggedError.ts"
 
 /** The webhook is not to be trusted, or not to be read; `reason` says why. Remedy: answer 400. */
 export class WebhookRefused extends TaggedError<WebhookRefused>()("WebhookRefused", {

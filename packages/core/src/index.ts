@@ -14,15 +14,27 @@
  * @module
  */
 
-export { again } from "./Background.ts"
 export * from "./BoxOffice.ts"
+export * from "./BoxOfficeStore.ts"
 export * from "./Catalog.ts"
-export * from "./CommandIds.ts"
 export * from "./catalog/errors.ts"
 export * from "./catalog/model.ts"
 export * from "./Errors.ts"
 export * from "./EventFeed.ts"
 export * from "./Events.ts"
+export { again } from "./engine/backgroundLoop.ts"
+export { type LaneOptions, LaneSettings } from "./engine/Command.ts"
+export * from "./engine/CommandIds.ts"
+export type { CommandOptions } from "./engine/Idempotency.ts"
+export { toRequestInvalid } from "./engine/input.ts"
+export {
+  type Changes,
+  type CodeRow,
+  holdingKey,
+  type LoadedRows,
+  Rows,
+  seatKey
+} from "./engine/Rows.ts"
 export { decodeEvents, encodeEvents, eventVersion, withJson } from "./events/codec.ts"
 export type * from "./events/Deliveries.ts"
 export * from "./events/errors.ts"
@@ -35,15 +47,12 @@ export {
   HostTransactionRefused,
   within
 } from "./HostTransaction.ts"
-export type { CommandOptions } from "./Idempotency.ts"
 export * from "./Ids.ts"
-export { toRequestInvalid } from "./Input.ts"
 export type { Interval } from "./Interval.ts"
 export { type BoxOfficeError, isBoxOfficeError } from "./isBoxOfficeError.ts"
-export { type LaneOptions, LaneSettings } from "./Lanes.ts"
 export * from "./Money.ts"
 export { checkNames } from "./options.ts"
-export * from "./Payment.ts"
+export * from "./Payments.ts"
 export * from "./Policies.ts"
 export {
   type EngineServices,
@@ -83,14 +92,14 @@ export type {
   TicketError
 } from "./Queue.ts"
 export { Queue } from "./Queue.ts"
-export {
-  type QueueTokenClaims,
-  readQueueToken,
-  type Ticket,
-  type TicketPlace,
-  ticketFor
-} from "./queue/claims.ts"
 export * from "./queue/errors.ts"
+export {
+  absentAfterSeconds,
+  numbersPerBlock,
+  presencePeriodSeconds,
+  type Sighting,
+  wasSeen
+} from "./queue/live/presence.ts"
 export {
   commitmentOf,
   type Draw,
@@ -123,21 +132,19 @@ export {
   type SkippedHead,
   withLine,
   withLoaded
-} from "./queue/place.ts"
-export {
-  absentAfterSeconds,
-  numbersPerBlock,
-  presencePeriodSeconds,
-  type Sighting,
-  wasSeen
-} from "./queue/presence.ts"
-export { type TicketKey, TicketKeysInvalid, Tickets } from "./queue/ticket.ts"
-export * from "./Reservation.ts"
-export { type Changes, type CodeRow, holdingKey, type LoadedRows, Rows, seatKey } from "./Rows.ts"
+} from "./queue/position.ts"
+export * from "./Reservations.ts"
 export * from "./reservation/errors.ts"
 export * from "./reservation/model.ts"
-export * from "./Store.ts"
 export { type Cleared, clearEnded, layerSweeper, sweep } from "./Sweeper.ts"
+export {
+  type QueueTokenClaims,
+  readQueueToken,
+  type Ticket,
+  type TicketPlace,
+  ticketFor
+} from "./token/format.ts"
+export { type TicketKey, TicketKeysInvalid, Tickets } from "./token/QueueTokens.ts"
 export * from "./Wallet.ts"
 export * from "./WebhookSignature.ts"
 export * from "./wallet/errors.ts"

@@ -18,7 +18,6 @@ export {
   TimeZone
 } from "./catalog/model.ts"
 export * from "./Errors.ts"
-export * from "./Ids.ts"
 export {
   IdempotencyKey,
   isSmall,
@@ -27,7 +26,8 @@ export {
   PageLimit,
   someProblems,
   toRequestInvalid
-} from "./Input.ts"
+} from "./engine/input.ts"
+export * from "./Ids.ts"
 export { Instant, Milliseconds } from "./Instant.ts"
 export { type BoxOfficeError, isBoxOfficeError } from "./isBoxOfficeError.ts"
 export * from "./Money.ts"

@@ -1,4 +1,6 @@
 /** For tests: the engine without a database, and its rules without the engine. @module */
+
+export { decideGate, decidePresence } from "./gate/decide.ts"
 export { decidePay, decideRefund } from "./payment/decide.ts"
 export {
   decideAdmissions,
@@ -9,7 +11,6 @@ export {
   decideMode,
   decideOpening
 } from "./queue/decide.ts"
-export { decideGate, decidePresence } from "./queue/gate.ts"
 export { decideExpiry, decideHold, decideRelease } from "./reservation/decide.ts"
 export {
   type AdmittedUser,

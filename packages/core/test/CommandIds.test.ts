@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { commandIdOf, newCommandId } from "../src/CommandIds.ts"
+import { commandIdOf, newCommandId } from "../src/engine/CommandIds.ts"
 import { isUuid } from "../src/Ids.ts"
 
 describe("the ids of commands", () => {

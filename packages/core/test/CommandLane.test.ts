@@ -1,8 +1,8 @@
 import { describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Latch, Scope } from "effect"
 import { expect } from "vitest"
-import { type LaneOptions, makeCommandLane, makeCommandLanes } from "../src/CommandLane.ts"
 import { Overloaded, StoreUnavailable } from "../src/Errors.ts"
+import { type LaneOptions, makeCommandLane, makeCommandLanes } from "../src/engine/Batcher.ts"
 
 // The clock of `it.effect` is never moved here: a lane that waited for a timer would hang.
 

@@ -2,7 +2,7 @@ import { it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { describe, expect } from "vitest"
-import { makeFreshReads } from "../src/FreshReads.ts"
+import { makeFreshReads } from "../src/engine/SharedReads.ts"
 
 /** A store that counts its reads, and shows what was last written. */
 const makeCounted = (options: {

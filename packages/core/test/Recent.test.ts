@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { Recent } from "../src/Recent.ts"
+import { Recent } from "../src/engine/RecentMap.ts"
 
 const filled = (keep: number, count: number) => {
   const recent = new Recent<number, string>(keep)

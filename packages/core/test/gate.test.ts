@@ -1,6 +1,12 @@
 import { Result } from "effect"
 import { describe, expect, it } from "vitest"
 import type { QueueTokenExtended } from "../src/Events.ts"
+import {
+  decideGate,
+  decideHolderGate,
+  decidePresence,
+  decideSessionOfHold
+} from "../src/gate/decide.ts"
 import type { QueueId, UserId } from "../src/Ids.ts"
 import {
   QueueTokenExpired,
@@ -8,12 +14,6 @@ import {
   QueueTokenWaiting,
   QueueTokenWrongQueue
 } from "../src/queue/errors.ts"
-import {
-  decideGate,
-  decideHolderGate,
-  decidePresence,
-  decideSessionOfHold
-} from "../src/queue/gate.ts"
 import type { TokenRow } from "../src/queue/model.ts"
 import { given, testId, testStart, tokenRow } from "../src/testing.ts"
 

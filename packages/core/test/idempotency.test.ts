@@ -2,7 +2,8 @@ import { describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
-import { identify, settle } from "../src/Idempotency.ts"
+import { identify, settle } from "../src/engine/Idempotency.ts"
+import { Rows } from "../src/engine/Rows.ts"
 import type { CommandId, SeatId, UserId } from "../src/Ids.ts"
 import {
   CurrencyMismatch,
@@ -26,7 +27,6 @@ import {
   SeatNotFound,
   SeatUnavailable
 } from "../src/index.ts"
-import { Rows } from "../src/Rows.ts"
 import { testStart, won } from "../src/testing.ts"
 import { engine, openOffice } from "./support.ts"
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 import { RequestInvalid } from "../src/Errors.ts"
-import { someProblems } from "../src/Input.ts"
+import { someProblems } from "../src/engine/input.ts"
 
 const message = "Expected no excess property"
 const pathOf = (path: string) => someProblems([{ path, message }])[0]?.path

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto"
 import { describe, expect, it } from "vitest"
-import { makeMac } from "../src/queue/mac.ts"
+import { makeMac } from "../src/token/hmac.ts"
 
 const nodes = (secret: string, text: string) =>
   createHmac("sha256", secret).update(text).digest("base64url")

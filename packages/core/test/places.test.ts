@@ -16,7 +16,7 @@ import {
   type QueueTokenStatus,
   type TokenId
 } from "../src/index.ts"
-import { isCollecting } from "../src/queue/place.ts"
+import { isCollecting } from "../src/queue/position.ts"
 import { layerMemory, testStart } from "../src/testing.ts"
 import { gala, signingKeys } from "./support.ts"
 

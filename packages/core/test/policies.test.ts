@@ -2,6 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { Effect, Logger, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
+import { holdingKey } from "../src/engine/Rows.ts"
 import type { PerformanceId, QueueId, SeatId, TokenId, UserId } from "../src/Ids.ts"
 import {
   BoxOffice,
@@ -15,8 +16,7 @@ import {
   QueueTokenRequired,
   RefundRefused
 } from "../src/index.ts"
-import { askAdmission, askGate } from "../src/policies/ask.ts"
-import { holdingKey } from "../src/Rows.ts"
+import { askAdmission, askGate } from "../src/policies/evaluate.ts"
 import {
   decideAdmissions,
   decideCharge,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { AlreadyExists } from "../src/catalog/errors.ts"
 import type { QueueTokenAdmitted, QueueTokenIssued } from "../src/Events.ts"
+import { Rows } from "../src/engine/Rows.ts"
 import type { QueueId, TokenId, UserId } from "../src/Ids.ts"
 import { defaultPolicies } from "../src/Policies.ts"
 import {
@@ -19,13 +20,12 @@ import {
   QueueNotFound,
   QueueTokenInvalid
 } from "../src/queue/errors.ts"
+import { absentAfterSeconds, numbersPerBlock, Presence } from "../src/queue/live/presence.ts"
 import { commitmentOf } from "../src/queue/lottery.ts"
 import type { QueueRow } from "../src/queue/model.ts"
-import { placeOf } from "../src/queue/place.ts"
-import { absentAfterSeconds, numbersPerBlock, Presence } from "../src/queue/presence.ts"
-import { decideCodes, decideCreate } from "../src/queue/setUp.ts"
+import { decideCodes, decideCreate } from "../src/queue/operate.ts"
+import { placeOf } from "../src/queue/position.ts"
 import { queueTokenStatus } from "../src/queue/status.ts"
-import { Rows } from "../src/Rows.ts"
 import { given, queueRow, testId, testStart, tokenRow } from "../src/testing.ts"
 
 const main = "main" as QueueId

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest"
 import { PerformanceNotFound, SeatNotFound } from "../src/catalog/errors.ts"
 import type { HoldLapsed, HoldReleased, SeatsHeld } from "../src/Events.ts"
+import { holdingKey } from "../src/engine/Rows.ts"
 import type { PerformanceId, ReservationId, SeatId, UserId } from "../src/Ids.ts"
 import { defaultPolicies } from "../src/Policies.ts"
-import { holdingKey } from "../src/Rows.ts"
 import { decideExpiry, decideHold, decideRelease } from "../src/reservation/decide.ts"
 import {
   LimitExceeded,

@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from "vitest"
 import type { BoxOfficeEvent } from "../src/Events.ts"
+import { holdingKey, type LoadedRows, Rows, seatKey } from "../src/engine/Rows.ts"
 import type { PerformanceId, QueueId, SeatId, ShowId, UserId } from "../src/Ids.ts"
-import { holdingKey, type LoadedRows, Rows, seatKey } from "../src/Rows.ts"
 import {
   performanceRow,
   queueRow,

@@ -2,10 +2,10 @@ import { createHmac } from "node:crypto"
 import { Effect, Redacted, Result } from "effect"
 import { describe, expect, it } from "vitest"
 import type { QueueId, TokenId, UserId } from "../src/Ids.ts"
-import { readQueueToken, type Ticket } from "../src/queue/claims.ts"
 import { QueueTokenInvalid, QueueTokenRequired } from "../src/queue/errors.ts"
-import { TicketKeysInvalid, Tickets } from "../src/queue/ticket.ts"
 import { testId } from "../src/testing.ts"
+import { readQueueToken, type Ticket } from "../src/token/format.ts"
+import { TicketKeysInvalid, Tickets } from "../src/token/QueueTokens.ts"
 
 const secretOf = (id: string) => `the secret of ${id}, of at least 32 bytes`
 const keysOf = (...ids: ReadonlyArray<string>) =>

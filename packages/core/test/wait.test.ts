@@ -4,10 +4,10 @@
  * `RUNS` explore further.
  */
 import { describe, expect, it } from "vitest"
+import { admissionRate } from "../src/queue/live/admissionRate.ts"
+import { type Watched, watch } from "../src/queue/live/movement.ts"
+import { estimatedWait, minuteLimitOf } from "../src/queue/live/waitEstimate.ts"
 import type { Grant, QueueRow } from "../src/queue/model.ts"
-import { admissionRate } from "../src/queue/rate.ts"
-import { estimatedWait, minuteLimitOf } from "../src/queue/wait.ts"
-import { type Watched, watch } from "../src/queue/watched.ts"
 import { queueRow, testStart } from "../src/testing.ts"
 import { randomFrom } from "./support.ts"
 

@@ -6,9 +6,9 @@
  */
 import { Result } from "effect"
 import { RequestInvalid } from "../Errors.ts"
+import type { Rows } from "../engine/Rows.ts"
 import type { PerformanceId } from "../Ids.ts"
 import { QueueNotFound } from "../queue/errors.ts"
-import type { Rows } from "../Rows.ts"
 import type { SeatRow } from "../reservation/model.ts"
 import { AlreadyExists, PerformanceNotFound, ShowNotFound } from "./errors.ts"
 import type { NewSeat, Performance, Show, StoredPerformance } from "./model.ts"

@@ -1,6 +1,6 @@
 /** What looking something up in the catalogue, or adding to it, can refuse. */
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
+import { TaggedError } from "../engine/TaggedError.ts"
 
 /** No such show. */
 export class ShowNotFound extends TaggedError<ShowNotFound>()("ShowNotFound", {}) {

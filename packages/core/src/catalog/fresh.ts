@@ -1,10 +1,10 @@
 /** The readings of the catalogue that are shared for a moment: see `FreshReads.ts`. */
 import { Effect } from "effect"
-import { LocalChanges } from "../Changes.ts"
-import { type Fresh, makeFreshReads } from "../FreshReads.ts"
+import { BoxOfficeStore, type PerformanceReading, type SeatsReading } from "../BoxOfficeStore.ts"
+import { LocalChanges } from "../engine/CommittedEvents.ts"
+import { type Fresh, makeFreshReads } from "../engine/SharedReads.ts"
 import type { PerformanceId, ShowId } from "../Ids.ts"
 import { Policies } from "../Policies.ts"
-import { BoxOfficeStore, type PerformanceReading, type SeatsReading } from "../Store.ts"
 import type { AvailableDates, SeatMap } from "./model.ts"
 import { toAvailableDates, toSeatMap, type Until } from "./views.ts"
 

@@ -1,7 +1,8 @@
 /** What is shown of the catalogue, from what was read of it. Pure. */
+
+import type { PerformanceReading, SeatsReading } from "../BoxOfficeStore.ts"
 import type { PerformanceId, ShowId } from "../Ids.ts"
 import { type SeatRow, seatStatusAt } from "../reservation/model.ts"
-import type { PerformanceReading, SeatsReading } from "../Store.ts"
 import {
   type AvailableDates,
   isOnSale,

@@ -1,6 +1,6 @@
 /** What can stop a consumer. */
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
+import { TaggedError } from "../engine/TaggedError.ts"
 
 /**
  * The consumer's place is from another database cluster: a dump was restored, or the server was

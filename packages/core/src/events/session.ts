@@ -11,9 +11,9 @@
  */
 import { randomUUID } from "node:crypto"
 import { Array, Clock, Data, Deferred, Effect, Schedule, type Scope, Semaphore } from "effect"
-import { again } from "../Background.ts"
 import type { StoreUnavailable } from "../Errors.ts"
 import { aggregateOf, type BoxOfficeEvent } from "../Events.ts"
+import { again } from "../engine/backgroundLoop.ts"
 import { decodeEvents } from "./codec.ts"
 import { ConsumerMisplaced, EventsUnreadable } from "./errors.ts"
 import type { Outbox, OutboxPage, Place, StartingPoint } from "./Outbox.ts"

@@ -1,5 +1,5 @@
 /** What giving money back can refuse. */
-import { TaggedError } from "../TaggedError.ts"
+import { TaggedError } from "../engine/TaggedError.ts"
 
 /** No such payment. */
 export class PaymentNotFound extends TaggedError<PaymentNotFound>()("PaymentNotFound", {}) {

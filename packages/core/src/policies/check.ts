@@ -1,9 +1,9 @@
 /** Checks the policies that an engine is made with, before anything is done by them. */
 import { Cause, Effect, Result, Schema } from "effect"
-import { toRequestInvalid } from "../Input.ts"
+import { toRequestInvalid } from "../engine/input.ts"
 import { defaultPolicies, PolicySettings } from "../Policies.ts"
-import { askAdmission } from "./ask.ts"
 import { PoliciesInvalid } from "./errors.ts"
+import { askAdmission } from "./evaluate.ts"
 import type { AdmissionRequest, PolicyRules } from "./rules.ts"
 
 // Where a value will do, a function will, too; and these are functions or left out.

@@ -1,6 +1,6 @@
 /** What goes wrong with the policies that a host gives. */
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
+import { TaggedError } from "../engine/TaggedError.ts"
 
 /** The policies that can be functions of the host. */
 export const PolicyName = Schema.Literals([

@@ -1,4 +1,6 @@
 /** The catalogue, as promises. */
+
+import type { PerformanceReading } from "../BoxOfficeStore.ts"
 import type {
   Added,
   AddedSeats,
@@ -16,7 +18,6 @@ import type { PerformanceNotFound, ShowNotFound } from "../catalog/errors.ts"
 import type { AvailableDates, Performance, SeatMap, Show } from "../catalog/model.ts"
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
 import type { GateRefusal } from "../Gate.ts"
-import type { PerformanceReading } from "../Store.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
 /**

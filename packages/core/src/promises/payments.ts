@@ -1,5 +1,5 @@
 /** Paying and refunding, as promises. */
-import type { PayError, PayInput, RefundError, RefundInput } from "../Payment.ts"
+import type { PayError, PayInput, RefundError, RefundInput } from "../Payments.ts"
 import type { Payment, Refund } from "../payment/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 

@@ -1,6 +1,6 @@
 /** The waiting room, as promises. */
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
-import type { CommandOptions } from "../Idempotency.ts"
+import type { CommandOptions } from "../engine/Idempotency.ts"
 import type { QueueSettings } from "../Policies.ts"
 import type {
   AddCodesError,

@@ -1,6 +1,6 @@
 /** Holds and reservations, as promises. */
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
-import type { HoldError, HoldInput, ReleaseError, ReservationsPage } from "../Reservation.ts"
+import type { HoldError, HoldInput, ReleaseError, ReservationsPage } from "../Reservations.ts"
 import type { ReservationNotFound } from "../reservation/errors.ts"
 import type { Reservation, ReservationCursor } from "../reservation/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"

@@ -1,13 +1,13 @@
 /** One batch of commands of queues: decided in order, then the line moves on, then the answers. */
 import type { Effect } from "effect"
+import { type BoxOfficeStore, RowNames } from "../BoxOfficeStore.ts"
 import type { StoreUnavailable } from "../Errors.ts"
 import type { QueueEvent } from "../Events.ts"
+import type { Rows } from "../engine/Rows.ts"
+import { decidePresence } from "../gate/decide.ts"
 import type { QueueId, TokenId, UserId } from "../Ids.ts"
 import type { PolicyRules } from "../policies/rules.ts"
-import type { Rows } from "../Rows.ts"
-import { type BoxOfficeStore, RowNames } from "../Store.ts"
 import { decideAdmissions, decideClosing, decideExpiries, decideOpening } from "./decide.ts"
-import { decidePresence } from "./gate.ts"
 import type { TokenRow } from "./model.ts"
 import { tokenStateAt } from "./status.ts"
 

@@ -10,12 +10,12 @@ import type {
   QueueTokenLapsed,
   QueueTokenLeft
 } from "../Events.ts"
+import type { Rows } from "../engine/Rows.ts"
 import type { QueueId, TokenId, UserId } from "../Ids.ts"
 import type { QueueSettings } from "../Policies.ts"
-import { askAdmission } from "../policies/ask.ts"
+import { askAdmission } from "../policies/evaluate.ts"
 import type { PolicyRules } from "../policies/rules.ts"
-import type { Rows } from "../Rows.ts"
-import type { Ticket } from "./claims.ts"
+import type { Ticket } from "../token/format.ts"
 import {
   QueueAlreadyOpen,
   QueueClosed,
@@ -23,9 +23,9 @@ import {
   QueueNotFound,
   QueueTokenInvalid
 } from "./errors.ts"
+import { absentAfterSeconds } from "./live/presence.ts"
 import type { QueueLane, QueueMode, QueueRow, TokenRow } from "./model.ts"
-import { isCollecting, lineOf, nextLane, placeOf, waitingIn } from "./place.ts"
-import { absentAfterSeconds } from "./presence.ts"
+import { isCollecting, lineOf, nextLane, placeOf, waitingIn } from "./position.ts"
 import { tokenStateAt } from "./status.ts"
 
 export interface Join {

@@ -1,7 +1,7 @@
 /** What the waiting room, and the gate behind it, can refuse. */
 
+import { TaggedError } from "../engine/TaggedError.ts"
 import { QueueId } from "../Ids.ts"
-import { TaggedError } from "../TaggedError.ts"
 import { QueueMode, queueTokenStatusFields, TokenState } from "./model.ts"
 
 /** A gated operation was asked for without a queue token. Remedy: join the queue first. */

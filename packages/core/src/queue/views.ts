@@ -1,6 +1,7 @@
 /** What operators, and users who have just joined, are shown of a queue's rows. */
+
+import type { Rows } from "../engine/Rows.ts"
 import type { QueueId, TokenId } from "../Ids.ts"
-import type { Rows } from "../Rows.ts"
 import { commitmentOf } from "./lottery.ts"
 import type {
   Queue,
@@ -11,7 +12,7 @@ import type {
   QueueTokenStatus,
   TokenRow
 } from "./model.ts"
-import { isCollecting, lineOf, placeOf, waitingIn } from "./place.ts"
+import { isCollecting, lineOf, placeOf, waitingIn } from "./position.ts"
 import { leastWait, queueTokenStatus, tokenStateAt, waitingStatus } from "./status.ts"
 
 /** The seed is told once it can do no harm. */

@@ -3,12 +3,12 @@ import { Result } from "effect"
 import { PerformanceNotFound, SeatNotFound } from "../catalog/errors.ts"
 import { isOnSale, type Seat } from "../catalog/model.ts"
 import type { HoldLapsed, HoldReleased, SeatsHeld } from "../Events.ts"
+import type { Rows } from "../engine/Rows.ts"
 import type { PerformanceId, ReservationId, SeatId, UserId } from "../Ids.ts"
 import { copyMoney, money } from "../Money.ts"
-import { askHoldLimits, askHoldTerms } from "../policies/ask.ts"
 import type { PolicyFailed } from "../policies/errors.ts"
+import { askHoldLimits, askHoldTerms } from "../policies/evaluate.ts"
 import { amountMaxOf, type HoldRequest, type PolicyRules } from "../policies/rules.ts"
-import type { Rows } from "../Rows.ts"
 import {
   LimitExceeded,
   ReservationNotFound,

@@ -1,8 +1,8 @@
 /** What holding and releasing seats can refuse. */
 import { Schema } from "effect"
+import { TaggedError } from "../engine/TaggedError.ts"
 import { SeatId } from "../Ids.ts"
 import { Instant } from "../Instant.ts"
-import { TaggedError } from "../TaggedError.ts"
 import { ReservationStatus } from "./model.ts"
 
 /** No such reservation, or another user's: the two look the same. */

@@ -1,8 +1,8 @@
 /** Makes a store fail on request, in the ways in which a real one does. For tests. */
 import { Clock, Context, Duration, Effect, Layer } from "effect"
+import { BoxOfficeStore } from "../BoxOfficeStore.ts"
 import { Overloaded, StoreUnavailable } from "../Errors.ts"
 import type { Interval } from "../Interval.ts"
-import { BoxOfficeStore } from "../Store.ts"
 
 /**
  * What can be made to go wrong. A commit is what a command does in the end: join, status, leave,

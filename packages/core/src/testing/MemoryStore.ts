@@ -3,28 +3,6 @@
  * `TestClock` moves. One process, one batch at a time, nothing kept.
  */
 import { Clock, Effect, Layer } from "effect"
-import type { Performance, PerformanceRow, Show, StoredPerformance } from "../catalog/model.ts"
-import { StoreUnavailable } from "../Errors.ts"
-import type { RecordedOutcome } from "../Events.ts"
-import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "../Ids.ts"
-import { isDue } from "../queue/decide.ts"
-import type { Departure, QueueLane, QueueRow, TokenRow } from "../queue/model.ts"
-import { placeOf, withLoaded } from "../queue/place.ts"
-import {
-  absentAfterSeconds,
-  numbersPerBlock,
-  presencePeriodSeconds,
-  wasSeen
-} from "../queue/presence.ts"
-import { tokenStateAt } from "../queue/status.ts"
-import { type Changes, type CodeRow, holdingKey, type LoadedRows, Rows, seatKey } from "../Rows.ts"
-import {
-  type ReservationRow,
-  reservationStatusAt,
-  type SeatRow,
-  seatStatusAt,
-  type UnpaidHold
-} from "../reservation/model.ts"
 import {
   admissionsPerBatch,
   BoxOfficeStore,
@@ -33,7 +11,36 @@ import {
   type LineReading,
   type Page,
   type RowNames
-} from "../Store.ts"
+} from "../BoxOfficeStore.ts"
+import type { Performance, PerformanceRow, Show, StoredPerformance } from "../catalog/model.ts"
+import { StoreUnavailable } from "../Errors.ts"
+import type { RecordedOutcome } from "../Events.ts"
+import {
+  type Changes,
+  type CodeRow,
+  holdingKey,
+  type LoadedRows,
+  Rows,
+  seatKey
+} from "../engine/Rows.ts"
+import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "../Ids.ts"
+import { isDue } from "../queue/decide.ts"
+import {
+  absentAfterSeconds,
+  numbersPerBlock,
+  presencePeriodSeconds,
+  wasSeen
+} from "../queue/live/presence.ts"
+import type { Departure, QueueLane, QueueRow, TokenRow } from "../queue/model.ts"
+import { placeOf, withLoaded } from "../queue/position.ts"
+import { tokenStateAt } from "../queue/status.ts"
+import {
+  type ReservationRow,
+  reservationStatusAt,
+  type SeatRow,
+  seatStatusAt,
+  type UnpaidHold
+} from "../reservation/model.ts"
 import type { TransferRow, WalletRow } from "../wallet/model.ts"
 import { makeMemoryDeliveries } from "./MemoryDeliveries.ts"
 import { MemoryOutbox } from "./MemoryOutbox.ts"

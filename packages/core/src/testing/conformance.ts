@@ -10,7 +10,7 @@
  * The tests work on names of their own, so that they can share one store and run in any order.
  */
 import type { Effect } from "effect"
-import type { BoxOfficeStore } from "../Store.ts"
+import type { BoxOfficeStore } from "../BoxOfficeStore.ts"
 import { catalogTests } from "./conformance/catalog.ts"
 import { clearingTests } from "./conformance/clearing.ts"
 import { eventTests } from "./conformance/events.ts"

@@ -6,7 +6,7 @@ import { deepStrictEqual, fail, strictEqual } from "node:assert/strict"
 import { inspect } from "node:util"
 import { Result } from "effect"
 import type { BoxOfficeEvent } from "../Events.ts"
-import { type LoadedRows, Rows } from "../Rows.ts"
+import { type LoadedRows, Rows } from "../engine/Rows.ts"
 
 /** The rows that a test starts from: see `queueRow`, `seatRow` and the others. */
 export type GivenRows = Omit<LoadedRows, "now">

@@ -1,12 +1,12 @@
 /** Who may charge a wallet. Pure: rows in, an event or a refusal out. */
 import { Result } from "effect"
 import type { WalletCharged } from "../Events.ts"
+import type { Rows } from "../engine/Rows.ts"
 import type { TransferId, UserId } from "../Ids.ts"
 import { copyMoney, type Money } from "../Money.ts"
-import { askWalletCeiling } from "../policies/ask.ts"
 import type { PolicyFailed } from "../policies/errors.ts"
+import { askWalletCeiling } from "../policies/evaluate.ts"
 import type { PolicyRules } from "../policies/rules.ts"
-import type { Rows } from "../Rows.ts"
 import { LimitExceeded } from "../reservation/errors.ts"
 import { CurrencyMismatch } from "./errors.ts"
 

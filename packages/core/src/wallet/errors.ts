@@ -1,7 +1,7 @@
 /** What moving money can refuse. */
 
+import { TaggedError } from "../engine/TaggedError.ts"
 import { Currency, Money } from "../Money.ts"
-import { TaggedError } from "../TaggedError.ts"
 
 /** The wallet has too little. Remedy: charge at least the difference. */
 export class InsufficientBalance extends TaggedError<InsufficientBalance>()("InsufficientBalance", {

@@ -8,9 +8,9 @@
  * What is read inside a host's transaction is that transaction's alone: it is not shared.
  */
 import { Clock, Effect, type Scope } from "effect"
-import { type CommandLane, makeCommandLanes } from "./CommandLane.ts"
-import type { Overloaded, StoreUnavailable } from "./Errors.ts"
-import { HostTransaction } from "./HostTransaction.ts"
+import type { Overloaded, StoreUnavailable } from "../Errors.ts"
+import { HostTransaction } from "../HostTransaction.ts"
+import { type CommandLane, makeCommandLanes } from "./Batcher.ts"
 
 /** A reading, and how many milliseconds ago it was begun. */
 export interface Fresh<A> {

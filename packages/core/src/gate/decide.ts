@@ -2,15 +2,15 @@
 import { Result } from "effect"
 import type { QueueTokenExtended } from "../Events.ts"
 import type { QueueId } from "../Ids.ts"
-import type { Ticket } from "./claims.ts"
 import {
   QueueTokenExpired,
   QueueTokenInvalid,
   QueueTokenWaiting,
   QueueTokenWrongQueue
-} from "./errors.ts"
-import type { TokenRow } from "./model.ts"
-import { queueTokenStatus, tokenStateAt } from "./status.ts"
+} from "../queue/errors.ts"
+import type { TokenRow } from "../queue/model.ts"
+import { queueTokenStatus, tokenStateAt } from "../queue/status.ts"
+import type { Ticket } from "../token/format.ts"
 
 export type GateError =
   | QueueTokenInvalid

@@ -1,7 +1,7 @@
 /** What a queue token says, and how: no key is needed to read it, only to trust it. */
 import { Schema } from "effect"
 import { isUuid, QueueId, type TokenId, UserId } from "../Ids.ts"
-import type { QueueLane, TokenRow } from "./model.ts"
+import type { QueueLane, TokenRow } from "../queue/model.ts"
 
 /** What a queue token says. It can be trusted once its signature has been found good. */
 export interface Ticket {

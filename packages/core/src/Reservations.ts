@@ -1,5 +1,6 @@
 /** Holding seats for a while, and letting them go: see `reservation/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
+import { BoxOfficeStore, holdingsPerBatch } from "./BoxOfficeStore.ts"
 import {
   IdempotencyConflict,
   type Overloaded,
@@ -7,7 +8,7 @@ import {
   type StoreUnavailable
 } from "./Errors.ts"
 import type { SeatsHeld } from "./Events.ts"
-import { type Caller, Gate, type GateRefusal, type Passed, passInBatch } from "./Gate.ts"
+import { LaneSettings, makeLanes } from "./engine/Command.ts"
 import {
   again,
   answer,
@@ -17,14 +18,14 @@ import {
   recall,
   record,
   type Settled
-} from "./Idempotency.ts"
+} from "./engine/Idempotency.ts"
+import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./engine/input.ts"
+import type { Rows } from "./engine/Rows.ts"
+import { span } from "./engine/tracing.ts"
+import { type Caller, Gate, type GateRefusal, type Passed, passInBatch } from "./Gate.ts"
+import { decideSessionOfHold, type GateError } from "./gate/decide.ts"
 import { isUuid, type PerformanceId, type ReservationId, type SeatId, UserId } from "./Ids.ts"
-import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./Input.ts"
-import { LaneSettings, makeLanes } from "./Lanes.ts"
 import { Policies } from "./Policies.ts"
-import type { Ticket } from "./queue/claims.ts"
-import { decideSessionOfHold, type GateError } from "./queue/gate.ts"
-import type { Rows } from "./Rows.ts"
 import {
   decideExpiry,
   decideHold,
@@ -34,8 +35,7 @@ import {
 } from "./reservation/decide.ts"
 import { ReservationNotFound, type ReservationNotPayable } from "./reservation/errors.ts"
 import { type Reservation, ReservationCursor, toReservation } from "./reservation/model.ts"
-import { span } from "./Span.ts"
-import { BoxOfficeStore, holdingsPerBatch } from "./Store.ts"
+import type { Ticket } from "./token/format.ts"
 
 export interface HoldInput extends Caller, CommandOptions {
   readonly performanceId: string

@@ -1,10 +1,10 @@
 /** What an operator wants to see of the waiting room, as Effect metrics. */
 import { type Context, Effect, Metric } from "effect"
-import type { LocalChanges } from "../Changes.ts"
-import type { QueueId, TokenId } from "../Ids.ts"
-import type { LineView } from "./line.ts"
-import type { QueueTokenStatus } from "./model.ts"
-import { waitingIn } from "./place.ts"
+import type { LocalChanges } from "../../engine/CommittedEvents.ts"
+import type { QueueId, TokenId } from "../../Ids.ts"
+import type { QueueTokenStatus } from "../model.ts"
+import { waitingIn } from "../position.ts"
+import type { LineView } from "./LiveQueue.ts"
 
 /** Estimates that are kept until their users are in: enough to tell how good they are. */
 const estimatesKept = 10_000

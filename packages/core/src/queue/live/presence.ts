@@ -4,8 +4,8 @@
  * where a time of its own for each would be a million writes.
  */
 
-import type { Ticket } from "./claims.ts"
-import type { QueueLane } from "./model.ts"
+import type { Ticket } from "../../token/format.ts"
+import type { QueueLane } from "../model.ts"
 
 /** How many numbers share a block. */
 export const numbersPerBlock = 4_096

@@ -1,8 +1,8 @@
 /** How the feed is run for a backend that does not use Effect. */
 import { type Context, Effect, Stream } from "effect"
 import type { EventFeed } from "../EventFeed.ts"
-import type { PromisedEvents } from "../promises/events.ts"
-import { type Runner, valueOf } from "../promises/operations.ts"
+import type { PromisedEvents } from "./events.ts"
+import { type Runner, valueOf } from "./operations.ts"
 
 export const promisedEvents = (
   feed: EventFeed["Service"],

@@ -1,6 +1,6 @@
 /** What every error of the engine extends: a tagged error that any logger can write down. */
 import { Schema } from "effect"
-import { bigintInJson } from "./Money.ts"
+import { bigintInJson } from "../Money.ts"
 
 /**
  * `Schema.TaggedError`, whose instances tell all about themselves when they are logged. As they

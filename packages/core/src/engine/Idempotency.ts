@@ -5,31 +5,36 @@
  */
 import { createHash } from "node:crypto"
 import { Effect, Result } from "effect"
-import { commandIdOf, newCommandId } from "./CommandIds.ts"
-import { AlreadyExists, PerformanceNotFound, SeatNotFound, ShowNotFound } from "./catalog/errors.ts"
+import type { RowNames } from "../BoxOfficeStore.ts"
+import {
+  AlreadyExists,
+  PerformanceNotFound,
+  SeatNotFound,
+  ShowNotFound
+} from "../catalog/errors.ts"
 import {
   IdempotencyConflict,
   type Overloaded,
   RequestInvalid,
   type StoreUnavailable
-} from "./Errors.ts"
-import { HostTransactionConflict } from "./HostTransaction.ts"
-import type { CommandId, UserId } from "./Ids.ts"
-import { type Money, money } from "./Money.ts"
-import { PaymentNotFound } from "./payment/errors.ts"
-import { handleDropped } from "./policies/dropped.ts"
-import { RefundRefused } from "./policies/errors.ts"
-import { QueueAlreadyOpen, QueueClosed, QueueNotFound } from "./queue/errors.ts"
-import type { Rows } from "./Rows.ts"
+} from "../Errors.ts"
+import { HostTransactionConflict } from "../HostTransaction.ts"
+import type { CommandId, UserId } from "../Ids.ts"
+import { type Money, money } from "../Money.ts"
+import { PaymentNotFound } from "../payment/errors.ts"
+import { handleDropped } from "../policies/dropped.ts"
+import { RefundRefused } from "../policies/errors.ts"
+import { QueueAlreadyOpen, QueueClosed, QueueNotFound } from "../queue/errors.ts"
 import {
   HoldExpired,
   LimitExceeded,
   ReservationNotFound,
   ReservationNotPayable,
   SeatUnavailable
-} from "./reservation/errors.ts"
-import type { RowNames } from "./Store.ts"
-import { CurrencyMismatch, InsufficientBalance } from "./wallet/errors.ts"
+} from "../reservation/errors.ts"
+import { CurrencyMismatch, InsufficientBalance } from "../wallet/errors.ts"
+import { commandIdOf, newCommandId } from "./CommandIds.ts"
+import type { Rows } from "./Rows.ts"
 
 /** What every command accepts beside its own input. */
 export interface CommandOptions {

@@ -2,17 +2,22 @@
  * One queue as a node knows it: the last reading, and who has left so far. Answers polls by
  * arithmetic alone; what it does not know, it leaves to the store.
  */
-import { admissionsPerBatch, departuresPerReading, type Heads, type LineReading } from "../Store.ts"
-import type { Ticket } from "./claims.ts"
-import { isDue, roomIn } from "./decide.ts"
-import { Departed } from "./departed.ts"
-import { permutationOf } from "./lottery.ts"
-import type { Departure, QueueLane, QueueTokenStatus } from "./model.ts"
-import { isCollecting, lineOf } from "./place.ts"
-import { type AdmissionRate, admissionRate } from "./rate.ts"
-import { endedStatus, leastWait, waitingStatus } from "./status.ts"
-import { estimatedWait, type MinuteLimit, minuteLimitOf } from "./wait.ts"
-import { isStopped, type Watched, watch } from "./watched.ts"
+import {
+  admissionsPerBatch,
+  departuresPerReading,
+  type Heads,
+  type LineReading
+} from "../../BoxOfficeStore.ts"
+import type { Ticket } from "../../token/format.ts"
+import { isDue, roomIn } from "../decide.ts"
+import { permutationOf } from "../lottery.ts"
+import type { Departure, QueueLane, QueueTokenStatus } from "../model.ts"
+import { isCollecting, lineOf } from "../position.ts"
+import { endedStatus, leastWait, waitingStatus } from "../status.ts"
+import { type AdmissionRate, admissionRate } from "./admissionRate.ts"
+import { Departed } from "./DepartureTree.ts"
+import { isStopped, type Watched, watch } from "./movement.ts"
+import { estimatedWait, type MinuteLimit, minuteLimitOf } from "./waitEstimate.ts"
 
 /** How many departures from before a draw are placed at a time: a moment's work. */
 const placedAtOnce = 2_000

@@ -8,14 +8,14 @@ import type {
   PerformanceRow,
   Show,
   StoredPerformance
-} from "./catalog/model.ts"
+} from "../catalog/model.ts"
 import type {
   BoxOfficeEvent,
   QueueEvent,
   QueueTokenEvent,
   QueueTokenIssued,
   RecordedOutcome
-} from "./Events.ts"
+} from "../Events.ts"
 import type {
   CommandId,
   PerformanceId,
@@ -26,13 +26,13 @@ import type {
   TokenId,
   TransferId,
   UserId
-} from "./Ids.ts"
-import { money } from "./Money.ts"
-import type { QueueSettings } from "./Policies.ts"
-import type { Departure, Opening, QueueLane, QueueRow, TokenRow } from "./queue/model.ts"
-import { lineOf, nextLane, placeOf, withLine } from "./queue/place.ts"
-import type { ReservationRow, SeatRow, UnpaidHold } from "./reservation/model.ts"
-import type { TransferRow, WalletRow } from "./wallet/model.ts"
+} from "../Ids.ts"
+import { money } from "../Money.ts"
+import type { QueueSettings } from "../Policies.ts"
+import type { Departure, Opening, QueueLane, QueueRow, TokenRow } from "../queue/model.ts"
+import { lineOf, nextLane, placeOf, withLine } from "../queue/position.ts"
+import type { ReservationRow, SeatRow, UnpaidHold } from "../reservation/model.ts"
+import type { TransferRow, WalletRow } from "../wallet/model.ts"
 
 // Two names make one key, with what neither of them can have in between.
 

@@ -5,6 +5,7 @@
 import { Context, type Effect, type Scope } from "effect"
 import type { PerformanceRow, Show, StoredPerformance } from "./catalog/model.ts"
 import type { StoreUnavailable } from "./Errors.ts"
+import type { Rows } from "./engine/Rows.ts"
 import type { Deliveries } from "./events/Deliveries.ts"
 import type { Outbox } from "./events/Outbox.ts"
 import {
@@ -21,9 +22,8 @@ import {
   type UserId
 } from "./Ids.ts"
 import type { Currency } from "./Money.ts"
+import type { Sighting } from "./queue/live/presence.ts"
 import type { Departure, Grant, QueueRow, TokenRow } from "./queue/model.ts"
-import type { Sighting } from "./queue/presence.ts"
-import type { Rows } from "./Rows.ts"
 import type { ReservationRow, SeatRow } from "./reservation/model.ts"
 import type { TransferRow, WalletRow } from "./wallet/model.ts"
 

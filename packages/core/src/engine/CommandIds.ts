@@ -1,7 +1,7 @@
 /** How the ids of commands are made: fresh ones, and those that stand for an idempotency key. */
 import { createHash, randomFillSync } from "node:crypto"
 import { v7 } from "uuid"
-import type { CommandId } from "./Ids.ts"
+import type { CommandId } from "../Ids.ts"
 
 // Randomness is fetched for many ids at a time: fetching it for each took 6 µs of the 60 that a
 // command cost, measured without a database.

@@ -3,11 +3,11 @@
  * those that were found to have ended, which stay so.
  */
 import { Clock, Effect } from "effect"
-import { LocalChanges } from "../Changes.ts"
-import { msBetween } from "../FreshReads.ts"
+import type { GateQuestion, TokenReading } from "../BoxOfficeStore.ts"
+import { LocalChanges } from "../engine/CommittedEvents.ts"
+import { Recent } from "../engine/RecentMap.ts"
+import { msBetween } from "../engine/SharedReads.ts"
 import type { QueueId, TokenId } from "../Ids.ts"
-import { Recent } from "../Recent.ts"
-import type { GateQuestion, TokenReading } from "../Store.ts"
 
 const tokensKept = 100_000
 const queuesKept = 10_000

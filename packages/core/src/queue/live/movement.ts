@@ -1,7 +1,7 @@
 /** What a node has seen of how a queue moves. Pure. */
-import type { LineReading } from "../Store.ts"
-import type { Grant, QueueRow } from "./model.ts"
-import { isCollecting } from "./place.ts"
+import type { LineReading } from "../../BoxOfficeStore.ts"
+import type { Grant, QueueRow } from "../model.ts"
+import { isCollecting } from "../position.ts"
 
 /** A reading of a queue, as much as tells how fast it moves: counts since it has been watched. */
 export interface Moment {

@@ -1,6 +1,6 @@
 /** How every entrance checks what it is given. */
 import { Effect, Result, Schema, type SchemaAST, SchemaIssue } from "effect"
-import { RequestInvalid } from "./Errors.ts"
+import { RequestInvalid } from "../Errors.ts"
 
 /** 1 to 255 visible ASCII characters. */
 export const IdempotencyKey = Schema.String.check(

@@ -1,5 +1,5 @@
 /** How fast a queue lets people in, from what was seen of it. Pure. */
-import { isFull, isLimited, type Moment, type Movement, type Watched } from "./watched.ts"
+import { isFull, isLimited, type Moment, type Movement, type Watched } from "./movement.ts"
 
 /** How fast a queue lets people in, and how well that is known. */
 export interface AdmissionRate {

@@ -1,6 +1,6 @@
 /** Where in its lane a token stands, and how the two lanes take turns. Pure. */
 
-import type { Heads } from "../Store.ts"
+import type { Heads } from "../BoxOfficeStore.ts"
 import { permutationOf } from "./lottery.ts"
 import type { Line, QueueLane, QueueRow, TokenRow } from "./model.ts"
 

@@ -4,12 +4,12 @@
  * this and arithmetic. Whether an admitted place is still good, the store knows.
  */
 import { Clock, Context, Effect, Layer, Redacted, Result, Schema } from "effect"
+import { Recent } from "../engine/RecentMap.ts"
+import { TaggedError } from "../engine/TaggedError.ts"
 import type { UserId } from "../Ids.ts"
-import { Recent } from "../Recent.ts"
-import { TaggedError } from "../TaggedError.ts"
-import { claimsOf, prefix, type Ticket, ticketOf, tokenLengthMax } from "./claims.ts"
-import { QueueTokenInvalid, QueueTokenRequired } from "./errors.ts"
-import { makeMac } from "./mac.ts"
+import { QueueTokenInvalid, QueueTokenRequired } from "../queue/errors.ts"
+import { claimsOf, prefix, type Ticket, ticketOf, tokenLengthMax } from "./format.ts"
+import { makeMac } from "./hmac.ts"
 
 /** A signing key: a short public id, and a secret of at least 32 bytes. */
 export interface TicketKey {

@@ -1,7 +1,7 @@
 /** How long it takes until it is one's turn. Pure. */
-import type { QueueTokenStatus } from "./model.ts"
-import type { AdmissionRate } from "./rate.ts"
-import { admittedIn, type Movement } from "./watched.ts"
+import type { QueueTokenStatus } from "../model.ts"
+import type { AdmissionRate } from "./admissionRate.ts"
+import { admittedIn, type Movement } from "./movement.ts"
 
 /** Who was let in within the last minute, as of `now`, and how many may be. */
 export interface MinuteLimit extends Pick<Movement, "now" | "grants"> {

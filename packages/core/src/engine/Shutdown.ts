@@ -1,6 +1,6 @@
 /** How an engine ends: its store hears of it first, and that it is over last. */
 import { Context, Effect, Exit, Layer, Scope } from "effect"
-import { BoxOfficeStore } from "./Store.ts"
+import { BoxOfficeStore } from "../BoxOfficeStore.ts"
 
 /** Lasts from before an engine is made until it has ended. */
 class Ending extends Context.Service<Ending, Scope.Closeable>()("@boxoffice/core/Ending") {}

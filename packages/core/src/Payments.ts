@@ -1,12 +1,13 @@
 /** Paying for a reservation, and giving the money back: see `payment/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
+import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import {
   IdempotencyConflict,
   type Overloaded,
   type RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
-import { type Caller, Gate, type GateRefusal, gateView, type Passage } from "./Gate.ts"
+import { type Command, LaneSettings, makeLanes } from "./engine/Command.ts"
 import {
   answer,
   type CommandOptions,
@@ -17,10 +18,13 @@ import {
   type Settled,
   settle,
   submitOnce
-} from "./Idempotency.ts"
+} from "./engine/Idempotency.ts"
+import { checkInput, IdempotencyKey, Name } from "./engine/input.ts"
+import type { Rows } from "./engine/Rows.ts"
+import { span } from "./engine/tracing.ts"
+import { type Caller, Gate, type GateRefusal, gateView, type Passage } from "./Gate.ts"
+import { decideHolderGate, type GateError } from "./gate/decide.ts"
 import { isUuid, type ReservationId, type TransferId, UserId } from "./Ids.ts"
-import { checkInput, IdempotencyKey, Name } from "./Input.ts"
-import { type Command, LaneSettings, makeLanes } from "./Lanes.ts"
 import { money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import {
@@ -31,12 +35,8 @@ import {
   type RefundRefusal
 } from "./payment/decide.ts"
 import type { Payment, Refund } from "./payment/model.ts"
-import type { Ticket } from "./queue/claims.ts"
-import { decideHolderGate, type GateError } from "./queue/gate.ts"
-import type { Rows } from "./Rows.ts"
 import { type ReservationRow, reservationStatusAt } from "./reservation/model.ts"
-import { span } from "./Span.ts"
-import { BoxOfficeStore } from "./Store.ts"
+import type { Ticket } from "./token/format.ts"
 
 export interface PayInput extends Caller, CommandOptions {
   readonly reservationId: string

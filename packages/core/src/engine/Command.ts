@@ -1,8 +1,8 @@
 /** The lanes that commands travel in, and the one way from a batch of them to the store. */
 import { Context, type Effect, type Scope } from "effect"
-import { type CommandLane, makeCommandLanes } from "./CommandLane.ts"
+import { type BoxOfficeStore, RowNames } from "../BoxOfficeStore.ts"
+import { type CommandLane, makeCommandLanes } from "./Batcher.ts"
 import type { Rows } from "./Rows.ts"
-import { type BoxOfficeStore, RowNames } from "./Store.ts"
 
 /** How wide the lanes of each service are. */
 export interface LaneOptions {

@@ -1,9 +1,9 @@
 /** Tells who keeps a copy of something in memory that this node has just changed it. */
 import { Context, Effect, Layer } from "effect"
-import type { BoxOfficeEvent } from "./Events.ts"
-import { afterCommit, HostTransaction, insideOr } from "./HostTransaction.ts"
+import { BoxOfficeStore } from "../BoxOfficeStore.ts"
+import type { BoxOfficeEvent } from "../Events.ts"
+import { afterCommit, HostTransaction, insideOr } from "../HostTransaction.ts"
 import type { Rows } from "./Rows.ts"
-import { BoxOfficeStore } from "./Store.ts"
 
 type Listener = (event: BoxOfficeEvent) => void
 

@@ -10,8 +10,8 @@
  * A command of a host's transaction cannot share a batch with those of others: it runs alone.
  */
 import { Effect, Exit, type Scope, Semaphore } from "effect"
-import { Overloaded, type StoreUnavailable } from "./Errors.ts"
-import { HostTransaction } from "./HostTransaction.ts"
+import { Overloaded, type StoreUnavailable } from "../Errors.ts"
+import { HostTransaction } from "../HostTransaction.ts"
 
 export interface CommandLane<C, A> {
   /**
