@@ -8,10 +8,10 @@ import { readFacts } from "./doctor/facts.ts"
 import type { Finding } from "./doctor/findings.ts"
 import { checkRole } from "./doctor/role.ts"
 import { checkServer } from "./doctor/settings.ts"
-import { sqlState } from "./failure.ts"
 import { commandLine, type MigratorOptions, progressOf } from "./Migrator.ts"
 import { fileName, head, migrations, type Progress } from "./migrator/steps.ts"
 import { schemaName } from "./schemaName.ts"
+import { sqlState } from "./sqlFailure.ts"
 
 export type { Finding }
 

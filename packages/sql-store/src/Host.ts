@@ -14,12 +14,12 @@ import {
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { invalidDatabase } from "./databaseSetting.ts"
-import { sqlState } from "./failure.ts"
 import { type AbortablePool, type HostClient, type HostPool, isSqlClient } from "./host/client.ts"
-import { sqlErrorOf } from "./host/failure.ts"
+import { sqlErrorOf } from "./host/driverFailure.ts"
 import { makeHostTransactions } from "./host/transaction.ts"
 import { placeOfPool } from "./opening.ts"
 import { schemaName } from "./schemaName.ts"
+import { sqlState } from "./sqlFailure.ts"
 
 export type { HostClient, HostPool } from "./host/client.ts"
 

@@ -5,7 +5,6 @@
 import { PgClient } from "@effect/sql-pg"
 import { Effect, type Layer, Redacted, Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { sqlState } from "./failure.ts"
 import { scriptOf } from "./migrator/script.ts"
 import {
   asOneStatement,
@@ -19,6 +18,7 @@ import {
 } from "./migrator/steps.ts"
 import type { Row } from "./Query.ts"
 import { isSchemaName, type SchemaName, schemaName } from "./schemaName.ts"
+import { sqlState } from "./sqlFailure.ts"
 
 export { isSchemaName }
 

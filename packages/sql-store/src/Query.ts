@@ -2,7 +2,7 @@
 import { type PgConnection, PgTypes } from "@effect/sql-pg"
 import { Cause, Effect, Exit, Result } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { instantOf } from "./host/instant.ts"
+import { instantOf } from "./instant.ts"
 
 /**
  * A row by position. The driver gives `int8` as bigint and `timestamptz` as Date; a host's driver

@@ -4,9 +4,10 @@ import { BoxOfficeStore, type StoreUnavailable } from "@boxoffice/core"
 import { PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import type { InTransaction } from "./batch/save/inTransaction.ts"
+import { makeTransact } from "./batch/transact.ts"
 import { makeClosing } from "./closing.ts"
 import { type DatabaseInvalid, invalidUrl } from "./databaseSetting.ts"
-import { deadline, isPoisoned, unavailable, type WithDeadline } from "./failure.ts"
 import {
   type EncodingUnsupported,
   type MigrationBlocked,
@@ -15,14 +16,13 @@ import {
   verify
 } from "./Migrator.ts"
 import { openingFailed, placeOfUrl } from "./opening.ts"
-import { makeOperations, type Runner } from "./operations.ts"
+import { makeOperations, type Runner } from "./operations/operations.ts"
 import { checkStoreOptions } from "./options.ts"
 import { makeProbe, shared } from "./probe.ts"
 import { runQuery } from "./Query.ts"
-import type { InTransaction } from "./save/inTransaction.ts"
 import { schemaName } from "./schemaName.ts"
 import { makeSockets } from "./sockets.ts"
-import { makeTransact } from "./transact.ts"
+import { deadline, isPoisoned, unavailable, type WithDeadline } from "./sqlFailure.ts"
 import { type Waits, waitsOf } from "./waits.ts"
 
 export { layerPool } from "./host/pool.ts"

@@ -5,6 +5,7 @@
  * @module
  */
 
+export type { HostStatement, InTransaction } from "./batch/save/inTransaction.ts"
 export * as Doctor from "./Doctor.ts"
 export { DatabaseInvalid, urlProblem } from "./databaseSetting.ts"
 export * as Host from "./Host.ts"
@@ -17,6 +18,5 @@ export {
   openBoxOffice,
   type ServicesWithin
 } from "./openBoxOffice.ts"
-export * as Playground from "./Playground.ts"
+export * as Playground from "./ScratchSchema.ts"
 export * as SqlStore from "./SqlStore.ts"
-export type { HostStatement, InTransaction } from "./save/inTransaction.ts"

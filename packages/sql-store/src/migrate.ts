@@ -4,7 +4,7 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { invalidDatabase, invalidUrl } from "./databaseSetting.ts"
 import { type HostPool, type PgPool, poolOf } from "./Host.ts"
 import { type HostClient, placeOf, runOn } from "./host/client.ts"
-import { sqlErrorOf } from "./host/failure.ts"
+import { sqlErrorOf } from "./host/driverFailure.ts"
 import * as Migrator from "./Migrator.ts"
 import { openingFailed, openingRefused, type Place, placeOfUrl } from "./opening.ts"
 

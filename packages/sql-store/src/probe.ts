@@ -2,13 +2,13 @@
 import { randomUUID } from "node:crypto"
 import { StoreUnavailable } from "@boxoffice/core"
 import { Cause, Deferred, Effect, Exit } from "effect"
-import { commit } from "./commit.ts"
-import { deadline, unavailable } from "./failure.ts"
-import { begin, planByKey } from "./load/begin.ts"
+import { commit } from "./batch/commit.ts"
+import { begin, planByKey } from "./batch/load/begin.ts"
+import { insertOutcomes } from "./batch/save/outcomes.ts"
+import { AttemptFailed, cleanUp, type Lane } from "./batch/transact.ts"
 import { Flight, type Query } from "./Query.ts"
-import { insertOutcomes } from "./save/outcomes.ts"
 import type { SchemaName } from "./schemaName.ts"
-import { AttemptFailed, cleanUp, type Lane } from "./transact.ts"
+import { deadline, unavailable } from "./sqlFailure.ts"
 
 /** Tables that commands write to: whoever has locked one as a whole stops them all. */
 const written = ["queue", "queue_token", "wallet", "reservation", "seat", "transfer", "outbox"]

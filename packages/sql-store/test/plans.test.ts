@@ -3,28 +3,28 @@ import { PgConnection } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { beforeAll, expect, test } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
-import { makeDeliveries } from "../src/deliveries/deliveries.ts"
+import { loadOutcomes } from "../src/batch/load/outcomes.ts"
+import { countQueues } from "../src/batch/load/queueCounts.ts"
+import { lockHeads, lockLapsed, lockTokens } from "../src/batch/load/tokens.ts"
+import { deleteOldGrants } from "../src/batch/save/queues.ts"
 import { Migrator } from "../src/index.ts"
-import { loadOutcomes } from "../src/load/outcomes.ts"
-import { countQueues } from "../src/load/queueCounts.ts"
-import { lockHeads, lockLapsed, lockTokens } from "../src/load/tokens.ts"
 import { rights } from "../src/migrator/rights.ts"
-import { claimConsumer, listConsumers } from "../src/outbox/consumers.ts"
-import { pruneOutbox } from "../src/outbox/prune.ts"
-import { readOutbox } from "../src/outbox/read.ts"
-import { type Query, runQuery } from "../src/Query.ts"
-import { readLapsed } from "../src/read/lapsed.ts"
-import { readLine } from "../src/read/line.ts"
-import { readQueue, readQueues } from "../src/read/queues.ts"
-import { readGates } from "../src/read/tokens.ts"
 import {
   clearDepartures,
   clearOutcomes,
   clearPresence,
   clearReservations,
   clearTokens
-} from "../src/save/clear.ts"
-import { deleteOldGrants } from "../src/save/queues.ts"
+} from "../src/operations/clear.ts"
+import { makeDeliveries } from "../src/operations/deliveries.ts"
+import { readLapsed } from "../src/operations/lapsed.ts"
+import { claimConsumer, listConsumers } from "../src/operations/outbox/consumers.ts"
+import { pruneOutbox } from "../src/operations/outbox/prune.ts"
+import { readOutbox } from "../src/operations/outbox/read.ts"
+import { readLine } from "../src/operations/queueSnapshot.ts"
+import { readQueue, readQueues } from "../src/operations/queues.ts"
+import { readGates } from "../src/operations/tokens.ts"
+import { type Query, runQuery } from "../src/Query.ts"
 import { schemaName } from "../src/schemaName.ts"
 
 // What runs in the background, or once per poll, reads what it is after and nothing else: each bound

@@ -2,7 +2,7 @@
 import type { QueueId } from "@boxoffice/core"
 import { Effect, Result } from "effect"
 import { expect, test } from "vitest"
-import { readLine } from "../src/read/line.ts"
+import { readLine } from "../src/operations/queueSnapshot.ts"
 import { schemaName } from "../src/schemaName.ts"
 import { startNode } from "./nodes.ts"
 import { emptyDatabase, openSql, passTime, type Sql } from "./support.ts"

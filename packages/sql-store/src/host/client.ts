@@ -4,7 +4,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Place } from "../opening.ts"
 import type { Flight, Query, Row } from "../Query.ts"
-import { sqlErrorOf } from "./failure.ts"
+import { sqlErrorOf } from "./driverFailure.ts"
 import { answerOf, type Statement, statementOf } from "./statement.ts"
 
 /**

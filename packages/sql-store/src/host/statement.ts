@@ -7,8 +7,8 @@
  * array each, since a host may have its own parsers of `int8` or `timestamptz`, or rename columns.
  */
 import { PgTypes } from "@effect/sql-pg"
+import { instantText } from "../instant.ts"
 import { bigints, booleans, instants, type Query, type Row, texts, uuids } from "../Query.ts"
-import { instantText } from "./instant.ts"
 
 export interface Statement {
   readonly text: string

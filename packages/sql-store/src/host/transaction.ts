@@ -3,12 +3,12 @@ import type { HostTransaction, RowNames, Rows } from "@boxoffice/core"
 import { type Cause, Effect, Exit } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { makeOperations, type Runner } from "../operations.ts"
+import { makeOperations, type Runner } from "../operations/operations.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { makeBatch } from "./batch.ts"
 import { type HostClient, inTurn, isSqlClient, type Run, runEach, runOn } from "./client.ts"
-import { sqlErrorOf, transactionFault } from "./failure.ts"
+import { sqlErrorOf, transactionFault } from "./driverFailure.ts"
 
 /** Where a command that is known to be committed is announced. */
 type AfterCommit = HostTransaction["afterCommit"]

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
-import { isConnectionLost, sqlState } from "../../src/failure.ts"
-import { sqlErrorOf } from "../../src/host/failure.ts"
+import { sqlErrorOf } from "../../src/host/driverFailure.ts"
+import { isConnectionLost, sqlState } from "../../src/sqlFailure.ts"
 
 const failedWith = (fields: object) => sqlErrorOf(Object.assign(new Error("failed"), fields))
 

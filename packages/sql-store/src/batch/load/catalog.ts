@@ -1,0 +1,45 @@
+/** What additions to the catalogue have to know. */
+import type { RowNames, SeatRow, Show, ShowId, StoredPerformance } from "@boxoffice/core"
+import { performanceOfRow, storedColumns } from "../../operations/performances.ts"
+import { showColumns, showOf } from "../../operations/shows.ts"
+import { type Query, texts } from "../../Query.ts"
+import type { SchemaName } from "../../schemaName.ts"
+import { seatColumns, seatOf } from "./seats.ts"
+
+/** Not locked: no command changes a show. */
+export const loadShows = (schema: SchemaName) => {
+  const sql = `SELECT ${showColumns} FROM ${schema}.show WHERE show_id = ANY($1)`
+  return (showIds: Iterable<ShowId>): Query<ReadonlyArray<Show>> => ({
+    sql,
+    params: [texts(showIds)],
+    read: (rows) => rows.map(showOf)
+  })
+}
+
+/** Whoever adds seats to a performance waits here for the one before; buyers do not. */
+export const lockPerformances = (schema: SchemaName) => {
+  const sql = `
+    SELECT ${storedColumns} FROM ${schema}.performance WHERE performance_id = ANY($1)
+    ORDER BY performance_id FOR NO KEY UPDATE`
+  return (performanceIds: RowNames["performances"]): Query<ReadonlyArray<StoredPerformance>> => ({
+    sql,
+    params: [texts(performanceIds)],
+    read: (rows) => rows.map(performanceOfRow)
+  })
+}
+
+/** Not locked: only who has a seat ever changes, and nobody asks for that here. */
+export const loadSeatsThere = (schema: SchemaName) => {
+  const sql = `
+    SELECT ${seatColumns}
+    FROM unnest($1::text[], $2::text[]) AS named (performance_id, seat_id)
+    JOIN ${schema}.seat s USING (performance_id, seat_id)`
+  return (named: RowNames["seatsThere"]): Query<ReadonlyArray<SeatRow>> => ({
+    sql,
+    params: [
+      texts(named.flatMap(({ performanceId, seatIds }) => seatIds.map(() => performanceId))),
+      texts(named.flatMap(({ seatIds }) => seatIds))
+    ],
+    read: (rows) => rows.map(seatOf)
+  })
+}

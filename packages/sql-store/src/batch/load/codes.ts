@@ -1,0 +1,26 @@
+import type { CodeRow, RowNames } from "@boxoffice/core"
+import { type Query, texts } from "../../Query.ts"
+import type { SchemaName } from "../../schemaName.ts"
+
+/** Codes of queues that are locked, by key: whoever uses one has the queue, so nobody waits here. */
+export const lockCodes = (schema: SchemaName) => {
+  const sql = `
+    SELECT c.queue_id, c.code_hash, c.uses_left FROM ${schema}.queue_code c
+    WHERE (c.queue_id, c.code_hash) IN (
+      SELECT named.queue_id, named.code_hash
+      FROM unnest($1::text[], $2::text[]) AS named (queue_id, code_hash))
+    ORDER BY c.queue_id, c.code_hash FOR NO KEY UPDATE OF c`
+  return (codes: RowNames["codes"]): Query<ReadonlyArray<CodeRow>> => ({
+    sql,
+    params: [
+      texts(codes.map(({ queueId }) => queueId)),
+      texts(codes.map(({ codeHash }) => codeHash))
+    ],
+    read: (rows) =>
+      rows.map(([queueId, codeHash, usesLeft]) => ({
+        queueId,
+        codeHash,
+        usesLeft: Number(usesLeft)
+      }))
+  })
+}

@@ -1,0 +1,25 @@
+import type { CommandId, RecordedOutcome } from "@boxoffice/core"
+import { type Query, uuids } from "../../Query.ts"
+import type { SchemaName } from "../../schemaName.ts"
+
+/**
+ * What was answered before. After the locks, so that it is seen if the first attempt at a command
+ * was what they waited for. If it commits later still, this batch's insert conflicts.
+ */
+export const loadOutcomes = (schema: SchemaName) => {
+  const sql = `
+    SELECT command_id, user_id, operation, fingerprint, outcome FROM ${schema}.command_outcome
+    WHERE command_id = ANY($1)`
+  return (commandIds: Iterable<CommandId>): Query<ReadonlyArray<RecordedOutcome>> => ({
+    sql,
+    params: [uuids(commandIds)],
+    read: (rows) =>
+      rows.map(([commandId, userId, operation, fingerprint, outcome]) => ({
+        commandId,
+        userId,
+        operation,
+        fingerprint,
+        outcome
+      }))
+  })
+}

@@ -1,0 +1,54 @@
+import { absentAfterSeconds, presencePeriodSeconds, type QueueId } from "@boxoffice/core"
+import { clock, lastMinuteOf } from "../../columns/queue.ts"
+import { bigint, type Query, texts } from "../../Query.ts"
+import type { SchemaName } from "../../schemaName.ts"
+
+/** The most notes of exits that one batch takes off; the rest follow in the next. */
+const exitsPerBatch = 10_000
+
+export interface QueueCounts {
+  readonly presenceKept: boolean
+  readonly admittedLastMinute: number
+  /** How many have gone out and still count in the queue's row, and the notes that say so. */
+  readonly exits: number
+  readonly exitIds: ReadonlyArray<bigint>
+}
+
+/** How full a queue is: a statement after the locks sees what others committed before them. */
+const absentAfter = `(q.absence_seconds::int8 + ${absentAfterSeconds(0)})`
+
+export const countQueues = (schema: SchemaName) => {
+  const sql = `
+    WITH ${clock}
+    SELECT q.queue_id, ${lastMinuteOf(schema)}, noted.exits, noted.exit_ids,
+      q.absence_seconds > 0 AND (
+        SELECT count(DISTINCT p.seen_until) FROM ${schema}.queue_presence p
+        WHERE p.queue_id = q.queue_id
+          AND p.seen_until > clock.now - ${absentAfter} * interval '1 second'
+      ) >= ${absentAfter} / ${presencePeriodSeconds}
+    FROM ${schema}.queue q, clock, LATERAL (
+      SELECT coalesce(sum(e.exits), 0)::int8 AS exits,
+        coalesce(array_agg(e.exit_id), '{}') AS exit_ids
+      FROM (
+        SELECT exit_id, exits FROM ${schema}.queue_exit
+        WHERE queue_exit.queue_id = q.queue_id LIMIT ${exitsPerBatch}
+      ) e
+    ) noted
+    WHERE q.queue_id = ANY($1)`
+  return (queueIds: Iterable<QueueId>): Query<ReadonlyMap<QueueId, QueueCounts>> => ({
+    sql,
+    params: [texts(queueIds)],
+    read: (rows) =>
+      new Map(
+        rows.map((row) => [
+          row[0] as QueueId,
+          {
+            admittedLastMinute: Number(row[1]),
+            exits: Number(row[2]),
+            exitIds: row[3].map(bigint),
+            presenceKept: row[4]
+          }
+        ])
+      )
+  })
+}

@@ -1,0 +1,58 @@
+import { money, type RowNames, type SeatRow } from "@boxoffice/core"
+import { bigint, millis, type Query, type Row, texts, uuids } from "../../Query.ts"
+import type { SchemaName } from "../../schemaName.ts"
+
+export const seatColumns = `s.performance_id, s.seat_id, s.section, s.seat_row, s.seat_number,
+      s.price, s.currency, s.status, s.reservation_id, s.held_until`
+
+/** Reads {@link seatColumns}. */
+export const seatOf = (row: Row): SeatRow => ({
+  performanceId: row[0],
+  seatId: row[1],
+  section: row[2],
+  row: row[3],
+  number: row[4],
+  price: money(bigint(row[5]), row[6]),
+  status: row[7],
+  reservationId: row[8],
+  heldUntil: millis(row[9])
+})
+
+/**
+ * Lock 6, by performance and seat: the seats that are named, and those of the reservations that
+ * were locked just before, which therefore cannot change any more.
+ */
+export const lockSeats = (schema: SchemaName) => {
+  const sql = `
+    WITH named AS (
+      SELECT performance_id, seat_id
+      FROM unnest($2::text[], $3::text[]) AS seat (performance_id, seat_id)
+      UNION
+      SELECT r.performance_id, seat ->> 'seatId'
+      FROM ${schema}.reservation r, jsonb_array_elements(r.seats) seat
+      WHERE r.reservation_id = ANY($1)
+    )
+    SELECT ${seatColumns} FROM named JOIN ${schema}.seat s USING (performance_id, seat_id)
+    ORDER BY s.performance_id, s.seat_id FOR NO KEY UPDATE OF s`
+  return (names: Pick<RowNames, "seats" | "reservations">): Query<ReadonlyArray<SeatRow>> => {
+    const performanceIds: Array<string> = []
+    const seatIds: Array<string> = []
+    // A hot seat is named by every command of the batch, and sent once.
+    const byPerformance = new Map<string, Set<string>>()
+    for (const named of names.seats) {
+      const seen = byPerformance.get(named.performanceId) ?? new Set()
+      byPerformance.set(named.performanceId, seen)
+      for (const seatId of named.seatIds) {
+        if (seen.has(seatId)) continue
+        seen.add(seatId)
+        performanceIds.push(named.performanceId)
+        seatIds.push(seatId)
+      }
+    }
+    return {
+      sql,
+      params: [uuids(names.reservations), texts(performanceIds), texts(seatIds)],
+      read: (rows) => rows.map(seatOf)
+    }
+  }
+}

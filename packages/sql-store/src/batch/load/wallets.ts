@@ -1,0 +1,25 @@
+import type { UserId, WalletRow } from "@boxoffice/core"
+import { bigint, type Query, texts } from "../../Query.ts"
+import type { SchemaName } from "../../schemaName.ts"
+
+/**
+ * Lock 3, by user_id. A wallet that is not there cannot be locked: of two nodes that make it at
+ * once, the second one's insert conflicts, and its batch runs again.
+ */
+export const lockWallets = (schema: SchemaName) => {
+  const sql = `
+    SELECT user_id, currency, balance, version FROM ${schema}.wallet
+    WHERE user_id = ANY($1)
+    ORDER BY user_id FOR NO KEY UPDATE`
+  return (userIds: Iterable<UserId>): Query<ReadonlyArray<WalletRow>> => ({
+    sql,
+    params: [texts(userIds)],
+    read: (rows) =>
+      rows.map(([userId, currency, balance, version]) => ({
+        userId,
+        currency,
+        balance: bigint(balance),
+        version: Number(version)
+      }))
+  })
+}

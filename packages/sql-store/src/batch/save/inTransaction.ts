@@ -1,0 +1,98 @@
+/** Rows of the host's own, written in the transaction that the events are written in. */
+import { type BoxOfficeEvent, handleDropped, withJson } from "@boxoffice/core"
+import type { Query } from "../../Query.ts"
+
+/** A statement of the host's. */
+export interface HostStatement {
+  /** One statement. It casts each of its parameters: `$1::uuid`, `$2::text[]`. */
+  readonly text: string
+  readonly params?: ReadonlyArray<string | number | bigint | boolean | Date | null> | undefined
+}
+
+/**
+ * Turns the events of a batch into statements that are committed together with them, or not at all.
+ *
+ * A batch has the events of many callers, so write for all of them at once: one statement that takes
+ * a JSON array (`json_to_recordset($1::json)`) costs what one that takes a single row does. They
+ * leave in the batch's own round trip.
+ *
+ * - It is a pure function. The batch may run again on fresh rows, and then it is called again; what
+ *   it gave before was rolled back. It cannot wait, so nothing remote can happen in it: for that,
+ *   consume the events.
+ * - It is given every batch that has events, whichever operation they are from. Inside a transaction
+ *   of your own it is not called: there you write your rows yourself.
+ * - Write tables of your own, in the same order each time. Read those of Box Office at most: they
+ *   are locked in an order of their own.
+ * - No transaction control. Statements are planned by index, as those of the batch are.
+ * - A statement that fails, or a function that throws, fails the commands of its batch with
+ *   `StoreUnavailable` or as a defect. Commands of others are tried again without the one at fault.
+ *
+ * @example
+ * ```ts
+ * import type { InTransaction } from "@boxoffice/sql-store"
+ *
+ * const countSales: InTransaction = (events) => {
+ *   const sold = events.flatMap((event) =>
+ *     event._tag === "ReservationPaid" ? [{ show: event.showId, seats: event.seatIds.length }] : []
+ *   )
+ *   if (sold.length === 0) return []
+ *   const text = `
+ *     INSERT INTO sales (show, seats)
+ *     SELECT show, sum(seats) FROM json_to_recordset($1::json) AS sold (show text, seats int)
+ *     GROUP BY show ORDER BY show
+ *     ON CONFLICT (show) DO UPDATE SET seats = sales.seats + excluded.seats`
+ *   return [{ text, params: [JSON.stringify(sold)] }]
+ * }
+ * ```
+ */
+export type InTransaction = (events: ReadonlyArray<BoxOfficeEvent>) => ReadonlyArray<HostStatement>
+
+// A batch holds its locks while they run.
+const statementsMax = 100
+
+export const statementsFor = (
+  inTransaction: InTransaction,
+  events: ReadonlyArray<BoxOfficeEvent>
+): ReadonlyArray<Query<void>> => {
+  const statements: unknown = inTransaction(events.map(withJson))
+  try {
+    return checked(statements)
+  } catch (error) {
+    // What is not sent is dropped, and the promises in it with it.
+    handleDropped(statements)
+    throw error
+  }
+}
+
+const checked = (statements: unknown): ReadonlyArray<Query<void>> => {
+  if (!Array.isArray(statements)) {
+    throw new TypeError("inTransaction must return an array of statements, and no promise")
+  }
+  if (statements.length > statementsMax) {
+    throw new RangeError(
+      `inTransaction returned ${statements.length} statements, and ${statementsMax} is the most: ` +
+        "write for all events at once"
+    )
+  }
+  return statements.map((statement: HostStatement | null) => {
+    const { text, params = [] } = statement ?? {}
+    if (typeof text !== "string" || !Array.isArray(params)) {
+      throw new TypeError("inTransaction must return statements of a text and params, no promises")
+    }
+    const values: ReadonlyArray<unknown> = Array.from(params)
+    const wrong = values.findIndex((value) => !isParam(value))
+    if (wrong >= 0) {
+      throw new TypeError(
+        `params[${wrong}] of a statement of inTransaction is no string, number, bigint, boolean, ` +
+          "Date or null: a promise cannot be waited for, and an object is written as JSON first"
+      )
+    }
+    // Unprepared, lest one that is built anew each time fills the connection's cache.
+    return { sql: text, params: values, read: () => {}, unprepared: true }
+  })
+}
+
+const isParam = (value: unknown): boolean =>
+  value === null ||
+  value instanceof Date ||
+  ["string", "number", "bigint", "boolean"].includes(typeof value)

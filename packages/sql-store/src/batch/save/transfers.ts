@@ -1,0 +1,65 @@
+import type { TransferRow, WalletRow } from "@boxoffice/core"
+import { bigints, instants, type Query, texts, uuids } from "../../Query.ts"
+import type { SchemaName } from "../../schemaName.ts"
+
+const columns = `transfer_id, kind, user_id, counter_account, amount, currency, version, balance,
+      reservation_id, made_at`
+const moved = `unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int8[], $6::text[],
+      $7::int8[], $8::int8[], $9::uuid[], $10::timestamptz[]) AS moved`
+
+/** New entries, each wallet's in order. Behind the wallets and reservations they refer to. */
+export const insertTransfers = (schema: SchemaName) => {
+  const sql = `
+    INSERT INTO ${schema}.transfer (${columns})
+    SELECT moved.* FROM ${moved}`
+  return (rows: ReadonlyArray<TransferRow>): Query<void> => ({
+    sql,
+    params: valuesOf(rows),
+    read: () => {}
+  })
+}
+
+/**
+ * Wallets that were not there, by user_id, and all entries of the batch. Where another node made a
+ * wallet first, this waits for it and conflicts with `wallet_pkey`.
+ *
+ * A wallet refers to its last entry, and that to the wallet. In one statement both are there before
+ * Postgres looks, even where the host has made that constraint immediate. The count of the wallets
+ * that were made is what keeps the entries behind all of them: otherwise an entry of another node's
+ * wallet would conflict with a key that says nothing of the wallet.
+ */
+export const insertTransfersOfNew = (schema: SchemaName) => {
+  const sql = `
+    WITH made AS (
+      INSERT INTO ${schema}.wallet (user_id, currency, balance, version)
+      SELECT * FROM unnest($11::text[], $12::text[], $13::int8[], $14::int8[]) AS saved (id)
+      ORDER BY id COLLATE "C"
+      RETURNING user_id
+    )
+    INSERT INTO ${schema}.transfer (${columns})
+    SELECT moved.* FROM ${moved} WHERE (SELECT count(*) FROM made) > 0`
+  return (wallets: ReadonlyArray<WalletRow>, rows: ReadonlyArray<TransferRow>): Query<void> => ({
+    sql,
+    params: [
+      ...valuesOf(rows),
+      texts(wallets.map((wallet) => wallet.userId)),
+      texts(wallets.map((wallet) => wallet.currency)),
+      bigints(wallets.map((wallet) => wallet.balance)),
+      bigints(wallets.map((wallet) => BigInt(wallet.version)))
+    ],
+    read: () => {}
+  })
+}
+
+const valuesOf = (rows: ReadonlyArray<TransferRow>) => [
+  uuids(rows.map((row) => row.transferId)),
+  texts(rows.map((row) => row.kind)),
+  texts(rows.map((row) => row.userId)),
+  texts(rows.map((row) => row.counterAccount)),
+  bigints(rows.map((row) => row.amount)),
+  texts(rows.map((row) => row.currency)),
+  bigints(rows.map((row) => BigInt(row.version))),
+  bigints(rows.map((row) => row.balance)),
+  uuids(rows.map((row) => row.reservationId)),
+  instants(rows.map((row) => row.at))
+]

@@ -1,0 +1,186 @@
+/** One batch in one transaction: load and lock, decide, save and commit; again where need be. */
+
+import { randomUUID } from "node:crypto"
+import { type RowNames, type Rows, StoreUnavailable } from "@boxoffice/core"
+import type { PgConnection, PgPool } from "@effect/sql-pg"
+import { Effect, Exit, Metric, Random } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+import { Flight, type Query, runQuery } from "../Query.ts"
+import type { SchemaName } from "../schemaName.ts"
+import {
+  deadline,
+  duplicateKey,
+  isConnectionLost,
+  isContention,
+  isMade,
+  isPoisoned,
+  unavailable,
+  type WithDeadline
+} from "../sqlFailure.ts"
+import type { Waits } from "../waits.ts"
+import { type Attempt, commit, type Fate, findFate, rollback } from "./commit.ts"
+import { begin, planByKey } from "./load/begin.ts"
+import { makeLoad } from "./load/load.ts"
+import type { InTransaction } from "./save/inTransaction.ts"
+import { makeSave } from "./save/save.ts"
+
+/** How often a batch is run before contention is the caller's to wait out. */
+const attemptsMax = 12
+
+/** How often batches ran again: another node was first, or the server asked for it. */
+export const batchRetries = Metric.counter("boxoffice_store_batch_retries", {
+  description: "Batches that ran again on fresh rows",
+  incremental: true
+})
+
+/** How an attempt failed. Where it names itself, its COMMIT was on its way. */
+export class AttemptFailed {
+  readonly error: SqlError
+  readonly outcome: unknown
+  readonly attempt: Attempt | undefined
+  constructor(error: SqlError, outcome?: unknown, attempt?: Attempt) {
+    this.error = error
+    this.outcome = outcome
+    this.attempt = attempt
+  }
+}
+
+/** What a store's batches run on, and within which limits. */
+export interface Lane {
+  readonly pool: PgPool.PgPool
+  readonly schema: SchemaName
+  readonly waits: Waits
+  /** Whether the connections are dropped, since the engine is closing: there is no finding out then. */
+  readonly isDropped: () => boolean
+}
+
+export const makeTransact = (
+  { pool, schema, waits, isDropped }: Lane,
+  inTransaction?: InTransaction
+) => {
+  const withDeadline = deadline(waits.answerWithinMs)
+  const plan = planByKey(waits)
+  const load = makeLoad(schema)
+  const save = makeSave(schema, inTransaction)
+
+  const runOn = <A>(
+    connection: PgConnection.PgConnection,
+    names: RowNames,
+    decide: (rows: Rows) => A
+  ): Effect.Effect<A, AttemptFailed> => {
+    const loading = new Flight()
+    loading.add(begin)
+    loading.add(plan)
+    const loaded = load(loading, names)
+    return Effect.flatMap(
+      Effect.mapError(withDeadline(loading.run(connection)), (error) => new AttemptFailed(error)),
+      () => {
+        const read = loaded()
+        const outcome = decide(read.rows)
+        const attemptId = randomUUID()
+        const saving = new Flight()
+        save(saving, read, attemptId)
+        saving.add(saving.isEmpty ? rollback : commit)
+        return Effect.mapBoth(withDeadline(saving.run(connection)), {
+          onFailure: (error) =>
+            new AttemptFailed(error, outcome, { attemptId, xid: read.moment.xid }),
+          onSuccess: () => outcome
+        })
+      }
+    )
+  }
+
+  // Holds one connection, and asks for no other while it does: whatever the pool's size and the
+  // number of callers, whoever has one can finish.
+  const attempt = <A>(names: RowNames, decide: (rows: Rows) => A) =>
+    Effect.scoped(
+      Effect.flatMap(
+        Effect.mapError(withDeadline(pool.get), (error) => new AttemptFailed(error)),
+        (connection) =>
+          Effect.onExit(runOn(connection, names, decide), (exit) =>
+            Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
+          )
+      )
+    )
+
+  // An answer that was not waited for may still come: nobody else is given that connection.
+  const look = <A>(query: Query<A>) =>
+    pool.use((connection) =>
+      Effect.onExit(runQuery(connection, query), (exit) =>
+        Exit.isSuccess(exit)
+          ? Effect.void
+          : Effect.asVoid(Effect.forkDetach(pool.invalidate(connection)))
+      )
+    )
+  const fate = (lost: Attempt) =>
+    Effect.timeoutOrElse(
+      findFate(schema, lost, (query) => withDeadline(look(query)), isDropped),
+      { duration: waits.answerWithinMs, orElse: () => Effect.succeed<Fate>("unknown") }
+    )
+  return retrying({ attempt, fate })
+}
+
+/** Runs an attempt again where that should help, or finds out that it was committed after all. */
+export const retrying = (options: {
+  readonly attempt: <A>(
+    names: RowNames,
+    decide: (rows: Rows) => A
+  ) => Effect.Effect<A, AttemptFailed>
+  readonly fate: (lost: Attempt) => Effect.Effect<Fate>
+}) => {
+  const run = <A>(
+    names: RowNames,
+    decide: (rows: Rows) => A,
+    attempts: number,
+    duplicate?: string
+  ): Effect.Effect<A, StoreUnavailable> =>
+    Effect.catch(options.attempt(names, decide), ({ error, outcome, attempt }) => {
+      const key = duplicateKey(error)
+      const again = () =>
+        attempts >= attemptsMax
+          ? Effect.fail(unavailable(error))
+          : Effect.andThen(backOff(attempts), run(names, decide, attempts + 1, key))
+      // Another node was first, once. What is there the second time as well stays there: a command
+      // of the batch cannot be inserted, ever, and the lane looks for it.
+      if (key !== undefined && key === duplicate) {
+        const isTaken = isMade(error) ? { isTaken: true } : {}
+        return Effect.fail(new StoreUnavailable({ retryable: false, cause: error, ...isTaken }))
+      }
+      if (isContention(error)) return again()
+      if (attempt === undefined || !isConnectionLost(error)) return Effect.fail(unavailable(error))
+      return Effect.flatMap(options.fate(attempt), (fate) => {
+        if (fate === "committed") return Effect.succeed(outcome as A)
+        return fate === "absent" ? again() : Effect.fail(unavailable(error))
+      })
+    })
+
+  return <A>(names: RowNames, decide: (rows: Rows) => A): Effect.Effect<A, StoreUnavailable> =>
+    Effect.withSpan(run(names, decide, 1), "SqlStore.transact")
+}
+
+/** Leaves no transaction open: the connection goes back to the pool for somebody else. */
+export const cleanUp = (
+  pool: PgPool.PgPool,
+  connection: PgConnection.PgConnection,
+  exit: Exit.Failure<unknown, AttemptFailed>,
+  withDeadline: WithDeadline
+): Effect.Effect<void> => {
+  // Interrupted, or a defect: a statement may still be on its way. The server rolls back once it
+  // sees the connection close.
+  const isUsable = exit.cause.reasons.every(
+    (reason) => reason._tag === "Fail" && !isPoisoned(reason.error.error)
+  )
+  const discard = pool.invalidate(connection)
+  if (!isUsable) return discard
+  const rolledBack = withDeadline(connection.query("ROLLBACK", [], false))
+  return Effect.catch(Effect.asVoid(rolledBack), () => discard)
+}
+
+/** At random within a span that doubles: 2 ms, 4 ms, … up to about a quarter of a second. */
+const backOff = (attempts: number): Effect.Effect<void> =>
+  Effect.flatMap(Random.next, (random) =>
+    Effect.andThen(
+      Metric.update(batchRetries, 1),
+      Effect.sleep(random * 2 ** Math.min(attempts, 8))
+    )
+  )

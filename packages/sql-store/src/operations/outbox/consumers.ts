@@ -1,0 +1,136 @@
+/** Who reads the outbox: the statements about `event_consumer`. */
+import type { ConsumerStatus, Outbox, Place, StartingPoint } from "@boxoffice/core"
+import { millis, type Query } from "../../Query.ts"
+import type { SchemaName } from "../../schemaName.ts"
+import { fromCursor, livesOn, nameLife, toCursor } from "./cursor.ts"
+
+type Claim = Parameters<Outbox["claim"]>[0]
+type Save = Parameters<Outbox["save"]>[0]
+
+const cluster = "(SELECT system_identifier::text FROM pg_control_system())"
+const until = (milliseconds: string) =>
+  `clock_timestamp() + ${milliseconds}::int8 * interval '1 millisecond'`
+
+/** Before all transactions: the lowest id that one can have. */
+const nothingSeen = "'3:3:'::pg_snapshot"
+
+/** Snapshot and highest batch of a starting point, `$1`. */
+const startingPoint = (schema: SchemaName, point: string) => `
+  CASE ${point}::text WHEN 'now' THEN pg_current_snapshot() ELSE ${nothingSeen} END,
+  CASE ${point}::text WHEN 'now' THEN coalesce((SELECT max(batch_id) FROM ${schema}.outbox), 0)
+    ELSE 0 END`
+
+/** Whether a consumer's snapshots are of another cluster: one with another identifier. */
+const misplaced = `(cluster <> ${cluster})`
+
+/** The row is locked for as long as the statement runs: of two who claim at once, one is first. */
+export const claimConsumer = (schema: SchemaName) => {
+  const sql = `
+    WITH life AS (${nameLife(schema)})
+    INSERT INTO ${schema}.event_consumer AS held (consumer, cluster, seen, highest, batch_id,
+      position, owner, leased_until, moved_at)
+    SELECT $1::text, ${cluster}, ${startingPoint(schema, "$4")}, 0, 0, $2::uuid, ${until("$3")},
+      clock_timestamp()
+    ON CONFLICT (consumer) DO UPDATE SET owner = excluded.owner,
+      leased_until = excluded.leased_until
+    WHERE held.owner = excluded.owner OR held.leased_until <= clock_timestamp()
+    RETURNING seen::text, reading::text, batch_id, highest, position, ${misplaced}`
+  return (claim: Claim): Query<Place | "busy" | "misplaced"> => ({
+    sql,
+    params: [claim.consumer, claim.owner, BigInt(claim.leaseMs), claim.from],
+    read: ([row]) => {
+      if (row === undefined) return "busy"
+      const [seen, reading, batchId, highest, position, isMisplaced] = row
+      if (isMisplaced) return "misplaced"
+      return { cursor: toCursor({ seen, reading, batchId, highest }), position }
+    }
+  })
+}
+
+/** The lease is renewed in any case; the place moves where it can still be trusted. */
+export const saveConsumer = (schema: SchemaName) => {
+  const moved = (column: string, value: string) =>
+    `${column} = CASE WHEN session.lives_on THEN ${value} ELSE held.${column} END`
+  const sql = `
+    WITH session AS MATERIALIZED (SELECT ${livesOn(schema, "$9")} AS lives_on)
+    UPDATE ${schema}.event_consumer AS held SET ${moved("seen", "$3::text::pg_snapshot")},
+      ${moved("reading", "$4::text::pg_snapshot")}, ${moved("batch_id", "$5::int8")},
+      ${moved("highest", "$6::int8")}, ${moved("position", "$7::int4")},
+      leased_until = ${until("$8")}, moved_at = clock_timestamp()
+    FROM session
+    WHERE consumer = $1::text AND owner = $2::uuid
+    RETURNING session.lives_on`
+  return ({ consumer, owner, place, leaseMs, since }: Save): Query<boolean | "interrupted"> => {
+    const { seen, reading, batchId, highest } = fromCursor(place.cursor)
+    const { position } = place
+    return {
+      sql,
+      params: [
+        consumer,
+        owner,
+        seen,
+        reading,
+        batchId,
+        highest,
+        position,
+        BigInt(leaseMs),
+        since ?? null
+      ],
+      read: ([row]) => row !== undefined && (row[0] || "interrupted")
+    }
+  }
+}
+
+export const listConsumers = (schema: SchemaName) => {
+  const sql = `
+    SELECT consumer, owner IS NOT NULL AND leased_until > clock_timestamp(),
+      greatest(0, coalesce((SELECT max(batch_id) FROM ${schema}.outbox), 0) - highest),
+      moved_at, ${misplaced}
+    FROM ${schema}.event_consumer ORDER BY consumer`
+  return (): Query<ReadonlyArray<ConsumerStatus>> => ({
+    sql,
+    params: [],
+    read: (rows) =>
+      rows.map(([consumer, active, behind, movedAt, isMisplaced]) => ({
+        consumer,
+        active,
+        batchesBehind: Number(behind),
+        movedAt: millis(movedAt)!,
+        misplaced: isMisplaced
+      }))
+  })
+}
+
+export const resetConsumer = (schema: SchemaName) => {
+  const sql = `
+    UPDATE ${schema}.event_consumer SET
+      (seen, highest) = (SELECT ${startingPoint(schema, "$2")}), cluster = ${cluster},
+      reading = NULL, batch_id = 0, position = 0, owner = NULL, leased_until = clock_timestamp(),
+      moved_at = clock_timestamp()
+    WHERE consumer = $1::text
+    RETURNING consumer`
+  return (consumer: string, to: StartingPoint): Query<boolean> => ({
+    sql,
+    params: [consumer, to],
+    read: (rows) => rows.length > 0
+  })
+}
+
+/** The function is part of the schema: see `migrations/`. */
+export const recoverConsumers = (schema: SchemaName) => {
+  const sql = `SELECT name FROM ${schema}.recover_consumers() AS name ORDER BY name`
+  return (): Query<ReadonlyArray<string>> => ({
+    sql,
+    params: [],
+    read: (rows) => rows.map((row) => row[0])
+  })
+}
+
+export const deleteConsumer = (schema: SchemaName) => {
+  const sql = `DELETE FROM ${schema}.event_consumer WHERE consumer = $1::text RETURNING consumer`
+  return (consumer: string): Query<boolean> => ({
+    sql,
+    params: [consumer],
+    read: (rows) => rows.length > 0
+  })
+}

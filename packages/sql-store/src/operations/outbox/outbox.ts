@@ -1,0 +1,42 @@
+/** Everything about the outbox beside writing it, whoever runs the statements. */
+import type { Outbox, StoreUnavailable } from "@boxoffice/core"
+import type { Effect } from "effect"
+import type { Query, Row } from "../../Query.ts"
+import type { SchemaName } from "../../schemaName.ts"
+import {
+  claimConsumer,
+  deleteConsumer,
+  listConsumers,
+  recoverConsumers,
+  resetConsumer,
+  saveConsumer
+} from "./consumers.ts"
+import { pruneOutbox } from "./prune.ts"
+import { readOutbox } from "./read.ts"
+
+/** Makes an operation of a query: a statement of its own, with a span of this name. */
+export type Reading = <Args extends Row, A>(
+  name: string,
+  query: (...args: Args) => Query<A>
+) => (...args: Args) => Effect.Effect<A, StoreUnavailable>
+
+export const makeOutbox = (schema: SchemaName) => {
+  const claim = claimConsumer(schema)
+  const read = readOutbox(schema)
+  const save = saveConsumer(schema)
+  const consumers = listConsumers(schema)
+  const reset = resetConsumer(schema)
+  const recover = recoverConsumers(schema)
+  const remove = deleteConsumer(schema)
+  const prune = pruneOutbox(schema)
+  return (reading: Reading): Outbox => ({
+    claim: reading("outbox.claim", claim),
+    read: reading("outbox.read", read),
+    save: reading("outbox.save", save),
+    consumers: reading("outbox.consumers", consumers)(),
+    reset: reading("outbox.reset", reset),
+    recover: reading("outbox.recover", recover)(),
+    remove: reading("outbox.remove", remove),
+    prune: reading("outbox.prune", prune)
+  })
+}

@@ -1,0 +1,77 @@
+import type { OutboxBatch, OutboxPage } from "@boxoffice/core"
+import type { Query } from "../../Query.ts"
+import type { SchemaName } from "../../schemaName.ts"
+import { fromCursor, lifeOf, livesOn, toCursor, unnamedLife } from "./cursor.ts"
+
+/**
+ * The next batches of a round, and begins one where none is under way: with a snapshot of its own,
+ * in the same statement, so that whatever is visible in it can be read. The page says where in the
+ * round it begins: no other cursor may be saved with a position inside its first batch, since what
+ * comes first behind an older one changes with every commit.
+ *
+ * Not visible in what was seen is whatever was in progress then, and whatever has a higher id. Each
+ * is found by an index: those by their ids, these by going on from the batch that was read last, or
+ * from the first that there is of them. `batch_id + 0` keeps the planner from going through all
+ * batches in their order to find those few.
+ */
+export const readOutbox = (schema: SchemaName) => {
+  const sql = `
+    WITH round AS MATERIALIZED (
+      SELECT coalesce($2::text::pg_snapshot, pg_current_snapshot()) AS reading,
+        CASE WHEN $3::int8 > 0 THEN $3::int8 ELSE coalesce((
+          SELECT min(batch_id + 0) - 1 FROM ${schema}.outbox
+          WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)
+        ), 9223372036854775807) END AS fresh_from,
+        ${livesOn(schema, "$5")} AS lives_on, ${lifeOf(schema)} AS at
+    ), late AS MATERIALIZED (
+      SELECT batch_id, event_version, events FROM ${schema}.outbox
+      WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
+        AND batch_id + 0 > $3::int8
+        AND pg_visible_in_snapshot(xid, (SELECT reading FROM round))
+    ), fresh AS (
+      SELECT batch_id, event_version, events FROM ${schema}.outbox
+      WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)
+        AND batch_id > (SELECT fresh_from FROM round)
+        AND pg_visible_in_snapshot(xid, (SELECT reading FROM round))
+      ORDER BY batch_id LIMIT $4::int8
+    )
+    SELECT round.reading::text, page.batch_id, page.event_version::int4, page.events::text,
+      round.lives_on, round.at
+    FROM round LEFT JOIN (
+      SELECT * FROM late UNION ALL SELECT * FROM fresh ORDER BY batch_id LIMIT $4::int8
+    ) page ON true
+    ORDER BY page.batch_id`
+  return (cursor: string, limit: number, since?: string): Query<OutboxPage | "interrupted"> => {
+    const { seen, reading, batchId, highest } = fromCursor(cursor)
+    return {
+      sql,
+      params: [seen, reading, batchId, BigInt(limit), since ?? null],
+      // Planned for these very snapshots: few batches are new, or all are.
+      unprepared: true,
+      read: (rows) => {
+        const [reading, , , , livesOn, at] = rows[0]!
+        if (!livesOn) return "interrupted"
+        const round = { seen, reading: reading as string }
+        const from = toCursor({ ...round, batchId, highest })
+        let highestYet = highest
+        const batches = rows
+          .filter((row) => row[1] !== null)
+          .map(([, id, version, events]): OutboxBatch => {
+            const batchId = BigInt(id)
+            if (batchId > highestYet) highestYet = batchId
+            const after = toCursor({ ...round, batchId, highest: highestYet })
+            return { batchId, version, events, after }
+          })
+        const more = batches.length === limit
+        const rest = { seen: round.reading, reading: null, batchId: 0n, highest: highestYet }
+        return {
+          batches,
+          from,
+          next: more ? batches.at(-1)!.after : toCursor(rest),
+          more,
+          at: at ?? unnamedLife
+        }
+      }
+    }
+  }
+}
