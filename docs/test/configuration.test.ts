@@ -1,7 +1,7 @@
 import { newWebhookSecret } from "@boxoffice/core"
 import { ConfigProvider, Effect } from "effect"
 import { expect, test } from "vitest"
-import { serverConfig, variables } from "../../packages/http-server/src/config.ts"
+import { serverConfig, variables } from "../../packages/http-server/src/cli/config.ts"
 import { codeBlocks, readPage } from "./markdown.ts"
 
 const rows = Array.from(

@@ -1,7 +1,7 @@
 import * as core from "@boxoffice/core"
 import { Schema } from "effect"
 import { describe, expect, test } from "vitest"
-import { type Problem, problems } from "../../packages/http-server/src/problem.ts"
+import { type Problem, problems } from "../../packages/http-server/src/api/problem.ts"
 import { codeBlocks, pages, readPage, tableBehind } from "./markdown.ts"
 
 const table = Object.entries(problems as unknown as Readonly<Record<string, Problem>>)

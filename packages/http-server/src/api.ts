@@ -36,12 +36,12 @@ export { SeatsFilter } from "./api/catalog.ts"
 export * from "./api/errors.ts"
 export { Admin, Identity } from "./api/identity.ts"
 export { NewPayment } from "./api/payment.ts"
-export { NewReservation } from "./api/reservation.ts"
-export { NewCharge } from "./api/wallet.ts"
 export {
   type KnownError,
   type Problem,
   type ProblemTag,
   problemContentType,
   problems
-} from "./problem.ts"
+} from "./api/problem.ts"
+export { NewReservation } from "./api/reservation.ts"
+export { NewCharge } from "./api/wallet.ts"

@@ -5,10 +5,10 @@
  * @module
  */
 export * from "./api.ts"
-export type { AskedCharge, ChargesOption } from "./charges.ts"
-export { Drain } from "./drain.ts"
-export type { RequestRecord } from "./exchange.ts"
-export type { IdentityOptions } from "./identity.ts"
-export { type NodeHandler, type NodeHandlerOptions, toNodeHandler } from "./nodeHandler.ts"
-export { layerRoutes, type RoutesOptions, routerConfig, type Services } from "./routes.ts"
-export { type ListenOptions, layerServer, toWebHandler } from "./server.ts"
+export type { AskedCharge, ChargesOption } from "./http/charges.ts"
+export { Drain } from "./http/drain.ts"
+export type { IdentityOptions } from "./http/identity.ts"
+export type { RequestRecord } from "./http/requestContext.ts"
+export { type NodeHandler, type NodeHandlerOptions, toNodeHandler } from "./server/nodeHandler.ts"
+export { layerRoutes, type RoutesOptions, routerConfig, type Services } from "./server/router.ts"
+export { type ListenOptions, layerServer, toWebHandler } from "./server/server.ts"

@@ -9,9 +9,9 @@ import { makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
 import { layerMemory } from "@boxoffice/core/testing"
 import { Redacted } from "effect"
 import { afterAll, beforeAll, expect, test } from "vitest"
+import { makeRandom } from "../src/cli/simulate/random.ts"
 import { type NodeHandler, toNodeHandler } from "../src/index.ts"
-import { refuseMalformed } from "../src/refusing.ts"
-import { makeRandom } from "../src/simulate/random.ts"
+import { refuseMalformed } from "../src/server/refuseRaw.ts"
 import {
   adminToken,
   join,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { parseJson } from "../src/json.ts"
+import { parseJson } from "../src/http/strictJson.ts"
 import { openHouse, seatsOf, startServer, type TestServer } from "./support.ts"
 
 // What an operator sends by mistake is large: the refusal is small, and soon.

@@ -3,7 +3,7 @@ import type { UserId } from "@boxoffice/core/schema"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { afterEach, expect, test } from "vitest"
-import { allowCharge } from "../src/charges.ts"
+import { allowCharge } from "../src/http/charges.ts"
 import {
   adminToken,
   openHouse,

@@ -5,7 +5,7 @@ import { format } from "node:util"
 import { Effect, Layer, Redacted } from "effect"
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 import { type RoutesOptions, toNodeHandler, toWebHandler } from "../src/index.ts"
-import type { Services } from "../src/routes.ts"
+import type { Services } from "../src/server/router.ts"
 
 const services = Layer.effectDiscard(Effect.die("no database")) as Layer.Layer<Services>
 const usual = { identity: { mode: "header" }, charges: "user" }

@@ -9,7 +9,7 @@ import { newWebhookSecret } from "@boxoffice/core"
 import { ConfigProvider, Effect, Redacted } from "effect"
 import { describe, expect, test } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
-import { serverConfig } from "../src/config.ts"
+import { serverConfig } from "../src/cli/config.ts"
 import { freePort, run } from "./command.ts"
 import { talkTo } from "./support.ts"
 

@@ -2,7 +2,7 @@ import { BoxOfficeStore, StoreUnavailable } from "@boxoffice/core"
 import { layerMemory } from "@boxoffice/core/testing"
 import { Effect, Layer } from "effect"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
-import { problems } from "../src/problem.ts"
+import { problems } from "../src/api/problem.ts"
 import {
   type Answer,
   type Ask,

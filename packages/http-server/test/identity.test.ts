@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers"
 import { Redacted } from "effect"
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import type { IdentityOptions } from "../src/identity.ts"
+import type { IdentityOptions } from "../src/http/identity.ts"
 import { adminToken, openHouse, startServer, type TestServer } from "./support.ts"
 
 const secret = "a shared secret of at least thirty-two bytes"

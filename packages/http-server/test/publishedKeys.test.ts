@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net"
 import { exportJWK, generateKeyPair } from "jose"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { IdentityUnavailable } from "../src/api/errors.ts"
-import { problemOfKeysUrl, publishedKeys } from "../src/publishedKeys.ts"
+import { problemOfKeysUrl, publishedKeys } from "../src/http/publishedKeys.ts"
 
 let issuer: Server
 let url: URL

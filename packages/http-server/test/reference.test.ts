@@ -1,8 +1,8 @@
 import { Effect, Exit } from "effect"
 import { expect, test } from "vitest"
-import type { Exchange } from "../src/exchange.ts"
-import type { Answered, Asked } from "../src/message.ts"
-import { referenceRoutes } from "../src/reference.ts"
+import type { Answered, Asked } from "../src/http/message.ts"
+import type { Exchange } from "../src/http/requestContext.ts"
+import { referenceRoutes } from "../src/server/reference.ts"
 import { startServer } from "./support.ts"
 
 test.each(["/docs", "/openapi.json"])(

@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from "node:http"
 import { type AddressInfo, connect } from "node:net"
 import { text } from "node:stream/consumers"
 import { expect, test } from "vitest"
-import { refuseMalformed } from "../src/refusing.ts"
+import { refuseMalformed } from "../src/server/refuseRaw.ts"
 
 /** What a client gets that sends these one after the other, each once it has got an answer. */
 const answersTo = async (

@@ -3,7 +3,7 @@ import { Readable } from "node:stream"
 import { text } from "node:stream/consumers"
 import { newCommandId } from "@boxoffice/core"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import type { RequestRecord } from "../src/exchange.ts"
+import type { RequestRecord } from "../src/http/requestContext.ts"
 import { enter, join, openHouse, startServer, type TestServer } from "./support.ts"
 
 let server: TestServer

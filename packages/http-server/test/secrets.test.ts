@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { expect, test } from "vitest"
-import { demoSecret, weaknessOf } from "../src/secrets.ts"
+import { demoSecret, weaknessOf } from "../src/cli/secrets.ts"
 
 test.each([
   ["x", /16 bytes/],

@@ -1,7 +1,7 @@
 import type { QueueTokenStatus } from "@boxoffice/core"
 import { describe, expect, test } from "vitest"
-import { makeEstimates } from "../src/simulate/estimates.ts"
-import { makeWheel, wheelStepMs } from "../src/simulate/wheel.ts"
+import { makeEstimates } from "../src/cli/simulate/estimates.ts"
+import { makeWheel, wheelStepMs } from "../src/cli/simulate/timerWheel.ts"
 
 describe("the wheel", () => {
   test("gives everyone once, and nobody before their time", () => {

@@ -12,8 +12,8 @@ import {
 import { layerMemory } from "@boxoffice/core/testing"
 import { Cause, Context, Effect, Exit, Layer, Logger, Redacted, References, Scope } from "effect"
 import { HttpServer } from "effect/http"
-import type { RoutesOptions } from "../src/routes.ts"
-import { type ListenOptions, layerServer } from "../src/server.ts"
+import type { RoutesOptions } from "../src/server/router.ts"
+import { type ListenOptions, layerServer } from "../src/server/server.ts"
 
 export const adminToken = "an operator's token"
 export const ticketKey = {

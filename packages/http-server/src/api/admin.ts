@@ -16,7 +16,6 @@ import {
 } from "@boxoffice/core/schema"
 import { Schema, Struct } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
-import { errors } from "../problem.ts"
 import {
   bodyFaults,
   created,
@@ -28,6 +27,7 @@ import {
   pageOf
 } from "./common.ts"
 import { Admin } from "./identity.ts"
+import { errors } from "./problem.ts"
 
 const SomeSettings = QueueSettings.mapFields(Struct.map(Schema.optionalKey))
 

@@ -2,9 +2,9 @@
 import { AvailableDates, SeatMap, Show } from "@boxoffice/core/schema"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { errors } from "../problem.ts"
 import { faults, gate, PathId, page, pageOf, queueToken } from "./common.ts"
 import { Identity } from "./identity.ts"
+import { errors } from "./problem.ts"
 
 /** Which seats of the map are wanted. */
 export const SeatsFilter = Schema.Literals(["available", "all"])

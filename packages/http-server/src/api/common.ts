@@ -2,7 +2,7 @@
 import { IdempotencyKey, Name, PageLimit } from "@boxoffice/core/schema"
 import { Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
-import { errors } from "../problem.ts"
+import { errors } from "./problem.ts"
 
 /**
  * An id in a path. Any text: what cannot be an id is the id of nothing, which is not found rather

@@ -1,5 +1,5 @@
 /** What OpenAPI can say of the answers and the endpoints' schemas cannot. */
-import { type Problem, problems } from "../problem.ts"
+import { type Problem, problems } from "./problem.ts"
 
 interface Schema {
   readonly $ref?: string

@@ -1,6 +1,6 @@
 /** Who may call: what OpenAPI says of it, and what a typed client has to be given. */
 import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
-import { errors, problems } from "../problem.ts"
+import { errors, problems } from "./problem.ts"
 
 /** A user, named by the gateway in front, or by a JWT. */
 export class Identity extends HttpApiMiddleware.Service<Identity>()(

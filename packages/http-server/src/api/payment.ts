@@ -2,7 +2,6 @@
 import { Payment } from "@boxoffice/core/schema"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
-import { errors } from "../problem.ts"
 import {
   bodyFaults,
   created,
@@ -14,6 +13,7 @@ import {
   requiredIdempotencyKey
 } from "./common.ts"
 import { Identity } from "./identity.ts"
+import { errors } from "./problem.ts"
 
 /** What to pay for. */
 export const NewPayment = Schema.Struct({ reservationId: Name }).annotate({

@@ -2,9 +2,9 @@
 import { JoinedQueue, QueueNotice, QueueTokenStatus } from "@boxoffice/core/schema"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { errors } from "../problem.ts"
 import { created, faults, idempotency, idempotencyKey, Name, PathId, queueToken } from "./common.ts"
 import { Identity } from "./identity.ts"
+import { errors } from "./problem.ts"
 
 const params = { queueId: PathId }
 const queueCode = {

@@ -2,7 +2,6 @@
 import { Reservation } from "@boxoffice/core/schema"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { errors } from "../problem.ts"
 import {
   bodyFaults,
   created,
@@ -17,6 +16,7 @@ import {
   queueToken
 } from "./common.ts"
 import { Identity } from "./identity.ts"
+import { errors } from "./problem.ts"
 
 /** Which seats to hold: all of them, or none. */
 export const NewReservation = Schema.Struct({

@@ -1,7 +1,7 @@
 /** What the machines around a server ask it. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { errors } from "../problem.ts"
+import { errors } from "./problem.ts"
 
 export const SystemApi = HttpApiGroup.make("system")
   .add(

@@ -2,7 +2,6 @@
 import { Balance, Charge, Currency, WalletEntry } from "@boxoffice/core/schema"
 import { Schema, SchemaGetter } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
-import { errors } from "../problem.ts"
 import {
   bodyFaults,
   created,
@@ -16,6 +15,7 @@ import {
   tokenOfCharge
 } from "./common.ts"
 import { Identity } from "./identity.ts"
+import { errors } from "./problem.ts"
 
 /** What to charge: more than nothing. */
 export const NewCharge = Schema.Struct({

@@ -1,10 +1,10 @@
 import { type Cleared, clearEnded, defaultPolicies, Policies } from "@boxoffice/core"
 import { Config, Console, Effect, Layer, Option } from "effect"
 import { Command } from "effect/cli"
-import { retentionOf, retentionVariables } from "../retention.ts"
 import { columns } from "./columns.ts"
 import { database, databaseOf, json, Unusable } from "./flags.ts"
 import { layerStore } from "./office.ts"
+import { retentionOf, retentionVariables } from "./retention.ts"
 
 export const clear = Command.make("clear", { ...database, json }, (flags) =>
   Effect.gen(function* () {

@@ -1,9 +1,9 @@
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { serverConfig } from "../config.ts"
-import { instructions, seedDemo } from "../demo.ts"
-import { embeddedStore, start, storeOf } from "../start.ts"
+import { serverConfig } from "./config.ts"
+import { instructions, seedDemo } from "./demo/data.ts"
 import { port, withPort } from "./serve.ts"
+import { embeddedStore, start, storeOf } from "./start.ts"
 
 const dataDir = Flag.String("data-dir").pipe(
   Flag.withDescription("A directory that keeps the data; in memory where left out"),

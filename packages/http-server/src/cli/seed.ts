@@ -1,7 +1,7 @@
 import { Catalog } from "@boxoffice/core"
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
-import { seedDemo, showId } from "../demo.ts"
+import { seedDemo, showId } from "./demo/data.ts"
 import { database, databaseOf, json } from "./flags.ts"
 import { layerOffice } from "./office.ts"
 

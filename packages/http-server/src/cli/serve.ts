@@ -1,8 +1,8 @@
 import { setFlagsFromString } from "node:v8"
 import { Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import { type ServerConfig, serverConfig, variables } from "../config.ts"
-import { start, storeOf } from "../start.ts"
+import { type ServerConfig, serverConfig, variables } from "./config.ts"
+import { start, storeOf } from "./start.ts"
 
 export const port = Flag.Int("port").pipe(
   Flag.withDescription("Where to listen; PORT, or else 3000, where left out"),

@@ -1,11 +1,11 @@
 import { Migrator } from "@boxoffice/sql-store"
 import { Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import type { Sample } from "../simulate/figures.ts"
-import { toJson, toMarkdown, writeReport } from "../simulate/report.ts"
-import { simulate as play } from "../simulate/simulate.ts"
 import { AnswerIsNo } from "./exit.ts"
 import { database, json, schemaOf, urlOf, yes } from "./flags.ts"
+import type { Sample } from "./simulate/figures.ts"
+import { toJson, toMarkdown, writeReport } from "./simulate/report.ts"
+import { simulate as play } from "./simulate/run.ts"
 
 const whole = (name: string, from: number, to: number, description: string) =>
   Flag.Int(name).pipe(

@@ -20,8 +20,8 @@ import {
 } from "@boxoffice/core/schema"
 import { Effect, Schema } from "effect"
 import { AdminApi, codesBodyLimit, seatsBodyLimit } from "../api/admin.ts"
-import { cursorOf, toCursor } from "../cursor.ts"
-import { Reply, route } from "../route.ts"
+import { cursorOf, toCursor } from "../http/pageCursor.ts"
+import { Reply, route } from "../http/route.ts"
 
 const endpoints = AdminApi.endpoints
 const showCursor = cursorOf(ShowId)

@@ -3,8 +3,8 @@ import { Catalog } from "@boxoffice/core"
 import { ShowId } from "@boxoffice/core/schema"
 import { Effect } from "effect"
 import { CatalogApi } from "../api/catalog.ts"
-import { cursorOf, toCursor } from "../cursor.ts"
-import { Reply, route } from "../route.ts"
+import { cursorOf, toCursor } from "../http/pageCursor.ts"
+import { Reply, route } from "../http/route.ts"
 
 const endpoints = CatalogApi.endpoints
 const showCursor = cursorOf(ShowId)

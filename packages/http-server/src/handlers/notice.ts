@@ -2,7 +2,7 @@
 import { Queue } from "@boxoffice/core"
 import { Effect } from "effect"
 import { QueueApi } from "../api/queue.ts"
-import { route } from "../route.ts"
+import { route } from "../http/route.ts"
 
 export const noticeRoutes = Effect.gen(function* () {
   const queue = yield* Queue

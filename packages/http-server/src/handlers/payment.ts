@@ -2,7 +2,7 @@
 import { Payments } from "@boxoffice/core"
 import { Effect } from "effect"
 import { PaymentApi } from "../api/payment.ts"
-import { route } from "../route.ts"
+import { route } from "../http/route.ts"
 
 export const paymentRoutes = Effect.gen(function* () {
   const payments = yield* Payments

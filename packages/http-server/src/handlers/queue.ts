@@ -4,9 +4,9 @@ import { Effect, Schedule, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { Draining } from "../api/errors.ts"
 import { QueueApi } from "../api/queue.ts"
-import { Drain } from "../drain.ts"
-import { Reply, route } from "../route.ts"
-import { makeStreamCounts } from "../streams.ts"
+import { Drain } from "../http/drain.ts"
+import { Reply, route } from "../http/route.ts"
+import { makeStreamCounts } from "../http/streamCount.ts"
 import { joinedJson, statusJson } from "./statusJson.ts"
 
 const { join, status, events, leave } = QueueApi.endpoints

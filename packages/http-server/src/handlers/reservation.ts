@@ -3,8 +3,8 @@ import { Reservations } from "@boxoffice/core"
 import { ReservationCursor } from "@boxoffice/core/schema"
 import { Effect } from "effect"
 import { ReservationApi } from "../api/reservation.ts"
-import { cursorOf, toCursor } from "../cursor.ts"
-import { Reply, route } from "../route.ts"
+import { cursorOf, toCursor } from "../http/pageCursor.ts"
+import { Reply, route } from "../http/route.ts"
 
 const endpoints = ReservationApi.endpoints
 

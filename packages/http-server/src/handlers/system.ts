@@ -4,9 +4,9 @@ import { Effect } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import { Draining } from "../api/errors.ts"
 import { SystemApi } from "../api/system.ts"
-import { Drain } from "../drain.ts"
-import { Answered } from "../message.ts"
-import { route } from "../route.ts"
+import { Drain } from "../http/drain.ts"
+import { Answered } from "../http/message.ts"
+import { route } from "../http/route.ts"
 
 const { livez, readyz, metrics } = SystemApi.endpoints
 

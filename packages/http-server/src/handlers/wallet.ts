@@ -2,9 +2,9 @@
 import { Wallet } from "@boxoffice/core"
 import { Effect, Schema } from "effect"
 import { WalletApi } from "../api/wallet.ts"
-import { allowCharge, type ChargesOption } from "../charges.ts"
-import { cursorOf, toCursor } from "../cursor.ts"
-import { route } from "../route.ts"
+import { allowCharge, type ChargesOption } from "../http/charges.ts"
+import { cursorOf, toCursor } from "../http/pageCursor.ts"
+import { route } from "../http/route.ts"
 
 const { charge, balance, entries } = WalletApi.endpoints
 const entryCursor = cursorOf(Schema.Int)

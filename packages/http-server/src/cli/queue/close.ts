@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { Unusable, yes } from "../flags.ts"
+import { standing } from "./format.ts"
 import { ofQueue, operate } from "./operate.ts"
-import { standing } from "./words.ts"
 
 const sure = yes("yes", "Do close it: it cannot be opened again")
 

@@ -1,10 +1,10 @@
 import type { CreatedQueue } from "@boxoffice/core"
 import { Option } from "effect"
 import { Command } from "effect/cli"
+import { described } from "./format.ts"
 import { opensAt } from "./instant.ts"
 import { ofQueue, operate } from "./operate.ts"
 import { given, newSettings } from "./settingFlags.ts"
-import { described } from "./words.ts"
 
 export const create = Command.make("create", { ...ofQueue, opensAt, ...newSettings }, (flags) =>
   operate(

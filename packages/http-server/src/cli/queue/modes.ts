@@ -1,7 +1,7 @@
 import type { QueueMode } from "@boxoffice/core/schema"
 import { Command } from "effect/cli"
+import { standing } from "./format.ts"
 import { ofQueue, operate } from "./operate.ts"
-import { standing } from "./words.ts"
 
 /** A command that sets a mode which can be left again. */
 const command = (

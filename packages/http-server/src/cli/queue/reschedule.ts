@@ -1,9 +1,9 @@
 import { Effect, Option } from "effect"
 import { Command } from "effect/cli"
 import { Unusable, yes } from "../flags.ts"
+import { described } from "./format.ts"
 import { opensAt } from "./instant.ts"
 import { ofQueue, operate } from "./operate.ts"
-import { described } from "./words.ts"
 
 const now = yes("now", "Open it at once")
 

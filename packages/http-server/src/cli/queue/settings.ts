@@ -1,9 +1,9 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { Unusable } from "../flags.ts"
+import { described } from "./format.ts"
 import { ofQueue, operate } from "./operate.ts"
 import { settings as flags, given } from "./settingFlags.ts"
-import { described } from "./words.ts"
 
 export const settings = Command.make("settings", { ...ofQueue, ...flags }, (flags) =>
   operate(

@@ -1,6 +1,6 @@
 import { Command } from "effect/cli"
+import { described } from "./format.ts"
 import { ofQueue, operate } from "./operate.ts"
-import { described } from "./words.ts"
 
 export const show = Command.make("show", ofQueue, (flags) =>
   operate(flags, (queues, id) => queues.get(id), described)

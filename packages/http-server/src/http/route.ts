@@ -10,14 +10,14 @@ import type { UserId } from "@boxoffice/core/schema"
 import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { HttpApiEndpoint } from "effect/http-api"
-import { answererOf, type Reply } from "./answering.ts"
-import { IdentityRequired } from "./api/errors.ts"
-import { Admin, Identity } from "./api/identity.ts"
-import type { Exchange } from "./exchange.ts"
+import { IdentityRequired } from "../api/errors.ts"
+import { Admin, Identity } from "../api/identity.ts"
+import { bodyLimit, readerOf } from "./decodeRequest.ts"
+import { answererOf, type Reply } from "./encodeResponse.ts"
 import { Answered, type Asked, type RequestHeaders } from "./message.ts"
-import { bodyLimit, readerOf } from "./reading.ts"
+import type { Exchange } from "./requestContext.ts"
 
-export { Reply } from "./answering.ts"
+export { Reply } from "./encodeResponse.ts"
 
 type Endpoint = HttpApiEndpoint.ConstraintRequest
 

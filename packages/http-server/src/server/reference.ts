@@ -2,9 +2,9 @@
 import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApiScalar, OpenApi } from "effect/http-api"
-import { Api, PublicApi } from "./api.ts"
-import { Answered } from "./message.ts"
-import type { Route } from "./route.ts"
+import { Api, PublicApi } from "../api.ts"
+import { Answered } from "../http/message.ts"
+import type { Route } from "../http/route.ts"
 
 /** Both, saying that the paths of the API begin with a prefix. */
 export const referenceRoutes = (hasAdmin: boolean, prefix: string): ReadonlyArray<Route> => {

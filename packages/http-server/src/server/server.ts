@@ -4,11 +4,11 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Effect, Layer } from "effect"
 import { Headers, HttpRouter, type HttpServer } from "effect/http"
 import type { ServeError } from "effect/http/HttpServerError"
+import { Drain } from "../http/drain.ts"
 import { limitConnections } from "./connections.ts"
-import { makeDirect } from "./direct.ts"
-import { Drain } from "./drain.ts"
 import { documentationPath } from "./errorPages.ts"
-import { refuseMalformed, refuseOdd } from "./refusing.ts"
+import { makeDirect } from "./fastPath.ts"
+import { refuseMalformed, refuseOdd } from "./refuseRaw.ts"
 import {
   layerHttpRoutes,
   layerRoutes,
@@ -16,7 +16,7 @@ import {
   type RoutesOptions,
   routerConfig,
   type Services
-} from "./routes.ts"
+} from "./router.ts"
 import { answerUnmade, logUnmade } from "./unmade.ts"
 
 /**

@@ -9,12 +9,12 @@ import {
 } from "@boxoffice/core"
 import { type SqlStore, urlProblem } from "@boxoffice/sql-store"
 import { Config, Effect, Layer, Option, Redacted, Schema } from "effect"
-import type { IdentityOptions } from "./identity.ts"
-import { problemOfKeysUrl } from "./publishedKeys.ts"
+import type { IdentityOptions } from "../http/identity.ts"
+import { problemOfKeysUrl } from "../http/publishedKeys.ts"
+import { readEndpoints } from "../webhooks/config.ts"
+import type { WebhookEndpoint } from "../webhooks/endpoint.ts"
 import { retentionOf } from "./retention.ts"
 import { demoSecret, faultOf, weaknessOf } from "./secrets.ts"
-import { readEndpoints } from "./webhooks/config.ts"
-import type { WebhookEndpoint } from "./webhooks/endpoint.ts"
 
 /** The environment does not say enough, or contradicts itself. Each problem says what to set. */
 export class ConfigInvalid extends Schema.TaggedError<ConfigInvalid>()("ConfigInvalid", {

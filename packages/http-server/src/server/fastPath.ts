@@ -8,18 +8,18 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Context, Effect, Exit, Option, References } from "effect"
 import { Headers, HttpTraceContext } from "effect/http"
-import { type Exchange, Exchanges } from "./exchange.ts"
+import { bodyLimit } from "../http/decodeRequest.ts"
 import {
   type Answered,
   type Asked,
   type BodyFault,
   type RequestHeaders,
   repeatedIn
-} from "./message.ts"
-import { pathsOf } from "./paths.ts"
-import { bodyLimit } from "./reading.ts"
-import type { Route } from "./route.ts"
-import { Routes } from "./routes.ts"
+} from "../http/message.ts"
+import { pathsOf } from "../http/pathMatcher.ts"
+import { type Exchange, Exchanges } from "../http/requestContext.ts"
+import type { Route } from "../http/route.ts"
+import { Routes } from "./router.ts"
 
 /** Answers a request, or leaves it alone and says so by `false`. */
 export type Direct = (request: IncomingMessage, response: ServerResponse) => boolean

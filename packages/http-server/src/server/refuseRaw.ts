@@ -9,10 +9,10 @@ import {
 import type { Duplex } from "node:stream"
 import { newCommandId, RequestInvalid } from "@boxoffice/core"
 import { Effect } from "effect"
-import { RouteUnknown } from "./api/errors.ts"
-import { type Exchange, Exchanges } from "./exchange.ts"
-import type { RequestHeaders } from "./message.ts"
-import { problemContentType, toProblem } from "./problem.ts"
+import { RouteUnknown } from "../api/errors.ts"
+import { problemContentType, toProblem } from "../api/problem.ts"
+import type { RequestHeaders } from "../http/message.ts"
+import { type Exchange, Exchanges } from "../http/requestContext.ts"
 
 type Refusal = ReturnType<typeof toProblem>
 

@@ -4,11 +4,11 @@
  */
 import { newCommandId } from "@boxoffice/core"
 import { Cause, Context, Effect, Layer } from "effect"
-import { InternalError } from "./api/errors.ts"
+import { InternalError } from "../api/errors.ts"
+import { isKnownError, type KnownError, problemContentType, toProblem } from "../api/problem.ts"
 import { Identities } from "./identity.ts"
-import { makeMeasure } from "./measure.ts"
 import { Answered, type RequestHeaders } from "./message.ts"
-import { isKnownError, type KnownError, problemContentType, toProblem } from "./problem.ts"
+import { makeMeasure } from "./metrics.ts"
 
 /** One request and its answer, while it lasts. */
 export class Exchange extends Context.Service<

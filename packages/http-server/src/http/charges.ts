@@ -1,7 +1,7 @@
 /** Who may put money into a wallet: the operator says so, since nothing here takes it from anybody. */
 import { PolicyFailed, type UserId } from "@boxoffice/core/schema"
 import { Effect } from "effect"
-import { ChargeNotAllowed } from "./api/errors.ts"
+import { ChargeNotAllowed } from "../api/errors.ts"
 
 /** A charge that somebody asks for. */
 export interface AskedCharge {

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import type { EstimateError } from "./estimates.ts"
 import { type Figures, operations } from "./figures.ts"
 import { plot } from "./plot.ts"
-import type { Run } from "./simulate.ts"
+import type { Run } from "./run.ts"
 
 /** All that a run has to say, for a script to read. */
 export const toJson = (run: Run): Readonly<Record<string, unknown>> => {

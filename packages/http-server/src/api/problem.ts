@@ -47,7 +47,7 @@ import {
   MethodNotAllowed,
   RouteUnknown,
   UnsupportedMediaType
-} from "./api/errors.ts"
+} from "./errors.ts"
 
 /** The media type of every error. */
 export const problemContentType = "application/problem+json"

@@ -1,8 +1,8 @@
 /** Finds a host's mistakes when the routes are made: its users could do nothing about them. */
 import { Redacted } from "effect"
-import { type Token, textOf } from "./identity.ts"
-import { problemOfKeysUrl } from "./publishedKeys.ts"
-import type { RoutesOptions } from "./routes.ts"
+import { type Token, textOf } from "../http/identity.ts"
+import { problemOfKeysUrl } from "../http/publishedKeys.ts"
+import type { RoutesOptions } from "./router.ts"
 
 /** Throws a `TypeError` that names the option which is missing or wrong. */
 export const checkOptions = (options: RoutesOptions): void => {

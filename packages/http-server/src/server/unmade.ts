@@ -1,11 +1,11 @@
 /** What a host's handler does where its routes cannot be made, such as without a database. */
 import { newCommandId } from "@boxoffice/core"
 import { Cause, Effect, Layer } from "effect"
-import { InternalError } from "./api/errors.ts"
+import { InternalError } from "../api/errors.ts"
+import { problemContentType, toProblem } from "../api/problem.ts"
+import { Answered } from "../http/message.ts"
 import { documentationPath } from "./errorPages.ts"
-import { Answered } from "./message.ts"
-import { problemContentType, toProblem } from "./problem.ts"
-import { prefixOf, type RoutesOptions } from "./routes.ts"
+import { prefixOf, type RoutesOptions } from "./router.ts"
 
 /** Says in the log why a layer cannot be made. */
 export const logUnmade = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>

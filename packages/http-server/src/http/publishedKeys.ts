@@ -1,6 +1,6 @@
 /** The keys that an issuer of JWTs publishes: read when they are needed, and not for each request. */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose"
-import { IdentityUnavailable } from "./api/errors.ts"
+import { IdentityUnavailable } from "../api/errors.ts"
 import type { Outage } from "./outage.ts"
 
 /** In milliseconds. */

@@ -4,9 +4,9 @@ import { Readable } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { HttpRouter } from "effect/http"
+import { Drain } from "../http/drain.ts"
 import { checkOptions } from "./checkOptions.ts"
-import { Drain } from "./drain.ts"
-import { layerRoutes, prefixOf, type RoutesOptions, routerConfig, type Services } from "./routes.ts"
+import { layerRoutes, prefixOf, type RoutesOptions, routerConfig, type Services } from "./router.ts"
 import { answerUnmade, logUnmade } from "./unmade.ts"
 
 /** A request listener for Node, which is also a middleware of Express and its like. */

@@ -1,9 +1,9 @@
 /** A page for every error: where the `type` of a problem leads. */
 import { Effect } from "effect"
-import { RouteUnknown } from "./api/errors.ts"
-import { Answered } from "./message.ts"
-import { type Problem, problems } from "./problem.ts"
-import type { Route } from "./route.ts"
+import { RouteUnknown } from "../api/errors.ts"
+import { type Problem, problems } from "../api/problem.ts"
+import { Answered } from "../http/message.ts"
+import type { Route } from "../http/route.ts"
 
 /** Where the pages are, but for the code. */
 export const documentationPath = "/docs/errors/"

@@ -10,9 +10,9 @@ import {
 } from "@boxoffice/core/schema"
 import { Effect, Result, Schema, SchemaAST } from "effect"
 import type { HttpApiEndpoint } from "effect/http-api"
-import { BodyTooLarge, IdempotencyKeyRequired, UnsupportedMediaType } from "./api/errors.ts"
-import { JsonInvalid, parseJson } from "./json.ts"
+import { BodyTooLarge, IdempotencyKeyRequired, UnsupportedMediaType } from "../api/errors.ts"
 import type { Asked } from "./message.ts"
+import { JsonInvalid, parseJson } from "./strictJson.ts"
 
 /** The most bytes of a body, where nothing else is said. */
 export const bodyLimit = 64 * 1024

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto"
 import { UserId } from "@boxoffice/core/schema"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
 import { errors, type JWTVerifyOptions, jwtVerify } from "jose"
-import { IdentityRequired, IdentityUnavailable } from "./api/errors.ts"
+import { IdentityRequired, IdentityUnavailable } from "../api/errors.ts"
 import { makeOutage, type Outage } from "./outage.ts"
 import { publishedKeys } from "./publishedKeys.ts"
 

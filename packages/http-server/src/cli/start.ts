@@ -14,10 +14,10 @@ import { FetchHttpClient, HttpServer } from "effect/http"
 import type { ServeError } from "effect/http/HttpServerError"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import type { SqlError } from "effect/sql/SqlError"
+import type { RequestRecord } from "../http/requestContext.ts"
+import { layerServer } from "../server/server.ts"
+import { Webhooks } from "../webhooks.ts"
 import type { ServerConfig } from "./config.ts"
-import type { RequestRecord } from "./exchange.ts"
-import { layerServer } from "./server.ts"
-import { Webhooks } from "./webhooks.ts"
 
 /** The engine that a config describes. */
 type Office = Layer.Success<typeof BoxOffice.layer>

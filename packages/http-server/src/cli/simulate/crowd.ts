@@ -6,7 +6,7 @@ import type { Figures } from "./figures.ts"
 import { makeRandom } from "./random.ts"
 import type { Sale } from "./sale.ts"
 import { shop } from "./shopper.ts"
-import { makeWheel, wheelStepMs } from "./wheel.ts"
+import { makeWheel, wheelStepMs } from "./timerWheel.ts"
 
 export interface CrowdOptions {
   readonly users: number
