@@ -1,5 +1,5 @@
 /** What is benchmarked against: a database with tokens, seats, wallets and holds in it. */
-import { BoxOffice, layerOf, Tickets } from "@boxoffice/core"
+import { BoxOffice, layerOf, QueueTokens } from "@boxoffice/core"
 import { SqlStore } from "@boxoffice/sql-store"
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, ManagedRuntime, Redacted } from "effect"
@@ -63,7 +63,9 @@ const waiterKind = (queueId: string): number => 1_000_000 + Number(queueId.slice
 export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> => {
   const sql = PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })
   const keys = { [signingKey.id]: signingKey.secret }
-  const tickets = Tickets.layer([{ id: signingKey.id, secret: Redacted.make(signingKey.secret) }])
+  const tickets = QueueTokens.layer([
+    { id: signingKey.id, secret: Redacted.make(signingKey.secret) }
+  ])
   const runtime = ManagedRuntime.make(
     Layer.mergeAll(
       layerOf({
@@ -76,7 +78,7 @@ export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> =>
   )
   const services = await runtime.context()
   const office = Context.get(services, BoxOffice)
-  const { sign } = Context.get(services, Tickets)
+  const { sign } = Context.get(services, QueueTokens)
   const client = Context.get(services, PgClient.PgClient)
   const query: World["query"] = (statement) =>
     runtime.runPromise(

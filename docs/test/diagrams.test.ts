@@ -235,7 +235,7 @@ const drawn = pages
 test("the seven APIs have diagrams, of the same participants", () => {
   expect(new Set(drawn.map(({ page }) => page))).toEqual(new Set(Object.keys(scenarios)))
   for (const { sequence } of drawn) {
-    expect(sequence.participants).toEqual(["User", "API", "Service", "Lane", "DB"])
+    expect(sequence.participants).toEqual(["User", "API", "Service", "Batcher", "DB"])
   }
 })
 

@@ -14,7 +14,7 @@ test("there is a page for each code, and no other", () => {
 
 /** What keeps an engine from being made, what stops a consumer of events, and what it refuses. */
 const answersNoRequest = new Set([
-  "TicketKeysInvalid",
+  "SigningKeysInvalid",
   "PoliciesInvalid",
   "ConsumerMisplaced",
   "EventsUnreadable",

@@ -1,5 +1,5 @@
 /** Writes down what a request makes happen, as the diagrams draw it. */
-import { BoxOfficeStore, type RowNames, type Rows } from "@boxoffice/core"
+import { BoxOfficeStore, type LoadPlan, type Rows } from "@boxoffice/core"
 import { Context, Effect, Layer, Option, Tracer } from "effect"
 
 export interface Recording {
@@ -35,17 +35,17 @@ export const makeRecording = (): Recording => {
           : (...args: ReadonlyArray<never>) =>
               Effect.flatMap(Effect.option(Effect.currentSpan), (span) => {
                 const inBatch = Option.isSome(span) && span.value.name === batch
-                write(`${inBatch ? "Lane" : "Service"} -> DB: ${name}`)
+                write(`${inBatch ? "Batcher" : "Service"} -> DB: ${name}`)
                 return (call as unknown as Call)(...args)
               })
       ])
     ) as unknown as BoxOfficeStore["Service"]),
-    transact: <A>(names: RowNames, decide: (rows: Rows) => A) =>
+    transact: <A>(names: LoadPlan, decide: (rows: Rows) => A) =>
       Effect.suspend(() => {
-        write(`Lane -> DB: load ${kindsOf(names).join(", ")}`)
+        write(`Batcher -> DB: load ${kindsOf(names).join(", ")}`)
         return store.transact(names, (rows) => {
           const outcome = decide(rows)
-          write(`Lane -> DB: save ${savedBy(rows).join(", ") || "nothing"}`)
+          write(`Batcher -> DB: save ${savedBy(rows).join(", ") || "nothing"}`)
           return outcome
         })
       })
@@ -64,27 +64,27 @@ export const makeRecording = (): Recording => {
   }
 }
 
-const batch = "CommandLane.batch"
+const batch = "Batcher.batch"
 
 type Call = (...args: ReadonlyArray<never>) => Effect.Effect<unknown>
 
 const stepOf = (span: string): string | undefined => {
-  if (span === batch) return `Service -> Lane: ${span}`
+  if (span === batch) return `Service -> Batcher: ${span}`
   if (span.startsWith("Gate.")) return `Service -> Service: ${span}`
   if (/^(Queue|Catalog|Reservations|Wallet|Payments)\./.test(span)) return `API -> Service: ${span}`
   return undefined
 }
 
-const kindsOf = (names: RowNames): ReadonlyArray<string> => [
+const kindsOf = (names: LoadPlan): ReadonlyArray<string> => [
   ...(names.outcomes.size > 0 ? ["outcome"] : []),
   ...(names.queues.size > 0 ? ["queue"] : []),
   ...(names.tokens.size > 0 ? ["token"] : []),
-  ...(names.members.length > 0 ? ["member"] : []),
+  ...(names.liveTokensOf.length > 0 ? ["member"] : []),
   ...(names.wallets.size > 0 ? ["wallet"] : []),
   ...(names.reservations.size > 0 ? ["reservation"] : []),
   ...(names.seats.length > 0 ? ["seats"] : []),
-  ...(names.holdings.length > 0 ? ["holdings"] : []),
-  ...(names.looks.size > 0 ? ["a look at the token"] : [])
+  ...(names.seatCounts.length > 0 ? ["holdings"] : []),
+  ...(names.tokensToRead.size > 0 ? ["a look at the token"] : [])
 ]
 
 const savedBy = (rows: Rows): ReadonlyArray<string> => {

@@ -5,7 +5,7 @@
 import { Cause, Data, Effect } from "effect"
 import { expect } from "vitest"
 import type { QueueSettings } from "../../packages/core/src/index.ts"
-import { RowNames } from "../../packages/core/src/index.ts"
+import { LoadPlan } from "../../packages/core/src/index.ts"
 import { Actors } from "./Actors.ts"
 import { Answers } from "./Answers.ts"
 import { Ledger } from "./Ledger.ts"
@@ -39,7 +39,7 @@ const openQueue = Effect.fnUntraced(function* (
   const opensAt = setup.opensInMs === 0 ? undefined : now() + setup.opensInMs
   const opening =
     opensAt === undefined ? null : { opensAt: opensAt - offset(), seed, openedAt: null }
-  yield* store.transact(new RowNames(), (rows) => rows.addQueue(queueId, settings, opening))
+  yield* store.transact(new LoadPlan(), (rows) => rows.addQueue(queueId, settings, opening))
   return new Ledger({ queueId, seed, settings, opensAt, count })
 })
 
@@ -193,7 +193,7 @@ const recount = Effect.fnUntraced(function* (room: Room, ledger: Ledger) {
     const line = ledger.waiting(lane).map(({ tokenId }, ahead) => ({ tokenId, ahead }))
     return line.length > 1 ? [line[0]!, line.at(-1)!] : line
   })
-  const readings = yield* store.gates(some.map(({ tokenId }) => ({ tokenId })))
+  const readings = yield* store.readTokens(some.map(({ tokenId }) => ({ tokenId })))
   expect(
     readings.map(({ ahead, token }) => [token?.tokenId, token?.state, ahead]),
     "who stands ahead of the first and the last of each lane"

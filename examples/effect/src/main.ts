@@ -1,5 +1,5 @@
 /** Two users want the same seat. With Effect: layers, a policy of our own, errors by their tag. */
-import { BoxOffice, defaultPolicies, Policies, Tickets } from "@boxoffice/core"
+import { BoxOffice, defaultPolicies, Policies, QueueTokens } from "@boxoffice/core"
 import { SqlStore } from "@boxoffice/sql-store"
 import { layerPglite } from "@boxoffice/sql-store/pglite"
 import { Console, Effect, Layer, Redacted } from "effect"
@@ -7,7 +7,7 @@ import { addGala, performanceId, queueId } from "./gala.ts"
 
 const Store = SqlStore.layer({ migrate: true }).pipe(Layer.provide(layerPglite()))
 const secret = Redacted.make("a secret of at least thirty-two bytes")
-const Keys = Tickets.layer([{ id: "k1", secret }])
+const Keys = QueueTokens.layer([{ id: "k1", secret }])
 const OneMinute = Layer.succeed(Policies, { ...defaultPolicies, holdSeconds: 60 })
 const Office = BoxOffice.layer.pipe(Layer.provide([Store, Keys, OneMinute]))
 

@@ -6,8 +6,8 @@ import { Context, Effect, Layer, Redacted } from "effect"
 import type { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import { Catalog } from "./Catalog.ts"
 import { EventFeed } from "./EventFeed.ts"
-import { type LaneOptions, LaneSettings } from "./engine/Command.ts"
-import { layerAnnounced } from "./engine/CommittedEvents.ts"
+import { type BatchOptions, BatchSettings } from "./engine/Command.ts"
+import { layerCommittedEvents } from "./engine/CommittedEvents.ts"
 import { ending } from "./engine/Shutdown.ts"
 import { Gate } from "./Gate.ts"
 import { checkInterval, type Interval } from "./Interval.ts"
@@ -16,12 +16,12 @@ import { Payments } from "./Payments.ts"
 import { Policies } from "./Policies.ts"
 import { checkPolicies, reportAdmission } from "./policies/check.ts"
 import type { PoliciesInvalid } from "./policies/errors.ts"
-import type { PolicyRules } from "./policies/rules.ts"
+import type { PolicyOptions } from "./policies/rules.ts"
 import { Queue } from "./Queue.ts"
-import { Lines } from "./queue/live/LiveQueues.ts"
+import { LiveQueues } from "./queue/live/LiveQueues.ts"
 import { Reservations } from "./Reservations.ts"
 import { layerSweeper } from "./Sweeper.ts"
-import { type TicketKeysInvalid, Tickets } from "./token/QueueTokens.ts"
+import { QueueTokens, type SigningKeysInvalid } from "./token/QueueTokens.ts"
 import { Wallet } from "./Wallet.ts"
 
 /** What an engine's layer provides: the six services, together and each by itself. */
@@ -47,38 +47,39 @@ export class BoxOffice extends Context.Service<
   }
 >()("@boxoffice/core/BoxOffice") {
   /** The services, over a store and the keys that sign queue tokens. Starts nothing by itself. */
-  static readonly layer: Layer.Layer<BoxOfficeServices, never, BoxOfficeStore | Tickets> =
+  static readonly layer: Layer.Layer<BoxOfficeServices, never, BoxOfficeStore | QueueTokens> =
     Layer.suspend(() => ending(layerServices))
 }
 
 /** The services, and nothing yet of how they end. */
-const layerServices: Layer.Layer<BoxOfficeServices, never, BoxOfficeStore | Tickets> = Layer.effect(
-  BoxOffice,
-  Effect.gen(function* () {
-    return BoxOffice.of({
-      queue: yield* Queue,
-      catalog: yield* Catalog,
-      reservations: yield* Reservations,
-      wallet: yield* Wallet,
-      payments: yield* Payments,
-      events: yield* EventFeed
+const layerServices: Layer.Layer<BoxOfficeServices, never, BoxOfficeStore | QueueTokens> =
+  Layer.effect(
+    BoxOffice,
+    Effect.gen(function* () {
+      return BoxOffice.of({
+        queue: yield* Queue,
+        catalog: yield* Catalog,
+        reservations: yield* Reservations,
+        wallet: yield* Wallet,
+        payments: yield* Payments,
+        events: yield* EventFeed
+      })
     })
-  })
-).pipe(
-  Layer.provideMerge(
-    Layer.mergeAll(
-      Queue.layer,
-      Catalog.layer,
-      Reservations.layer,
-      Wallet.layer,
-      Payments.layer,
-      EventFeed.layer
-    )
-  ),
-  Layer.provide(Gate.layer),
-  Layer.provide(Lines.layer),
-  Layer.provide(layerAnnounced)
-)
+  ).pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(
+        Queue.layer,
+        Catalog.layer,
+        Reservations.layer,
+        Wallet.layer,
+        Payments.layer,
+        EventFeed.layer
+      )
+    ),
+    Layer.provide(Gate.layer),
+    Layer.provide(LiveQueues.layer),
+    Layer.provide(layerCommittedEvents)
+  )
 
 /** What every engine is made with. */
 export interface BoxOfficeOptions {
@@ -88,9 +89,9 @@ export interface BoxOfficeOptions {
    */
   readonly signingKeys: Readonly<Record<string, string>>
   /** What differs from the default policies: values, or functions of yours. */
-  readonly policies?: Partial<PolicyRules> | undefined
+  readonly policies?: Partial<PolicyOptions> | undefined
   /** How many commands travel together, and how many may wait. */
-  readonly lanes?: Partial<LaneOptions> | undefined
+  readonly lanes?: Partial<BatchOptions> | undefined
   /**
    * How often to tidy in the background, such as `"1 second"`; `false` for never. Default: never.
    */
@@ -131,10 +132,12 @@ const checkLanes = (given: unknown): void => {
  */
 export const layerOf = (
   options: BoxOfficeOptions
-): Layer.Layer<BoxOfficeServices, TicketKeysInvalid | PoliciesInvalid, BoxOfficeStore> => {
+): Layer.Layer<BoxOfficeServices, SigningKeysInvalid | PoliciesInvalid, BoxOfficeStore> => {
   checkOptions(options)
   const keys = Object.entries(options.signingKeys)
-  const tickets = Tickets.layer(keys.map(([id, secret]) => ({ id, secret: Redacted.make(secret) })))
+  const tickets = QueueTokens.layer(
+    keys.map(([id, secret]) => ({ id, secret: Redacted.make(secret) }))
+  )
   const policies = Layer.effect(
     Policies,
     Effect.flatMap(checkPolicies(options.policies ?? {}), reportAdmission)
@@ -143,8 +146,8 @@ export const layerOf = (
     options.lanes === undefined
       ? Layer.empty
       : Layer.effect(
-          LaneSettings,
-          Effect.map(LaneSettings, (current) => ({ ...current, ...options.lanes }))
+          BatchSettings,
+          Effect.map(BatchSettings, (current) => ({ ...current, ...options.lanes }))
         )
   const sweeper = options.sweepEvery ? layerSweeper(options.sweepEvery) : Layer.empty
   return ending(Layer.provideMerge(sweeper, layerServices)).pipe(

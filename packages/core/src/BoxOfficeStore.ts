@@ -23,12 +23,12 @@ import {
 } from "./Ids.ts"
 import type { Currency } from "./Money.ts"
 import type { Sighting } from "./queue/live/presence.ts"
-import type { Departure, Grant, QueueRow, TokenRow } from "./queue/model.ts"
+import type { AdmissionCount, Departure, QueueRow, TokenRow } from "./queue/model.ts"
 import type { ReservationRow, SeatRow } from "./reservation/model.ts"
 import type { TransferRow, WalletRow } from "./wallet/model.ts"
 
 /** Names the rows that a batch needs. Commands add to it; a store reads it. */
-export class RowNames {
+export class LoadPlan {
   readonly outcomes = new Set<CommandId>()
   /**
    * Queues to lock. With each come its counts, and the admitted tokens that have lapsed, at most
@@ -45,15 +45,15 @@ export class RowNames {
    * Tokens to read as they stand once the locks are held, and not to lock: who only looks at one
    * keeps nobody else from it.
    */
-  readonly looks = new Set<TokenId>()
+  readonly tokensToRead = new Set<TokenId>()
   /** Tokens to lock, by whose they are: the waiting or admitted one, if any. */
-  readonly members: Array<{ readonly queueId: QueueId; readonly userId: UserId }> = []
+  readonly liveTokensOf: Array<{ readonly queueId: QueueId; readonly userId: UserId }> = []
   readonly wallets = new Set<UserId>()
   /**
    * Users of whom one unpaid hold behind a queue is to be read, if there is any, but for those whose
    * reservations are locked.
    */
-  readonly unpaid = new Map<string, { readonly userId: UserId; readonly queueId: QueueId }>()
+  readonly unpaidOf = new Map<string, { readonly userId: UserId; readonly queueId: QueueId }>()
   /** Transfers to read: what a charge, a payment or a refund of that id has left. */
   readonly transfers = new Set<TransferId>()
   /** Reservations to lock, with their seats and their performance. */
@@ -67,7 +67,7 @@ export class RowNames {
    * Users whose seats of a performance are to be counted. Nobody else may change the count before
    * the batch is committed.
    */
-  readonly holdings: Array<{
+  readonly seatCounts: Array<{
     readonly performanceId: PerformanceId
     readonly userId: UserId
   }> = []
@@ -76,14 +76,14 @@ export class RowNames {
   /** Performances to read, and to lock against additions of seats. */
   readonly performances = new Set<PerformanceId>()
   /** Seats to read, and not to lock: what they were added as does not change. */
-  readonly seatsThere: Array<{
+  readonly seatsToRead: Array<{
     readonly performanceId: PerformanceId
     readonly seatIds: ReadonlyArray<SeatId>
   }> = []
 
   // What a caller names may be any text. Only what could be an id is looked for.
 
-  nameSeats(performanceId: string, seatIds: ReadonlyArray<string>): void {
+  addSeats(performanceId: string, seatIds: ReadonlyArray<string>): void {
     if (!isCatalogKey(performanceId)) return
     this.seats.push({
       performanceId: performanceId as PerformanceId,
@@ -91,16 +91,16 @@ export class RowNames {
     })
   }
 
-  nameHolding(performanceId: string, userId: UserId): void {
+  addSeatCount(performanceId: string, userId: UserId): void {
     if (!isCatalogKey(performanceId)) return
-    this.holdings.push({ performanceId: performanceId as PerformanceId, userId })
+    this.seatCounts.push({ performanceId: performanceId as PerformanceId, userId })
   }
 
-  nameUnpaid(userId: UserId, queueId: QueueId): void {
-    this.unpaid.set(`${queueId}\n${userId}`, { userId, queueId })
+  addUnpaidOf(userId: UserId, queueId: QueueId): void {
+    this.unpaidOf.set(`${queueId}\n${userId}`, { userId, queueId })
   }
 
-  nameHeads(queueId: QueueId, heads: Heads): void {
+  addHeads(queueId: QueueId, heads: Heads): void {
     const named = this.heads.get(queueId)
     this.heads.set(queueId, {
       limit: Math.max(heads.limit, named?.limit ?? 0),
@@ -108,7 +108,7 @@ export class RowNames {
     })
   }
 
-  nameReservation(reservationId: string): void {
+  addReservation(reservationId: string): void {
     if (isUuid(reservationId)) this.reservations.add(reservationId as ReservationId)
   }
 }
@@ -130,7 +130,7 @@ export const admissionsPerBatch = 1_000
  * The most users whose seats one batch of holds has counted. A store may lock that many one by one;
  * for more it may lock the whole performance, and then batches beside it wait.
  */
-export const holdingsPerBatch = 256
+export const seatCountsPerBatch = 256
 
 /** Where a page of a list begins, and how many it may have. */
 export interface Page<Cursor> {
@@ -152,7 +152,7 @@ export interface TokenReading {
  * A queue as read without a lock, and what has happened in it since. What reading it costs depends
  * on how much that is, and not on how many wait.
  */
-export interface LineReading {
+export interface QueueReading {
   readonly now: number
   /** Nobody was loaded with it. */
   readonly queue: QueueRow
@@ -161,7 +161,7 @@ export interface LineReading {
   /** The departures after the one asked about, in order: at most {@link departuresPerReading}. */
   readonly departures: ReadonlyArray<Departure>
   /** The admissions of the last 60 seconds, the oldest first. */
-  readonly grants: ReadonlyArray<Grant>
+  readonly admissions: ReadonlyArray<AdmissionCount>
 }
 
 /** The most departures that one reading gives; the rest follow in the next. */
@@ -217,20 +217,20 @@ export class BoxOfficeStore extends Context.Service<
      * for a retry. It must do nothing but read and evolve the rows it is given.
      */
     readonly transact: <A>(
-      names: RowNames,
+      names: LoadPlan,
       decide: (rows: Rows) => A
     ) => Effect.Effect<A, StoreUnavailable>
 
     /** The tokens and the queues that are asked about, in one round trip and in their order. */
-    readonly gates: (
+    readonly readTokens: (
       questions: ReadonlyArray<GateQuestion>
     ) => Effect.Effect<ReadonlyArray<TokenReading>, StoreUnavailable>
 
-    /** See {@link LineReading}. `after` is the last departure that is known already. */
-    readonly line: (
+    /** See {@link QueueReading}. `after` is the last departure that is known already. */
+    readonly readQueue: (
       queueId: QueueId,
       after: bigint
-    ) => Effect.Effect<LineReading | undefined, StoreUnavailable>
+    ) => Effect.Effect<QueueReading | undefined, StoreUnavailable>
     /** As its operator sees it: `active` leaves out who has lapsed. */
     readonly queue: (queueId: QueueId) => Effect.Effect<QueueRow | undefined, StoreUnavailable>
     readonly queues: (

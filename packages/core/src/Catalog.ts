@@ -1,6 +1,6 @@
 /** What is on sale, and which of it can still be booked. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
-import { BoxOfficeStore, type PerformanceReading, RowNames } from "./BoxOfficeStore.ts"
+import { BoxOfficeStore, LoadPlan, type PerformanceReading } from "./BoxOfficeStore.ts"
 import { decideAddPerformance, decideAddSeats, decideAddShow } from "./catalog/decide.ts"
 import { type AlreadyExists, PerformanceNotFound, ShowNotFound } from "./catalog/errors.ts"
 import { makeFreshCatalog } from "./catalog/fresh.ts"
@@ -12,16 +12,16 @@ import {
   type StoreUnavailable
 } from "./Errors.ts"
 import {
-  answer,
   type CommandIdentity,
   type CommandOptions,
-  identifyOperators,
-  nameOutcome,
-  settle
+  operatorCommandIdentity,
+  planOutcome,
+  runOnce,
+  toEffect
 } from "./engine/Idempotency.ts"
 import { checkInput, checkKey, Name, PageLimit, pageLimitDefault } from "./engine/input.ts"
 import type { Rows } from "./engine/Rows.ts"
-import { span } from "./engine/tracing.ts"
+import { traced } from "./engine/tracing.ts"
 import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
 import { afterCommit, HostTransaction } from "./HostTransaction.ts"
 import { isCatalogKey, PerformanceId, ShowId, UserId } from "./Ids.ts"
@@ -143,7 +143,7 @@ export class Catalog extends Context.Service<
       const readDates = Effect.fnUntraced(function* (input: DatesInput) {
         const { showId, ...caller } = yield* checkDates(input)
         const about = isCatalogKey(showId) ? { showId: showId as ShowId } : undefined
-        yield* gate.passToRead("dates", caller, about)
+        yield* gate.requireForRead("dates", caller, about)
         const dates = about && (yield* fresh.dates(about.showId))
         if (dates === undefined) return yield* new ShowNotFound()
         return dates
@@ -153,7 +153,7 @@ export class Catalog extends Context.Service<
         const { performanceId, status, ...caller } = yield* checkSeats(input)
         const id = performanceId as PerformanceId
         const exists = isCatalogKey(id)
-        yield* gate.passToRead("seats", caller, exists ? { performanceId: id } : undefined)
+        yield* gate.requireForRead("seats", caller, exists ? { performanceId: id } : undefined)
         const map = exists ? yield* fresh.seatMap(id, status === "all") : undefined
         if (map === undefined) return yield* new PerformanceNotFound()
         return map
@@ -167,10 +167,10 @@ export class Catalog extends Context.Service<
         Effect.withFiber((fiber) => {
           const showId = input.showId as ShowId
           const isShared = fiber.getRef(HostTransaction) === undefined
-          const isKnown = isShared && gate.passesAtOnce("dates", input, { showId })
+          const isKnown = isShared && gate.passesFromCache("dates", input, { showId })
           const dates = isKnown ? fresh.peekDates(showId) : undefined
           return dates === undefined ? readDates(input) : Effect.succeed(dates)
-        }).pipe(span("Catalog.availableDates"))
+        }).pipe(traced("Catalog.availableDates"))
 
       const availableSeats = (input: SeatsInput) =>
         Effect.withFiber((fiber) => {
@@ -179,25 +179,25 @@ export class Catalog extends Context.Service<
           const isKnown =
             fiber.getRef(HostTransaction) === undefined &&
             (status === "available" || status === "all") &&
-            gate.passesAtOnce("seats", input, { performanceId })
+            gate.passesFromCache("seats", input, { performanceId })
           const map = isKnown ? fresh.peekSeatMap(performanceId, status === "all") : undefined
           return map === undefined ? readSeats(input) : Effect.succeed(map)
-        }).pipe(span("Catalog.availableSeats"))
+        }).pipe(traced("Catalog.availableSeats"))
 
       /** Gives the recorded answer, or decides on what is named and records what it answers. */
       const add = Effect.fnUntraced(function* <A, E>(
         input: CommandOptions,
         command: CommandIdentity,
-        names: (names: RowNames) => void,
+        names: (names: LoadPlan) => void,
         decide: (rows: Rows) => Result.Result<A, E>
       ) {
-        const named = new RowNames()
-        nameOutcome(named, command)
+        const named = new LoadPlan()
+        planOutcome(named, command)
         names(named)
         const settled = yield* store.transact(named, (rows) =>
-          settle(rows, command, () => decide(rows))
+          runOnce(rows, command, () => decide(rows))
         )
-        return yield* answer<A, E>(settled, input)
+        return yield* toEffect<A, E>(settled, input)
       })
 
       const addShow = Effect.fn("Catalog.addShow")(function* (input: ShowInput) {
@@ -210,8 +210,8 @@ export class Catalog extends Context.Service<
         }
         const sales = `${salesOpenAt?.getTime()} ${salesCloseAt?.getTime()}`
         const content = [showId, title, queueId, sales]
-        const command = identifyOperators("addShow", idempotencyKey, content)
-        const name = (names: RowNames) => {
+        const command = operatorCommandIdentity("addShow", idempotencyKey, content)
+        const name = (names: LoadPlan) => {
           names.queues.add(queueId)
           names.shows.add(showId)
         }
@@ -230,8 +230,8 @@ export class Catalog extends Context.Service<
         const performance = yield* checkPerformance(input)
         const { performanceId, showId, startsAt, timeZone } = performance
         const content = [performanceId, showId, String(startsAt.getTime()), timeZone]
-        const command = identifyOperators("addPerformance", idempotencyKey, content)
-        const name = (names: RowNames) => {
+        const command = operatorCommandIdentity("addPerformance", idempotencyKey, content)
+        const name = (names: LoadPlan) => {
           names.shows.add(showId)
           names.performances.add(performanceId)
         }
@@ -249,10 +249,10 @@ export class Catalog extends Context.Service<
         const { idempotencyKey } = yield* checkKey(input)
         const { performanceId, seats } = yield* checkNewSeats(input)
         const content = idempotencyKey === undefined ? [] : [performanceId, textOf(seats)]
-        const command = identifyOperators("addSeats", idempotencyKey, content)
-        const name = (names: RowNames) => {
+        const command = operatorCommandIdentity("addSeats", idempotencyKey, content)
+        const name = (names: LoadPlan) => {
           names.performances.add(performanceId)
-          names.seatsThere.push({ performanceId, seatIds: seats.map(({ seatId }) => seatId) })
+          names.seatsToRead.push({ performanceId, seatIds: seats.map(({ seatId }) => seatId) })
         }
         let showId: ShowId | undefined
         const added = yield* add(input, command, name, (rows) => {

@@ -16,7 +16,7 @@ import {
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import { type RequestInvalid, StoreUnavailable } from "./Errors.ts"
 import type { BoxOfficeEvent } from "./Events.ts"
-import { LocalChanges, layerAnnounced } from "./engine/CommittedEvents.ts"
+import { CommittedEvents, layerCommittedEvents } from "./engine/CommittedEvents.ts"
 import { checkInput } from "./engine/input.ts"
 import { EventJson } from "./events/codec.ts"
 import type { ConsumerMisplaced, EventsUnreadable } from "./events/errors.ts"
@@ -133,14 +133,14 @@ export class EventFeed extends Context.Service<
 >()("@boxoffice/core/EventFeed") {
   /** The feed without the engine, for a process that does nothing but consume. */
   static readonly layerAlone: Layer.Layer<EventFeed, never, BoxOfficeStore> = Layer.suspend(() =>
-    EventFeed.layer.pipe(Layer.provide(layerAnnounced))
+    EventFeed.layer.pipe(Layer.provide(layerCommittedEvents))
   )
 
   static readonly layer = Layer.effect(
     EventFeed,
     Effect.gen(function* () {
       const { outbox } = yield* BoxOfficeStore
-      const sinceNow = commitsOf(yield* LocalChanges)
+      const sinceNow = commitsOf(yield* CommittedEvents)
       const sessions = new Set<Session>()
       const closed = yield* Deferred.make<void>()
       // While the store is still there, so that the next one need not wait for the lease to end.
@@ -224,7 +224,7 @@ const batchesPerPrune = 1_000
 const isLeaseLost = ({ input }: { readonly input: unknown }): boolean => input instanceof LeaseLost
 
 /** Wakes who waits for this node's next commit. */
-const commitsOf = (changes: LocalChanges["Service"]) => {
+const commitsOf = (changes: CommittedEvents["Service"]) => {
   let commits = 0
   const waiting = new Set<() => void>()
   changes.listen(() => {

@@ -1,13 +1,18 @@
 /** Lets the holder of an admitted queue token through, as the host's policies ask. */
 import { Context, Effect, Layer, Result } from "effect"
-import { BoxOfficeStore, type GateQuestion, RowNames, type TokenReading } from "./BoxOfficeStore.ts"
+import { BoxOfficeStore, type GateQuestion, LoadPlan, type TokenReading } from "./BoxOfficeStore.ts"
 import type { Overloaded, StoreUnavailable } from "./Errors.ts"
-import { makeCommandLanes } from "./engine/Batcher.ts"
-import { LaneSettings } from "./engine/Command.ts"
+import { makeBatchers } from "./engine/Batcher.ts"
+import { BatchSettings } from "./engine/Command.ts"
 import type { Rows } from "./engine/Rows.ts"
-import { span } from "./engine/tracing.ts"
-import { decideGate, decidePresence, type GateError, type GateView } from "./gate/decide.ts"
-import { makeSeenTokens } from "./gate/TokenCache.ts"
+import { traced } from "./engine/tracing.ts"
+import {
+  decideGate,
+  decideSessionExtension,
+  type GateDenial,
+  type GateView
+} from "./gate/decide.ts"
+import { makeTokenCache } from "./gate/TokenCache.ts"
 import { HostTransaction } from "./HostTransaction.ts"
 import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "./Ids.ts"
 import { type GatedOperation, Policies } from "./Policies.ts"
@@ -19,10 +24,10 @@ import {
   type QueueTokenRequired,
   QueueTokenWaiting
 } from "./queue/errors.ts"
-import { Lines } from "./queue/live/LiveQueues.ts"
+import { LiveQueues } from "./queue/live/LiveQueues.ts"
 import { tokenStateAt, waitingStatus } from "./queue/status.ts"
-import type { Ticket } from "./token/format.ts"
-import { Tickets } from "./token/QueueTokens.ts"
+import type { QueueTokenPayload } from "./token/format.ts"
+import { QueueTokens } from "./token/QueueTokens.ts"
 
 /** Who is calling, as every gated operation is told. */
 export interface Caller {
@@ -32,8 +37,8 @@ export interface Caller {
   readonly queueToken?: string | undefined
 }
 
-type TicketRefusal = QueueTokenRequired | QueueTokenInvalid | QueueTokenExpired | PolicyFailed
-export type GateRefusal = QueueTokenRequired | QueueTokenInvalid | GateError | PolicyFailed
+type TokenRefusal = QueueTokenRequired | QueueTokenInvalid | QueueTokenExpired | PolicyFailed
+export type GateRefusal = QueueTokenRequired | QueueTokenInvalid | GateDenial | PolicyFailed
 
 /** What a token is shown for. */
 type GateSubject = { readonly showId: ShowId } | { readonly performanceId: PerformanceId }
@@ -43,29 +48,32 @@ export class Gate extends Context.Service<
   Gate,
   {
     /** The verified ticket, or `undefined` where this operation is not gated. No I/O. */
-    readonly ticket: (
+    readonly verify: (
       operation: GatedOperation,
       caller: { readonly userId: UserId; readonly queueToken?: string | undefined },
       about?: { readonly showId?: string; readonly performanceId?: string }
-    ) => Effect.Effect<Ticket | undefined, TicketRefusal>
+    ) => Effect.Effect<QueueTokenPayload | undefined, TokenRefusal>
     /**
      * For an operation that only reads: at most one look-up, shared with those who ask at the same
      * time, and a write where the session moves on. None while the policies call the last fresh.
      */
-    readonly passToRead: (
+    readonly requireForRead: (
       operation: GatedOperation,
       caller: { readonly userId: UserId; readonly queueToken?: string | undefined },
       about?: GateSubject
     ) => Effect.Effect<void, GateRefusal | Overloaded | StoreUnavailable>
     /** Once a batch has let somebody through: moves the end of their session on, where it is due. */
-    readonly attend: (ticket: Ticket | undefined, passage: Passage) => Effect.Effect<void>
+    readonly extendSession: (
+      ticket: QueueTokenPayload | undefined,
+      passage: GateDecision
+    ) => Effect.Effect<void>
     /** An outcome that, where a batch has refused somebody who waits, tells the place that polls do. */
-    readonly placing: <A, E>(
-      ticket: Ticket | undefined,
+    readonly withCurrentPosition: <A, E>(
+      ticket: QueueTokenPayload | undefined,
       outcome: Effect.Effect<A, E>
     ) => Effect.Effect<A, E | QueueTokenWaiting | QueueTokenExpired>
-    /** Whether {@link passToRead} would let a token through from memory, with nothing to write. */
-    readonly passesAtOnce: (
+    /** Whether {@link requireForRead} would let a token through from memory, with nothing to write. */
+    readonly passesFromCache: (
       operation: GatedOperation,
       caller: Caller,
       about: Partial<{ showId: ShowId; performanceId: PerformanceId }>
@@ -76,17 +84,17 @@ export class Gate extends Context.Service<
     Gate,
     Effect.gen(function* () {
       const store = yield* BoxOfficeStore
-      const tickets = yield* Tickets
-      const lines = yield* Lines
+      const tickets = yield* QueueTokens
+      const lines = yield* LiveQueues
       const { gate, gateFreshMs, awayMs } = yield* Policies
-      const settings = yield* LaneSettings
-      const seen = yield* makeSeenTokens(gateFreshMs)
-      const looks = yield* makeCommandLanes({ ...settings, keyOf: aboutOf, run: store.gates })
-      const presences = yield* makeCommandLanes({
+      const settings = yield* BatchSettings
+      const seen = yield* makeTokenCache(gateFreshMs)
+      const looks = yield* makeBatchers({ ...settings, keyOf: batcherKeyOf, run: store.readTokens })
+      const presences = yield* makeBatchers({
         ...settings,
         keyOf: (tokenId: TokenId) => tokenId,
         run: (batch) => {
-          const names = new RowNames()
+          const names = new LoadPlan()
           for (const tokenId of batch) names.tokens.add(tokenId)
           return store.transact(names, (rows) => batch.map((tokenId) => keepAlive(rows, tokenId)))
         }
@@ -99,17 +107,17 @@ export class Gate extends Context.Service<
           queueToken
         }: { readonly userId: UserId; readonly queueToken?: string | undefined },
         about?: { readonly showId?: string; readonly performanceId?: string }
-      ): Result.Result<Ticket | undefined, TicketRefusal> => {
+      ): Result.Result<QueueTokenPayload | undefined, TokenRefusal> => {
         const { showId, performanceId } = about ?? {}
         const gated = askGate(gate, { operation, userId, showId, performanceId })
         if (Result.isFailure(gated)) return Result.fail(gated.failure)
         if (!gated.success) return Result.succeed(undefined)
         return Result.flatMap(
-          tickets.verifyAgain(queueToken, userId),
-          (shown): Result.Result<Ticket, TicketRefusal> => {
+          tickets.verifyCached(queueToken, userId),
+          (shown): Result.Result<QueueTokenPayload, TokenRefusal> => {
             // A token that was left stays left: the node need not look. An expired one can still
             // pass where its user holds seats, and only the store knows that.
-            const state = lines.recall(shown)?.state
+            const state = lines.lastKnownStatus(shown)?.state
             const mayHold = operation === "pay" || operation === "charge"
             return state === "left" || (state === "expired" && !mayHold)
               ? Result.fail(new QueueTokenExpired({ state }))
@@ -117,28 +125,31 @@ export class Gate extends Context.Service<
           }
         )
       }
-      const ticket: Gate["Service"]["ticket"] = (operation, caller, about) =>
+      const ticket: Gate["Service"]["verify"] = (operation, caller, about) =>
         Effect.fromResult(ticketOf(operation, caller, about))
 
       /**
        * A batch counts who is in front by what it has at hand, and so may count some who have left:
        * what is known of the line says it exactly, at the cost of a poll.
        */
-      const tellPlace = Effect.fnUntraced(function* (shown: Ticket, refusal: QueueTokenWaiting) {
+      const tellPlace = Effect.fnUntraced(function* (
+        shown: QueueTokenPayload,
+        refusal: QueueTokenWaiting
+      ) {
         // A transaction of the host's sees what may never be so, and a ticket may not say enough.
         if (shown.place === undefined || (yield* HostTransaction) !== undefined) return refusal
-        const looked = yield* Effect.result(lines.look(shown))
+        const looked = yield* Effect.result(lines.freshStatus(shown))
         if (Result.isFailure(looked)) return refusal
         const told = looked.success
         if (told?.state === "waiting") return new QueueTokenWaiting(told)
         if (told !== undefined) return new QueueTokenExpired({ state: told.state })
         // Let in since: there is nobody in front any more, and the next call goes through.
         const nobody = { ahead: 0, estimatedWait: null, waitSeconds: 0, now: 0 }
-        return new QueueTokenWaiting(lines.paced(waitingStatus(shown, nobody)))
+        return new QueueTokenWaiting(lines.withMinPollDelay(waitingStatus(shown, nobody)))
       })
 
-      const placing: Gate["Service"]["placing"] = <A, E>(
-        shown: Ticket | undefined,
+      const withCurrentPosition: Gate["Service"]["withCurrentPosition"] = <A, E>(
+        shown: QueueTokenPayload | undefined,
         outcome: Effect.Effect<A, E>
       ) =>
         Effect.catch(
@@ -151,13 +162,17 @@ export class Gate extends Context.Service<
 
       // Nobody is refused from memory but whose place has ended: only the store knows who has been
       // let in since.
-      const isKnownToPass = (shown: Ticket, question: GateQuestion, withinMs?: number): boolean => {
+      const isKnownToPass = (
+        shown: QueueTokenPayload,
+        question: GateQuestion,
+        withinMs?: number
+      ): boolean => {
         const known = seen.get(question, withinMs)
-        return known !== undefined && isInTime(decideGate(shown, known))
+        return known !== undefined && needsNoWrite(decideGate(shown, known))
       }
 
-      const passesAtOnce: Gate["Service"]["passesAtOnce"] = (operation, caller, about) => {
-        const shown = tickets.verifyAgain(caller.queueToken, caller.userId as UserId)
+      const passesFromCache: Gate["Service"]["passesFromCache"] = (operation, caller, about) => {
+        const shown = tickets.verifyCached(caller.queueToken, caller.userId as UserId)
         if (Result.isFailure(shown)) return false
         const { tokenId, userId } = shown.success
         if (!isKnownToPass(shown.success, { tokenId, ...about })) return false
@@ -166,7 +181,7 @@ export class Gate extends Context.Service<
         return Result.isSuccess(gated) && gated.success
       }
 
-      const passToRead: Gate["Service"]["passToRead"] = Effect.fnUntraced(function* (
+      const requireForRead: Gate["Service"]["requireForRead"] = Effect.fnUntraced(function* (
         operation,
         caller,
         about
@@ -179,7 +194,7 @@ export class Gate extends Context.Service<
         const known = shared ? seen.get(question) : undefined
         if (known !== undefined) {
           const decided = decideGate(shown, known)
-          if (isInTime(decided)) return
+          if (needsNoWrite(decided)) return
           if (hasEnded(known)) return yield* Effect.fromResult(Result.map(decided, () => undefined))
         }
         const begun = seen.begin()
@@ -192,55 +207,62 @@ export class Gate extends Context.Service<
         }
         const view = looked.success
         const decided = decideGate(shown, view)
-        if (shared && (isInTime(decided) || hasEnded(view))) seen.keep(question, view, begun)
-        const passed = yield* placing(shown, Effect.fromResult(decided))
+        if (shared && (needsNoWrite(decided) || hasEnded(view))) seen.keep(question, view, begun)
+        const passed = yield* withCurrentPosition(shown, Effect.fromResult(decided))
         if (passed.length > 0) yield* presences.submit(shown.tokenId)
-      }, span("Gate.passToRead"))
+      }, traced("Gate.requireForRead"))
 
-      const attend: Gate["Service"]["attend"] = (ticket, passage) =>
-        ticket === undefined || Result.isFailure(passage) || isInTime(passage)
+      const extendSession: Gate["Service"]["extendSession"] = (ticket, passage) =>
+        ticket === undefined || Result.isFailure(passage) || needsNoWrite(passage)
           ? Effect.void
           : // What was asked for is done: if this is not, the next call of theirs does it.
             Effect.ignore(presences.submit(ticket.tokenId))
 
-      return Gate.of({ ticket, passToRead, passesAtOnce, attend, placing })
+      return Gate.of({
+        verify: ticket,
+        requireForRead,
+        passesFromCache,
+        extendSession,
+        withCurrentPosition
+      })
     })
   )
 }
 
 /** What the gate says: a refusal, or what being let through does to the session. */
-export type Passage = ReturnType<typeof decideGate>
+export type GateDecision = ReturnType<typeof decideGate>
 
 /** A command's outcome, and how it passed the gate. */
-export interface Passed<A> {
-  readonly settled: A
-  readonly passage: Passage
+export interface GatedOutcome<A> {
+  readonly outcome: A
+  readonly decision: GateDecision
 }
 
 /** Passes with nothing to write. */
-const isInTime = (passage: Passage): boolean =>
+const needsNoWrite = (passage: GateDecision): boolean =>
   Result.isSuccess(passage) && passage.success.length === 0
 
 /** As it is stored: what has only lapsed may be kept alive at this very moment. */
 const hasEnded = ({ token }: TokenReading): boolean => token !== undefined && token.endedAt !== null
 
-const aboutOf = ({ showId, performanceId }: GateQuestion): string => performanceId ?? showId ?? ""
+const batcherKeyOf = ({ showId, performanceId }: GateQuestion): string =>
+  performanceId ?? showId ?? ""
 
 const keepAlive = (rows: Rows, tokenId: TokenId): void => {
   const token = rows.tokens.get(tokenId)
   if (token === undefined || tokenStateAt(token, rows.now) !== "admitted") return
-  for (const event of decidePresence(token, rows.now)) rows.evolve(event)
+  for (const event of decideSessionExtension(token, rows.now)) rows.evolve(event)
 }
 
 /**
  * For an operation that changes something: decides the gate on the rows of its own batch. Nothing
  * evolves, so it is enough that the batch looks at the token; {@link Gate} attends to the session.
  */
-export const passInBatch = (
+export const checkInBatch = (
   rows: Rows,
-  ticket: Ticket | undefined,
+  ticket: QueueTokenPayload | undefined,
   requiredQueueId: QueueId | undefined
-): Passage => {
+): GateDecision => {
   if (ticket === undefined) return Result.succeed([])
   return decideGate(ticket, gateView(rows, ticket, requiredQueueId))
 }
@@ -248,7 +270,7 @@ export const passInBatch = (
 /** What the gate looks at, among the rows of a batch. */
 export const gateView = (
   rows: Rows,
-  { tokenId }: Ticket,
+  { tokenId }: QueueTokenPayload,
   requiredQueueId: QueueId | undefined
 ): GateView => {
   const token = rows.token(tokenId)

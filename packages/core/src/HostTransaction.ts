@@ -118,7 +118,7 @@ export const afterCommit = (effect: Effect.Effect<void>): Effect.Effect<void> =>
 type Store = BoxOfficeStore["Service"]
 
 /** @internal The store that is asked inside a host's transaction, and elsewhere the one given. */
-export const insideOr = (store: Store): Store => {
+export const hostAware = (store: Store): Store => {
   const asked = <A, E>(ask: (store: Store) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.withFiber((fiber) => ask(fiber.getRef(HostTransaction)?.store ?? store))
   const inside = Object.keys(store).map((name) => {

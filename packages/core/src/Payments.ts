@@ -7,23 +7,23 @@ import {
   type RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
-import { type Command, LaneSettings, makeLanes } from "./engine/Command.ts"
+import { BatchSettings, type Command, makeCommandBatchers } from "./engine/Command.ts"
 import {
-  answer,
   type CommandOptions,
-  identify,
-  identifyOperators,
-  nameOutcome,
-  type Retold,
-  type Settled,
-  settle,
-  submitOnce
+  commandIdentity,
+  type Outcome,
+  type OutcomeFromEffects,
+  operatorCommandIdentity,
+  planOutcome,
+  runOnce,
+  submitOnce,
+  toEffect
 } from "./engine/Idempotency.ts"
 import { checkInput, IdempotencyKey, Name } from "./engine/input.ts"
 import type { Rows } from "./engine/Rows.ts"
-import { span } from "./engine/tracing.ts"
-import { type Caller, Gate, type GateRefusal, gateView, type Passage } from "./Gate.ts"
-import { decideHolderGate, type GateError } from "./gate/decide.ts"
+import { traced } from "./engine/tracing.ts"
+import { type Caller, Gate, type GateDecision, type GateRefusal, gateView } from "./Gate.ts"
+import { decideHolderGate, type GateDenial } from "./gate/decide.ts"
 import { isUuid, type ReservationId, type TransferId, UserId } from "./Ids.ts"
 import { money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
@@ -36,7 +36,7 @@ import {
 } from "./payment/decide.ts"
 import type { Payment, Refund } from "./payment/model.ts"
 import { type ReservationRow, reservationStatusAt } from "./reservation/model.ts"
-import type { Ticket } from "./token/format.ts"
+import type { QueueTokenPayload } from "./token/format.ts"
 
 export interface PayInput extends Caller, CommandOptions {
   readonly reservationId: string
@@ -68,30 +68,30 @@ export class Payments extends Context.Service<
       const store = yield* BoxOfficeStore
       const gate = yield* Gate
       const policies = yield* Policies
-      const settings = yield* LaneSettings
-      const pays = yield* makeLanes<Settled<Payment, PayError>>(store, settings)
-      const refunds = yield* makeLanes<Settled<Refund, RefundError>>(store, settings)
+      const settings = yield* BatchSettings
+      const pays = yield* makeCommandBatchers<Outcome<Payment, PayError>>(store, settings)
+      const refunds = yield* makeCommandBatchers<Outcome<Refund, RefundError>>(store, settings)
 
       const pay = Effect.fnUntraced(function* (input: PayInput) {
         const { userId, queueToken, reservationId, idempotencyKey } = yield* checkPay(input)
-        const ticket = yield* gate.ticket("pay", { userId, queueToken })
-        const command = identify("pay", userId, idempotencyKey, [reservationId])
+        const ticket = yield* gate.verify("pay", { userId, queueToken })
+        const command = commandIdentity("pay", userId, idempotencyKey, [reservationId])
         const paymentId = command.commandId as string as TransferId
-        const asked: Command<Settled<Payment, PayError>> = {
+        const asked: Command<Outcome<Payment, PayError>> = {
           key: userId,
-          names: (names) => {
-            nameOutcome(names, command)
+          plan: (names) => {
+            planOutcome(names, command)
             // What was paid before could be refused now, and a refusal tells nothing of it.
             if (command.fingerprint !== undefined) names.transfers.add(paymentId)
             if (ticket !== undefined) names.tokens.add(ticket.tokenId)
             names.wallets.add(userId)
             if (ticket !== undefined && policies.paymentCompletesToken) {
-              names.nameUnpaid(userId, ticket.queueId)
+              names.addUnpaidOf(userId, ticket.queueId)
             }
-            names.nameReservation(reservationId)
+            names.addReservation(reservationId)
           },
           decide: (rows) => {
-            const decide = (): Result.Result<Payment, GateError | PayRefusal> => {
+            const decide = (): Result.Result<Payment, GateDenial | PayRefusal> => {
               const passage = passToPay(rows, ticket, reservationId, userId)
               if (Result.isFailure(passage)) return Result.fail(passage.failure)
               // The token is locked, to be completed: its session can move on right here.
@@ -109,30 +109,30 @@ export class Payments extends Context.Service<
                 return toPayment(rows, rows.reservations.get(event.reservationId)!)
               })
             }
-            const retell = () => retellPayment(rows, paymentId, reservationId)
-            return settle(rows, command, decide, retell)
+            const retell = () => paymentFromEffects(rows, paymentId, reservationId)
+            return runOnce(rows, command, decide, retell)
           }
         }
         // A payment of nothing has no transfer: it is found to be made by its key alone.
         const settled = yield* submitOnce(pays.submit, asked, () => {})
-        return yield* gate.placing(ticket, answer(settled, input))
-      }, span("Payments.pay"))
+        return yield* gate.withCurrentPosition(ticket, toEffect(settled, input))
+      }, traced("Payments.pay"))
 
       const refund = Effect.fn("Payments.refund")(function* (input: RefundInput) {
         const { paymentId, idempotencyKey } = yield* checkRefund(input)
-        const command = identifyOperators("refund", idempotencyKey, [paymentId])
+        const command = operatorCommandIdentity("refund", idempotencyKey, [paymentId])
         // Whose wallet it was has to be known before anything is locked: wallets come first.
         const paid = isUuid(paymentId) ? yield* store.paid(paymentId as TransferId) : undefined
         const refundId = command.commandId as string as TransferId
         const settled = yield* refunds.submit({
           key: paymentId,
-          names: (names) => {
-            nameOutcome(names, command)
+          plan: (names) => {
+            planOutcome(names, command)
             // What was refunded cannot be refunded again, so a clash would never tell of it.
             if (command.fingerprint !== undefined) names.transfers.add(refundId)
             if (paid === undefined) return
             names.wallets.add(paid.userId)
-            names.nameReservation(paid.reservationId)
+            names.addReservation(paid.reservationId)
           },
           decide: (rows) => {
             const decide = (): Result.Result<Refund, RefundRefusal> =>
@@ -150,11 +150,11 @@ export class Payments extends Context.Service<
                   }
                 }
               )
-            const retell = () => retellRefund(rows, refundId, paymentId)
-            return settle(rows, command, decide, retell)
+            const retell = () => refundFromEffects(rows, refundId, paymentId)
+            return runOnce(rows, command, decide, retell)
           }
         })
-        return yield* answer(settled, input)
+        return yield* toEffect(settled, input)
       })
 
       return Payments.of({ pay, refund })
@@ -172,22 +172,22 @@ const toPayment = (rows: Rows, paid: ReservationRow): Payment => ({
 })
 
 /** A payment is known by its reservation, and by its transfer where it was another reservation's. */
-const retellPayment = (
+const paymentFromEffects = (
   rows: Rows,
   paymentId: TransferId,
   reservationId: string
-): Retold<Payment> | undefined => {
+): OutcomeFromEffects<Payment> | undefined => {
   const reservation = rows.reservations.get(reservationId as ReservationId)
   if (reservation?.paymentId === paymentId) return Result.succeed(toPayment(rows, reservation))
   return rows.transferBefore(paymentId) && Result.fail(new IdempotencyConflict())
 }
 
 /** A refund is known by its transfer. */
-const retellRefund = (
+const refundFromEffects = (
   rows: Rows,
   refundId: TransferId,
   paymentId: string
-): Retold<Refund> | undefined => {
+): OutcomeFromEffects<Refund> | undefined => {
   const made = rows.transferBefore(refundId)
   if (made === undefined) return undefined
   const reservation = made.reservationId && rows.reservations.get(made.reservationId)
@@ -213,10 +213,10 @@ const balanceOf = (rows: Rows, userId: UserId, currency: string) => {
 /** Asks the gate about the user's own reservation; somebody else's must look like none. */
 const passToPay = (
   rows: Rows,
-  ticket: Ticket | undefined,
+  ticket: QueueTokenPayload | undefined,
   reservationId: string,
   userId: UserId
-): Passage => {
+): GateDecision => {
   if (ticket === undefined) return Result.succeed([])
   const named = rows.reservations.get(reservationId as ReservationId)
   const own = named?.userId === userId ? named : undefined

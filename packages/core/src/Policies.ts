@@ -1,7 +1,7 @@
 /** What a host may decide about the engine's behaviour, with its defaults. */
 import { Context, Schema } from "effect"
 import { KnownCurrency } from "./Money.ts"
-import type { PolicyRules } from "./policies/rules.ts"
+import type { PolicyOptions } from "./policies/rules.ts"
 
 /** The six operations a queue token can be asked for. */
 export const GatedOperation = Schema.Literals([
@@ -59,7 +59,7 @@ export interface QueueSettings extends Schema.Schema.Type<typeof QueueSettings> 
 
 /**
  * What a host may decide by values alone, as a configuration file has it. See
- * {@link defaultPolicies}, and `PolicyRules` for what can be a function.
+ * {@link defaultPolicies}, and `PolicyOptions` for what can be a function.
  */
 export const PolicySettings = Schema.Struct({
   /** How long a hold lasts, in seconds. */
@@ -153,6 +153,6 @@ export const defaultPolicies: PolicySettings = {
 }
 
 /** The policies in force. Replace them with a layer, or with the options of `layerOf`. */
-export const Policies = Context.Reference<PolicyRules>("@boxoffice/core/Policies", {
+export const Policies = Context.Reference<PolicyOptions>("@boxoffice/core/Policies", {
   defaultValue: () => defaultPolicies
 })

@@ -79,7 +79,7 @@ export interface PromisedBoxOffice extends PromisedOperations, AsyncDisposable {
 }
 
 /**
- * Makes the engine. Rejects with what keeps it from being made: `TicketKeysInvalid`,
+ * Makes the engine. Rejects with what keeps it from being made: `SigningKeysInvalid`,
  * `PoliciesInvalid`, a `TypeError` that names an option which is not known or cannot be meant, or what
  * the store refuses with.
  *

@@ -1,7 +1,7 @@
 /** The waiting room: see `queue/decide.ts` for the rules, `queue/line.ts` for who stands where. */
 import { randomBytes } from "node:crypto"
 import { Context, Effect, Layer, Result, Schema, Stream, Struct } from "effect"
-import { BoxOfficeStore, RowNames } from "./BoxOfficeStore.ts"
+import { BoxOfficeStore, LoadPlan } from "./BoxOfficeStore.ts"
 import type { AlreadyExists } from "./catalog/errors.ts"
 import {
   IdempotencyConflict,
@@ -10,21 +10,21 @@ import {
   type StoreUnavailable
 } from "./Errors.ts"
 import type { QueueEvent } from "./Events.ts"
-import { makeCommandLanes } from "./engine/Batcher.ts"
-import { LaneSettings } from "./engine/Command.ts"
+import { makeBatchers } from "./engine/Batcher.ts"
+import { BatchSettings } from "./engine/Command.ts"
 import {
-  again,
-  answer,
   type CommandIdentity,
   type CommandOptions,
-  identify,
-  identifyOperators,
-  nameOutcome,
-  recall,
-  record,
-  type Settled,
-  settle,
-  submitOnce
+  commandIdentity,
+  type Outcome,
+  operatorCommandIdentity,
+  planOutcome,
+  recordedOutcome,
+  recordFromEffects,
+  recordOutcome,
+  runOnce,
+  submitOnce,
+  toEffect
 } from "./engine/Idempotency.ts"
 import {
   checkInput,
@@ -35,8 +35,8 @@ import {
   pageLimitDefault
 } from "./engine/input.ts"
 import type { Rows } from "./engine/Rows.ts"
-import { span } from "./engine/tracing.ts"
-import { decidePresence } from "./gate/decide.ts"
+import { traced } from "./engine/tracing.ts"
+import { decideSessionExtension } from "./gate/decide.ts"
 import { isQueueKey, QueueId, type TokenId, UserId } from "./Ids.ts"
 import { GivenInstant } from "./Instant.ts"
 import { Policies, QueueSettings } from "./Policies.ts"
@@ -59,22 +59,22 @@ import {
   type QueueTokenRequired,
   QueueTokenWrongQueue
 } from "./queue/errors.ts"
-import { Lines } from "./queue/live/LiveQueues.ts"
+import { LiveQueues } from "./queue/live/LiveQueues.ts"
 import {
   CodeUses,
   type JoinedQueue,
+  type PublicQueueInfo,
   QueueCodes,
   QueueMode,
-  type QueueNotice,
   type QueueTokenStatus,
-  type Queue as QueueView,
+  type QueueInfo as QueueView,
   type TokenRow
 } from "./queue/model.ts"
 import { decideCodes, decideCreate } from "./queue/operate.ts"
 import { queueTokenStatus, tokenStateAt } from "./queue/status.ts"
-import { joinedStatus, queueAmong, toQueue, toQueueNotice } from "./queue/views.ts"
-import { type Ticket, ticketFor } from "./token/format.ts"
-import { Tickets } from "./token/QueueTokens.ts"
+import { joinedStatus, queueInfoIn, toPublicQueueInfo, toQueueInfo } from "./queue/views.ts"
+import { payloadFor, type QueueTokenPayload } from "./token/format.ts"
+import { QueueTokens } from "./token/QueueTokens.ts"
 
 export interface JoinInput extends CommandOptions {
   readonly userId: string
@@ -180,7 +180,7 @@ export class Queue extends Context.Service<
      */
     readonly notice: (
       queueId: string
-    ) => Effect.Effect<QueueNotice, QueueNotFound | Overloaded | StoreUnavailable>
+    ) => Effect.Effect<PublicQueueInfo, QueueNotFound | Overloaded | StoreUnavailable>
     readonly list: (page: {
       readonly limit?: number | undefined
       readonly after?: string | undefined
@@ -222,21 +222,21 @@ export class Queue extends Context.Service<
     Queue,
     Effect.gen(function* () {
       const store = yield* BoxOfficeStore
-      const tickets = yield* Tickets
+      const tickets = yield* QueueTokens
       const policies = yield* Policies
-      const lines = yield* Lines
-      const laneSettings = yield* LaneSettings
+      const lines = yield* LiveQueues
+      const laneSettings = yield* BatchSettings
       const keyOf = (tokenId: TokenId) => tokenId
-      const looks = yield* makeCommandLanes({
+      const looks = yield* makeBatchers({
         ...laneSettings,
         keyOf,
-        run: (batch) => store.gates(batch.map((tokenId) => ({ tokenId })))
+        run: (batch) => store.readTokens(batch.map((tokenId) => ({ tokenId })))
       })
-      const claims = yield* makeCommandLanes({
+      const claims = yield* makeBatchers({
         ...laneSettings,
         keyOf,
         run: (batch) => {
-          const names = new RowNames()
+          const names = new LoadPlan()
           for (const tokenId of batch) names.tokens.add(tokenId)
           return store.transact(names, (rows) => batch.map((tokenId) => claim(rows, tokenId)))
         }
@@ -248,30 +248,30 @@ export class Queue extends Context.Service<
         const queueId = name as QueueId
         const codeHash = code === undefined ? undefined : queueCodeHash(queueId, code)
         const content = code === undefined ? [queueId] : [queueId, code]
-        const command = identify("join", userId, idempotencyKey, content)
+        const command = commandIdentity("join", userId, idempotencyKey, content)
         const tokenId = command.commandId as string as TokenId
         const isRecorded = command.fingerprint !== undefined
         // The answer is recorded as it is given, so what tells a place exactly is read before.
         if (isRecorded) yield* Effect.ignore(lines.read(queueId))
         const toJoined = (rows: Rows, token: TokenRow, created: boolean): Joined => {
-          const ticket = ticketFor(token)
-          const status = joinedStatus(rows, token.tokenId, () => lines.recall(ticket))
-          return { ...lines.paced(status), token: tickets.sign(ticket), created }
+          const ticket = payloadFor(token)
+          const status = joinedStatus(rows, token.tokenId, () => lines.lastKnownStatus(ticket))
+          return { ...lines.withMinPollDelay(status), token: tickets.sign(ticket), created }
         }
         /** Gives the ticket alone of a user whose place this node has to read first. */
         const submit = (hasRead: boolean) => {
-          const asked: QueueCommand<Settled<Joined, JoinError> | Ticket> = {
+          const asked: QueueCommand<Outcome<Joined, JoinError> | QueueTokenPayload> = {
             queueId,
             userId,
-            names: (names) => {
-              nameOutcome(names, command)
-              names.members.push({ queueId, userId })
+            plan: (names) => {
+              planOutcome(names, command)
+              names.liveTokensOf.push({ queueId, userId })
               if (codeHash !== undefined) names.codes.push({ queueId, codeHash })
             },
             decide: (rows) => {
               const live = liveToken(rows, queueId, userId)
               if (rows.outcomes.get(command.commandId) !== undefined) {
-                return { present: live?.tokenId, conclude: () => recall(rows, command)! }
+                return { onlineToken: live?.tokenId, reply: () => recordedOutcome(rows, command)! }
               }
               const made = rows.tokens.get(tokenId)
               if (made !== undefined && live === undefined) {
@@ -280,7 +280,10 @@ export class Queue extends Context.Service<
                 const retold = isTheSame
                   ? Result.succeed(toJoined(rows, made, false))
                   : Result.fail(new IdempotencyConflict())
-                return { present: undefined, conclude: () => again(rows, command, retold)! }
+                return {
+                  onlineToken: undefined,
+                  reply: () => recordFromEffects(rows, command, retold)!
+                }
               }
               const decided = decideJoin(rows, { queueId, userId, tokenId, codeHash })
               if (
@@ -289,20 +292,20 @@ export class Queue extends Context.Service<
                 Result.isSuccess(decided) &&
                 live?.state === "waiting"
               ) {
-                const ticket = ticketFor(live)
-                const isUnread = lines.recall(ticket) === undefined
-                if (isUnread) return { present: live.tokenId, conclude: () => ticket }
+                const ticket = payloadFor(live)
+                const isUnread = lines.lastKnownStatus(ticket) === undefined
+                if (isUnread) return { onlineToken: live.tokenId, reply: () => ticket }
               }
               if (Result.isSuccess(decided)) {
                 for (const event of decided.success) rows.evolve(event)
                 // The answer follows once the whole batch is decided. The key is taken from now on.
-                record(rows, command, Result.succeed(undefined))
+                recordOutcome(rows, command, Result.succeed(undefined))
               }
               const token = liveToken(rows, queueId, userId)
               return {
-                present: token?.tokenId,
-                conclude: () =>
-                  record(
+                onlineToken: token?.tokenId,
+                reply: () =>
+                  recordOutcome(
                     rows,
                     command,
                     Result.map(decided, (events) => toJoined(rows, token!, events.length > 0))
@@ -314,29 +317,34 @@ export class Queue extends Context.Service<
         }
         let settled = yield* submit(false)
         if (!("result" in settled)) {
-          yield* Effect.ignore(lines.look(settled))
+          yield* Effect.ignore(lines.freshStatus(settled))
           settled = yield* submit(true)
         }
-        const joined = yield* answer(settled as Settled<Joined, JoinError>, input)
+        const joined = yield* toEffect(settled as Outcome<Joined, JoinError>, input)
         if (joined.created || joined.state !== "waiting") return joined
         const ticket = tickets.verify(joined.token, userId)
         if (isRecorded) {
           // The answer stands as it was recorded; but whoever asks is there.
-          if (Result.isSuccess(ticket)) lines.peek(ticket.success)
+          if (Result.isSuccess(ticket)) lines.cachedStatus(ticket.success)
           return joined
         }
         // A user who has waited already is told the place that polls tell.
-        const status = Result.isSuccess(ticket) ? yield* lines.look(ticket.success) : undefined
+        const status = Result.isSuccess(ticket)
+          ? yield* lines.freshStatus(ticket.success)
+          : undefined
         if (status === undefined) return joined
         // Nothing of the other answer: it may be of before the opening, and say when that is.
         return { ...status, token: joined.token, created: joined.created }
-      }, span("Queue.join"))
+      }, traced("Queue.join"))
 
       const admit = ({
         userId,
         queueToken,
         queueId
-      }: PlaceInput & { readonly userId: UserId }): Result.Result<Ticket, TicketError> => {
+      }: PlaceInput & { readonly userId: UserId }): Result.Result<
+        QueueTokenPayload,
+        TicketError
+      > => {
         const verified = tickets.verify(queueToken, userId)
         if (Result.isFailure(verified) || queueId === undefined) return verified
         if (queueId === verified.success.queueId) return verified
@@ -351,22 +359,22 @@ export class Queue extends Context.Service<
       const peek = (input: PlaceInput & { readonly userId: UserId }) => {
         const ticket = admit(input)
         if (Result.isFailure(ticket)) return Result.fail(ticket.failure)
-        const status = lines.peek(ticket.success)
+        const status = lines.cachedStatus(ticket.success)
         return status && Result.succeed(status)
       }
 
-      const poll = Effect.fnUntraced(function* (ticket: Ticket) {
-        const waiting = yield* lines.look(ticket)
+      const poll = Effect.fnUntraced(function* (ticket: QueueTokenPayload) {
+        const waiting = yield* lines.freshStatus(ticket)
         if (waiting !== undefined) return waiting
         const { token, ahead, now } = (yield* looks.submit(ticket.tokenId))!
         if (token === undefined || token.userId !== ticket.userId) {
           return yield* new QueueTokenInvalid()
         }
         if (token.admittedAt !== null) {
-          lines.cameIn(token.queueId, token.tokenId, token.admittedAt)
+          lines.recordAdmission(token.queueId, token.tokenId, token.admittedAt)
         }
         if (token.claimed || tokenStateAt(token, now) !== "admitted") {
-          return lines.paced(queueTokenStatus(token, ahead, now))
+          return lines.withMinPollDelay(queueTokenStatus(token, ahead, now))
         }
         const claimed = (yield* claims.submit(ticket.tokenId))!
         return queueTokenStatus(claimed.token, 0, claimed.now)
@@ -374,7 +382,7 @@ export class Queue extends Context.Service<
 
       const status = Effect.fnUntraced(function* (input: PlaceInput) {
         return yield* poll(yield* ticketOf(input))
-      }, span("Queue.status"))
+      }, traced("Queue.status"))
 
       const changes = (input: PlaceInput): Stream.Stream<QueueTokenStatus, PlaceError> =>
         Stream.unwrap(
@@ -393,16 +401,16 @@ export class Queue extends Context.Service<
 
       const leave = Effect.fn("Queue.leave")(function* (input: PlaceInput) {
         const ticket = yield* ticketOf(input)
-        if (lines.recall(ticket)?.state === "left") return
+        if (lines.lastKnownStatus(ticket)?.state === "left") return
         const decided = yield* lines.submit<Result.Result<void, QueueTokenInvalid>>({
           queueId: ticket.queueId,
           userId: ticket.userId,
-          names: (names) => names.tokens.add(ticket.tokenId),
+          plan: (names) => names.tokens.add(ticket.tokenId),
           decide: (rows) => {
             const result = Result.map(decideLeave(rows, ticket), (events) => {
               for (const event of events) rows.evolve(event)
             })
-            return { present: undefined, conclude: () => result }
+            return { onlineToken: undefined, reply: () => result }
           }
         })
         yield* Effect.fromResult(decided)
@@ -411,14 +419,14 @@ export class Queue extends Context.Service<
       const get = Effect.fnUntraced(function* (queueId: string) {
         const row = isQueueKey(queueId) ? yield* store.queue(queueId as QueueId) : undefined
         if (row === undefined) return yield* new QueueNotFound()
-        return toQueue(row)
+        return toQueueInfo(row)
       })
 
       const notice = Effect.fnUntraced(function* (queueId: string) {
         const row = isQueueKey(queueId) ? yield* lines.read(queueId as QueueId) : undefined
         if (row === undefined) return yield* new QueueNotFound()
-        return toQueueNotice(row)
-      }, span("Queue.notice"))
+        return toPublicQueueInfo(row)
+      }, traced("Queue.notice"))
 
       /** Decides with the queue's row locked, if there is one, and nobody let in meanwhile. */
       const setUp = Effect.fnUntraced(function* <A, E>(
@@ -426,16 +434,16 @@ export class Queue extends Context.Service<
         command: CommandIdentity,
         queueId: QueueId,
         decide: (rows: Rows) => Result.Result<A, E>,
-        codes: RowNames["codes"] = []
+        codes: LoadPlan["codes"] = []
       ) {
-        const names = new RowNames()
-        nameOutcome(names, command)
+        const names = new LoadPlan()
+        planOutcome(names, command)
         names.queues.add(queueId)
         names.codes.push(...codes)
         const settled = yield* store.transact(names, (rows) =>
-          settle(rows, command, () => decide(rows))
+          runOnce(rows, command, () => decide(rows))
         )
-        return yield* answer<A, E>(settled, input)
+        return yield* toEffect<A, E>(settled, input)
       })
 
       const create = Effect.fn("Queue.create")(function* (input: QueueInput) {
@@ -455,7 +463,7 @@ export class Queue extends Context.Service<
                 openedAt: null
               }
         const content = [queueId, textOf(given), String(opensAt?.getTime())]
-        const command = identifyOperators("createQueue", idempotencyKey, content)
+        const command = operatorCommandIdentity("createQueue", idempotencyKey, content)
         return yield* setUp(input, command, queueId, (rows) =>
           Result.map(
             decideCreate(rows, { queueId, settings, given, opening }),
@@ -464,7 +472,7 @@ export class Queue extends Context.Service<
                 rows.addQueue(queueId, settings, opening)
                 rows.evolve(event)
               }
-              return { ...queueAmong(rows, queueId), created: event !== undefined }
+              return { ...queueInfoIn(rows, queueId), created: event !== undefined }
             }
           )
         )
@@ -476,7 +484,7 @@ export class Queue extends Context.Service<
       }) {
         const { limit = pageLimitDefault, after } = yield* checkPage(input)
         const rows = yield* store.queues({ limit: limit + 1, after })
-        const items = rows.slice(0, limit).map(toQueue)
+        const items = rows.slice(0, limit).map(toQueueInfo)
         return { items, next: rows.length > limit ? items.at(-1)!.queueId : null }
       })
 
@@ -491,29 +499,33 @@ export class Queue extends Context.Service<
           const { idempotencyKey } = yield* checkKey(options)
           if (!isQueueKey(queueId)) return yield* new QueueNotFound()
           const id = queueId as QueueId
-          const command = identifyOperators(operation, idempotencyKey, [id, ...content])
-          const settled = yield* lines.submit<Settled<QueueView, E>>({
+          const command = operatorCommandIdentity(operation, idempotencyKey, [id, ...content])
+          const settled = yield* lines.submit<Outcome<QueueView, E>>({
             queueId: id,
-            names: (names) => nameOutcome(names, command),
+            plan: (names) => planOutcome(names, command),
             decide: (rows) => {
               if (rows.outcomes.get(command.commandId) !== undefined) {
-                return { present: undefined, conclude: () => recall(rows, command)! }
+                return { onlineToken: undefined, reply: () => recordedOutcome(rows, command)! }
               }
               const decided = decide(rows, id)
               if (Result.isFailure(decided)) {
-                const refused = record<QueueView, E>(rows, command, Result.fail(decided.failure))
-                return { present: undefined, conclude: () => refused }
+                const refused = recordOutcome<QueueView, E>(
+                  rows,
+                  command,
+                  Result.fail(decided.failure)
+                )
+                return { onlineToken: undefined, reply: () => refused }
               }
               for (const event of decided.success) rows.evolve(event)
               // The answer follows once the whole batch is decided. The key is taken from now on.
-              record(rows, command, Result.succeed(undefined))
+              recordOutcome(rows, command, Result.succeed(undefined))
               return {
-                present: undefined,
-                conclude: () => record(rows, command, Result.succeed(queueAmong(rows, id)))
+                onlineToken: undefined,
+                reply: () => recordOutcome(rows, command, Result.succeed(queueInfoIn(rows, id)))
               }
             }
           })
-          return yield* answer<QueueView, E>(settled, options)
+          return yield* toEffect<QueueView, E>(settled, options)
         })
 
       const configure = Effect.fn("Queue.configure")(function* (
@@ -560,7 +572,7 @@ export class Queue extends Context.Service<
           usesLeft: uses
         }))
         const content = [queueId, String(uses), ...hashed.map(({ codeHash }) => codeHash)]
-        const command = identifyOperators("addCodes", idempotencyKey, content)
+        const command = operatorCommandIdentity("addCodes", idempotencyKey, content)
         const decide = (rows: Rows) =>
           Result.map(
             decideCodes(rows, queueId, { codes: codes.length, uses }),
@@ -603,7 +615,7 @@ const claim = (rows: Rows, tokenId: TokenId) => {
   const token = rows.tokens.get(tokenId)
   if (token === undefined) return undefined
   if (!token.claimed && tokenStateAt(token, rows.now) === "admitted") {
-    for (const event of decidePresence(token, rows.now)) rows.evolve(event)
+    for (const event of decideSessionExtension(token, rows.now)) rows.evolve(event)
   }
   return { token: rows.tokens.get(tokenId)!, now: rows.now }
 }

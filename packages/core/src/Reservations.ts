@@ -1,6 +1,6 @@
 /** Holding seats for a while, and letting them go: see `reservation/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
-import { BoxOfficeStore, holdingsPerBatch } from "./BoxOfficeStore.ts"
+import { BoxOfficeStore, seatCountsPerBatch } from "./BoxOfficeStore.ts"
 import {
   IdempotencyConflict,
   type Overloaded,
@@ -8,22 +8,22 @@ import {
   type StoreUnavailable
 } from "./Errors.ts"
 import type { SeatsHeld } from "./Events.ts"
-import { LaneSettings, makeLanes } from "./engine/Command.ts"
+import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
 import {
-  again,
-  answer,
   type CommandOptions,
-  identify,
-  type Retold,
-  recall,
-  record,
-  type Settled
+  commandIdentity,
+  type Outcome,
+  type OutcomeFromEffects,
+  recordedOutcome,
+  recordFromEffects,
+  recordOutcome,
+  toEffect
 } from "./engine/Idempotency.ts"
 import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./engine/input.ts"
 import type { Rows } from "./engine/Rows.ts"
-import { span } from "./engine/tracing.ts"
-import { type Caller, Gate, type GateRefusal, type Passed, passInBatch } from "./Gate.ts"
-import { decideSessionOfHold, type GateError } from "./gate/decide.ts"
+import { traced } from "./engine/tracing.ts"
+import { type Caller, checkInBatch, Gate, type GatedOutcome, type GateRefusal } from "./Gate.ts"
+import { decideSessionOfHold, type GateDenial } from "./gate/decide.ts"
 import { isUuid, type PerformanceId, type ReservationId, type SeatId, UserId } from "./Ids.ts"
 import { Policies } from "./Policies.ts"
 import {
@@ -35,7 +35,7 @@ import {
 } from "./reservation/decide.ts"
 import { ReservationNotFound, type ReservationNotPayable } from "./reservation/errors.ts"
 import { type Reservation, ReservationCursor, toReservation } from "./reservation/model.ts"
-import type { Ticket } from "./token/format.ts"
+import type { QueueTokenPayload } from "./token/format.ts"
 
 export interface HoldInput extends Caller, CommandOptions {
   readonly performanceId: string
@@ -51,7 +51,7 @@ export interface ReservationsPage {
 
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
 export type HoldError = GateRefusal | HoldRefusal | IdempotencyConflict | Faults
-type DecidedHold = Passed<Settled<Reservation, HoldError>>
+type DecidedHold = GatedOutcome<Outcome<Reservation, HoldError>>
 export type ReleaseError = ReservationNotFound | ReservationNotPayable | Faults
 
 export class Reservations extends Context.Service<
@@ -86,18 +86,18 @@ export class Reservations extends Context.Service<
       const store = yield* BoxOfficeStore
       const gate = yield* Gate
       const policies = yield* Policies
-      const settings = yield* LaneSettings
-      const holds = yield* makeLanes<DecidedHold | undefined>(store, {
+      const settings = yield* BatchSettings
+      const holds = yield* makeCommandBatchers<DecidedHold | undefined>(store, {
         ...settings,
-        batchSize: Math.min(settings.batchSize, holdingsPerBatch)
+        batchSize: Math.min(settings.batchSize, seatCountsPerBatch)
       })
-      const endings = yield* makeLanes<Result.Result<void, ReleaseError>>(store, settings)
+      const endings = yield* makeCommandBatchers<Result.Result<void, ReleaseError>>(store, settings)
 
       const hold = Effect.fnUntraced(function* (input: HoldInput) {
         const { userId, queueToken, performanceId, seatIds, idempotencyKey } =
           yield* checkHold(input)
-        const ticket = yield* gate.ticket("hold", { userId, queueToken }, { performanceId })
-        const command = identify("hold", userId, idempotencyKey, [
+        const ticket = yield* gate.verify("hold", { userId, queueToken }, { performanceId })
+        const command = commandIdentity("hold", userId, idempotencyKey, [
           performanceId,
           ...seatIds.toSorted()
         ])
@@ -114,47 +114,52 @@ export class Reservations extends Context.Service<
         ): Effect.Effect<DecidedHold, Overloaded | StoreUnavailable> => {
           const decided = holds.submit({
             key: `${performanceId}\n${seatIds[0]}`,
-            names: (names) => {
+            plan: (names) => {
               if (command.fingerprint !== undefined) {
                 names.outcomes.add(command.commandId)
                 // Seats that it has held already would be refused, and tell nothing of it.
                 names.reservations.add(asked.reservationId)
               }
               if (ticket !== undefined) {
-                const named = locksToken ? names.tokens : names.looks
+                const named = locksToken ? names.tokens : names.tokensToRead
                 named.add(ticket.tokenId)
               }
-              names.nameSeats(performanceId, seatIds)
-              names.nameHolding(performanceId, userId)
+              names.addSeats(performanceId, seatIds)
+              names.addSeatCount(performanceId, userId)
             },
             decide: (rows) => {
               const queueId = rows.performances.get(asked.performanceId)?.queueId
-              const passage = passInBatch(rows, ticket, queueId)
-              const known = recall(rows, command) ?? again(rows, command, retellHold(rows, asked))
-              if (known !== undefined) return { settled: known, passage }
-              const held: Result.Result<SeatsHeld, GateError | HoldRefusal> = Result.isFailure(
+              const passage = checkInBatch(rows, ticket, queueId)
+              const known =
+                recordedOutcome(rows, command) ??
+                recordFromEffects(rows, command, holdFromEffects(rows, asked))
+              if (known !== undefined) return { outcome: known, decision: passage }
+              const held: Result.Result<SeatsHeld, GateDenial | HoldRefusal> = Result.isFailure(
                 passage
               )
                 ? Result.fail(passage.failure)
                 : decideHold(rows, asked, policies)
               if (Result.isFailure(held)) {
-                return { settled: record(rows, command, Result.fail(held.failure)), passage }
+                return {
+                  outcome: recordOutcome(rows, command, Result.fail(held.failure)),
+                  decision: passage
+                }
               }
               const session = sessionOf(rows, ticket, held.success)
               if (session.length > 0 && !locksToken) return undefined
               for (const event of [...session, held.success]) rows.evolve(event)
               const made = Result.succeed(view(rows, asked.reservationId))
-              return { settled: record(rows, command, made), passage }
+              return { outcome: recordOutcome(rows, command, made), decision: passage }
             }
           })
           return Effect.flatMap(decided, (it) =>
             it === undefined ? submit(true) : Effect.succeed(it)
           )
         }
-        const { settled, passage } = yield* submit(false)
-        yield* gate.attend(ticket, passage)
-        return yield* gate.placing(ticket, answer(settled, input))
-      }, span("Reservations.hold"))
+        const { outcome, decision } = yield* submit(false)
+        yield* gate.extendSession(ticket, decision)
+        return yield* gate.withCurrentPosition(ticket, toEffect(outcome, input))
+      }, traced("Reservations.hold"))
 
       const release = Effect.fn("Reservations.release")(function* (input: {
         readonly userId: string
@@ -163,7 +168,7 @@ export class Reservations extends Context.Service<
         const { userId, reservationId } = yield* checkNamed(input)
         const released = yield* endings.submit({
           key: reservationId,
-          names: (names) => names.nameReservation(reservationId),
+          plan: (names) => names.addReservation(reservationId),
           decide: (rows) =>
             Result.map(
               decideRelease(rows, { userId, reservationId: reservationId as ReservationId }),
@@ -176,7 +181,7 @@ export class Reservations extends Context.Service<
       const expireOne = (reservationId: ReservationId) =>
         endings.submit({
           key: reservationId,
-          names: (names) => names.nameReservation(reservationId),
+          plan: (names) => names.addReservation(reservationId),
           decide: (rows) => {
             const event = decideExpiry(rows, reservationId)
             if (event !== undefined) rows.evolve(event)
@@ -228,7 +233,7 @@ export class Reservations extends Context.Service<
 }
 
 /** A hold that was made before, as it stands now: some of it may have changed since. */
-const retellHold = (rows: Rows, asked: Hold): Retold<Reservation> | undefined => {
+const holdFromEffects = (rows: Rows, asked: Hold): OutcomeFromEffects<Reservation> | undefined => {
   const made = rows.reservations.get(asked.reservationId)
   if (made === undefined) return undefined
   const seatIds = new Set(made.seats.map(({ seatId }) => seatId))
@@ -242,7 +247,11 @@ const retellHold = (rows: Rows, asked: Hold): Retold<Reservation> | undefined =>
     : Result.fail(new IdempotencyConflict())
 }
 
-const sessionOf = (rows: Rows, ticket: Ticket | undefined, { holdExpiresAt }: SeatsHeld) => {
+const sessionOf = (
+  rows: Rows,
+  ticket: QueueTokenPayload | undefined,
+  { holdExpiresAt }: SeatsHeld
+) => {
   const token = ticket && rows.token(ticket.tokenId)
   return token === undefined ? [] : decideSessionOfHold(token, holdExpiresAt, rows.now)
 }

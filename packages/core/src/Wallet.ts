@@ -7,33 +7,33 @@ import {
   type RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
-import { LaneSettings, makeLanes } from "./engine/Command.ts"
+import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
 import {
-  answer,
   type CommandOptions,
-  identify,
-  type Retold,
-  type Settled,
-  settle
+  commandIdentity,
+  type Outcome,
+  type OutcomeFromEffects,
+  runOnce,
+  toEffect
 } from "./engine/Idempotency.ts"
 import { checkInput, IdempotencyKey, PageLimit, pageLimitDefault } from "./engine/input.ts"
 import type { Rows } from "./engine/Rows.ts"
-import { span } from "./engine/tracing.ts"
+import { traced } from "./engine/tracing.ts"
 import {
   type Caller,
+  checkInBatch,
   Gate,
+  type GateDecision,
+  type GatedOutcome,
   type GateRefusal,
-  gateView,
-  type Passage,
-  type Passed,
-  passInBatch
+  gateView
 } from "./Gate.ts"
-import { decideHolderGate, type GateError } from "./gate/decide.ts"
+import { decideHolderGate, type GateDenial } from "./gate/decide.ts"
 import { type TransferId, UserId } from "./Ids.ts"
 import { Currency, type Money, maxAmount, money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import { QueueTokenExpired } from "./queue/errors.ts"
-import type { Ticket } from "./token/format.ts"
+import type { QueueTokenPayload } from "./token/format.ts"
 import { type ChargeRefusal, decideCharge } from "./wallet/decide.ts"
 import type { Balance, Charge, TransferRow, WalletEntry } from "./wallet/model.ts"
 
@@ -55,7 +55,7 @@ export interface EntriesPage {
 
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
 export type ChargeError = GateRefusal | ChargeRefusal | IdempotencyConflict | Faults
-type DecidedCharge = Passed<Settled<Charge, ChargeError>>
+type DecidedCharge = GatedOutcome<Outcome<Charge, ChargeError>>
 
 export class Wallet extends Context.Service<
   Wallet,
@@ -78,14 +78,17 @@ export class Wallet extends Context.Service<
       const store = yield* BoxOfficeStore
       const gate = yield* Gate
       const policies = yield* Policies
-      const lanes = yield* makeLanes<DecidedCharge | undefined>(store, yield* LaneSettings)
+      const lanes = yield* makeCommandBatchers<DecidedCharge | undefined>(
+        store,
+        yield* BatchSettings
+      )
 
       const charge = Effect.fnUntraced(function* (input: ChargeInput) {
         const { userId, queueToken, idempotencyKey, byOperator, ...charged } =
           yield* checkCharge(input)
         const amount = money(charged.amount.amount, charged.amount.currency)
-        const ticket = byOperator ? undefined : yield* gate.ticket("charge", { userId, queueToken })
-        const command = identify("charge", userId, idempotencyKey, [
+        const ticket = byOperator ? undefined : yield* gate.verify("charge", { userId, queueToken })
+        const command = commandIdentity("charge", userId, idempotencyKey, [
           amount.amount.toString(),
           amount.currency
         ])
@@ -97,24 +100,24 @@ export class Wallet extends Context.Service<
         ): Effect.Effect<DecidedCharge, Overloaded | StoreUnavailable> => {
           const decided = lanes.submit({
             key: userId,
-            names: (names) => {
+            plan: (names) => {
               if (command.fingerprint !== undefined) {
                 names.outcomes.add(command.commandId)
                 // What was charged before could be refused now, and a refusal tells nothing of it.
                 names.transfers.add(transferId)
               }
               if (ticket !== undefined) {
-                names.looks.add(ticket.tokenId)
-                if (readsHolds) names.nameUnpaid(userId, ticket.queueId)
+                names.tokensToRead.add(ticket.tokenId)
+                if (readsHolds) names.addUnpaidOf(userId, ticket.queueId)
               }
               names.wallets.add(userId)
             },
             decide: (rows) => {
               const passage = readsHolds
                 ? passWithHold(rows, ticket, userId)
-                : passInBatch(rows, ticket, undefined)
+                : checkInBatch(rows, ticket, undefined)
               if (!readsHolds && hasExpired(passage)) return undefined
-              const decide = (): Result.Result<Charge, GateError | ChargeRefusal> => {
+              const decide = (): Result.Result<Charge, GateDenial | ChargeRefusal> => {
                 if (Result.isFailure(passage)) return Result.fail(passage.failure)
                 const decided = decideCharge(rows, { transferId, userId, amount }, policies)
                 return Result.map(decided, (event): Charge => {
@@ -123,27 +126,28 @@ export class Wallet extends Context.Service<
                   return { transferId, amount, balance: money(balance, currency) }
                 })
               }
-              const retell = () => retellCharge(rows.transferBefore(transferId), { userId, amount })
-              return { settled: settle(rows, command, decide, retell), passage }
+              const retell = () =>
+                chargeFromEffects(rows.transferBefore(transferId), { userId, amount })
+              return { outcome: runOnce(rows, command, decide, retell), decision: passage }
             }
           })
           return Effect.flatMap(decided, (it) =>
             it === undefined ? submit(true) : Effect.succeed(it)
           )
         }
-        const { settled, passage } = yield* submit(false)
-        yield* gate.attend(ticket, passage)
-        return yield* gate.placing(ticket, answer(settled, input))
-      }, span("Wallet.charge"))
+        const { outcome, decision } = yield* submit(false)
+        yield* gate.extendSession(ticket, decision)
+        return yield* gate.withCurrentPosition(ticket, toEffect(outcome, input))
+      }, traced("Wallet.charge"))
 
       const balance = Effect.fnUntraced(function* (input: Caller) {
         const caller = yield* checkCaller(input)
-        yield* gate.passToRead("balance", caller)
+        yield* gate.requireForRead("balance", caller)
         const { userId } = caller
         const wallet = yield* store.wallet(userId)
         const { balance, currency } = wallet ?? { balance: 0n, currency: policies.currency }
         return { userId, balance: money(balance, currency) }
-      }, span("Wallet.balance"))
+      }, traced("Wallet.balance"))
 
       const entries = Effect.fn("Wallet.entries")(function* (input: {
         readonly userId: string
@@ -164,10 +168,14 @@ export class Wallet extends Context.Service<
   )
 }
 
-const hasExpired = (passage: Passage): boolean =>
+const hasExpired = (passage: GateDecision): boolean =>
   Result.isFailure(passage) && passage.failure instanceof QueueTokenExpired
 
-const passWithHold = (rows: Rows, ticket: Ticket | undefined, userId: UserId): Passage =>
+const passWithHold = (
+  rows: Rows,
+  ticket: QueueTokenPayload | undefined,
+  userId: UserId
+): GateDecision =>
   ticket === undefined
     ? Result.succeed([])
     : decideHolderGate(
@@ -177,10 +185,10 @@ const passWithHold = (rows: Rows, ticket: Ticket | undefined, userId: UserId): P
       )
 
 /** What a charge has left in the ledger, as it was answered. */
-const retellCharge = (
+const chargeFromEffects = (
   made: TransferRow | undefined,
   { userId, amount }: { readonly userId: UserId; readonly amount: Money }
-): Retold<Charge> | undefined => {
+): OutcomeFromEffects<Charge> | undefined => {
   if (made === undefined) return undefined
   const { transferId, kind, currency, balance } = made
   const isTheSame =

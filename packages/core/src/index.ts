@@ -23,7 +23,7 @@ export * from "./Errors.ts"
 export * from "./EventFeed.ts"
 export * from "./Events.ts"
 export { again } from "./engine/backgroundLoop.ts"
-export { type LaneOptions, LaneSettings } from "./engine/Command.ts"
+export { type BatchOptions, BatchSettings } from "./engine/Command.ts"
 export * from "./engine/CommandIds.ts"
 export type { CommandOptions } from "./engine/Idempotency.ts"
 export { toRequestInvalid } from "./engine/input.ts"
@@ -108,29 +108,29 @@ export {
   verifyLottery
 } from "./queue/lottery.ts"
 export {
+  type AdmissionCount,
   type Departure,
-  type Grant,
   JoinedQueue,
-  type Line,
+  type LaneRow,
   type Opening,
-  Queue as QueueView,
+  PublicQueueInfo,
+  QueueDisplayMode,
+  QueueInfo as QueueView,
   QueueLane,
   QueueMode,
-  QueueNotice,
   QueueOpening,
   type QueueRow,
-  QueueStanding,
   QueueTokenStatus,
   queueTokenStatusFields,
   type TokenRow,
   TokenState
 } from "./queue/model.ts"
 export {
-  isCollecting,
-  lineOf,
-  placeOf,
+  isPreOpening,
+  laneRow,
+  positionOf,
   type SkippedHead,
-  withLine,
+  withLaneRow,
   withLoaded
 } from "./queue/position.ts"
 export * from "./Reservations.ts"
@@ -138,13 +138,13 @@ export * from "./reservation/errors.ts"
 export * from "./reservation/model.ts"
 export { type Cleared, clearEnded, layerSweeper, sweep } from "./Sweeper.ts"
 export {
+  payloadFor,
   type QueueTokenClaims,
-  readQueueToken,
-  type Ticket,
-  type TicketPlace,
-  ticketFor
+  type QueueTokenPayload,
+  type QueueTokenPlace,
+  readQueueToken
 } from "./token/format.ts"
-export { type TicketKey, TicketKeysInvalid, Tickets } from "./token/QueueTokens.ts"
+export { QueueTokens, type SigningKey, SigningKeysInvalid } from "./token/QueueTokens.ts"
 export * from "./Wallet.ts"
 export * from "./WebhookSignature.ts"
 export * from "./wallet/errors.ts"

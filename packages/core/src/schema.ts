@@ -39,13 +39,13 @@ export * from "./queue/errors.ts"
 export {
   CodeUses,
   JoinedQueue,
-  Queue,
+  PublicQueueInfo,
   QueueCodes,
+  QueueDisplayMode,
+  QueueInfo,
   QueueLane,
   QueueMode,
-  QueueNotice,
   QueueOpening,
-  QueueStanding,
   QueueTokenStatus,
   queueTokenStatusFields,
   TokenState

@@ -1,6 +1,6 @@
 /** For tests: the engine without a database, and its rules without the engine. @module */
 
-export { decideGate, decidePresence } from "./gate/decide.ts"
+export { decideGate, decideSessionExtension } from "./gate/decide.ts"
 export { decidePay, decideRefund } from "./payment/decide.ts"
 export {
   decideAdmissions,

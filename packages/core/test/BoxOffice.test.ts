@@ -17,8 +17,8 @@ import {
   QueueTokenRequired,
   RequestInvalid,
   SeatUnavailable,
-  StoreUnavailable,
-  TicketKeysInvalid
+  SigningKeysInvalid,
+  StoreUnavailable
 } from "../src/index.ts"
 import { layerMemory, testStart, won } from "../src/testing.ts"
 import { engine, gala, openOffice, seatIds, signingKeys } from "./support.ts"
@@ -425,7 +425,7 @@ describe("other options", () => {
   it("refuse signing keys that cannot be used, and give the store back", async () => {
     const { layer, state } = slowStore()
     const error = await open(layer, { signingKeys: { k1: "short" } }).catch((error) => error)
-    expect(error).toBeInstanceOf(TicketKeysInvalid)
+    expect(error).toBeInstanceOf(SigningKeysInvalid)
     expect(error.message).not.toContain("short")
     expect(state).toMatchObject({ open: false, opened: 1 })
   })

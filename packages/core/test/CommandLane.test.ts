@@ -2,13 +2,13 @@ import { describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Latch, Scope } from "effect"
 import { expect } from "vitest"
 import { Overloaded, StoreUnavailable } from "../src/Errors.ts"
-import { type LaneOptions, makeCommandLane, makeCommandLanes } from "../src/engine/Batcher.ts"
+import { type BatcherOptions, makeBatcher, makeBatchers } from "../src/engine/Batcher.ts"
 
 // The clock of `it.effect` is never moved here: a lane that waited for a timer would hang.
 
 /** A lane whose batches wait until they are let go, and which keeps them for us to look at. */
 const heldLane = Effect.fnUntraced(function* (
-  options: Partial<Pick<LaneOptions<number, string>, "capacity" | "batchSize">> & {
+  options: Partial<Pick<BatcherOptions<number, string>, "capacity" | "batchSize">> & {
     readonly outcome?: (batch: ReadonlyArray<number>) => Effect.Effect<void, StoreUnavailable>
   } = {}
 ) {
@@ -16,7 +16,7 @@ const heldLane = Effect.fnUntraced(function* (
   const gate = yield* Latch.make(false)
   const started = Array.from({ length: 9 }, () => Deferred.makeUnsafe<void>())
   const scope = yield* Scope.make()
-  const lane = yield* makeCommandLane<number, string>({
+  const lane = yield* makeBatcher<number, string>({
     capacity: 100,
     batchSize: 100,
     ...options,
@@ -102,7 +102,7 @@ describe("a lane", () => {
     Effect.gen(function* () {
       let inFlight = 0
       let most = 0
-      const lane = yield* makeCommandLane<number, number>({
+      const lane = yield* makeBatcher<number, number>({
         capacity: 100,
         batchSize: 1,
         run: (batch) =>
@@ -275,7 +275,7 @@ describe("lanes side by side", () => {
       const done: Array<string> = []
       const gate = yield* Latch.make(false)
       const began = yield* Deferred.make<void>()
-      const lanes = yield* makeCommandLanes<string, string>({
+      const lanes = yield* makeBatchers<string, string>({
         capacity: 100,
         batchSize: 1,
         lanes: 8,
@@ -306,7 +306,7 @@ describe("lanes side by side", () => {
   it.effect("spread keys over all of the lanes", () =>
     Effect.gen(function* () {
       const batches: Array<ReadonlyArray<number>> = []
-      const lanes = yield* makeCommandLanes<number, number>({
+      const lanes = yield* makeBatchers<number, number>({
         capacity: 1_000,
         batchSize: 1_000,
         lanes: 4,

@@ -2,7 +2,7 @@ import { it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { describe, expect } from "vitest"
-import { makeFreshReads } from "../src/engine/SharedReads.ts"
+import { makeSharedReads } from "../src/engine/SharedReads.ts"
 
 /** A store that counts its reads, and shows what was last written. */
 const makeCounted = (options: {
@@ -11,8 +11,8 @@ const makeCounted = (options: {
 }) =>
   Effect.gen(function* () {
     const state = { written: 0, reads: 0 }
-    const fresh = yield* makeFreshReads<string, number>({
-      freshMs: options.freshMs,
+    const fresh = yield* makeSharedReads<string, number>({
+      maxAgeMs: options.freshMs,
       keep: 2,
       read: () =>
         Effect.gen(function* () {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest"
-import { Recent } from "../src/engine/RecentMap.ts"
+import { RecentMap } from "../src/engine/RecentMap.ts"
 
 const filled = (keep: number, count: number) => {
-  const recent = new Recent<number, string>(keep)
+  const recent = new RecentMap<number, string>(keep)
   for (let key = 0; key < count; key++) recent.set(key, `value ${key}`)
   return recent
 }
-const found = (recent: Recent<number, string>, count: number) =>
+const found = (recent: RecentMap<number, string>, count: number) =>
   Array.from({ length: count }, (_, key) => key).filter((key) => recent.get(key) !== undefined)
 
 describe("recent values", () => {
@@ -19,7 +19,7 @@ describe("recent values", () => {
   })
 
   it("stay for as long as they are used", () => {
-    const recent = new Recent<number, string>(10)
+    const recent = new RecentMap<number, string>(10)
     recent.set(-1, "used")
     for (let key = 0; key < 1_000; key++) {
       recent.set(key, "once")

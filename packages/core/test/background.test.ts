@@ -9,9 +9,9 @@ import {
   BoxOfficeStore,
   clearEnded,
   defaultPolicies,
+  type LoadPlan,
   layerOf,
   Policies,
-  type RowNames,
   type Rows,
   StoreUnavailable,
   sweep
@@ -79,7 +79,7 @@ describe("background work", () => {
         BoxOfficeStore,
         Effect.map(BoxOfficeStore, (inner) => ({
           ...inner,
-          transact: <A>(names: RowNames, decide: (rows: Rows) => A) =>
+          transact: <A>(names: LoadPlan, decide: (rows: Rows) => A) =>
             inner.transact(names, (rows) => {
               const decided = decide(rows)
               const breaks = (event: BoxOfficeEvent) =>

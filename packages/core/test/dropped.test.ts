@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest"
-import { handleDropped, type PolicyRules } from "../src/index.ts"
+import { handleDropped, type PolicyOptions } from "../src/index.ts"
 import { makeTestOffice } from "../src/testing.ts"
 
 // A rejection that nobody handles ends the host's process.
@@ -14,7 +14,7 @@ const rejecting = async (): Promise<never> => {
 }
 const turn = () => new Promise((resolve) => setTimeout(resolve, 5))
 
-const policies: ReadonlyArray<readonly [string, Partial<PolicyRules>]> = [
+const policies: ReadonlyArray<readonly [string, Partial<PolicyOptions>]> = [
   ["price", { price: rejecting as never }],
   ["each price", { price: (({ seats }: { seats: [] }) => seats.map(rejecting)) as never }],
   ["prices within prices", { price: (() => [[{ deep: rejecting() }]]) as never }],

@@ -14,10 +14,10 @@ const makeCounted = Effect.gen(function* () {
   yield* Deferred.succeed(landing.performances, undefined)
   const counting = BoxOfficeStore.of({
     ...store,
-    gates: (questions) => {
+    readTokens: (questions) => {
       counts.gates++
       counts.questions += questions.length
-      return store.gates(questions)
+      return store.readTokens(questions)
     },
     seats: (id, before) => {
       counts.seats++

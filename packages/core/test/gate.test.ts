@@ -4,7 +4,7 @@ import type { QueueTokenExtended } from "../src/Events.ts"
 import {
   decideGate,
   decideHolderGate,
-  decidePresence,
+  decideSessionExtension,
   decideSessionOfHold
 } from "../src/gate/decide.ts"
 import type { QueueId, UserId } from "../src/Ids.ts"
@@ -133,12 +133,12 @@ describe("being seen", () => {
 
   it("claims a place even where the claim window is as long as the session", () => {
     const fresh = tokenRow({ state: "admitted", claimed: false, expiresAt: now + session })
-    expect(decidePresence(fresh, now)).toEqual([extended])
+    expect(decideSessionExtension(fresh, now)).toEqual([extended])
   })
 
   it("never makes a session end sooner, as after shortening it", () => {
     const long = tokenRow({ state: "admitted", expiresAt: now + 10 * session })
-    expect(decidePresence(long, now)).toEqual([])
+    expect(decideSessionExtension(long, now)).toEqual([])
   })
 })
 
@@ -157,7 +157,7 @@ describe("the session of a hold", () => {
   })
 
   it("is not made shorter by being used", () => {
-    expect(decidePresence(inside(now + 2 * session), now)).toEqual([])
+    expect(decideSessionExtension(inside(now + 2 * session), now)).toEqual([])
   })
 
   it("begins with a hold, and the claim window ends", () => {

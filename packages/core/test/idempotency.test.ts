@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
-import { identify, settle } from "../src/engine/Idempotency.ts"
+import { commandIdentity, runOnce } from "../src/engine/Idempotency.ts"
 import { Rows } from "../src/engine/Rows.ts"
 import type { CommandId, SeatId, UserId } from "../src/Ids.ts"
 import {
@@ -35,11 +35,11 @@ const now = testStart
 
 /** Settles a command for the first time, and again from what that has saved. */
 const settledTwice = <A, E>(first: Result.Result<A, E>) => {
-  const command = identify("hold", ada, "key", ["body"])
+  const command = commandIdentity("hold", ada, "key", ["body"])
   const rows = new Rows({ now })
-  const before = settle(rows, command, () => first)
+  const before = runOnce(rows, command, () => first)
   const { outcomes } = rows.changes()
-  const after = settle(new Rows({ now, outcomes }), command, () => {
+  const after = runOnce(new Rows({ now, outcomes }), command, () => {
     throw new Error("decided again")
   })
   return { before, after, outcomes }
@@ -99,9 +99,11 @@ describe("what is recorded comes back exactly", () => {
 
   for (const refusal of passing) {
     it(`but not the refusal ${refusal._tag}: it may be let in the next time`, () => {
-      const command = identify("hold", ada, "key", ["body"])
+      const command = commandIdentity("hold", ada, "key", ["body"])
       const rows = new Rows({ now })
-      expect(settle(rows, command, () => Result.fail(refusal)).result).toEqual(Result.fail(refusal))
+      expect(runOnce(rows, command, () => Result.fail(refusal)).result).toEqual(
+        Result.fail(refusal)
+      )
       expect(rows.changes().outcomes).toEqual([])
     })
   }
@@ -109,10 +111,13 @@ describe("what is recorded comes back exactly", () => {
 
 describe("a command", () => {
   it("without a key is new each time, and nothing of it is recorded", () => {
-    const [one, two] = [identify("hold", ada, undefined, []), identify("hold", ada, undefined, [])]
+    const [one, two] = [
+      commandIdentity("hold", ada, undefined, []),
+      commandIdentity("hold", ada, undefined, [])
+    ]
     expect(one.commandId).not.toBe(two.commandId)
     const rows = new Rows({ now })
-    settle(rows, one, () => Result.succeed(1))
+    runOnce(rows, one, () => Result.succeed(1))
     expect(rows.changes().outcomes).toEqual([])
   })
 
@@ -142,13 +147,13 @@ describe("a command", () => {
 
   it("with a key, twice within a batch, is decided once", () => {
     const rows = new Rows({ now })
-    const command = identify("hold", ada, "key", ["body"])
-    const other = identify("hold", ada, "key", ["another body"])
+    const command = commandIdentity("hold", ada, "key", ["body"])
+    const other = commandIdentity("hold", ada, "key", ["another body"])
     let decided = 0
     const decide = () => Result.succeed(++decided)
-    expect(settle(rows, command, decide)).toEqual({ result: Result.succeed(1), replayed: false })
-    expect(settle(rows, command, decide)).toEqual({ result: Result.succeed(1), replayed: true })
-    expect(settle(rows, other, decide)).toEqual({
+    expect(runOnce(rows, command, decide)).toEqual({ result: Result.succeed(1), replayed: false })
+    expect(runOnce(rows, command, decide)).toEqual({ result: Result.succeed(1), replayed: true })
+    expect(runOnce(rows, other, decide)).toEqual({
       result: Result.fail(new IdempotencyConflict()),
       replayed: false
     })
@@ -157,7 +162,7 @@ describe("a command", () => {
 
   it("with another key is another command", () => {
     const rows = new Rows({ now })
-    const id = (key: string) => identify("hold", ada, key, ["body"]).commandId
+    const id = (key: string) => commandIdentity("hold", ada, key, ["body"]).commandId
     expect(id("one")).not.toBe(id("two"))
     expect(rows.outcomes.get(id("one") as CommandId)).toBeUndefined()
   })

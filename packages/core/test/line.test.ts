@@ -1,30 +1,30 @@
 import { Arbitrary, Effect, Schema } from "effect"
 import { describe, expect, it } from "vitest"
-import { departuresPerReading, type LineReading } from "../src/BoxOfficeStore.ts"
+import { departuresPerReading, type QueueReading } from "../src/BoxOfficeStore.ts"
 import type { QueueId, UserId } from "../src/Ids.ts"
-import { Departed } from "../src/queue/live/DepartureTree.ts"
-import { LineView } from "../src/queue/live/LiveQueue.ts"
+import { DepartureTree } from "../src/queue/live/DepartureTree.ts"
+import { LiveQueue } from "../src/queue/live/LiveQueue.ts"
 import { permutationOf } from "../src/queue/lottery.ts"
 import type { Departure, QueueRow } from "../src/queue/model.ts"
-import { numberAt, placeOf } from "../src/queue/position.ts"
+import { numberAt, positionOf } from "../src/queue/position.ts"
 import { pollAfterSeconds } from "../src/queue/status.ts"
 import { queueRow, testId, testStart } from "../src/testing.ts"
-import type { Ticket } from "../src/token/format.ts"
+import type { QueueTokenPayload } from "../src/token/format.ts"
 import { note, randomFrom } from "./support.ts"
 
 const queueId = "main" as QueueId
-const ticketOf = (number: number, lane: "general" | "priority" = "general"): Ticket => ({
+const ticketOf = (number: number, lane: "general" | "priority" = "general"): QueueTokenPayload => ({
   queueId,
   userId: `user-${number}` as UserId,
   tokenId: testId(number),
   place: { lane, number, issuedAt: 0 }
 })
-const reading = (queue: QueueRow, more: Partial<LineReading> = {}): LineReading => ({
+const reading = (queue: QueueRow, more: Partial<QueueReading> = {}): QueueReading => ({
   now: testStart,
   queue,
   lapsed: false,
   departures: [],
-  grants: [],
+  admissions: [],
   ...more
 })
 
@@ -32,7 +32,7 @@ describe("departures counted", () => {
   it("are those of a plain list, whatever was added and forgotten", () => {
     const random = randomFrom(7)
     for (let round = 0; round < 20; round++) {
-      const departed = new Departed(0)
+      const departed = new DepartureTree(0)
       const list: Array<number> = []
       const size = 10 ** (1 + Math.floor(random() * 4))
       for (let i = 0; i < 300; i++) {
@@ -50,7 +50,7 @@ describe("departures counted", () => {
   })
 
   it("of millions that the line has passed take no room for ever", () => {
-    const departed = new Departed(0)
+    const departed = new DepartureTree(0)
     for (let place = 1; place <= 3_000_000; place += 2) departed.add(place)
     departed.pass(2_900_000)
     expect(departed.between(2_900_000, 3_000_000)).toBe(50_000)
@@ -80,8 +80,8 @@ const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
   const waiting: Array<number> = []
   const gone: Array<Departure> = []
   const positions = new Map<number, number>()
-  let view = new LineView(reading(row))
-  const place = (number: number) => Number(placeOf(row, "general", BigInt(number)))
+  let view = new LiveQueue(reading(row))
+  const place = (number: number) => Number(positionOf(row, "general", BigInt(number)))
   const open = () => row.opening === null || row.opening.openedAt !== null
 
   const read = () => {
@@ -90,7 +90,7 @@ const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
     while (!view.placeSome());
     const line = waiting.toSorted((a, b) => place(a) - place(b))
     for (let number = 1; number < row.nextNumber; number++) {
-      const told = view.standing(ticketOf(number))
+      const told = view.statusOf(ticketOf(number))
       if (!waiting.includes(number)) {
         const left = gone.some((departure) => departure.number === BigInt(number))
         // What the line has passed may be forgotten: then the store is asked.
@@ -108,7 +108,7 @@ const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
       expect(told!.position).toBeLessThanOrEqual(positions.get(number) ?? Number.POSITIVE_INFINITY)
       positions.set(number, told!.position)
     }
-    expect(view.standing(ticketOf(Number(row.nextNumber)))).toBeUndefined()
+    expect(view.statusOf(ticketOf(Number(row.nextNumber)))).toBeUndefined()
     if (open() && waiting.length > 0) {
       // Whoever a batch would load is next in line.
       const { drawn } = view.heads()
@@ -121,7 +121,7 @@ const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
     if (i === opensAfter && row.opening !== null) {
       row = {
         ...row,
-        drawn: row.nextNumber - 1n,
+        drawSize: row.nextNumber - 1n,
         opening: { ...row.opening, openedAt: testStart }
       }
     }
@@ -147,7 +147,7 @@ const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
       }
       case "read":
         // Now and then a node starts anew.
-        if (i % 7 === 0) view = new LineView(reading(row))
+        if (i % 7 === 0) view = new LiveQueue(reading(row))
         read()
     }
   }
@@ -168,39 +168,39 @@ describe("a place in line", () => {
   })
 
   it("in the priority lane is its own", () => {
-    const priority = { nextNumber: 4n, cursor: 1n, waiting: 2, loadedUpTo: 1n }
-    const view = new LineView(reading(queueRow()))
+    const priority = { nextNumber: 4n, cursor: 1n, waiting: 2, headsLoadedTo: 1n }
+    const view = new LiveQueue(reading(queueRow()))
     view.absorb(reading(queueRow({ nextNumber: 9n, waiting: 8, priority })))
-    expect(view.standing(ticketOf(3, "priority"))).toMatchObject({ position: 2 })
-    expect(view.standing(ticketOf(3))).toMatchObject({ position: 3 })
-    expect(view.standing(ticketOf(1, "priority"))).toBeUndefined()
+    expect(view.statusOf(ticketOf(3, "priority"))).toMatchObject({ position: 2 })
+    expect(view.statusOf(ticketOf(3))).toMatchObject({ position: 3 })
+    expect(view.statusOf(ticketOf(1, "priority"))).toBeUndefined()
   })
 
   it("in the priority lane is not that of who has left the general lane before a draw", () => {
-    const priority = { nextNumber: 2n, cursor: 0n, waiting: 1, loadedUpTo: 0n }
+    const priority = { nextNumber: 2n, cursor: 0n, waiting: 1, headsLoadedTo: 0n }
     const opening = { opensAt: testStart, seed: "5eed".repeat(16), openedAt: null }
     const row = queueRow({ nextNumber: 2n, departed: 1n, priority, opening })
     const gone = { queueId, lane: "general" as const, number: 1n, seq: 1n }
-    const view = new LineView(reading(row))
+    const view = new LiveQueue(reading(row))
     view.absorb(reading(row, { departures: [gone] }))
-    expect(view.standing(ticketOf(1))).toMatchObject({ state: "left" })
-    expect(view.standing(ticketOf(1, "priority"))).toMatchObject({ state: "waiting", position: 1 })
+    expect(view.statusOf(ticketOf(1))).toMatchObject({ state: "left" })
+    expect(view.statusOf(ticketOf(1, "priority"))).toMatchObject({ state: "waiting", position: 1 })
   })
 
   it("is lost for whoever waits when the queue is closed", () => {
     const row = queueRow({ nextNumber: 3n, waiting: 2, mode: "closed" })
-    const view = new LineView(reading(row))
+    const view = new LiveQueue(reading(row))
     view.absorb(reading(row))
-    expect(view.standing(ticketOf(2))).toMatchObject({ state: "expired", position: 0 })
+    expect(view.statusOf(ticketOf(2))).toMatchObject({ state: "expired", position: 0 })
   })
 
   it("a number and a place are each other's", () => {
-    const drawn = { queueId, drawn: 50n, opening: { opensAt: 0, seed: "ab", openedAt: 1 } }
+    const drawn = { queueId, drawSize: 50n, opening: { opensAt: 0, seed: "ab", openedAt: 1 } }
     for (let number = 1n; number <= 60n; number++) {
-      const place = placeOf(drawn, "general", number)
+      const place = positionOf(drawn, "general", number)
       expect(numberAt(drawn, "general", place)).toBe(number)
       if (number > 50n) expect(place).toBe(number)
-      expect(placeOf(drawn, "priority", number)).toBe(number)
+      expect(positionOf(drawn, "priority", number)).toBe(number)
     }
   })
 })
@@ -218,10 +218,10 @@ describe("departures from before a draw", () => {
     nextNumber: BigInt(drawn + 1),
     waiting: drawn - left,
     departed: BigInt(left),
-    drawn: BigInt(drawn),
+    drawSize: BigInt(drawn),
     opening: { opensAt: testStart, seed: "5eed".repeat(16), openedAt: testStart }
   })
-  const next = (view: LineView) => {
+  const next = (view: LiveQueue) => {
     const after = Number(view.after)
     return reading(row, { departures: departures.slice(after, after + departuresPerReading) })
   }
@@ -229,9 +229,9 @@ describe("departures from before a draw", () => {
   it("are placed a moment's work at a time, and until then a place is the last it can be", {
     timeout: 60_000
   }, () => {
-    const view = new LineView(reading(row))
+    const view = new LiveQueue(reading(row))
     const asked = [2, 3, 499_998, 999_999].map((number) => ticketOf(number))
-    const ofOne = () => asked.map((ticket) => view.standing(ticket)!.position)
+    const ofOne = () => asked.map((ticket) => view.statusOf(ticket)!.position)
     const took: Array<number> = []
     let before = asked.map(() => Number.POSITIVE_INFINITY)
     const step = <A>(work: () => A): A => {
@@ -248,7 +248,7 @@ describe("departures from before a draw", () => {
     for (let isRead = false; !isRead; ) {
       isRead = step(() => view.absorb(next(view)))
       // Whoever left is known to have, placed or not.
-      expect(view.standing(ticketOf(5 * Number(view.after) - 4))).toMatchObject({ state: "left" })
+      expect(view.statusOf(ticketOf(5 * Number(view.after) - 4))).toMatchObject({ state: "left" })
       while (!step(() => view.placeSome()));
     }
     // A page of departures is read in a step, and then so many are placed in each.
@@ -279,9 +279,9 @@ describe("the wait", () => {
 
   it("is told as soon as it is known how fast a queue moves", () => {
     const row = queueRow({ nextNumber: 2_001n, waiting: 2_000 })
-    const view = new LineView(reading(row))
-    view.absorb(reading(row, { grants: steady(50) }))
-    const { p50Seconds, p90Seconds } = view.standing(ticketOf(1_000))!.estimatedWait!
+    const view = new LiveQueue(reading(row))
+    view.absorb(reading(row, { admissions: steady(50) }))
+    const { p50Seconds, p90Seconds } = view.statusOf(ticketOf(1_000))!.estimatedWait!
     expect(p50Seconds).toBe(20)
     expect(p90Seconds).toBeGreaterThan(20)
     expect(p90Seconds).toBeLessThan(35)
@@ -290,19 +290,19 @@ describe("the wait", () => {
   it.each(["paused", "open"] as const)("is not told while nobody is let in: %s", (mode) => {
     const row = queueRow({ nextNumber: 5n, waiting: 4, mode })
     const grants = mode === "open" ? [] : steady(5)
-    const view = new LineView(reading(row))
-    view.absorb(reading(row, { grants }))
-    expect(view.standing(ticketOf(2))).toMatchObject({ estimatedWait: null })
+    const view = new LiveQueue(reading(row))
+    view.absorb(reading(row, { admissions: grants }))
+    expect(view.statusOf(ticketOf(2))).toMatchObject({ estimatedWait: null })
   })
 
   it("of one lane counts who goes in from the other meanwhile", () => {
-    const priority = { nextNumber: 1_001n, cursor: 0n, waiting: 1_000, loadedUpTo: 0n }
+    const priority = { nextNumber: 1_001n, cursor: 0n, waiting: 1_000, headsLoadedTo: 0n }
     const row = queueRow({ nextNumber: 1_001n, waiting: 1_000, priority })
-    const view = new LineView(reading(row))
-    view.absorb(reading(row, { grants: steady(10) }))
+    const view = new LiveQueue(reading(row))
+    view.absorb(reading(row, { admissions: steady(10) }))
     // One and one: the hundredth goes in as about the two hundredth of all.
-    expect(view.standing(ticketOf(100))!.estimatedWait!.p50Seconds).toBe(20)
-    expect(view.standing(ticketOf(100, "priority"))!.estimatedWait!.p50Seconds).toBe(20)
+    expect(view.statusOf(ticketOf(100))!.estimatedWait!.p50Seconds).toBe(20)
+    expect(view.statusOf(ticketOf(100, "priority"))!.estimatedWait!.p50Seconds).toBe(20)
   })
 })
 

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto"
 import { describe, expect, it } from "vitest"
-import { makeMac } from "../src/token/hmac.ts"
+import { makeHmac } from "../src/token/hmac.ts"
 
 const nodes = (secret: string, text: string) =>
   createHmac("sha256", secret).update(text).digest("base64url")
@@ -9,7 +9,7 @@ describe("the signature of a text", () => {
   it("is Node's HMAC-SHA-256 for secrets and texts of every length around a block", () => {
     for (let secretBytes = 32; secretBytes <= 130; secretBytes += 7) {
       const secret = "s".repeat(secretBytes)
-      const { of: mac } = makeMac(secret, 300)
+      const { of: mac } = makeHmac(secret, 300)
       for (let length = 0; length <= 300; length += 3) {
         const text = "t".repeat(length)
         expect(mac(text), `${secretBytes} and ${length}`).toBe(nodes(secret, text))
@@ -18,7 +18,7 @@ describe("the signature of a text", () => {
   })
 
   it("is that of the first test case of RFC 4231 that is a text", () => {
-    const mac = Buffer.from(makeMac("Jefe", 100).of("what do ya want for nothing?"), "base64url")
+    const mac = Buffer.from(makeHmac("Jefe", 100).of("what do ya want for nothing?"), "base64url")
     expect(mac.toString("hex")).toBe(
       "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
     )
@@ -26,7 +26,7 @@ describe("the signature of a text", () => {
 
   it("tells characters apart that share their last byte, and does not depend on the text before", () => {
     const secret = "é".repeat(40)
-    const { of: mac } = makeMac(secret, 300)
+    const { of: mac } = makeHmac(secret, 300)
     for (const text of ["b", "\u0162", "\u{1f39f}김", "\ud800", "x".repeat(300), "b", ""]) {
       expect(mac(text)).toBe(nodes(secret, text))
     }
@@ -34,13 +34,13 @@ describe("the signature of a text", () => {
   })
 
   it("is not given of what is too long, rather than of its beginning", () => {
-    const { of: mac } = makeMac("s".repeat(32), 10)
+    const { of: mac } = makeHmac("s".repeat(32), 10)
     expect(() => mac("é".repeat(6))).toThrow(RangeError)
     expect(mac("é".repeat(5))).toBe(nodes("s".repeat(32), "é".repeat(5)))
   })
 
   it("is recognised to the letter, and nothing else is", () => {
-    const { of, matches } = makeMac("s".repeat(32), 100)
+    const { of, matches } = makeHmac("s".repeat(32), 100)
     const mac = of("text")
     expect(matches("text", mac)).toBe(true)
     expect(matches("texts", mac)).toBe(false)

@@ -16,7 +16,7 @@ import {
   type QueueTokenStatus,
   type TokenId
 } from "../src/index.ts"
-import { isCollecting } from "../src/queue/position.ts"
+import { isPreOpening } from "../src/queue/position.ts"
 import { layerMemory, testStart } from "../src/testing.ts"
 import { gala, signingKeys } from "./support.ts"
 
@@ -109,12 +109,12 @@ const play = Effect.fnUntraced(function* (history: ReadonlyArray<Action>, draws:
 
   const note = Effect.gen(function* () {
     const tokenIds = Array.from(tokens.values(), ({ tokenId }) => tokenId)
-    const readings = yield* store.gates(tokenIds.map((tokenId) => ({ tokenId })))
+    const readings = yield* store.readTokens(tokenIds.map((tokenId) => ({ tokenId })))
     const queue = (yield* store.queue("main" as never))!
     const positions = new Map<TokenId, number>()
     for (const { token, ahead } of readings) {
       if (token?.state !== "waiting") continue
-      const placed = token.lane === "priority" || !isCollecting(queue)
+      const placed = token.lane === "priority" || !isPreOpening(queue)
       positions.set(token.tokenId, placed ? ahead + 1 : 0)
     }
     line.push({ at: now, positions })

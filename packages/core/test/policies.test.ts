@@ -12,7 +12,7 @@ import {
   makeBoxOffice,
   PoliciesInvalid,
   PolicyFailed,
-  type PolicyRules,
+  type PolicyOptions,
   QueueTokenRequired,
   RefundRefused
 } from "../src/index.ts"
@@ -44,7 +44,7 @@ const gala = "gala-1" as PerformanceId
 const hall = {
   performances: [performanceRow()],
   seats: [seatRow({ seatId: "A1", price: won(100) }), seatRow({ seatId: "A2", price: won(200) })],
-  holdings: [[holdingKey(gala, ada), 3]] as const
+  seatCounts: [[holdingKey(gala, ada), 3]] as const
 }
 const hold = {
   reservationId: testId(1),
@@ -52,11 +52,11 @@ const hold = {
   performanceId: gala,
   seatIds: ["A2", "A1"] as ReadonlyArray<string> as ReadonlyArray<SeatId>
 }
-const holding = (policies: Partial<PolicyRules>) =>
+const holding = (policies: Partial<PolicyOptions>) =>
   given(hall)
     .at(now)
     .when((rows) => decideHold(rows, hold, { ...defaultPolicies, ...policies }))
-const held = (policies: Partial<PolicyRules>) => {
+const held = (policies: Partial<PolicyOptions>) => {
   let seen: unknown
   given(hall)
     .at(now)
@@ -154,7 +154,7 @@ describe("a policy about a hold", () => {
   const seconds = "and not a whole number from 1 to 2147483647"
   const prices = "and not 2 prices as bigint from 0 to 2^53-1"
   const nonsense: ReadonlyArray<
-    readonly [policies: Partial<PolicyRules>, policy: PolicyFailed["policy"], reason: string]
+    readonly [policies: Partial<PolicyOptions>, policy: PolicyFailed["policy"], reason: string]
   > = [
     [{ holdSeconds: () => Number.NaN }, "holdSeconds", `gave NaN, ${seconds}`],
     [{ holdSeconds: () => -1 }, "holdSeconds", `gave -1, ${seconds}`],
@@ -196,7 +196,7 @@ describe("a policy about a hold", () => {
 })
 
 describe("a policy about a wallet", () => {
-  const charge = (walletCeiling: PolicyRules["walletCeiling"], wallets = [walletRow()]) =>
+  const charge = (walletCeiling: PolicyOptions["walletCeiling"], wallets = [walletRow()]) =>
     given({ wallets })
       .at(now)
       .when((rows) =>
@@ -247,7 +247,7 @@ describe("a policy about a refund", () => {
     amount: won(1_000)
   })
   const refund = { refundId: testId(9), paymentId: paid.paymentId! }
-  const refunding = (rule: PolicyRules["refund"]) =>
+  const refunding = (rule: PolicyOptions["refund"]) =>
     given({
       performances: [performanceRow()],
       reservations: [paid],
@@ -343,7 +343,7 @@ describe("a policy about admission", () => {
     ),
     ahead: [1, 2, 3, 4, 5].map((n) => [testId(n) as TokenId, n - 1] as const)
   }
-  const admitted = (admission: PolicyRules["admission"]): ReadonlyArray<string> => {
+  const admitted = (admission: PolicyOptions["admission"]): ReadonlyArray<string> => {
     let events: ReturnType<typeof decideAdmissions> = []
     given(line)
       .at(now)
@@ -372,7 +372,7 @@ describe("a policy about admission", () => {
   const answers: ReadonlyArray<
     readonly [
       answer: string,
-      admission: PolicyRules["admission"],
+      admission: PolicyOptions["admission"],
       lets: string,
       users: ReadonlyArray<string>
     ]
@@ -445,7 +445,7 @@ describe("a gate that is a function", () => {
   const call = { operation: "hold", userId: "ada", showId: undefined } as const
 
   it("says which call needs a queue token", () => {
-    const gate: PolicyRules["gate"] = ({ operation, performanceId }) =>
+    const gate: PolicyOptions["gate"] = ({ operation, performanceId }) =>
       operation === "hold" && performanceId !== "members-only"
     const asked = (performanceId: string) =>
       Result.getOrThrow(askGate(gate, { ...call, performanceId }))
@@ -460,7 +460,7 @@ describe("a gate that is a function", () => {
 
   it.effect("is told what each operation knows", () => {
     const calls: Array<unknown> = []
-    const gate: PolicyRules["gate"] = (call) => {
+    const gate: PolicyOptions["gate"] = (call) => {
       calls.push(call)
       return call.userId === "grace"
     }
@@ -519,7 +519,7 @@ describe("through the services", () => {
 
   it.effect("a fault is nobody's but the call's, and is not recorded for its key", () => {
     let faulty = true
-    const price: PolicyRules["price"] = ({ userId, seats }) => {
+    const price: PolicyOptions["price"] = ({ userId, seats }) => {
       if (faulty && userId === "ada") throw new Error("oh")
       return seats.map(() => 1n)
     }
@@ -547,7 +547,7 @@ describe("through the services", () => {
 
   it.effect("a refused refund is recorded for its key", () => {
     let refuse = true
-    const refund: PolicyRules["refund"] = ({ amount }) =>
+    const refund: PolicyOptions["refund"] = ({ amount }) =>
       refuse ? { refused: "Too late." } : { amount: amount.amount }
     return Effect.gen(function* () {
       const office = yield* openOffice()
@@ -578,7 +578,7 @@ describe("an engine", () => {
     [{ eventSeconds: 60 }, "eventSeconds"],
     [{ currency: (() => "KRW") as never }, "currency"],
     [{ currency: "ZZZ" }, "currency"]
-  ] as ReadonlyArray<readonly [Partial<PolicyRules>, string]>)(
+  ] as ReadonlyArray<readonly [Partial<PolicyOptions>, string]>)(
     "is not made with policies that do not fit: %j",
     async (policies, path) => {
       const error = await makeBoxOffice(layerMemory, { signingKeys, policies }).catch((e) => e)

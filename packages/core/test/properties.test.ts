@@ -320,7 +320,7 @@ const makeInspector = Effect.gen(function* () {
 
   const inspectQueue = (tokenIds: ReadonlySet<TokenId>) =>
     Effect.gen(function* () {
-      const readings = yield* store.gates(Array.from(tokenIds, (tokenId) => ({ tokenId })))
+      const readings = yield* store.readTokens(Array.from(tokenIds, (tokenId) => ({ tokenId })))
       const line = readings
         .map(({ token, ahead, now }) => ({ ...token!, ahead, now }))
         .sort((a, b) => Number(a.number - b.number))

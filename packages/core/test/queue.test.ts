@@ -24,7 +24,7 @@ import { absentAfterSeconds, numbersPerBlock, Presence } from "../src/queue/live
 import { commitmentOf } from "../src/queue/lottery.ts"
 import type { QueueRow } from "../src/queue/model.ts"
 import { decideCodes, decideCreate } from "../src/queue/operate.ts"
-import { placeOf } from "../src/queue/position.ts"
+import { positionOf } from "../src/queue/position.ts"
 import { queueTokenStatus } from "../src/queue/status.ts"
 import { given, queueRow, testId, testStart, tokenRow } from "../src/testing.ts"
 
@@ -335,16 +335,16 @@ describe("admit", () => {
   })
 
   it("nobody of one lane in the turn of the other, where who is next there was not loaded", () => {
-    const priority = { nextNumber: 9n, cursor: 0n, waiting: 5, loadedUpTo: 8n }
+    const priority = { nextNumber: 9n, cursor: 0n, waiting: 5, headsLoadedTo: 8n }
     const { tokens } = line(...abc)
     const codes = tokens.map((token) => ({ ...token, lane: "priority" as const }))
     const queue = queueRow({
       settings: { ...settings, maxActive: 100, prioritySharePercent: 50 },
       nextNumber: 9n,
       waiting: 5,
-      loadedUpTo: 0n,
+      headsLoadedTo: 0n,
       priority,
-      turn: 50
+      laneCredit: 50
     })
     given({ tokens: codes, queues: [queue] })
       .at(now)
@@ -355,13 +355,13 @@ describe("admit", () => {
   it("whoever was loaded, though the row counts more in a lane of which all were loaded", () => {
     const { tokens } = line(...abc)
     const codes = tokens.map((token) => ({ ...token, lane: "priority" as const }))
-    const priority = { nextNumber: 4n, cursor: 0n, waiting: 3, loadedUpTo: 3n }
+    const priority = { nextNumber: 4n, cursor: 0n, waiting: 3, headsLoadedTo: 3n }
     const queue = queueRow({
       settings: { ...settings, maxActive: 2 },
       nextNumber: 9n,
       cursor: 8n,
       waiting: 1,
-      loadedUpTo: 8n,
+      headsLoadedTo: 8n,
       priority
     })
     given({ tokens: codes, queues: [queue] })
@@ -420,7 +420,7 @@ describe("admit", () => {
     given({
       tokens: tokens.slice(1),
       ahead,
-      queues: [queueRow({ settings, waiting: 3, loadedUpTo: 0n })]
+      queues: [queueRow({ settings, waiting: 3, headsLoadedTo: 0n })]
     })
       .at(now)
       .when((rows) => decideAdmissions(rows, main, nobody))
@@ -429,7 +429,7 @@ describe("admit", () => {
     given({
       tokens: [tokens[0]!, tokens[2]!],
       ahead,
-      queues: [queueRow({ settings, waiting: 3, loadedUpTo: 1n })]
+      queues: [queueRow({ settings, waiting: 3, headsLoadedTo: 1n })]
     })
       .at(now)
       .when((rows) => decideAdmissions(rows, main, nobody))
@@ -445,7 +445,7 @@ describe("admit", () => {
 
   it("nobody who joins behind a line that was not loaded", () => {
     given(
-      { queues: [queueRow({ settings, waiting: 5, nextNumber: 6n, loadedUpTo: 0n })] },
+      { queues: [queueRow({ settings, waiting: 5, nextNumber: 6n, headsLoadedTo: 0n })] },
       issued(6, ada)
     )
       .at(now)
@@ -492,7 +492,7 @@ describe("opening", () => {
   const placed = tokens
     .map((token) => ({
       token,
-      place: placeOf({ queueId: main, opening: open, drawn: 3n }, "general", token.number)
+      place: positionOf({ queueId: main, opening: open, drawSize: 3n }, "general", token.number)
     }))
     .sort((a, b) => Number(a.place - b.place))
 
@@ -505,11 +505,11 @@ describe("opening", () => {
       .at(now)
       .when((rows) => decideOpening(rows, main))
       .thenEvents(opened)
-    expect(rows.queues.get(main)).toMatchObject({ drawn: 3n, opening: open })
+    expect(rows.queues.get(main)).toMatchObject({ drawSize: 3n, opening: open })
   })
 
   it("happens once", () => {
-    given({ queues: [queueRow({ opening: open, drawn: 3n, nextNumber: 4n })] })
+    given({ queues: [queueRow({ opening: open, drawSize: 3n, nextNumber: 4n })] })
       .at(now + 1)
       .when((rows) => decideOpening(rows, main))
       .thenNothing()
@@ -552,7 +552,7 @@ describe("opening", () => {
         .at(now + 1)
         .when((rows) => decideReschedule(rows, main, null))
         .thenRefused(error)
-    refused([queueRow({ opening: open, drawn: 3n, nextNumber: 4n })], new QueueAlreadyOpen())
+    refused([queueRow({ opening: open, drawSize: 3n, nextNumber: 4n })], new QueueAlreadyOpen())
     refused([queueRow()], new QueueAlreadyOpen())
     refused([{ ...collected, mode: "closed" }], new QueueClosed({ mode: "closed" }))
     refused([], new QueueNotFound())
@@ -571,7 +571,7 @@ describe("opening", () => {
 
   it("lets nobody in by number where not all who have come were loaded", () => {
     const rows = new Rows({
-      queues: [{ ...collected, loadedUpTo: 2n }],
+      queues: [{ ...collected, headsLoadedTo: 2n }],
       tokens: tokens.slice(0, 2),
       now
     })
@@ -584,7 +584,7 @@ describe("two lanes", () => {
   const nobody = new Set<never>()
   const lanes = (share: number, room: number) => {
     const settings = { ...defaultPolicies.queue, maxActive: room, prioritySharePercent: share }
-    const line = { nextNumber: 11n, cursor: 0n, waiting: 10, loadedUpTo: 10n }
+    const line = { nextNumber: 11n, cursor: 0n, waiting: 10, headsLoadedTo: 10n }
     const tokens = (["general", "priority"] as const).flatMap((lane, i) =>
       Array.from({ length: 10 }, (_, n) =>
         tokenRow({
@@ -612,7 +612,7 @@ describe("two lanes", () => {
     expect(lanes(100, 12).order).toBe("p1 p2 p3 p4 p5 p6 p7 p8 p9 p10 g1 g2")
     const { rows } = lanes(50, 3)
     expect(rows.queues.get(main)).toMatchObject({
-      turn: 50,
+      laneCredit: 50,
       cursor: 2n,
       waiting: 8,
       priority: { cursor: 1n, waiting: 9 }

@@ -236,7 +236,7 @@ describe("hold", () => {
   describe("limits", () => {
     const rows = (had: number, userId = ada) => ({
       ...hall({ seatId: "A1" }, { seatId: "A2" }, { seatId: "A3" }),
-      holdings: [[holdingKey(gala, userId), had] as const]
+      seatCounts: [[holdingKey(gala, userId), had] as const]
     })
     const policies = { ...defaultPolicies, seatsPerReservation: 2, seatsPerUser: 4 }
 
@@ -352,7 +352,7 @@ describe("release", () => {
   const stored = (reservation: ReturnType<typeof reservationRow>) => ({
     reservations: [reservation],
     seats: seatsOf(reservation),
-    holdings: [[holdingKey(gala, ada), 1] as const]
+    seatCounts: [[holdingKey(gala, ada), 1] as const]
   })
 
   it("lets a hold go and frees its seats", () => {

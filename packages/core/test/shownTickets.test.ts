@@ -124,7 +124,7 @@ describe("a ticket is refused, and the store is asked nothing,", () => {
       }
       // The good one is looked up: so the count counts.
       const [, calls] = yield* callsOf(office.wallet.balance(ada))
-      expect(calls).toContain("gates")
+      expect(calls).toContain("readTokens")
     }).pipe(inWorld)
   )
 
@@ -232,14 +232,14 @@ describe("a ticket whose place inside has ended", () => {
       const ada = yield* caller("ada")
       const store = yield* BoxOfficeStore
       // As the transaction sees it, Ada has left.
-      const gates: typeof store.gates = (questions) =>
-        Effect.map(store.gates(questions), (readings) =>
+      const readTokens: typeof store.readTokens = (questions) =>
+        Effect.map(store.readTokens(questions), (readings) =>
           readings.map(({ token, ...reading }) => ({
             ...reading,
             token: token && { ...token, state: "left" as const, endedAt: testStart }
           }))
         )
-      const transaction = { store: { ...store, gates }, afterCommit: () => Effect.void }
+      const transaction = { store: { ...store, readTokens }, afterCommit: () => Effect.void }
       const inside = within(transaction)
       expect(yield* Effect.flip(inside(office.wallet.balance(ada)))).toMatchObject({
         state: "left"

@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest"
 import type { QueueId, TokenId, UserId } from "../src/Ids.ts"
 import { QueueTokenInvalid, QueueTokenRequired } from "../src/queue/errors.ts"
 import { testId } from "../src/testing.ts"
-import { readQueueToken, type Ticket } from "../src/token/format.ts"
-import { TicketKeysInvalid, Tickets } from "../src/token/QueueTokens.ts"
+import { type QueueTokenPayload, readQueueToken } from "../src/token/format.ts"
+import { QueueTokens, SigningKeysInvalid } from "../src/token/QueueTokens.ts"
 
 const secretOf = (id: string) => `the secret of ${id}, of at least 32 bytes`
 const keysOf = (...ids: ReadonlyArray<string>) =>
@@ -13,22 +13,22 @@ const keysOf = (...ids: ReadonlyArray<string>) =>
 /** Verifies with and without a memory, seen for the first time and again: all have to agree. */
 const ticketsWith = (
   ...ids: ReadonlyArray<string>
-): Pick<typeof Tickets.Service, "sign" | "verify"> => {
-  const { sign, verify, verifyAgain } = Effect.runSync(
-    Tickets.pipe(Effect.provide(Tickets.layer(keysOf(...ids))))
+): Pick<typeof QueueTokens.Service, "sign" | "verify"> => {
+  const { sign, verify, verifyCached } = Effect.runSync(
+    QueueTokens.pipe(Effect.provide(QueueTokens.layer(keysOf(...ids))))
   )
   return {
     sign,
     verify: (token, userId) => {
       const verified = verify(token, userId)
-      for (let time = 0; time < 2; time++) expect(verifyAgain(token, userId)).toEqual(verified)
+      for (let time = 0; time < 2; time++) expect(verifyCached(token, userId)).toEqual(verified)
       return verified
     }
   }
 }
 
 const ada = "ada" as UserId
-const ticket: Ticket = { queueId: "main" as QueueId, userId: ada, tokenId: testId(1) }
+const ticket: QueueTokenPayload = { queueId: "main" as QueueId, userId: ada, tokenId: testId(1) }
 const tickets = ticketsWith("k1")
 const token = tickets.sign(ticket)
 
@@ -127,8 +127,8 @@ describe("a queue token", () => {
   })
 
   it("of a key with the same id and another secret is refused", () => {
-    const others = Tickets.layer([{ id: "k1", secret: Redacted.make(secretOf("k2")) }])
-    const other = Effect.runSync(Tickets.pipe(Effect.provide(others)))
+    const others = QueueTokens.layer([{ id: "k1", secret: Redacted.make(secretOf("k2")) }])
+    const other = Effect.runSync(QueueTokens.pipe(Effect.provide(others)))
     expect(other.verify(token, ada)).toEqual(invalid)
   })
 
@@ -176,7 +176,7 @@ describe("a queue token", () => {
 
 describe("signing keys", () => {
   const problemOf = (keys: ReadonlyArray<{ id: string; secret: Redacted.Redacted }>) =>
-    Effect.runSync(Effect.flip(Tickets.pipe(Effect.provide(Tickets.layer(keys)))))
+    Effect.runSync(Effect.flip(QueueTokens.pipe(Effect.provide(QueueTokens.layer(keys)))))
 
   it("rotate with an overlap: the first signs, all of them verify", () => {
     const before = ticketsWith("k1")
@@ -193,7 +193,7 @@ describe("signing keys", () => {
   })
 
   it("are refused where there is none", () => {
-    expect(problemOf([])).toBeInstanceOf(TicketKeysInvalid)
+    expect(problemOf([])).toBeInstanceOf(SigningKeysInvalid)
   })
 
   it("are refused where two share an id", () => {
@@ -208,7 +208,7 @@ describe("signing keys", () => {
     // Bytes, not characters.
     for (const secret of ["x".repeat(32), "é".repeat(16)]) {
       expect(() =>
-        Effect.runSync(Tickets.pipe(Effect.provide(Tickets.layer(keys(secret)))))
+        Effect.runSync(QueueTokens.pipe(Effect.provide(QueueTokens.layer(keys(secret)))))
       ).not.toThrow()
     }
   })

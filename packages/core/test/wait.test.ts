@@ -5,9 +5,9 @@
  */
 import { describe, expect, it } from "vitest"
 import { admissionRate } from "../src/queue/live/admissionRate.ts"
-import { type Watched, watch } from "../src/queue/live/movement.ts"
+import { addSample, type MovementHistory } from "../src/queue/live/movement.ts"
 import { estimatedWait, minuteLimitOf } from "../src/queue/live/waitEstimate.ts"
-import type { Grant, QueueRow } from "../src/queue/model.ts"
+import type { AdmissionCount, QueueRow } from "../src/queue/model.ts"
 import { queueRow, testStart } from "../src/testing.ts"
 import { randomFrom } from "./support.ts"
 
@@ -38,7 +38,11 @@ const play = ({ settings, isPaused, stay, tick, seconds, people }: House, seed: 
   const random = randomFrom(seed)
   const admittedAt: Array<number> = []
   let inside: Array<number> = []
-  const readings: Array<{ now: number; queue: QueueRow; grants: ReadonlyArray<Grant> }> = []
+  const readings: Array<{
+    now: number
+    queue: QueueRow
+    admissions: ReadonlyArray<AdmissionCount>
+  }> = []
   const letIn = (second: number) => {
     inside = inside.filter((end) => end > second)
     if (isPaused?.(second)) return
@@ -54,7 +58,7 @@ const play = ({ settings, isPaused, stay, tick, seconds, people }: House, seed: 
   for (let second = 0; second < seconds; second++) {
     for (; next <= second + 0.5; next += tick) letIn(next)
     const now = testStart + 1_000 * second + 500
-    const grants = new Map<number, Grant>()
+    const grants = new Map<number, AdmissionCount>()
     for (const at of admittedAt.slice(admittedAt.findLastIndex((at) => at <= second - 59.5) + 1)) {
       const admitted = (grants.get(Math.floor(at))?.admitted ?? 0) + 1
       grants.set(Math.floor(at), { at: testStart + 1_000 * at, admitted })
@@ -63,7 +67,7 @@ const play = ({ settings, isPaused, stay, tick, seconds, people }: House, seed: 
     const mode = isPaused?.(second) ? "paused" : "open"
     const active = inside.filter((end) => end > second + 0.5).length
     const queue = queueRow({ settings: limits, mode, active })
-    readings.push({ now, queue, grants: Array.from(grants.values()) })
+    readings.push({ now, queue, admissions: Array.from(grants.values()) })
   }
   return { readings, admittedAt }
 }
@@ -81,9 +85,9 @@ const tell = (house: House, seed: number) => {
   const { readings, admittedAt } = play(house, seed)
   const told: Array<Told> = []
   const nothing: Array<number> = []
-  let watched: Watched | undefined
+  let watched: MovementHistory | undefined
   for (const [second, reading] of readings.entries()) {
-    watched = watch(watched, reading)
+    watched = addSample(watched, reading)
     const rate = admissionRate(watched, reading.queue)
     const limit = minuteLimitOf(reading)
     const cursor = admittedAt.findLastIndex((at) => at <= second + 0.5) + 1
@@ -196,18 +200,22 @@ describe.each(seeds)("the wait, seed %i", (seed) => {
 
 describe("the rate", () => {
   const second = (i: number) => testStart + 1_000 * i
-  const grantsOf = (count: number, from: number, to: number): ReadonlyArray<Grant> =>
+  const grantsOf = (count: number, from: number, to: number): ReadonlyArray<AdmissionCount> =>
     Array.from({ length: to - from }, (_, i) => ({ at: second(from + i), admitted: count }))
   const settings = { ...queueRow().settings, maxActive: 500 }
   const full = queueRow({ active: 500, settings })
   const roomy = queueRow({ active: 500, settings: { ...settings, maxActive: 5_000 } })
   /** The rate at the last of the readings, one a second; each says how many were inside. */
-  const rateOf = (active: ReadonlyArray<number>, grants: ReadonlyArray<Grant>, queue = full) => {
-    let watched: Watched | undefined
+  const rateOf = (
+    active: ReadonlyArray<number>,
+    grants: ReadonlyArray<AdmissionCount>,
+    queue = full
+  ) => {
+    let watched: MovementHistory | undefined
     for (const [i, inside] of active.entries()) {
       const now = second(i)
       const lately = grants.filter(({ at }) => at <= now && at > now - 60_000)
-      watched = watch(watched, { now, grants: lately, queue: { ...queue, active: inside } })
+      watched = addSample(watched, { now, admissions: lately, queue: { ...queue, active: inside } })
     }
     return admissionRate(watched!, queue)
   }
@@ -239,30 +247,31 @@ describe("the rate", () => {
   it("counts whoever came in a second that was read before it was over, once", () => {
     const grants = (late: number) => [{ at: second(0) + 10 + late, admitted: 1 + late }]
     const queue = queueRow({ active: 1 })
-    let watched = watch(undefined, { now: second(0) + 20, grants: grants(0), queue })
+    let watched = addSample(undefined, { now: second(0) + 20, admissions: grants(0), queue })
     for (let late = 1; late <= 9; late++) {
-      watched = watch(watched, { now: second(late) + 20, grants: grants(late), queue })
+      watched = addSample(watched, { now: second(late) + 20, admissions: grants(late), queue })
     }
-    expect(watched.moments.at(-1)!.admitted).toBe(10)
+    expect(watched.samples.at(-1)!.admitted).toBe(10)
   })
 
   it("begins anew after a gap and where the clock was turned, and forgets what is long ago", () => {
     const queue = queueRow({ active: 500, settings })
-    const at = (now: number, before?: Watched) => watch(before, { now, grants: [], queue })
+    const at = (now: number, before?: MovementHistory) =>
+      addSample(before, { now, admissions: [], queue })
     const two = at(second(1), at(second(0)))
-    expect(two.moments).toHaveLength(2)
+    expect(two.samples).toHaveLength(2)
     const again = at(second(1) + 800, two)
-    expect(again.moments.map((moment) => moment.at)).toEqual([second(0), second(1) + 800])
-    expect(at(second(62), two).moments).toHaveLength(1)
-    expect(at(second(0), two).moments).toHaveLength(1)
+    expect(again.samples.map((moment) => moment.at)).toEqual([second(0), second(1) + 800])
+    expect(at(second(62), two).samples).toHaveLength(1)
+    expect(at(second(0), two).samples).toHaveLength(1)
     let long = two
     for (let i = 2; i < 2_000; i++) long = at(second(i), long)
-    expect(long.moments).toHaveLength(900)
+    expect(long.samples).toHaveLength(900)
   })
 
   it("spreads the wait more where people come by fits and starts, and where it was seen to move", () => {
-    const limit = minuteLimitOf({ now: second(120), grants: [], queue: roomy })
-    const spreadOf = (grants: ReadonlyArray<Grant>) => {
+    const limit = minuteLimitOf({ now: second(120), admissions: [], queue: roomy })
+    const spreadOf = (grants: ReadonlyArray<AdmissionCount>) => {
       const { p50Seconds, p90Seconds } = estimatedWait(
         1_000,
         rateOf(new Array<number>(121).fill(500), grants, roomy)!,
@@ -279,7 +288,7 @@ describe("the rate", () => {
 
   it("promises nothing much longer than it was watched for", () => {
     const rate = rateOf(new Array<number>(8).fill(500), grantsOf(20, 0, 8), roomy)!
-    const limit = minuteLimitOf({ now: second(7), grants: [], queue: roomy })
+    const limit = minuteLimitOf({ now: second(7), admissions: [], queue: roomy })
     expect(estimatedWait(200, rate, limit)).not.toBeNull()
     expect(estimatedWait(20_000, rate, limit)).toBeNull()
   })

@@ -8,13 +8,13 @@ import {
   BoxOfficeStore,
   defaultPolicies,
   departuresPerReading,
+  type LoadPlan,
   layerOf,
   permutationOf,
   type QueueId,
-  type RowNames,
+  QueueTokens,
   type Rows,
   StoreUnavailable,
-  Tickets,
   type TokenId,
   type UserId
 } from "../src/index.ts"
@@ -32,16 +32,16 @@ const watched = () => {
     BoxOfficeStore,
     Effect.map(BoxOfficeStore, (inner) => ({
       ...inner,
-      line: (...args: Parameters<typeof inner.line>) => {
+      readQueue: (...args: Parameters<typeof inner.readQueue>) => {
         watch.lines++
         watch.readFrom.set(args[0], args[1])
-        return unless(inner.line(...args))
+        return unless(inner.readQueue(...args))
       },
-      gates: (...args: Parameters<typeof inner.gates>) => {
+      readTokens: (...args: Parameters<typeof inner.readTokens>) => {
         watch.gates++
-        return unless(inner.gates(...args))
+        return unless(inner.readTokens(...args))
       },
-      transact: <A>(names: RowNames, decide: (rows: Rows) => A) => {
+      transact: <A>(names: LoadPlan, decide: (rows: Rows) => A) => {
         watch.batches++
         return unless(inner.transact(names, decide))
       }
@@ -315,7 +315,7 @@ describe("of more than a thousand queues", () => {
       for (let minute = 0; minute < 2; minute++) {
         yield* queue.status(bob)
         yield* Effect.forEach(others, queue.notice)
-        seen.push((yield* store.gates([{ tokenId: tokenIdOf(bob) }]))[0]!.token!.seenAt)
+        seen.push((yield* store.readTokens([{ tokenId: tokenIdOf(bob) }]))[0]!.token!.seenAt)
         yield* TestClock.adjust("1 minute")
         yield* queue.status(ada)
       }
@@ -331,7 +331,7 @@ describe("a draw that 200,000 of a million have left before", () => {
     nextNumber: BigInt(drawn + 1),
     waiting: drawn - left,
     departed: BigInt(left),
-    drawn: BigInt(drawn),
+    drawSize: BigInt(drawn),
     active: defaultPolicies.queue.maxActive,
     opening: { opensAt: testStart, seed: "5eed".repeat(16), openedAt: testStart }
   })
@@ -345,7 +345,7 @@ describe("a draw that 200,000 of a million have left before", () => {
 
   it.effect("is read in eleven statements, and whatever else a node does goes on meanwhile", () => {
     let readings = 0
-    const line = (_: QueueId, after: bigint) =>
+    const readQueue = (_: QueueId, after: bigint) =>
       Effect.sync(() => {
         readings++
         const page = departures.slice(Number(after), Number(after) + departuresPerReading)
@@ -353,12 +353,12 @@ describe("a draw that 200,000 of a million have left before", () => {
       })
     const store = Layer.effect(
       BoxOfficeStore,
-      Effect.map(BoxOfficeStore, (inner) => ({ ...inner, line }))
+      Effect.map(BoxOfficeStore, (inner) => ({ ...inner, readQueue }))
     ).pipe(Layer.provide(layerMemory))
     const keys = [{ id: "k1", secret: Redacted.make(signingKeys.k1) }]
     return Effect.gen(function* () {
       const { queue } = yield* BoxOffice
-      const { sign } = yield* Tickets
+      const { sign } = yield* QueueTokens
       const userId = "ada" as UserId
       const place = { lane: "general" as const, number: 2, issuedAt: testStart / 1_000 }
       const queueToken = sign({ queueId, userId, tokenId: testId(2), place })
@@ -392,7 +392,7 @@ describe("a draw that 200,000 of a million have left before", () => {
       expect(status).toMatchObject({ state: "waiting", position: own - gone })
     }).pipe(
       Effect.provide(layerOf({ signingKeys }).pipe(Layer.provideMerge(store))),
-      Effect.provide(Tickets.layer(keys))
+      Effect.provide(QueueTokens.layer(keys))
     )
   })
 })

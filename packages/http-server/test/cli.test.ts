@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process"
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { commitmentOf, Tickets } from "@boxoffice/core"
+import { commitmentOf, QueueTokens } from "@boxoffice/core"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { afterEach, describe, expect, test } from "vitest"
@@ -162,14 +162,16 @@ describe("verify-lottery", () => {
 
   const token = (number: number, lane: "general" | "priority" = "general", queueId = "gala") =>
     Effect.runSync(
-      Effect.map(Tickets, (tickets) =>
+      Effect.map(QueueTokens, (tickets) =>
         tickets.sign({
           queueId: queueId as never,
           userId: "ada" as never,
           tokenId: "0190a0c0-0000-7000-8000-000000000000" as never,
           place: { lane, number, issuedAt: 1_893_456_000 }
         })
-      ).pipe(Effect.provide(Tickets.layer([{ id: "k1", secret: Redacted.make("s".repeat(32)) }])))
+      ).pipe(
+        Effect.provide(QueueTokens.layer([{ id: "k1", secret: Redacted.make("s".repeat(32)) }]))
+      )
     )
 
   test("whoever holds a token sees their own number and place", async () => {

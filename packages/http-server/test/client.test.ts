@@ -1,4 +1,4 @@
-import { BoxOffice, Tickets } from "@boxoffice/core"
+import { BoxOffice, QueueTokens } from "@boxoffice/core"
 import { layerMemory } from "@boxoffice/core/testing"
 import { Effect, Layer, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
@@ -67,7 +67,7 @@ test("the client of effects fails with the engine's errors, and follows events",
 
 test("a host can mount the routes as a function of requests", async () => {
   const office = BoxOffice.layer.pipe(
-    Layer.provide(Tickets.layer([ticketKey])),
+    Layer.provide(QueueTokens.layer([ticketKey])),
     Layer.provideMerge(layerMemory)
   )
   const { handler, dispose } = toWebHandler(

@@ -1,13 +1,13 @@
 /** A server on a socket of its own, and a way to talk to it. */
 import {
+  type BatchOptions,
+  BatchSettings,
   BoxOffice,
   type BoxOfficeStore,
   defaultPolicies,
-  type LaneOptions,
-  LaneSettings,
   Policies,
-  type PolicyRules,
-  Tickets
+  type PolicyOptions,
+  QueueTokens
 } from "@boxoffice/core"
 import { layerMemory } from "@boxoffice/core/testing"
 import { Cause, Context, Effect, Exit, Layer, Logger, Redacted, References, Scope } from "effect"
@@ -70,8 +70,8 @@ export const talkTo =
 
 export interface TestServerOptions {
   readonly store?: Layer.Layer<BoxOfficeStore, unknown>
-  readonly policies?: Partial<PolicyRules>
-  readonly lanes?: Partial<LaneOptions>
+  readonly policies?: Partial<PolicyOptions>
+  readonly lanes?: Partial<BatchOptions>
   readonly routes?: Partial<RoutesOptions & ListenOptions>
 }
 
@@ -88,12 +88,12 @@ export interface TestServer extends AsyncDisposable {
 export const startServer = async (options: TestServerOptions = {}): Promise<TestServer> => {
   const scope = Scope.makeUnsafe()
   const lanes = Layer.effect(
-    LaneSettings,
-    Effect.map(LaneSettings, (current) => ({ ...current, ...options.lanes }))
+    BatchSettings,
+    Effect.map(BatchSettings, (current) => ({ ...current, ...options.lanes }))
   )
   const office = BoxOffice.layer.pipe(
     Layer.provide([
-      Tickets.layer([ticketKey]),
+      QueueTokens.layer([ticketKey]),
       Layer.succeed(Policies, { ...defaultPolicies, ...options.policies }),
       lanes
     ]),

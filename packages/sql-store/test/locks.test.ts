@@ -1,4 +1,4 @@
-import { type ReservationId, RowNames } from "@boxoffice/core"
+import { LoadPlan, type ReservationId } from "@boxoffice/core"
 import { PgConnection } from "@effect/sql-pg"
 import { Effect, Metric, Redacted } from "effect"
 import { expect, test } from "vitest"
@@ -74,10 +74,10 @@ test("who joins is looked up by key, also as planned while the table is new", as
   const names = namesOf((names) => {
     names.queues.add(id.queue)
     for (let i = 0; i < 100; i++) {
-      names.members.push({ queueId: id.queue, userId: id.user(`user-${i}`) })
+      names.liveTokensOf.push({ queueId: id.queue, userId: id.user(`user-${i}`) })
     }
     const numbers = Array.from({ length: 100 }, (_, i) => BigInt(i + 1))
-    names.nameHeads(id.queue, { limit: 100, drawn: { numbers, upTo: 100n } })
+    names.addHeads(id.queue, { limit: 100, drawn: { numbers, upTo: 100n } })
   })
   const schema = schemaName("boxoffice")
   const queries = [lockTokens(schema)(names), lockHeads(schema)(names.heads)]
@@ -144,11 +144,11 @@ test("two nodes that name the same rows in opposite orders never deadlock", {
         for (const token of shuffled(tokens, turn).slice(0, 8)) names.tokens.add(token)
         for (const user of shuffled(users, turn).slice(0, 8)) {
           names.wallets.add(id.user(user))
-          names.holdings.push({ performanceId: id.performance, userId: id.user(user) })
+          names.seatCounts.push({ performanceId: id.performance, userId: id.user(user) })
         }
         for (const each of shuffled(reservations, turn).slice(0, 4)) names.reservations.add(each)
         const seats = Array.from({ length: 20 }, (_, index) => `A-${index + 1}`)
-        names.nameSeats(id.performance, shuffled(seats, turn).slice(0, 8))
+        names.addSeats(id.performance, shuffled(seats, turn).slice(0, 8))
       },
       (rows) => {
         for (const wallet of Array.from(rows.wallets.values())) {
@@ -173,7 +173,7 @@ test("the clock is read after the locks: what lapsed while they waited has lapse
   await raw("BEGIN")
   await raw("SELECT FROM boxoffice.seat WHERE seat_id = 'A-1' FOR UPDATE")
   const late = database.transact(
-    (names) => names.nameSeats(id.performance, ["A-1"]),
+    (names) => names.addSeats(id.performance, ["A-1"]),
     (rows) => rows.now - rows.seat(id.performance, id.seat("A-1"))!.heldUntil!
   )
   await untilSomeoneWaits(database.url)
@@ -195,8 +195,8 @@ test("who only looks at a token waits for nobody, and sees what was committed be
   const look = () =>
     database.transact(
       (names) => {
-        names.looks.add(tokenId)
-        names.nameSeats(id.performance, ["A-1"])
+        names.tokensToRead.add(tokenId)
+        names.addSeats(id.performance, ["A-1"])
       },
       (rows) => rows.token(tokenId)?.state
     )
@@ -227,7 +227,7 @@ test("a count behind a lock is what was committed while it waited, whatever the 
   await raw("BEGIN ISOLATION LEVEL READ COMMITTED")
   await raw(lock.sql.replace("$1::text[]", "'{p}'::text[]"))
   const seen = late.transact(
-    (names) => names.holdings.push({ performanceId: id.performance, userId: id.user("ann") }),
+    (names) => names.seatCounts.push({ performanceId: id.performance, userId: id.user("ann") }),
     (rows) => rows.seatsOf(id.performance, id.user("ann"))
   )
   await untilSomeoneWaits(database.url)
@@ -263,7 +263,7 @@ test("what a user holds is found by user, also where it was planned while the ta
   const plan = await planOf(
     lockReservations(schemaName("boxoffice"))({
       reservations: new Set(),
-      holdings: [{ performanceId: id.performance, userId: id.user("ann") }]
+      seatCounts: [{ performanceId: id.performance, userId: id.user("ann") }]
     })
   )
   const condition = plan.match(/Index Scan using reservation_holdings.*\n *Index Cond: (.*)/)?.[1]
@@ -271,8 +271,8 @@ test("what a user holds is found by user, also where it was planned while the ta
 })
 
 test("so is what a user has not paid for", async () => {
-  const names = new RowNames()
-  names.nameUnpaid(id.user("ann"), id.queue)
+  const names = new LoadPlan()
+  names.addUnpaidOf(id.user("ann"), id.queue)
   const plan = await planOf(readUnpaid(schemaName("boxoffice"))(names))
   const condition = plan.match(/Index Scan using reservation_unpaid.*\n *Index Cond: (.*)/)?.[1]
   expect(condition).toMatch(/ = payer.user_id/)
@@ -291,9 +291,9 @@ test("two nodes never give a user more than counted, in small batches and in lar
   const attempt = (turn: number) =>
     nodes[turn % 2]!.transact(
       (names) => {
-        names.nameSeats(id.performance, [`A-${turn + 1}`])
-        names.holdings.push({ performanceId: id.performance, userId: id.user("ann") })
-        if (turn % 4 > 1) names.holdings.push(...holdings(300))
+        names.addSeats(id.performance, [`A-${turn + 1}`])
+        names.seatCounts.push({ performanceId: id.performance, userId: id.user("ann") })
+        if (turn % 4 > 1) names.seatCounts.push(...holdings(300))
       },
       (rows) => {
         if (rows.seatsOf(id.performance, id.user("ann")) >= 3) return false

@@ -1,5 +1,5 @@
 /** Several nodes over one database, with clocks that are wrong. */
-import { BoxOffice, BoxOfficeStore, layerOf, type PolicyRules } from "@boxoffice/core"
+import { BoxOffice, BoxOfficeStore, layerOf, type PolicyOptions } from "@boxoffice/core"
 import { Clock, Effect, Layer, ManagedRuntime } from "effect"
 import { SqlStore } from "../src/index.ts"
 import { atEnd } from "./support.ts"
@@ -39,7 +39,7 @@ const skewed = (skew: Skew): Layer.Layer<never> =>
 export interface NodeOptions {
   readonly url: string
   readonly skew?: Skew
-  readonly policies?: Partial<PolicyRules>
+  readonly policies?: Partial<PolicyOptions>
   /** Hears of every call of the store, by its name. */
   readonly onCall?: (name: string) => void
 }

@@ -1,4 +1,4 @@
-import { type QueueId, RowNames } from "@boxoffice/core"
+import { LoadPlan, type QueueId } from "@boxoffice/core"
 import { PgConnection } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { beforeAll, expect, test } from "vitest"
@@ -21,9 +21,9 @@ import { readLapsed } from "../src/operations/lapsed.ts"
 import { claimConsumer, listConsumers } from "../src/operations/outbox/consumers.ts"
 import { pruneOutbox } from "../src/operations/outbox/prune.ts"
 import { readOutbox } from "../src/operations/outbox/read.ts"
-import { readLine } from "../src/operations/queueSnapshot.ts"
+import { readQueueSnapshot } from "../src/operations/queueSnapshot.ts"
 import { readQueue, readQueues } from "../src/operations/queues.ts"
-import { readGates } from "../src/operations/tokens.ts"
+import { readTokens } from "../src/operations/tokens.ts"
 import { type Query, runQuery } from "../src/Query.ts"
 import { schemaName } from "../src/schemaName.ts"
 
@@ -132,9 +132,9 @@ const searches = (plan: string): ReadonlyArray<string> =>
 
 const schema = schemaName("boxoffice")
 const queueId = "q1" as QueueId
-const names = new RowNames()
+const names = new LoadPlan()
 names.queues.add(queueId)
-names.nameHeads(queueId, { limit: 100, drawn: undefined })
+names.addHeads(queueId, { limit: 100, drawn: undefined })
 
 // The statements about deliveries, as they are handed to whoever runs them.
 const deliveries = makeDeliveries(schema)(
@@ -166,14 +166,14 @@ const statements: ReadonlyArray<
   ],
   [
     "line",
-    readLine(schema)(queueId, 1_990n),
+    readQueueSnapshot(schema)(queueId, 1_990n),
     [/queue_departure_pkey: .*queue_id = .*seq > /, anyLapsed, exits, lastMinute]
   ],
   ["queue", readQueue(schema)(queueId), [lapsed, exits, lastMinute]],
   ["queues", readQueues(schema)({ after: undefined, limit: 100 }), [lapsed, exits, lastMinute]],
   [
     "gates",
-    readGates(schema)([asked]),
+    readTokens(schema)([asked]),
     [
       /queue_token_pkey: \(token_id = asked\.token_id\)/,
       /queue_departure_once: .*lane = .*number < t\.number.*number > /,

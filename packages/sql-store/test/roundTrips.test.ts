@@ -28,7 +28,7 @@ test("a batch is two round trips, whatever it names; a look at the gate is one",
   const opened = await openStore(SqlStore.layer({ migrate: true }).pipe(Layer.provide(client)))
   await seedCatalog(opened)
   await charge(opened, "ann", 10_000n)
-  await opened.run(opened.store.gates([{ tokenId: id.token() }]))
+  await opened.run(opened.store.readTokens([{ tokenId: id.token() }]))
   const writesOf = async <A>(work: () => Promise<A>): Promise<[A, number]> => {
     const before = writes
     const answer = await work()
@@ -39,7 +39,7 @@ test("a batch is two round trips, whatever it names; a look at the gate is one",
   const [, charging] = await writesOf(() => charge(opened, "bob", 1n))
   const [, paying] = await writesOf(() => pay(opened, "ann", reservationId))
   const [, looking] = await writesOf(() =>
-    opened.run(opened.store.gates([{ tokenId: id.token() }]))
+    opened.run(opened.store.readTokens([{ tokenId: id.token() }]))
   )
   expect({ holding, charging, paying, looking }).toEqual({
     holding: 2,

@@ -2,7 +2,7 @@ import {
   aggregateOf,
   type BoxOfficeStore,
   encodeEvents,
-  type RowNames,
+  type LoadPlan,
   type Rows
 } from "@boxoffice/core"
 import { exampleEvents } from "@boxoffice/core/testing"
@@ -76,11 +76,11 @@ test("a token comes back as it was saved, in every state", async () => {
     settings,
     nextNumber: 6n,
     cursor: 4n,
-    loadedUpTo: 4n,
+    headsLoadedTo: 4n,
     active: 1,
     admittedLastMinute: 4,
     waiting: 1,
-    priority: { nextNumber: 1n, cursor: 0n, waiting: 0, loadedUpTo: 0n },
+    priority: { nextNumber: 1n, cursor: 0n, waiting: 0, headsLoadedTo: 0n },
     turn: 0,
     departed: 0n,
     opening: null,
@@ -88,7 +88,7 @@ test("a token comes back as it was saved, in every state", async () => {
     presenceKept: false
   })
   const { store, run } = database
-  const [reading] = await run(store.gates([{ tokenId: tokens.waiting, showId: id.show }]))
+  const [reading] = await run(store.readTokens([{ tokenId: tokens.waiting, showId: id.show }]))
   expect(reading).toMatchObject({ token: saved[4], ahead: 0, requiredQueueId: "q" })
   expect(await run(store.queues({ after: undefined, limit: 5 }))).toHaveLength(1)
   expect(await run(store.queue("none" as never))).toBeUndefined()
@@ -116,22 +116,22 @@ test("a member's live token is found, and the place of a named one counted", asy
   const places = await transact(
     (names) => {
       names.queues.add(id.queue)
-      names.nameHeads(id.queue, { limit: 3 })
+      names.addHeads(id.queue, { limit: 3 })
       for (const user of ["user-9", "stranger"]) {
-        names.members.push({ queueId: id.queue, userId: id.user(user) })
+        names.liveTokensOf.push({ queueId: id.queue, userId: id.user(user) })
       }
       for (const index of [1, 7, 19]) names.tokens.add(tokens[index]!.tokenId)
     },
     (rows) => ({
       users: Array.from(rows.tokens.values(), ({ userId }) => userId).sort(),
       ahead: [1, 7, 19].map((index) => rows.ahead(rows.tokens.get(tokens[index]!.tokenId)!)),
-      loadedUpTo: rows.queues.get(id.queue)!.loadedUpTo
+      headsLoadedTo: rows.queues.get(id.queue)!.headsLoadedTo
     })
   )
   expect(places).toEqual({
     users: ["user-0", "user-1", "user-19", "user-2", "user-7", "user-9"],
     ahead: [1, 6, 18],
-    loadedUpTo: 3n
+    headsLoadedTo: 3n
   })
 })
 
@@ -162,7 +162,7 @@ test("lapsed tokens come with their queue, and a queue with something to do is f
     transact(
       (names) => {
         names.queues.add(id.queue)
-        names.nameHeads(id.queue, { limit: 1 })
+        names.addHeads(id.queue, { limit: 1 })
       },
       (rows) => ({
         users: Array.from(rows.tokens.values(), (token) => token.userId).sort(),
@@ -206,7 +206,7 @@ test("a reservation and its seats come back as they were saved, in every status"
     transact(
       (names) => {
         for (const each of [held, paid, refunded, released]) names.reservations.add(each)
-        names.holdings.push({ performanceId: id.performance, userId: id.user("ann") })
+        names.seatCounts.push({ performanceId: id.performance, userId: id.user("ann") })
       },
       (rows) => rows
     )
@@ -373,10 +373,10 @@ test("the catalogue is read back as it was added, and refused without a parent",
     retryable: false
   })
   await addSeats(database, id.performance, [{ ...seat, blocked: true }])
-  const named = (names: RowNames) => {
+  const named = (names: LoadPlan) => {
     names.shows.add("later" as never)
     names.performances.add(id.performance)
-    names.seatsThere.push({
+    names.seatsToRead.push({
       performanceId: id.performance,
       seatIds: [id.seat("B-1"), taken.seatId]
     })
@@ -409,7 +409,7 @@ test("a lapsed hold counts as free wherever seats are counted, and the version t
   const counts = async () => {
     const [first] = (await run(store.performances(id.show)))!.performances
     const held = await database.transact(
-      (names) => names.holdings.push({ performanceId: id.performance, userId: id.user("ann") }),
+      (names) => names.seatCounts.push({ performanceId: id.performance, userId: id.user("ann") }),
       (rows) => rows.seatsOf(id.performance, id.user("ann"))
     )
     return [first!.availableSeats, first!.totalSeats, held]
@@ -453,13 +453,13 @@ test("hostile text is data, in every field", async () => {
   const tokenId = id.token()
   const name = (names: Parameters<BoxOfficeStore["Service"]["transact"]>[0]) => {
     names.queues.add(queueId)
-    names.members.push({ queueId, userId })
+    names.liveTokensOf.push({ queueId, userId })
     names.tokens.add(tokenId)
     names.wallets.add(userId)
     names.outcomes.add(commandId)
     names.reservations.add(reservationId)
     names.seats.push({ performanceId, seatIds: [hostile as never] })
-    names.holdings.push({ performanceId, userId })
+    names.seatCounts.push({ performanceId, userId })
   }
   await transact(name, (rows) => {
     const at = rows.now
@@ -483,7 +483,7 @@ test("hostile text is data, in every field", async () => {
   expect(rows.performances.get(performanceId)).toMatchObject({ showId, queueId })
   expect(await run(store.show(showId))).toEqual(show)
   expect(await run(store.performance(performanceId))).toMatchObject({ timeZone: hostile })
-  expect(await run(store.gates([{ tokenId, performanceId }]))).toMatchObject([
+  expect(await run(store.readTokens([{ tokenId, performanceId }]))).toMatchObject([
     { requiredQueueId: queueId }
   ])
 })

@@ -5,13 +5,13 @@ import {
   BoxOfficeStore,
   type CommandId,
   type Currency,
+  LoadPlan,
   type NewSeat,
   type Performance,
   type PerformanceId,
   type QueueId,
   type QueueSettings,
   type ReservationId,
-  RowNames,
   type Rows,
   type SeatId,
   type Show,
@@ -63,14 +63,14 @@ export const openStore = async <E>(layer: Layer.Layer<BoxOfficeStore, E>) => {
     store,
     run,
     close: () => runtime.dispose(),
-    transact: <A>(fill: (names: RowNames) => void, decide: (rows: Rows) => A): Promise<A> =>
+    transact: <A>(fill: (names: LoadPlan) => void, decide: (rows: Rows) => A): Promise<A> =>
       run(store.transact(namesOf(fill), decide))
   }
 }
 export type OpenStore = Awaited<ReturnType<typeof openStore>>
 
-export const namesOf = (fill: (names: RowNames) => void): RowNames => {
-  const names = new RowNames()
+export const namesOf = (fill: (names: LoadPlan) => void): LoadPlan => {
+  const names = new LoadPlan()
   fill(names)
   return names
 }
@@ -269,7 +269,7 @@ export const hold = async (
 ): Promise<ReservationId> => {
   const reservationId = id.reservation()
   await transact(
-    (names) => names.nameSeats(id.performance, seatIds),
+    (names) => names.addSeats(id.performance, seatIds),
     (rows) => rows.evolve(heldEvent(rows, reservationId, user, seatIds, milliseconds))
   )
   return reservationId

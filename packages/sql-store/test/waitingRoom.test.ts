@@ -2,7 +2,7 @@
 import type { QueueId } from "@boxoffice/core"
 import { Effect, Result } from "effect"
 import { expect, test } from "vitest"
-import { readLine } from "../src/operations/queueSnapshot.ts"
+import { readQueueSnapshot } from "../src/operations/queueSnapshot.ts"
 import { schemaName } from "../src/schemaName.ts"
 import { startNode } from "./nodes.ts"
 import { emptyDatabase, openSql, passTime, type Sql } from "./support.ts"
@@ -156,7 +156,7 @@ test(`${longLine} in line cost what a thousand do: the same statements, of as ma
         expect(status.position).toBe(n * 300)
       }
     }
-    const read = readLine(schemaName("boxoffice"))(queueId, 0n)
+    const read = readQueueSnapshot(schemaName("boxoffice"))(queueId, 0n)
     const params = [`'${queueId}'`, "0"]
     const statement = read.sql.replace(/\$(\d)/g, (_, n) => params[Number(n) - 1]!)
     const plan = await sql<{ "QUERY PLAN": ReadonlyArray<{ Plan: Record<string, number> }> }>(
@@ -167,7 +167,7 @@ test(`${longLine} in line cost what a thousand do: the same statements, of as ma
     costs.push({ calls: Object.fromEntries(calls), pages })
   }
   const [short, long] = costs
-  expect(short!.calls).toEqual({ line: 120, markSeen: 2 })
+  expect(short!.calls).toEqual({ readQueue: 120, markSeen: 2 })
   expect(long!.calls).toEqual(short!.calls)
   // A level more of an index is all that so many more may cost.
   expect(long!.pages).toBeLessThanOrEqual(short!.pages + 6)

@@ -1,8 +1,8 @@
 /** The readings of the catalogue that are shared for a moment: see `FreshReads.ts`. */
 import { Effect } from "effect"
 import { BoxOfficeStore, type PerformanceReading, type SeatsReading } from "../BoxOfficeStore.ts"
-import { LocalChanges } from "../engine/CommittedEvents.ts"
-import { type Fresh, makeFreshReads } from "../engine/SharedReads.ts"
+import { CommittedEvents } from "../engine/CommittedEvents.ts"
+import { makeSharedReads, type SharedRead } from "../engine/SharedReads.ts"
 import type { PerformanceId, ShowId } from "../Ids.ts"
 import { Policies } from "../Policies.ts"
 import type { AvailableDates, SeatMap } from "./model.ts"
@@ -23,14 +23,18 @@ const showsKept = 1_000
 
 export const makeFreshCatalog = Effect.gen(function* () {
   const store = yield* BoxOfficeStore
-  const changes = yield* LocalChanges
+  const changes = yield* CommittedEvents
   const { catalogFreshMs: freshMs } = yield* Policies
-  const seats = yield* makeFreshReads<PerformanceId, SeatsReading | undefined>({
+  const seats = yield* makeSharedReads<PerformanceId, SeatsReading | undefined>({
     read: store.seats,
-    freshMs,
+    maxAgeMs: freshMs,
     keep: performancesKept
   })
-  const shows = yield* makeFreshReads({ read: store.performances, freshMs, keep: showsKept })
+  const shows = yield* makeSharedReads({
+    read: store.performances,
+    maxAgeMs: freshMs,
+    keep: showsKept
+  })
   const showOf = new Map<PerformanceId, ShowId>()
 
   const forget = (performanceId: PerformanceId, showId = showOf.get(performanceId)): void => {
@@ -47,7 +51,7 @@ export const makeFreshCatalog = Effect.gen(function* () {
   // has lapsed, or a sale begun or ended. A later reading that found them unchanged is told by
   // `asOf` alone.
   const drawn = new WeakMap<SeatsReading["seats"], { all?: Drawn; available?: Drawn }>()
-  const draw = ({ reading, ageMs }: Fresh<SeatsReading | undefined>, all: boolean) => {
+  const draw = ({ reading, ageMs }: SharedRead<SeatsReading | undefined>, all: boolean) => {
     if (reading === undefined) return undefined
     const now = Math.floor(reading.now + ageMs)
     const maps = drawn.get(reading.seats) ?? {}
@@ -63,7 +67,7 @@ export const makeFreshCatalog = Effect.gen(function* () {
   }
 
   const listed = new WeakMap<ShowReading, Until<AvailableDates>>()
-  const list = (showId: ShowId, { reading, ageMs }: Fresh<ShowReading | undefined>) => {
+  const list = (showId: ShowId, { reading, ageMs }: SharedRead<ShowReading | undefined>) => {
     if (reading === undefined) return undefined
     const now = Math.floor(reading.now + ageMs)
     const found = listed.get(reading)

@@ -13,7 +13,7 @@ import { Effect, Exit, type Scope, Semaphore } from "effect"
 import { Overloaded, type StoreUnavailable } from "../Errors.ts"
 import { HostTransaction } from "../HostTransaction.ts"
 
-export interface CommandLane<C, A> {
+export interface Batcher<C, A> {
   /**
    * Waits for the command's outcome. Interrupting the caller before a batch has taken the command
    * drops it; after that the command takes its course and nobody hears of it.
@@ -21,7 +21,7 @@ export interface CommandLane<C, A> {
   readonly submit: (command: C) => Effect.Effect<A, Overloaded | StoreUnavailable>
 }
 
-export interface LaneOptions<C, A> {
+export interface BatcherOptions<C, A> {
   /** Runs a batch; the outcomes come in the order of the commands. */
   readonly run: (batch: ReadonlyArray<C>) => Effect.Effect<ReadonlyArray<A>, StoreUnavailable>
   /** How many commands may wait before new ones are refused with `Overloaded`. */
@@ -61,9 +61,9 @@ const partsOfBusy = 8
 const overloaded = Effect.suspend(() => Effect.fail(new Overloaded({ retryAfterSeconds: 1 })))
 
 /** Opens a lane. Closing the scope lets the batch in flight end and refuses what still waits. */
-export const makeCommandLane = <C, A>(
-  options: LaneOptions<C, A>
-): Effect.Effect<CommandLane<C, A>, never, Scope.Scope> =>
+export const makeBatcher = <C, A>(
+  options: BatcherOptions<C, A>
+): Effect.Effect<Batcher<C, A>, never, Scope.Scope> =>
   Effect.gen(function* () {
     // In order of submission. A set, so that a command is dropped from wherever it stands.
     const waiting = new Set<Waiting<C, A>>()
@@ -161,7 +161,7 @@ export const makeCommandLane = <C, A>(
     const runOnce = (batch: ReadonlyArray<Waiting<C, A>>) =>
       options.run(batch.map((entry) => entry.command)).pipe(
         // A batch is nobody's child: it is for all of its callers.
-        Effect.withSpan("CommandLane.batch", { root: true, attributes: { size: batch.length } })
+        Effect.withSpan("Batcher.batch", { root: true, attributes: { size: batch.length } })
       )
 
     const settle = (
@@ -279,20 +279,20 @@ const isRetryable = (exit: Exit.Exit<unknown, StoreUnavailable>): boolean =>
  * Several lanes side by side. Commands of one key always share a lane and so keep their order;
  * unrelated ones mostly do not wait for each other.
  */
-export const makeCommandLanes = <C, A>(
-  options: LaneOptions<C, A> & { readonly lanes: number; readonly keyOf: (command: C) => string }
-): Effect.Effect<CommandLane<C, A>, never, Scope.Scope> =>
+export const makeBatchers = <C, A>(
+  options: BatcherOptions<C, A> & { readonly lanes: number; readonly keyOf: (command: C) => string }
+): Effect.Effect<Batcher<C, A>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const lanes = yield* Effect.all(
-      Array.from({ length: options.lanes }, () => makeCommandLane(options))
+      Array.from({ length: options.lanes }, () => makeBatcher(options))
     )
     return {
-      submit: (command) => lanes[hash(options.keyOf(command)) % lanes.length]!.submit(command)
+      submit: (command) => lanes[hashOf(options.keyOf(command)) % lanes.length]!.submit(command)
     }
   })
 
 /** FNV-1a: spreads keys over lanes. */
-const hash = (text: string): number => {
+const hashOf = (text: string): number => {
   let h = 0x811c9dc5
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
   return h >>> 0

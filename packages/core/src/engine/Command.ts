@@ -1,11 +1,11 @@
 /** The lanes that commands travel in, and the one way from a batch of them to the store. */
 import { Context, type Effect, type Scope } from "effect"
-import { type BoxOfficeStore, RowNames } from "../BoxOfficeStore.ts"
-import { type CommandLane, makeCommandLanes } from "./Batcher.ts"
+import { type BoxOfficeStore, LoadPlan } from "../BoxOfficeStore.ts"
+import { type Batcher, makeBatchers } from "./Batcher.ts"
 import type { Rows } from "./Rows.ts"
 
 /** How wide the lanes of each service are. */
-export interface LaneOptions {
+export interface BatchOptions {
   /** Lanes side by side; each has at most one transaction in flight. */
   readonly lanes: number
   /** How many commands may wait in one lane before it answers `Overloaded`. */
@@ -14,33 +14,33 @@ export interface LaneOptions {
   readonly batchSize: number
 }
 
-const defaultLanes: LaneOptions = { lanes: 2, capacity: 20_000, batchSize: 1_000 }
+const defaultBatches: BatchOptions = { lanes: 2, capacity: 20_000, batchSize: 1_000 }
 
 /** The lane settings in force. */
-export const LaneSettings = Context.Reference<LaneOptions>("@boxoffice/core/LaneSettings", {
-  defaultValue: () => defaultLanes
+export const BatchSettings = Context.Reference<BatchOptions>("@boxoffice/core/BatchSettings", {
+  defaultValue: () => defaultBatches
 })
 
 /** A command: which lane it takes, which rows it needs, and how it is decided. */
 export interface Command<A> {
   /** Commands of one key keep their order. */
   readonly key: string
-  readonly names: (names: RowNames) => void
+  readonly plan: (names: LoadPlan) => void
   /** Pure but for evolving the rows: it may run again on fresh ones. */
   readonly decide: (rows: Rows) => A
 }
 
 /** A batch's commands are decided in order, each on what the ones before it left. */
-export const makeLanes = <A>(
+export const makeCommandBatchers = <A>(
   store: BoxOfficeStore["Service"],
-  settings: LaneOptions
-): Effect.Effect<CommandLane<Command<A>, A>, never, Scope.Scope> =>
-  makeCommandLanes({
+  settings: BatchOptions
+): Effect.Effect<Batcher<Command<A>, A>, never, Scope.Scope> =>
+  makeBatchers({
     ...settings,
     keyOf: (command) => command.key,
     run: (batch) => {
-      const names = new RowNames()
-      for (const command of batch) command.names(names)
+      const names = new LoadPlan()
+      for (const command of batch) command.plan(names)
       return store.transact(names, (rows) =>
         withoutStacks(() => batch.map((command) => command.decide(rows)))
       )

@@ -2,14 +2,14 @@
 import { Context, Effect, Layer } from "effect"
 import { BoxOfficeStore } from "../BoxOfficeStore.ts"
 import type { BoxOfficeEvent } from "../Events.ts"
-import { afterCommit, HostTransaction, insideOr } from "../HostTransaction.ts"
+import { afterCommit, HostTransaction, hostAware } from "../HostTransaction.ts"
 import type { Rows } from "./Rows.ts"
 
 type Listener = (event: BoxOfficeEvent) => void
 
 /** @internal */
-export class LocalChanges extends Context.Service<
-  LocalChanges,
+export class CommittedEvents extends Context.Service<
+  CommittedEvents,
   {
     /**
      * The listener hears of every event of a batch that was committed, or may have been, before
@@ -18,34 +18,37 @@ export class LocalChanges extends Context.Service<
      */
     readonly listen: (listener: Listener) => void
   }
->()("@boxoffice/core/LocalChanges") {}
+>()("@boxoffice/core/CommittedEvents") {}
 
 /** Puts a host's transaction, and the announcement of what changed, in front of a store. */
-export const layerAnnounced: Layer.Layer<BoxOfficeStore | LocalChanges, never, BoxOfficeStore> =
-  Layer.effectContext(
-    Effect.map(Effect.map(BoxOfficeStore, insideOr), (store) => {
-      const listeners: Array<Listener> = []
-      const announce = (events: ReadonlyArray<BoxOfficeEvent>): void => {
-        for (const event of events) for (const listener of listeners) listener(event)
-      }
-      return Context.make(LocalChanges, { listen: (listener) => listeners.push(listener) }).pipe(
-        Context.add(BoxOfficeStore, {
-          ...store,
-          transact: (names, decide) => {
-            let events: ReadonlyArray<BoxOfficeEvent> = []
-            const deciding = (rows: Rows) => {
-              events = rows.events
-              return decide(rows)
-            }
-            const announced = Effect.sync(() => announce(events))
-            const transacted = store.transact(names, deciding)
-            return Effect.withFiber((fiber) =>
-              fiber.getRef(HostTransaction) === undefined
-                ? Effect.ensuring(transacted, announced)
-                : Effect.tap(transacted, () => afterCommit(announced))
-            )
+export const layerCommittedEvents: Layer.Layer<
+  BoxOfficeStore | CommittedEvents,
+  never,
+  BoxOfficeStore
+> = Layer.effectContext(
+  Effect.map(Effect.map(BoxOfficeStore, hostAware), (store) => {
+    const listeners: Array<Listener> = []
+    const announce = (events: ReadonlyArray<BoxOfficeEvent>): void => {
+      for (const event of events) for (const listener of listeners) listener(event)
+    }
+    return Context.make(CommittedEvents, { listen: (listener) => listeners.push(listener) }).pipe(
+      Context.add(BoxOfficeStore, {
+        ...store,
+        transact: (names, decide) => {
+          let events: ReadonlyArray<BoxOfficeEvent> = []
+          const deciding = (rows: Rows) => {
+            events = rows.events
+            return decide(rows)
           }
-        })
-      )
-    })
-  )
+          const announced = Effect.sync(() => announce(events))
+          const transacted = store.transact(names, deciding)
+          return Effect.withFiber((fiber) =>
+            fiber.getRef(HostTransaction) === undefined
+              ? Effect.ensuring(transacted, announced)
+              : Effect.tap(transacted, () => afterCommit(announced))
+          )
+        }
+      })
+    )
+  })
+)

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto"
 import { Effect, Result } from "effect"
-import type { RowNames } from "../BoxOfficeStore.ts"
+import type { LoadPlan } from "../BoxOfficeStore.ts"
 import {
   AlreadyExists,
   PerformanceNotFound,
@@ -59,7 +59,7 @@ export interface CommandIdentity {
 const operator = "operator" as UserId
 
 /** Names a command: by its key where it has one, afresh where it has none. */
-export const identify = (
+export const commandIdentity = (
   operation: string,
   userId: UserId,
   idempotencyKey: string | undefined,
@@ -74,23 +74,23 @@ export const identify = (
         fingerprint: createHash("sha256").update(JSON.stringify(content)).digest("base64url")
       }
 
-/** Names an operator's command, as {@link identify} names a user's. */
-export const identifyOperators = (
+/** Names an operator's command, as {@link commandIdentity} names a user's. */
+export const operatorCommandIdentity = (
   operation: string,
   idempotencyKey: string | undefined,
   content: ReadonlyArray<string>
 ): CommandIdentity => ({
-  ...identify(operation, operator, idempotencyKey, content),
+  ...commandIdentity(operation, operator, idempotencyKey, content),
   byOperator: true
 })
 
 /** Names the recorded answer among the rows of a batch, where there may be one. */
-export const nameOutcome = (names: RowNames, { commandId, fingerprint }: CommandIdentity): void => {
+export const planOutcome = (names: LoadPlan, { commandId, fingerprint }: CommandIdentity): void => {
   if (fingerprint !== undefined) names.outcomes.add(commandId)
 }
 
 /** An answer, and whether it was recorded before. */
-export interface Settled<A, E> {
+export interface Outcome<A, E> {
   readonly result: Result.Result<A, E | IdempotencyConflict>
   readonly replayed: boolean
 }
@@ -100,41 +100,43 @@ export interface Settled<A, E> {
  * rows where it succeeds, and on none where it fails. `retell` gives the answer of a command that
  * was done, and whose record has been cleared since, from what it has left: see {@link submitOnce}.
  */
-export const settle = <A, E>(
+export const runOnce = <A, E>(
   rows: Rows,
   command: CommandIdentity,
   decide: () => Result.Result<A, E>,
-  retell: () => Retold<A> | undefined = () => undefined
-): Settled<A, E> =>
-  recall(rows, command) ?? again(rows, command, retell()) ?? record(rows, command, decide())
+  retell: () => OutcomeFromEffects<A> | undefined = () => undefined
+): Outcome<A, E> =>
+  recordedOutcome(rows, command) ??
+  recordFromEffects(rows, command, retell()) ??
+  recordOutcome(rows, command, decide())
 
 /** What a command has left behind, as its answer; a conflict where it was another command. */
-export type Retold<A> = Result.Result<A, IdempotencyConflict>
+export type OutcomeFromEffects<A> = Result.Result<A, IdempotencyConflict>
 
 /** Records what was retold. */
-export const again = <A>(
+export const recordFromEffects = <A>(
   rows: Rows,
   command: CommandIdentity,
-  retold: Retold<A> | undefined
-): Settled<A, never> | undefined =>
-  retold && { ...record(rows, command, retold), replayed: Result.isSuccess(retold) }
+  retold: OutcomeFromEffects<A> | undefined
+): Outcome<A, never> | undefined =>
+  retold && { ...recordOutcome(rows, command, retold), replayed: Result.isSuccess(retold) }
 
 /**
  * Submits a command, which makes what bears its id, once. Where that is there already, though no
  * answer is recorded (its time is over, or an operator has deleted it), it is submitted again with
  * what is there, to be told from that. What cannot be told is another command's of the same key.
  */
-export const submitOnce = <C extends { readonly names: (names: RowNames) => void }, A>(
+export const submitOnce = <C extends { readonly plan: (plan: LoadPlan) => void }, A>(
   submit: (command: C) => Effect.Effect<A, Overloaded | StoreUnavailable>,
   command: C,
-  nameMade: (names: RowNames) => void
+  planMade: (plan: LoadPlan) => void
 ): Effect.Effect<A, Overloaded | StoreUnavailable | IdempotencyConflict> => {
-  const names = (all: RowNames) => {
-    command.names(all)
-    nameMade(all)
+  const plan = (loadPlan: LoadPlan) => {
+    command.plan(loadPlan)
+    planMade(loadPlan)
   }
   return Effect.catchIf(submit(command), isTaken, () =>
-    Effect.catchIf(submit({ ...command, names }), isTaken, (error) =>
+    Effect.catchIf(submit({ ...command, plan }), isTaken, (error) =>
       // A host's transaction may not see what is there: only a new one tells.
       Effect.fail(
         error.cause instanceof HostTransactionConflict ? error : new IdempotencyConflict()
@@ -147,7 +149,10 @@ const isTaken = (error: Overloaded | StoreUnavailable): error is StoreUnavailabl
   error._tag === "StoreUnavailable" && error.isTaken === true
 
 /** The recorded answer, where there is one. */
-export const recall = (rows: Rows, command: CommandIdentity): Settled<never, never> | undefined => {
+export const recordedOutcome = (
+  rows: Rows,
+  command: CommandIdentity
+): Outcome<never, never> | undefined => {
   const recorded = rows.outcomes.get(command.commandId)
   if (recorded === undefined) return undefined
   return recorded.fingerprint === command.fingerprint
@@ -156,11 +161,11 @@ export const recall = (rows: Rows, command: CommandIdentity): Settled<never, nev
 }
 
 /** Records the first answer, and gives it. */
-export const record = <A, E>(
+export const recordOutcome = <A, E>(
   rows: Rows,
   command: CommandIdentity,
   result: Result.Result<A, E>
-): Settled<A, E> => {
+): Outcome<A, E> => {
   const { commandId, userId, operation, fingerprint } = command
   // A refusal at the gate is not the command's own answer: it may be let in the next time.
   const isAnswer = Result.isSuccess(result) || isRecordable(result.failure, command)
@@ -171,16 +176,16 @@ export const record = <A, E>(
 }
 
 /** Hands a settled answer to the caller. */
-export const answer = <A, E>(
-  settled: Settled<A, E>,
+export const toEffect = <A, E>(
+  settled: Outcome<A, E>,
   options: CommandOptions
 ): Effect.Effect<A, E | IdempotencyConflict> => {
   const given = Effect.fromResult(settled.result)
-  return settled.replayed ? Effect.andThen(tell(options.onReplay), given) : given
+  return settled.replayed ? Effect.andThen(callOnReplay(options.onReplay), given) : given
 }
 
 // The answer stands, whatever the host's function does.
-const tell = (onReplay: CommandOptions["onReplay"]): Effect.Effect<void> =>
+const callOnReplay = (onReplay: CommandOptions["onReplay"]): Effect.Effect<void> =>
   Effect.suspend(() => {
     try {
       handleDropped(onReplay?.())
@@ -190,7 +195,7 @@ const tell = (onReplay: CommandOptions["onReplay"]): Effect.Effect<void> =>
     }
   })
 
-const ofAnyone = {
+const recordableOfUsers = {
   PerformanceNotFound,
   SeatNotFound,
   ReservationNotFound,
@@ -205,7 +210,7 @@ const ofAnyone = {
 }
 
 /** To a user, these say that the command was not tried: who may join has not been decided yet. */
-const ofOperators = {
+const recordableOfOperators = {
   AlreadyExists,
   ShowNotFound,
   QueueNotFound,
@@ -215,9 +220,11 @@ const ofOperators = {
 }
 
 const isRecordable = (error: unknown, { byOperator }: CommandIdentity): boolean =>
-  Object.values(byOperator ? recordable : ofAnyone).some((Refusal) => error instanceof Refusal)
+  Object.values(byOperator ? recordable : recordableOfUsers).some(
+    (Refusal) => error instanceof Refusal
+  )
 
-const recordable = { ...ofAnyone, ...ofOperators }
+const recordable = { ...recordableOfUsers, ...recordableOfOperators }
 
 // Answers are plain data, but for bigints, dates and the class of an error. They are recorded as
 // JSON that gives exactly the same value back, which the wire format (integers) would not.

@@ -30,7 +30,7 @@ import type {
 import { money } from "../Money.ts"
 import type { QueueSettings } from "../Policies.ts"
 import type { Departure, Opening, QueueLane, QueueRow, TokenRow } from "../queue/model.ts"
-import { lineOf, nextLane, placeOf, withLine } from "../queue/position.ts"
+import { laneRow, nextLane, positionOf, withLaneRow } from "../queue/position.ts"
 import type { ReservationRow, SeatRow, UnpaidHold } from "../reservation/model.ts"
 import type { TransferRow, WalletRow } from "../wallet/model.ts"
 
@@ -49,7 +49,7 @@ const memberKey = (queueId: QueueId, userId: UserId): string => `${queueId}\n${u
 const codeKey = (queueId: QueueId, codeHash: string): string => `${queueId}\n${codeHash}`
 
 /** Who stood where in line. */
-type Standing = Pick<TokenRow, "queueId" | "lane" | "number">
+type OriginalSeat = Pick<TokenRow, "queueId" | "lane" | "number">
 
 /** The counter account that a charge is taken from. */
 const cashAccount = "cash"
@@ -125,7 +125,7 @@ export interface LoadedRows {
   readonly queues?: Iterable<QueueRow>
   readonly tokens?: Iterable<TokenRow>
   /** Tokens that were read and not locked: no event of the batch may be about them. */
-  readonly looks?: Iterable<TokenRow>
+  readonly tokensRead?: Iterable<TokenRow>
   readonly codes?: Iterable<CodeRow>
   /** How many wait in front of each waiting token. */
   readonly ahead?: Iterable<readonly [TokenId, number]>
@@ -140,7 +140,7 @@ export interface LoadedRows {
   readonly transfers?: Iterable<TransferRow>
   readonly seats?: Iterable<SeatRow>
   /** How many seats each user has held or bought, by {@link holdingKey}. */
-  readonly holdings?: Iterable<readonly [string, number]>
+  readonly seatCounts?: Iterable<readonly [string, number]>
 }
 
 const byKey = <K, V>(rows: Iterable<V> | undefined, key: (row: V) => K): Map<K, V> => {
@@ -167,7 +167,7 @@ export class Rows {
   readonly events: Array<BoxOfficeEvent> = []
   /** Counted when the rows were loaded; {@link ahead} takes off who has left the line since. */
   private readonly aheadOf: Map<TokenId, number>
-  private readonly departed: Array<Standing> = []
+  private readonly departed: Array<OriginalSeat> = []
   private readonly departures: Array<Departure> = []
   private readonly grants = new Map<QueueId, number>()
   private readonly exits = new Map<QueueId, number>()
@@ -184,7 +184,7 @@ export class Rows {
     this.tokens = new Table(byKey(loaded.tokens, (row) => row.tokenId))
     this.codes = new Table(byKey(loaded.codes, (row) => codeKey(row.queueId, row.codeHash)))
     for (const token of this.tokens.values()) this.indexToken(token)
-    this.looks = byKey(loaded.looks, (row) => row.tokenId)
+    this.looks = byKey(loaded.tokensRead, (row) => row.tokenId)
     this.wallets = new Table(byKey(loaded.wallets, (row) => row.userId))
     this.reservations = new Table(byKey(loaded.reservations, (row) => row.reservationId))
     this.seats = new Table(byKey(loaded.seats, (row) => seatKey(row.performanceId, row.seatId)))
@@ -194,7 +194,7 @@ export class Rows {
       byKey(loaded.storedPerformances, (row) => row.performanceId)
     )
     this.aheadOf = new Map(loaded.ahead)
-    this.holdings = new Map(loaded.holdings)
+    this.holdings = new Map(loaded.seatCounts)
     this.transfersBefore = byKey(loaded.transfers, (row) => row.transferId)
     this.unpaid = Array.from(loaded.unpaid ?? [])
   }
@@ -247,7 +247,7 @@ export class Rows {
     const counted = this.aheadOf.get(token.tokenId) ?? 0
     if (counted === 0 || this.departed.length === 0) return counted
     const queue = this.queues.get(token.queueId)
-    const place = (of: Standing) => (queue ? placeOf(queue, of.lane, of.number) : of.number)
+    const place = (of: OriginalSeat) => (queue ? positionOf(queue, of.lane, of.number) : of.number)
     const own = place(token)
     let ahead = counted
     for (const gone of this.departed) {
@@ -269,7 +269,7 @@ export class Rows {
 
   /** Adds a queue. Its event comes beside it, since the seed is in the row and told to nobody. */
   addQueue(queueId: QueueId, settings: QueueSettings, opening: Opening | null): void {
-    const line = { nextNumber: 1n, cursor: 0n, waiting: 0, loadedUpTo: 0n }
+    const line = { nextNumber: 1n, cursor: 0n, waiting: 0, headsLoadedTo: 0n }
     this.queues.add(queueId, {
       ...line,
       queueId,
@@ -277,11 +277,11 @@ export class Rows {
       opening,
       mode: "open",
       priority: line,
-      turn: 0,
+      laneCredit: 0,
       active: 0,
       admittedLastMinute: 0,
       departed: 0n,
-      drawn: 0n
+      drawSize: 0n
     })
   }
 
@@ -426,9 +426,9 @@ export class Rows {
       case "QueueOpened":
         return this.changeQueue(event.queueId, (queue) => ({
           ...queue,
-          drawn: event.drawn,
+          drawSize: event.drawn,
           // The first by number are not the first by the draw: all were loaded, or none is first.
-          loadedUpTo: queue.loadedUpTo >= event.drawn ? queue.loadedUpTo : queue.cursor,
+          headsLoadedTo: queue.headsLoadedTo >= event.drawn ? queue.headsLoadedTo : queue.cursor,
           opening: { ...queue.opening!, openedAt: event.at }
         }))
       case "QueueRescheduled":
@@ -464,14 +464,14 @@ export class Rows {
     }
     this.tokens.add(tokenId, token)
     this.indexToken(token)
-    const line = lineOf(queue, lane)
+    const line = laneRow(queue, lane)
     this.aheadOf.set(tokenId, line.waiting + this.departedFrom(queueId, lane))
     this.changeQueue(queueId, (queue) =>
-      withLine(queue, lane, {
+      withLaneRow(queue, lane, {
         nextNumber: number + 1n,
         waiting: line.waiting + 1,
         // With everyone known, the last one is known too.
-        loadedUpTo: line.loadedUpTo === number - 1n ? number : line.loadedUpTo
+        headsLoadedTo: line.headsLoadedTo === number - 1n ? number : line.headsLoadedTo
       })
     )
     if (event.codeHash === undefined) return
@@ -608,16 +608,16 @@ const evolveToken = (token: TokenRow, event: QueueTokenEvent): TokenRow => {
 const evolveCounts = (queue: QueueRow, before: TokenRow, event: QueueTokenEvent): QueueRow => {
   if (before.state !== "waiting") return { ...queue, active: queue.active - 1 }
   const { lane, number } = before
-  const line = lineOf(queue, lane)
+  const line = laneRow(queue, lane)
   const waiting = line.waiting - 1
   if (event._tag !== "QueueTokenAdmitted") {
-    return { ...withLine(queue, lane, { waiting }), departed: queue.departed + 1n }
+    return { ...withLaneRow(queue, lane, { waiting }), departed: queue.departed + 1n }
   }
-  const place = placeOf(queue, lane, number)
+  const place = positionOf(queue, lane, number)
   const waits = { general: queue.waiting > 0, priority: queue.priority.waiting > 0 }
   return {
-    ...withLine(queue, lane, { waiting, cursor: later(place, line.cursor) }),
-    turn: nextLane(waits, queue.turn, queue.settings.prioritySharePercent).turn,
+    ...withLaneRow(queue, lane, { waiting, cursor: later(place, line.cursor) }),
+    laneCredit: nextLane(waits, queue.laneCredit, queue.settings.prioritySharePercent).turn,
     active: queue.active + 1,
     admittedLastMinute: queue.admittedLastMinute + 1
   }

@@ -10,29 +10,29 @@
 import { Clock, Effect, type Scope } from "effect"
 import type { Overloaded, StoreUnavailable } from "../Errors.ts"
 import { HostTransaction } from "../HostTransaction.ts"
-import { type CommandLane, makeCommandLanes } from "./Batcher.ts"
+import { type Batcher, makeBatchers } from "./Batcher.ts"
 
 /** A reading, and how many milliseconds ago it was begun. */
-export interface Fresh<A> {
+export interface SharedRead<A> {
   readonly reading: A
   readonly ageMs: number
 }
 
-export interface FreshReads<K, A> {
-  readonly read: (key: K) => Effect.Effect<Fresh<A>, Overloaded | StoreUnavailable>
+export interface SharedReads<K, A> {
+  readonly read: (key: K) => Effect.Effect<SharedRead<A>, Overloaded | StoreUnavailable>
   /** The reading that would be given again, if there is one. */
-  readonly peek: (key: K) => Fresh<A> | undefined
+  readonly peek: (key: K) => SharedRead<A> | undefined
   /** What is known of a key is no longer so. */
   readonly invalidate: (key: K) => void
   /** Something has changed, and which key it belongs to is only known once it was read. */
   readonly invalidateUnderWay: () => void
 }
 
-export interface FreshReadsOptions<K, A> {
+export interface SharedReadsOptions<K, A> {
   /** Reads anew; `before` is the reading that has grown old, where there was one and it is known. */
   readonly read: (key: K, before: A | undefined) => Effect.Effect<A, StoreUnavailable>
   /** For how long a reading is given again, in milliseconds; 0 shares only what is in flight. */
-  readonly freshMs: number
+  readonly maxAgeMs: number
   /** The most readings that are kept. */
   readonly keep: number
 }
@@ -43,14 +43,14 @@ interface Kept<A> {
   readonly begunAt: bigint
 }
 
-const lanes = 4
+const batchers = 4
 const waitingMax = 100_000
 // Where writes make every reading stale at once, reading takes about a fifth of the time.
 const restPerWork = 4
 
-export const makeFreshReads = <K extends string, A>(
-  options: FreshReadsOptions<K, A>
-): Effect.Effect<FreshReads<K, A>, never, Scope.Scope> =>
+export const makeSharedReads = <K extends string, A>(
+  options: SharedReadsOptions<K, A>
+): Effect.Effect<SharedReads<K, A>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const kept = new Map<K, Kept<A>>()
@@ -60,7 +60,7 @@ export const makeFreshReads = <K extends string, A>(
 
     const fresh = (key: K, now: bigint): Kept<A> | undefined => {
       const found = kept.get(key)
-      return found !== undefined && msBetween(found.begunAt, now) < options.freshMs
+      return found !== undefined && msBetween(found.begunAt, now) < options.maxAgeMs
         ? found
         : undefined
     }
@@ -88,7 +88,7 @@ export const makeFreshReads = <K extends string, A>(
           if (kept.size > options.keep) forget(kept.keys().next().value!)
         }
         // Never longer than a reading is good for: a read that took long may have met a stall.
-        restUntil.set(key, ended + Math.min(options.freshMs, restPerWork * (ended - started)))
+        restUntil.set(key, ended + Math.min(options.maxAgeMs, restPerWork * (ended - started)))
         return next
       })
 
@@ -97,8 +97,8 @@ export const makeFreshReads = <K extends string, A>(
       restUntil.delete(key)
     }
 
-    const queue: CommandLane<K, Kept<A>> = yield* makeCommandLanes({
-      lanes,
+    const queue: Batcher<K, Kept<A>> = yield* makeBatchers({
+      lanes: batchers,
       capacity: waitingMax,
       batchSize: waitingMax,
       keyOf: (key: K) => key,
@@ -111,11 +111,11 @@ export const makeFreshReads = <K extends string, A>(
         })
     })
 
-    const aged = ({ reading, begunAt }: Kept<A>, now: bigint): Fresh<A> => ({
+    const aged = ({ reading, begunAt }: Kept<A>, now: bigint): SharedRead<A> => ({
       reading,
       ageMs: msBetween(begunAt, now)
     })
-    const peek = (key: K): Fresh<A> | undefined => {
+    const peek = (key: K): SharedRead<A> | undefined => {
       const now = clock.monotonicTimeNanosUnsafe()
       const found = fresh(key, now)
       return found && aged(found, now)

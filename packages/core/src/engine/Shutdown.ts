@@ -3,17 +3,17 @@ import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { BoxOfficeStore } from "../BoxOfficeStore.ts"
 
 /** Lasts from before an engine is made until it has ended. */
-class Ending extends Context.Service<Ending, Scope.Closeable>()("@boxoffice/core/Ending") {}
+class Shutdown extends Context.Service<Shutdown, Scope.Closeable>()("@boxoffice/core/Shutdown") {}
 
 const layerAround = Layer.effect(
-  Ending,
+  Shutdown,
   Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
 )
 
 /** Made behind all of an engine, this is the first of it to end. */
 const layerBehind = Layer.effectDiscard(
   Effect.gen(function* () {
-    const scope = yield* Ending
+    const scope = yield* Shutdown
     const { closing } = yield* BoxOfficeStore
     yield* Effect.addFinalizer(() => Effect.ignore(Scope.provide(closing, scope)))
   })

@@ -7,7 +7,7 @@ const options = { captureStackTrace: false }
  * A span around an operation, without noting where it was called from: `Effect.fn` does, and makes
  * an `Error` for it on each call. Where spans are switched off none is made, not even an empty one.
  */
-export const span =
+export const traced =
   (name: string) =>
   <A, E, R>(
     operation: Effect.Effect<A, E, R>

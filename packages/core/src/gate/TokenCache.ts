@@ -4,26 +4,26 @@
  */
 import { Clock, Effect } from "effect"
 import type { GateQuestion, TokenReading } from "../BoxOfficeStore.ts"
-import { LocalChanges } from "../engine/CommittedEvents.ts"
-import { Recent } from "../engine/RecentMap.ts"
+import { CommittedEvents } from "../engine/CommittedEvents.ts"
+import { RecentMap } from "../engine/RecentMap.ts"
 import { msBetween } from "../engine/SharedReads.ts"
 import type { QueueId, TokenId } from "../Ids.ts"
 
 const tokensKept = 100_000
 const queuesKept = 10_000
 
-interface Seen {
+interface CachedToken {
   readonly reading: TokenReading
   readonly begunAt: bigint
 }
 
-export const makeSeenTokens = (freshMs: number) =>
+export const makeTokenCache = (freshMs: number) =>
   Effect.gen(function* () {
-    const changes = yield* LocalChanges
+    const changes = yield* CommittedEvents
     const clock = yield* Clock.Clock
-    const tokens = new Recent<TokenId, Seen>(tokensKept)
+    const tokens = new RecentMap<TokenId, CachedToken>(tokensKept)
     // A show stays behind its queue for good.
-    const queues = new Recent<string, QueueId>(queuesKept)
+    const queues = new RecentMap<string, QueueId>(queuesKept)
     // Counts the changes to tokens, so that no look begun before one is kept after it.
     let changed = 0
 

@@ -10,9 +10,9 @@ import {
 } from "../queue/errors.ts"
 import type { TokenRow } from "../queue/model.ts"
 import { queueTokenStatus, tokenStateAt } from "../queue/status.ts"
-import type { Ticket } from "../token/format.ts"
+import type { QueueTokenPayload } from "../token/format.ts"
 
-export type GateError =
+export type GateDenial =
   | QueueTokenInvalid
   | QueueTokenWrongQueue
   | QueueTokenWaiting
@@ -34,9 +34,9 @@ export interface GateView {
  * costs ten writes a session, not one a call).
  */
 export const decideGate = (
-  ticket: Ticket,
+  ticket: QueueTokenPayload,
   { token, ahead, requiredQueueId, now }: GateView
-): Result.Result<ReadonlyArray<QueueTokenExtended>, GateError> => {
+): Result.Result<ReadonlyArray<QueueTokenExtended>, GateDenial> => {
   if (token === undefined || token.userId !== ticket.userId) {
     return Result.fail(new QueueTokenInvalid())
   }
@@ -48,11 +48,14 @@ export const decideGate = (
     return Result.fail(new QueueTokenWaiting(queueTokenStatus(token, ahead, now)))
   }
   if (state !== "admitted") return Result.fail(new QueueTokenExpired({ state }))
-  return Result.succeed(decidePresence(token, now))
+  return Result.succeed(decideSessionExtension(token, now))
 }
 
 /** Keeps an admitted token alive now that its user has been seen. */
-export const decidePresence = (token: TokenRow, now: number): ReadonlyArray<QueueTokenExtended> => {
+export const decideSessionExtension = (
+  token: TokenRow,
+  now: number
+): ReadonlyArray<QueueTokenExtended> => {
   const session = token.settings.sessionSeconds * 1_000
   const expiresAt = now + session
   if (token.claimed && expiresAt - (token.expiresAt ?? 0) < session / 10) return []
@@ -88,10 +91,10 @@ const extendTo = (token: TokenRow, expiresAt: number, now: number): QueueTokenEx
  * the hold was on its way, or the clock has stepped. A user who left gave up the session.
  */
 export const decideHolderGate = (
-  ticket: Ticket,
+  ticket: QueueTokenPayload,
   view: GateView,
   holdsSeats: boolean
-): Result.Result<ReadonlyArray<QueueTokenExtended>, GateError> => {
+): Result.Result<ReadonlyArray<QueueTokenExtended>, GateDenial> => {
   const decided = decideGate(ticket, view)
   if (Result.isSuccess(decided) || !(decided.failure instanceof QueueTokenExpired)) return decided
   const { state } = decided.failure

@@ -6,7 +6,7 @@ import type { ReservationId, TokenId, TransferId, UserId } from "../Ids.ts"
 import { copyMoney, type Money, money } from "../Money.ts"
 import { type PolicyFailed, RefundRefused } from "../policies/errors.ts"
 import { askRefund } from "../policies/evaluate.ts"
-import { amountMaxOf, type PolicyRules } from "../policies/rules.ts"
+import { amountMaxOf, type PolicyOptions } from "../policies/rules.ts"
 import { tokenStateAt } from "../queue/status.ts"
 import { copySeat, ownSeats } from "../reservation/decide.ts"
 import { HoldExpired, ReservationNotFound, ReservationNotPayable } from "../reservation/errors.ts"
@@ -94,7 +94,7 @@ export type RefundRefusal = PaymentNotFound | ReservationNotPayable | RefundRefu
 export const decideRefund = (
   rows: Rows,
   refund: { readonly refundId: TransferId; readonly paymentId: TransferId },
-  policies: Pick<PolicyRules, "refund"> & Partial<Pick<PolicyRules, "walletCeiling">> = {}
+  policies: Pick<PolicyOptions, "refund"> & Partial<Pick<PolicyOptions, "walletCeiling">> = {}
 ): Result.Result<PaymentRefunded, RefundRefusal> => {
   const reservation = Array.from(rows.reservations.values()).find(
     (row) => row.paymentId === refund.paymentId

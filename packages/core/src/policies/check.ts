@@ -4,7 +4,7 @@ import { toRequestInvalid } from "../engine/input.ts"
 import { defaultPolicies, PolicySettings } from "../Policies.ts"
 import { PoliciesInvalid } from "./errors.ts"
 import { askAdmission } from "./evaluate.ts"
-import type { AdmissionRequest, PolicyRules } from "./rules.ts"
+import type { AdmissionRequest, PolicyOptions } from "./rules.ts"
 
 // Where a value will do, a function will, too; and these are functions or left out.
 const eitherWay = [
@@ -24,8 +24,8 @@ const decode = Schema.decodeUnknownResult(Schema.toType(PolicySettings), {
 
 /** The policies with what was left out, or every problem that they have. */
 export const checkPolicies = (
-  policies: Partial<PolicyRules>
-): Effect.Effect<PolicyRules, PoliciesInvalid> =>
+  policies: Partial<PolicyOptions>
+): Effect.Effect<PolicyOptions, PoliciesInvalid> =>
   Effect.suspend(() => {
     const values: Record<string, unknown> = { ...defaultPolicies, ...policies }
     for (const name of eitherWay) {
@@ -51,7 +51,7 @@ const msBetweenReports = 60_000
  * Logs that an admission policy is faulty, once a minute at most: it lets nobody in, and nobody
  * would notice but those who wait.
  */
-export const reportAdmission = (policies: PolicyRules): Effect.Effect<PolicyRules> =>
+export const reportAdmission = (policies: PolicyOptions): Effect.Effect<PolicyOptions> =>
   Effect.map(Effect.context<never>(), (context) => {
     const { admission } = policies
     if (admission === undefined) return policies

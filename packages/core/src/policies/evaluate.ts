@@ -8,7 +8,7 @@ import type {
   ChargeRequest,
   GateRequest,
   HoldRequest,
-  PolicyRules,
+  PolicyOptions,
   RefundDecision,
   RefundRequest
 } from "./rules.ts"
@@ -21,7 +21,7 @@ const pricesMax = 100_000
 
 /** Whether a call needs a queue token. */
 export const askGate = (
-  gate: PolicyRules["gate"],
+  gate: PolicyOptions["gate"],
   call: GateRequest
 ): Result.Result<boolean, PolicyFailed> =>
   typeof gate === "function"
@@ -35,7 +35,7 @@ export interface HoldLimits {
 
 /** How many seats may be held. */
 export const askHoldLimits = (
-  policies: Pick<PolicyRules, keyof HoldLimits>,
+  policies: Pick<PolicyOptions, keyof HoldLimits>,
   request: () => HoldRequest
 ): Result.Result<HoldLimits, PolicyFailed> => {
   const limit = (policy: keyof HoldLimits): number => {
@@ -56,7 +56,7 @@ export interface HoldTerms {
 
 /** For how long seats are held, and at which prices. */
 export const askHoldTerms = (
-  { holdSeconds, price }: Pick<PolicyRules, "holdSeconds" | "price">,
+  { holdSeconds, price }: Pick<PolicyOptions, "holdSeconds" | "price">,
   request: () => HoldRequest
 ): Result.Result<HoldTerms, PolicyFailed> =>
   asking(() => ({
@@ -67,7 +67,7 @@ export const askHoldTerms = (
     prices: price && askPrices(price, request())
   }))
 
-const askPrices = (rule: NonNullable<PolicyRules["price"]>, request: HoldRequest) => {
+const askPrices = (rule: NonNullable<PolicyOptions["price"]>, request: HoldRequest) => {
   const count = request.seats.length
   return ask("price", rule, request, (prices) =>
     Array.isArray(prices) &&
@@ -80,7 +80,7 @@ const askPrices = (rule: NonNullable<PolicyRules["price"]>, request: HoldRequest
 
 /** The most that a wallet may contain. */
 export const askWalletCeiling = (
-  { walletCeiling }: Pick<PolicyRules, "walletCeiling">,
+  { walletCeiling }: Pick<PolicyOptions, "walletCeiling">,
   request: () => ChargeRequest
 ): Result.Result<bigint, PolicyFailed> =>
   typeof walletCeiling === "function"
@@ -93,7 +93,7 @@ export const askWalletCeiling = (
 
 /** How much of a payment is given back, or why it is not. */
 export const askRefund = (
-  { refund }: Pick<PolicyRules, "refund">,
+  { refund }: Pick<PolicyOptions, "refund">,
   request: () => RefundRequest
 ): Result.Result<RefundDecision, PolicyFailed> =>
   asking(() => {
@@ -110,7 +110,7 @@ export const askRefund = (
 
 /** How many to let in: never more than there is room for. */
 export const askAdmission = (
-  { admission }: Pick<PolicyRules, "admission">,
+  { admission }: Pick<PolicyOptions, "admission">,
   request: AdmissionRequest
 ): Result.Result<number, PolicyFailed> => {
   // Taken out before: the request is the policy's to change.

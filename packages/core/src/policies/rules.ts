@@ -96,9 +96,9 @@ export interface GateRequest {
  *
  * @example
  * ```ts
- * import type { PolicyRules } from "@boxoffice/core"
+ * import type { PolicyOptions } from "@boxoffice/core"
  *
- * const policies: Partial<PolicyRules> = {
+ * const policies: Partial<PolicyOptions> = {
  *   // Ten minutes for a group, five for everyone else.
  *   holdSeconds: ({ seats }) => (seats.length >= 5 ? 600 : 300),
  *   // A tenth off from the fifth seat on.
@@ -111,7 +111,7 @@ export interface GateRequest {
  * }
  * ```
  */
-export interface PolicyRules {
+export interface PolicyOptions {
   /** How long a hold lasts, in whole seconds from 1. */
   readonly holdSeconds: number | ((hold: HoldRequest) => number)
   /** The operations that need an admitted queue token, or whether this call does. */
@@ -167,7 +167,7 @@ export interface PolicyRules {
  */
 export const amountMaxOf = ({
   walletCeiling
-}: Partial<Pick<PolicyRules, "walletCeiling">>): bigint =>
+}: Partial<Pick<PolicyOptions, "walletCeiling">>): bigint =>
   typeof walletCeiling === "bigint" && walletCeiling > amountMaxInJson
     ? walletCeiling
     : amountMaxInJson

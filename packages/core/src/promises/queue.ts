@@ -21,10 +21,10 @@ import type {
 } from "../Queue.ts"
 import type { QueueNotFound } from "../queue/errors.ts"
 import type {
+  PublicQueueInfo,
   QueueMode,
-  QueueNotice,
   QueueTokenStatus,
-  Queue as QueueView
+  QueueInfo as QueueView
 } from "../queue/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
@@ -104,7 +104,7 @@ export interface PromisedQueue {
    * What anyone may know of a queue: its mode, and what its draw is checked by. As of at most
    * `queueFreshMs` ago. Rejects with `queue_not_found`, `overloaded`.
    */
-  readonly notice: (queueId: string, options?: CallOptions) => Promise<QueueNotice>
+  readonly notice: (queueId: string, options?: CallOptions) => Promise<PublicQueueInfo>
 
   /**
    * Queues by id, `limit` (1 to 200, default 50) at a time, from behind the queue `after`.
@@ -202,7 +202,7 @@ export interface QueueResults {
   readonly notice: (
     queueId: string,
     options?: CallOptions
-  ) => Promise<Outcome<QueueNotice, QueueNotFound | Overloaded | StoreUnavailable>>
+  ) => Promise<Outcome<PublicQueueInfo, QueueNotFound | Overloaded | StoreUnavailable>>
   /** See {@link PromisedQueue.list}. */
   readonly list: (
     page: { readonly limit?: number | undefined; readonly after?: string | undefined },

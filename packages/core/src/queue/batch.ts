@@ -1,12 +1,12 @@
 /** One batch of commands of queues: decided in order, then the line moves on, then the answers. */
 import type { Effect } from "effect"
-import { type BoxOfficeStore, RowNames } from "../BoxOfficeStore.ts"
+import { type BoxOfficeStore, LoadPlan } from "../BoxOfficeStore.ts"
 import type { StoreUnavailable } from "../Errors.ts"
 import type { QueueEvent } from "../Events.ts"
 import type { Rows } from "../engine/Rows.ts"
-import { decidePresence } from "../gate/decide.ts"
+import { decideSessionExtension } from "../gate/decide.ts"
 import type { QueueId, TokenId, UserId } from "../Ids.ts"
-import type { PolicyRules } from "../policies/rules.ts"
+import type { PolicyOptions } from "../policies/rules.ts"
 import { decideAdmissions, decideClosing, decideExpiries, decideOpening } from "./decide.ts"
 import type { TokenRow } from "./model.ts"
 import { tokenStateAt } from "./status.ts"
@@ -16,12 +16,12 @@ export interface QueueCommand<A = unknown> {
   readonly queueId: QueueId
   /** The user whose place it needs. */
   readonly userId?: UserId
-  readonly names: (names: RowNames) => void
+  readonly plan: (names: LoadPlan) => void
   readonly decide: (rows: Rows) => {
     /** The token of a user who is there to hear of being let in. */
-    readonly present: TokenId | undefined
+    readonly onlineToken: TokenId | undefined
     /** `moved` is how many tokens, or queues, have moved on with nobody asking. */
-    readonly conclude: (moved: number) => A
+    readonly reply: (moved: number) => A
   }
 }
 
@@ -31,40 +31,42 @@ const headsAlways = 32
 /** What has lapsed ends first, so that its place is free; who is next is let in last. */
 export const runQueueBatch = (
   store: BoxOfficeStore["Service"],
-  policies: PolicyRules,
+  policies: PolicyOptions,
   batch: ReadonlyArray<QueueCommand>,
   isNoted?: (token: TokenRow) => boolean
 ): Effect.Effect<ReadonlyArray<unknown>, StoreUnavailable> => {
-  const names = new RowNames()
+  const names = new LoadPlan()
   const queueIds = new Set<QueueId>()
   for (const command of batch) {
     queueIds.add(command.queueId)
     names.queues.add(command.queueId)
-    names.nameHeads(command.queueId, { limit: headsAlways })
-    command.names(names)
+    names.addHeads(command.queueId, { limit: headsAlways })
+    command.plan(names)
   }
   return store.transact(names, (rows) => {
     let moved = 0
-    const happen = (events: ReadonlyArray<QueueEvent>): void => {
+    const evolveAll = (events: ReadonlyArray<QueueEvent>): void => {
       for (const event of events) rows.evolve(event)
       moved += events.length
     }
     for (const queueId of queueIds) {
-      happen(decideOpening(rows, queueId))
-      happen(decideExpiries(rows, queueId))
+      evolveAll(decideOpening(rows, queueId))
+      evolveAll(decideExpiries(rows, queueId))
     }
     const decided = batch.map((command) => command.decide(rows))
-    const present = new Set(decided.flatMap(({ present }) => (present ? [present] : [])))
+    const present = new Set(
+      decided.flatMap(({ onlineToken }) => (onlineToken ? [onlineToken] : []))
+    )
     for (const queueId of queueIds) {
-      happen(decideClosing(rows, queueId))
-      happen(decideAdmissions(rows, queueId, present, policies, isNoted))
+      evolveAll(decideClosing(rows, queueId))
+      evolveAll(decideAdmissions(rows, queueId, present, policies, isNoted))
     }
     for (const tokenId of present) {
       const token = rows.tokens.get(tokenId)
       if (token === undefined || token.claimed) continue
       if (tokenStateAt(token, rows.now) !== "admitted") continue
-      for (const event of decidePresence(token, rows.now)) rows.evolve(event)
+      for (const event of decideSessionExtension(token, rows.now)) rows.evolve(event)
     }
-    return decided.map(({ conclude }) => conclude(moved))
+    return decided.map(({ reply }) => reply(moved))
   })
 }

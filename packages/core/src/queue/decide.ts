@@ -14,8 +14,8 @@ import type { Rows } from "../engine/Rows.ts"
 import type { QueueId, TokenId, UserId } from "../Ids.ts"
 import type { QueueSettings } from "../Policies.ts"
 import { askAdmission } from "../policies/evaluate.ts"
-import type { PolicyRules } from "../policies/rules.ts"
-import type { Ticket } from "../token/format.ts"
+import type { PolicyOptions } from "../policies/rules.ts"
+import type { QueueTokenPayload } from "../token/format.ts"
 import {
   QueueAlreadyOpen,
   QueueClosed,
@@ -25,7 +25,7 @@ import {
 } from "./errors.ts"
 import { absentAfterSeconds } from "./live/presence.ts"
 import type { QueueLane, QueueMode, QueueRow, TokenRow } from "./model.ts"
-import { isCollecting, lineOf, nextLane, placeOf, waitingIn } from "./position.ts"
+import { isPreOpening, laneRow, nextLane, positionOf, waitingIn } from "./position.ts"
 import { tokenStateAt } from "./status.ts"
 
 export interface Join {
@@ -93,7 +93,7 @@ export const decideJoin = (
  */
 export const decideLeave = (
   rows: Rows,
-  ticket: Pick<Ticket, "tokenId" | "userId" | "queueId">
+  ticket: Pick<QueueTokenPayload, "tokenId" | "userId" | "queueId">
 ): Result.Result<ReadonlyArray<QueueTokenLeft>, QueueTokenInvalid> => {
   const token = rows.tokens.get(ticket.tokenId)
   if (token?.userId !== ticket.userId || token.queueId !== ticket.queueId) {
@@ -133,7 +133,7 @@ export const decideClosing = (rows: Rows, queueId: QueueId): ReadonlyArray<Queue
 /** Opens a queue whose time has come: the places of all who have come are settled by that. */
 export const decideOpening = (rows: Rows, queueId: QueueId): ReadonlyArray<QueueOpened> => {
   const queue = rows.queues.get(queueId)
-  if (queue === undefined || queue.opening === null || !isCollecting(queue)) return []
+  if (queue === undefined || queue.opening === null || !isPreOpening(queue)) return []
   if (queue.mode === "closed") return []
   const { opensAt, seed } = queue.opening
   if (opensAt > rows.now) return []
@@ -144,7 +144,7 @@ export const decideOpening = (rows: Rows, queueId: QueueId): ReadonlyArray<Queue
 export const roomIn = (
   queue: Pick<QueueRow, "mode" | "opening" | "settings" | "active" | "admittedLastMinute">
 ): number => {
-  if (queue.mode === "paused" || queue.mode === "closed" || isCollecting(queue)) return 0
+  if (queue.mode === "paused" || queue.mode === "closed" || isPreOpening(queue)) return 0
   const { maxActive, admitPerMinute } = queue.settings
   return Math.max(0, Math.min(maxActive - queue.active, admitPerMinute - queue.admittedLastMinute))
 }
@@ -152,7 +152,7 @@ export const roomIn = (
 /** Whether there is something to do in a queue though nobody asks: to open it, let in, or end. */
 export const isDue = (queue: QueueRow, now: number): boolean => {
   if (queue.mode === "closed") return waitingIn(queue) > 0
-  if (isCollecting(queue)) return queue.opening!.opensAt <= now
+  if (isPreOpening(queue)) return queue.opening!.opensAt <= now
   return waitingIn(queue) > 0 && roomIn(queue) > 0
 }
 
@@ -170,7 +170,7 @@ export const decideAdmissions = (
   rows: Rows,
   queueId: QueueId,
   present: ReadonlySet<TokenId>,
-  policies: Pick<PolicyRules, "admission"> & Partial<Pick<PolicyRules, "awayMs">> = {},
+  policies: Pick<PolicyOptions, "admission"> & Partial<Pick<PolicyOptions, "awayMs">> = {},
   isNoted: (token: TokenRow) => boolean = () => false
 ): ReadonlyArray<QueueTokenAdmitted | QueueTokenLeft> => {
   const queue = rows.queues.get(queueId)
@@ -184,9 +184,9 @@ export const decideAdmissions = (
   if (heads.general.length + heads.priority.length === 0) return []
   // Everyone who waits, loaded or not: where the next one was not loaded, the next batch goes on.
   const waitingOf = (lane: QueueLane): number => {
-    const { waiting, loadedUpTo, nextNumber } = lineOf(queue, lane)
+    const { waiting, headsLoadedTo, nextNumber } = laneRow(queue, lane)
     // Where all were loaded they are counted, whatever the row says.
-    return loadedUpTo >= nextNumber - 1n ? heads[lane].length : waiting
+    return headsLoadedTo >= nextNumber - 1n ? heads[lane].length : waiting
   }
   const waiting = { general: waitingOf("general"), priority: waitingOf("priority") }
   const { settings, active, admittedLastMinute } = queue
@@ -198,14 +198,14 @@ export const decideAdmissions = (
   const taken = { general: 0, priority: 0 }
   const { claimSeconds, sessionSeconds, prioritySharePercent } = settings
   const decided: Array<QueueTokenAdmitted | QueueTokenLeft> = []
-  let { turn } = queue
+  let { laneCredit } = queue
   while (room > 0) {
     const waits = {
       general: taken.general < waiting.general,
       priority: taken.priority < waiting.priority
     }
     if (!waits.general && !waits.priority) break
-    const next = nextLane(waits, turn, prioritySharePercent)
+    const next = nextLane(waits, laneCredit, prioritySharePercent)
     const token = heads[next.lane][taken[next.lane]]
     if (token === undefined) break
     taken[next.lane]++
@@ -214,7 +214,7 @@ export const decideAdmissions = (
       decided.push({ _tag: "QueueTokenLeft", ...named(token, rows.now), away: true })
       continue
     }
-    turn = next.turn
+    laneCredit = next.turn
     room--
     decided.push({
       _tag: "QueueTokenAdmitted",
@@ -243,13 +243,13 @@ const isAway = (
 
 /** Who waits at the head of a lane, in order: as far as everyone was loaded, and no further. */
 const headsOf = (rows: Rows, queue: QueueRow, lane: QueueLane): ReadonlyArray<TokenRow> => {
-  const { loadedUpTo } = lineOf(queue, lane)
+  const { headsLoadedTo } = laneRow(queue, lane)
   const heads: Array<{ readonly token: TokenRow; readonly place: bigint }> = []
   for (const token of rows.tokens.values()) {
     if (token.queueId !== queue.queueId || token.lane !== lane) continue
     if (token.state !== "waiting") continue
-    const place = placeOf(queue, lane, token.number)
-    if (place <= loadedUpTo) heads.push({ token, place })
+    const place = positionOf(queue, lane, token.number)
+    if (place <= headsLoadedTo) heads.push({ token, place })
   }
   return heads.sort((a, b) => (a.place < b.place ? -1 : 1)).map(({ token }) => token)
 }
@@ -284,7 +284,7 @@ export const decideReschedule = (
   const queue = rows.queues.get(queueId)
   if (queue === undefined) return Result.fail(new QueueNotFound())
   if (queue.mode === "closed") return Result.fail(new QueueClosed({ mode: "closed" }))
-  if (queue.opening === null || !isCollecting(queue)) return Result.fail(new QueueAlreadyOpen())
+  if (queue.opening === null || !isPreOpening(queue)) return Result.fail(new QueueAlreadyOpen())
   const { opensAt: before } = queue.opening
   const next = opensAt ?? rows.now
   if (next === before) return Result.succeed([])

@@ -15,8 +15,8 @@ export type QueueMode = typeof QueueMode.Type
  * What a queue is shown as: its mode, but for one that would be open and has yet to open. That one
  * is `collecting`: people join, nobody is let in, and nobody has a place before the draw.
  */
-export const QueueStanding = Schema.Literals([...QueueMode.literals, "collecting"])
-export type QueueStanding = typeof QueueStanding.Type
+export const QueueDisplayMode = Schema.Literals([...QueueMode.literals, "collecting"])
+export type QueueDisplayMode = typeof QueueDisplayMode.Type
 
 /** `waiting` → `admitted` → `completed`; or `left`, or `expired`. */
 export const TokenState = Schema.Literals(["waiting", "admitted", "completed", "left", "expired"])
@@ -58,25 +58,25 @@ export const QueueOpening = Schema.Struct({
 export interface QueueOpening extends Schema.Schema.Type<typeof QueueOpening> {}
 
 /** A queue as its operator sees it. */
-export const Queue = Schema.Struct({
+export const QueueInfo = Schema.Struct({
   queueId: QueueId,
-  mode: QueueStanding,
+  mode: QueueDisplayMode,
   settings: QueueSettings,
   waiting: Schema.Int,
   active: Schema.Int,
   /** `null` for a queue that never collected people before opening. */
   opening: Schema.NullOr(QueueOpening)
 }).annotate({ identifier: "Queue" })
-export interface Queue extends Schema.Schema.Type<typeof Queue> {}
+export interface QueueInfo extends Schema.Schema.Type<typeof QueueInfo> {}
 
 /** What anyone may know of a queue, and needs to check its draw by. */
-export const QueueNotice = Schema.Struct({
+export const PublicQueueInfo = Schema.Struct({
   queueId: QueueId,
-  mode: QueueStanding,
+  mode: QueueDisplayMode,
   /** `null` for a queue that never collected people before opening. */
   opening: Schema.NullOr(QueueOpening)
 }).annotate({ identifier: "QueueNotice" })
-export interface QueueNotice extends Schema.Schema.Type<typeof QueueNotice> {}
+export interface PublicQueueInfo extends Schema.Schema.Type<typeof PublicQueueInfo> {}
 
 const Seconds = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
@@ -133,7 +133,7 @@ export interface TokenRow {
 }
 
 /** One lane of a queue. Everyone who waits has a place above the cursor. */
-export interface Line {
+export interface LaneRow {
   /** The number the next to join will take. */
   readonly nextNumber: bigint
   /** The last place that was let in. */
@@ -141,7 +141,7 @@ export interface Line {
   /** How many wait. */
   readonly waiting: number
   /** Everyone who waits at a place up to this one was loaded with the batch. */
-  readonly loadedUpTo: bigint
+  readonly headsLoadedTo: bigint
 }
 
 /** The draw of a queue, as stored: the seed is there before it may be told. */
@@ -152,13 +152,13 @@ export interface Opening {
 }
 
 /** One queue as loaded for a batch: the general lane, and beside it the priority lane. */
-export interface QueueRow extends Line {
+export interface QueueRow extends LaneRow {
   readonly queueId: QueueId
   readonly mode: QueueMode
   readonly settings: QueueSettings
-  readonly priority: Line
+  readonly priority: LaneRow
   /** How far the priority lane's share has added up, in percent: see `nextLane`. */
-  readonly turn: number
+  readonly laneCredit: number
   /** Admitted tokens that have not ended. A lapsed one counts until it is tidied away. */
   readonly active: number
   /** Admissions within the last 60 seconds. */
@@ -172,7 +172,7 @@ export interface QueueRow extends Line {
   readonly departed: bigint
   readonly opening: Opening | null
   /** The numbers 1 to this of the general lane have their places by the draw; 0 for none. */
-  readonly drawn: bigint
+  readonly drawSize: bigint
 }
 
 /** One who left a line without being let in, by a count that has no gap. */
@@ -184,7 +184,7 @@ export interface Departure {
 }
 
 /** Admissions of one second of the database's clock, the last of which was made at `at`. */
-export interface Grant {
+export interface AdmissionCount {
   readonly at: number
   readonly admitted: number
 }

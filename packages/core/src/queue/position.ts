@@ -2,34 +2,38 @@
 
 import type { Heads } from "../BoxOfficeStore.ts"
 import { permutationOf } from "./lottery.ts"
-import type { Line, QueueLane, QueueRow, TokenRow } from "./model.ts"
+import type { LaneRow, QueueLane, QueueRow, TokenRow } from "./model.ts"
 
 /** What a place follows from. */
-export type Placing = Pick<QueueRow, "queueId" | "opening" | "drawn">
+export type DrawState = Pick<QueueRow, "queueId" | "opening" | "drawSize">
 
 /** Whether the queue still collects people, so that nobody has a place yet. */
-export const isCollecting = ({ opening }: Pick<QueueRow, "opening">): boolean =>
+export const isPreOpening = ({ opening }: Pick<QueueRow, "opening">): boolean =>
   opening !== null && opening.openedAt === null
 
 /** The place of a number: the number itself, but for those who took part in a draw. */
-export const placeOf = (queue: Placing, lane: QueueLane, number: bigint): bigint => {
-  if (lane !== "general" || number > queue.drawn || queue.opening === null) return number
+export const positionOf = (queue: DrawState, lane: QueueLane, number: bigint): bigint => {
+  if (lane !== "general" || number > queue.drawSize || queue.opening === null) return number
   return BigInt(drawOf(queue).placeOf(Number(number)))
 }
 
-/** The number at a place: see {@link placeOf}. */
-export const numberAt = (queue: Placing, lane: QueueLane, place: bigint): bigint => {
-  if (lane !== "general" || place > queue.drawn || queue.opening === null) return place
+/** The number at a place: see {@link positionOf}. */
+export const numberAt = (queue: DrawState, lane: QueueLane, place: bigint): bigint => {
+  if (lane !== "general" || place > queue.drawSize || queue.opening === null) return place
   return BigInt(drawOf(queue).numberAt(Number(place)))
 }
 
-const drawOf = ({ queueId, opening, drawn }: Placing) =>
-  permutationOf({ queueId, seed: opening!.seed, drawn: Number(drawn) })
+const drawOf = ({ queueId, opening, drawSize }: DrawState) =>
+  permutationOf({ queueId, seed: opening!.seed, drawn: Number(drawSize) })
 
-export const lineOf = (queue: QueueRow, lane: QueueLane): Line =>
+export const laneRow = (queue: QueueRow, lane: QueueLane): LaneRow =>
   lane === "general" ? queue : queue.priority
 
-export const withLine = (queue: QueueRow, lane: QueueLane, change: Partial<Line>): QueueRow =>
+export const withLaneRow = (
+  queue: QueueRow,
+  lane: QueueLane,
+  change: Partial<LaneRow>
+): QueueRow =>
   lane === "general"
     ? { ...queue, ...change }
     : { ...queue, priority: { ...queue.priority, ...change } }
@@ -56,12 +60,12 @@ export const withLoaded = (
   /** By number: the first `limit` behind the cursor, and behind the drawn, are among the loaded. */
   const upTo = (lane: QueueLane, behind: bigint): bigint | undefined =>
     numbers[lane].filter((number) => number > behind).sort(ascending)[limit - 1]
-  const loadedUpTo = (lane: QueueLane): bigint => {
-    const { waiting, nextNumber, cursor } = lineOf(queue, lane)
+  const headsLoadedTo = (lane: QueueLane): bigint => {
+    const { waiting, nextNumber, cursor } = laneRow(queue, lane)
     if (waiting === 0) return nextNumber - 1n
-    if (lane === "general" && cursor < queue.drawn) {
-      if (drawn === undefined || drawn.upTo < queue.drawn) return drawn?.upTo ?? cursor
-      return upTo(lane, queue.drawn) ?? nextNumber - 1n
+    if (lane === "general" && cursor < queue.drawSize) {
+      if (drawn === undefined || drawn.upTo < queue.drawSize) return drawn?.upTo ?? cursor
+      return upTo(lane, queue.drawSize) ?? nextNumber - 1n
     }
     if (waiting <= limit) return nextNumber - 1n
     return upTo(lane, cursor) ?? cursor
@@ -69,10 +73,10 @@ export const withLoaded = (
   const beforeSkipped = (lane: QueueLane): bigint =>
     skipped
       .filter((head) => head.queueId === queue.queueId && head.lane === lane)
-      .map(({ number }) => placeOf(queue, lane, number) - 1n)
-      .reduce(least, loadedUpTo(lane))
-  const general = withLine(queue, "general", { loadedUpTo: beforeSkipped("general") })
-  return withLine(general, "priority", { loadedUpTo: beforeSkipped("priority") })
+      .map(({ number }) => positionOf(queue, lane, number) - 1n)
+      .reduce(least, headsLoadedTo(lane))
+  const general = withLaneRow(queue, "general", { headsLoadedTo: beforeSkipped("general") })
+  return withLaneRow(general, "priority", { headsLoadedTo: beforeSkipped("priority") })
 }
 
 const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
@@ -83,7 +87,7 @@ const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : 1)
 export const waitingIn = (queue: QueueRow): number => queue.waiting + queue.priority.waiting
 
 /** Turns of the lanes, each worth the priority lane's share: at 100 it is that lane's turn. */
-const turns = 100
+const fullCredit = 100
 
 /**
  * Whose turn it is, and what the turn is then. A lane that waits alone goes first without using up
@@ -97,5 +101,7 @@ export const nextLane = (
   if (!waits.priority) return { lane: "general", turn }
   if (!waits.general) return { lane: "priority", turn }
   const next = turn + sharePercent
-  return next >= turns ? { lane: "priority", turn: next - turns } : { lane: "general", turn: next }
+  return next >= fullCredit
+    ? { lane: "priority", turn: next - fullCredit }
+    : { lane: "general", turn: next }
 }

@@ -58,7 +58,7 @@ export const waitingStatus = (
 })
 
 /** The shortest wait that the limit allows, in seconds: what to go by where none was measured. */
-export const leastWait = (ahead: number, admitPerMinute: number): number =>
+export const minWaitSeconds = (ahead: number, admitPerMinute: number): number =>
   (ahead / admitPerMinute) * 60
 
 /** What somebody is told whose token has ended without their having been let in. */
@@ -77,7 +77,7 @@ export const endedStatus = (queueId: QueueId, state: TokenState): QueueTokenStat
 export const queueTokenStatus = (token: TokenRow, ahead: number, now: number): QueueTokenStatus => {
   const state = tokenStateAt(token, now)
   if (state === "waiting") {
-    const waitSeconds = leastWait(ahead, token.settings.admitPerMinute)
+    const waitSeconds = minWaitSeconds(ahead, token.settings.admitPerMinute)
     return waitingStatus(token, { ahead, estimatedWait: null, waitSeconds, now })
   }
   return {

@@ -4,53 +4,53 @@ import type { Rows } from "../engine/Rows.ts"
 import type { QueueId, TokenId } from "../Ids.ts"
 import { commitmentOf } from "./lottery.ts"
 import type {
-  Queue,
-  QueueNotice,
+  PublicQueueInfo,
+  QueueDisplayMode,
+  QueueInfo,
   QueueOpening,
   QueueRow,
-  QueueStanding,
   QueueTokenStatus,
   TokenRow
 } from "./model.ts"
-import { isCollecting, lineOf, placeOf, waitingIn } from "./position.ts"
-import { leastWait, queueTokenStatus, tokenStateAt, waitingStatus } from "./status.ts"
+import { isPreOpening, laneRow, positionOf, waitingIn } from "./position.ts"
+import { minWaitSeconds, queueTokenStatus, tokenStateAt, waitingStatus } from "./status.ts"
 
 /** The seed is told once it can do no harm. */
-const toOpening = ({ opening, drawn }: QueueRow): QueueOpening | null => {
+const toOpening = ({ opening, drawSize }: QueueRow): QueueOpening | null => {
   if (opening === null) return null
   const { seed, opensAt, openedAt } = opening
   return {
     opensAt: new Date(opensAt),
     commitment: commitmentOf(seed),
     seed: openedAt === null ? null : seed,
-    drawn: openedAt === null ? null : Number(drawn),
+    drawn: openedAt === null ? null : Number(drawSize),
     openedAt: openedAt === null ? null : new Date(openedAt)
   }
 }
 
 /** Follows from the opening: it is stored nowhere else, and ends with it. */
-const standingOf = (row: QueueRow): QueueStanding =>
-  row.mode === "open" && isCollecting(row) ? "collecting" : row.mode
+const displayModeOf = (row: QueueRow): QueueDisplayMode =>
+  row.mode === "open" && isPreOpening(row) ? "collecting" : row.mode
 
-export const toQueueNotice = (row: QueueRow): QueueNotice => ({
+export const toPublicQueueInfo = (row: QueueRow): PublicQueueInfo => ({
   queueId: row.queueId,
-  mode: standingOf(row),
+  mode: displayModeOf(row),
   opening: toOpening(row)
 })
 
 /** A queue as it stands among the rows of a batch; who has lapsed there is not inside any more. */
-export const queueAmong = (rows: Rows, queueId: QueueId): Queue => {
+export const queueInfoIn = (rows: Rows, queueId: QueueId): QueueInfo => {
   const row = rows.queues.get(queueId)!
   let lapsed = 0
   for (const token of rows.tokens.values()) {
     const isInside = token.queueId === queueId && token.state === "admitted"
     if (isInside && tokenStateAt(token, rows.now) === "expired") lapsed++
   }
-  return toQueue({ ...row, active: row.active - lapsed })
+  return toQueueInfo({ ...row, active: row.active - lapsed })
 }
 
-export const toQueue = (row: QueueRow): Queue => ({
-  ...toQueueNotice(row),
+export const toQueueInfo = (row: QueueRow): QueueInfo => ({
+  ...toPublicQueueInfo(row),
   settings: row.settings,
   waiting: waitingIn(row),
   active: row.active
@@ -75,14 +75,14 @@ export const joinedStatus = (
     const place = { ahead, estimatedWait: null, waitSeconds, now: rows.now }
     return { ...waitingStatus(token, place), opensAt }
   }
-  if (lane === "general" && isCollecting(queue)) return { ...untilOpening(0), position: 0 }
+  if (lane === "general" && isPreOpening(queue)) return { ...untilOpening(0), position: 0 }
   const isNew = rows.tokens.added.has(tokenId)
   const known = isNew ? undefined : recall(token)
   if (known !== undefined) return known
   const ahead = isNew
     ? rows.ahead(token)
-    : Number(placeOf(queue, lane, number) - 1n - lineOf(queue, lane).cursor)
-  if (isCollecting(queue)) return untilOpening(ahead)
-  const waitSeconds = leastWait(ahead, queue.settings.admitPerMinute)
+    : Number(positionOf(queue, lane, number) - 1n - laneRow(queue, lane).cursor)
+  if (isPreOpening(queue)) return untilOpening(ahead)
+  const waitSeconds = minWaitSeconds(ahead, queue.settings.admitPerMinute)
   return waitingStatus(token, { ahead, estimatedWait: null, waitSeconds, now: rows.now })
 }

@@ -8,7 +8,7 @@ import type { PerformanceId, ReservationId, SeatId, UserId } from "../Ids.ts"
 import { copyMoney, money } from "../Money.ts"
 import type { PolicyFailed } from "../policies/errors.ts"
 import { askHoldLimits, askHoldTerms } from "../policies/evaluate.ts"
-import { amountMaxOf, type HoldRequest, type PolicyRules } from "../policies/rules.ts"
+import { amountMaxOf, type HoldRequest, type PolicyOptions } from "../policies/rules.ts"
 import {
   LimitExceeded,
   ReservationNotFound,
@@ -47,8 +47,8 @@ const missingListed = 20
 export const decideHold = (
   rows: Rows,
   hold: Hold,
-  policies: Pick<PolicyRules, "holdSeconds" | "seatsPerReservation" | "seatsPerUser" | "price"> &
-    Partial<Pick<PolicyRules, "walletCeiling">>
+  policies: Pick<PolicyOptions, "holdSeconds" | "seatsPerReservation" | "seatsPerUser" | "price"> &
+    Partial<Pick<PolicyOptions, "walletCeiling">>
 ): Result.Result<SeatsHeld, HoldRefusal> => {
   const { performanceId, userId, seatIds } = hold
   const performance = rows.performances.get(performanceId)

@@ -8,9 +8,9 @@ import {
   BoxOfficeStore,
   departuresPerReading,
   type Heads,
-  type LineReading,
+  type LoadPlan,
   type Page,
-  type RowNames
+  type QueueReading
 } from "../BoxOfficeStore.ts"
 import type { Performance, PerformanceRow, Show, StoredPerformance } from "../catalog/model.ts"
 import { StoreUnavailable } from "../Errors.ts"
@@ -32,7 +32,7 @@ import {
   wasSeen
 } from "../queue/live/presence.ts"
 import type { Departure, QueueLane, QueueRow, TokenRow } from "../queue/model.ts"
-import { placeOf, withLoaded } from "../queue/position.ts"
+import { positionOf, withLoaded } from "../queue/position.ts"
 import { tokenStateAt } from "../queue/status.ts"
 import {
   type ReservationRow,
@@ -103,14 +103,14 @@ class Memory {
         lines.get(key) ??
         this.tokensOf(queueId)
           .filter((token) => token.state === "waiting" && token.lane === lane)
-          .map(({ number }) => placeOf(queue, lane, number))
+          .map(({ number }) => positionOf(queue, lane, number))
       lines.set(key, line)
       return line
     }
     const ahead = new Map<TokenId, number>()
     for (const token of tokens) {
       if (token.state !== "waiting") continue
-      const own = placeOf(this.queues.get(token.queueId)!, token.lane, token.number)
+      const own = positionOf(this.queues.get(token.queueId)!, token.lane, token.number)
       ahead.set(token.tokenId, lineOf(token).filter((place) => place < own).length)
     }
     return ahead
@@ -123,10 +123,12 @@ class Memory {
         .filter((token) => token.lane === lane && token.state === "waiting" && token.number > from)
         .sort((a, b) => (a.number < b.number ? -1 : 1))
     const named = new Set(drawn?.numbers)
-    const isDrawnLoaded = later(queue.cursor, drawn?.upTo ?? 0n) >= queue.drawn
+    const isDrawnLoaded = later(queue.cursor, drawn?.upTo ?? 0n) >= queue.drawSize
     return [
       ...behind("general", 0n).filter(({ number }) => named.has(number)),
-      ...(isDrawnLoaded ? behind("general", later(queue.cursor, queue.drawn)).slice(0, limit) : []),
+      ...(isDrawnLoaded
+        ? behind("general", later(queue.cursor, queue.drawSize)).slice(0, limit)
+        : []),
       ...behind("priority", queue.priority.cursor).slice(0, limit)
     ]
   }
@@ -161,11 +163,11 @@ class Memory {
     return Array.from(this.seats.values()).filter((seat) => seat.performanceId === performanceId)
   }
 
-  load(names: RowNames, now: number): LoadedRows {
+  load(names: LoadPlan, now: number): LoadedRows {
     const tokens = new Map<TokenId, TokenRow>()
     const add = (token: TokenRow) => tokens.set(token.tokenId, this.withSettings(token))
     present(names.tokens, this.tokens).forEach(add)
-    for (const { queueId, userId } of names.members) {
+    for (const { queueId, userId } of names.liveTokensOf) {
       const isLive = (token: TokenRow) => token.state === "waiting" || token.state === "admitted"
       this.tokensOf(queueId)
         .filter((token) => token.userId === userId && isLive(token))
@@ -177,7 +179,7 @@ class Memory {
       this.lapsedIn(queue.queueId, now).slice(0, admissionsPerBatch).forEach(add)
       return { row: this.queueAt(queue, now), heads }
     })
-    const looks = present(names.looks, this.tokens).map((token) => this.withSettings(token))
+    const looks = present(names.tokensToRead, this.tokens).map((token) => this.withSettings(token))
     const reservations = present(names.reservations, this.reservations)
     const seats = [
       ...names.seats.flatMap(({ performanceId, seatIds }) =>
@@ -192,7 +194,7 @@ class Memory {
           this.seats
         )
       ),
-      ...names.seatsThere.flatMap(({ performanceId, seatIds }) =>
+      ...names.seatsToRead.flatMap(({ performanceId, seatIds }) =>
         present(
           seatIds.map((seatId) => seatKey(performanceId, seatId)),
           this.seats
@@ -207,7 +209,7 @@ class Memory {
       now,
       queues: queues.map(({ row, heads }) => withLoaded(row, heads, tokens.values())),
       tokens: tokens.values(),
-      looks,
+      tokensRead: looks,
       ahead: this.aheadOf([...tokens.values(), ...looks]),
       wallets: present(names.wallets, this.wallets),
       unpaid: this.unpaidOf(names, now),
@@ -215,7 +217,7 @@ class Memory {
       reservations,
       seats,
       performances: performanceIds.flatMap((id) => this.performanceRow(id) ?? []),
-      holdings: names.holdings.map(
+      seatCounts: names.seatCounts.map(
         ({ performanceId, userId }) =>
           [holdingKey(performanceId, userId), this.countSeats(performanceId, userId, now)] as const
       ),
@@ -239,8 +241,8 @@ class Memory {
   }
 
   /** One of each, as a database finds it: which one is nobody's business. */
-  private unpaidOf({ unpaid, reservations }: RowNames, now: number): ReadonlyArray<UnpaidHold> {
-    return Array.from(unpaid.values()).flatMap(({ userId, queueId }) => {
+  private unpaidOf({ unpaidOf, reservations }: LoadPlan, now: number): ReadonlyArray<UnpaidHold> {
+    return Array.from(unpaidOf.values()).flatMap(({ userId, queueId }) => {
       for (const hold of this.reservations.values()) {
         const { reservationId, performanceId, holdExpiresAt } = hold
         if (hold.userId !== userId || hold.status !== "held" || holdExpiresAt <= now) continue
@@ -302,7 +304,7 @@ const isOfLastMinute = (admittedAt: number | null, now: number): admittedAt is n
   admittedAt !== null && admittedAt > now - 60_000 && admittedAt <= now + 60_000
 
 /** The last admission of each second, and how many there were. */
-const grantsOf = (tokens: ReadonlyArray<TokenRow>, now: number): LineReading["grants"] => {
+const grantsOf = (tokens: ReadonlyArray<TokenRow>, now: number): QueueReading["admissions"] => {
   const seconds = new Map<number, { readonly at: number; readonly admitted: number }>()
   for (const { admittedAt } of tokens) {
     if (!isOfLastMinute(admittedAt, now)) continue
@@ -360,7 +362,7 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         commit()
         return answer
       }).pipe(Effect.uninterruptible),
-    gates: (questions) =>
+    readTokens: (questions) =>
       at((now) => {
         const tokens = present(
           questions.map(({ tokenId }) => tokenId),
@@ -381,7 +383,7 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           }
         })
       }),
-    line: (queueId, after) =>
+    readQueue: (queueId, after) =>
       at((now) => {
         const queue = memory.queues.get(queueId)
         if (queue === undefined) return undefined
@@ -391,7 +393,7 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           queue: memory.queueAt(queue, now),
           lapsed: memory.lapsedIn(queueId, now).length > 0,
           departures: departures.filter(({ seq }) => seq > after).slice(0, departuresPerReading),
-          grants: grantsOf(memory.tokensOf(queueId), now)
+          admissions: grantsOf(memory.tokensOf(queueId), now)
         }
       }),
     queue: (queueId) =>

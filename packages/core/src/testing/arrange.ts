@@ -5,7 +5,7 @@ import type { SeatInput, ShowInput } from "../Catalog.ts"
 import type { Show } from "../catalog/model.ts"
 import type { Money } from "../Money.ts"
 import type { QueueSettings } from "../Policies.ts"
-import type { Queue as QueueView } from "../queue/model.ts"
+import type { QueueInfo as QueueView } from "../queue/model.ts"
 import type { Reservation } from "../reservation/model.ts"
 import type { Charge } from "../wallet/model.ts"
 

@@ -20,7 +20,7 @@ import type {
 } from "../Ids.ts"
 import { type Money, money } from "../Money.ts"
 import { defaultPolicies } from "../Policies.ts"
-import type { Line, QueueRow, TokenRow } from "../queue/model.ts"
+import type { LaneRow, QueueRow, TokenRow } from "../queue/model.ts"
 import type { ReservationRow, SeatRow } from "../reservation/model.ts"
 import type { WalletRow } from "../wallet/model.ts"
 
@@ -39,7 +39,7 @@ export const testId = (n: number): CommandId & TokenId & ReservationId & Transfe
 export const won = (amount: bigint | number): Money => money(BigInt(amount), "KRW")
 
 const everyone = 2n ** 63n - 1n
-const emptyLine: Line = { nextNumber: 1n, cursor: 0n, waiting: 0, loadedUpTo: everyone }
+const emptyLine: LaneRow = { nextNumber: 1n, cursor: 0n, waiting: 0, headsLoadedTo: everyone }
 
 /** An open, empty queue called `main`, with the default settings; all who wait were loaded. */
 export const queueRow = (fields: RowFields<QueueRow> = {}): QueueRow => ({
@@ -47,12 +47,12 @@ export const queueRow = (fields: RowFields<QueueRow> = {}): QueueRow => ({
   mode: "open",
   settings: defaultPolicies.queue,
   priority: emptyLine,
-  turn: 0,
+  laneCredit: 0,
   active: 0,
   admittedLastMinute: 0,
   departed: 0n,
   opening: null,
-  drawn: 0n,
+  drawSize: 0n,
   ...fields,
   queueId: (fields.queueId ?? "main") as QueueId
 })

@@ -38,7 +38,7 @@ export interface Outcome<Event, Refusal> {
  * Begins a scenario with stored rows, and with events that have happened to them since.
  *
  * Counts are the host's business, not an event's: say in a queue's row how many are active, and in
- * `holdings` how many seats a user has.
+ * `seatCounts` how many seats a user has.
  *
  * @example
  * ```ts

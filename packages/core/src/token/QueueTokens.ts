@@ -4,21 +4,27 @@
  * this and arithmetic. Whether an admitted place is still good, the store knows.
  */
 import { Clock, Context, Effect, Layer, Redacted, Result, Schema } from "effect"
-import { Recent } from "../engine/RecentMap.ts"
+import { RecentMap } from "../engine/RecentMap.ts"
 import { TaggedError } from "../engine/TaggedError.ts"
 import type { UserId } from "../Ids.ts"
 import { QueueTokenInvalid, QueueTokenRequired } from "../queue/errors.ts"
-import { claimsOf, prefix, type Ticket, ticketOf, tokenLengthMax } from "./format.ts"
-import { makeMac } from "./hmac.ts"
+import {
+  decodePayload,
+  encodePayload,
+  prefix,
+  type QueueTokenPayload,
+  tokenLengthMax
+} from "./format.ts"
+import { makeHmac } from "./hmac.ts"
 
 /** A signing key: a short public id, and a secret of at least 32 bytes. */
-export interface TicketKey {
+export interface SigningKey {
   readonly id: string
   readonly secret: Redacted.Redacted
 }
 
 /** The signing keys cannot be used. */
-export class TicketKeysInvalid extends TaggedError<TicketKeysInvalid>()("TicketKeysInvalid", {
+export class SigningKeysInvalid extends TaggedError<SigningKeysInvalid>()("SigningKeysInvalid", {
   reason: Schema.String
 }) {
   override get message() {
@@ -36,43 +42,44 @@ const lifetimeSeconds = 90 * 86_400
 type Verify = (
   token: string | undefined,
   userId: UserId
-) => Result.Result<Ticket, QueueTokenRequired | QueueTokenInvalid>
+) => Result.Result<QueueTokenPayload, QueueTokenRequired | QueueTokenInvalid>
 
 /** Signs and verifies queue tokens. The first key signs; all of them verify, so keys can rotate. */
-export class Tickets extends Context.Service<
-  Tickets,
+export class QueueTokens extends Context.Service<
+  QueueTokens,
   {
-    readonly sign: (ticket: Ticket) => string
+    readonly sign: (ticket: QueueTokenPayload) => string
     /** The ticket of a user's token; refuses one that is missing, forged or another user's. */
     readonly verify: Verify
     /**
      * The same, for those who show their token with every call: the last genuine ones are known by
      * heart. Of a million who wait and ask now and then, none would be found.
      */
-    readonly verifyAgain: Verify
+    readonly verifyCached: Verify
   }
->()("@boxoffice/core/Tickets") {
+>()("@boxoffice/core/QueueTokens") {
   static readonly layer = (
-    keys: ReadonlyArray<TicketKey>
-  ): Layer.Layer<Tickets, TicketKeysInvalid> => Layer.effect(Tickets, makeTickets(keys))
+    keys: ReadonlyArray<SigningKey>
+  ): Layer.Layer<QueueTokens, SigningKeysInvalid> =>
+    Layer.effect(QueueTokens, makeQueueTokens(keys))
 }
 
-const makeTickets = Effect.fnUntraced(function* (keys: ReadonlyArray<TicketKey>) {
+const makeQueueTokens = Effect.fnUntraced(function* (keys: ReadonlyArray<SigningKey>) {
   const reason = problemWith(keys)
-  if (reason !== undefined) return yield* new TicketKeysInvalid({ reason })
+  if (reason !== undefined) return yield* new SigningKeysInvalid({ reason })
   const macs = new Map(
-    keys.map(({ id, secret }) => [id, makeMac(Redacted.value(secret), bytesMax)])
+    keys.map(({ id, secret }) => [id, makeHmac(Redacted.value(secret), bytesMax)])
   )
   const signingKey = keys[0]!.id
   // Of a lifetime of months, a machine whose clock is wrong by minutes is as good a judge.
   const clock = yield* Clock.Clock
 
-  const sign = (ticket: Ticket): string => {
-    const body = `${prefix}.${signingKey}.${claimsOf(ticket)}`
+  const sign = (ticket: QueueTokenPayload): string => {
+    const body = `${prefix}.${signingKey}.${encodePayload(ticket)}`
     return `${body}.${macs.get(signingKey)!.of(body)}`
   }
 
-  const open = (token: string): Ticket | undefined => {
+  const open = (token: string): QueueTokenPayload | undefined => {
     if (token.length > tokenLengthMax || !token.startsWith(`${prefix}.`)) return undefined
     const keyEnd = token.indexOf(".", prefix.length + 1)
     const bodyEnd = token.indexOf(".", keyEnd + 1)
@@ -80,14 +87,14 @@ const makeTickets = Effect.fnUntraced(function* (keys: ReadonlyArray<TicketKey>)
     const mac = macs.get(token.slice(prefix.length + 1, keyEnd))
     if (mac === undefined) return undefined
     return mac.matches(token.slice(0, bodyEnd), token.slice(bodyEnd + 1))
-      ? ticketOf(token.slice(keyEnd + 1, bodyEnd))
+      ? decodePayload(token.slice(keyEnd + 1, bodyEnd))
       : undefined
   }
 
   // To be found here a token has to be the same to the last character; whatever is not is checked,
   // and a forged one refused, in the time that takes.
-  const known = new Recent<string, Ticket>(tokensKnown)
-  const recognise = (token: string): Ticket | undefined => {
+  const known = new RecentMap<string, QueueTokenPayload>(tokensKnown)
+  const recognise = (token: string): QueueTokenPayload | undefined => {
     const before = known.get(token)
     if (before !== undefined) return before
     const ticket = open(token)
@@ -96,7 +103,7 @@ const makeTickets = Effect.fnUntraced(function* (keys: ReadonlyArray<TicketKey>)
   }
 
   const verifyBy =
-    (read: (token: string) => Ticket | undefined): Verify =>
+    (read: (token: string) => QueueTokenPayload | undefined): Verify =>
     (token, userId) => {
       if (token === undefined || token === "") return Result.fail(new QueueTokenRequired())
       const ticket = read(token)
@@ -106,10 +113,10 @@ const makeTickets = Effect.fnUntraced(function* (keys: ReadonlyArray<TicketKey>)
         ? Result.fail(new QueueTokenInvalid())
         : Result.succeed(ticket)
     }
-  return Tickets.of({ sign, verify: verifyBy(open), verifyAgain: verifyBy(recognise) })
+  return QueueTokens.of({ sign, verify: verifyBy(open), verifyCached: verifyBy(recognise) })
 })
 
-const problemWith = (keys: ReadonlyArray<TicketKey>): string | undefined => {
+const problemWith = (keys: ReadonlyArray<SigningKey>): string | undefined => {
   if (keys.length === 0) return "at least one key is needed."
   if (new Set(keys.map((key) => key.id)).size < keys.length) return "two keys share an id."
   for (const { id, secret } of keys) {

@@ -4,15 +4,15 @@ import { isUuid, QueueId, type TokenId, UserId } from "../Ids.ts"
 import type { QueueLane, TokenRow } from "../queue/model.ts"
 
 /** What a queue token says. It can be trusted once its signature has been found good. */
-export interface Ticket {
+export interface QueueTokenPayload {
   readonly queueId: QueueId
   readonly userId: UserId
   readonly tokenId: TokenId
   /** What was given out with the place. A token of an earlier release does not say. */
-  readonly place?: TicketPlace | undefined
+  readonly place?: QueueTokenPlace | undefined
 }
 
-export interface TicketPlace {
+export interface QueueTokenPlace {
   readonly lane: QueueLane
   /** Up to 2^53 - 1; of what is beyond, only the store knows. */
   readonly number: number
@@ -21,14 +21,14 @@ export interface TicketPlace {
 }
 
 /** The ticket of a token: the same whenever it is asked for, so that joining again gives the same. */
-export const ticketFor = ({
+export const payloadFor = ({
   queueId,
   userId,
   tokenId,
   lane,
   number,
   joinedAt
-}: TokenRow): Ticket => ({
+}: TokenRow): QueueTokenPayload => ({
   queueId,
   userId,
   tokenId,
@@ -42,7 +42,7 @@ export const tokenLengthMax = 1_024
 const lanes: ReadonlyArray<QueueLane> = ["general", "priority"]
 
 /** What a token says, as it is written in it. */
-export const claimsOf = ({ queueId, userId, tokenId, place }: Ticket): string => {
+export const encodePayload = ({ queueId, userId, tokenId, place }: QueueTokenPayload): string => {
   const owner = [queueId, userId, tokenId]
   const claims =
     place === undefined || !Number.isSafeInteger(place.number)
@@ -55,7 +55,7 @@ export const claimsOf = ({ queueId, userId, tokenId, place }: Ticket): string =>
  * Reads it again. What we have signed has the shape that we gave it, unless the key signs other
  * things, too: so no more is looked at than tells the one from the other.
  */
-export const ticketOf = (claims: string): Ticket | undefined => {
+export const decodePayload = (claims: string): QueueTokenPayload | undefined => {
   const parsed = parse(Buffer.from(claims, "base64url").toString())
   if (!Array.isArray(parsed)) return undefined
   const [queueId, userId, tokenId, number, laneIndex, issuedAt] = parsed
@@ -102,7 +102,7 @@ const isUserId = Schema.is(UserId)
  */
 export const readQueueToken = (token: string): QueueTokenClaims | undefined => {
   const claims = token.length > tokenLengthMax ? undefined : form.exec(token)?.[1]
-  const ticket = claims === undefined ? undefined : ticketOf(claims)
+  const ticket = claims === undefined ? undefined : decodePayload(claims)
   if (ticket === undefined || !isQueueId(ticket.queueId) || !isUserId(ticket.userId))
     return undefined
   const { place, ...owner } = ticket

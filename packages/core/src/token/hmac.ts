@@ -6,9 +6,9 @@ import { hash, timingSafeEqual } from "node:crypto"
 
 const blockBytes = 64
 const digestBytes = 32
-const macLength = 43
+const hmacLength = 43
 
-export interface Mac {
+export interface Hmac {
   /** The signature of a text, as base64url. */
   readonly of: (text: string) => string
   /** Whether a text has this signature, to the letter, in a time that does not tell how much of it. */
@@ -16,14 +16,14 @@ export interface Mac {
 }
 
 /** Signs texts of up to `bytesMax` bytes with a secret. */
-export const makeMac = (secret: string, bytesMax: number): Mac => {
+export const makeHmac = (secret: string, bytesMax: number): Hmac => {
   const key = Buffer.alloc(blockBytes)
   const bytes = Buffer.from(secret)
   key.set(bytes.length > blockBytes ? hash("sha256", bytes, "buffer") : bytes)
   const inner = Buffer.concat([key.map((byte) => byte ^ 0x36), Buffer.alloc(bytesMax)])
   const outer = Buffer.concat([key.map((byte) => byte ^ 0x5c), Buffer.alloc(digestBytes)])
-  const expected = Buffer.alloc(macLength)
-  const given = Buffer.alloc(macLength)
+  const expected = Buffer.alloc(hmacLength)
+  const given = Buffer.alloc(hmacLength)
 
   const of = (text: string): string => {
     const length = Buffer.byteLength(text)
@@ -37,10 +37,10 @@ export const makeMac = (secret: string, bytesMax: number): Mac => {
     of,
     // As text: reading base64 skips what is not base64, and so takes more than one for the same.
     matches: (text, mac) => {
-      if (mac.length !== macLength) return false
+      if (mac.length !== hmacLength) return false
       expected.write(of(text))
       // What is wider than a byte does not fit, and must not leave there what was before.
-      return given.write(mac) === macLength && timingSafeEqual(given, expected)
+      return given.write(mac) === hmacLength && timingSafeEqual(given, expected)
     }
   }
 }

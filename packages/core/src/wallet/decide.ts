@@ -6,7 +6,7 @@ import type { TransferId, UserId } from "../Ids.ts"
 import { copyMoney, type Money } from "../Money.ts"
 import type { PolicyFailed } from "../policies/errors.ts"
 import { askWalletCeiling } from "../policies/evaluate.ts"
-import type { PolicyRules } from "../policies/rules.ts"
+import type { PolicyOptions } from "../policies/rules.ts"
 import { LimitExceeded } from "../reservation/errors.ts"
 import { CurrencyMismatch } from "./errors.ts"
 
@@ -22,7 +22,7 @@ export type ChargeRefusal = LimitExceeded | CurrencyMismatch | PolicyFailed
 export const decideCharge = (
   rows: Rows,
   charge: ChargeCommand,
-  policies: Pick<PolicyRules, "walletCeiling" | "currency">
+  policies: Pick<PolicyOptions, "walletCeiling" | "currency">
 ): Result.Result<WalletCharged, ChargeRefusal> => {
   const wallet = rows.wallets.get(charge.userId)
   const expected = wallet?.currency ?? policies.currency

@@ -7,7 +7,7 @@ import {
   type PayError,
   type PoliciesInvalid,
   Reservations,
-  type TicketKeysInvalid,
+  type SigningKeysInvalid,
   Wallet
 } from "@boxoffice/core"
 import { Effect, Layer, Stream } from "effect"
@@ -52,7 +52,7 @@ export const program = (
   store: Layer.Layer<BoxOfficeStore>
 ): Effect.Effect<
   unknown,
-  Effect.Error<ReturnType<typeof buy>> | TicketKeysInvalid | PoliciesInvalid
+  Effect.Error<ReturnType<typeof buy>> | SigningKeysInvalid | PoliciesInvalid
 > =>
   Effect.provide(
     buy("ada"),

@@ -5,13 +5,13 @@ import {
   isBoxOfficeError,
   makeBoxOffice,
   type Outcome,
-  type PolicyRules,
+  type PolicyOptions,
   type PromisedBoxOffice,
   type Reservation,
   type Store
 } from "@boxoffice/core"
 
-const policies: Partial<PolicyRules> = {
+const policies: Partial<PolicyOptions> = {
   holdSeconds: ({ seats }) => (seats.length > 4 ? 600 : 300),
   price: ({ seats }) => seats.map(({ price }) => price.amount),
   refund: ({ amount }) => ({ amount: amount.amount / 2n })

@@ -4,9 +4,9 @@ import {
   NewSeat,
   Performance,
   PerformanceId,
-  Queue,
   QueueCodes,
   QueueId,
+  QueueInfo,
   QueueOpening,
   QueueSettings,
   Refund,
@@ -123,7 +123,7 @@ export const AdminApi = HttpApiGroup.make("admin")
     HttpApiEndpoint.post("createQueue", "/queues", {
       headers: idempotencyKey,
       payload: NewQueue,
-      success: [Queue.pipe(created), Queue],
+      success: [QueueInfo.pipe(created), QueueInfo],
       error: create
     }).annotateMerge(
       OpenApi.annotations({
@@ -133,19 +133,19 @@ export const AdminApi = HttpApiGroup.make("admin")
     ),
     HttpApiEndpoint.get("queues", "/queues", {
       query: page,
-      success: pageOf(Queue),
+      success: pageOf(QueueInfo),
       error: faults
     }).annotateMerge(OpenApi.annotations({ summary: "List the queues" })),
     HttpApiEndpoint.get("queue", "/queues/:queueId", {
       params: queueParams,
-      success: Queue,
+      success: QueueInfo,
       error: found
     }).annotateMerge(OpenApi.annotations({ summary: "Look a queue up" })),
     HttpApiEndpoint.patch("configureQueue", "/queues/:queueId", {
       params: queueParams,
       headers: idempotencyKey,
       payload: QueueChange,
-      success: Queue,
+      success: QueueInfo,
       error: [...errors("Overloaded"), ...found, ...idempotency, ...bodyFaults]
     }).annotateMerge(
       OpenApi.annotations({
@@ -156,25 +156,25 @@ export const AdminApi = HttpApiGroup.make("admin")
     HttpApiEndpoint.post("pauseQueue", "/queues/:queueId/pause", {
       params: queueParams,
       headers: idempotencyKey,
-      success: Queue,
+      success: QueueInfo,
       error: setMode
     }).annotateMerge(OpenApi.annotations({ summary: "Let nobody join, and nobody in" })),
     HttpApiEndpoint.post("resumeQueue", "/queues/:queueId/resume", {
       params: queueParams,
       headers: idempotencyKey,
-      success: Queue,
+      success: QueueInfo,
       error: setMode
     }).annotateMerge(OpenApi.annotations({ summary: "Let everyone join and in again" })),
     HttpApiEndpoint.post("drainQueue", "/queues/:queueId/drain", {
       params: queueParams,
       headers: idempotencyKey,
-      success: Queue,
+      success: QueueInfo,
       error: setMode
     }).annotateMerge(OpenApi.annotations({ summary: "Let those in line in, and nobody join" })),
     HttpApiEndpoint.post("closeQueue", "/queues/:queueId/close", {
       params: queueParams,
       headers: idempotencyKey,
-      success: Queue,
+      success: QueueInfo,
       error: setMode
     }).annotateMerge(
       OpenApi.annotations({
@@ -186,7 +186,7 @@ export const AdminApi = HttpApiGroup.make("admin")
       params: queueParams,
       headers: idempotencyKey,
       payload: NewOpening,
-      success: Queue,
+      success: QueueInfo,
       error: [...errors("QueueAlreadyOpen"), ...setMode, ...bodyFaults]
     }).annotateMerge(
       OpenApi.annotations({

@@ -1,5 +1,5 @@
 /** The waiting room: API 1. */
-import { JoinedQueue, QueueNotice, QueueTokenStatus } from "@boxoffice/core/schema"
+import { JoinedQueue, PublicQueueInfo, QueueTokenStatus } from "@boxoffice/core/schema"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { created, faults, idempotency, idempotencyKey, Name, PathId, queueToken } from "./common.ts"
@@ -24,7 +24,7 @@ export const QueueApi = HttpApiGroup.make("queue")
   .add(
     HttpApiEndpoint.get("notice", "/v1/queues/:queueId", {
       params,
-      success: QueueNotice,
+      success: PublicQueueInfo,
       error: [...errors("QueueNotFound", "Overloaded"), ...faults]
     }).annotateMerge(
       OpenApi.annotations({

@@ -3,8 +3,8 @@ import {
   defaultPolicies,
   PolicySettings as Policies,
   type PolicySettings,
-  type TicketKey,
-  Tickets,
+  QueueTokens,
+  type SigningKey,
   toRequestInvalid
 } from "@boxoffice/core"
 import { type SqlStore, urlProblem } from "@boxoffice/sql-store"
@@ -42,7 +42,7 @@ export interface ServerConfig {
   readonly adminToken: Redacted.Redacted | undefined
   readonly charges: "user" | "operator"
   readonly serviceToken: Redacted.Redacted | undefined
-  readonly ticketKeys: ReadonlyArray<TicketKey>
+  readonly ticketKeys: ReadonlyArray<SigningKey>
   readonly documentation: string | undefined
   readonly policies: PolicySettings
   readonly sweepSeconds: number
@@ -264,12 +264,12 @@ export const serverConfig = (kind: {
         )
         return []
       }
-      const keys = given.split(",").map((pair): TicketKey => {
+      const keys = given.split(",").map((pair): SigningKey => {
         const [id = "", ...rest] = pair.split(":")
         return { id: id.trim(), secret: Redacted.make(rest.join(":").trim()) }
       })
       // Said now, and not once the database has been reached and migrated.
-      const made = yield* Effect.result(Effect.scoped(Layer.build(Tickets.layer(keys))))
+      const made = yield* Effect.result(Effect.scoped(Layer.build(QueueTokens.layer(keys))))
       if (made._tag === "Failure") {
         problems.push(
           `BOXOFFICE_TICKET_KEYS: ${made.failure.reason} Expected id:secret,id:secret, with no comma in a secret. ${howToKey}`

@@ -6,7 +6,7 @@ import {
   type BoxOfficeStore,
   defaultPolicies,
   Policies,
-  Tickets
+  QueueTokens
 } from "@boxoffice/core"
 import { SqlStore } from "@boxoffice/sql-store"
 import { Layer, Redacted } from "effect"
@@ -27,7 +27,7 @@ export const layerOffice = (
   const secret = Redacted.make(randomBytes(32).toString("hex"))
   return BoxOffice.layer.pipe(
     Layer.provide([
-      Tickets.layer([{ id: "cli", secret }]),
+      QueueTokens.layer([{ id: "cli", secret }]),
       Layer.succeed(Policies, policies),
       layerStore(url, schema)
     ])

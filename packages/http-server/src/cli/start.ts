@@ -4,9 +4,9 @@ import {
   type BoxOfficeStore,
   layerSweeper,
   Policies,
-  type StoreUnavailable,
-  type TicketKeysInvalid,
-  Tickets
+  QueueTokens,
+  type SigningKeysInvalid,
+  type StoreUnavailable
 } from "@boxoffice/core"
 import { type DatabaseInvalid, type Migrator, SqlStore } from "@boxoffice/sql-store"
 import { ConfigProvider, Effect, Layer, Logger, Redacted, References } from "effect"
@@ -35,7 +35,7 @@ export const start = <E>(
   config: ServerConfig,
   store: Layer.Layer<BoxOfficeStore, E>,
   occasions: Occasions<Office>
-): Effect.Effect<never, E | ServeError | TicketKeysInvalid | unknown> => {
+): Effect.Effect<never, E | ServeError | SigningKeysInvalid | unknown> => {
   const server = layerServer({ ...config, onRequest: requestLog(config) })
   const announced = Layer.effectDiscard(
     Effect.flatMap(HttpServer.HttpServer, ({ address }) =>
@@ -90,7 +90,7 @@ const storeOptions = (config: ServerConfig) => ({
 
 const layerOffice = (config: ServerConfig) =>
   BoxOffice.layer.pipe(
-    Layer.provide([Tickets.layer(config.ticketKeys), Layer.succeed(Policies, config.policies)]),
+    Layer.provide([QueueTokens.layer(config.ticketKeys), Layer.succeed(Policies, config.policies)]),
     Layer.provideMerge(Layer.effectContext(Effect.context<BoxOfficeStore>()))
   )
 

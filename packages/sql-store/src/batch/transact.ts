@@ -1,7 +1,7 @@
 /** One batch in one transaction: load and lock, decide, save and commit; again where need be. */
 
 import { randomUUID } from "node:crypto"
-import { type RowNames, type Rows, StoreUnavailable } from "@boxoffice/core"
+import { type LoadPlan, type Rows, StoreUnavailable } from "@boxoffice/core"
 import type { PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Exit, Metric, Random } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -65,7 +65,7 @@ export const makeTransact = (
 
   const runOn = <A>(
     connection: PgConnection.PgConnection,
-    names: RowNames,
+    names: LoadPlan,
     decide: (rows: Rows) => A
   ): Effect.Effect<A, AttemptFailed> => {
     const loading = new Flight()
@@ -92,7 +92,7 @@ export const makeTransact = (
 
   // Holds one connection, and asks for no other while it does: whatever the pool's size and the
   // number of callers, whoever has one can finish.
-  const attempt = <A>(names: RowNames, decide: (rows: Rows) => A) =>
+  const attempt = <A>(names: LoadPlan, decide: (rows: Rows) => A) =>
     Effect.scoped(
       Effect.flatMap(
         Effect.mapError(withDeadline(pool.get), (error) => new AttemptFailed(error)),
@@ -123,13 +123,13 @@ export const makeTransact = (
 /** Runs an attempt again where that should help, or finds out that it was committed after all. */
 export const retrying = (options: {
   readonly attempt: <A>(
-    names: RowNames,
+    names: LoadPlan,
     decide: (rows: Rows) => A
   ) => Effect.Effect<A, AttemptFailed>
   readonly fate: (lost: Attempt) => Effect.Effect<Fate>
 }) => {
   const run = <A>(
-    names: RowNames,
+    names: LoadPlan,
     decide: (rows: Rows) => A,
     attempts: number,
     duplicate?: string
@@ -154,7 +154,7 @@ export const retrying = (options: {
       })
     })
 
-  return <A>(names: RowNames, decide: (rows: Rows) => A): Effect.Effect<A, StoreUnavailable> =>
+  return <A>(names: LoadPlan, decide: (rows: Rows) => A): Effect.Effect<A, StoreUnavailable> =>
     Effect.withSpan(run(names, decide, 1), "SqlStore.transact")
 }
 

@@ -1,4 +1,10 @@
-import { isCollecting, type Opening, placeOf, type QueueLane, type QueueRow } from "@boxoffice/core"
+import {
+  isPreOpening,
+  type Opening,
+  positionOf,
+  type QueueLane,
+  type QueueRow
+} from "@boxoffice/core"
 import { bigint, instant, millis, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { settingsColumns, settingsOf } from "./token.ts"
@@ -28,18 +34,18 @@ export const queueOf = (row: Row, at = 0): Omit<QueueRow, "admittedLastMinute"> 
   mode: row[at + 1],
   settings: settingsOf(row, at + 2),
   opening: openingOf(row, at + 8),
-  drawn: bigint(row[at + 11]),
+  drawSize: bigint(row[at + 11]),
   cursor: bigint(row[at + 12]),
-  loadedUpTo: bigint(row[at + 12]),
+  headsLoadedTo: bigint(row[at + 12]),
   nextNumber: bigint(row[at + 13]),
   waiting: Number(row[at + 14]),
   priority: {
     nextNumber: bigint(row[at + 15]),
     cursor: bigint(row[at + 16]),
-    loadedUpTo: bigint(row[at + 16]),
+    headsLoadedTo: bigint(row[at + 16]),
     waiting: Number(row[at + 17])
   },
-  turn: row[at + 18],
+  laneCredit: row[at + 18],
   active: Number(row[at + 19]),
   departed: bigint(row[at + 20])
 })
@@ -105,8 +111,12 @@ export const aheadOf = (
   const drawn = bigint(row[at + 3])
   const cursor = bigint(row[at + 4])
   if (token.lane !== "general" || opening === null) return Number(counted)
-  if (isCollecting({ opening })) return 0
+  if (isPreOpening({ opening })) return 0
   if (token.number > drawn) return Number(counted)
-  const place = placeOf({ queueId: token.queueId, opening, drawn }, "general", token.number)
+  const place = positionOf(
+    { queueId: token.queueId, opening, drawSize: drawn },
+    "general",
+    token.number
+  )
   return Math.max(0, Number(place - 1n - cursor))
 }

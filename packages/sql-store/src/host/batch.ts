@@ -1,6 +1,6 @@
 /** A batch inside a transaction that somebody else begins and ends: load, decide, save. */
 import { randomUUID } from "node:crypto"
-import type { RowNames, Rows } from "@boxoffice/core"
+import type { LoadPlan, Rows } from "@boxoffice/core"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Attempt } from "../batch/commit.ts"
@@ -28,7 +28,7 @@ export const makeBatch = (
 
   return <A>(
     run: Run,
-    names: RowNames,
+    names: LoadPlan,
     decide: (rows: Rows) => A
   ): Effect.Effect<Decided<A>, SqlError> =>
     Effect.gen(function* () {

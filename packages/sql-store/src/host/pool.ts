@@ -1,5 +1,5 @@
 /** The store on a host's pool: its own transactions, on connections that the host lends. */
-import { BoxOfficeStore, type RowNames, type Rows, type StoreUnavailable } from "@boxoffice/core"
+import { BoxOfficeStore, type LoadPlan, type Rows, type StoreUnavailable } from "@boxoffice/core"
 import { Cause, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { type Attempt, type Fate, findFate } from "../batch/commit.ts"
@@ -162,7 +162,7 @@ const readCommitted: Query<void> = {
 
 const attemptOn =
   (transacted: Transacted, batch: ReturnType<typeof makeBatch>) =>
-  <A>(names: RowNames, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>
+  <A>(names: LoadPlan, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>
     Effect.contextWith((context) => {
       // What the work failed with or came to: what the pool says of it may be wrapped.
       let failed: Cause.Cause<SqlError> | undefined

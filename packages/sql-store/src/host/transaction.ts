@@ -1,5 +1,5 @@
 /** The store inside a transaction of the host's: each operation under a savepoint of its own. */
-import type { HostTransaction, RowNames, Rows } from "@boxoffice/core"
+import type { HostTransaction, LoadPlan, Rows } from "@boxoffice/core"
 import { type Cause, Effect, Exit } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -25,7 +25,7 @@ export const makeHostTransactions = (schema: SchemaName) => {
       fly: (flight) => under((run) => runEach(run, flight)),
       fault: transactionFault
     }
-    const transact = <A>(names: RowNames, decide: (rows: Rows) => A) => {
+    const transact = <A>(names: LoadPlan, decide: (rows: Rows) => A) => {
       const work = (run: Run) => Effect.map(batch(run, names, decide), ({ outcome }) => outcome)
       return Effect.mapError(under(work), transactionFault)
     }

@@ -16,12 +16,12 @@ import { readLapsed } from "./lapsed.ts"
 import { makeOutbox } from "./outbox/outbox.ts"
 import { readPerformance, readPerformanceNow, readPerformances } from "./performances.ts"
 import { markSeen } from "./presence.ts"
-import { readLine } from "./queueSnapshot.ts"
+import { readQueueSnapshot } from "./queueSnapshot.ts"
 import { readQueue, readQueues } from "./queues.ts"
 import { readPaid, readReservation, readReservations } from "./reservations.ts"
 import { readSeats } from "./seats.ts"
 import { readShow, readShows } from "./shows.ts"
-import { readGates } from "./tokens.ts"
+import { readTokens } from "./tokens.ts"
 import { readTransfers, readWallet } from "./wallets.ts"
 
 /** Runs statements somewhere: on a connection of the store's, or on what a host gave. */
@@ -35,8 +35,8 @@ export interface Runner {
 /** The statements are written once for a schema; a runner can come with every call. */
 export const makeOperations = (schema: SchemaName) => {
   const queries = {
-    gates: readGates(schema),
-    line: readLine(schema),
+    readTokens: readTokens(schema),
+    readQueue: readQueueSnapshot(schema),
     markSeen: markSeen(schema),
     clearTokens: clearTokens(schema),
     clearDepartures: clearDepartures(schema),
@@ -70,8 +70,8 @@ export const makeOperations = (schema: SchemaName) => {
     return {
       outbox: outbox(reading),
       deliveries: deliveries(reading),
-      gates: reading("gates", queries.gates),
-      line: reading("line", queries.line),
+      readTokens: reading("readTokens", queries.readTokens),
+      readQueue: reading("readQueue", queries.readQueue),
       markSeen: reading("markSeen", queries.markSeen),
       clearEnded: (olderThanMs: number, limit: number) =>
         reading("clearPresence", queries.clearPresence)().pipe(

@@ -1,4 +1,4 @@
-import { departuresPerReading, type LineReading, type QueueId } from "@boxoffice/core"
+import { departuresPerReading, type QueueId, type QueueReading } from "@boxoffice/core"
 import {
   clock,
   exitsOf,
@@ -16,7 +16,7 @@ import type { SchemaName } from "../schemaName.ts"
  * A queue, and what has happened in it since. One statement, so that all of it is as of one moment;
  * every part of it goes by an index to a bounded number of rows, however long the line is.
  */
-export const readLine = (schema: SchemaName) => {
+export const readQueueSnapshot = (schema: SchemaName) => {
   const sql = `
     WITH ${clock}
     SELECT date_trunc('milliseconds', clock.now),
@@ -40,7 +40,7 @@ export const readLine = (schema: SchemaName) => {
       WHERE g.queue_id = q.queue_id AND ${isOfLastMinute}
     ) granted
     WHERE q.queue_id = $1::text`
-  return (queueId: QueueId, after: bigint): Query<LineReading | undefined> => ({
+  return (queueId: QueueId, after: bigint): Query<QueueReading | undefined> => ({
     sql,
     params: [queueId, after],
     read: ([row]) => {
@@ -61,7 +61,7 @@ export const readLine = (schema: SchemaName) => {
           lane: lanes[laneNumbers[i]]!,
           number: bigint(numbers[i])
         })),
-        grants: ats.map((at: bigint | number, i: number) => ({
+        admissions: ats.map((at: bigint | number, i: number) => ({
           at: Number(at),
           admitted: counts[i]
         }))

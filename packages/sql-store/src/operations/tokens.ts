@@ -5,7 +5,7 @@ import { instant, type Query, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 /** Tokens, their places, and the queues in front of what is asked about: one row a question. */
-export const readGates = (schema: SchemaName) => {
+export const readTokens = (schema: SchemaName) => {
   const sql = `
     SELECT date_trunc('milliseconds', clock_timestamp()),
       coalesce(

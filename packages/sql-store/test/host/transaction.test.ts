@@ -1,9 +1,9 @@
 import {
   BoxOffice,
   BoxOfficeStore,
+  LoadPlan,
   layerOf,
   type QueueId,
-  RowNames,
   type ShowId,
   within
 } from "@boxoffice/core"
@@ -121,7 +121,7 @@ describe("whatever fails, the savepoint is closed and the transaction goes on", 
       const [user, other] = [nextUser(), nextUser()]
       await client.query("BEGIN")
       const { transaction } = Host.transactionOf(client)
-      const broken = transaction.store.transact(new RowNames(), () => {
+      const broken = transaction.store.transact(new LoadPlan(), () => {
         throw new Error("a bug")
       })
       await expect(Effect.runPromise(broken)).rejects.toThrow("a bug")

@@ -2,7 +2,7 @@
  * The places of those who left a line early, counted: a Fenwick tree. A million places take 4 MB;
  * adding one and counting up to one take 20 steps each.
  */
-export class Departed {
+export class DepartureTree {
   private base: number
   private tree = new Int32Array(1_025)
 

@@ -1,5 +1,11 @@
 /** How fast a queue lets people in, from what was seen of it. Pure. */
-import { isFull, isLimited, type Moment, type Movement, type Watched } from "./movement.ts"
+import {
+  isFull,
+  isRateLimited,
+  type Movement,
+  type MovementHistory,
+  type Sample
+} from "./movement.ts"
 
 /** How fast a queue lets people in, and how well that is known. */
 export interface AdmissionRate {
@@ -32,27 +38,27 @@ const driftFirst = 0.5 ** 2
  * many were inside: so nobody counts who only filled the house, and where it grows, the rate does.
  */
 export const admissionRate = (
-  { moments, grants }: Watched,
+  { samples, admissions }: MovementHistory,
   queue: Movement["queue"]
 ): AdmissionRate | undefined => {
   const { active, settings } = queue
   const { maxActive, admitPerMinute } = settings
   const full = isFull(queue)
-  const last = moments.at(-1)!
-  if (!full && isLimited(grants, queue)) {
+  const last = samples.at(-1)!
+  if (!full && isRateLimited(admissions, queue)) {
     // Admissions of before a pause limit what follows it, and tell nothing of it.
-    const hasMoved = last.admitted > moments[0]!.admitted
-    return hasMoved ? limitedRate(admitPerMinute, last.at - moments[0]!.at) : undefined
+    const hasMoved = last.admitted > samples[0]!.admitted
+    return hasMoved ? limitedRate(admitPerMinute, last.at - samples[0]!.at) : undefined
   }
   const measure = full ? endedOf(Math.min(active, maxActive)) : admitted
-  const enough = moments.findLastIndex((moment) => {
+  const enough = samples.findLastIndex((moment) => {
     const { count, seconds } = measure(moment, last)
     return seconds >= secondsLeast && count >= countedEnough
   })
   const from = Math.max(0, enough)
-  const lately = measure(moments[from]!, last)
+  const lately = measure(samples[from]!, last)
   if (lately.seconds < secondsLeast || lately.count <= 0) return undefined
-  const dispersion = dispersionOf(moments.slice(from), measure)
+  const dispersion = dispersionOf(samples.slice(from), measure)
   const perSecond = lately.count / lately.seconds
   // The fuller it still is, the more of them end.
   const tooFull = Math.log(Math.max(1, active / maxActive))
@@ -61,7 +67,7 @@ export const admissionRate = (
     counted: lately.count,
     seconds: lately.seconds,
     dispersion,
-    drift: driftOf(moments.slice(0, from + 1), measure, lately, dispersion),
+    drift: driftOf(samples.slice(0, from + 1), measure, lately, dispersion),
     isLimited: false,
     secondsFirst: (maxActive / perSecond) * tooFull
   }
@@ -82,7 +88,7 @@ interface Count {
   readonly count: number
   readonly seconds: number
 }
-type Measure = (from: Moment, to: Moment) => Count
+type Measure = (from: Sample, to: Sample) => Count
 
 const admitted: Measure = (from, to) => ({
   count: to.admitted - from.admitted,
@@ -97,7 +103,7 @@ const endedOf =
     seconds: (to.insideSeconds - from.insideSeconds) / inside
   })
 
-const dispersionOf = (moments: ReadonlyArray<Moment>, measure: Measure): number => {
+const dispersionOf = (moments: ReadonlyArray<Sample>, measure: Measure): number => {
   const whole = measure(moments[0]!, moments.at(-1)!)
   let squares = 0
   for (let i = 1; i < moments.length; i++) {
@@ -109,7 +115,7 @@ const dispersionOf = (moments: ReadonlyArray<Moment>, measure: Measure): number 
 
 /** Compares each while with the one before it, as far back as it was watched. */
 const driftOf = (
-  before: ReadonlyArray<Moment>,
+  before: ReadonlyArray<Sample>,
   measure: Measure,
   lately: Count,
   dispersion: number

@@ -1,10 +1,10 @@
 /** What an operator wants to see of the waiting room, as Effect metrics. */
 import { type Context, Effect, Metric } from "effect"
-import type { LocalChanges } from "../../engine/CommittedEvents.ts"
+import type { CommittedEvents } from "../../engine/CommittedEvents.ts"
 import type { QueueId, TokenId } from "../../Ids.ts"
 import type { QueueTokenStatus } from "../model.ts"
 import { waitingIn } from "../position.ts"
-import type { LineView } from "./LiveQueue.ts"
+import type { LiveQueue } from "./LiveQueue.ts"
 
 /** Estimates that are kept until their users are in: enough to tell how good they are. */
 const estimatesKept = 10_000
@@ -14,7 +14,7 @@ interface Estimate {
   readonly p50Seconds: number
 }
 
-export const makeQueueMetrics = (changes: LocalChanges["Service"]) =>
+export const makeQueueMetrics = (changes: CommittedEvents["Service"]) =>
   Effect.contextWith((context: Context.Context<never>) =>
     Effect.sync(() => {
       const perQueue = new Map<QueueId, ReturnType<typeof metricsOf>>()
@@ -38,7 +38,7 @@ export const makeQueueMetrics = (changes: LocalChanges["Service"]) =>
 
       return {
         /** A queue was read. */
-        read: (view: LineView): void => {
+        read: (view: LiveQueue): void => {
           const metrics = of(view.queue.queueId)
           metrics.waiting.updateUnsafe(waitingIn(view.queue), context)
           metrics.active.updateUnsafe(view.queue.active, context)

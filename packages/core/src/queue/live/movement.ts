@@ -1,10 +1,10 @@
 /** What a node has seen of how a queue moves. Pure. */
-import type { LineReading } from "../../BoxOfficeStore.ts"
-import type { Grant, QueueRow } from "../model.ts"
-import { isCollecting } from "../position.ts"
+import type { QueueReading } from "../../BoxOfficeStore.ts"
+import type { AdmissionCount, QueueRow } from "../model.ts"
+import { isPreOpening } from "../position.ts"
 
 /** A reading of a queue, as much as tells how fast it moves: counts since it has been watched. */
-export interface Moment {
+export interface Sample {
   readonly at: number
   readonly admitted: number
   /** How many of those inside have ended. */
@@ -13,38 +13,41 @@ export interface Moment {
   readonly insideSeconds: number
 }
 
-export interface Watched {
+export interface MovementHistory {
   /** At most one of a second, the oldest first; the last one is of the last reading. */
-  readonly moments: ReadonlyArray<Moment>
+  readonly samples: ReadonlyArray<Sample>
   /** The admissions of the minute before that. */
-  readonly grants: ReadonlyArray<Grant>
+  readonly admissions: ReadonlyArray<AdmissionCount>
 }
 
 /** The part of a reading that this goes by. */
-export type Movement = Pick<LineReading, "now" | "grants"> & {
+export type Movement = Pick<QueueReading, "now" | "admissions"> & {
   readonly queue: Pick<QueueRow, "active" | "settings" | "mode" | "opening">
 }
 
 const second = 1_000
 const minute = 60 * second
-const watchedMost = 15 * minute
+const historyMost = 15 * minute
 const nearlyFull = 0.9
 
 /**
  * Takes in a newer reading, and forgets what is older than a quarter of an hour, or from before a
  * pause: the house has emptied meanwhile.
  */
-export const watch = (before: Watched | undefined, reading: Movement): Watched => {
-  const { now, grants, queue } = reading
-  if (isStopped(queue)) return { moments: [firstMoment(reading)], grants }
-  const last = before?.moments.at(-1)
+export const addSample = (
+  before: MovementHistory | undefined,
+  reading: Movement
+): MovementHistory => {
+  const { now, admissions, queue } = reading
+  if (isStopped(queue)) return { samples: [firstSample(reading)], admissions }
+  const last = before?.samples.at(-1)
   // Admissions are read of a minute: after a longer gap, or a turned clock, it begins anew.
   if (before === undefined || last === undefined || now < last.at || now - last.at > minute) {
-    return begin(reading)
+    return firstHistory(reading)
   }
   // A second that was read before can have gained some since.
-  const known = new Map(before.grants.map((grant) => [secondOf(grant), grant.admitted]))
-  const newly = grants.map((grant) => grant.admitted - (known.get(secondOf(grant)) ?? 0))
+  const known = new Map(before.admissions.map((grant) => [secondOf(grant), grant.admitted]))
+  const newly = admissions.map((grant) => grant.admitted - (known.get(secondOf(grant)) ?? 0))
   const admitted = last.admitted + sum(newly.map((more) => Math.max(0, more)))
   const moment = {
     at: now,
@@ -53,10 +56,10 @@ export const watch = (before: Watched | undefined, reading: Movement): Watched =
     insideSeconds: last.insideSeconds + (queue.active * (now - last.at)) / second
   }
   // Of a second the last one stays.
-  const kept = before.moments.filter(
-    (old) => secondOf(old) !== secondOf(moment) && old.at > now - watchedMost
+  const kept = before.samples.filter(
+    (old) => secondOf(old) !== secondOf(moment) && old.at > now - historyMost
   )
-  return { moments: [...kept, moment], grants }
+  return { samples: [...kept, moment], admissions }
 }
 
 /**
@@ -64,29 +67,29 @@ export const watch = (before: Watched | undefined, reading: Movement): Watched =
  * inside, the house was full before, and each came in for one who ended. Where more did, it may
  * have been filled by them: then nothing is known yet.
  */
-const begin = (reading: Movement): Watched => {
-  const { now, grants, queue } = reading
+const firstHistory = (reading: Movement): MovementHistory => {
+  const { now, admissions, queue } = reading
   const { active } = queue
-  const [first] = grants
-  const mayHaveFilled = isFull(queue) && admittedIn(grants) >= active
-  if (first === undefined || mayHaveFilled) return { moments: [firstMoment(reading)], grants }
+  const [first] = admissions
+  const mayHaveFilled = isFull(queue) && admittedIn(admissions) >= active
+  if (first === undefined || mayHaveFilled) return { samples: [firstSample(reading)], admissions }
   const start = first.at - second
   let admitted = 0
-  const momentAt = (at: number): Moment => ({
+  const momentAt = (at: number): Sample => ({
     at,
     admitted,
     ended: admitted - active,
     insideSeconds: (active * (at - start)) / second
   })
   const moments = [momentAt(start)]
-  for (const grant of grants) {
+  for (const grant of admissions) {
     admitted += grant.admitted
     if (grant.at < now) moments.push(momentAt(grant.at))
   }
-  return { moments: [...moments, momentAt(now)], grants }
+  return { samples: [...moments, momentAt(now)], admissions }
 }
 
-const firstMoment = ({ now, queue }: Movement): Moment => ({
+const firstSample = ({ now, queue }: Movement): Sample => ({
   at: now,
   admitted: 0,
   ended: -queue.active,
@@ -95,17 +98,19 @@ const firstMoment = ({ now, queue }: Movement): Moment => ({
 
 /** Nobody is let in, whoever waits. */
 export const isStopped = (queue: Movement["queue"]): boolean =>
-  queue.mode === "paused" || queue.mode === "closed" || isCollecting(queue)
+  queue.mode === "paused" || queue.mode === "closed" || isPreOpening(queue)
 
 /** People come in only as others end. */
 export const isFull = ({ active, settings }: Movement["queue"]): boolean =>
   active >= settings.maxActive * nearlyFull
 
 /** People come in only as it is a minute ago that others did. */
-export const isLimited = (grants: ReadonlyArray<Grant>, { settings }: Movement["queue"]): boolean =>
-  admittedIn(grants) >= settings.admitPerMinute * nearlyFull
+export const isRateLimited = (
+  grants: ReadonlyArray<AdmissionCount>,
+  { settings }: Movement["queue"]
+): boolean => admittedIn(grants) >= settings.admitPerMinute * nearlyFull
 
-export const admittedIn = (grants: ReadonlyArray<Grant>): number =>
+export const admittedIn = (grants: ReadonlyArray<AdmissionCount>): number =>
   sum(grants.map(({ admitted }) => admitted))
 
 const sum = (counts: ReadonlyArray<number>): number => counts.reduce((a, b) => a + b, 0)

@@ -4,7 +4,7 @@
  * where a time of its own for each would be a million writes.
  */
 
-import type { Ticket } from "../../token/format.ts"
+import type { QueueTokenPayload } from "../../token/format.ts"
 import type { QueueLane } from "../model.ts"
 
 /** How many numbers share a block. */
@@ -37,7 +37,7 @@ export interface Sighting {
 export class Presence {
   private blocks = new Map<number, Sighting>()
 
-  mark({ place }: Ticket): void {
+  mark({ place }: QueueTokenPayload): void {
     if (place === undefined) return
     const block = Math.floor(place.number / numbersPerBlock)
     const key = keyOf(place.lane, block)

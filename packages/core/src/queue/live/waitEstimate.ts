@@ -4,15 +4,15 @@ import type { AdmissionRate } from "./admissionRate.ts"
 import { admittedIn, type Movement } from "./movement.ts"
 
 /** Who was let in within the last minute, as of `now`, and how many may be. */
-export interface MinuteLimit extends Pick<Movement, "now" | "grants"> {
+export interface MinuteLimit extends Pick<Movement, "now" | "admissions"> {
   readonly used: number
   readonly admitPerMinute: number
 }
 
-export const minuteLimitOf = ({ now, grants, queue }: Movement): MinuteLimit => ({
+export const minuteLimitOf = ({ now, admissions, queue }: Movement): MinuteLimit => ({
   now,
-  grants,
-  used: admittedIn(grants),
+  admissions,
+  used: admittedIn(admissions),
   admitPerMinute: queue.settings.admitPerMinute
 })
 
@@ -45,12 +45,12 @@ export const estimatedWait = (
 
 /** In how many seconds the limit by the minute lets the next in who comes behind these. */
 const waitByLimit = (ahead: number, limit: MinuteLimit): number => {
-  const { now, grants, used, admitPerMinute } = limit
+  const { now, admissions, used, admitPerMinute } = limit
   // So many admissions have to be a minute ago first: of this minute, and of those to come.
   let left = ahead + 1 - (admitPerMinute - used)
   const minutes = Math.max(0, Math.ceil((left - used) / admitPerMinute))
   left -= minutes * admitPerMinute
-  for (const { at, admitted } of left <= 0 ? [] : grants) {
+  for (const { at, admitted } of left <= 0 ? [] : admissions) {
     left -= admitted
     if (left <= 0) return 60 * minutes + Math.max(0, (at + 60_000 - now) / 1_000)
   }

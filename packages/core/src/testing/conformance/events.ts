@@ -101,7 +101,7 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       Effect.gen(function* () {
         const { office, take, user } = world
         const queueId = user("audited").replaceAll(/[^a-z0-9-]/g, "-") as QueueId
-        const { now } = (yield* world.store.line(world.queueId, 0n))!
+        const { now } = (yield* world.store.readQueue(world.queueId, 0n))!
         const [opensAt, later] = [new Date(now + 60_000), new Date(now + 90_000)]
         const made = yield* office.queue.create({ queueId, opensAt, settings: { maxActive: 7 } })
         yield* refused("AlreadyExists", office.queue.create({ queueId }))

@@ -14,7 +14,7 @@ const code = "first-in-line"
 const collecting = Effect.fnUntraced(function* (world: World, settings: Partial<QueueSettings>) {
   const { office, store, user } = world
   const queueId = user("drawn") as QueueId
-  const { now } = (yield* store.line(world.queueId, 0n))!
+  const { now } = (yield* store.readQueue(world.queueId, 0n))!
   const opensAt = new Date(now + 60_000)
   yield* office.queue.create({ queueId, opensAt, settings })
   yield* office.queue.addCodes({ queueId, codes: [code], uses: 10_000 })

@@ -186,7 +186,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       yield* refused("QueueTokenWrongQueue", office.catalog.availableDates({ ...caller, showId }))
       yield* office.wallet.balance(caller)
       const tokenId = "00000000-0000-7000-8000-000000000000" as TokenId
-      const [unknown, known] = yield* store.gates([{ tokenId }, { tokenId, showId }])
+      const [unknown, known] = yield* store.readTokens([{ tokenId }, { tokenId, showId }])
       assert.deepEqual([unknown!.token, unknown!.requiredQueueId], [undefined, undefined])
       assert.deepEqual([known!.token, known!.requiredQueueId], [undefined, queueId])
     })
@@ -273,7 +273,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
     Effect.gen(function* () {
       const { office, user, passTime } = world
       const queueId = `${world.queueId}-draw`
-      const { now } = (yield* world.store.line(world.queueId, 0n))!
+      const { now } = (yield* world.store.readQueue(world.queueId, 0n))!
       const opensAt = new Date(now + 60_000)
       const sooner = new Date(now + 30_000)
       yield* office.queue.create({ queueId, opensAt: sooner, settings: { maxActive: 1 } })
@@ -331,7 +331,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         `${world.showId}-told`,
         `${world.performanceId}-told`
       ]
-      const { now } = (yield* store.line(world.queueId, 0n))!
+      const { now } = (yield* store.readQueue(world.queueId, 0n))!
       const opensAt = new Date(now + 60_000)
       yield* office.queue.create({ queueId, opensAt, settings: { maxActive: 1 } })
       const show = { showId, title: "A show", salesOpenAt: null, salesCloseAt: null }

@@ -8,7 +8,7 @@ import type { NewSeat } from "../../catalog/model.ts"
 import type { PerformanceId, QueueId, SeatId, ShowId } from "../../Ids.ts"
 import { type Money, money } from "../../Money.ts"
 import type { QueueSettings } from "../../Policies.ts"
-import type { PolicyRules } from "../../policies/rules.ts"
+import type { PolicyOptions } from "../../policies/rules.ts"
 import { sweep } from "../../Sweeper.ts"
 import type { ConformanceHarness, ConformanceTest } from "../conformance.ts"
 
@@ -38,7 +38,7 @@ export interface World {
 }
 
 export interface WorldOptions {
-  readonly policies?: Partial<PolicyRules>
+  readonly policies?: Partial<PolicyOptions>
   readonly queue?: Partial<QueueSettings>
   /** How many seats: `S1`, `S2`, …, each at 1,000 KRW. */
   readonly seats?: number

@@ -1,8 +1,8 @@
 /** What is said of a queue to whoever operates it. */
-import type { Queue, QueueStanding } from "@boxoffice/core/schema"
+import type { QueueDisplayMode, QueueInfo } from "@boxoffice/core/schema"
 import { settingFlags } from "./settingFlags.ts"
 
-const modes: Record<QueueStanding, string> = {
+const modes: Record<QueueDisplayMode, string> = {
   open: "open: people join, and are let in",
   collecting: "collecting: people join, and nobody is let in",
   paused: "paused: nobody joins, nobody is let in, and places stay",
@@ -11,20 +11,27 @@ const modes: Record<QueueStanding, string> = {
 }
 
 /** One line: how it stands. */
-export const standing = ({ queueId, mode, waiting, active, settings, opening }: Queue): string => {
+export const standing = ({
+  queueId,
+  mode,
+  waiting,
+  active,
+  settings,
+  opening
+}: QueueInfo): string => {
   const isToOpen = opening !== null && opening.openedAt === null && mode !== "closed"
   const opens = isToOpen ? ` It opens at ${opening.opensAt.toISOString()}.` : ""
   return `${queueId} is ${modes[mode]}.${opens} Waiting: ${waiting}. Inside: ${active} of ${settings.maxActive}.`
 }
 
 /** All of it. Settings are said as they are set. */
-export const described = (queue: Queue): string =>
+export const described = (queue: QueueInfo): string =>
   [
     standing(queue),
     ...(queue.opening === null ? [] : openingOf(queue.opening)),
     "Settings:",
     ...Object.entries(settingFlags).map(
-      ([name, [flag]]) => `  --${flag} ${queue.settings[name as keyof Queue["settings"]]}`
+      ([name, [flag]]) => `  --${flag} ${queue.settings[name as keyof QueueInfo["settings"]]}`
     )
   ].join("\n")
 
@@ -33,7 +40,7 @@ const openingOf = ({
   commitment,
   seed,
   drawn
-}: NonNullable<Queue["opening"]>): ReadonlyArray<string> =>
+}: NonNullable<QueueInfo["opening"]>): ReadonlyArray<string> =>
   openedAt === null
     ? [
         "When it opens, it draws the places of all who have joined.",

@@ -1,5 +1,5 @@
 import type { Queue } from "@boxoffice/core"
-import type { Queue as QueueView } from "@boxoffice/core/schema"
+import type { QueueInfo as QueueView } from "@boxoffice/core/schema"
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { columns } from "../columns.ts"

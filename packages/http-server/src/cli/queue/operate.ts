@@ -6,7 +6,7 @@ import {
   type QueueClosed,
   type QueueNotFound
 } from "@boxoffice/core"
-import { QueueId, Queue as QueueView } from "@boxoffice/core/schema"
+import { QueueId, QueueInfo as QueueView } from "@boxoffice/core/schema"
 import { Console, Effect, Schema } from "effect"
 import { Argument } from "effect/cli"
 import { type DatabaseFlags, database, databaseOf, json, Unusable } from "../flags.ts"

@@ -1,5 +1,5 @@
 /** What additions to the catalogue have to know. */
-import type { RowNames, SeatRow, Show, ShowId, StoredPerformance } from "@boxoffice/core"
+import type { LoadPlan, SeatRow, Show, ShowId, StoredPerformance } from "@boxoffice/core"
 import { performanceOfRow, storedColumns } from "../../operations/performances.ts"
 import { showColumns, showOf } from "../../operations/shows.ts"
 import { type Query, texts } from "../../Query.ts"
@@ -21,7 +21,7 @@ export const lockPerformances = (schema: SchemaName) => {
   const sql = `
     SELECT ${storedColumns} FROM ${schema}.performance WHERE performance_id = ANY($1)
     ORDER BY performance_id FOR NO KEY UPDATE`
-  return (performanceIds: RowNames["performances"]): Query<ReadonlyArray<StoredPerformance>> => ({
+  return (performanceIds: LoadPlan["performances"]): Query<ReadonlyArray<StoredPerformance>> => ({
     sql,
     params: [texts(performanceIds)],
     read: (rows) => rows.map(performanceOfRow)
@@ -34,7 +34,7 @@ export const loadSeatsThere = (schema: SchemaName) => {
     SELECT ${seatColumns}
     FROM unnest($1::text[], $2::text[]) AS named (performance_id, seat_id)
     JOIN ${schema}.seat s USING (performance_id, seat_id)`
-  return (named: RowNames["seatsThere"]): Query<ReadonlyArray<SeatRow>> => ({
+  return (named: LoadPlan["seatsToRead"]): Query<ReadonlyArray<SeatRow>> => ({
     sql,
     params: [
       texts(named.flatMap(({ performanceId, seatIds }) => seatIds.map(() => performanceId))),

@@ -1,4 +1,4 @@
-import type { CodeRow, RowNames } from "@boxoffice/core"
+import type { CodeRow, LoadPlan } from "@boxoffice/core"
 import { type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
@@ -10,7 +10,7 @@ export const lockCodes = (schema: SchemaName) => {
       SELECT named.queue_id, named.code_hash
       FROM unnest($1::text[], $2::text[]) AS named (queue_id, code_hash))
     ORDER BY c.queue_id, c.code_hash FOR NO KEY UPDATE OF c`
-  return (codes: RowNames["codes"]): Query<ReadonlyArray<CodeRow>> => ({
+  return (codes: LoadPlan["codes"]): Query<ReadonlyArray<CodeRow>> => ({
     sql,
     params: [
       texts(codes.map(({ queueId }) => queueId)),

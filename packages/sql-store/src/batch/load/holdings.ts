@@ -1,15 +1,15 @@
 import {
   holdingKey,
-  holdingsPerBatch,
+  type LoadPlan,
   type PerformanceId,
-  type RowNames,
+  seatCountsPerBatch,
   type UserId
 } from "@boxoffice/core"
 import { clock } from "../../columns/queue.ts"
 import { type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
-type Holdings = RowNames["holdings"]
+type Holdings = LoadPlan["seatCounts"]
 
 /**
  * Lock 4: the right to give a user more seats of a performance. There may be no row yet to lock,
@@ -37,7 +37,7 @@ export const lockHoldings = (schema: SchemaName) => {
     const { performanceIds, userIds } = columnsOf(holdings)
     const performances = texts(new Set(performanceIds))
     const read = () => {}
-    return performanceIds.length > holdingsPerBatch
+    return performanceIds.length > seatCountsPerBatch
       ? { sql: alone, params: [performances], read }
       : { sql: shared, params: [performances, texts(performanceIds), texts(userIds)], read }
   }

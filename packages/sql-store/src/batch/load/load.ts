@@ -1,9 +1,9 @@
 /** All loads of a batch, in the one order in which every batch takes its locks. */
 
 import {
+  type LoadPlan,
   type QueueId,
   type QueueRow,
-  type RowNames,
   Rows,
   type TokenRow,
   type UserId,
@@ -58,16 +58,16 @@ export const makeLoad = (schema: SchemaName) => {
   const outcomes = loadOutcomes(schema)
   const shows = loadShows(schema)
   const storedPerformances = lockPerformances(schema)
-  const seatsThere = loadSeatsThere(schema)
+  const seatsToRead = loadSeatsThere(schema)
 
-  return (flight: Flight, names: RowNames): (() => Loaded) => {
+  return (flight: Flight, names: LoadPlan): (() => Loaded) => {
     const add = <A>(named: boolean, query: () => Query<A>): (() => A | undefined) =>
       named ? flight.add(query()) : none
     const inQueues = names.queues.size > 0
-    const ofTokens = names.tokens.size > 0 || names.members.length > 0
+    const ofTokens = names.tokens.size > 0 || names.liveTokensOf.length > 0
     const ofReservations = names.reservations.size > 0
     const ofSeats = names.seats.length > 0 || ofReservations
-    const ofHoldings = names.holdings.length > 0
+    const ofHoldings = names.seatCounts.length > 0
 
     // The locks, table by table.
     const lockedQueues = add(inQueues, () => queues(names.queues))
@@ -76,7 +76,7 @@ export const makeLoad = (schema: SchemaName) => {
     const lockedLapsed = add(inQueues, () => lapsed(names.queues))
     const lockedCodes = add(names.codes.length > 0, () => codes(names.codes))
     const lockedWallets = add(names.wallets.size > 0, () => wallets(names.wallets))
-    if (ofHoldings) flight.add(holdingLocks(names.holdings))
+    if (ofHoldings) flight.add(holdingLocks(names.seatCounts))
     const lockedReservations = add(ofReservations || ofHoldings, () => reservations(names))
     const lockedSeats = add(ofSeats, () => seats(names))
     const lockedPerformances = add(names.performances.size > 0, () =>
@@ -84,14 +84,14 @@ export const makeLoad = (schema: SchemaName) => {
     )
     // What is read and not locked comes after them, and the clock last.
     const counts = add(inQueues, () => queueCounts(names.queues))
-    const lookedAt = add(names.looks.size > 0, () => tokenLooks(names.looks))
+    const lookedAt = add(names.tokensToRead.size > 0, () => tokenLooks(names.tokensToRead))
     const ahead = add(names.tokens.size > 0, () => tokensAhead(names.tokens))
-    const counted = add(ofHoldings, () => holdings(names.holdings))
+    const counted = add(ofHoldings, () => holdings(names.seatCounts))
     const found = add(ofSeats || ofHoldings, () => performances(names))
-    const unpaidHolds = add(names.unpaid.size > 0, () => unpaid(names))
+    const unpaidHolds = add(names.unpaidOf.size > 0, () => unpaid(names))
     const madeTransfers = add(names.transfers.size > 0, () => transfers(names.transfers))
     const knownShows = add(names.shows.size > 0, () => shows(names.shows))
-    const knownSeats = add(names.seatsThere.length > 0, () => seatsThere(names.seatsThere))
+    const knownSeats = add(names.seatsToRead.length > 0, () => seatsToRead(names.seatsToRead))
     const recorded = add(names.outcomes.size > 0, () => outcomes(names.outcomes))
     const clock = flight.add(readClock)
 
@@ -121,7 +121,7 @@ export const makeLoad = (schema: SchemaName) => {
         ),
         codes: lockedCodes() ?? [],
         tokens,
-        looks: looks.map(({ token }) => token),
+        tokensRead: looks.map(({ token }) => token),
         ahead: [
           ...(ahead() ?? []),
           ...looks.map(({ token, ahead }) => [token.tokenId, ahead] as const)
@@ -132,7 +132,7 @@ export const makeLoad = (schema: SchemaName) => {
         seats: [...(lockedSeats() ?? []), ...(knownSeats() ?? [])],
         shows: knownShows() ?? [],
         storedPerformances: lockedPerformances() ?? [],
-        holdings: counted() ?? [],
+        seatCounts: counted() ?? [],
         unpaid: unpaidHolds() ?? [],
         transfers: madeTransfers() ?? []
       })

@@ -1,4 +1,4 @@
-import type { PerformanceRow, RowNames } from "@boxoffice/core"
+import type { LoadPlan, PerformanceRow } from "@boxoffice/core"
 import { instant, millis, type Query, type Row, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
@@ -25,11 +25,11 @@ export const loadPerformances = (schema: SchemaName) => {
       SELECT r.performance_id FROM ${schema}.reservation r
       WHERE r.reservation_id = ANY($1)))`
   return (
-    names: Pick<RowNames, "seats" | "holdings" | "reservations">
+    names: Pick<LoadPlan, "seats" | "seatCounts" | "reservations">
   ): Query<ReadonlyArray<PerformanceRow>> => {
     const performanceIds = new Set<string>()
     for (const { performanceId } of names.seats) performanceIds.add(performanceId)
-    for (const { performanceId } of names.holdings) performanceIds.add(performanceId)
+    for (const { performanceId } of names.seatCounts) performanceIds.add(performanceId)
     return {
       sql,
       params: [uuids(names.reservations), texts(performanceIds)],

@@ -1,4 +1,4 @@
-import { money, type ReservationRow, type RowNames, type Seat } from "@boxoffice/core"
+import { type LoadPlan, money, type ReservationRow, type Seat } from "@boxoffice/core"
 import { bigint, instant, millis, type Query, type Row, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import { columnsOf } from "./holdings.ts"
@@ -63,9 +63,9 @@ export const lockReservations = (schema: SchemaName) => {
     ORDER BY r.reservation_id FOR NO KEY UPDATE`
   return ({
     reservations,
-    holdings
-  }: Pick<RowNames, "reservations" | "holdings">): Query<ReadonlyArray<ReservationRow>> => {
-    const { performanceIds, userIds } = columnsOf(holdings)
+    seatCounts
+  }: Pick<LoadPlan, "reservations" | "seatCounts">): Query<ReadonlyArray<ReservationRow>> => {
+    const { performanceIds, userIds } = columnsOf(seatCounts)
     return {
       sql,
       params: [uuids(reservations), texts(performanceIds), texts(userIds)],

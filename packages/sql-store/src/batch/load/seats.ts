@@ -1,4 +1,4 @@
-import { money, type RowNames, type SeatRow } from "@boxoffice/core"
+import { type LoadPlan, money, type SeatRow } from "@boxoffice/core"
 import { bigint, millis, type Query, type Row, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
@@ -34,7 +34,7 @@ export const lockSeats = (schema: SchemaName) => {
     )
     SELECT ${seatColumns} FROM named JOIN ${schema}.seat s USING (performance_id, seat_id)
     ORDER BY s.performance_id, s.seat_id FOR NO KEY UPDATE OF s`
-  return (names: Pick<RowNames, "seats" | "reservations">): Query<ReadonlyArray<SeatRow>> => {
+  return (names: Pick<LoadPlan, "seats" | "reservations">): Query<ReadonlyArray<SeatRow>> => {
     const performanceIds: Array<string> = []
     const seatIds: Array<string> = []
     // A hot seat is named by every command of the batch, and sent once.

@@ -1,8 +1,8 @@
 import {
   admissionsPerBatch,
+  type LoadPlan,
   numbersPerBlock,
   type QueueId,
-  type RowNames,
   type SkippedHead,
   type TokenId,
   type TokenRow
@@ -38,18 +38,18 @@ export const lockTokens = (schema: SchemaName) => {
     FROM ${schema}.queue_token t JOIN ${schema}.queue q USING (queue_id)
     WHERE t.token_id = ANY(ARRAY(SELECT token_id FROM wanted))
     ORDER BY t.token_id FOR NO KEY UPDATE OF t`
-  return ({ tokens, members }: TokenNames): Query<ReadonlyArray<TokenRow>> => ({
+  return ({ tokens, liveTokensOf }: TokenNames): Query<ReadonlyArray<TokenRow>> => ({
     sql,
     params: [
       uuids(tokens),
-      texts(members.map(({ queueId }) => queueId)),
-      texts(members.map(({ userId }) => userId))
+      texts(liveTokensOf.map(({ queueId }) => queueId)),
+      texts(liveTokensOf.map(({ userId }) => userId))
     ],
     read: (rows) => rows.map((row) => tokenOf(row))
   })
 }
 
-type TokenNames = Pick<RowNames, "tokens" | "members">
+type TokenNames = Pick<LoadPlan, "tokens" | "liveTokensOf">
 
 /** Who is next in the locked queues: the tokens that the batch has locked, and those it has not. */
 export interface LockedHeads {
@@ -98,7 +98,7 @@ export const lockHeads = (schema: SchemaName) => {
     )
     SELECT head.queue_id, head.lane, head.number, locked.*
     FROM head LEFT JOIN locked ON locked.locked_id = head.token_id`
-  return (named: RowNames["heads"]): Query<LockedHeads> => {
+  return (named: LoadPlan["heads"]): Query<LockedHeads> => {
     const drawn = Array.from(named).flatMap(([queueId, heads]) =>
       (heads.drawn?.numbers ?? []).map((number) => ({ queueId, number }))
     )

@@ -1,4 +1,4 @@
-import type { RowNames, UnpaidHold } from "@boxoffice/core"
+import type { LoadPlan, UnpaidHold } from "@boxoffice/core"
 import { clock } from "../../columns/queue.ts"
 import { instant, type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
@@ -26,8 +26,8 @@ export const readUnpaid = (schema: SchemaName) => {
           AND r.reservation_id <> ALL($3::uuid[])
         LIMIT 1
       ) h`
-  return ({ unpaid, reservations }: RowNames): Query<ReadonlyArray<UnpaidHold>> => {
-    const payers = Array.from(unpaid.values())
+  return ({ unpaidOf, reservations }: LoadPlan): Query<ReadonlyArray<UnpaidHold>> => {
+    const payers = Array.from(unpaidOf.values())
     return {
       sql,
       params: [

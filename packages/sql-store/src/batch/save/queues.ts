@@ -74,11 +74,11 @@ export const saveQueues = (schema: SchemaName) => {
         counts((row) => row.priority.nextNumber),
         counts((row) => row.priority.cursor),
         counts((row) => row.priority.waiting),
-        counts((row) => row.turn),
+        counts((row) => row.laneCredit),
         counts((row) => row.active),
         counts((row) => row.departed),
         instants(rows.map((row) => row.opening?.openedAt ?? null)),
-        counts((row) => row.drawn),
+        counts((row) => row.drawSize),
         instants(rows.map((row) => row.opening?.opensAt ?? null))
       ],
       read: nothing
