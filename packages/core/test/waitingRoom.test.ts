@@ -349,7 +349,7 @@ describe("a draw that 200,000 of a million have left before", () => {
       Effect.sync(() => {
         readings++
         const page = departures.slice(Number(after), Number(after) + departuresPerReading)
-        return { now: testStart, queue: row, lapsed: false, departures: page, grants: [] }
+        return { now: testStart, queue: row, lapsed: false, departures: page, admissions: [] }
       })
     const store = Layer.effect(
       BoxOfficeStore,

@@ -81,10 +81,10 @@ test("a token comes back as it was saved, in every state", async () => {
     admittedLastMinute: 4,
     waiting: 1,
     priority: { nextNumber: 1n, cursor: 0n, waiting: 0, headsLoadedTo: 0n },
-    turn: 0,
+    laneCredit: 0,
     departed: 0n,
     opening: null,
-    drawn: 0n,
+    drawSize: 0n,
     presenceKept: false
   })
   const { store, run } = database
