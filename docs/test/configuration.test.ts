@@ -18,7 +18,7 @@ const configOf = (environment: Readonly<Record<string, string>>) =>
 const required = {
   DATABASE_URL: "postgres://app@127.0.0.1/app",
   BOXOFFICE_CHARGES: "user",
-  BOXOFFICE_TICKET_KEYS: "k1:a secret of this test and of nothing else"
+  BOXOFFICE_SIGNING_KEYS: "k1:a secret of this test and of nothing else"
 }
 
 test("every variable has a row, and no other", () => {
@@ -28,10 +28,10 @@ test("every variable has a row, and no other", () => {
 
 test("the defaults are those of the server", async () => {
   const stated = Object.fromEntries(defaults) as Record<string, string>
-  const { databaseUrl: _, ticketKeys: __, ...config } = await configOf(required)
+  const { databaseUrl: _, signingKeys: __, ...config } = await configOf(required)
   const {
     databaseUrl: ___,
-    ticketKeys: ____,
+    signingKeys: ____,
     ...said
   } = await configOf({
     ...required,
@@ -73,5 +73,5 @@ test("the webhooks are such as the server reads", async () => {
 })
 
 test("without what is required it does not start", async () => {
-  await expect(configOf({})).rejects.toThrow(/DATABASE_URL[\s\S]*BOXOFFICE_TICKET_KEYS/)
+  await expect(configOf({})).rejects.toThrow(/DATABASE_URL[\s\S]*BOXOFFICE_SIGNING_KEYS/)
 })

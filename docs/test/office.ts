@@ -40,8 +40,8 @@ export const openOffice = async (holdSeconds = 300): Promise<Office> => {
       holdSeconds,
       walletCeiling: 10_000_000n,
       // However slowly a test runs, what it has just read is fresh.
-      catalogFreshMs: 60_000,
-      gateFreshMs: 60_000
+      catalogMaxAgeMs: 60_000,
+      gateMaxAgeMs: 60_000
     }
   }).pipe(Layer.provideMerge(recording.layerStore(layerMemory)))
   const { handler, dispose } = toWebHandler(

@@ -40,10 +40,10 @@ export const makeRecording = (): Recording => {
               })
       ])
     ) as unknown as BoxOfficeStore["Service"]),
-    transact: <A>(names: LoadPlan, decide: (rows: Rows) => A) =>
+    transact: <A>(plan: LoadPlan, decide: (rows: Rows) => A) =>
       Effect.suspend(() => {
-        write(`Batcher -> DB: load ${kindsOf(names).join(", ")}`)
-        return store.transact(names, (rows) => {
+        write(`Batcher -> DB: load ${kindsOf(plan).join(", ")}`)
+        return store.transact(plan, (rows) => {
           const outcome = decide(rows)
           write(`Batcher -> DB: save ${savedBy(rows).join(", ") || "nothing"}`)
           return outcome
@@ -75,16 +75,16 @@ const stepOf = (span: string): string | undefined => {
   return undefined
 }
 
-const kindsOf = (names: LoadPlan): ReadonlyArray<string> => [
-  ...(names.outcomes.size > 0 ? ["outcome"] : []),
-  ...(names.queues.size > 0 ? ["queue"] : []),
-  ...(names.tokens.size > 0 ? ["token"] : []),
-  ...(names.liveTokensOf.length > 0 ? ["member"] : []),
-  ...(names.wallets.size > 0 ? ["wallet"] : []),
-  ...(names.reservations.size > 0 ? ["reservation"] : []),
-  ...(names.seats.length > 0 ? ["seats"] : []),
-  ...(names.seatCounts.length > 0 ? ["holdings"] : []),
-  ...(names.tokensToRead.size > 0 ? ["a look at the token"] : [])
+const kindsOf = (plan: LoadPlan): ReadonlyArray<string> => [
+  ...(plan.outcomes.size > 0 ? ["outcome"] : []),
+  ...(plan.queues.size > 0 ? ["queue"] : []),
+  ...(plan.tokens.size > 0 ? ["token"] : []),
+  ...(plan.liveTokensOf.length > 0 ? ["member"] : []),
+  ...(plan.wallets.size > 0 ? ["wallet"] : []),
+  ...(plan.reservations.size > 0 ? ["reservation"] : []),
+  ...(plan.seats.length > 0 ? ["seats"] : []),
+  ...(plan.seatCounts.length > 0 ? ["holdings"] : []),
+  ...(plan.tokensToRead.size > 0 ? ["a look at the token"] : [])
 ]
 
 const savedBy = (rows: Rows): ReadonlyArray<string> => {

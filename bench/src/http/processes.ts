@@ -61,7 +61,7 @@ export const startServer = async (
         DATABASE_URL: url,
         BOXOFFICE_IDENTITY: "header",
         BOXOFFICE_CHARGES: "user",
-        BOXOFFICE_TICKET_KEYS: `${signingKey.id}:${signingKey.secret}`,
+        BOXOFFICE_SIGNING_KEYS: `${signingKey.id}:${signingKey.secret}`,
         BOXOFFICE_LOG_LEVEL: "warn",
         BOXOFFICE_SEATS_PER_USER: "1000000"
       }

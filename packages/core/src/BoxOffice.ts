@@ -91,7 +91,7 @@ export interface BoxOfficeOptions {
   /** What differs from the default policies: values, or functions of yours. */
   readonly policies?: Partial<PolicyOptions> | undefined
   /** How many commands travel together, and how many may wait. */
-  readonly lanes?: Partial<BatchOptions> | undefined
+  readonly batches?: Partial<BatchOptions> | undefined
   /**
    * How often to tidy in the background, such as `"1 second"`; `false` for never. Default: never.
    */
@@ -99,11 +99,15 @@ export interface BoxOfficeOptions {
 }
 
 /** @internal The names of {@link BoxOfficeOptions}. */
-export const optionNames = ["signingKeys", "policies", "lanes", "sweepEvery"] as const
+export const optionNames = ["signingKeys", "policies", "batches", "sweepEvery"] as const
 
 /** @internal Throws a `TypeError` that names the option where one cannot be meant. */
 export const checkOptions = (given: unknown): void => {
-  const { signingKeys, policies, lanes, sweepEvery } = checkNames("the options", given, optionNames)
+  const { signingKeys, policies, batches, sweepEvery } = checkNames(
+    "the options",
+    given,
+    optionNames
+  )
   const secrets = checkObject("signingKeys", signingKeys, expectedKeys)
   for (const [id, secret] of Object.entries(secrets)) {
     if (typeof secret === "string") continue
@@ -111,18 +115,18 @@ export const checkOptions = (given: unknown): void => {
   }
   // What is in them is checked with the policies, all problems at once.
   if (policies !== undefined) checkObject("policies", policies, "an object of policies by name")
-  if (lanes !== undefined) checkLanes(lanes)
+  if (batches !== undefined) checkBatches(batches)
   if (sweepEvery !== undefined && sweepEvery !== false) checkInterval("sweepEvery", sweepEvery)
 }
 
 const expectedKeys =
   'secrets of at least 32 bytes by their ids, such as { k1: "a secret of at least thirty-two bytes" }'
 
-const checkLanes = (given: unknown): void => {
-  const lanes = checkNames("lanes", given, ["lanes", "capacity", "batchSize"])
-  for (const [name, value] of Object.entries(lanes)) {
+const checkBatches = (given: unknown): void => {
+  const batches = checkNames("batches", given, ["batchers", "capacity", "batchSize"])
+  for (const [name, value] of Object.entries(batches)) {
     if (Number.isInteger(value) && Number(value) >= 1 && Number(value) < 2 ** 31) continue
-    throw new TypeError(`lanes.${name}: expected a whole number from 1 on.`)
+    throw new TypeError(`batches.${name}: expected a whole number from 1 on.`)
   }
 }
 
@@ -135,22 +139,22 @@ export const layerOf = (
 ): Layer.Layer<BoxOfficeServices, SigningKeysInvalid | PoliciesInvalid, BoxOfficeStore> => {
   checkOptions(options)
   const keys = Object.entries(options.signingKeys)
-  const tickets = QueueTokens.layer(
+  const queueTokens = QueueTokens.layer(
     keys.map(([id, secret]) => ({ id, secret: Redacted.make(secret) }))
   )
   const policies = Layer.effect(
     Policies,
     Effect.flatMap(checkPolicies(options.policies ?? {}), reportAdmission)
   )
-  const lanes =
-    options.lanes === undefined
+  const batches =
+    options.batches === undefined
       ? Layer.empty
       : Layer.effect(
           BatchSettings,
-          Effect.map(BatchSettings, (current) => ({ ...current, ...options.lanes }))
+          Effect.map(BatchSettings, (current) => ({ ...current, ...options.batches }))
         )
   const sweeper = options.sweepEvery ? layerSweeper(options.sweepEvery) : Layer.empty
   return ending(Layer.provideMerge(sweeper, layerServices)).pipe(
-    Layer.provide([tickets, policies, lanes])
+    Layer.provide([queueTokens, policies, batches])
   )
 }

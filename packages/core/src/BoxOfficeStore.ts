@@ -217,7 +217,7 @@ export class BoxOfficeStore extends Context.Service<
      * for a retry. It must do nothing but read and evolve the rows it is given.
      */
     readonly transact: <A>(
-      names: LoadPlan,
+      plan: LoadPlan,
       decide: (rows: Rows) => A
     ) => Effect.Effect<A, StoreUnavailable>
 

@@ -188,7 +188,7 @@ export class Catalog extends Context.Service<
       const add = Effect.fnUntraced(function* <A, E>(
         input: CommandOptions,
         command: CommandIdentity,
-        names: (names: LoadPlan) => void,
+        names: (plan: LoadPlan) => void,
         decide: (rows: Rows) => Result.Result<A, E>
       ) {
         const named = new LoadPlan()
@@ -211,9 +211,9 @@ export class Catalog extends Context.Service<
         const sales = `${salesOpenAt?.getTime()} ${salesCloseAt?.getTime()}`
         const content = [showId, title, queueId, sales]
         const command = operatorCommandIdentity("addShow", idempotencyKey, content)
-        const name = (names: LoadPlan) => {
-          names.queues.add(queueId)
-          names.shows.add(showId)
+        const name = (plan: LoadPlan) => {
+          plan.queues.add(queueId)
+          plan.shows.add(showId)
         }
         return yield* add(input, command, name, (rows) =>
           Result.map(decideAddShow(rows, show), (created): Added<Show> => {
@@ -231,9 +231,9 @@ export class Catalog extends Context.Service<
         const { performanceId, showId, startsAt, timeZone } = performance
         const content = [performanceId, showId, String(startsAt.getTime()), timeZone]
         const command = operatorCommandIdentity("addPerformance", idempotencyKey, content)
-        const name = (names: LoadPlan) => {
-          names.shows.add(showId)
-          names.performances.add(performanceId)
+        const name = (plan: LoadPlan) => {
+          plan.shows.add(showId)
+          plan.performances.add(performanceId)
         }
         const added = yield* add(input, command, name, (rows) =>
           Result.map(decideAddPerformance(rows, performance), (created): Added<Performance> => {
@@ -250,9 +250,9 @@ export class Catalog extends Context.Service<
         const { performanceId, seats } = yield* checkNewSeats(input)
         const content = idempotencyKey === undefined ? [] : [performanceId, textOf(seats)]
         const command = operatorCommandIdentity("addSeats", idempotencyKey, content)
-        const name = (names: LoadPlan) => {
-          names.performances.add(performanceId)
-          names.seatsToRead.push({ performanceId, seatIds: seats.map(({ seatId }) => seatId) })
+        const name = (plan: LoadPlan) => {
+          plan.performances.add(performanceId)
+          plan.seatsToRead.push({ performanceId, seatIds: seats.map(({ seatId }) => seatId) })
         }
         let showId: ShowId | undefined
         const added = yield* add(input, command, name, (rows) => {

@@ -64,12 +64,12 @@ export class Gate extends Context.Service<
     ) => Effect.Effect<void, GateRefusal | Overloaded | StoreUnavailable>
     /** Once a batch has let somebody through: moves the end of their session on, where it is due. */
     readonly extendSession: (
-      ticket: QueueTokenPayload | undefined,
-      passage: GateDecision
+      payload: QueueTokenPayload | undefined,
+      decision: GateDecision
     ) => Effect.Effect<void>
     /** An outcome that, where a batch has refused somebody who waits, tells the place that polls do. */
     readonly withCurrentPosition: <A, E>(
-      ticket: QueueTokenPayload | undefined,
+      payload: QueueTokenPayload | undefined,
       outcome: Effect.Effect<A, E>
     ) => Effect.Effect<A, E | QueueTokenWaiting | QueueTokenExpired>
     /** Whether {@link requireForRead} would let a token through from memory, with nothing to write. */
@@ -84,19 +84,23 @@ export class Gate extends Context.Service<
     Gate,
     Effect.gen(function* () {
       const store = yield* BoxOfficeStore
-      const tickets = yield* QueueTokens
-      const lines = yield* LiveQueues
-      const { gate, gateFreshMs, awayMs } = yield* Policies
+      const queueTokens = yield* QueueTokens
+      const liveQueues = yield* LiveQueues
+      const { gate, gateMaxAgeMs, staleIfStoreDownMs } = yield* Policies
       const settings = yield* BatchSettings
-      const seen = yield* makeTokenCache(gateFreshMs)
-      const looks = yield* makeBatchers({ ...settings, keyOf: batcherKeyOf, run: store.readTokens })
-      const presences = yield* makeBatchers({
+      const cache = yield* makeTokenCache(gateMaxAgeMs)
+      const tokenReads = yield* makeBatchers({
+        ...settings,
+        keyOf: batcherKeyOf,
+        run: store.readTokens
+      })
+      const sessionExtensions = yield* makeBatchers({
         ...settings,
         keyOf: (tokenId: TokenId) => tokenId,
         run: (batch) => {
-          const names = new LoadPlan()
-          for (const tokenId of batch) names.tokens.add(tokenId)
-          return store.transact(names, (rows) => batch.map((tokenId) => keepAlive(rows, tokenId)))
+          const plan = new LoadPlan()
+          for (const tokenId of batch) plan.tokens.add(tokenId)
+          return store.transact(plan, (rows) => batch.map((tokenId) => keepAlive(rows, tokenId)))
         }
       })
 
@@ -113,15 +117,15 @@ export class Gate extends Context.Service<
         if (Result.isFailure(gated)) return Result.fail(gated.failure)
         if (!gated.success) return Result.succeed(undefined)
         return Result.flatMap(
-          tickets.verifyCached(queueToken, userId),
-          (shown): Result.Result<QueueTokenPayload, TokenRefusal> => {
+          queueTokens.verifyCached(queueToken, userId),
+          (payload): Result.Result<QueueTokenPayload, TokenRefusal> => {
             // A token that was left stays left: the node need not look. An expired one can still
             // pass where its user holds seats, and only the store knows that.
-            const state = lines.lastKnownStatus(shown)?.state
+            const state = liveQueues.lastKnownStatus(payload)?.state
             const mayHold = operation === "pay" || operation === "charge"
             return state === "left" || (state === "expired" && !mayHold)
               ? Result.fail(new QueueTokenExpired({ state }))
-              : Result.succeed(shown)
+              : Result.succeed(payload)
           }
         )
       }
@@ -132,50 +136,50 @@ export class Gate extends Context.Service<
        * A batch counts who is in front by what it has at hand, and so may count some who have left:
        * what is known of the line says it exactly, at the cost of a poll.
        */
-      const tellPlace = Effect.fnUntraced(function* (
-        shown: QueueTokenPayload,
+      const currentPosition = Effect.fnUntraced(function* (
+        payload: QueueTokenPayload,
         refusal: QueueTokenWaiting
       ) {
         // A transaction of the host's sees what may never be so, and a ticket may not say enough.
-        if (shown.place === undefined || (yield* HostTransaction) !== undefined) return refusal
-        const looked = yield* Effect.result(lines.freshStatus(shown))
-        if (Result.isFailure(looked)) return refusal
-        const told = looked.success
+        if (payload.place === undefined || (yield* HostTransaction) !== undefined) return refusal
+        const read = yield* Effect.result(liveQueues.freshStatus(payload))
+        if (Result.isFailure(read)) return refusal
+        const told = read.success
         if (told?.state === "waiting") return new QueueTokenWaiting(told)
         if (told !== undefined) return new QueueTokenExpired({ state: told.state })
         // Let in since: there is nobody in front any more, and the next call goes through.
         const nobody = { ahead: 0, estimatedWait: null, waitSeconds: 0, now: 0 }
-        return new QueueTokenWaiting(lines.withMinPollDelay(waitingStatus(shown, nobody)))
+        return new QueueTokenWaiting(liveQueues.withMinPollDelay(waitingStatus(payload, nobody)))
       })
 
       const withCurrentPosition: Gate["Service"]["withCurrentPosition"] = <A, E>(
-        shown: QueueTokenPayload | undefined,
+        payload: QueueTokenPayload | undefined,
         outcome: Effect.Effect<A, E>
       ) =>
         Effect.catch(
           outcome,
           (refusal): Effect.Effect<never, E | QueueTokenWaiting | QueueTokenExpired> =>
-            shown !== undefined && refusal instanceof QueueTokenWaiting
-              ? Effect.flatMap(tellPlace(shown, refusal), Effect.fail)
+            payload !== undefined && refusal instanceof QueueTokenWaiting
+              ? Effect.flatMap(currentPosition(payload, refusal), Effect.fail)
               : Effect.fail(refusal)
         )
 
       // Nobody is refused from memory but whose place has ended: only the store knows who has been
       // let in since.
       const isKnownToPass = (
-        shown: QueueTokenPayload,
+        payload: QueueTokenPayload,
         question: GateQuestion,
         withinMs?: number
       ): boolean => {
-        const known = seen.get(question, withinMs)
-        return known !== undefined && needsNoWrite(decideGate(shown, known))
+        const known = cache.get(question, withinMs)
+        return known !== undefined && needsNoWrite(decideGate(payload, known))
       }
 
       const passesFromCache: Gate["Service"]["passesFromCache"] = (operation, caller, about) => {
-        const shown = tickets.verifyCached(caller.queueToken, caller.userId as UserId)
-        if (Result.isFailure(shown)) return false
-        const { tokenId, userId } = shown.success
-        if (!isKnownToPass(shown.success, { tokenId, ...about })) return false
+        const payload = queueTokens.verifyCached(caller.queueToken, caller.userId as UserId)
+        if (Result.isFailure(payload)) return false
+        const { tokenId, userId } = payload.success
+        if (!isKnownToPass(payload.success, { tokenId, ...about })) return false
         const { showId, performanceId } = about
         const gated = askGate(gate, { operation, userId, showId, performanceId })
         return Result.isSuccess(gated) && gated.success
@@ -186,37 +190,37 @@ export class Gate extends Context.Service<
         caller,
         about
       ) {
-        const shown = yield* Effect.fromResult(ticketOf(operation, caller, about))
-        if (shown === undefined) return
-        const question: GateQuestion = { tokenId: shown.tokenId, ...about }
+        const payload = yield* Effect.fromResult(ticketOf(operation, caller, about))
+        if (payload === undefined) return
+        const question: GateQuestion = { tokenId: payload.tokenId, ...about }
         // What is seen inside a host's transaction may never be committed: it is not remembered.
         const shared = (yield* HostTransaction) === undefined
-        const known = shared ? seen.get(question) : undefined
+        const known = shared ? cache.get(question) : undefined
         if (known !== undefined) {
-          const decided = decideGate(shown, known)
+          const decided = decideGate(payload, known)
           if (needsNoWrite(decided)) return
           if (hasEnded(known)) return yield* Effect.fromResult(Result.map(decided, () => undefined))
         }
-        const begun = seen.begin()
-        const looked = yield* Effect.result(looks.submit(question))
-        if (Result.isFailure(looked)) {
+        const begun = cache.begin()
+        const read = yield* Effect.result(tokenReads.submit(question))
+        if (Result.isFailure(read)) {
           // While the store is away, who was let in a while ago can go on looking around.
-          const isAway = looked.failure._tag === "StoreUnavailable"
-          if (isAway && isKnownToPass(shown, question, awayMs)) return
-          return yield* Effect.fail(looked.failure)
+          const isAway = read.failure._tag === "StoreUnavailable"
+          if (isAway && isKnownToPass(payload, question, staleIfStoreDownMs)) return
+          return yield* Effect.fail(read.failure)
         }
-        const view = looked.success
-        const decided = decideGate(shown, view)
-        if (shared && (needsNoWrite(decided) || hasEnded(view))) seen.keep(question, view, begun)
-        const passed = yield* withCurrentPosition(shown, Effect.fromResult(decided))
-        if (passed.length > 0) yield* presences.submit(shown.tokenId)
+        const view = read.success
+        const decided = decideGate(payload, view)
+        if (shared && (needsNoWrite(decided) || hasEnded(view))) cache.keep(question, view, begun)
+        const passed = yield* withCurrentPosition(payload, Effect.fromResult(decided))
+        if (passed.length > 0) yield* sessionExtensions.submit(payload.tokenId)
       }, traced("Gate.requireForRead"))
 
-      const extendSession: Gate["Service"]["extendSession"] = (ticket, passage) =>
-        ticket === undefined || Result.isFailure(passage) || needsNoWrite(passage)
+      const extendSession: Gate["Service"]["extendSession"] = (payload, decision) =>
+        payload === undefined || Result.isFailure(decision) || needsNoWrite(decision)
           ? Effect.void
           : // What was asked for is done: if this is not, the next call of theirs does it.
-            Effect.ignore(presences.submit(ticket.tokenId))
+            Effect.ignore(sessionExtensions.submit(payload.tokenId))
 
       return Gate.of({
         verify: ticket,
@@ -239,8 +243,8 @@ export interface GatedOutcome<A> {
 }
 
 /** Passes with nothing to write. */
-const needsNoWrite = (passage: GateDecision): boolean =>
-  Result.isSuccess(passage) && passage.success.length === 0
+const needsNoWrite = (decision: GateDecision): boolean =>
+  Result.isSuccess(decision) && decision.success.length === 0
 
 /** As it is stored: what has only lapsed may be kept alive at this very moment. */
 const hasEnded = ({ token }: TokenReading): boolean => token !== undefined && token.endedAt !== null
@@ -260,11 +264,11 @@ const keepAlive = (rows: Rows, tokenId: TokenId): void => {
  */
 export const checkInBatch = (
   rows: Rows,
-  ticket: QueueTokenPayload | undefined,
+  payload: QueueTokenPayload | undefined,
   requiredQueueId: QueueId | undefined
 ): GateDecision => {
-  if (ticket === undefined) return Result.succeed([])
-  return decideGate(ticket, gateView(rows, ticket, requiredQueueId))
+  if (payload === undefined) return Result.succeed([])
+  return decideGate(payload, gateView(rows, payload, requiredQueueId))
 }
 
 /** What the gate looks at, among the rows of a batch. */

@@ -74,28 +74,28 @@ export class Payments extends Context.Service<
 
       const pay = Effect.fnUntraced(function* (input: PayInput) {
         const { userId, queueToken, reservationId, idempotencyKey } = yield* checkPay(input)
-        const ticket = yield* gate.verify("pay", { userId, queueToken })
+        const payload = yield* gate.verify("pay", { userId, queueToken })
         const command = commandIdentity("pay", userId, idempotencyKey, [reservationId])
         const paymentId = command.commandId as string as TransferId
         const asked: Command<Outcome<Payment, PayError>> = {
           key: userId,
-          plan: (names) => {
-            planOutcome(names, command)
+          plan: (plan) => {
+            planOutcome(plan, command)
             // What was paid before could be refused now, and a refusal tells nothing of it.
-            if (command.fingerprint !== undefined) names.transfers.add(paymentId)
-            if (ticket !== undefined) names.tokens.add(ticket.tokenId)
-            names.wallets.add(userId)
-            if (ticket !== undefined && policies.paymentCompletesToken) {
-              names.addUnpaidOf(userId, ticket.queueId)
+            if (command.fingerprint !== undefined) plan.transfers.add(paymentId)
+            if (payload !== undefined) plan.tokens.add(payload.tokenId)
+            plan.wallets.add(userId)
+            if (payload !== undefined && policies.paymentCompletesToken) {
+              plan.addUnpaidOf(userId, payload.queueId)
             }
-            names.addReservation(reservationId)
+            plan.addReservation(reservationId)
           },
           decide: (rows) => {
             const decide = (): Result.Result<Payment, GateDenial | PayRefusal> => {
-              const passage = passToPay(rows, ticket, reservationId, userId)
-              if (Result.isFailure(passage)) return Result.fail(passage.failure)
+              const decision = passToPay(rows, payload, reservationId, userId)
+              if (Result.isFailure(decision)) return Result.fail(decision.failure)
               // The token is locked, to be completed: its session can move on right here.
-              for (const event of passage.success) rows.evolve(event)
+              for (const event of decision.success) rows.evolve(event)
               const paid = decidePay(rows, {
                 paymentId,
                 userId,
@@ -103,8 +103,8 @@ export class Payments extends Context.Service<
               })
               return Result.map(paid, (event): Payment => {
                 rows.evolve(event)
-                if (ticket !== undefined && policies.paymentCompletesToken) {
-                  for (const event of decideCompletion(rows, ticket.tokenId)) rows.evolve(event)
+                if (payload !== undefined && policies.paymentCompletesToken) {
+                  for (const event of decideCompletion(rows, payload.tokenId)) rows.evolve(event)
                 }
                 return toPayment(rows, rows.reservations.get(event.reservationId)!)
               })
@@ -114,8 +114,8 @@ export class Payments extends Context.Service<
           }
         }
         // A payment of nothing has no transfer: it is found to be made by its key alone.
-        const settled = yield* submitOnce(pays.submit, asked, () => {})
-        return yield* gate.withCurrentPosition(ticket, toEffect(settled, input))
+        const outcome = yield* submitOnce(pays.submit, asked, () => {})
+        return yield* gate.withCurrentPosition(payload, toEffect(outcome, input))
       }, traced("Payments.pay"))
 
       const refund = Effect.fn("Payments.refund")(function* (input: RefundInput) {
@@ -124,15 +124,15 @@ export class Payments extends Context.Service<
         // Whose wallet it was has to be known before anything is locked: wallets come first.
         const paid = isUuid(paymentId) ? yield* store.paid(paymentId as TransferId) : undefined
         const refundId = command.commandId as string as TransferId
-        const settled = yield* refunds.submit({
+        const outcome = yield* refunds.submit({
           key: paymentId,
-          plan: (names) => {
-            planOutcome(names, command)
+          plan: (plan) => {
+            planOutcome(plan, command)
             // What was refunded cannot be refunded again, so a clash would never tell of it.
-            if (command.fingerprint !== undefined) names.transfers.add(refundId)
+            if (command.fingerprint !== undefined) plan.transfers.add(refundId)
             if (paid === undefined) return
-            names.wallets.add(paid.userId)
-            names.addReservation(paid.reservationId)
+            plan.wallets.add(paid.userId)
+            plan.addReservation(paid.reservationId)
           },
           decide: (rows) => {
             const decide = (): Result.Result<Refund, RefundRefusal> =>
@@ -154,7 +154,7 @@ export class Payments extends Context.Service<
             return runOnce(rows, command, decide, retell)
           }
         })
-        return yield* toEffect(settled, input)
+        return yield* toEffect(outcome, input)
       })
 
       return Payments.of({ pay, refund })
@@ -213,16 +213,16 @@ const balanceOf = (rows: Rows, userId: UserId, currency: string) => {
 /** Asks the gate about the user's own reservation; somebody else's must look like none. */
 const passToPay = (
   rows: Rows,
-  ticket: QueueTokenPayload | undefined,
+  payload: QueueTokenPayload | undefined,
   reservationId: string,
   userId: UserId
 ): GateDecision => {
-  if (ticket === undefined) return Result.succeed([])
+  if (payload === undefined) return Result.succeed([])
   const named = rows.reservations.get(reservationId as ReservationId)
   const own = named?.userId === userId ? named : undefined
   const queueId = own && rows.performances.get(own.performanceId)?.queueId
   const holdsSeats = own !== undefined && reservationStatusAt(own, rows.now) === "held"
-  return decideHolderGate(ticket, gateView(rows, ticket, queueId), holdsSeats)
+  return decideHolderGate(payload, gateView(rows, payload, queueId), holdsSeats)
 }
 
 const checkPay = checkInput(

@@ -82,24 +82,24 @@ export const PolicySettings = Schema.Struct({
    * How stale dates and seat maps may be, in milliseconds. A node always sees its own changes;
    * those of other nodes after this time at the latest.
    */
-  catalogFreshMs: milliseconds,
+  catalogMaxAgeMs: milliseconds,
   /**
    * How stale the gate of an operation that only reads may be, in milliseconds, about a token that
    * another node has ended. What changes something always looks.
    */
-  gateFreshMs: milliseconds,
+  gateMaxAgeMs: milliseconds,
   /**
    * How stale a place in line may be, in milliseconds: as often each node reads a queue that is
    * asked about. By default a little less than a second, so that what follows from a reading has
    * taken effect a second after what it saw.
    */
-  queueFreshMs: milliseconds,
+  queueMaxAgeMs: milliseconds,
   /**
    * While the store is away: for how long answers go on from what was known last, in milliseconds.
    * Places in line say how old they are; who was let through the gate before is let through to
    * read.
    */
-  awayMs: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3_600_000 })),
+  staleIfStoreDownMs: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3_600_000 })),
   /** How long an ended queue token is kept, in seconds, before it is cleared away. */
   endedTokenSeconds: positive,
   /**
@@ -133,10 +133,10 @@ export const defaultPolicies: PolicySettings = {
   // The largest integer that JSON carries exactly everywhere.
   walletCeiling: 2n ** 53n - 1n,
   currency: "KRW",
-  catalogFreshMs: 1_000,
-  gateFreshMs: 1_000,
-  queueFreshMs: 900,
-  awayMs: 60_000,
+  catalogMaxAgeMs: 1_000,
+  gateMaxAgeMs: 1_000,
+  queueMaxAgeMs: 900,
+  staleIfStoreDownMs: 60_000,
   endedTokenSeconds: day,
   idempotencyKeySeconds: 30 * day,
   endedReservationSeconds: 30 * day,

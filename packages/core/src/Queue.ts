@@ -151,7 +151,7 @@ export class Queue extends Context.Service<
     readonly join: (input: JoinInput) => Effect.Effect<Joined, JoinError>
     /**
      * Where the user stands. For one who waits this is a signature and arithmetic over what the
-     * node read within the last `queueFreshMs`; one who was let in is told by the store, and has
+     * node read within the last `queueMaxAgeMs`; one who was let in is told by the store, and has
      * then shown up.
      */
     readonly status: (input: PlaceInput) => Effect.Effect<QueueTokenStatus, PlaceError>
@@ -176,7 +176,7 @@ export class Queue extends Context.Service<
     readonly get: (queueId: string) => Effect.Effect<QueueView, QueueNotFound | StoreUnavailable>
     /**
      * What anyone may know of a queue, the check of its draw included. However many ask, a node
-     * reads the queue once in `queueFreshMs`.
+     * reads the queue once in `queueMaxAgeMs`.
      */
     readonly notice: (
       queueId: string
@@ -202,7 +202,7 @@ export class Queue extends Context.Service<
     ) => Effect.Effect<QueueView, RescheduleError>
     /**
      * `paused` lets nobody join or in; `draining` lets nobody join; `open` does both; `closed` is
-     * for good. Every node knows within `queueFreshMs`.
+     * for good. Every node knows within `queueMaxAgeMs`.
      */
     readonly setMode: (
       queueId: string,
@@ -222,23 +222,23 @@ export class Queue extends Context.Service<
     Queue,
     Effect.gen(function* () {
       const store = yield* BoxOfficeStore
-      const tickets = yield* QueueTokens
+      const queueTokens = yield* QueueTokens
       const policies = yield* Policies
-      const lines = yield* LiveQueues
+      const liveQueues = yield* LiveQueues
       const laneSettings = yield* BatchSettings
       const keyOf = (tokenId: TokenId) => tokenId
-      const looks = yield* makeBatchers({
+      const tokenReads = yield* makeBatchers({
         ...laneSettings,
         keyOf,
         run: (batch) => store.readTokens(batch.map((tokenId) => ({ tokenId })))
       })
-      const claims = yield* makeBatchers({
+      const sessionStarts = yield* makeBatchers({
         ...laneSettings,
         keyOf,
         run: (batch) => {
-          const names = new LoadPlan()
-          for (const tokenId of batch) names.tokens.add(tokenId)
-          return store.transact(names, (rows) => batch.map((tokenId) => claim(rows, tokenId)))
+          const plan = new LoadPlan()
+          for (const tokenId of batch) plan.tokens.add(tokenId)
+          return store.transact(plan, (rows) => batch.map((tokenId) => startSession(rows, tokenId)))
         }
       })
 
@@ -252,21 +252,27 @@ export class Queue extends Context.Service<
         const tokenId = command.commandId as string as TokenId
         const isRecorded = command.fingerprint !== undefined
         // The answer is recorded as it is given, so what tells a place exactly is read before.
-        if (isRecorded) yield* Effect.ignore(lines.read(queueId))
+        if (isRecorded) yield* Effect.ignore(liveQueues.read(queueId))
         const toJoined = (rows: Rows, token: TokenRow, created: boolean): Joined => {
-          const ticket = payloadFor(token)
-          const status = joinedStatus(rows, token.tokenId, () => lines.lastKnownStatus(ticket))
-          return { ...lines.withMinPollDelay(status), token: tickets.sign(ticket), created }
+          const payload = payloadFor(token)
+          const status = joinedStatus(rows, token.tokenId, () =>
+            liveQueues.lastKnownStatus(payload)
+          )
+          return {
+            ...liveQueues.withMinPollDelay(status),
+            token: queueTokens.sign(payload),
+            created
+          }
         }
         /** Gives the ticket alone of a user whose place this node has to read first. */
         const submit = (hasRead: boolean) => {
           const asked: QueueCommand<Outcome<Joined, JoinError> | QueueTokenPayload> = {
             queueId,
             userId,
-            plan: (names) => {
-              planOutcome(names, command)
-              names.liveTokensOf.push({ queueId, userId })
-              if (codeHash !== undefined) names.codes.push({ queueId, codeHash })
+            plan: (plan) => {
+              planOutcome(plan, command)
+              plan.liveTokensOf.push({ queueId, userId })
+              if (codeHash !== undefined) plan.codes.push({ queueId, codeHash })
             },
             decide: (rows) => {
               const live = liveToken(rows, queueId, userId)
@@ -292,9 +298,9 @@ export class Queue extends Context.Service<
                 Result.isSuccess(decided) &&
                 live?.state === "waiting"
               ) {
-                const ticket = payloadFor(live)
-                const isUnread = lines.lastKnownStatus(ticket) === undefined
-                if (isUnread) return { onlineToken: live.tokenId, reply: () => ticket }
+                const payload = payloadFor(live)
+                const isUnread = liveQueues.lastKnownStatus(payload) === undefined
+                if (isUnread) return { onlineToken: live.tokenId, reply: () => payload }
               }
               if (Result.isSuccess(decided)) {
                 for (const event of decided.success) rows.evolve(event)
@@ -313,31 +319,31 @@ export class Queue extends Context.Service<
               }
             }
           }
-          return submitOnce(lines.submit, asked, (names) => names.tokens.add(tokenId))
+          return submitOnce(liveQueues.submit, asked, (plan) => plan.tokens.add(tokenId))
         }
-        let settled = yield* submit(false)
-        if (!("result" in settled)) {
-          yield* Effect.ignore(lines.freshStatus(settled))
-          settled = yield* submit(true)
+        let outcome = yield* submit(false)
+        if (!("result" in outcome)) {
+          yield* Effect.ignore(liveQueues.freshStatus(outcome))
+          outcome = yield* submit(true)
         }
-        const joined = yield* toEffect(settled as Outcome<Joined, JoinError>, input)
+        const joined = yield* toEffect(outcome as Outcome<Joined, JoinError>, input)
         if (joined.created || joined.state !== "waiting") return joined
-        const ticket = tickets.verify(joined.token, userId)
+        const payload = queueTokens.verify(joined.token, userId)
         if (isRecorded) {
           // The answer stands as it was recorded; but whoever asks is there.
-          if (Result.isSuccess(ticket)) lines.cachedStatus(ticket.success)
+          if (Result.isSuccess(payload)) liveQueues.cachedStatus(payload.success)
           return joined
         }
         // A user who has waited already is told the place that polls tell.
-        const status = Result.isSuccess(ticket)
-          ? yield* lines.freshStatus(ticket.success)
+        const status = Result.isSuccess(payload)
+          ? yield* liveQueues.freshStatus(payload.success)
           : undefined
         if (status === undefined) return joined
         // Nothing of the other answer: it may be of before the opening, and say when that is.
         return { ...status, token: joined.token, created: joined.created }
       }, traced("Queue.join"))
 
-      const admit = ({
+      const verifyFor = ({
         userId,
         queueToken,
         queueId
@@ -345,7 +351,7 @@ export class Queue extends Context.Service<
         QueueTokenPayload,
         TicketError
       > => {
-        const verified = tickets.verify(queueToken, userId)
+        const verified = queueTokens.verify(queueToken, userId)
         if (Result.isFailure(verified) || queueId === undefined) return verified
         if (queueId === verified.success.queueId) return verified
         // The only thing that can be said of a name that no queue can have is that it is wrong.
@@ -353,30 +359,30 @@ export class Queue extends Context.Service<
         return Result.fail(new QueueTokenWrongQueue({ requiredQueueId }))
       }
       const ticketOf = Effect.fnUntraced(function* (input: PlaceInput) {
-        return yield* Effect.fromResult(admit(yield* checkPlace(input)))
+        return yield* Effect.fromResult(verifyFor(yield* checkPlace(input)))
       })
 
       const peek = (input: PlaceInput & { readonly userId: UserId }) => {
-        const ticket = admit(input)
-        if (Result.isFailure(ticket)) return Result.fail(ticket.failure)
-        const status = lines.cachedStatus(ticket.success)
+        const payload = verifyFor(input)
+        if (Result.isFailure(payload)) return Result.fail(payload.failure)
+        const status = liveQueues.cachedStatus(payload.success)
         return status && Result.succeed(status)
       }
 
-      const poll = Effect.fnUntraced(function* (ticket: QueueTokenPayload) {
-        const waiting = yield* lines.freshStatus(ticket)
+      const poll = Effect.fnUntraced(function* (payload: QueueTokenPayload) {
+        const waiting = yield* liveQueues.freshStatus(payload)
         if (waiting !== undefined) return waiting
-        const { token, ahead, now } = (yield* looks.submit(ticket.tokenId))!
-        if (token === undefined || token.userId !== ticket.userId) {
+        const { token, ahead, now } = (yield* tokenReads.submit(payload.tokenId))!
+        if (token === undefined || token.userId !== payload.userId) {
           return yield* new QueueTokenInvalid()
         }
         if (token.admittedAt !== null) {
-          lines.recordAdmission(token.queueId, token.tokenId, token.admittedAt)
+          liveQueues.recordAdmission(token.queueId, token.tokenId, token.admittedAt)
         }
         if (token.claimed || tokenStateAt(token, now) !== "admitted") {
-          return lines.withMinPollDelay(queueTokenStatus(token, ahead, now))
+          return liveQueues.withMinPollDelay(queueTokenStatus(token, ahead, now))
         }
-        const claimed = (yield* claims.submit(ticket.tokenId))!
+        const claimed = (yield* sessionStarts.submit(payload.tokenId))!
         return queueTokenStatus(claimed.token, 0, claimed.now)
       })
 
@@ -386,28 +392,28 @@ export class Queue extends Context.Service<
 
       const changes = (input: PlaceInput): Stream.Stream<QueueTokenStatus, PlaceError> =>
         Stream.unwrap(
-          Effect.map(ticketOf(input), (ticket) =>
+          Effect.map(ticketOf(input), (payload) =>
             Stream.unfold(undefined as QueueTokenStatus["state"] | undefined, (before) =>
               Effect.gen(function* () {
                 if (before === "waiting") yield* Effect.sleep(waitingEvery)
                 else if (before === "admitted") yield* Effect.sleep(insideEvery)
                 else if (before !== undefined) return undefined
-                const status = yield* poll(ticket)
+                const status = yield* poll(payload)
                 return [status, status.state] as const
               })
-            ).pipe(Stream.changesWith(sameStatus))
+            ).pipe(Stream.changesWith(isSameStatus))
           )
         )
 
       const leave = Effect.fn("Queue.leave")(function* (input: PlaceInput) {
-        const ticket = yield* ticketOf(input)
-        if (lines.lastKnownStatus(ticket)?.state === "left") return
-        const decided = yield* lines.submit<Result.Result<void, QueueTokenInvalid>>({
-          queueId: ticket.queueId,
-          userId: ticket.userId,
-          plan: (names) => names.tokens.add(ticket.tokenId),
+        const payload = yield* ticketOf(input)
+        if (liveQueues.lastKnownStatus(payload)?.state === "left") return
+        const decided = yield* liveQueues.submit<Result.Result<void, QueueTokenInvalid>>({
+          queueId: payload.queueId,
+          userId: payload.userId,
+          plan: (plan) => plan.tokens.add(payload.tokenId),
           decide: (rows) => {
-            const result = Result.map(decideLeave(rows, ticket), (events) => {
+            const result = Result.map(decideLeave(rows, payload), (events) => {
               for (const event of events) rows.evolve(event)
             })
             return { onlineToken: undefined, reply: () => result }
@@ -423,27 +429,27 @@ export class Queue extends Context.Service<
       })
 
       const notice = Effect.fnUntraced(function* (queueId: string) {
-        const row = isQueueKey(queueId) ? yield* lines.read(queueId as QueueId) : undefined
+        const row = isQueueKey(queueId) ? yield* liveQueues.read(queueId as QueueId) : undefined
         if (row === undefined) return yield* new QueueNotFound()
         return toPublicQueueInfo(row)
       }, traced("Queue.notice"))
 
       /** Decides with the queue's row locked, if there is one, and nobody let in meanwhile. */
-      const setUp = Effect.fnUntraced(function* <A, E>(
+      const transactOnQueue = Effect.fnUntraced(function* <A, E>(
         input: CommandOptions,
         command: CommandIdentity,
         queueId: QueueId,
         decide: (rows: Rows) => Result.Result<A, E>,
         codes: LoadPlan["codes"] = []
       ) {
-        const names = new LoadPlan()
-        planOutcome(names, command)
-        names.queues.add(queueId)
-        names.codes.push(...codes)
-        const settled = yield* store.transact(names, (rows) =>
+        const plan = new LoadPlan()
+        planOutcome(plan, command)
+        plan.queues.add(queueId)
+        plan.codes.push(...codes)
+        const outcome = yield* store.transact(plan, (rows) =>
           runOnce(rows, command, () => decide(rows))
         )
-        return yield* toEffect<A, E>(settled, input)
+        return yield* toEffect<A, E>(outcome, input)
       })
 
       const create = Effect.fn("Queue.create")(function* (input: QueueInput) {
@@ -464,7 +470,7 @@ export class Queue extends Context.Service<
               }
         const content = [queueId, textOf(given), String(opensAt?.getTime())]
         const command = operatorCommandIdentity("createQueue", idempotencyKey, content)
-        return yield* setUp(input, command, queueId, (rows) =>
+        return yield* transactOnQueue(input, command, queueId, (rows) =>
           Result.map(
             decideCreate(rows, { queueId, settings, given, opening }),
             (event): CreatedQueue => {
@@ -500,9 +506,9 @@ export class Queue extends Context.Service<
           if (!isQueueKey(queueId)) return yield* new QueueNotFound()
           const id = queueId as QueueId
           const command = operatorCommandIdentity(operation, idempotencyKey, [id, ...content])
-          const settled = yield* lines.submit<Outcome<QueueView, E>>({
+          const outcome = yield* liveQueues.submit<Outcome<QueueView, E>>({
             queueId: id,
-            plan: (names) => planOutcome(names, command),
+            plan: (plan) => planOutcome(plan, command),
             decide: (rows) => {
               if (rows.outcomes.get(command.commandId) !== undefined) {
                 return { onlineToken: undefined, reply: () => recordedOutcome(rows, command)! }
@@ -525,7 +531,7 @@ export class Queue extends Context.Service<
               }
             }
           })
-          return yield* toEffect<QueueView, E>(settled, options)
+          return yield* toEffect<QueueView, E>(outcome, options)
         })
 
       const configure = Effect.fn("Queue.configure")(function* (
@@ -583,7 +589,7 @@ export class Queue extends Context.Service<
               return { queueId, added: codes.length, created }
             }
           )
-        return yield* setUp(input, command, queueId, decide, hashed)
+        return yield* transactOnQueue(input, command, queueId, decide, hashed)
       })
 
       return Queue.of({
@@ -600,7 +606,7 @@ export class Queue extends Context.Service<
         setMode,
         reschedule,
         addCodes,
-        advance: lines.advance
+        advance: liveQueues.advance
       })
     })
   )
@@ -611,7 +617,7 @@ const waitingEvery = "1 second"
 const insideEvery = "2 seconds"
 
 /** Being told of one's admission is showing up. */
-const claim = (rows: Rows, tokenId: TokenId) => {
+const startSession = (rows: Rows, tokenId: TokenId) => {
   const token = rows.tokens.get(tokenId)
   if (token === undefined) return undefined
   if (!token.claimed && tokenStateAt(token, rows.now) === "admitted") {
@@ -621,9 +627,10 @@ const claim = (rows: Rows, tokenId: TokenId) => {
 }
 
 /** Whether there is nothing new to tell: all but when it was read, and when to ask again. */
-const sameStatus = (a: QueueTokenStatus, b: QueueTokenStatus): boolean => newsOf(a) === newsOf(b)
+const isSameStatus = (a: QueueTokenStatus, b: QueueTokenStatus): boolean =>
+  comparableOf(a) === comparableOf(b)
 
-const newsOf = ({ asOf: _, pollAfterSeconds: __, ...news }: QueueTokenStatus): string =>
+const comparableOf = ({ asOf: _, pollAfterSeconds: __, ...news }: QueueTokenStatus): string =>
   JSON.stringify(news)
 
 /** Settings in one text, whatever order they come in. */

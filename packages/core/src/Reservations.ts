@@ -96,7 +96,7 @@ export class Reservations extends Context.Service<
       const hold = Effect.fnUntraced(function* (input: HoldInput) {
         const { userId, queueToken, performanceId, seatIds, idempotencyKey } =
           yield* checkHold(input)
-        const ticket = yield* gate.verify("hold", { userId, queueToken }, { performanceId })
+        const payload = yield* gate.verify("hold", { userId, queueToken }, { performanceId })
         const command = commandIdentity("hold", userId, idempotencyKey, [
           performanceId,
           ...seatIds.toSorted()
@@ -114,42 +114,42 @@ export class Reservations extends Context.Service<
         ): Effect.Effect<DecidedHold, Overloaded | StoreUnavailable> => {
           const decided = holds.submit({
             key: `${performanceId}\n${seatIds[0]}`,
-            plan: (names) => {
+            plan: (plan) => {
               if (command.fingerprint !== undefined) {
-                names.outcomes.add(command.commandId)
+                plan.outcomes.add(command.commandId)
                 // Seats that it has held already would be refused, and tell nothing of it.
-                names.reservations.add(asked.reservationId)
+                plan.reservations.add(asked.reservationId)
               }
-              if (ticket !== undefined) {
-                const named = locksToken ? names.tokens : names.tokensToRead
-                named.add(ticket.tokenId)
+              if (payload !== undefined) {
+                const named = locksToken ? plan.tokens : plan.tokensToRead
+                named.add(payload.tokenId)
               }
-              names.addSeats(performanceId, seatIds)
-              names.addSeatCount(performanceId, userId)
+              plan.addSeats(performanceId, seatIds)
+              plan.addSeatCount(performanceId, userId)
             },
             decide: (rows) => {
               const queueId = rows.performances.get(asked.performanceId)?.queueId
-              const passage = checkInBatch(rows, ticket, queueId)
+              const decision = checkInBatch(rows, payload, queueId)
               const known =
                 recordedOutcome(rows, command) ??
                 recordFromEffects(rows, command, holdFromEffects(rows, asked))
-              if (known !== undefined) return { outcome: known, decision: passage }
+              if (known !== undefined) return { outcome: known, decision }
               const held: Result.Result<SeatsHeld, GateDenial | HoldRefusal> = Result.isFailure(
-                passage
+                decision
               )
-                ? Result.fail(passage.failure)
+                ? Result.fail(decision.failure)
                 : decideHold(rows, asked, policies)
               if (Result.isFailure(held)) {
                 return {
                   outcome: recordOutcome(rows, command, Result.fail(held.failure)),
-                  decision: passage
+                  decision
                 }
               }
-              const session = sessionOf(rows, ticket, held.success)
+              const session = sessionOf(rows, payload, held.success)
               if (session.length > 0 && !locksToken) return undefined
               for (const event of [...session, held.success]) rows.evolve(event)
               const made = Result.succeed(view(rows, asked.reservationId))
-              return { outcome: recordOutcome(rows, command, made), decision: passage }
+              return { outcome: recordOutcome(rows, command, made), decision }
             }
           })
           return Effect.flatMap(decided, (it) =>
@@ -157,8 +157,8 @@ export class Reservations extends Context.Service<
           )
         }
         const { outcome, decision } = yield* submit(false)
-        yield* gate.extendSession(ticket, decision)
-        return yield* gate.withCurrentPosition(ticket, toEffect(outcome, input))
+        yield* gate.extendSession(payload, decision)
+        return yield* gate.withCurrentPosition(payload, toEffect(outcome, input))
       }, traced("Reservations.hold"))
 
       const release = Effect.fn("Reservations.release")(function* (input: {
@@ -168,7 +168,7 @@ export class Reservations extends Context.Service<
         const { userId, reservationId } = yield* checkNamed(input)
         const released = yield* endings.submit({
           key: reservationId,
-          plan: (names) => names.addReservation(reservationId),
+          plan: (plan) => plan.addReservation(reservationId),
           decide: (rows) =>
             Result.map(
               decideRelease(rows, { userId, reservationId: reservationId as ReservationId }),
@@ -181,7 +181,7 @@ export class Reservations extends Context.Service<
       const expireOne = (reservationId: ReservationId) =>
         endings.submit({
           key: reservationId,
-          plan: (names) => names.addReservation(reservationId),
+          plan: (plan) => plan.addReservation(reservationId),
           decide: (rows) => {
             const event = decideExpiry(rows, reservationId)
             if (event !== undefined) rows.evolve(event)
@@ -249,10 +249,10 @@ const holdFromEffects = (rows: Rows, asked: Hold): OutcomeFromEffects<Reservatio
 
 const sessionOf = (
   rows: Rows,
-  ticket: QueueTokenPayload | undefined,
+  payload: QueueTokenPayload | undefined,
   { holdExpiresAt }: SeatsHeld
 ) => {
-  const token = ticket && rows.token(ticket.tokenId)
+  const token = payload && rows.token(payload.tokenId)
   return token === undefined ? [] : decideSessionOfHold(token, holdExpiresAt, rows.now)
 }
 

@@ -78,7 +78,7 @@ export class Wallet extends Context.Service<
       const store = yield* BoxOfficeStore
       const gate = yield* Gate
       const policies = yield* Policies
-      const lanes = yield* makeCommandBatchers<DecidedCharge | undefined>(
+      const charges = yield* makeCommandBatchers<DecidedCharge | undefined>(
         store,
         yield* BatchSettings
       )
@@ -87,7 +87,9 @@ export class Wallet extends Context.Service<
         const { userId, queueToken, idempotencyKey, byOperator, ...charged } =
           yield* checkCharge(input)
         const amount = money(charged.amount.amount, charged.amount.currency)
-        const ticket = byOperator ? undefined : yield* gate.verify("charge", { userId, queueToken })
+        const payload = byOperator
+          ? undefined
+          : yield* gate.verify("charge", { userId, queueToken })
         const command = commandIdentity("charge", userId, idempotencyKey, [
           amount.amount.toString(),
           amount.currency
@@ -98,27 +100,27 @@ export class Wallet extends Context.Service<
         const submit = (
           readsHolds: boolean
         ): Effect.Effect<DecidedCharge, Overloaded | StoreUnavailable> => {
-          const decided = lanes.submit({
+          const decided = charges.submit({
             key: userId,
-            plan: (names) => {
+            plan: (plan) => {
               if (command.fingerprint !== undefined) {
-                names.outcomes.add(command.commandId)
+                plan.outcomes.add(command.commandId)
                 // What was charged before could be refused now, and a refusal tells nothing of it.
-                names.transfers.add(transferId)
+                plan.transfers.add(transferId)
               }
-              if (ticket !== undefined) {
-                names.tokensToRead.add(ticket.tokenId)
-                if (readsHolds) names.addUnpaidOf(userId, ticket.queueId)
+              if (payload !== undefined) {
+                plan.tokensToRead.add(payload.tokenId)
+                if (readsHolds) plan.addUnpaidOf(userId, payload.queueId)
               }
-              names.wallets.add(userId)
+              plan.wallets.add(userId)
             },
             decide: (rows) => {
-              const passage = readsHolds
-                ? passWithHold(rows, ticket, userId)
-                : checkInBatch(rows, ticket, undefined)
-              if (!readsHolds && hasExpired(passage)) return undefined
+              const decision = readsHolds
+                ? passWithHold(rows, payload, userId)
+                : checkInBatch(rows, payload, undefined)
+              if (!readsHolds && hasExpired(decision)) return undefined
               const decide = (): Result.Result<Charge, GateDenial | ChargeRefusal> => {
-                if (Result.isFailure(passage)) return Result.fail(passage.failure)
+                if (Result.isFailure(decision)) return Result.fail(decision.failure)
                 const decided = decideCharge(rows, { transferId, userId, amount }, policies)
                 return Result.map(decided, (event): Charge => {
                   rows.evolve(event)
@@ -128,7 +130,7 @@ export class Wallet extends Context.Service<
               }
               const retell = () =>
                 chargeFromEffects(rows.transferBefore(transferId), { userId, amount })
-              return { outcome: runOnce(rows, command, decide, retell), decision: passage }
+              return { outcome: runOnce(rows, command, decide, retell), decision }
             }
           })
           return Effect.flatMap(decided, (it) =>
@@ -136,8 +138,8 @@ export class Wallet extends Context.Service<
           )
         }
         const { outcome, decision } = yield* submit(false)
-        yield* gate.extendSession(ticket, decision)
-        return yield* gate.withCurrentPosition(ticket, toEffect(outcome, input))
+        yield* gate.extendSession(payload, decision)
+        return yield* gate.withCurrentPosition(payload, toEffect(outcome, input))
       }, traced("Wallet.charge"))
 
       const balance = Effect.fnUntraced(function* (input: Caller) {
@@ -168,20 +170,20 @@ export class Wallet extends Context.Service<
   )
 }
 
-const hasExpired = (passage: GateDecision): boolean =>
-  Result.isFailure(passage) && passage.failure instanceof QueueTokenExpired
+const hasExpired = (decision: GateDecision): boolean =>
+  Result.isFailure(decision) && decision.failure instanceof QueueTokenExpired
 
 const passWithHold = (
   rows: Rows,
-  ticket: QueueTokenPayload | undefined,
+  payload: QueueTokenPayload | undefined,
   userId: UserId
 ): GateDecision =>
-  ticket === undefined
+  payload === undefined
     ? Result.succeed([])
     : decideHolderGate(
-        ticket,
-        gateView(rows, ticket, undefined),
-        rows.hasUnpaid(userId, ticket.queueId)
+        payload,
+        gateView(rows, payload, undefined),
+        rows.hasUnpaid(userId, payload.queueId)
       )
 
 /** What a charge has left in the ledger, as it was answered. */

@@ -52,10 +52,10 @@ const slowStore = () => {
       )
       return BoxOfficeStore.of({
         ...store,
-        transact: (names, decide) =>
+        transact: (plan, decide) =>
           Effect.suspend(() => {
             state.batches++
-            return Effect.andThen(latch.await, store.transact(names, decide))
+            return Effect.andThen(latch.await, store.transact(plan, decide))
           })
       })
     })
@@ -432,7 +432,7 @@ describe("other options", () => {
 
   it("bound how many calls may wait", async () => {
     const { layer, latch } = slowStore()
-    await using office = await open(layer, { policies: { gate: [] }, lanes: { capacity: 1 } })
+    await using office = await open(layer, { policies: { gate: [] }, batches: { capacity: 1 } })
     const charge = () => office.wallet.charge({ userId: "ada", amount: won(1) })
     latch.closeUnsafe()
     const first = charge()

@@ -270,7 +270,7 @@ describe("a lane", () => {
 describe("lanes side by side", () => {
   it.effect("keep a key to one lane, and let other keys by", () =>
     Effect.gen(function* () {
-      // Eight keys on as many lanes: at least two of them differ.
+      // Eight keys on as many batchers: at least two of them differ.
       const keys = ["a", "b", "c", "d", "e", "f", "g", "h"]
       const done: Array<string> = []
       const gate = yield* Latch.make(false)
@@ -278,7 +278,7 @@ describe("lanes side by side", () => {
       const lanes = yield* makeBatchers<string, string>({
         capacity: 100,
         batchSize: 1,
-        lanes: 8,
+        batchers: 8,
         keyOf: (command) => command[0]!,
         run: (batch) =>
           Effect.gen(function* () {
@@ -309,7 +309,7 @@ describe("lanes side by side", () => {
       const lanes = yield* makeBatchers<number, number>({
         capacity: 1_000,
         batchSize: 1_000,
-        lanes: 4,
+        batchers: 4,
         keyOf: (command) => `user-${command}`,
         run: (batch) => {
           batches.push(batch)

@@ -79,8 +79,8 @@ describe("background work", () => {
         BoxOfficeStore,
         Effect.map(BoxOfficeStore, (inner) => ({
           ...inner,
-          transact: <A>(names: LoadPlan, decide: (rows: Rows) => A) =>
-            inner.transact(names, (rows) => {
+          transact: <A>(plan: LoadPlan, decide: (rows: Rows) => A) =>
+            inner.transact(plan, (rows) => {
               const decided = decide(rows)
               const breaks = (event: BoxOfficeEvent) =>
                 event._tag === "HoldLapsed" && event.userId === "ada"

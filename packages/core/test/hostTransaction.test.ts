@@ -35,10 +35,10 @@ const makeWorld = Effect.gen(function* () {
   const gateway = { open: outerOpen }
   const store = BoxOfficeStore.of({
     ...outer,
-    transact: (names, decide) =>
+    transact: (plan, decide) =>
       Effect.andThen(
         Effect.suspend(() => Deferred.await(gateway.open)),
-        outer.transact(names, decide)
+        outer.transact(plan, decide)
       )
   })
   const committed: Array<Effect.Effect<void>> = []

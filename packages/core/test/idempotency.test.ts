@@ -332,7 +332,7 @@ describe("through the services", () => {
       expect(vip).toEqual(Result.fail(new IdempotencyConflict()))
       expect(yield* office.queue.get("main")).toMatchObject({ active: 1 })
       expect(yield* office.queue.get("vip")).toMatchObject({ active: 0, waiting: 0 })
-    }).pipe(Effect.provide(engine({ lanes: { lanes: 1 } })))
+    }).pipe(Effect.provide(engine({ batches: { batchers: 1 } })))
   )
 
   it.effect("and where the first of the batch found its place taken already", () =>
@@ -348,7 +348,7 @@ describe("through the services", () => {
       expect(Result.getOrThrow(main)).toMatchObject({ queueId: "main", created: false })
       expect(vip).toEqual(Result.fail(new IdempotencyConflict()))
       expect(yield* office.queue.get("vip")).toMatchObject({ active: 0, waiting: 0 })
-    }).pipe(Effect.provide(engine({ lanes: { lanes: 1 } })))
+    }).pipe(Effect.provide(engine({ batches: { batchers: 1 } })))
   )
 
   it.effect("a key is the user's own, and the operation's own", () =>

@@ -231,7 +231,7 @@ describe("departures from before a draw", () => {
   }, () => {
     const view = new LiveQueue(reading(row))
     const asked = [2, 3, 499_998, 999_999].map((number) => ticketOf(number))
-    const ofOne = () => asked.map((ticket) => view.statusOf(ticket)!.position)
+    const ofOne = () => asked.map((payload) => view.statusOf(payload)!.position)
     const took: Array<number> = []
     let before = asked.map(() => Number.POSITIVE_INFINITY)
     const step = <A>(work: () => A): A => {
@@ -261,8 +261,8 @@ describe("departures from before a draw", () => {
     // And then everyone's place is that of a plain list.
     const { placeOf } = permutationOf({ queueId, seed: row.opening!.seed, drawn })
     const gone = new Set(departures.map(({ number }) => placeOf(Number(number))))
-    for (const [i, ticket] of asked.entries()) {
-      const own = placeOf(Number(ticket.place!.number))
+    for (const [i, payload] of asked.entries()) {
+      const own = placeOf(Number(payload.place!.number))
       let ahead = 0
       for (let place = 1; place < own; place++) if (!gone.has(place)) ahead++
       expect(before[i]).toBe(ahead + 1)

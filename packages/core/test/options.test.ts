@@ -17,7 +17,7 @@ describe("options that cannot be meant", () => {
     [{ signingKeys, polcies: {} }, '"polcies" is not known among the options. Did you mean "poli'],
     [
       { signingKeys, sweep: 1 },
-      'Did you mean "sweepEvery"? Known are signingKeys, policies, lanes'
+      'Did you mean "sweepEvery"? Known are signingKeys, policies, batches'
     ],
     [{}, "signingKeys: expected secrets of at least 32 bytes by their ids"],
     [{ signingKeys: secret }, "signingKeys: expected secrets"],
@@ -33,12 +33,12 @@ describe("options that cannot be meant", () => {
       { signingKeys, policies: null },
       "policies: expected an object of policies by name, not null."
     ],
-    [{ signingKeys, lanes: { lane: 2 } }, 'Did you mean "lanes"?'],
+    [{ signingKeys, batches: { batcher: 2 } }, 'Did you mean "batchers"?'],
     [
-      { signingKeys, lanes: { batchSize: 0 } },
-      "lanes.batchSize: expected a whole number from 1 on."
+      { signingKeys, batches: { batchSize: 0 } },
+      "batches.batchSize: expected a whole number from 1 on."
     ],
-    [{ signingKeys, lanes: { capacity: Number.NaN } }, "lanes.capacity: expected"],
+    [{ signingKeys, batches: { capacity: Number.NaN } }, "batches.capacity: expected"],
     ...[
       -1,
       0,
@@ -78,7 +78,7 @@ describe("options that cannot be meant", () => {
     for (const sweepEvery of [false, undefined, 1_000, "1 second", "0.5 seconds", "200 millis"]) {
       expect(Layer.isLayer(layerOf({ signingKeys, sweepEvery } as never))).toBe(true)
     }
-    const none = { policies: undefined, lanes: undefined, other: undefined }
+    const none = { policies: undefined, batches: undefined, other: undefined }
     await (await make({ signingKeys, ...none })).close()
   })
 })

@@ -26,7 +26,7 @@ const runs = Number(process.env.RUNS ?? 80)
 const users = Array.from({ length: 12 }, (_, i) => `u${i}`)
 const settings = { maxActive: 2, admitPerMinute: 8, claimSeconds: 10, sessionSeconds: 30 }
 // More than a second, so that a hint of a second would be too soon.
-const queueFreshMs = 2_500
+const queueMaxAgeMs = 2_500
 const opensAfterMs = 8_000
 
 const below = (n: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: n - 1 }))
@@ -74,7 +74,7 @@ interface Told {
 const openWorld = Effect.fnUntraced(function* (draws: boolean) {
   yield* TestClock.setTime(testStart)
   const store = yield* Effect.provideContext(BoxOfficeStore, yield* Layer.build(layerMemory))
-  const policies = { queueFreshMs, gate: [] }
+  const policies = { queueMaxAgeMs, gate: [] }
   const startNode = Effect.gen(function* () {
     const layer = layerOf({ signingKeys, policies }).pipe(
       Layer.provide(Layer.succeed(BoxOfficeStore, store))
@@ -130,7 +130,7 @@ const play = Effect.fnUntraced(function* (history: ReadonlyArray<Action>, draws:
   }
 
   const hear = (node: number, tokenId: TokenId, status: QueueTokenStatus) => {
-    const within = positionsWithin(tokenId, now - queueFreshMs, now)
+    const within = positionsWithin(tokenId, now - queueMaxAgeMs, now)
     if (status.state !== "waiting") {
       count(status.state)
       expect(
@@ -140,9 +140,9 @@ const play = Effect.fnUntraced(function* (history: ReadonlyArray<Action>, draws:
       return
     }
     const asOf = status.asOf?.getTime() ?? now
-    expect(asOf).toBeGreaterThan(now - queueFreshMs)
+    expect(asOf).toBeGreaterThan(now - queueMaxAgeMs)
     expect(positionsWithin(tokenId, asOf, asOf), "as of then").toContain(status.position)
-    expect(status.pollAfterSeconds * 1_000).toBeGreaterThanOrEqual(queueFreshMs)
+    expect(status.pollAfterSeconds * 1_000).toBeGreaterThanOrEqual(queueMaxAgeMs)
 
     const before = answers.get(tokenId) ?? []
     for (const told of before) {
@@ -252,7 +252,7 @@ describe(`places that two nodes tell (seed: ${seed}, runs: ${runs})`, () => {
       yield* one.queue.leave(first!)
       const told = yield* one.queue.status(third!)
       expect(told).toMatchObject({ position: 2, pollAfterSeconds: 3 })
-      yield* TestClock.adjust(queueFreshMs - 1)
+      yield* TestClock.adjust(queueMaxAgeMs - 1)
       expect(yield* asked).toBe(3)
       yield* TestClock.adjust(1)
       expect(yield* asked).toBe(2)
@@ -278,12 +278,12 @@ describe(`places that two nodes tell (seed: ${seed}, runs: ${runs})`, () => {
       expect(joined).toMatchObject({ _tag: "QueueClosed", mode: "paused" })
       yield* one.queue.configure("main", { maxActive: 3 })
       expect([yield* modeOn(one), yield* modeOn(other)]).toEqual(["paused", "open"])
-      yield* TestClock.adjust(queueFreshMs)
+      yield* TestClock.adjust(queueMaxAgeMs)
       expect(yield* modeOn(other)).toBe("paused")
       expect((yield* other.queue.status(next!)).state).toBe("waiting")
 
       yield* one.queue.setMode("main", "open")
-      yield* TestClock.adjust(queueFreshMs)
+      yield* TestClock.adjust(queueMaxAgeMs)
       expect((yield* other.queue.status(next!)).state).toBe("admitted")
       yield* one.queue.setMode("main", "closed")
       const late = yield* Effect.flip(other.queue.join({ queueId: "main", userId: "late" }))

@@ -16,6 +16,7 @@ import {
   QueueTokenRequired,
   RefundRefused
 } from "../src/index.ts"
+import { checkPolicies } from "../src/policies/check.ts"
 import { askAdmission, askGate } from "../src/policies/evaluate.ts"
 import {
   decideAdmissions,
@@ -592,6 +593,19 @@ describe("an engine", () => {
     Effect.gen(function* () {
       const made = Effect.provide(BoxOffice, engine({ policies: { price: 5 as never } }))
       expect(yield* Effect.flip(made)).toBeInstanceOf(PoliciesInvalid)
+    })
+  )
+})
+
+describe("a setting by its former name", () => {
+  it.effect("is refused with the new one", () =>
+    Effect.gen(function* () {
+      const former = { queueFreshMs: 1, awayMs: 1 } as Partial<PolicyOptions>
+      const { errors } = yield* Effect.flip(checkPolicies(former))
+      expect(errors).toEqual([
+        { path: "queueFreshMs", message: "is called queueMaxAgeMs now" },
+        { path: "awayMs", message: "is called staleIfStoreDownMs now" }
+      ])
     })
   )
 })

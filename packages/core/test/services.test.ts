@@ -896,6 +896,6 @@ describe("too much at once", () => {
       expect(refused).toHaveLength(7)
       for (const refusal of refused) expect(refusal).toBeInstanceOf(Overloaded)
       expect(yield* balanceOf("ada")).toBe(3n)
-    }).pipe(Effect.provide(engine({ policies: { gate: [] }, lanes: { capacity: 3 } })))
+    }).pipe(Effect.provide(engine({ policies: { gate: [] }, batches: { capacity: 3 } })))
   )
 })

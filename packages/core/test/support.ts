@@ -15,7 +15,7 @@ export const engine = (options: Partial<BoxOfficeOptions> = {}) =>
   layerOf({
     signingKeys,
     ...options,
-    policies: { queueFreshMs: 0, ...options.policies }
+    policies: { queueMaxAgeMs: 0, ...options.policies }
   }).pipe(Layer.provideMerge(layerMemory))
 
 /** The seats that there are, at 110,000 won each. */

@@ -28,9 +28,9 @@ const ticketsWith = (
 }
 
 const ada = "ada" as UserId
-const ticket: QueueTokenPayload = { queueId: "main" as QueueId, userId: ada, tokenId: testId(1) }
+const payload: QueueTokenPayload = { queueId: "main" as QueueId, userId: ada, tokenId: testId(1) }
 const tickets = ticketsWith("k1")
-const token = tickets.sign(ticket)
+const token = tickets.sign(payload)
 
 const invalid = Result.fail(new QueueTokenInvalid())
 const required = Result.fail(new QueueTokenRequired())
@@ -48,7 +48,7 @@ const randomFrom = (seed: number) => {
 
 describe("a queue token", () => {
   it("opens for the user that it was signed for", () => {
-    expect(tickets.verify(token, ada)).toEqual(Result.succeed(ticket))
+    expect(tickets.verify(token, ada)).toEqual(Result.succeed(payload))
   })
 
   it("can be sent in a header as it is", () => {
@@ -64,7 +64,7 @@ describe("a queue token", () => {
       "x".repeat(128)
     ]) {
       const userId = id as UserId
-      const long = { ...ticket, userId, queueId: "q".repeat(64) as QueueId }
+      const long = { ...payload, userId, queueId: "q".repeat(64) as QueueId }
       expect(tickets.verify(tickets.sign(long), userId)).toEqual(Result.succeed(long))
     }
   })
@@ -133,7 +133,7 @@ describe("a queue token", () => {
   })
 
   it("does not name a token that could not be", () => {
-    const odd = tickets.sign({ ...ticket, tokenId: "1" as TokenId })
+    const odd = tickets.sign({ ...payload, tokenId: "1" as TokenId })
     expect(tickets.verify(odd, ada)).toEqual(invalid)
   })
 
@@ -141,7 +141,7 @@ describe("a queue token", () => {
     expect(tickets.verify(token + "A".repeat(1_024), ada)).toEqual(invalid)
     expect(tickets.verify("A".repeat(10_000_000), ada)).toEqual(invalid)
     const userId = "x".repeat(1_024) as UserId
-    expect(tickets.verify(tickets.sign({ ...ticket, userId }), userId)).toEqual(invalid)
+    expect(tickets.verify(tickets.sign({ ...payload, userId }), userId)).toEqual(invalid)
   })
 
   it("that is garbage is refused, and nothing throws", () => {
@@ -182,14 +182,14 @@ describe("signing keys", () => {
     const before = ticketsWith("k1")
     const during = ticketsWith("k2", "k1")
     const after = ticketsWith("k2")
-    const [old, fresh] = [before.sign(ticket), during.sign(ticket)]
-    expect(during.verify(old, ada)).toEqual(Result.succeed(ticket))
-    expect(during.verify(fresh, ada)).toEqual(Result.succeed(ticket))
-    expect(after.verify(fresh, ada)).toEqual(Result.succeed(ticket))
+    const [old, fresh] = [before.sign(payload), during.sign(payload)]
+    expect(during.verify(old, ada)).toEqual(Result.succeed(payload))
+    expect(during.verify(fresh, ada)).toEqual(Result.succeed(payload))
+    expect(after.verify(fresh, ada)).toEqual(Result.succeed(payload))
     expect(after.verify(old, ada)).toEqual(invalid)
     // A node that has not got the new key yet refuses: hand it to every node before it signs.
     expect(before.verify(fresh, ada)).toEqual(invalid)
-    expect(ticketsWith("k1", "k2").verify(fresh, ada)).toEqual(Result.succeed(ticket))
+    expect(ticketsWith("k1", "k2").verify(fresh, ada)).toEqual(Result.succeed(payload))
   })
 
   it("are refused where there is none", () => {
@@ -226,11 +226,11 @@ describe("signing keys", () => {
 
 describe("what a queue token says to its holder", () => {
   it("is read without a key: whose it is, and its number", () => {
-    expect(readQueueToken(token)).toEqual(ticket)
+    expect(readQueueToken(token)).toEqual(payload)
     for (const lane of ["general", "priority"] as const) {
-      const placed = { ...ticket, place: { lane, number: 42, issuedAt: 1_893_456_000 } }
+      const placed = { ...payload, place: { lane, number: 42, issuedAt: 1_893_456_000 } }
       expect(readQueueToken(tickets.sign(placed))).toEqual({
-        ...ticket,
+        ...payload,
         place: { lane, number: 42, issuedAt: new Date("2030-01-01T00:00:00Z") }
       })
     }
@@ -246,9 +246,9 @@ describe("what a queue token says to its holder", () => {
       `${token}.more`,
       claims([]),
       claims(["main", "ada", "no-uuid"]),
-      claims(["main", "ada", ticket.tokenId, 0, 0, 0]),
-      claims(["main", "ada", ticket.tokenId, 1, 2, 0]),
-      claims(["main", "x".repeat(2_000), ticket.tokenId])
+      claims(["main", "ada", payload.tokenId, 0, 0, 0]),
+      claims(["main", "ada", payload.tokenId, 1, 2, 0]),
+      claims(["main", "x".repeat(2_000), payload.tokenId])
     ]) {
       expect(readQueueToken(text)).toBeUndefined()
     }

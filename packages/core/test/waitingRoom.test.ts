@@ -41,9 +41,9 @@ const watched = () => {
         watch.gates++
         return unless(inner.readTokens(...args))
       },
-      transact: <A>(names: LoadPlan, decide: (rows: Rows) => A) => {
+      transact: <A>(plan: LoadPlan, decide: (rows: Rows) => A) => {
         watch.batches++
-        return unless(inner.transact(names, decide))
+        return unless(inner.transact(plan, decide))
       }
     }))
   ).pipe(Layer.provide(layerMemory))

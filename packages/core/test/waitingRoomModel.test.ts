@@ -34,7 +34,7 @@ const openRoom = Effect.gen(function* () {
     const scope = yield* Scope.make()
     const layer = layerOf({
       signingKeys,
-      policies: { queueFreshMs: freshMs, gate: ["hold", "pay"] }
+      policies: { queueMaxAgeMs: freshMs, gate: ["hold", "pay"] }
     }).pipe(Layer.provideMerge(layerFailures), Layer.provide(Layer.succeed(BoxOfficeStore, store)))
     const context = yield* Effect.orDie(Layer.buildWithScope(layer, scope))
     return { context, close: Scope.close(scope, Exit.void) }

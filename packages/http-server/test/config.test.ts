@@ -26,7 +26,7 @@ const key = (of: string) => createHash("sha256").update(of).digest("hex")
 const enough = {
   DATABASE_URL: "postgres://localhost/boxoffice",
   BOXOFFICE_CHARGES: "user",
-  BOXOFFICE_TICKET_KEYS: `k2:${key("b")},k1:${key("a")}`
+  BOXOFFICE_SIGNING_KEYS: `k2:${key("b")},k1:${key("a")}`
 }
 
 const production = { ...enough, NODE_ENV: "production", BOXOFFICE_IDENTITY: "header" }
@@ -40,7 +40,7 @@ describe("the environment", () => {
   test("with nothing in it, every lack is named at once", async () => {
     const problems = await problemsOf({})
     expect(problems).toContain("DATABASE_URL")
-    expect(problems).toContain("BOXOFFICE_TICKET_KEYS")
+    expect(problems).toContain("BOXOFFICE_SIGNING_KEYS")
   })
 
   test("a URL that cannot be read is no outage: it is named, and not shown", async () => {
@@ -73,13 +73,13 @@ describe("the environment", () => {
       ...enough,
       BOXOFFICE_IDENTITY: "jwt",
       BOXOFFICE_JWT_SECRET: `${key("jwt")}\r\n`,
-      BOXOFFICE_TICKET_KEYS: `k1: ${key("a")} ,k2:${key("b")}\n`,
+      BOXOFFICE_SIGNING_KEYS: `k1: ${key("a")} ,k2:${key("b")}\n`,
       BOXOFFICE_WEBHOOKS: JSON.stringify([endpoint]),
       CRM_SECRET: `${secret}\n`
     })
     if (result._tag === "Failure") throw result.failure
-    const { identity, ticketKeys, webhooks } = result.success
-    expect(ticketKeys.map(({ secret }) => Redacted.value(secret))).toEqual([key("a"), key("b")])
+    const { identity, signingKeys, webhooks } = result.success
+    expect(signingKeys.map(({ secret }) => Redacted.value(secret))).toEqual([key("a"), key("b")])
     expect(webhooks[0]!.secrets).toEqual([secret])
     if (identity.mode !== "jwt" || !("secret" in identity.keys)) throw new Error("no secret")
     expect(Redacted.value(identity.keys.secret)).toBe(key("jwt"))
@@ -143,7 +143,7 @@ describe("the environment", () => {
     ],
     [
       { BOXOFFICE_ADMIN_TOKEN: key("a") },
-      "BOXOFFICE_TICKET_KEYS, key k1, must differ from BOXOFFICE_ADMIN_TOKEN"
+      "BOXOFFICE_SIGNING_KEYS, key k1, must differ from BOXOFFICE_ADMIN_TOKEN"
     ],
     [
       { BOXOFFICE_IDENTITY: "jwt", BOXOFFICE_JWT_SECRET: "s".repeat(32) },
@@ -156,16 +156,16 @@ describe("the environment", () => {
       },
       "BOXOFFICE_JWT_SECRET is printed where anybody can read it"
     ],
-    [{ BOXOFFICE_TICKET_KEYS: "k1:x" }, "BOXOFFICE_TICKET_KEYS: key k1 is under 32 bytes"],
-    [{ BOXOFFICE_TICKET_KEYS: `${key("a")}` }, "BOXOFFICE_TICKET_KEYS: an id is"],
-    [{ BOXOFFICE_TICKET_KEYS: `k1:${"a".repeat(32)}` }, "key k1, can be guessed"],
+    [{ BOXOFFICE_SIGNING_KEYS: "k1:x" }, "BOXOFFICE_SIGNING_KEYS: key k1 is under 32 bytes"],
+    [{ BOXOFFICE_SIGNING_KEYS: `${key("a")}` }, "BOXOFFICE_SIGNING_KEYS: an id is"],
+    [{ BOXOFFICE_SIGNING_KEYS: `k1:${"a".repeat(32)}` }, "key k1, can be guessed"],
     [
-      { BOXOFFICE_TICKET_KEYS: "k1:a secret of at least thirty-two bytes" },
+      { BOXOFFICE_SIGNING_KEYS: "k1:a secret of at least thirty-two bytes" },
       "key k1, is printed where anybody can read it"
     ],
     [{ BOXOFFICE_ADMIN_TOKEN: "naïve-token" }, "BOXOFFICE_ADMIN_TOKEN must be visible"],
     [
-      { BOXOFFICE_TICKET_KEYS: "demo:box-office-demo-key-not-for-any-other-use" },
+      { BOXOFFICE_SIGNING_KEYS: "demo:box-office-demo-key-not-for-any-other-use" },
       "key demo, is printed where anybody can read it"
     ],
     [{ BOXOFFICE_WALLET_CEILING: "9007199254740992" }, "BOXOFFICE_WALLET_CEILING"],
@@ -176,8 +176,8 @@ describe("the environment", () => {
     [{ BOXOFFICE_HOLD_SECONDS: "0" }, "BOXOFFICE_HOLD_SECONDS"],
     [{ BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT: "0" }, "from 1 to 100"],
     [{ BOXOFFICE_QUEUE_ABSENCE_SECONDS: "-1" }, "BOXOFFICE_QUEUE_ABSENCE_SECONDS"],
-    [{ BOXOFFICE_QUEUE_FRESH_MS: "1e9" }, "BOXOFFICE_QUEUE_FRESH_MS"],
-    [{ BOXOFFICE_AWAY_MS: "forever" }, "BOXOFFICE_AWAY_MS"],
+    [{ BOXOFFICE_QUEUE_MAX_AGE_MS: "1e9" }, "BOXOFFICE_QUEUE_MAX_AGE_MS"],
+    [{ BOXOFFICE_STALE_IF_STORE_DOWN_MS: "forever" }, "BOXOFFICE_STALE_IF_STORE_DOWN_MS"],
     [{ BOXOFFICE_ENDED_TOKEN_SECONDS: "0" }, "BOXOFFICE_ENDED_TOKEN_SECONDS"],
     [
       { BOXOFFICE_IDEMPOTENCY_KEY_SECONDS: "86399" },
@@ -193,16 +193,19 @@ describe("the environment", () => {
   })
 
   test.each([undefined, key("a"), "k1:x", `k1:${"a".repeat(32)}`, `k1:${key("a")},k1:${key("b")}`])(
-    "ticket keys such as %s are answered with the command that makes one, id and all",
+    "signing keys such as %s are answered with the command that makes one, id and all",
     async (keys) => {
-      const { BOXOFFICE_TICKET_KEYS: _, ...rest } = production
-      const given = keys === undefined ? rest : { ...rest, BOXOFFICE_TICKET_KEYS: keys }
+      const { BOXOFFICE_SIGNING_KEYS: _, ...rest } = production
+      const given = keys === undefined ? rest : { ...rest, BOXOFFICE_SIGNING_KEYS: keys }
       expect(await problemsOf(given)).toContain('echo "k1:$(openssl rand -hex 32)"')
     }
   )
 
   test("what can be guessed will do outside production", async () => {
-    const env = { BOXOFFICE_ADMIN_TOKEN: "password", BOXOFFICE_TICKET_KEYS: `k1:${"a".repeat(32)}` }
+    const env = {
+      BOXOFFICE_ADMIN_TOKEN: "password",
+      BOXOFFICE_SIGNING_KEYS: `k1:${"a".repeat(32)}`
+    }
     expect(await problemsOf({ ...enough, ...env })).toBe("")
     expect(await problemsOf({ ...production, ...env })).toContain("key k1, can be guessed")
   })
@@ -284,8 +287,8 @@ describe("the environment", () => {
       BOXOFFICE_QUEUE_MAX_ACTIVE: "7",
       BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT: "20",
       BOXOFFICE_QUEUE_ABSENCE_SECONDS: "0",
-      BOXOFFICE_QUEUE_FRESH_MS: "250",
-      BOXOFFICE_AWAY_MS: "0",
+      BOXOFFICE_QUEUE_MAX_AGE_MS: "250",
+      BOXOFFICE_STALE_IF_STORE_DOWN_MS: "0",
       BOXOFFICE_ENDED_TOKEN_SECONDS: "3600",
       BOXOFFICE_IDEMPOTENCY_KEY_SECONDS: "86400",
       BOXOFFICE_EVENT_SECONDS: "0"
@@ -296,15 +299,15 @@ describe("the environment", () => {
         policies: {
           holdSeconds: 60,
           gate: ["hold", "pay"],
-          queueFreshMs: 250,
-          awayMs: 0,
+          queueMaxAgeMs: 250,
+          staleIfStoreDownMs: 0,
           endedTokenSeconds: 3_600,
           idempotencyKeySeconds: 86_400,
           endedReservationSeconds: 2_592_000,
           eventSeconds: 0,
           queue: { maxActive: 7, prioritySharePercent: 20, absenceSeconds: 0 }
         },
-        ticketKeys: [{ id: "k2" }, { id: "k1" }],
+        signingKeys: [{ id: "k2" }, { id: "k1" }],
         port: 3_000,
         host: "0.0.0.0",
         migrate: false

@@ -22,7 +22,7 @@ const startServer = async (databaseUrl: string, port: number): Promise<Running> 
     BOXOFFICE_IDENTITY: "header",
     BOXOFFICE_ADMIN_TOKEN: adminToken,
     BOXOFFICE_CHARGES: "user",
-    BOXOFFICE_TICKET_KEYS: "k1:a secret of this test and of nothing else",
+    BOXOFFICE_SIGNING_KEYS: "k1:a secret of this test and of nothing else",
     BOXOFFICE_LOG_LEVEL: "error"
   })
   await server.says("listening on")

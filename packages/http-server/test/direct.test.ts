@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from "node:http"
 import { buffer } from "node:stream/consumers"
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
-import { Answered } from "../src/http/message.ts"
+import { RouteResponse } from "../src/http/message.ts"
 import type { RequestRecord } from "../src/http/requestContext.ts"
 import type { Route } from "../src/http/route.ts"
 import { finderOf } from "../src/server/fastPath.ts"
@@ -14,7 +14,7 @@ describe("which requests go the short way", () => {
     method,
     path,
     streams,
-    answer: () => Effect.succeed(new Answered(200, {}, path))
+    answer: () => Effect.succeed(new RouteResponse(200, {}, path))
   })
   const find = finderOf([
     route("GET", "/v1/shows"),

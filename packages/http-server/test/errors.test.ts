@@ -491,7 +491,7 @@ describe("when the server cannot", () => {
   })
 
   test("too much at once is refused, with when to try again", async () => {
-    await using server = await startServer({ lanes: { capacity: 0 } })
+    await using server = await startServer({ batches: { capacity: 0 } })
     await openHouse(server.talk)
     const answer = await server.talk("POST", "/v1/queues/main/token", { user: "ada" })
     expect(problem(answer)).toEqual({ status: 429, code: "overloaded", retryAfterSeconds: 1 })

@@ -10,7 +10,7 @@ const estimates = `estimates-${randomUUID()}`
 
 let server: TestServer
 beforeAll(async () => {
-  server = await startServer({ policies: { queueFreshMs: 20 } })
+  server = await startServer({ policies: { queueMaxAgeMs: 20 } })
 })
 afterAll(() => server.stop())
 

@@ -278,7 +278,7 @@ test("a running server obeys a pause within a second", async () => {
     ...env,
     BOXOFFICE_IDENTITY: "header",
     BOXOFFICE_CHARGES: "user",
-    BOXOFFICE_TICKET_KEYS: `k1:${signingKeys.k1}`
+    BOXOFFICE_SIGNING_KEYS: `k1:${signingKeys.k1}`
   })
   await server.says("listening")
   const talk = talkTo(`http://127.0.0.1:${port}`)

@@ -1,7 +1,7 @@
 import { Effect, Exit } from "effect"
 import { expect, test } from "vitest"
-import type { Answered, Asked } from "../src/http/message.ts"
-import type { Exchange } from "../src/http/requestContext.ts"
+import type { RouteRequest, RouteResponse } from "../src/http/message.ts"
+import type { RequestContext } from "../src/http/requestContext.ts"
 import { referenceRoutes } from "../src/server/reference.ts"
 import { startServer } from "./support.ts"
 
@@ -10,7 +10,10 @@ test.each(["/docs", "/openapi.json"])(
   async (path) => {
     const route = referenceRoutes(true, "").find((route) => route.path === path)!
     const ask = () =>
-      route.answer({} as Asked, {} as Exchange["Service"]) as Effect.Effect<Answered>
+      route.answer(
+        {} as RouteRequest,
+        {} as RequestContext["Service"]
+      ) as Effect.Effect<RouteResponse>
     const [first, second] = await Promise.all([Effect.runPromise(ask()), Effect.runPromise(ask())])
     expect(first!.body).toBeInstanceOf(Uint8Array)
     expect(second!.body).toBe(first!.body)

@@ -1,11 +1,11 @@
 import type { QueueTokenStatus } from "@boxoffice/core"
 import { describe, expect, test } from "vitest"
 import { makeEstimates } from "../src/cli/simulate/estimates.ts"
-import { makeWheel, wheelStepMs } from "../src/cli/simulate/timerWheel.ts"
+import { makeTimerWheel, wheelStepMs } from "../src/cli/simulate/timerWheel.ts"
 
 describe("the wheel", () => {
   test("gives everyone once, and nobody before their time", () => {
-    const wheel = makeWheel<number>()
+    const wheel = makeTimerWheel<number>()
     const times = Array.from({ length: 1_000 }, (_, i) => (i * 7_919) % 10_007)
     for (const atMs of times) wheel.add(atMs, atMs)
     const taken: Array<number> = []
@@ -21,7 +21,7 @@ describe("the wheel", () => {
   })
 
   test("gives who is late at the next turn", () => {
-    const wheel = makeWheel<string>()
+    const wheel = makeTimerWheel<string>()
     expect(wheel.take(1_000)).toEqual([])
     wheel.add(3, "late")
     expect(wheel.take(1_000)).toEqual([])

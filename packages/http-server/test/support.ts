@@ -71,7 +71,7 @@ export const talkTo =
 export interface TestServerOptions {
   readonly store?: Layer.Layer<BoxOfficeStore, unknown>
   readonly policies?: Partial<PolicyOptions>
-  readonly lanes?: Partial<BatchOptions>
+  readonly batches?: Partial<BatchOptions>
   readonly routes?: Partial<RoutesOptions & ListenOptions>
 }
 
@@ -87,15 +87,15 @@ export interface TestServer extends AsyncDisposable {
 /** Starts a server in this process, on a free port. */
 export const startServer = async (options: TestServerOptions = {}): Promise<TestServer> => {
   const scope = Scope.makeUnsafe()
-  const lanes = Layer.effect(
+  const batches = Layer.effect(
     BatchSettings,
-    Effect.map(BatchSettings, (current) => ({ ...current, ...options.lanes }))
+    Effect.map(BatchSettings, (current) => ({ ...current, ...options.batches }))
   )
   const office = BoxOffice.layer.pipe(
     Layer.provide([
       QueueTokens.layer([ticketKey]),
       Layer.succeed(Policies, { ...defaultPolicies, ...options.policies }),
-      lanes
+      batches
     ]),
     Layer.provideMerge(options.store ?? layerMemory)
   )

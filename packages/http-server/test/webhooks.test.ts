@@ -351,7 +351,7 @@ test("a server delivers to the endpoints of its configuration", async () => {
     ...env,
     BOXOFFICE_MIGRATE: "true",
     BOXOFFICE_CHARGES: "user",
-    BOXOFFICE_TICKET_KEYS: "k1:a secret of this test and of nothing else",
+    BOXOFFICE_SIGNING_KEYS: "k1:a secret of this test and of nothing else",
     BOXOFFICE_WEBHOOKS: JSON.stringify([{ ...endpoint, from: "beginning" }]),
     CRM_SECRET: secret
   })

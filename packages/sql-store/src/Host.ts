@@ -42,7 +42,7 @@ export interface OpenTransaction {
   /**
    * Tells the engine that the transaction was committed, so that what this node shares of seats
    * and dates is read anew at once. Without it, that becomes stale for as long as the policies
-   * `catalogFreshMs` and `gateFreshMs` allow.
+   * `catalogMaxAgeMs` and `gateMaxAgeMs` allow.
    */
   readonly committed: () => Promise<void>
 }

@@ -54,13 +54,13 @@ export const runQuery = <A>(
  * makes the server refuse the ones behind it, `COMMIT` included, so the first failure is the one
  * that counts. The connection must be multiplexed, and nobody else's meanwhile.
  */
-export class Flight {
+export class Pipeline {
   private readonly queries: Array<Query<unknown>> = []
   private readonly answers: Array<ReadonlyArray<Row>> = []
 
   add<A>(query: Query<A>): () => A {
-    const seat = this.queries.push(query) - 1
-    return () => query.read(this.answers[seat]!)
+    const index = this.queries.push(query) - 1
+    return () => query.read(this.answers[index]!)
   }
 
   get isEmpty(): boolean {
@@ -83,32 +83,32 @@ export class Flight {
   run(connection: PgConnection.PgConnection): Effect.Effect<void, SqlError> {
     return Effect.callback((resume) => {
       const cancels: Array<() => void> = []
-      let departed = false
-      let landed = 0
+      let sent = false
+      let answered = 0
       let failure: Cause.Cause<SqlError> | undefined
       const finish = () => resume(failure === undefined ? Effect.void : Effect.failCause(failure))
-      const land = (index: number, exit: Exit.Exit<ReadonlyArray<Row>, SqlError>) => {
-        if (!departed) {
+      const receive = (index: number, exit: Exit.Exit<ReadonlyArray<Row>, SqlError>) => {
+        if (!sent) {
           // No answer is that fast: the statement did not leave.
           failure = Exit.isFailure(exit) ? exit.cause : outOfOrder
           return
         }
         // The locks' safety rests on the order of the statements: it is never taken on trust.
-        if (index !== landed++) failure ??= outOfOrder
+        if (index !== answered++) failure ??= outOfOrder
         if (Exit.isSuccess(exit)) this.answers[index] = exit.value
         else failure ??= exit.cause
-        if (landed === cancels.length) finish()
+        if (answered === cancels.length) finish()
       }
       for (const [index, query] of this.queries.entries()) {
         // A fiber of its own runs at once until it waits for its answer: by then the statement is
         // queued behind the one before.
         const statement = connection.queryValues(query.sql, query.params, !query.unprepared)
-        const cancel = Effect.runCallback(statement, { onExit: (exit) => land(index, exit) })
+        const cancel = Effect.runCallback(statement, { onExit: (exit) => receive(index, exit) })
         // Nothing may follow a statement that did not leave, the COMMIT least of all.
         if (failure !== undefined) break
         cancels.push(cancel)
       }
-      departed = true
+      sent = true
       if (cancels.length === 0) return finish()
       return Effect.sync(() => {
         for (const cancel of cancels) cancel()

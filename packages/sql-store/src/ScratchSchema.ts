@@ -5,7 +5,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { schemaName } from "./schemaName.ts"
 
 /** There is a schema of that name that nobody has marked as a playground. It was left alone. */
-export class NotPlayground extends Schema.TaggedError<NotPlayground>()("NotPlayground", {
+export class NotScratchSchema extends Schema.TaggedError<NotScratchSchema>()("NotScratchSchema", {
   schema: Schema.String
 }) {
   override get message() {
@@ -24,7 +24,7 @@ const mark = "Box Office plays here: this schema is emptied without asking."
  */
 export const open = (
   name: string
-): Effect.Effect<void, NotPlayground | SqlError, PgClient.PgClient> =>
+): Effect.Effect<void, NotScratchSchema | SqlError, PgClient.PgClient> =>
   Effect.gen(function* () {
     const schema = schemaName(name)
     const sql = yield* PgClient.PgClient
@@ -36,7 +36,7 @@ export const open = (
           SELECT obj_description(oid, 'pg_namespace') AS mark FROM pg_namespace
           WHERE nspname = ${name}`
         if (found !== undefined && found.mark !== mark) {
-          return yield* new NotPlayground({ schema: name })
+          return yield* new NotScratchSchema({ schema: name })
         }
         yield* sql.unsafe(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
         yield* sql.unsafe(`CREATE SCHEMA ${schema}`)
@@ -48,7 +48,7 @@ export const open = (
 /** Removes a schema that {@link open} has made. */
 export const close = (
   name: string
-): Effect.Effect<void, NotPlayground | SqlError, PgClient.PgClient> =>
+): Effect.Effect<void, NotScratchSchema | SqlError, PgClient.PgClient> =>
   Effect.gen(function* () {
     const sql = yield* PgClient.PgClient
     // Whatever has taken its place meanwhile is not removed.

@@ -16,7 +16,7 @@ import {
   verify
 } from "./Migrator.ts"
 import { openingFailed, placeOfUrl } from "./opening.ts"
-import { makeOperations, type Runner } from "./operations/operations.ts"
+import { makeOperations, type StatementRunner } from "./operations/operations.ts"
 import { checkStoreOptions } from "./options.ts"
 import { makeProbe, shared } from "./probe.ts"
 import { runQuery } from "./Query.ts"
@@ -173,8 +173,8 @@ const reading = <A>(
     )
   )
 
-const runnerOf = (pool: PgPool.PgPool, withDeadline: WithDeadline): Runner => ({
+const runnerOf = (pool: PgPool.PgPool, withDeadline: WithDeadline): StatementRunner => ({
   run: (query) => reading(pool, withDeadline, (connection) => runQuery(connection, query)),
-  fly: (flight) => reading(pool, withDeadline, (connection) => flight.run(connection)),
+  runPipeline: (flight) => reading(pool, withDeadline, (connection) => flight.run(connection)),
   fault: unavailable
 })

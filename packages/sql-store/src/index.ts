@@ -18,5 +18,5 @@ export {
   openBoxOffice,
   type ServicesWithin
 } from "./openBoxOffice.ts"
-export * as Playground from "./ScratchSchema.ts"
+export * as ScratchSchema from "./ScratchSchema.ts"
 export * as SqlStore from "./SqlStore.ts"

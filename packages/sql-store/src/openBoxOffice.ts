@@ -82,9 +82,9 @@ export interface OpenBoxOffice extends Omit<PromisedBoxOffice, "within"> {
  */
 export const openBoxOffice = async (options: OpenOptions): Promise<OpenBoxOffice> => {
   checkOpenOptions(options)
-  const { signingKeys, policies, lanes, sweepEvery, ...ofStore } = options
+  const { signingKeys, policies, batches, sweepEvery, ...ofStore } = options
   const store = await storeOf(ofStore)
-  const office = await makeBoxOffice(store, { signingKeys, policies, lanes, sweepEvery })
+  const office = await makeBoxOffice(store, { signingKeys, policies, batches, sweepEvery })
   return {
     ...office,
     within: (client) => {

@@ -3,10 +3,10 @@ import { randomUUID } from "node:crypto"
 import { StoreUnavailable } from "@boxoffice/core"
 import { Cause, Deferred, Effect, Exit } from "effect"
 import { commit } from "./batch/commit.ts"
-import { begin, planByKey } from "./batch/load/begin.ts"
+import { begin, forceIndexPlans } from "./batch/load/begin.ts"
 import { insertOutcomes } from "./batch/save/outcomes.ts"
-import { AttemptFailed, cleanUp, type Lane } from "./batch/transact.ts"
-import { Flight, type Query } from "./Query.ts"
+import { AttemptFailed, type BatchContext, cleanUp } from "./batch/transact.ts"
+import { Pipeline, type Query } from "./Query.ts"
 import type { SchemaName } from "./schemaName.ts"
 import { deadline, unavailable } from "./sqlFailure.ts"
 
@@ -48,13 +48,17 @@ export const probing = (schema: SchemaName): ReadonlyArray<Query<void>> => [
 ]
 
 /** On a connection of the batches, as a command would be done. */
-export const makeProbe = ({ pool, schema, waits }: Lane): Effect.Effect<void, StoreUnavailable> => {
+export const makeProbe = ({
+  pool,
+  schema,
+  waits
+}: BatchContext): Effect.Effect<void, StoreUnavailable> => {
   const withDeadline = deadline(waits.answerWithinMs)
-  const plan = planByKey(waits)
+  const plan = forceIndexPlans(waits)
   const failed = (error: ConstructorParameters<typeof AttemptFailed>[0]) => new AttemptFailed(error)
   return Effect.scoped(
     Effect.flatMap(Effect.mapError(withDeadline(pool.get), failed), (connection) => {
-      const flight = new Flight()
+      const flight = new Pipeline()
       for (const query of [begin, plan, ...probing(schema), commit]) flight.add(query)
       return Effect.onExit(Effect.mapError(withDeadline(flight.run(connection)), failed), (exit) =>
         Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)

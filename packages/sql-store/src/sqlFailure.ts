@@ -36,7 +36,7 @@ const keysOfCommands = new Set([
 ])
 
 /** Whether what a command would add is there already. */
-export const isMade = (error: SqlError): boolean =>
+export const isCommandsOwnKey = (error: SqlError): boolean =>
   sqlState(error) === "23505" && keysOfCommands.has(constraint(error) ?? "")
 
 /**

@@ -23,7 +23,7 @@ const violations = (url: string) =>
 
 const release = ({ transact }: OpenStore, reservationId: Awaited<ReturnType<typeof hold>>) =>
   transact(
-    (names) => names.reservations.add(reservationId),
+    (plan) => plan.reservations.add(reservationId),
     (rows) => {
       const { seats, performanceId, userId } = rows.reservations.get(reservationId)!
       const seatIds = seats.map(({ seatId }) => seatId)

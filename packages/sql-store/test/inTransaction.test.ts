@@ -37,7 +37,7 @@ const addUp: InTransaction = (events) => {
 test("the host's rows are committed with the batch's", async () => {
   const database = await open(addUp)
   await database.transact(
-    (names) => names.wallets.add(id.user("ann")).add(id.user("bob")),
+    (plan) => plan.wallets.add(id.user("ann")).add(id.user("bob")),
     (rows) => {
       rows.evolve(chargedEvent(rows, "ann", 1n))
       rows.evolve(chargedEvent(rows, "ann", 2n))
@@ -57,7 +57,7 @@ test("a batch without events does not call it", async () => {
     return []
   })
   await database.transact(
-    (names) => names.wallets.add(id.user("ann")),
+    (plan) => plan.wallets.add(id.user("ann")),
     () => {}
   )
   expect(calls).toBe(0)

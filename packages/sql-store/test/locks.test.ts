@@ -2,7 +2,7 @@ import { LoadPlan, type ReservationId } from "@boxoffice/core"
 import { PgConnection } from "@effect/sql-pg"
 import { Effect, Metric, Redacted } from "effect"
 import { expect, test } from "vitest"
-import { begin, planByKey } from "../src/batch/load/begin.ts"
+import { begin, forceIndexPlans } from "../src/batch/load/begin.ts"
 import { lockHoldings } from "../src/batch/load/holdings.ts"
 import { lockQueues } from "../src/batch/load/queues.ts"
 import { lockReservations } from "../src/batch/load/reservations.ts"
@@ -21,10 +21,10 @@ import {
   heldEvent,
   hold,
   id,
-  namesOf,
   openDatabase,
   openSql,
   openStore,
+  planFor,
   seedCatalog,
   untilSomeoneWaits
 } from "./support.ts"
@@ -34,19 +34,19 @@ const retries = () => Effect.runSync(Metric.value(batchRetries)).count
 test("rows are sorted before they are locked, in every statement that locks", async () => {
   const { url } = await openDatabase()
   const schema = schemaName("boxoffice")
-  const names = namesOf((names) => {
-    names.queues.add(id.queue)
-    names.tokens.add(id.token()).add(id.token())
-    names.reservations.add(id.reservation()).add(id.reservation())
-    names.seats.push({ performanceId: id.performance, seatIds: [id.seat("b"), id.seat("a")] })
+  const plan = planFor((plan) => {
+    plan.queues.add(id.queue)
+    plan.tokens.add(id.token()).add(id.token())
+    plan.reservations.add(id.reservation()).add(id.reservation())
+    plan.seats.push({ performanceId: id.performance, seatIds: [id.seat("b"), id.seat("a")] })
   })
   const users = [id.user("b"), id.user("a")]
   const queries = {
     queues: lockQueues(schema)([id.queue, "b" as never]),
-    tokens: lockTokens(schema)(names),
+    tokens: lockTokens(schema)(plan),
     wallets: lockWallets(schema)(users),
-    reservations: lockReservations(schema)(names),
-    seats: lockSeats(schema)(names)
+    reservations: lockReservations(schema)(plan),
+    seats: lockSeats(schema)(plan)
   }
   for (const [name, { sql, params }] of Object.entries(queries)) {
     const plan = await Effect.runPromise(
@@ -71,22 +71,22 @@ test("rows are sorted before they are locked, in every statement that locks", as
 
 test("who joins is looked up by key, also as planned while the table is new", async () => {
   const { url } = await openDatabase()
-  const names = namesOf((names) => {
-    names.queues.add(id.queue)
+  const loadPlan = planFor((plan) => {
+    plan.queues.add(id.queue)
     for (let i = 0; i < 100; i++) {
-      names.liveTokensOf.push({ queueId: id.queue, userId: id.user(`user-${i}`) })
+      plan.liveTokensOf.push({ queueId: id.queue, userId: id.user(`user-${i}`) })
     }
     const numbers = Array.from({ length: 100 }, (_, i) => BigInt(i + 1))
-    names.addHeads(id.queue, { limit: 100, drawn: { numbers, upTo: 100n } })
+    plan.addHeads(id.queue, { limit: 100, drawn: { numbers, upTo: 100n } })
   })
   const schema = schemaName("boxoffice")
-  const queries = [lockTokens(schema)(names), lockHeads(schema)(names.heads)]
+  const queries = [lockTokens(schema)(loadPlan), lockHeads(schema)(loadPlan.heads)]
   const plan = await Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
         const connection = yield* PgConnection.make({ url: Redacted.make(url) })
         yield* runQuery(connection, begin)
-        yield* runQuery(connection, planByKey(defaultWaits))
+        yield* runQuery(connection, forceIndexPlans(defaultWaits))
         const plans = yield* Effect.forEach(queries, ({ sql, params }) =>
           runQuery(connection, {
             sql: `EXPLAIN (COSTS off) ${sql}`,
@@ -120,7 +120,7 @@ test("two nodes that name the same rows in opposite orders never deadlock", {
   }
   const tokens = users.map(id.token)
   await database.transact(
-    (names) => names.queues.add(id.queue),
+    (plan) => plan.queues.add(id.queue),
     (rows) => {
       for (const [index, user] of users.entries()) {
         const token = { tokenId: tokens[index]!, queueId: id.queue, userId: id.user(user) }
@@ -138,17 +138,17 @@ test("two nodes that name the same rows in opposite orders never deadlock", {
   const batch = (turn: number) => {
     const node = turn % 4 < 2 ? database : other
     return node.transact(
-      (names) => {
+      (plan) => {
         // Each kind of batch that there is, and mixtures of them.
-        if (turn % 3 === 0) names.queues.add(id.queue)
-        for (const token of shuffled(tokens, turn).slice(0, 8)) names.tokens.add(token)
+        if (turn % 3 === 0) plan.queues.add(id.queue)
+        for (const token of shuffled(tokens, turn).slice(0, 8)) plan.tokens.add(token)
         for (const user of shuffled(users, turn).slice(0, 8)) {
-          names.wallets.add(id.user(user))
-          names.seatCounts.push({ performanceId: id.performance, userId: id.user(user) })
+          plan.wallets.add(id.user(user))
+          plan.seatCounts.push({ performanceId: id.performance, userId: id.user(user) })
         }
-        for (const each of shuffled(reservations, turn).slice(0, 4)) names.reservations.add(each)
+        for (const each of shuffled(reservations, turn).slice(0, 4)) plan.reservations.add(each)
         const seats = Array.from({ length: 20 }, (_, index) => `A-${index + 1}`)
-        names.addSeats(id.performance, shuffled(seats, turn).slice(0, 8))
+        plan.addSeats(id.performance, shuffled(seats, turn).slice(0, 8))
       },
       (rows) => {
         for (const wallet of Array.from(rows.wallets.values())) {
@@ -173,7 +173,7 @@ test("the clock is read after the locks: what lapsed while they waited has lapse
   await raw("BEGIN")
   await raw("SELECT FROM boxoffice.seat WHERE seat_id = 'A-1' FOR UPDATE")
   const late = database.transact(
-    (names) => names.addSeats(id.performance, ["A-1"]),
+    (plan) => plan.addSeats(id.performance, ["A-1"]),
     (rows) => rows.now - rows.seat(id.performance, id.seat("A-1"))!.heldUntil!
   )
   await untilSomeoneWaits(database.url)
@@ -194,9 +194,9 @@ test("who only looks at a token waits for nobody, and sees what was committed be
     VALUES ('${tokenId}', 'q', 'ann', 1, 'admitted', true, now(), now(), now() + interval '1 hour')`)
   const look = () =>
     database.transact(
-      (names) => {
-        names.tokensToRead.add(tokenId)
-        names.addSeats(id.performance, ["A-1"])
+      (plan) => {
+        plan.tokensToRead.add(tokenId)
+        plan.addSeats(id.performance, ["A-1"])
       },
       (rows) => rows.token(tokenId)?.state
     )
@@ -227,7 +227,7 @@ test("a count behind a lock is what was committed while it waited, whatever the 
   await raw("BEGIN ISOLATION LEVEL READ COMMITTED")
   await raw(lock.sql.replace("$1::text[]", "'{p}'::text[]"))
   const seen = late.transact(
-    (names) => names.seatCounts.push({ performanceId: id.performance, userId: id.user("ann") }),
+    (plan) => plan.seatCounts.push({ performanceId: id.performance, userId: id.user("ann") }),
     (rows) => rows.seatsOf(id.performance, id.user("ann"))
   )
   await untilSomeoneWaits(database.url)
@@ -247,7 +247,7 @@ const planOf = async (query: Query<unknown>) => {
     Effect.scoped(
       Effect.flatMap(PgConnection.make({ url: Redacted.make(database.url) }), (connection) =>
         Effect.andThen(
-          runQuery(connection, planByKey(defaultWaits)),
+          runQuery(connection, forceIndexPlans(defaultWaits)),
           runQuery(connection, {
             ...query,
             sql: `EXPLAIN (COSTS off) ${query.sql}`,
@@ -271,9 +271,9 @@ test("what a user holds is found by user, also where it was planned while the ta
 })
 
 test("so is what a user has not paid for", async () => {
-  const names = new LoadPlan()
-  names.addUnpaidOf(id.user("ann"), id.queue)
-  const plan = await planOf(readUnpaid(schemaName("boxoffice"))(names))
+  const loadPlan = new LoadPlan()
+  loadPlan.addUnpaidOf(id.user("ann"), id.queue)
+  const plan = await planOf(readUnpaid(schemaName("boxoffice"))(loadPlan))
   const condition = plan.match(/Index Scan using reservation_unpaid.*\n *Index Cond: (.*)/)?.[1]
   expect(condition).toMatch(/ = payer.user_id/)
 })
@@ -290,10 +290,10 @@ test("two nodes never give a user more than counted, in small batches and in lar
   // Ann may have three seats. Every batch asks for one more, on a seat of its own.
   const attempt = (turn: number) =>
     nodes[turn % 2]!.transact(
-      (names) => {
-        names.addSeats(id.performance, [`A-${turn + 1}`])
-        names.seatCounts.push({ performanceId: id.performance, userId: id.user("ann") })
-        if (turn % 4 > 1) names.seatCounts.push(...holdings(300))
+      (plan) => {
+        plan.addSeats(id.performance, [`A-${turn + 1}`])
+        plan.seatCounts.push({ performanceId: id.performance, userId: id.user("ann") })
+        if (turn % 4 > 1) plan.seatCounts.push(...holdings(300))
       },
       (rows) => {
         if (rows.seatsOf(id.performance, id.user("ann")) >= 3) return false

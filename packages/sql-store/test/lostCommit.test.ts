@@ -57,7 +57,7 @@ test("a commit is not taken for done because another transaction has its id afte
   const node = await openStore(SqlStore.layerUrl({ url: line.url }))
   const charge = (user: string) =>
     node.transact(
-      (names) => names.wallets.add(id.user(user)),
+      (plan) => plan.wallets.add(id.user(user)),
       (rows) => rows.evolve(chargedEvent(rows, user, 5n))
     )
   await charge("bob")

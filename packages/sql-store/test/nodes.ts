@@ -65,7 +65,7 @@ export const startNode = async ({ url, skew = {}, policies, onCall }: NodeOption
   const runtime = ManagedRuntime.make(
     layerOf({
       signingKeys,
-      policies: { queueFreshMs: 20, gateFreshMs: 0, awayMs: 0, ...policies }
+      policies: { queueMaxAgeMs: 20, gateMaxAgeMs: 0, staleIfStoreDownMs: 0, ...policies }
     }).pipe(Layer.provideMerge(heard), Layer.provide(skewed(skew)))
   )
   atEnd(() => runtime.dispose())

@@ -11,7 +11,7 @@ const openNode = async (url: string, options: Partial<SqlStore.SqlStoreOptions> 
   const office = await makeBoxOffice(SqlStore.layerUrl({ url, ...options }), {
     signingKeys: { test: "outages outages outages outages outages" },
     policies: { gate: [] },
-    lanes: { lanes: 1, capacity: 20_000, batchSize: 1_000 }
+    batches: { batchers: 1, capacity: 20_000, batchSize: 1_000 }
   })
   atEnd(office.close)
   return office
@@ -364,7 +364,7 @@ test("on the host's pool, a hook that throws fails its own command, and no neigh
   const office = await makeBoxOffice(SqlStore.layerPool(Host.pg(pool), { inTransaction }), {
     signingKeys: { test: "outages outages outages outages outages" },
     policies: { gate: [] },
-    lanes: { lanes: 1, capacity: 20_000, batchSize: 1_000 }
+    batches: { batchers: 1, capacity: 20_000, batchSize: 1_000 }
   })
   atEnd(office.close)
   const users = ["ada", "bob", "mallory", "cyd", "dan"]

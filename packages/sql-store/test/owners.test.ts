@@ -4,7 +4,7 @@ import { expect, test } from "vitest"
 import { SqlStore } from "../src/index.ts"
 import { atEnd, emptyDatabase, openSql, type Sql } from "./support.ts"
 
-const policies = { gate: [], holdSeconds: 2, seatsPerUser: 2, catalogFreshMs: 0 } as const
+const policies = { gate: [], holdSeconds: 2, seatsPerUser: 2, catalogMaxAgeMs: 0 } as const
 const price = { amount: 100n, currency: "KRW" }
 
 const openNode = async (url: string, migrate = false) => {

@@ -132,9 +132,9 @@ const searches = (plan: string): ReadonlyArray<string> =>
 
 const schema = schemaName("boxoffice")
 const queueId = "q1" as QueueId
-const names = new LoadPlan()
-names.queues.add(queueId)
-names.addHeads(queueId, { limit: 100, drawn: undefined })
+const plan = new LoadPlan()
+plan.queues.add(queueId)
+plan.addHeads(queueId, { limit: 100, drawn: undefined })
 
 // The statements about deliveries, as they are handed to whoever runs them.
 const deliveries = makeDeliveries(schema)(
@@ -186,10 +186,10 @@ const statements: ReadonlyArray<
     countQueues(schema)([queueId]),
     [exits, lastMinute, /queue_presence_by_time: .*queue_id = .*seen_until > \(clock\.now/]
   ],
-  ["tokens of a batch", lockTokens(schema)(names), [/queue_token_pkey: \(token_id = ANY/]],
+  ["tokens of a batch", lockTokens(schema)(plan), [/queue_token_pkey: \(token_id = ANY/]],
   [
     "heads of a batch",
-    lockHeads(schema)(names.heads),
+    lockHeads(schema)(plan.heads),
     [/queue_token_waiting: .*number > GREATEST/, /queue_token_pkey: \(token_id = ANY/]
   ],
   ["lapsed tokens of a batch", lockLapsed(schema)([queueId]), [lapsed]],

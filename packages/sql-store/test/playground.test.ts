@@ -1,7 +1,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { expect, test } from "vitest"
-import { Migrator, Playground } from "../src/index.ts"
+import { Migrator, ScratchSchema } from "../src/index.ts"
 import { emptyDatabase, openSql } from "./support.ts"
 
 const on = <A, E>(url: string, effect: Effect.Effect<A, E, PgClient.PgClient>) =>
@@ -12,20 +12,20 @@ const on = <A, E>(url: string, effect: Effect.Effect<A, E, PgClient.PgClient>) =
 test("what it has made it empties and removes; what it has not it leaves alone", async () => {
   const url = await emptyDatabase()
   const sql = openSql(url)
-  await on(url, Playground.open("play"))
+  await on(url, ScratchSchema.open("play"))
   await sql("CREATE TABLE play.toy ()")
-  await on(url, Playground.open("play"))
+  await on(url, ScratchSchema.open("play"))
   expect(await sql("SELECT to_regclass('play.toy') AS toy")).toEqual([{ toy: null }])
-  await on(url, Playground.close("play"))
+  await on(url, ScratchSchema.close("play"))
   expect(await sql("SELECT to_regnamespace('play') AS schema")).toEqual([{ schema: null }])
 
   // The real one, and one that is merely empty.
   await on(url, Migrator.migrate())
   await sql("CREATE SCHEMA hosts")
   for (const schema of ["boxoffice", "hosts", "public"]) {
-    const refused = { _tag: "NotPlayground", message: expect.stringContaining(schema) }
-    await expect(on(url, Playground.open(schema))).rejects.toMatchObject(refused)
-    await expect(on(url, Playground.close(schema))).rejects.toMatchObject(refused)
+    const refused = { _tag: "NotScratchSchema", message: expect.stringContaining(schema) }
+    await expect(on(url, ScratchSchema.open(schema))).rejects.toMatchObject(refused)
+    await expect(on(url, ScratchSchema.close(schema))).rejects.toMatchObject(refused)
   }
   await on(url, Migrator.verify())
 })

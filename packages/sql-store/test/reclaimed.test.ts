@@ -15,10 +15,10 @@ test.each([
   async (_, settings) => {
     const url = await emptyDatabase()
     const sql = openSql(url)
-    const { queueFreshMs } = defaultPolicies
+    const { queueMaxAgeMs } = defaultPolicies
     const nodes = await Promise.all(
       [300_000, -300_000].map((toldMs) =>
-        startNode({ url, skew: { toldMs }, policies: { queueFreshMs } })
+        startNode({ url, skew: { toldMs }, policies: { queueMaxAgeMs } })
       )
     )
     const [{ queue, run }] = nodes as [(typeof nodes)[0]]

@@ -8,10 +8,10 @@ import {
   charge,
   chargedEvent,
   id,
-  namesOf,
   openDatabase,
   openSql,
   openStore,
+  planFor,
   seedCatalog,
   untilSomeoneWaits
 } from "./support.ts"
@@ -22,7 +22,7 @@ const charging = () => {
   const batch = { decided: 0, transferId }
   const run = ({ transact }: Pick<Awaited<ReturnType<typeof openStore>>, "transact">) =>
     transact(
-      (names) => names.wallets.add(id.user("ann")),
+      (plan) => plan.wallets.add(id.user("ann")),
       (rows) => {
         batch.decided++
         rows.evolve(chargedEvent(rows, "ann", 5n, transferId))
@@ -46,7 +46,7 @@ test("a deadlock with somebody else's transaction runs the batch again (40P01)",
   await raw("SELECT FROM boxoffice.wallet WHERE user_id = 'bob' FOR UPDATE")
   let decided = 0
   const batch = database.transact(
-    (names) => names.wallets.add(id.user("ann")).add(id.user("bob")),
+    (plan) => plan.wallets.add(id.user("ann")).add(id.user("bob")),
     (rows) => {
       decided++
       for (const user of ["ann", "bob"]) rows.evolve(chargedEvent(rows, user, 1n))
@@ -106,7 +106,7 @@ test("what the schema refuses is not tried again, and leaves nothing behind", as
   const database = await openDatabase()
   let decided = 0
   const overdraw = database.transact(
-    (names) => names.wallets.add(id.user("ann")),
+    (plan) => plan.wallets.add(id.user("ann")),
     (rows) => {
       decided++
       rows.evolve(chargedEvent(rows, "ann", 5n))
@@ -122,7 +122,7 @@ test("what the schema refuses is not tried again, and leaves nothing behind", as
 test("a value that cannot be sent sends no COMMIT either", async () => {
   const database = await openDatabase()
   const impossible = database.transact(
-    (names) => names.wallets.add(id.user("ann")),
+    (plan) => plan.wallets.add(id.user("ann")),
     (rows) => {
       rows.evolve(chargedEvent(rows, "ann", 5n))
       rows.record({
@@ -143,7 +143,7 @@ test("a decision that throws rolls back, and the pool goes on", async () => {
   const database = await openDatabase({ maxConnections: 2 })
   await charge(database, "ann", 1n)
   const broken = database.transact(
-    (names) => names.wallets.add(id.user("ann")),
+    (plan) => plan.wallets.add(id.user("ann")),
     () => {
       throw new Error("a bug")
     }
@@ -159,10 +159,10 @@ test("an interrupted batch leaves no lock and no connection behind", async () =>
   const raw = openSql(database.url)
   await raw("BEGIN")
   await raw("SELECT FROM boxoffice.wallet WHERE user_id = 'ann' FOR UPDATE")
-  const names = namesOf((names) => names.wallets.add(id.user("ann")))
+  const plan = planFor((plan) => plan.wallets.add(id.user("ann")))
   const interrupted = database.run(
     Effect.timeoutOption(
-      database.store.transact(names, () => "never"),
+      database.store.transact(plan, () => "never"),
       "50 millis"
     )
   )
@@ -214,9 +214,9 @@ test("the same command on two nodes is answered once, and found by the other", a
   const commandId = id.command()
   const command = (node: (typeof nodes)[number]) =>
     node.transact(
-      (names) => {
-        names.outcomes.add(commandId)
-        names.wallets.add(id.user("ann"))
+      (plan) => {
+        plan.outcomes.add(commandId)
+        plan.wallets.add(id.user("ann"))
       },
       (rows) => {
         const known = rows.outcomes.get(commandId)

@@ -40,7 +40,7 @@ test("a token comes back as it was saved, in every state", async () => {
     waiting: id.token()
   }
   const saved = await transact(
-    (names) => names.queues.add(id.queue),
+    (plan) => plan.queues.add(id.queue),
     (rows) => {
       const at = rows.now
       for (const [name, tokenId] of Object.entries(tokens)) {
@@ -63,9 +63,9 @@ test("a token comes back as it was saved, in every state", async () => {
     }
   )
   const loaded = await transact(
-    (names) => {
-      names.queues.add(id.queue)
-      for (const tokenId of Object.values(tokens)) names.tokens.add(tokenId)
+    (plan) => {
+      plan.queues.add(id.queue)
+      for (const tokenId of Object.values(tokens)) plan.tokens.add(tokenId)
     },
     (rows) => ({ tokens: saved.map((token) => rows.tokens.get(token.tokenId)), rows })
   )
@@ -104,7 +104,7 @@ test("a member's live token is found, and the place of a named one counted", asy
   }))
   const { transact } = database
   await transact(
-    (names) => names.queues.add(id.queue),
+    (plan) => plan.queues.add(id.queue),
     (rows) => {
       for (const token of tokens) {
         const number = rows.queues.get(id.queue)!.nextNumber
@@ -114,13 +114,13 @@ test("a member's live token is found, and the place of a named one counted", asy
     }
   )
   const places = await transact(
-    (names) => {
-      names.queues.add(id.queue)
-      names.addHeads(id.queue, { limit: 3 })
+    (plan) => {
+      plan.queues.add(id.queue)
+      plan.addHeads(id.queue, { limit: 3 })
       for (const user of ["user-9", "stranger"]) {
-        names.liveTokensOf.push({ queueId: id.queue, userId: id.user(user) })
+        plan.liveTokensOf.push({ queueId: id.queue, userId: id.user(user) })
       }
-      for (const index of [1, 7, 19]) names.tokens.add(tokens[index]!.tokenId)
+      for (const index of [1, 7, 19]) plan.tokens.add(tokens[index]!.tokenId)
     },
     (rows) => ({
       users: Array.from(rows.tokens.values(), ({ userId }) => userId).sort(),
@@ -141,7 +141,7 @@ test("lapsed tokens come with their queue, and a queue with something to do is f
   const { transact, store, run, sql } = database
   const join = (user: string, admittedUntil?: number) =>
     transact(
-      (names) => names.queues.add(id.queue),
+      (plan) => plan.queues.add(id.queue),
       (rows) => {
         const number = rows.queues.get(id.queue)!.nextNumber
         const token = {
@@ -160,9 +160,9 @@ test("lapsed tokens come with their queue, and a queue with something to do is f
   await join("next")
   const look = () =>
     transact(
-      (names) => {
-        names.queues.add(id.queue)
-        names.addHeads(id.queue, { limit: 1 })
+      (plan) => {
+        plan.queues.add(id.queue)
+        plan.addHeads(id.queue, { limit: 1 })
       },
       (rows) => ({
         users: Array.from(rows.tokens.values(), (token) => token.userId).sort(),
@@ -177,7 +177,7 @@ test("lapsed tokens come with their queue, and a queue with something to do is f
   expect((await run(store.queue(id.queue)))!.active).toBe(0)
   expect(await run(store.lapsed(10))).toMatchObject({ queues: ["q"] })
   await transact(
-    (names) => names.queues.add(id.queue),
+    (plan) => plan.queues.add(id.queue),
     (rows) =>
       rows.evolve({
         _tag: "QueueModeChanged",
@@ -204,14 +204,14 @@ test("a reservation and its seats come back as they were saved, in every status"
   const { transact, store, run } = database
   const rowsOf = () =>
     transact(
-      (names) => {
-        for (const each of [held, paid, refunded, released]) names.reservations.add(each)
-        names.seatCounts.push({ performanceId: id.performance, userId: id.user("ann") })
+      (plan) => {
+        for (const each of [held, paid, refunded, released]) plan.reservations.add(each)
+        plan.seatCounts.push({ performanceId: id.performance, userId: id.user("ann") })
       },
       (rows) => rows
     )
   await transact(
-    (names) => names.reservations.add(released),
+    (plan) => plan.reservations.add(released),
     (rows) =>
       rows.evolve({
         _tag: "HoldReleased",
@@ -264,7 +264,7 @@ test("a wallet, its transfers and an outcome come back to the last unit", async 
   const commandId = id.command()
   const outcome = { commandId, userId: id.user("ann"), operation: "charge", fingerprint: "f" }
   await transact(
-    (names) => names.wallets.add(id.user("ann")),
+    (plan) => plan.wallets.add(id.user("ann")),
     (rows) => {
       rows.evolve(chargedEvent(rows, "ann", large))
       rows.evolve(chargedEvent(rows, "ann", 1n))
@@ -273,9 +273,9 @@ test("a wallet, its transfers and an outcome come back to the last unit", async 
   )
   await charge(database, "ann", 3n)
   const rows = await transact(
-    (names) => {
-      names.wallets.add(id.user("ann")).add(id.user("nobody"))
-      names.outcomes.add(commandId).add(id.command())
+    (plan) => {
+      plan.wallets.add(id.user("ann")).add(id.user("nobody"))
+      plan.outcomes.add(commandId).add(id.command())
     },
     (rows) => rows
   )
@@ -373,10 +373,10 @@ test("the catalogue is read back as it was added, and refused without a parent",
     retryable: false
   })
   await addSeats(database, id.performance, [{ ...seat, blocked: true }])
-  const named = (names: LoadPlan) => {
-    names.shows.add("later" as never)
-    names.performances.add(id.performance)
-    names.seatsToRead.push({
+  const named = (plan: LoadPlan) => {
+    plan.shows.add("later" as never)
+    plan.performances.add(id.performance)
+    plan.seatsToRead.push({
       performanceId: id.performance,
       seatIds: [id.seat("B-1"), taken.seatId]
     })
@@ -409,7 +409,7 @@ test("a lapsed hold counts as free wherever seats are counted, and the version t
   const counts = async () => {
     const [first] = (await run(store.performances(id.show)))!.performances
     const held = await database.transact(
-      (names) => names.seatCounts.push({ performanceId: id.performance, userId: id.user("ann") }),
+      (plan) => plan.seatCounts.push({ performanceId: id.performance, userId: id.user("ann") }),
       (rows) => rows.seatsOf(id.performance, id.user("ann"))
     )
     return [first!.availableSeats, first!.totalSeats, held]
@@ -451,15 +451,15 @@ test("hostile text is data, in every field", async () => {
   }
   const reservationId = id.reservation()
   const tokenId = id.token()
-  const name = (names: Parameters<BoxOfficeStore["Service"]["transact"]>[0]) => {
-    names.queues.add(queueId)
-    names.liveTokensOf.push({ queueId, userId })
-    names.tokens.add(tokenId)
-    names.wallets.add(userId)
-    names.outcomes.add(commandId)
-    names.reservations.add(reservationId)
-    names.seats.push({ performanceId, seatIds: [hostile as never] })
-    names.seatCounts.push({ performanceId, userId })
+  const name = (plan: Parameters<BoxOfficeStore["Service"]["transact"]>[0]) => {
+    plan.queues.add(queueId)
+    plan.liveTokensOf.push({ queueId, userId })
+    plan.tokens.add(tokenId)
+    plan.wallets.add(userId)
+    plan.outcomes.add(commandId)
+    plan.reservations.add(reservationId)
+    plan.seats.push({ performanceId, seatIds: [hostile as never] })
+    plan.seatCounts.push({ performanceId, userId })
   }
   await transact(name, (rows) => {
     const at = rows.now

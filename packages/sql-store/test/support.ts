@@ -63,16 +63,16 @@ export const openStore = async <E>(layer: Layer.Layer<BoxOfficeStore, E>) => {
     store,
     run,
     close: () => runtime.dispose(),
-    transact: <A>(fill: (names: LoadPlan) => void, decide: (rows: Rows) => A): Promise<A> =>
-      run(store.transact(namesOf(fill), decide))
+    transact: <A>(fill: (plan: LoadPlan) => void, decide: (rows: Rows) => A): Promise<A> =>
+      run(store.transact(planFor(fill), decide))
   }
 }
 export type OpenStore = Awaited<ReturnType<typeof openStore>>
 
-export const namesOf = (fill: (names: LoadPlan) => void): LoadPlan => {
-  const names = new LoadPlan()
-  fill(names)
-  return names
+export const planFor = (fill: (plan: LoadPlan) => void): LoadPlan => {
+  const plan = new LoadPlan()
+  fill(plan)
+  return plan
 }
 
 /** A migrated database, a store over it, and raw SQL beside it. */
@@ -269,7 +269,7 @@ export const hold = async (
 ): Promise<ReservationId> => {
   const reservationId = id.reservation()
   await transact(
-    (names) => names.addSeats(id.performance, seatIds),
+    (plan) => plan.addSeats(id.performance, seatIds),
     (rows) => rows.evolve(heldEvent(rows, reservationId, user, seatIds, milliseconds))
   )
   return reservationId
@@ -281,7 +281,7 @@ export const charge = (
   amount: bigint
 ): Promise<void> =>
   transact(
-    (names) => names.wallets.add(id.user(user)),
+    (plan) => plan.wallets.add(id.user(user)),
     (rows) => rows.evolve(chargedEvent(rows, user, amount))
   )
 
@@ -292,9 +292,9 @@ export const pay = async (
 ): Promise<TransferId> => {
   const paymentId = id.transfer()
   await transact(
-    (names) => {
-      names.wallets.add(id.user(user))
-      names.reservations.add(reservationId)
+    (plan) => {
+      plan.wallets.add(id.user(user))
+      plan.reservations.add(reservationId)
     },
     (rows) => {
       const reservation = rows.reservations.get(reservationId)!
@@ -321,9 +321,9 @@ export const refund = async (
 ): Promise<TransferId> => {
   const refundId = id.transfer()
   await transact(
-    (names) => {
-      names.wallets.add(id.user(user))
-      names.reservations.add(reservationId)
+    (plan) => {
+      plan.wallets.add(id.user(user))
+      plan.reservations.add(reservationId)
     },
     (rows) => {
       const reservation = rows.reservations.get(reservationId)!

@@ -129,7 +129,7 @@ test(`${longLine} in line cost what a thousand do: the same statements, of as ma
     const node = await startNode({
       url,
       skew,
-      policies: { queueFreshMs: 900, gateFreshMs: 900, awayMs: 60_000 },
+      policies: { queueMaxAgeMs: 900, gateMaxAgeMs: 900, staleIfStoreDownMs: 60_000 },
       onCall: (name) => calls.set(name, (calls.get(name) ?? 0) + 1)
     })
     await node.run(node.queue.create({ queueId, settings: { maxActive: 1 } }))

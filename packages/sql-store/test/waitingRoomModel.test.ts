@@ -33,9 +33,9 @@ const openHouse = async () => {
   const url = await emptyDatabase()
   const skew = { passedMs: 0 }
   const policies = {
-    queueFreshMs: freshMs,
-    gateFreshMs: 0,
-    awayMs: 60_000,
+    queueMaxAgeMs: freshMs,
+    gateMaxAgeMs: 0,
+    staleIfStoreDownMs: 60_000,
     gate: ["hold", "pay"] as const
   }
   const start = () => startNode({ url, skew, policies })

@@ -24,7 +24,7 @@ const showsKept = 1_000
 export const makeFreshCatalog = Effect.gen(function* () {
   const store = yield* BoxOfficeStore
   const changes = yield* CommittedEvents
-  const { catalogFreshMs: freshMs } = yield* Policies
+  const { catalogMaxAgeMs: freshMs } = yield* Policies
   const seats = yield* makeSharedReads<PerformanceId, SeatsReading | undefined>({
     read: store.seats,
     maxAgeMs: freshMs,

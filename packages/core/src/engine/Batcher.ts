@@ -128,9 +128,9 @@ export const makeBatcher = <C, A>(
       ).pipe(
         Effect.flatMap((exit) => {
           if (exit === undefined) return refuse(part)
-          if (!isBusy(exit)) return settle(part, exit)
+          if (!isBusy(exit)) return settleAll(part, exit)
           if (partsOf(part).length > 1) return runAside(part)
-          return tries < busyTries ? runPart(part, tries + 1) : settle(part, exit)
+          return tries < busyTries ? runPart(part, tries + 1) : settleAll(part, exit)
         })
       )
 
@@ -164,7 +164,7 @@ export const makeBatcher = <C, A>(
         Effect.withSpan("Batcher.batch", { root: true, attributes: { size: batch.length } })
       )
 
-    const settle = (
+    const settleAll = (
       batch: ReadonlyArray<Waiting<C, A>>,
       exit: Exit.Exit<ReadonlyArray<A>, StoreUnavailable>
     ): Effect.Effect<void> => {
@@ -185,7 +185,7 @@ export const makeBatcher = <C, A>(
 
     const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
       Effect.flatMap(Effect.exit(runOnce(batch)), (exit) => {
-        if (!isBusy(exit)) return settle(batch, exit)
+        if (!isBusy(exit)) return settleAll(batch, exit)
         if (aside === asideMax) return refuse(batch)
         aside++
         const done = Effect.sync(() => {
@@ -280,14 +280,18 @@ const isRetryable = (exit: Exit.Exit<unknown, StoreUnavailable>): boolean =>
  * unrelated ones mostly do not wait for each other.
  */
 export const makeBatchers = <C, A>(
-  options: BatcherOptions<C, A> & { readonly lanes: number; readonly keyOf: (command: C) => string }
+  options: BatcherOptions<C, A> & {
+    readonly batchers: number
+    readonly keyOf: (command: C) => string
+  }
 ): Effect.Effect<Batcher<C, A>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const lanes = yield* Effect.all(
-      Array.from({ length: options.lanes }, () => makeBatcher(options))
+    const batchers = yield* Effect.all(
+      Array.from({ length: options.batchers }, () => makeBatcher(options))
     )
     return {
-      submit: (command) => lanes[hashOf(options.keyOf(command)) % lanes.length]!.submit(command)
+      submit: (command) =>
+        batchers[hashOf(options.keyOf(command)) % batchers.length]!.submit(command)
     }
   })
 

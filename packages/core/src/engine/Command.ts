@@ -7,14 +7,14 @@ import type { Rows } from "./Rows.ts"
 /** How wide the lanes of each service are. */
 export interface BatchOptions {
   /** Lanes side by side; each has at most one transaction in flight. */
-  readonly lanes: number
+  readonly batchers: number
   /** How many commands may wait in one lane before it answers `Overloaded`. */
   readonly capacity: number
   /** The most commands in one transaction. */
   readonly batchSize: number
 }
 
-const defaultBatches: BatchOptions = { lanes: 2, capacity: 20_000, batchSize: 1_000 }
+const defaultBatches: BatchOptions = { batchers: 2, capacity: 20_000, batchSize: 1_000 }
 
 /** The lane settings in force. */
 export const BatchSettings = Context.Reference<BatchOptions>("@boxoffice/core/BatchSettings", {
@@ -25,7 +25,7 @@ export const BatchSettings = Context.Reference<BatchOptions>("@boxoffice/core/Ba
 export interface Command<A> {
   /** Commands of one key keep their order. */
   readonly key: string
-  readonly plan: (names: LoadPlan) => void
+  readonly plan: (plan: LoadPlan) => void
   /** Pure but for evolving the rows: it may run again on fresh ones. */
   readonly decide: (rows: Rows) => A
 }
@@ -39,9 +39,9 @@ export const makeCommandBatchers = <A>(
     ...settings,
     keyOf: (command) => command.key,
     run: (batch) => {
-      const names = new LoadPlan()
-      for (const command of batch) command.plan(names)
-      return store.transact(names, (rows) =>
+      const plan = new LoadPlan()
+      for (const command of batch) command.plan(plan)
+      return store.transact(plan, (rows) =>
         withoutStacks(() => batch.map((command) => command.decide(rows)))
       )
     }

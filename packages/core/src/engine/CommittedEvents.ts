@@ -34,14 +34,14 @@ export const layerCommittedEvents: Layer.Layer<
     return Context.make(CommittedEvents, { listen: (listener) => listeners.push(listener) }).pipe(
       Context.add(BoxOfficeStore, {
         ...store,
-        transact: (names, decide) => {
+        transact: (plan, decide) => {
           let events: ReadonlyArray<BoxOfficeEvent> = []
           const deciding = (rows: Rows) => {
             events = rows.events
             return decide(rows)
           }
           const announced = Effect.sync(() => announce(events))
-          const transacted = store.transact(names, deciding)
+          const transacted = store.transact(plan, deciding)
           return Effect.withFiber((fiber) =>
             fiber.getRef(HostTransaction) === undefined
               ? Effect.ensuring(transacted, announced)

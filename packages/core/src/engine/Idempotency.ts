@@ -85,8 +85,8 @@ export const operatorCommandIdentity = (
 })
 
 /** Names the recorded answer among the rows of a batch, where there may be one. */
-export const planOutcome = (names: LoadPlan, { commandId, fingerprint }: CommandIdentity): void => {
-  if (fingerprint !== undefined) names.outcomes.add(commandId)
+export const planOutcome = (plan: LoadPlan, { commandId, fingerprint }: CommandIdentity): void => {
+  if (fingerprint !== undefined) plan.outcomes.add(commandId)
 }
 
 /** An answer, and whether it was recorded before. */

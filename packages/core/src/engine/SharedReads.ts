@@ -43,7 +43,7 @@ interface Kept<A> {
   readonly begunAt: bigint
 }
 
-const batchers = 4
+const batchersPerRead = 4
 const waitingMax = 100_000
 // Where writes make every reading stale at once, reading takes about a fifth of the time.
 const restPerWork = 4
@@ -97,8 +97,8 @@ export const makeSharedReads = <K extends string, A>(
       restUntil.delete(key)
     }
 
-    const queue: Batcher<K, Kept<A>> = yield* makeBatchers({
-      lanes: batchers,
+    const batcher: Batcher<K, Kept<A>> = yield* makeBatchers({
+      batchers: batchersPerRead,
       capacity: waitingMax,
       batchSize: waitingMax,
       keyOf: (key: K) => key,
@@ -124,7 +124,9 @@ export const makeSharedReads = <K extends string, A>(
       Effect.suspend(() => {
         const found = peek(key)
         if (found !== undefined) return Effect.succeed(found)
-        return Effect.map(queue.submit(key), (read) => aged(read, clock.monotonicTimeNanosUnsafe()))
+        return Effect.map(batcher.submit(key), (read) =>
+          aged(read, clock.monotonicTimeNanosUnsafe())
+        )
       })
     const alone = (key: K) =>
       Effect.map(options.read(key, undefined), (reading) => ({ reading, ageMs: 0 }))

@@ -34,10 +34,10 @@ export interface GateView {
  * costs ten writes a session, not one a call).
  */
 export const decideGate = (
-  ticket: QueueTokenPayload,
+  payload: QueueTokenPayload,
   { token, ahead, requiredQueueId, now }: GateView
 ): Result.Result<ReadonlyArray<QueueTokenExtended>, GateDenial> => {
-  if (token === undefined || token.userId !== ticket.userId) {
+  if (token === undefined || token.userId !== payload.userId) {
     return Result.fail(new QueueTokenInvalid())
   }
   if (requiredQueueId !== undefined && requiredQueueId !== token.queueId) {
@@ -91,11 +91,11 @@ const extendTo = (token: TokenRow, expiresAt: number, now: number): QueueTokenEx
  * the hold was on its way, or the clock has stepped. A user who left gave up the session.
  */
 export const decideHolderGate = (
-  ticket: QueueTokenPayload,
+  payload: QueueTokenPayload,
   view: GateView,
   holdsSeats: boolean
 ): Result.Result<ReadonlyArray<QueueTokenExtended>, GateDenial> => {
-  const decided = decideGate(ticket, view)
+  const decided = decideGate(payload, view)
   if (Result.isSuccess(decided) || !(decided.failure instanceof QueueTokenExpired)) return decided
   const { state } = decided.failure
   const wasInside = view.token !== undefined && view.token.admittedAt !== null

@@ -16,6 +16,14 @@ const eitherWay = [
 ] as const
 const functionsAlone = ["price", "refund", "admission"] as const
 
+/** What settings were called before: a host that still uses such a name reads the new one. */
+const renamed: Readonly<Record<string, string>> = {
+  catalogFreshMs: "catalogMaxAgeMs",
+  gateFreshMs: "gateMaxAgeMs",
+  queueFreshMs: "queueMaxAgeMs",
+  awayMs: "staleIfStoreDownMs"
+}
+
 const decode = Schema.decodeUnknownResult(Schema.toType(PolicySettings), {
   errors: "all",
   // A policy whose name is misspelt would silently be none.
@@ -37,6 +45,11 @@ export const checkPolicies = (
         errors.push({ path: name, message: "expected a function" })
       }
       delete values[name]
+    }
+    for (const [before, now] of Object.entries(renamed)) {
+      if (!(before in values)) continue
+      errors.push({ path: before, message: `is called ${now} now` })
+      delete values[before]
     }
     const decoded = decode(values)
     if (Result.isFailure(decoded)) errors.push(...toRequestInvalid(decoded.failure).errors)

@@ -139,13 +139,13 @@ export interface PolicyOptions {
   /** The currency of a wallet that was never charged. */
   readonly currency: string
   /** How stale dates and seat maps may be, in milliseconds: see `PolicySettings`. */
-  readonly catalogFreshMs: number
+  readonly catalogMaxAgeMs: number
   /** How stale the gate of an operation that only reads may be, in milliseconds. */
-  readonly gateFreshMs: number
+  readonly gateMaxAgeMs: number
   /** How stale a place in line may be, in milliseconds. */
-  readonly queueFreshMs: number
+  readonly queueMaxAgeMs: number
   /** For how long answers go on while the store is away, in milliseconds: see `PolicySettings`. */
-  readonly awayMs: number
+  readonly staleIfStoreDownMs: number
   /** How long an ended queue token is kept, in seconds. */
   readonly endedTokenSeconds: number
   /** How long an idempotency key is remembered, in seconds; a day at least. */

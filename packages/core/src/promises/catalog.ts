@@ -40,7 +40,7 @@ export interface PromisedCatalog {
 
   /**
    * The dates of a show that have a bookable seat, in the local time of each performance. Gated;
-   * may be as stale as the policies' `catalogFreshMs` about what other nodes have sold.
+   * may be as stale as the policies' `catalogMaxAgeMs` about what other nodes have sold.
    *
    * Rejects with `request_invalid`, the gate's `queue_token_*` and `policy_failed`,
    * `show_not_found`, `overloaded`.

@@ -102,7 +102,7 @@ export interface PromisedQueue {
 
   /**
    * What anyone may know of a queue: its mode, and what its draw is checked by. As of at most
-   * `queueFreshMs` ago. Rejects with `queue_not_found`, `overloaded`.
+   * `queueMaxAgeMs` ago. Rejects with `queue_not_found`, `overloaded`.
    */
   readonly notice: (queueId: string, options?: CallOptions) => Promise<PublicQueueInfo>
 

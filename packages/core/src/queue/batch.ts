@@ -16,7 +16,7 @@ export interface QueueCommand<A = unknown> {
   readonly queueId: QueueId
   /** The user whose place it needs. */
   readonly userId?: UserId
-  readonly plan: (names: LoadPlan) => void
+  readonly plan: (plan: LoadPlan) => void
   readonly decide: (rows: Rows) => {
     /** The token of a user who is there to hear of being let in. */
     readonly onlineToken: TokenId | undefined
@@ -35,15 +35,15 @@ export const runQueueBatch = (
   batch: ReadonlyArray<QueueCommand>,
   isNoted?: (token: TokenRow) => boolean
 ): Effect.Effect<ReadonlyArray<unknown>, StoreUnavailable> => {
-  const names = new LoadPlan()
+  const plan = new LoadPlan()
   const queueIds = new Set<QueueId>()
   for (const command of batch) {
     queueIds.add(command.queueId)
-    names.queues.add(command.queueId)
-    names.addHeads(command.queueId, { limit: headsAlways })
-    command.plan(names)
+    plan.queues.add(command.queueId)
+    plan.addHeads(command.queueId, { limit: headsAlways })
+    command.plan(plan)
   }
-  return store.transact(names, (rows) => {
+  return store.transact(plan, (rows) => {
     let moved = 0
     const evolveAll = (events: ReadonlyArray<QueueEvent>): void => {
       for (const event of events) rows.evolve(event)

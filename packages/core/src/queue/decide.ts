@@ -93,10 +93,10 @@ export const decideJoin = (
  */
 export const decideLeave = (
   rows: Rows,
-  ticket: Pick<QueueTokenPayload, "tokenId" | "userId" | "queueId">
+  payload: Pick<QueueTokenPayload, "tokenId" | "userId" | "queueId">
 ): Result.Result<ReadonlyArray<QueueTokenLeft>, QueueTokenInvalid> => {
-  const token = rows.tokens.get(ticket.tokenId)
-  if (token?.userId !== ticket.userId || token.queueId !== ticket.queueId) {
+  const token = rows.tokens.get(payload.tokenId)
+  if (token?.userId !== payload.userId || token.queueId !== payload.queueId) {
     return Result.fail(new QueueTokenInvalid())
   }
   const state = tokenStateAt(token, rows.now)
@@ -170,7 +170,8 @@ export const decideAdmissions = (
   rows: Rows,
   queueId: QueueId,
   present: ReadonlySet<TokenId>,
-  policies: Pick<PolicyOptions, "admission"> & Partial<Pick<PolicyOptions, "awayMs">> = {},
+  policies: Pick<PolicyOptions, "admission"> &
+    Partial<Pick<PolicyOptions, "staleIfStoreDownMs">> = {},
   isNoted: (token: TokenRow) => boolean = () => false
 ): ReadonlyArray<QueueTokenAdmitted | QueueTokenLeft> => {
   const queue = rows.queues.get(queueId)
@@ -210,7 +211,11 @@ export const decideAdmissions = (
     if (token === undefined) break
     taken[next.lane]++
     const claimed = present.has(token.tokenId)
-    if (!claimed && !isNoted(token) && isAway(queue, token, rows.now, policies.awayMs)) {
+    if (
+      !claimed &&
+      !isNoted(token) &&
+      isAway(queue, token, rows.now, policies.staleIfStoreDownMs)
+    ) {
       decided.push({ _tag: "QueueTokenLeft", ...named(token, rows.now), away: true })
       continue
     }
@@ -234,11 +239,13 @@ const isAway = (
   { settings, presenceKept, opening }: QueueRow,
   { joinedAt, seenAt }: TokenRow,
   now: number,
-  awayMs = 0
+  staleIfStoreDownMs = 0
 ): boolean => {
   if (!presenceKept || settings.absenceSeconds === 0) return false
   const since = Math.max(joinedAt, seenAt ?? 0, opening?.openedAt ?? 0)
-  return now - since > absentAfterSeconds(settings.absenceSeconds, awayMs / 1_000) * 1_000
+  return (
+    now - since > absentAfterSeconds(settings.absenceSeconds, staleIfStoreDownMs / 1_000) * 1_000
+  )
 }
 
 /** Who waits at the head of a lane, in order: as far as everyone was loaded, and no further. */

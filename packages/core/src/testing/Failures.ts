@@ -82,9 +82,9 @@ export const layerFailures: Layer.Layer<BoxOfficeStore | Failures, never, BoxOff
         Effect.suspend(() =>
           now() < awayUntil ? Effect.fail(unavailable("the store is away")) : operation
         )
-      const transact: BoxOfficeStore["Service"]["transact"] = (names, decide) =>
+      const transact: BoxOfficeStore["Service"]["transact"] = (plan, decide) =>
         Effect.suspend(() => {
-          const commit = store.transact(names, decide)
+          const commit = store.transact(plan, decide)
           const what = next
           next = undefined
           switch (what) {
@@ -158,9 +158,9 @@ const slowly =
     ms: () => number,
     transact: BoxOfficeStore["Service"]["transact"]
   ): BoxOfficeStore["Service"]["transact"] =>
-  (names, decide) =>
+  (plan, decide) =>
     Effect.suspend(() => {
-      const commit = transact(names, decide)
+      const commit = transact(plan, decide)
       return ms() > 0 ? Effect.delay(commit, ms()) : commit
     })
 

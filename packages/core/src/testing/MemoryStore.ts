@@ -163,26 +163,26 @@ class Memory {
     return Array.from(this.seats.values()).filter((seat) => seat.performanceId === performanceId)
   }
 
-  load(names: LoadPlan, now: number): LoadedRows {
+  load(plan: LoadPlan, now: number): LoadedRows {
     const tokens = new Map<TokenId, TokenRow>()
     const add = (token: TokenRow) => tokens.set(token.tokenId, this.withSettings(token))
-    present(names.tokens, this.tokens).forEach(add)
-    for (const { queueId, userId } of names.liveTokensOf) {
+    present(plan.tokens, this.tokens).forEach(add)
+    for (const { queueId, userId } of plan.liveTokensOf) {
       const isLive = (token: TokenRow) => token.state === "waiting" || token.state === "admitted"
       this.tokensOf(queueId)
         .filter((token) => token.userId === userId && isLive(token))
         .forEach(add)
     }
-    const queues = present(names.queues, this.queues).map((queue) => {
-      const heads = names.heads.get(queue.queueId)
+    const queues = present(plan.queues, this.queues).map((queue) => {
+      const heads = plan.heads.get(queue.queueId)
       if (heads !== undefined) this.heads(queue, heads).forEach(add)
       this.lapsedIn(queue.queueId, now).slice(0, admissionsPerBatch).forEach(add)
       return { row: this.queueAt(queue, now), heads }
     })
-    const looks = present(names.tokensToRead, this.tokens).map((token) => this.withSettings(token))
-    const reservations = present(names.reservations, this.reservations)
+    const looks = present(plan.tokensToRead, this.tokens).map((token) => this.withSettings(token))
+    const reservations = present(plan.reservations, this.reservations)
     const seats = [
-      ...names.seats.flatMap(({ performanceId, seatIds }) =>
+      ...plan.seats.flatMap(({ performanceId, seatIds }) =>
         present(
           seatIds.map((seatId) => seatKey(performanceId, seatId)),
           this.seats
@@ -194,7 +194,7 @@ class Memory {
           this.seats
         )
       ),
-      ...names.seatsToRead.flatMap(({ performanceId, seatIds }) =>
+      ...plan.seatsToRead.flatMap(({ performanceId, seatIds }) =>
         present(
           seatIds.map((seatId) => seatKey(performanceId, seatId)),
           this.seats
@@ -202,7 +202,7 @@ class Memory {
       )
     ]
     const performanceIds = [
-      ...names.seats.map((named) => named.performanceId),
+      ...plan.seats.map((named) => named.performanceId),
       ...reservations.map((reservation) => reservation.performanceId)
     ]
     return {
@@ -211,20 +211,20 @@ class Memory {
       tokens: tokens.values(),
       tokensRead: looks,
       ahead: this.aheadOf([...tokens.values(), ...looks]),
-      wallets: present(names.wallets, this.wallets),
-      unpaid: this.unpaidOf(names, now),
-      transfers: present(names.transfers, this.transfers),
+      wallets: present(plan.wallets, this.wallets),
+      unpaid: this.unpaidOf(plan, now),
+      transfers: present(plan.transfers, this.transfers),
       reservations,
       seats,
       performances: performanceIds.flatMap((id) => this.performanceRow(id) ?? []),
-      seatCounts: names.seatCounts.map(
+      seatCounts: plan.seatCounts.map(
         ({ performanceId, userId }) =>
           [holdingKey(performanceId, userId), this.countSeats(performanceId, userId, now)] as const
       ),
-      outcomes: present(names.outcomes, this.outcomes),
-      codes: present(names.codes.map(codeKey), this.codes),
-      shows: present(names.shows, this.shows),
-      storedPerformances: Array.from(names.performances).flatMap(
+      outcomes: present(plan.outcomes, this.outcomes),
+      codes: present(plan.codes.map(codeKey), this.codes),
+      shows: present(plan.shows, this.shows),
+      storedPerformances: Array.from(plan.performances).flatMap(
         (performanceId) => this.storedPerformance(performanceId) ?? []
       )
     }
@@ -346,9 +346,9 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
     Effect.map(Clock.currentTimeMillis, read)
 
   return BoxOfficeStore.of({
-    transact: (names, decide) =>
+    transact: (plan, decide) =>
       Effect.gen(function* () {
-        const rows = new Rows(memory.load(names, yield* Clock.currentTimeMillis))
+        const rows = new Rows(memory.load(plan, yield* Clock.currentTimeMillis))
         const answer = decide(rows)
         const changes = rows.changes()
         if (memory.isTaken(changes)) {

@@ -48,7 +48,7 @@ type Verify = (
 export class QueueTokens extends Context.Service<
   QueueTokens,
   {
-    readonly sign: (ticket: QueueTokenPayload) => string
+    readonly sign: (payload: QueueTokenPayload) => string
     /** The ticket of a user's token; refuses one that is missing, forged or another user's. */
     readonly verify: Verify
     /**
@@ -74,8 +74,8 @@ const makeQueueTokens = Effect.fnUntraced(function* (keys: ReadonlyArray<Signing
   // Of a lifetime of months, a machine whose clock is wrong by minutes is as good a judge.
   const clock = yield* Clock.Clock
 
-  const sign = (ticket: QueueTokenPayload): string => {
-    const body = `${prefix}.${signingKey}.${encodePayload(ticket)}`
+  const sign = (payload: QueueTokenPayload): string => {
+    const body = `${prefix}.${signingKey}.${encodePayload(payload)}`
     return `${body}.${macs.get(signingKey)!.of(body)}`
   }
 
@@ -97,21 +97,21 @@ const makeQueueTokens = Effect.fnUntraced(function* (keys: ReadonlyArray<Signing
   const recognise = (token: string): QueueTokenPayload | undefined => {
     const before = known.get(token)
     if (before !== undefined) return before
-    const ticket = open(token)
-    if (ticket !== undefined) known.set(token, ticket)
-    return ticket
+    const payload = open(token)
+    if (payload !== undefined) known.set(token, payload)
+    return payload
   }
 
   const verifyBy =
     (read: (token: string) => QueueTokenPayload | undefined): Verify =>
     (token, userId) => {
       if (token === undefined || token === "") return Result.fail(new QueueTokenRequired())
-      const ticket = read(token)
-      const issuedAt = ticket?.place?.issuedAt ?? Number.POSITIVE_INFINITY
+      const payload = read(token)
+      const issuedAt = payload?.place?.issuedAt ?? Number.POSITIVE_INFINITY
       const expired = clock.currentTimeMillisUnsafe() / 1_000 - issuedAt > lifetimeSeconds
-      return ticket === undefined || ticket.userId !== userId || expired
+      return payload === undefined || payload.userId !== userId || expired
         ? Result.fail(new QueueTokenInvalid())
-        : Result.succeed(ticket)
+        : Result.succeed(payload)
     }
   return QueueTokens.of({ sign, verify: verifyBy(open), verifyCached: verifyBy(recognise) })
 })

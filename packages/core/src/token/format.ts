@@ -102,10 +102,10 @@ const isUserId = Schema.is(UserId)
  */
 export const readQueueToken = (token: string): QueueTokenClaims | undefined => {
   const claims = token.length > tokenLengthMax ? undefined : form.exec(token)?.[1]
-  const ticket = claims === undefined ? undefined : decodePayload(claims)
-  if (ticket === undefined || !isQueueId(ticket.queueId) || !isUserId(ticket.userId))
+  const payload = claims === undefined ? undefined : decodePayload(claims)
+  if (payload === undefined || !isQueueId(payload.queueId) || !isUserId(payload.userId))
     return undefined
-  const { place, ...owner } = ticket
+  const { place, ...owner } = payload
   if (place === undefined) return owner
   if (place.number < 1 || place.issuedAt < 0) return undefined
   return { ...owner, place: { ...place, issuedAt: new Date(place.issuedAt * 1_000) } }

@@ -2,7 +2,7 @@ import { type Cleared, clearEnded, defaultPolicies, Policies } from "@boxoffice/
 import { Config, Console, Effect, Layer, Option } from "effect"
 import { Command } from "effect/cli"
 import { columns } from "./columns.ts"
-import { database, databaseOf, json, Unusable } from "./flags.ts"
+import { database, databaseOf, json, UsageError } from "./flags.ts"
 import { layerStore } from "./office.ts"
 import { retentionOf, retentionVariables } from "./retention.ts"
 
@@ -43,7 +43,7 @@ const retention = Effect.gen(function* () {
     if (Option.isSome(value) && value.value !== "") given.set(name, value.value)
   }
   const { retention, problems } = retentionOf((name) => given.get(name))
-  if (problems.length > 0) return yield* new Unusable({ message: problems.join("\n") })
+  if (problems.length > 0) return yield* new UsageError({ message: problems.join("\n") })
   return retention
 })
 

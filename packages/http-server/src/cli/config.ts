@@ -42,7 +42,7 @@ export interface ServerConfig {
   readonly adminToken: Redacted.Redacted | undefined
   readonly charges: "user" | "operator"
   readonly serviceToken: Redacted.Redacted | undefined
-  readonly ticketKeys: ReadonlyArray<SigningKey>
+  readonly signingKeys: ReadonlyArray<SigningKey>
   readonly documentation: string | undefined
   readonly policies: PolicySettings
   readonly sweepSeconds: number
@@ -69,7 +69,7 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_JWT_SECRET", "with jwt: the shared secret (HS256), of 32 bytes or more"],
   ["BOXOFFICE_JWKS_URL", "with jwt: where the issuer publishes its keys, by https"],
   ["BOXOFFICE_JWT_ISSUER, BOXOFFICE_JWT_AUDIENCE", "with jwt: the iss and aud to insist on"],
-  ["BOXOFFICE_TICKET_KEYS", "keys of queue tokens, id:secret,id:secret; the first signs"],
+  ["BOXOFFICE_SIGNING_KEYS", "keys of queue tokens, id:secret,id:secret; the first signs"],
   ["BOXOFFICE_ADMIN_TOKEN", "who knows it is an operator; without it, no admin routes"],
   ["BOXOFFICE_CHARGES", "who may charge wallets: user (any, for themselves) or operator"],
   ["BOXOFFICE_SERVICE_TOKEN", "with operator: what your payment service sends to charge"],
@@ -82,8 +82,11 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_QUEUE_CLAIM_SECONDS, BOXOFFICE_QUEUE_SESSION_SECONDS", "of a new queue"],
   ["BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT", "of a new queue; default 50"],
   ["BOXOFFICE_QUEUE_ABSENCE_SECONDS", "of a new queue; default 300, and 0 is for ever"],
-  ["BOXOFFICE_QUEUE_FRESH_MS", "how often a node reads a queue that is asked about; default 900"],
-  ["BOXOFFICE_AWAY_MS", "how long to answer from memory without the database; default 60000"],
+  ["BOXOFFICE_QUEUE_MAX_AGE_MS", "how often a node reads a queue that is asked about; default 900"],
+  [
+    "BOXOFFICE_STALE_IF_STORE_DOWN_MS",
+    "how long to answer from memory without the database; default 60000"
+  ],
   ["BOXOFFICE_ENDED_TOKEN_SECONDS", "how long ended queue tokens are kept; default 86400"],
   ["BOXOFFICE_IDEMPOTENCY_KEY_SECONDS", "how long keys are remembered; default 2592000, 30 days"],
   ["BOXOFFICE_ENDED_RESERVATION_SECONDS", "how long those never paid are kept; default 2592000"],
@@ -103,6 +106,10 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
 const names = [
   "NODE_ENV",
   "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+  // The former name of BOXOFFICE_SIGNING_KEYS, which is read where that is not set.
+  "BOXOFFICE_TICKET_KEYS",
+  "BOXOFFICE_QUEUE_FRESH_MS",
+  "BOXOFFICE_AWAY_MS",
   ...variables.flatMap(([name]) => name.split(", "))
 ]
 
@@ -120,13 +127,19 @@ const readEnvironment: Effect.Effect<Map<string, string>, Config.ConfigError> = 
   }
 )
 
+/** What variables were called before: an operator who still sets one reads the new name. */
+const renamed: ReadonlyArray<readonly [before: string, now: string]> = [
+  ["BOXOFFICE_QUEUE_FRESH_MS", "BOXOFFICE_QUEUE_MAX_AGE_MS"],
+  ["BOXOFFICE_AWAY_MS", "BOXOFFICE_STALE_IF_STORE_DOWN_MS"]
+]
+
 const decodePolicies = Schema.decodeUnknownResult(Schema.toType(Policies), { errors: "all" })
 
 const demoKey = `demo:${demoSecret}`
 
 /** How a secret is made, for whoever is told that theirs is none. */
 const howTo = "One is made by: openssl rand -hex 32"
-/** The same for a ticket key, which has an id in front. */
+/** The same for a signing key, which has an id in front. */
 const howToKey = 'One is made by: echo "k1:$(openssl rand -hex 32)"'
 /** The least that a secret has. */
 interface Bytes {
@@ -185,6 +198,9 @@ export const serverConfig = (kind: {
       if (Number.isInteger(number) && number >= from && number <= to) return number
       problems.push(`${name} must be a whole number from ${from} to ${to}.`)
       return undefined
+    }
+    for (const [before, now] of renamed) {
+      if (text(before) !== undefined) problems.push(`${before} is called ${now} now.`)
     }
     const truth = (name: string): boolean | undefined => {
       const value = text(name)
@@ -255,11 +271,14 @@ export const serverConfig = (kind: {
       return charges ?? "user"
     }
 
-    const ticketKeysOf = Effect.gen(function* () {
-      const given = text("BOXOFFICE_TICKET_KEYS") ?? (kind.demo ? demoKey : undefined)
+    const signingKeysOf = Effect.gen(function* () {
+      const given =
+        text("BOXOFFICE_SIGNING_KEYS") ??
+        text("BOXOFFICE_TICKET_KEYS") ??
+        (kind.demo ? demoKey : undefined)
       if (given === undefined) {
         problems.push(
-          "BOXOFFICE_TICKET_KEYS must be set: the keys that sign queue tokens, as " +
+          "BOXOFFICE_SIGNING_KEYS must be set: the keys that sign queue tokens, as " +
             `id:secret,id:secret; each secret of 32 bytes or more. ${howToKey}`
         )
         return []
@@ -272,12 +291,12 @@ export const serverConfig = (kind: {
       const made = yield* Effect.result(Effect.scoped(Layer.build(QueueTokens.layer(keys))))
       if (made._tag === "Failure") {
         problems.push(
-          `BOXOFFICE_TICKET_KEYS: ${made.failure.reason} Expected id:secret,id:secret, with no comma in a secret. ${howToKey}`
+          `BOXOFFICE_SIGNING_KEYS: ${made.failure.reason} Expected id:secret,id:secret, with no comma in a secret. ${howToKey}`
         )
         return keys
       }
       for (const { id, secret } of keys) {
-        const name = `BOXOFFICE_TICKET_KEYS, key ${id},`
+        const name = `BOXOFFICE_SIGNING_KEYS, key ${id},`
         checkSecret(name, Redacted.value(secret), keyBytes, howToKey)
       }
       return keys
@@ -305,8 +324,9 @@ export const serverConfig = (kind: {
         seatsPerUser: whole("BOXOFFICE_SEATS_PER_USER", 1, most) ?? rest.seatsPerUser,
         walletCeiling: isCeiling ? BigInt(ceiling) : rest.walletCeiling,
         currency: text("BOXOFFICE_CURRENCY") ?? rest.currency,
-        queueFreshMs: whole("BOXOFFICE_QUEUE_FRESH_MS", 0, 60_000) ?? rest.queueFreshMs,
-        awayMs: whole("BOXOFFICE_AWAY_MS", 0, 3_600_000) ?? rest.awayMs,
+        queueMaxAgeMs: whole("BOXOFFICE_QUEUE_MAX_AGE_MS", 0, 60_000) ?? rest.queueMaxAgeMs,
+        staleIfStoreDownMs:
+          whole("BOXOFFICE_STALE_IF_STORE_DOWN_MS", 0, 3_600_000) ?? rest.staleIfStoreDownMs,
         ...retention,
         queue: {
           ...limits,
@@ -398,7 +418,7 @@ export const serverConfig = (kind: {
       adminToken,
       charges,
       serviceToken,
-      ticketKeys: yield* ticketKeysOf,
+      signingKeys: yield* signingKeysOf,
       documentation: text("BOXOFFICE_ERROR_DOCS"),
       policies: policiesOf(),
       webhooks,

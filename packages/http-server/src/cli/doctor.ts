@@ -2,7 +2,7 @@ import { styleText } from "node:util"
 import { Doctor, Migrator } from "@boxoffice/sql-store"
 import { Console, Effect, Option } from "effect"
 import { Command } from "effect/cli"
-import { AnswerIsNo } from "./exit.ts"
+import { NegativeResult } from "./exit.ts"
 import { appRole, database, databaseOf, json, yes } from "./flags.ts"
 
 const strict = yes("strict", "Let a warning be a problem, too, for the exit code")
@@ -16,7 +16,7 @@ export const doctor = Command.make("doctor", { ...database, appRole, strict, jso
     )
     yield* Console.log(flags.json ? JSON.stringify(report) : inWords(report))
     const isBad = (level: string) => level === "problem" || (flags.strict && level === "warning")
-    if (report.findings.some(({ level }) => isBad(level))) return yield* new AnswerIsNo()
+    if (report.findings.some(({ level }) => isBad(level))) return yield* new NegativeResult()
   })
 ).pipe(
   Command.withDescription(

@@ -14,13 +14,13 @@ export const exitCodes = {
 } as const
 
 /** The answer is no, and has been printed. */
-export class AnswerIsNo extends Data.TaggedError("AnswerIsNo") {}
+export class NegativeResult extends Data.TaggedError("NegativeResult") {}
 
 export const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number => {
   // Being asked to end is no failure.
   if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return exitCodes.done
   const error = Cause.squash(exit.cause)
-  if (error instanceof AnswerIsNo) return exitCodes.no
+  if (error instanceof NegativeResult) return exitCodes.no
   if (!CliError.isCliError(error)) return exitCodes.failed
   // Help that was asked for by leaving the command out.
   return error._tag === "ShowHelp" && error.errors.length === 0 ? exitCodes.done : exitCodes.misused
@@ -44,7 +44,7 @@ export const layerPresenter = CliOutput.layerPresenter({
 /** Says on stderr what went wrong, unless it was said. */
 export const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   const error = Cause.squash(cause)
-  const isSaid = CliError.isCliError(error) || error instanceof AnswerIsNo
+  const isSaid = CliError.isCliError(error) || error instanceof NegativeResult
   return Cause.hasInterruptsOnly(cause) || isSaid ? Effect.void : Console.error(explain(error))
 }
 

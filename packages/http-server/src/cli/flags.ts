@@ -4,7 +4,7 @@ import { Config, Data, Effect, Option, Redacted } from "effect"
 import { Flag } from "effect/cli"
 
 /** The command cannot begin: what is missing or wrong, and what to give instead. */
-export class Unusable extends Data.TaggedError("Unusable")<{ readonly message: string }> {}
+export class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {}
 
 const url = Flag.Redacted("url").pipe(
   Flag.withDescription(
@@ -42,11 +42,11 @@ export interface DatabaseFlags {
 /** Where the tables are: by the flags, or else by the environment. */
 export const databaseOf = (
   flags: DatabaseFlags
-): Effect.Effect<{ readonly url: string; readonly schema: string }, Unusable> =>
+): Effect.Effect<{ readonly url: string; readonly schema: string }, UsageError> =>
   Effect.gen(function* () {
     const url = yield* urlOf(flags.url)
     if (Option.isNone(url)) {
-      return yield* new Unusable({
+      return yield* new UsageError({
         message:
           "Which database? Set DATABASE_URL=postgres://user:password@host:5432/name, or give --url."
       })
@@ -57,24 +57,24 @@ export const databaseOf = (
 /** Its text is never shown: it may contain a password. */
 export const urlOf = (
   flag: Option.Option<Redacted.Redacted>
-): Effect.Effect<Option.Option<string>, Unusable> =>
+): Effect.Effect<Option.Option<string>, UsageError> =>
   Effect.gen(function* () {
     const given = Option.isSome(flag) ? flag : yield* variable("DATABASE_URL")
     if (Option.isNone(given)) return Option.none()
     const text = Redacted.value(given.value)
     const problem = urlProblem(text)
     if (problem === undefined) return Option.some(text)
-    return yield* new Unusable({ message: `The database's URL cannot be read: ${problem}` })
+    return yield* new UsageError({ message: `The database's URL cannot be read: ${problem}` })
   })
 
-export const schemaOf = (flag: Option.Option<string>): Effect.Effect<string, Unusable> =>
+export const schemaOf = (flag: Option.Option<string>): Effect.Effect<string, UsageError> =>
   Effect.gen(function* () {
     const given = yield* variable("BOXOFFICE_SCHEMA")
     const name = Option.getOrElse(flag, () =>
       Option.match(given, { onNone: () => "boxoffice", onSome: Redacted.value })
     )
     if (Migrator.isSchemaName(name)) return name
-    return yield* new Unusable({
+    return yield* new UsageError({
       message: `"${name}" cannot name the schema: expected 1 to 63 of a-z, 0-9 and _, not beginning with a digit or pg_.`
     })
   })

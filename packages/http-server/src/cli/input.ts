@@ -1,10 +1,10 @@
 /** What a command reads beside its flags: a file, or standard input. */
 import { createReadStream } from "node:fs"
 import { Effect } from "effect"
-import { Unusable } from "./flags.ts"
+import { UsageError } from "./flags.ts"
 
 /** The text of a file; `-` is standard input. What is larger than so many bytes is refused. */
-export const readInput = (path: string, bytesMax: number): Effect.Effect<string, Unusable> =>
+export const readInput = (path: string, bytesMax: number): Effect.Effect<string, UsageError> =>
   Effect.tryPromise({
     try: async () => {
       const chunks: Array<Buffer> = []
@@ -17,7 +17,7 @@ export const readInput = (path: string, bytesMax: number): Effect.Effect<string,
       return Buffer.concat(chunks).toString("utf8")
     },
     catch: (error) =>
-      new Unusable({
+      new UsageError({
         message: `${path === "-" ? "Standard input" : path} cannot be read: ${(error as Error).message}`
       })
   })

@@ -1,7 +1,7 @@
 import { Migrator } from "@boxoffice/sql-store"
 import { Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import { AnswerIsNo } from "./exit.ts"
+import { NegativeResult } from "./exit.ts"
 import { database, json, schemaOf, urlOf, yes } from "./flags.ts"
 import type { Sample } from "./simulate/figures.ts"
 import { toJson, toMarkdown, writeReport } from "./simulate/report.ts"
@@ -82,7 +82,7 @@ export const simulate = Command.make("simulate", flags, (flags) =>
       yield* Console.log(toMarkdown(run))
       yield* Console.log(holds ? "Verdict: every invariant holds." : "Verdict: VIOLATED.")
     }
-    if (!holds) return yield* new AnswerIsNo()
+    if (!holds) return yield* new NegativeResult()
   })
 ).pipe(
   Command.withDescription(

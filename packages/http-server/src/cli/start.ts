@@ -23,7 +23,7 @@ import type { ServerConfig } from "./config.ts"
 type Office = Layer.Success<typeof BoxOffice.layer>
 
 /** What a process does beside serving. */
-export interface Occasions<R> {
+export interface StartHooks<R> {
   /** Before anybody is let in. */
   readonly prepare: Effect.Effect<void, unknown, R>
   /** Once it listens. */
@@ -34,7 +34,7 @@ export interface Occasions<R> {
 export const start = <E>(
   config: ServerConfig,
   store: Layer.Layer<BoxOfficeStore, E>,
-  occasions: Occasions<Office>
+  occasions: StartHooks<Office>
 ): Effect.Effect<never, E | ServeError | SigningKeysInvalid | unknown> => {
   const server = layerServer({ ...config, onRequest: requestLog(config) })
   const announced = Layer.effectDiscard(
@@ -90,7 +90,10 @@ const storeOptions = (config: ServerConfig) => ({
 
 const layerOffice = (config: ServerConfig) =>
   BoxOffice.layer.pipe(
-    Layer.provide([QueueTokens.layer(config.ticketKeys), Layer.succeed(Policies, config.policies)]),
+    Layer.provide([
+      QueueTokens.layer(config.signingKeys),
+      Layer.succeed(Policies, config.policies)
+    ]),
     Layer.provideMerge(Layer.effectContext(Effect.context<BoxOfficeStore>()))
   )
 

@@ -2,7 +2,7 @@ import { Invariants, Migrator } from "@boxoffice/sql-store"
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { columns } from "./columns.ts"
-import { AnswerIsNo } from "./exit.ts"
+import { NegativeResult } from "./exit.ts"
 import { database, databaseOf, json } from "./flags.ts"
 
 export const verify = Command.make("verify", { ...database, json }, (flags) =>
@@ -14,7 +14,7 @@ export const verify = Command.make("verify", { ...database, json }, (flags) =>
     )
     const holds = checks.every(({ violations }) => violations === 0)
     yield* Console.log(flags.json ? JSON.stringify({ schema, holds, checks }) : inWords(checks))
-    if (!holds) return yield* new AnswerIsNo()
+    if (!holds) return yield* new NegativeResult()
   })
 ).pipe(
   Command.withDescription(

@@ -7,8 +7,8 @@ import {
 import { QueueId } from "@boxoffice/core/schema"
 import { Console, Effect, Option, Redacted, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import { AnswerIsNo } from "./exit.ts"
-import { json, Unusable } from "./flags.ts"
+import { NegativeResult } from "./exit.ts"
+import { json, UsageError } from "./flags.ts"
 import { readInput } from "./input.ts"
 
 const Digest = Schema.String.check(
@@ -83,14 +83,14 @@ export const verifyLottery = Command.make(
       )
       const { kept, places } = yield* Effect.try({
         try: () => verify(draw, numbers),
-        catch: (error) => new Unusable({ message: (error as RangeError).message })
+        catch: (error) => new UsageError({ message: (error as RangeError).message })
       })
       // Of another seed than the one that was promised, no place is anybody's.
       const told = kept ? numbers.map((number, i) => ({ number, place: places[i]! })) : []
       yield* Console.log(
         flags.json ? JSON.stringify({ ...draw, kept, places: told }) : inWords(draw, kept, told)
       )
-      if (!kept) return yield* new AnswerIsNo()
+      if (!kept) return yield* new NegativeResult()
     })
 ).pipe(
   Command.withDescription(
@@ -125,7 +125,7 @@ interface Flags {
   readonly token: Option.Option<Redacted.Redacted>
 }
 
-const drawOf = (flags: Flags): Effect.Effect<PublishedDraw, Unusable> =>
+const drawOf = (flags: Flags): Effect.Effect<PublishedDraw, UsageError> =>
   Effect.gen(function* () {
     const notice = Option.isSome(flags.file) ? yield* noticeIn(flags.file.value) : undefined
     const said = <A>(flag: Option.Option<A>, inFile: A | null | undefined, name: string) => {
@@ -133,7 +133,7 @@ const drawOf = (flags: Flags): Effect.Effect<PublishedDraw, Unusable> =>
       if (value !== undefined && value !== null) return Effect.succeed(value)
       const why = inFile === null ? "The queue has not opened yet" : `--${name} is missing`
       return Effect.fail(
-        new Unusable({ message: `${why}: what a draw is checked by is published as it opens.` })
+        new UsageError({ message: `${why}: what a draw is checked by is published as it opens.` })
       )
     }
     return {
@@ -147,10 +147,10 @@ const drawOf = (flags: Flags): Effect.Effect<PublishedDraw, Unusable> =>
 const noticeBytesMax = 64 * 1024
 const tokenBytesMax = 4 * 1024
 
-const cannot = (message: string) => new Unusable({ message })
+const cannot = (message: string) => new UsageError({ message })
 
 /** Whether the flags can be meant together, before anything is read. */
-const checkFlags = ({ file, number, token }: Flags): Effect.Effect<void, Unusable> => {
+const checkFlags = ({ file, number, token }: Flags): Effect.Effect<void, UsageError> => {
   if (Option.isNone(token)) return Effect.void
   if (Option.isSome(number)) return Effect.fail(cannot("Give either --token or --number."))
   return Option.contains(file, "-") && Redacted.value(token.value) === "-"
@@ -189,12 +189,12 @@ const noticeIn = (path: string) =>
     const notice = yield* Effect.mapError(
       decodeNotice(text),
       (error) =>
-        new Unusable({
+        new UsageError({
           message: `${path} is not what GET /v1/queues/{queueId} answers: ${error.message}`
         })
     )
     if (notice.opening !== null) return notice
-    return yield* new Unusable({ message: `The queue ${notice.queueId} has no draw.` })
+    return yield* new UsageError({ message: `The queue ${notice.queueId} has no draw.` })
   })
 
 const inWords = (

@@ -5,7 +5,7 @@ import { PrometheusMetrics } from "effect/observability"
 import { Draining } from "../api/errors.ts"
 import { SystemApi } from "../api/system.ts"
 import { Drain } from "../http/drain.ts"
-import { Answered } from "../http/message.ts"
+import { RouteResponse } from "../http/message.ts"
 import { route } from "../http/route.ts"
 
 const { livez, readyz, metrics } = SystemApi.endpoints
@@ -17,7 +17,7 @@ export const systemRoutes = Effect.gen(function* () {
     Effect.map(
       PrometheusMetrics.format(),
       (text) =>
-        new Answered(200, { ...asPrometheus, "cache-control": "no-store" }, utf8.encode(text))
+        new RouteResponse(200, { ...asPrometheus, "cache-control": "no-store" }, utf8.encode(text))
     )
   )
 

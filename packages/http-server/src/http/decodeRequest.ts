@@ -11,7 +11,7 @@ import {
 import { Effect, Result, Schema, SchemaAST } from "effect"
 import type { HttpApiEndpoint } from "effect/http-api"
 import { BodyTooLarge, IdempotencyKeyRequired, UnsupportedMediaType } from "../api/errors.ts"
-import type { Asked } from "./message.ts"
+import type { RouteRequest } from "./message.ts"
 import { JsonInvalid, parseJson } from "./strictJson.ts"
 
 /** The most bytes of a body, where nothing else is said. */
@@ -42,14 +42,14 @@ interface Read {
 }
 
 /** Reads all that an endpoint asks for, or fails with every problem that what came has. */
-export const readerOf = (endpoint: HttpApiEndpoint.Top, limit: number) => {
+export const requestDecoder = (endpoint: HttpApiEndpoint.Top, limit: number) => {
   const decodeQuery = endpoint.query && decoderOf(Schema.toCodecArrayFromSingle(endpoint.query))
   const payload = Array.from(endpoint.payload.values(), ({ schemas }) => schemas[0])[0]
   const decodePayload = payload && decoderOf(payload)
   const mayHaveBody = payload !== undefined || endpoint.method === "POST"
   const key = headerOf(endpoint, "Idempotency-Key")
 
-  return Effect.fnUntracedEager(function* (given: Asked, isStranger: boolean) {
+  return Effect.fnUntracedEager(function* (given: RouteRequest, isNotAdmin: boolean) {
     const request = mayHaveBody && isUnclear(given) ? yield* lookedInto(given) : given
     const asked: Record<string, unknown> = {}
     let unread: Read["unread"]
@@ -69,7 +69,7 @@ export const readerOf = (endpoint: HttpApiEndpoint.Top, limit: number) => {
       else problems.push({ path: "Idempotency-Key", message: keyMessage })
     }
     if (mayHaveBody && (payload !== undefined || request.hasBody)) {
-      const json = yield* readBody(request, limit, isStranger)
+      const json = yield* readBody(request, limit, isNotAdmin)
       if (json instanceof BodyTooLarge || json instanceof UnsupportedMediaType) unread = json
       else if (json instanceof JsonInvalid) {
         const isMissed = json !== noBody || payload !== undefined
@@ -125,7 +125,7 @@ const headerOf = (
 // What cannot be the id of anything is not put to the store.
 const impossibleId = "?"
 
-const pathIds = (params: Asked["params"]): Record<string, string> => {
+const pathIds = (params: RouteRequest["params"]): Record<string, string> => {
   const ids: Record<string, string> = {}
   for (const name in params) {
     const id = params[name] ?? ""
@@ -137,18 +137,18 @@ const pathIds = (params: Asked["params"]): Record<string, string> => {
 const json = /^application\/(?:json|[\w.+-]+\+json)\s*(?:;\s*charset="?utf-?8"?\s*)?$/i
 
 /** Whether nobody reads what comes with these headers. */
-const isUnsupported = (headers: Asked["headers"], hasBody: boolean): boolean => {
+const isUnsupported = (headers: RouteRequest["headers"], hasBody: boolean): boolean => {
   const type = headers["content-type"]
   const coding = headers["content-encoding"] ?? "identity"
   return coding !== "identity" || (type === undefined ? hasBody : !json.test(type))
 }
 
 /** Whether nobody knows if there is a body, and nobody is about to read it. */
-const isUnclear = ({ hasBody, headers }: Asked): boolean =>
+const isUnclear = ({ hasBody, headers }: RouteRequest): boolean =>
   hasBody === "unknown" && isUnsupported(headers, true)
 
 /** Says whether there is a body, by its first byte. */
-const lookedInto = (request: Asked): Effect.Effect<Asked> =>
+const lookedInto = (request: RouteRequest): Effect.Effect<RouteRequest> =>
   Effect.match(request.body(1), {
     onFailure: () => ({ ...request, hasBody: true }),
     onSuccess: ({ length }) => ({ ...request, hasBody: length > 0 })
@@ -158,13 +158,13 @@ const noBody = new JsonInvalid("expected a body")
 
 /** The body as a value; or why it is none, or is left alone. */
 const readBody = (
-  { headers, hasBody, body }: Asked,
+  { headers, hasBody, body }: RouteRequest,
   limit: number,
-  isStranger: boolean
+  isNotAdmin: boolean
 ): Effect.Effect<unknown> => {
   if (isUnsupported(headers, hasBody !== false)) return Effect.succeed(new UnsupportedMediaType())
   // Nobody but an operator is read that much from.
-  const readable = isStranger ? Math.min(limit, bodyLimit) : limit
+  const readable = isNotAdmin ? Math.min(limit, bodyLimit) : limit
   const tooLarge = new BodyTooLarge({ limit })
   if (Number(headers["content-length"] ?? 0) > readable) return Effect.succeed(tooLarge)
   if (!hasBody) return Effect.succeed(noBody)

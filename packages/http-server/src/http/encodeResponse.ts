@@ -1,7 +1,7 @@
 /** Writes down what a handler answered, by the schema that its endpoint has for the status. */
 import { Schema, SchemaAST } from "effect"
 import { type HttpApiEndpoint, HttpApiSchema } from "effect/http-api"
-import { Answered } from "./message.ts"
+import { RouteResponse } from "./message.ts"
 
 /** An answer that is not just a body with the endpoint's first status. */
 export class Reply<A> {
@@ -20,7 +20,7 @@ export class Reply<A> {
 
 const utf8 = new TextEncoder()
 
-export const answererOf = (
+export const responseEncoder = (
   endpoint: HttpApiEndpoint.Top,
   /** Writes a body down where the schema takes too long: the same text, to the letter. */
   toJson?: (body: never) => string
@@ -40,15 +40,15 @@ export const answererOf = (
     written.set(body, bytes)
     return bytes
   }
-  return (answer: unknown): Answered => {
+  return (answer: unknown): RouteResponse => {
     const reply: Reply<unknown> = answer instanceof Reply ? answer : new Reply(answer, {})
     const { status = usual!, headers, shared } = reply.options
     if (!encoders.has(status)) throw new Error(`${endpoint.identifier} has no status ${status}`)
     const encode = encoders.get(status)
-    if (encode === undefined) return new Answered(status, { ...unkept, ...headers }, undefined)
+    if (encode === undefined) return new RouteResponse(status, { ...unkept, ...headers }, undefined)
     const write = () => (toJson ? toJson(reply.body as never) : JSON.stringify(encode(reply.body)))
     const body = shared ? writeOnce(reply.body as object, write) : write()
-    return new Answered(status, headers === undefined ? json : { ...json, ...headers }, body)
+    return new RouteResponse(status, headers === undefined ? json : { ...json, ...headers }, body)
   }
 }
 

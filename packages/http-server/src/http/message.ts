@@ -25,7 +25,7 @@ export const repeatedIn = (rawHeaders: ReadonlyArray<string> = []): string | und
 }
 
 /** A request, as far as a route looks at it. */
-export interface Asked {
+export interface RouteRequest {
   readonly headers: RequestHeaders
   /** A header that says who is calling and came more than once. */
   readonly repeated: string | undefined
@@ -43,13 +43,13 @@ export interface Asked {
 export type BodyFault = "too large" | "broken off"
 
 /** An answer in full. */
-export class Answered {
+export class RouteResponse {
   readonly status: number
   /** By their names in lower case; its length is not among them. */
   readonly headers: Readonly<Record<string, string>>
   /** Text is sent as UTF-8; bytes are sent as they are, without a copy. */
   readonly body: string | Uint8Array | undefined
-  constructor(status: number, headers: Answered["headers"], body: Answered["body"]) {
+  constructor(status: number, headers: RouteResponse["headers"], body: RouteResponse["body"]) {
     this.status = status
     this.headers = headers
     this.body = body

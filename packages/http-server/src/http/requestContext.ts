@@ -7,12 +7,12 @@ import { Cause, Context, Effect, Layer } from "effect"
 import { InternalError } from "../api/errors.ts"
 import { isKnownError, type KnownError, problemContentType, toProblem } from "../api/problem.ts"
 import { Identities } from "./identity.ts"
-import { Answered, type RequestHeaders } from "./message.ts"
+import { type RequestHeaders, RouteResponse } from "./message.ts"
 import { makeMeasure } from "./metrics.ts"
 
 /** One request and its answer, while it lasts. */
-export class Exchange extends Context.Service<
-  Exchange,
+export class RequestContext extends Context.Service<
+  RequestContext,
   {
     /** The server's own: logs hold no other. */
     readonly requestId: string
@@ -40,17 +40,17 @@ export interface RequestRecord {
 }
 
 /** What the server does with every request. */
-export class Exchanges extends Context.Service<
-  Exchanges,
+export class RequestLifecycle extends Context.Service<
+  RequestLifecycle,
   {
-    readonly begin: (method: string, headers: RequestHeaders) => Exchange["Service"]
+    readonly begin: (method: string, headers: RequestHeaders) => RequestContext["Service"]
     /** Counts and logs an answer of this status. Gives the headers that every answer has. */
-    readonly end: (exchange: Exchange["Service"], status: number) => Record<string, string>
+    readonly end: (exchange: RequestContext["Service"], status: number) => Record<string, string>
     /** What a failure is answered with. Fails where nobody is there to be answered. */
     readonly problem: (
-      exchange: Exchange["Service"],
+      exchange: RequestContext["Service"],
       cause: Cause.Cause<unknown>
-    ) => Effect.Effect<Answered>
+    ) => Effect.Effect<RouteResponse>
   }
 >()("@boxoffice/http-server/Exchanges") {
   static readonly layer = (options: {
@@ -59,24 +59,27 @@ export class Exchanges extends Context.Service<
     /** Whether connections are no longer kept. */
     readonly isDraining: () => boolean
     readonly onRequest: ((record: RequestRecord) => void) | undefined
-  }): Layer.Layer<Exchanges, never, Identities> =>
+  }): Layer.Layer<RequestLifecycle, never, Identities> =>
     Layer.effect(
-      Exchanges,
+      RequestLifecycle,
       Effect.gen(function* () {
         const identities = yield* Identities
         const measure = yield* makeMeasure
         const { documentation, isDraining, onRequest } = options
 
-        const answer = ({ requestId }: Exchange["Service"], error: KnownError): Answered => {
+        const answer = (
+          { requestId }: RequestContext["Service"],
+          error: KnownError
+        ): RouteResponse => {
           const { status, headers, body } = toProblem(error, { requestId, documentation })
           const all = {
             "cache-control": "no-store",
             ...headers,
             "content-type": problemContentType
           }
-          return new Answered(status, all, JSON.stringify(body))
+          return new RouteResponse(status, all, JSON.stringify(body))
         }
-        return Exchanges.of({
+        return RequestLifecycle.of({
           begin: (method, headers) => {
             const given = headers["x-request-id"]
             const requestId = newCommandId()

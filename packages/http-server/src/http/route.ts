@@ -12,10 +12,10 @@ import { HttpServerResponse } from "effect/http"
 import type { HttpApiEndpoint } from "effect/http-api"
 import { IdentityRequired } from "../api/errors.ts"
 import { Admin, Identity } from "../api/identity.ts"
-import { bodyLimit, readerOf } from "./decodeRequest.ts"
-import { answererOf, type Reply } from "./encodeResponse.ts"
-import { Answered, type Asked, type RequestHeaders } from "./message.ts"
-import type { Exchange } from "./requestContext.ts"
+import { bodyLimit, requestDecoder } from "./decodeRequest.ts"
+import { type Reply, responseEncoder } from "./encodeResponse.ts"
+import { type RequestHeaders, type RouteRequest, RouteResponse } from "./message.ts"
+import type { RequestContext } from "./requestContext.ts"
 
 export { Reply } from "./encodeResponse.ts"
 
@@ -40,7 +40,7 @@ type Call<E extends Endpoint> = Omit<
 type Answer<E extends Endpoint> =
   | HttpApiEndpoint.Success<E>["Type"]
   | Reply<HttpApiEndpoint.Success<E>["Type"]>
-  | Answered
+  | RouteResponse
   | HttpServerResponse.HttpServerResponse
 
 /** A handler can fail with what its endpoint declares and nothing else. */
@@ -56,9 +56,9 @@ export interface Route {
   /** Whether its answer comes piece by piece. */
   readonly streams: boolean
   readonly answer: (
-    asked: Asked,
-    exchange: Exchange["Service"]
-  ) => Effect.Effect<Answered | HttpServerResponse.HttpServerResponse, unknown>
+    asked: RouteRequest,
+    exchange: RequestContext["Service"]
+  ) => Effect.Effect<RouteResponse | HttpServerResponse.HttpServerResponse, unknown>
 }
 
 const adminRequired = new IdentityRequired({
@@ -79,8 +79,8 @@ export const route = <E extends Endpoint>(
   } = {}
 ): Route => {
   const top = endpoint as unknown as HttpApiEndpoint.Top
-  const read = readerOf(top, options.bodyLimit ?? bodyLimit)
-  const write = answererOf(top, options.toJson)
+  const read = requestDecoder(top, options.bodyLimit ?? bodyLimit)
+  const write = responseEncoder(top, options.toJson)
   const middlewares = top.middlewares as ReadonlySet<unknown>
   const forUsers = middlewares.has(Identity)
   const forAdmins = middlewares.has(Admin)
@@ -90,15 +90,15 @@ export const route = <E extends Endpoint>(
     exchange.route = pattern
     const { identities } = exchange
     const { headers, repeated } = request
-    const isStranger = forAdmins && (repeated !== undefined || !identities.isAdmin(headers))
-    const { asked, unread } = yield* read(request, isStranger)
+    const isNotAdmin = forAdmins && (repeated !== undefined || !identities.isAdmin(headers))
+    const { asked, unread } = yield* read(request, isNotAdmin)
     if (repeated !== undefined && (forUsers || forAdmins)) {
       return yield* new IdentityRequired({ hint: `Send ${repeated} once.` })
     }
     const isService = options.forServices === true && identities.isService(headers)
     const identify = isService ? identities.named : identities.user
     const userId = forUsers ? yield* identify(headers) : ("" as UserId)
-    if (isStranger) return yield* adminRequired
+    if (isNotAdmin) return yield* adminRequired
     if (unread !== undefined) return yield* unread
     const answer = yield* handler({
       ...asked,
@@ -110,7 +110,8 @@ export const route = <E extends Endpoint>(
       headers,
       isService
     } as unknown as Call<E>)
-    if (answer instanceof Answered || HttpServerResponse.isHttpServerResponse(answer)) return answer
+    if (answer instanceof RouteResponse || HttpServerResponse.isHttpServerResponse(answer))
+      return answer
     return write(answer)
   })
   const path = top.path as Route["path"]

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { RouteUnknown } from "../api/errors.ts"
 import { type Problem, problems } from "../api/problem.ts"
-import { Answered } from "../http/message.ts"
+import { RouteResponse } from "../http/message.ts"
 import type { Route } from "../http/route.ts"
 
 /** Where the pages are, but for the code. */
@@ -36,7 +36,7 @@ const index = page(
     .join("")}</ul><p><a href="../">Reference</a></p>`
 )
 
-const answer = (html: string) => new Answered(200, { "content-type": "text/html" }, html)
+const answer = (html: string) => new RouteResponse(200, { "content-type": "text/html" }, html)
 
 export const errorPages: ReadonlyArray<Route> = [
   {

@@ -10,23 +10,23 @@ import { Context, Effect, Exit, Option, References } from "effect"
 import { Headers, HttpTraceContext } from "effect/http"
 import { bodyLimit } from "../http/decodeRequest.ts"
 import {
-  type Answered,
-  type Asked,
   type BodyFault,
   type RequestHeaders,
+  type RouteRequest,
+  type RouteResponse,
   repeatedIn
 } from "../http/message.ts"
 import { pathsOf } from "../http/pathMatcher.ts"
-import { type Exchange, Exchanges } from "../http/requestContext.ts"
+import { type RequestContext, RequestLifecycle } from "../http/requestContext.ts"
 import type { Route } from "../http/route.ts"
 import { Routes } from "./router.ts"
 
 /** Answers a request, or leaves it alone and says so by `false`. */
-export type Direct = (request: IncomingMessage, response: ServerResponse) => boolean
+export type FastPath = (request: IncomingMessage, response: ServerResponse) => boolean
 
-export const makeDirect: Effect.Effect<Direct, never, Routes | Exchanges> = Effect.gen(
+export const makeFastPath: Effect.Effect<FastPath, never, Routes | RequestLifecycle> = Effect.gen(
   function* () {
-    const { begin, end, problem } = yield* Exchanges
+    const { begin, end, problem } = yield* RequestLifecycle
     const find = finderOf(yield* Routes)
     const send = makeSend()
     const context = yield* Effect.context<never>()
@@ -38,7 +38,10 @@ export const makeDirect: Effect.Effect<Direct, never, Routes | Exchanges> = Effe
       if (found === undefined) return false
       const exchange = begin(request.method!, request.headers as RequestHeaders)
       // None of these routes streams.
-      const answer = found.route.answer(found.asked, exchange) as Effect.Effect<Answered, unknown>
+      const answer = found.route.answer(found.asked, exchange) as Effect.Effect<
+        RouteResponse,
+        unknown
+      >
       const known = isTraced ? undefined : answerAtHand(answer)
       if (known !== undefined) {
         send(response, known, end(exchange, known.status))
@@ -57,8 +60,8 @@ export const makeDirect: Effect.Effect<Direct, never, Routes | Exchanges> = Effe
 )
 
 /** An answer that was had from memory: no fiber has to wait for it. */
-const answerAtHand = (answer: Effect.Effect<Answered, unknown>): Answered | undefined =>
-  Exit.isExit(answer) && Exit.isSuccess(answer) ? (answer.value as Answered) : undefined
+const answerAtHand = (answer: Effect.Effect<RouteResponse, unknown>): RouteResponse | undefined =>
+  Exit.isExit(answer) && Exit.isSuccess(answer) ? (answer.value as RouteResponse) : undefined
 
 /** Finds out whether a request is a usual one, and if so which route it is for. */
 export const finderOf = (routes: ReadonlyArray<Route>) => {
@@ -69,7 +72,7 @@ export const finderOf = (routes: ReadonlyArray<Route>) => {
       pathsOf(usual.flatMap((route) => (route.method === method ? [[route.path, route]] : [])))
     ])
   )
-  return (request: IncomingMessage): { route: Route; asked: Asked } | undefined => {
+  return (request: IncomingMessage): { route: Route; asked: RouteRequest } | undefined => {
     const { headers, method, url } = request as IncomingMessage & { readonly url: string }
     if (headers["transfer-encoding"] !== undefined || headers.upgrade !== undefined) return
     const length = headers["content-length"]
@@ -120,7 +123,7 @@ const makeSend = () => {
   }
   return (
     response: ServerResponse,
-    answered: Answered,
+    answered: RouteResponse,
     more: Readonly<Record<string, string>>
   ): void => {
     if (waiting.length === 0) setImmediate(flush)
@@ -130,7 +133,7 @@ const makeSend = () => {
 
 const write = (
   response: ServerResponse,
-  { status, headers, body }: Answered,
+  { status, headers, body }: RouteResponse,
   more: Readonly<Record<string, string>>
 ): void => {
   if (response.destroyed) return
@@ -146,10 +149,10 @@ const write = (
 
 /** In a span like those that Effect's server makes, under the caller's, and without secrets. */
 const traced = (
-  answered: Effect.Effect<Answered>,
-  { headers }: Asked,
-  exchange: Exchange["Service"]
-): Effect.Effect<Answered> => {
+  answered: Effect.Effect<RouteResponse>,
+  { headers }: RouteRequest,
+  exchange: RequestContext["Service"]
+): Effect.Effect<RouteResponse> => {
   const parent = Option.getOrUndefined(HttpTraceContext.fromHeaders(Headers.fromInput(headers)))
   const named = Effect.tap(answered, ({ status }) =>
     Effect.annotateCurrentSpan({

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApiScalar, OpenApi } from "effect/http-api"
 import { Api, PublicApi } from "../api.ts"
-import { Answered } from "../http/message.ts"
+import { RouteResponse } from "../http/message.ts"
 import type { Route } from "../http/route.ts"
 
 /** Both, saying that the paths of the API begin with a prefix. */
@@ -12,10 +12,10 @@ export const referenceRoutes = (hasAdmin: boolean, prefix: string): ReadonlyArra
   const api = prefix === "" ? described : described.annotate(OpenApi.Servers, [{ url: prefix }])
   const json = { "content-type": "application/json" }
   const openapi = Effect.succeed(
-    new Answered(200, json, new TextEncoder().encode(JSON.stringify(OpenApi.fromApi(api))))
+    new RouteResponse(200, json, new TextEncoder().encode(JSON.stringify(OpenApi.fromApi(api))))
   )
   const page = once(
-    async () => new Answered(200, { "content-type": "text/html" }, await pageOf(api))
+    async () => new RouteResponse(200, { "content-type": "text/html" }, await pageOf(api))
   )
   return [
     { method: "GET", path: "/openapi.json", streams: false, answer: () => openapi },
@@ -43,16 +43,16 @@ const pageOf = async (api: typeof Api): Promise<Uint8Array> => {
  * Made for the first who asks, and the very same bytes for everybody: the page has megabytes, and
  * clients that ask for it again and again without reading it must not take that much each.
  */
-const once = (make: () => Promise<Answered>) => {
-  let made: Effect.Effect<Answered> | undefined
-  let making: Promise<Answered> | undefined
+const once = (make: () => Promise<RouteResponse>) => {
+  let made: Effect.Effect<RouteResponse> | undefined
+  let making: Promise<RouteResponse> | undefined
   const wait = Effect.promise(() => {
     making ??= make().finally(() => {
       making = undefined
     })
     return making
   })
-  return (): Effect.Effect<Answered> =>
+  return (): Effect.Effect<RouteResponse> =>
     made ??
     Effect.tap(wait, (answered) =>
       Effect.sync(() => {

@@ -12,7 +12,7 @@ import { Effect } from "effect"
 import { RouteUnknown } from "../api/errors.ts"
 import { problemContentType, toProblem } from "../api/problem.ts"
 import type { RequestHeaders } from "../http/message.ts"
-import { type Exchange, Exchanges } from "../http/requestContext.ts"
+import { type RequestContext, RequestLifecycle } from "../http/requestContext.ts"
 
 type Refusal = ReturnType<typeof toProblem>
 
@@ -20,12 +20,12 @@ type Refusal = ReturnType<typeof toProblem>
 export const refuseOdd = (
   server: Server,
   documentation: string
-): Effect.Effect<void, never, Exchanges> =>
-  Effect.map(Exchanges, ({ begin, end }) => {
+): Effect.Effect<void, never, RequestLifecycle> =>
+  Effect.map(RequestLifecycle, ({ begin, end }) => {
     const refuse = (
       request: IncomingMessage,
       response: ServerResponse,
-      refusal: (exchange: Exchange["Service"]) => Refusal
+      refusal: (exchange: RequestContext["Service"]) => Refusal
     ): void => {
       const exchange = begin(request.method!, request.headers as RequestHeaders)
       const { status, headers, body } = refusal(exchange)

@@ -21,8 +21,8 @@ import { walletRoutes } from "../handlers/wallet.ts"
 import type { ChargesOption } from "../http/charges.ts"
 import { Drain } from "../http/drain.ts"
 import { Identities, type IdentityOptions } from "../http/identity.ts"
-import { Answered, type Asked, repeatedIn } from "../http/message.ts"
-import { Exchange, Exchanges, type RequestRecord } from "../http/requestContext.ts"
+import { type RouteRequest, RouteResponse, repeatedIn } from "../http/message.ts"
+import { RequestContext, RequestLifecycle, type RequestRecord } from "../http/requestContext.ts"
 import type { Route } from "../http/route.ts"
 import { checkOptions } from "./checkOptions.ts"
 import { documentationPath, errorPages } from "./errorPages.ts"
@@ -61,14 +61,14 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
 ) {
   static readonly layer = (
     options: RoutesOptions
-  ): Layer.Layer<Routes | Exchanges, never, Drain | Services> => {
+  ): Layer.Layer<Routes | RequestLifecycle, never, Drain | Services> => {
     checkOptions(options)
     const { identity, adminToken, serviceToken, charges, onRequest } = options
     const { heartbeatSeconds = 15, streamsPerUser = 10 } = options
     const prefix = prefixOf(options)
     const exchanges = Layer.unwrap(
       Effect.map(Drain, ({ isDraining }) =>
-        Exchanges.layer({
+        RequestLifecycle.layer({
           documentation: options.documentation ?? prefix + documentationPath,
           isDraining,
           onRequest
@@ -113,12 +113,12 @@ export const layerRoutes = (
 export const layerHttpRoutes: Layer.Layer<
   never,
   never,
-  HttpRouter.HttpRouter | Routes | Exchanges
+  HttpRouter.HttpRouter | Routes | RequestLifecycle
 > = Layer.suspend(() => {
   const routes = Layer.unwrap(
     Effect.map(Routes, (routes) => HttpRouter.addAll(routes.map(toHttpRoute)))
   ) as Layer.Layer<never, never, HttpRouter.HttpRouter | Routes>
-  return Layer.merge(routes, layerExchange)
+  return Layer.merge(routes, layerRequestContext)
 })
 
 /** Ids and cursors in a path may be longer than the router's own default allows. */
@@ -143,13 +143,14 @@ const movedTo =
     path: `${prefix}${route.path}` as Route["path"],
     answer: (asked, exchange) =>
       Effect.map(route.answer(asked, exchange), (answer) => {
-        if (!(answer instanceof Answered) || answer.headers.location === undefined) return answer
+        if (!(answer instanceof RouteResponse) || answer.headers.location === undefined)
+          return answer
         const location = prefix + answer.headers.location
-        return new Answered(answer.status, { ...answer.headers, location }, answer.body)
+        return new RouteResponse(answer.status, { ...answer.headers, location }, answer.body)
       })
   })
 
-const toHttpRoute = (route: Route): HttpRouter.Route<unknown, Exchange> => {
+const toHttpRoute = (route: Route): HttpRouter.Route<unknown, RequestContext> => {
   const refuseAlias = aliasRefuser(route.path)
   return HttpRouter.route(
     route.method as "GET",
@@ -158,8 +159,8 @@ const toHttpRoute = (route: Route): HttpRouter.Route<unknown, Exchange> => {
       const request = yield* HttpServerRequest.HttpServerRequest
       yield* refuseAlias
       const { params } = yield* HttpRouter.RouteContext
-      const answer = yield* route.answer(toAsked(request, params), yield* Exchange)
-      return answer instanceof Answered ? toResponse(answer) : answer
+      const answer = yield* route.answer(toRouteRequest(request, params), yield* RequestContext)
+      return answer instanceof RouteResponse ? toResponse(answer) : answer
     })
   )
 }
@@ -190,7 +191,10 @@ const isCanonicalSegment = (segment: string): boolean => {
   }
 }
 
-const toAsked = (request: HttpServerRequest.HttpServerRequest, params: Asked["params"]): Asked => ({
+const toRouteRequest = (
+  request: HttpServerRequest.HttpServerRequest,
+  params: RouteRequest["params"]
+): RouteRequest => ({
   headers: request.headers,
   // A Fetch request has joined them: none of those is anybody's identity.
   repeated:
@@ -207,7 +211,10 @@ const toAsked = (request: HttpServerRequest.HttpServerRequest, params: Asked["pa
 })
 
 // Adapters of Node's requests give a stream to each that may have a body, so its length decides.
-const hasBody = ({ headers, source }: HttpServerRequest.HttpServerRequest): Asked["hasBody"] => {
+const hasBody = ({
+  headers,
+  source
+}: HttpServerRequest.HttpServerRequest): RouteRequest["hasBody"] => {
   if (source instanceof Request && source.body === null) return false
   if (headers["content-length"] !== undefined) return Number(headers["content-length"]) !== 0
   return source instanceof Request || headers["transfer-encoding"] !== undefined ? "unknown" : false
@@ -216,7 +223,11 @@ const hasBody = ({ headers, source }: HttpServerRequest.HttpServerRequest): Aske
 const isTooLarge = (error: HttpServerError.HttpServerError): boolean =>
   error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
 
-const toResponse = ({ status, headers, body }: Answered): HttpServerResponse.HttpServerResponse => {
+const toResponse = ({
+  status,
+  headers,
+  body
+}: RouteResponse): HttpServerResponse.HttpServerResponse => {
   if (body === undefined) return HttpServerResponse.empty({ status, headers })
   const options = { status, headers, contentType: headers["content-type"] }
   return typeof body === "string"
@@ -225,32 +236,35 @@ const toResponse = ({ status, headers, body }: Answered): HttpServerResponse.Htt
 }
 
 /** Wraps every route, those that do not exist included. */
-const layerExchange: Layer.Layer<never, never, HttpRouter.HttpRouter | Routes | Exchanges> =
-  HttpRouter.use((router) =>
-    Effect.gen(function* () {
-      const { begin, end, problem } = yield* Exchanges
-      const methodsOf = methodsBy(yield* Routes)
-      const methodsAt = (path: string) => (isCanonical(path) ? methodsOf(path) : [])
-      // Whatever fails is answered here, but routes may fail: the router is told that they still do.
-      yield* router.addGlobalMiddleware(
-        (effect): Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled> =>
-          Effect.withFiber((fiber) => {
-            const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-            const exchange = begin(request.method, request.headers)
-            return effect.pipe(
-              Effect.mapError((error: unknown) =>
-                isRouteNotFound(error) ? notHere(methodsAt(pathOf(request))) : error
-              ),
-              Effect.catchCause((cause) => Effect.map(problem(exchange, cause), toResponse)),
-              Effect.map((response) =>
-                HttpServerResponse.setHeaders(response, end(exchange, response.status))
-              ),
-              Effect.provideService(Exchange, exchange)
-            )
-          })
-      )
-    })
-  )
+const layerRequestContext: Layer.Layer<
+  never,
+  never,
+  HttpRouter.HttpRouter | Routes | RequestLifecycle
+> = HttpRouter.use((router) =>
+  Effect.gen(function* () {
+    const { begin, end, problem } = yield* RequestLifecycle
+    const methodsOf = methodsBy(yield* Routes)
+    const methodsAt = (path: string) => (isCanonical(path) ? methodsOf(path) : [])
+    // Whatever fails is answered here, but routes may fail: the router is told that they still do.
+    yield* router.addGlobalMiddleware(
+      (effect): Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled> =>
+        Effect.withFiber((fiber) => {
+          const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+          const exchange = begin(request.method, request.headers)
+          return effect.pipe(
+            Effect.mapError((error: unknown) =>
+              isRouteNotFound(error) ? notHere(methodsAt(pathOf(request))) : error
+            ),
+            Effect.catchCause((cause) => Effect.map(problem(exchange, cause), toResponse)),
+            Effect.map((response) =>
+              HttpServerResponse.setHeaders(response, end(exchange, response.status))
+            ),
+            Effect.provideService(RequestContext, exchange)
+          )
+        })
+    )
+  })
+)
 
 const isRouteNotFound = (error: unknown): boolean =>
   HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"

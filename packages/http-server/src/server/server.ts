@@ -7,7 +7,7 @@ import type { ServeError } from "effect/http/HttpServerError"
 import { Drain } from "../http/drain.ts"
 import { limitConnections } from "./connections.ts"
 import { documentationPath } from "./errorPages.ts"
-import { makeDirect } from "./fastPath.ts"
+import { makeFastPath } from "./fastPath.ts"
 import { refuseMalformed, refuseOdd } from "./refuseRaw.ts"
 import {
   layerHttpRoutes,
@@ -76,7 +76,7 @@ export const layerServer = (
   )
   const direct = Layer.effectDiscard(
     Effect.andThen(
-      Effect.map(makeDirect, (answers) => putInFront(server, answers)),
+      Effect.map(makeFastPath, (answers) => putInFront(server, answers)),
       Effect.all([
         refuseOdd(server, documentation),
         limitConnections(server, {

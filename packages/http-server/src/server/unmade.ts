@@ -3,7 +3,7 @@ import { newCommandId } from "@boxoffice/core"
 import { Cause, Effect, Layer } from "effect"
 import { InternalError } from "../api/errors.ts"
 import { problemContentType, toProblem } from "../api/problem.ts"
-import { Answered } from "../http/message.ts"
+import { RouteResponse } from "../http/message.ts"
 import { documentationPath } from "./errorPages.ts"
 import { prefixOf, type RoutesOptions } from "./router.ts"
 
@@ -12,18 +12,20 @@ export const logUnmade = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, 
   Layer.tapCause(layer, (cause) =>
     Cause.hasInterruptsOnly(cause)
       ? Effect.void
-      : Effect.logError(`${unmade}: every request gets internal_error`, cause)
+      : Effect.logError(`${unavailableHandler}: every request gets internal_error`, cause)
   )
 
-const unmade = "the routes could not be made"
+const unavailableHandler = "the routes could not be made"
 
 /** The answer to a request that there are no routes for. */
-export const answerUnmade = (options: RoutesOptions): Answered => {
+export const answerUnmade = (options: RoutesOptions): RouteResponse => {
   const requestId = newCommandId()
   const documentation = options.documentation ?? prefixOf(options) + documentationPath
   const { status, headers, body } = toProblem(new InternalError(), { requestId, documentation })
   Effect.runFork(
-    Effect.logError(`${unmade}: an earlier line says why`).pipe(Effect.annotateLogs({ requestId }))
+    Effect.logError(`${unavailableHandler}: an earlier line says why`).pipe(
+      Effect.annotateLogs({ requestId })
+    )
   )
   const all = {
     "cache-control": "no-store",
@@ -31,5 +33,5 @@ export const answerUnmade = (options: RoutesOptions): Answered => {
     "x-request-id": requestId,
     "content-type": problemContentType
   }
-  return new Answered(status, all, JSON.stringify(body))
+  return new RouteResponse(status, all, JSON.stringify(body))
 }

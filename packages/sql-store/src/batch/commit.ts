@@ -13,7 +13,7 @@ export const rollback = end("ROLLBACK")
 export interface Attempt {
   /** Drawn at random for this attempt, and in its outbox row where it wrote one. */
   readonly attemptId: string
-  /** Where to look for that row, and whether to wait. It proves nothing: see {@link findFate}. */
+  /** Where to look for that row, and whether to wait. It proves nothing: see {@link resolveCommit}. */
   readonly xid: string
 }
 
@@ -22,7 +22,7 @@ export interface Attempt {
  * - `absent`: it is not there, and cannot come any more.
  * - `unknown`: no server that could know was reached, or what it says does not settle it.
  */
-export type Fate = "committed" | "absent" | "unknown"
+export type CommitStatus = "committed" | "absent" | "unknown"
 
 // Together about five seconds: a server that is being restarted is often back by then.
 const pause = Schedule.spaced("100 millis")
@@ -39,12 +39,12 @@ const pausesMax = 50
  * may have come between its snapshot and its answer. After that, either somebody else has the id, or
  * the row was pruned, and nobody can tell. Nor where the connections are dropped (`isDropped`).
  */
-export const findFate = (
+export const resolveCommit = (
   schema: SchemaName,
   { attemptId, xid }: Attempt,
   run: <A>(query: Query<A>) => Effect.Effect<A, SqlError>,
   isDropped: () => boolean = () => false
-): Effect.Effect<Fate> =>
+): Effect.Effect<CommitStatus> =>
   Effect.gen(function* () {
     const look = run(lookFor(schema, xid, attemptId))
     const found = yield* look.pipe(
@@ -54,7 +54,7 @@ export const findFate = (
     const { status, hasRow } = found.status === "committed" && !found.hasRow ? yield* look : found
     if (hasRow) return "committed"
     return status === "aborted" || status === "none" ? "absent" : "unknown"
-  }).pipe(Effect.catch(() => Effect.succeed<Fate>("unknown")))
+  }).pipe(Effect.catch(() => Effect.succeed<CommitStatus>("unknown")))
 
 interface Found {
   /**

@@ -5,21 +5,21 @@ import { type LoadPlan, type Rows, StoreUnavailable } from "@boxoffice/core"
 import type { PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Exit, Metric, Random } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { Flight, type Query, runQuery } from "../Query.ts"
+import { Pipeline, type Query, runQuery } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import {
   deadline,
   duplicateKey,
+  isCommandsOwnKey,
   isConnectionLost,
   isContention,
-  isMade,
   isPoisoned,
   unavailable,
   type WithDeadline
 } from "../sqlFailure.ts"
 import type { Waits } from "../waits.ts"
-import { type Attempt, commit, type Fate, findFate, rollback } from "./commit.ts"
-import { begin, planByKey } from "./load/begin.ts"
+import { type Attempt, type CommitStatus, commit, resolveCommit, rollback } from "./commit.ts"
+import { begin, forceIndexPlans } from "./load/begin.ts"
 import { makeLoad } from "./load/load.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
 import { makeSave } from "./save/save.ts"
@@ -46,7 +46,7 @@ export class AttemptFailed {
 }
 
 /** What a store's batches run on, and within which limits. */
-export interface Lane {
+export interface BatchContext {
   readonly pool: PgPool.PgPool
   readonly schema: SchemaName
   readonly waits: Waits
@@ -55,35 +55,38 @@ export interface Lane {
 }
 
 export const makeTransact = (
-  { pool, schema, waits, isDropped }: Lane,
+  { pool, schema, waits, isDropped }: BatchContext,
   inTransaction?: InTransaction
 ) => {
   const withDeadline = deadline(waits.answerWithinMs)
-  const plan = planByKey(waits)
+  const settings = forceIndexPlans(waits)
   const load = makeLoad(schema)
   const save = makeSave(schema, inTransaction)
 
   const runOn = <A>(
     connection: PgConnection.PgConnection,
-    names: LoadPlan,
+    plan: LoadPlan,
     decide: (rows: Rows) => A
   ): Effect.Effect<A, AttemptFailed> => {
-    const loading = new Flight()
-    loading.add(begin)
-    loading.add(plan)
-    const loaded = load(loading, names)
+    const loadPipeline = new Pipeline()
+    loadPipeline.add(begin)
+    loadPipeline.add(settings)
+    const loaded = load(loadPipeline, plan)
     return Effect.flatMap(
-      Effect.mapError(withDeadline(loading.run(connection)), (error) => new AttemptFailed(error)),
+      Effect.mapError(
+        withDeadline(loadPipeline.run(connection)),
+        (error) => new AttemptFailed(error)
+      ),
       () => {
         const read = loaded()
         const outcome = decide(read.rows)
         const attemptId = randomUUID()
-        const saving = new Flight()
-        save(saving, read, attemptId)
-        saving.add(saving.isEmpty ? rollback : commit)
-        return Effect.mapBoth(withDeadline(saving.run(connection)), {
+        const savePipeline = new Pipeline()
+        save(savePipeline, read, attemptId)
+        savePipeline.add(savePipeline.isEmpty ? rollback : commit)
+        return Effect.mapBoth(withDeadline(savePipeline.run(connection)), {
           onFailure: (error) =>
-            new AttemptFailed(error, outcome, { attemptId, xid: read.moment.xid }),
+            new AttemptFailed(error, outcome, { attemptId, xid: read.clock.xid }),
           onSuccess: () => outcome
         })
       }
@@ -92,12 +95,12 @@ export const makeTransact = (
 
   // Holds one connection, and asks for no other while it does: whatever the pool's size and the
   // number of callers, whoever has one can finish.
-  const attempt = <A>(names: LoadPlan, decide: (rows: Rows) => A) =>
+  const attempt = <A>(plan: LoadPlan, decide: (rows: Rows) => A) =>
     Effect.scoped(
       Effect.flatMap(
         Effect.mapError(withDeadline(pool.get), (error) => new AttemptFailed(error)),
         (connection) =>
-          Effect.onExit(runOn(connection, names, decide), (exit) =>
+          Effect.onExit(runOn(connection, plan, decide), (exit) =>
             Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
           )
       )
@@ -112,50 +115,50 @@ export const makeTransact = (
           : Effect.asVoid(Effect.forkDetach(pool.invalidate(connection)))
       )
     )
-  const fate = (lost: Attempt) =>
+  const resolveLostCommit = (lost: Attempt) =>
     Effect.timeoutOrElse(
-      findFate(schema, lost, (query) => withDeadline(look(query)), isDropped),
-      { duration: waits.answerWithinMs, orElse: () => Effect.succeed<Fate>("unknown") }
+      resolveCommit(schema, lost, (query) => withDeadline(look(query)), isDropped),
+      { duration: waits.answerWithinMs, orElse: () => Effect.succeed<CommitStatus>("unknown") }
     )
-  return retrying({ attempt, fate })
+  return retrying({ attempt, fate: resolveLostCommit })
 }
 
 /** Runs an attempt again where that should help, or finds out that it was committed after all. */
 export const retrying = (options: {
   readonly attempt: <A>(
-    names: LoadPlan,
+    plan: LoadPlan,
     decide: (rows: Rows) => A
   ) => Effect.Effect<A, AttemptFailed>
-  readonly fate: (lost: Attempt) => Effect.Effect<Fate>
+  readonly fate: (lost: Attempt) => Effect.Effect<CommitStatus>
 }) => {
   const run = <A>(
-    names: LoadPlan,
+    plan: LoadPlan,
     decide: (rows: Rows) => A,
     attempts: number,
     duplicate?: string
   ): Effect.Effect<A, StoreUnavailable> =>
-    Effect.catch(options.attempt(names, decide), ({ error, outcome, attempt }) => {
+    Effect.catch(options.attempt(plan, decide), ({ error, outcome, attempt }) => {
       const key = duplicateKey(error)
       const again = () =>
         attempts >= attemptsMax
           ? Effect.fail(unavailable(error))
-          : Effect.andThen(backOff(attempts), run(names, decide, attempts + 1, key))
+          : Effect.andThen(backOff(attempts), run(plan, decide, attempts + 1, key))
       // Another node was first, once. What is there the second time as well stays there: a command
       // of the batch cannot be inserted, ever, and the lane looks for it.
       if (key !== undefined && key === duplicate) {
-        const isTaken = isMade(error) ? { isTaken: true } : {}
+        const isTaken = isCommandsOwnKey(error) ? { isTaken: true } : {}
         return Effect.fail(new StoreUnavailable({ retryable: false, cause: error, ...isTaken }))
       }
       if (isContention(error)) return again()
       if (attempt === undefined || !isConnectionLost(error)) return Effect.fail(unavailable(error))
-      return Effect.flatMap(options.fate(attempt), (fate) => {
-        if (fate === "committed") return Effect.succeed(outcome as A)
-        return fate === "absent" ? again() : Effect.fail(unavailable(error))
+      return Effect.flatMap(options.fate(attempt), (resolveLostCommit) => {
+        if (resolveLostCommit === "committed") return Effect.succeed(outcome as A)
+        return resolveLostCommit === "absent" ? again() : Effect.fail(unavailable(error))
       })
     })
 
-  return <A>(names: LoadPlan, decide: (rows: Rows) => A): Effect.Effect<A, StoreUnavailable> =>
-    Effect.withSpan(run(names, decide, 1), "SqlStore.transact")
+  return <A>(plan: LoadPlan, decide: (rows: Rows) => A): Effect.Effect<A, StoreUnavailable> =>
+    Effect.withSpan(run(plan, decide, 1), "SqlStore.transact")
 }
 
 /** Leaves no transaction open: the connection goes back to the pool for somebody else. */

@@ -7,7 +7,7 @@ import type { Attempt } from "../batch/commit.ts"
 import { makeLoad } from "../batch/load/load.ts"
 import type { InTransaction } from "../batch/save/inTransaction.ts"
 import { makeSave } from "../batch/save/save.ts"
-import { Flight } from "../Query.ts"
+import { Pipeline } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { type Run, runEach } from "./client.ts"
 import { refusedBy } from "./driverFailure.ts"
@@ -28,21 +28,21 @@ export const makeBatch = (
 
   return <A>(
     run: Run,
-    names: LoadPlan,
+    plan: LoadPlan,
     decide: (rows: Rows) => A
   ): Effect.Effect<Decided<A>, SqlError> =>
     Effect.gen(function* () {
-      const loading = new Flight()
-      const loaded = load(loading, names)
+      const loading = new Pipeline()
+      const loaded = load(loading, plan)
       yield* runEach(run, loading)
       const read = loaded()
-      const refused = refusedBy(read.moment)
+      const refused = refusedBy(read.clock)
       if (refused !== undefined) return yield* Effect.fail(refused)
       const outcome = decide(read.rows)
       const attemptId = randomUUID()
-      const saving = new Flight()
+      const saving = new Pipeline()
       save(saving, read, attemptId)
       yield* runEach(run, saving)
-      return { outcome, attempt: { attemptId, xid: read.moment.xid } }
+      return { outcome, attempt: { attemptId, xid: read.clock.xid } }
     })
 }

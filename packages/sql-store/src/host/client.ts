@@ -3,7 +3,7 @@ import { Effect, Option, Semaphore } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Place } from "../opening.ts"
-import type { Flight, Query, Row } from "../Query.ts"
+import type { Pipeline, Query, Row } from "../Query.ts"
 import { sqlErrorOf } from "./driverFailure.ts"
 import { answerOf, type Statement, statementOf } from "./statement.ts"
 
@@ -65,7 +65,7 @@ export const runOn = (client: HostClient | SqlClient): Run => {
 }
 
 /** One statement after the other: a host's driver has one answer at a time. */
-export const runEach = (run: Run, flight: Flight): Effect.Effect<void, SqlError> =>
+export const runEach = (run: Run, flight: Pipeline): Effect.Effect<void, SqlError> =>
   flight.runEach((query) => run({ ...query, read: (rows) => rows }))
 
 type Answer = (statement: Statement) => Effect.Effect<ReadonlyArray<Row>, SqlError>

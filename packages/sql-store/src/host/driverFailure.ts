@@ -2,8 +2,8 @@
 import { getSystemErrorMap } from "node:util"
 import { HostTransactionConflict, HostTransactionRefused, StoreUnavailable } from "@boxoffice/core"
 import { ConnectionError, isSqlError, SqlError, UnknownError } from "effect/sql/SqlError"
-import type { Moment } from "../batch/load/clock.ts"
-import { isContention, isMade, sqlState, unavailable } from "../sqlFailure.ts"
+import type { ClockReading } from "../batch/load/clock.ts"
+import { isCommandsOwnKey, isContention, sqlState, unavailable } from "../sqlFailure.ts"
 
 interface ServerError {
   readonly code: string
@@ -64,7 +64,10 @@ const refusals: Readonly<Record<string, HostTransactionRefused["reason"]>> = {
 }
 
 /** Why a session cannot be worked in, as if the server had said it. */
-export const refusedBy = ({ replicationRole, clientEncoding }: Moment): SqlError | undefined => {
+export const refusedBy = ({
+  replicationRole,
+  clientEncoding
+}: ClockReading): SqlError | undefined => {
   if (replicationRole === "replica") return refusal("BX001")
   // Postgres shows the second where a driver has asked for UTF8 by its old name.
   return /^(UTF8|UNICODE)$/.test(clientEncoding) ? undefined : refusal("BX002")
@@ -88,7 +91,7 @@ export const transactionFault = (error: SqlError): StoreUnavailable => {
     return new StoreUnavailable({
       retryable: false,
       cause,
-      ...(isMade(error) ? { isTaken: true } : {})
+      ...(isCommandsOwnKey(error) ? { isTaken: true } : {})
     })
   }
   return unavailable(error)

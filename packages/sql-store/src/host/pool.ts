@@ -2,8 +2,8 @@
 import { BoxOfficeStore, type LoadPlan, type Rows, type StoreUnavailable } from "@boxoffice/core"
 import { Cause, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { type Attempt, type Fate, findFate } from "../batch/commit.ts"
-import { planByKey } from "../batch/load/begin.ts"
+import { type Attempt, type CommitStatus, resolveCommit } from "../batch/commit.ts"
+import { forceIndexPlans } from "../batch/load/begin.ts"
 import type { InTransaction } from "../batch/save/inTransaction.ts"
 import { AttemptFailed, retrying } from "../batch/transact.ts"
 import { makeClosing } from "../closing.ts"
@@ -14,7 +14,7 @@ import { openingFailed, openingRefused, type Place } from "../opening.ts"
 import { makeOperations } from "../operations/operations.ts"
 import { checkStoreOptions } from "../options.ts"
 import { probing, shared } from "../probe.ts"
-import type { Flight, Query } from "../Query.ts"
+import type { Pipeline, Query } from "../Query.ts"
 import { type SchemaName, schemaName } from "../schemaName.ts"
 import { unavailable } from "../sqlFailure.ts"
 import { type Waits, waitsOf } from "../waits.ts"
@@ -58,16 +58,16 @@ export const layerPool = (
       const closing = makeClosing(watching, waits.closeWithinMs).engine
       const run = runOn(watchedClient(pool, watching))
       yield* verify(run, schema, placeOf(pool))
-      const fly = (flight: Flight) => runEach(run, flight)
-      const transacted = transactedOn(pool, watching, planByKey(waits))
+      const fly = (flight: Pipeline) => runEach(run, flight)
+      const transacted = transactedOn(pool, watching, forceIndexPlans(waits))
       const attempt = attemptOn(
         transacted,
         makeBatch(schema, { inTransaction: options.inTransaction })
       )
       const fate = (lost: Attempt) =>
-        Effect.timeoutOrElse(findFate(schema, lost, run), {
+        Effect.timeoutOrElse(resolveCommit(schema, lost, run), {
           duration: waits.answerWithinMs,
-          orElse: () => Effect.succeed<Fate>("unknown")
+          orElse: () => Effect.succeed<CommitStatus>("unknown")
         })
       const probe = Effect.tryPromise({
         try: () =>
@@ -81,7 +81,7 @@ export const layerPool = (
       })
       return BoxOfficeStore.of({
         transact: retrying({ attempt, fate }),
-        ...makeOperations(schema)({ run, fly, fault: unavailable }),
+        ...makeOperations(schema)({ run, runPipeline: fly, fault: unavailable }),
         ping: Effect.withSpan(shared(probe), "SqlStore.ping"),
         closing
       })
@@ -162,13 +162,13 @@ const readCommitted: Query<void> = {
 
 const attemptOn =
   (transacted: Transacted, batch: ReturnType<typeof makeBatch>) =>
-  <A>(names: LoadPlan, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>
+  <A>(plan: LoadPlan, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>
     Effect.contextWith((context) => {
       // What the work failed with or came to: what the pool says of it may be wrapped.
       let failed: Cause.Cause<SqlError> | undefined
       let worked: Decided<A> | undefined
       const work = (run: Run, heard: () => void) =>
-        batch(run, names, decide).pipe(
+        batch(run, plan, decide).pipe(
           // Whoever was given up before is not committed; from here on it may be.
           Effect.tap((done) =>
             Effect.try({

@@ -3,7 +3,7 @@ import type { HostTransaction, LoadPlan, Rows } from "@boxoffice/core"
 import { type Cause, Effect, Exit } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { makeOperations, type Runner } from "../operations/operations.ts"
+import { makeOperations, type StatementRunner } from "../operations/operations.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { makeBatch } from "./batch.ts"
@@ -20,13 +20,13 @@ export const makeHostTransactions = (schema: SchemaName) => {
 
   return (client: HostClient | SqlClient, afterCommit: AfterCommit): HostTransaction => {
     const under = underSavepoint(client)
-    const runner: Runner = {
+    const runner: StatementRunner = {
       run: (query) => under((run) => run(query)),
-      fly: (flight) => under((run) => runEach(run, flight)),
+      runPipeline: (flight) => under((run) => runEach(run, flight)),
       fault: transactionFault
     }
-    const transact = <A>(names: LoadPlan, decide: (rows: Rows) => A) => {
-      const work = (run: Run) => Effect.map(batch(run, names, decide), ({ outcome }) => outcome)
+    const transact = <A>(plan: LoadPlan, decide: (rows: Rows) => A) => {
+      const work = (run: Run) => Effect.map(batch(run, plan, decide), ({ outcome }) => outcome)
       return Effect.mapError(under(work), transactionFault)
     }
     return {

@@ -2,7 +2,7 @@
 import type { StoreUnavailable } from "@boxoffice/core"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { Flight, type Query, type Row } from "../Query.ts"
+import { Pipeline, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import {
   clearDepartures,
@@ -25,9 +25,9 @@ import { readTokens } from "./tokens.ts"
 import { readTransfers, readWallet } from "./wallets.ts"
 
 /** Runs statements somewhere: on a connection of the store's, or on what a host gave. */
-export interface Runner {
+export interface StatementRunner {
   readonly run: <A>(query: Query<A>) => Effect.Effect<A, SqlError>
-  readonly fly: (flight: Flight) => Effect.Effect<void, SqlError>
+  readonly runPipeline: (pipeline: Pipeline) => Effect.Effect<void, SqlError>
   /** How a failure is told. */
   readonly fault: (error: SqlError) => StoreUnavailable
 }
@@ -62,7 +62,7 @@ export const makeOperations = (schema: SchemaName) => {
   const seats = readSeats(schema)
   const performanceNow = readPerformanceNow(schema)
 
-  return ({ run, fly, fault }: Runner) => {
+  return ({ run, runPipeline: fly, fault }: StatementRunner) => {
     const reading =
       <Args extends Row, A>(name: string, query: (...args: Args) => Query<A>) =>
       (...args: Args): Effect.Effect<A, StoreUnavailable> =>
@@ -96,10 +96,10 @@ export const makeOperations = (schema: SchemaName) => {
       closing: Effect.void,
       seats: (...asked: Parameters<typeof seats>) => {
         // The clock behind the seats: no hold is older than it, and none looks fresher.
-        const flight = new Flight()
-        const found = flight.add(seats(...asked))
-        const performance = flight.add(performanceNow(asked[0]))
-        return fly(flight).pipe(
+        const pipeline = new Pipeline()
+        const found = pipeline.add(seats(...asked))
+        const performance = pipeline.add(performanceNow(asked[0]))
+        return fly(pipeline).pipe(
           Effect.map(() => {
             const read = performance()
             const { version, seats } = found()

@@ -12,7 +12,7 @@ import { Context, Effect, Layer, ManagedRuntime, Redacted } from "effect"
 import pg from "pg"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { Host, SqlStore } from "../../src/index.ts"
-import { addPerformance, addSeats, addShow, namesOf, type OpenStore } from "../support.ts"
+import { addPerformance, addSeats, addShow, type OpenStore, planFor } from "../support.ts"
 import { charge, hold, openWorld, price, signingKeys, type World } from "./world.ts"
 
 let world: World
@@ -225,7 +225,7 @@ describe("any value, under any settings of the host's", () => {
       const { store } = Host.transactionOf(client).transaction
       const run = <A>(effect: Effect.Effect<A, unknown>) => Effect.runPromise(effect)
       const transact: OpenStore["transact"] = (fill, decide) =>
-        run(store.transact(namesOf(fill), decide))
+        run(store.transact(planFor(fill), decide))
       const prefix = `${settings.indexOf(setting)}`
       const queueId = "main" as QueueId
       const shows = [...nasty, ...instants].map((text, i) => ({
@@ -336,7 +336,7 @@ describe("what this node shares follows the commit", () => {
   test("a SqlClient tells by itself, and not where it rolls back", async () => {
     const client = PgClient.layer({ url: Redacted.make(world.url) })
     // Fresh for long: only being told explains what is seen.
-    const options = { signingKeys, policies: { gate: [], catalogFreshMs: 60_000 } }
+    const options = { signingKeys, policies: { gate: [], catalogMaxAgeMs: 60_000 } }
     const runtime = ManagedRuntime.make(
       layerOf(options).pipe(Layer.provideMerge(SqlStore.layer()), Layer.provideMerge(client))
     )

@@ -132,9 +132,9 @@ export class LiveQueue {
    * What somebody is told who waits, or who waited and left; `undefined` of who was let in, and of
    * who came since the reading.
    */
-  statusOf(ticket: QueueTokenPayload): QueueTokenStatus | undefined {
-    if (ticket.place === undefined) return undefined
-    const { lane, number } = ticket.place
+  statusOf(payload: QueueTokenPayload): QueueTokenStatus | undefined {
+    if (payload.place === undefined) return undefined
+    const { lane, number } = payload.place
     const { queue, now } = this.reading
     const line = laneRow(queue, lane)
     if (number >= line.nextNumber) return undefined
@@ -142,26 +142,26 @@ export class LiveQueue {
     const place = isUndrawn ? number : this.placeOf(lane, number)
     const cursor = Number(line.cursor)
     // Closing ends all who wait, and nothing else ends them afterwards.
-    if (queue.mode === "closed" && place > cursor) return this.ended(ticket, "expired")
-    if (lane === "general" && this.leftBeforeDraw.has(number)) return this.ended(ticket, "left")
-    if (isUndrawn) return { ...this.untilOpening(ticket, 0), position: 0 }
-    if (this.departures[lane].has(place)) return this.ended(ticket, "left")
+    if (queue.mode === "closed" && place > cursor) return this.ended(payload, "expired")
+    if (lane === "general" && this.leftBeforeDraw.has(number)) return this.ended(payload, "left")
+    if (isUndrawn) return { ...this.untilOpening(payload, 0), position: 0 }
+    if (this.departures[lane].has(place)) return this.ended(payload, "left")
     if (place <= cursor) return undefined
     const ahead = place - 1 - cursor - this.departures[lane].between(cursor, place)
-    if (isPreOpening(queue)) return this.untilOpening(ticket, ahead)
+    if (isPreOpening(queue)) return this.untilOpening(payload, ahead)
     const estimatedWait = this.waitOf(lane, ahead)
     const waitSeconds =
       estimatedWait?.p50Seconds ?? minWaitSeconds(ahead, queue.settings.admitPerMinute)
-    const status = waitingStatus(ticket, { ahead, estimatedWait, waitSeconds, now })
+    const status = waitingStatus(payload, { ahead, estimatedWait, waitSeconds, now })
     return { ...status, asOf: this.asOf }
   }
 
   /** Nothing changes before the queue opens, and so nothing is estimated. */
-  private untilOpening(ticket: QueueTokenPayload, ahead: number): QueueTokenStatus {
+  private untilOpening(payload: QueueTokenPayload, ahead: number): QueueTokenStatus {
     const { queue, now } = this.reading
     const opensAt = new Date(queue.opening!.opensAt)
     const waitSeconds = Math.max(0, (opensAt.getTime() - now) / 1_000)
-    const status = waitingStatus(ticket, { ahead, estimatedWait: null, waitSeconds, now })
+    const status = waitingStatus(payload, { ahead, estimatedWait: null, waitSeconds, now })
     return { ...status, asOf: this.asOf, opensAt }
   }
 

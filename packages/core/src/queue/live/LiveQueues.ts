@@ -50,12 +50,12 @@ export class LiveQueues extends Context.Service<
     readonly read: (queueId: QueueId) => Effect.Effect<QueueRow | undefined, Faults>
     /** See `LiveQueue.statusOf`, of a reading that is fresh, or the last while the store is away. */
     readonly freshStatus: (
-      ticket: QueueTokenPayload
+      payload: QueueTokenPayload
     ) => Effect.Effect<QueueTokenStatus | undefined, Faults>
     /** The same from memory, while that is fresh enough; `undefined` also where it is not. */
-    readonly cachedStatus: (ticket: QueueTokenPayload) => QueueTokenStatus | undefined
+    readonly cachedStatus: (payload: QueueTokenPayload) => QueueTokenStatus | undefined
     /** The same from memory, however old. */
-    readonly lastKnownStatus: (ticket: QueueTokenPayload) => QueueTokenStatus | undefined
+    readonly lastKnownStatus: (payload: QueueTokenPayload) => QueueTokenStatus | undefined
     /**
      * Asks nobody to come back before every node must have read the line anew: so a place never
      * rises for whoever comes when told to, whichever node they reach.
@@ -73,65 +73,65 @@ export class LiveQueues extends Context.Service<
       const store = yield* BoxOfficeStore
       const changes = yield* CommittedEvents
       const policies = yield* Policies
-      const { queueFreshMs, awayMs } = policies
+      const { queueMaxAgeMs, staleIfStoreDownMs } = policies
       const clock = yield* Clock.Clock
       const metrics = yield* makeQueueMetrics(changes)
-      const known = new Map<QueueId, Entry>()
+      const entries = new Map<QueueId, Entry>()
 
       const isNoted = ({ queueId, lane, number }: TokenRow): boolean =>
-        known.get(queueId)?.presence.has(lane, number) ?? false
+        entries.get(queueId)?.presence.has(lane, number) ?? false
 
-      const batches: Batcher<QueueCommand, unknown> = yield* makeBatchers({
+      const batcher: Batcher<QueueCommand, unknown> = yield* makeBatchers({
         ...(yield* BatchSettings),
         keyOf: (command: QueueCommand) => command.queueId,
         rowKeyOf: ({ userId }: QueueCommand) => userId,
         run: (batch: ReadonlyArray<QueueCommand>) => runQueueBatch(store, policies, batch, isNoted)
       })
       const submit = <A>(command: QueueCommand<A>) =>
-        batches.submit(command) as Effect.Effect<A, Faults>
+        batcher.submit(command) as Effect.Effect<A, Faults>
 
       /** Reads on from what a view knows; `undefined` where there is no such queue. */
       const catchUp = Effect.fnUntraced(function* (queueId: QueueId, before?: LiveQueue) {
-        let view = before
+        let liveQueue = before
         for (;;) {
-          const reading = yield* store.readQueue(queueId, view?.after ?? 0n)
+          const reading = yield* store.readQueue(queueId, liveQueue?.after ?? 0n)
           if (reading === undefined) return undefined
-          view ??= new LiveQueue(reading)
-          const isAll = view.absorb(reading)
+          liveQueue ??= new LiveQueue(reading)
+          const isAll = liveQueue.absorb(reading)
           // Whatever else this node does goes on in between.
-          while (!view.placeSome()) yield* Effect.yieldNow
-          if (isAll) return view
+          while (!liveQueue.placeSome()) yield* Effect.yieldNow
+          if (isAll) return liveQueue
           yield* Effect.yieldNow
         }
       })
 
       const read = Effect.fnUntraced(function* (queueId: QueueId) {
         const begunAt = clock.monotonicTimeNanosUnsafe()
-        const before = known.get(queueId)
+        const before = entries.get(queueId)
         const moved = new Set(before?.staleTokens)
-        const view = yield* catchUp(queueId, before?.liveQueue)
-        if (view === undefined) return undefined
-        metrics.read(view)
-        const line = before ?? {
-          liveQueue: view,
+        const liveQueue = yield* catchUp(queueId, before?.liveQueue)
+        if (liveQueue === undefined) return undefined
+        metrics.read(liveQueue)
+        const entry = before ?? {
+          liveQueue,
           readBegunAt: begunAt,
           staleTokens: new Set<TokenId>(),
           presence: new Presence(),
           presenceFlushedAt: begunAt
         }
-        line.readBegunAt = begunAt
-        for (const tokenId of moved) line.staleTokens.delete(tokenId)
+        entry.readBegunAt = begunAt
+        for (const tokenId of moved) entry.staleTokens.delete(tokenId)
         // The one that was read last goes to the end, and the one at the front has to go.
-        known.delete(queueId)
-        known.set(queueId, line)
-        if (known.size > queuesKept) yield* forget(known.keys().next().value!)
-        return line
+        entries.delete(queueId)
+        entries.set(queueId, entry)
+        if (entries.size > queuesKept) yield* forget(entries.keys().next().value!)
+        return entry
       })
 
       const forget = Effect.fnUntraced(function* (queueId: QueueId) {
-        const line = known.get(queueId)!
-        known.delete(queueId)
-        yield* Effect.ignore(flushPresence(queueId, line))
+        const entry = entries.get(queueId)!
+        entries.delete(queueId)
+        yield* Effect.ignore(flushPresence(queueId, entry))
       })
 
       /** Hands over who was there. Where that fails, it is kept for the next time. */
@@ -147,29 +147,33 @@ export class LiveQueues extends Context.Service<
 
       /**
        * Once a period. A node that cannot hand over does not read either: its polls go on from memory
-       * for `awayMs` and then fail, so that nobody takes its answers for a place that is kept.
+       * for `staleIfStoreDownMs` and then fail, so that nobody takes its answers for a place that is kept.
        */
       const flushPresenceIfDue = Effect.fnUntraced(function* (queueId: QueueId) {
-        const line = known.get(queueId)
+        const entry = entries.get(queueId)
         const now = clock.monotonicTimeNanosUnsafe()
-        if (line === undefined) return
-        if (msBetween(line.presenceFlushedAt, now) < presencePeriodSeconds * 1_000) return
-        yield* flushPresence(queueId, line)
-        line.presenceFlushedAt = now
+        if (entry === undefined) return
+        if (msBetween(entry.presenceFlushedAt, now) < presencePeriodSeconds * 1_000) return
+        yield* flushPresence(queueId, entry)
+        entry.presenceFlushedAt = now
       })
 
       // Users of a node that ends go on on another one: what this one knows of them must not be lost.
       yield* Effect.addFinalizer(() =>
-        Effect.forEach(known, ([queueId, line]) => Effect.ignore(flushPresence(queueId, line)), {
-          concurrency: 4,
-          discard: true
-        }).pipe(Effect.timeoutOption(closingMs))
+        Effect.forEach(
+          entries,
+          ([queueId, entry]) => Effect.ignore(flushPresence(queueId, entry)),
+          {
+            concurrency: 4,
+            discard: true
+          }
+        ).pipe(Effect.timeoutOption(closingMs))
       )
 
-      const admit = (queueId: QueueId, view: LiveQueue) =>
+      const admit = (queueId: QueueId, liveQueue: LiveQueue) =>
         submit<number>({
           queueId,
-          plan: (names) => names.addHeads(queueId, view.heads()),
+          plan: (plan) => plan.addHeads(queueId, liveQueue.heads()),
           decide: () => ({ onlineToken: undefined, reply: (moved) => moved })
         })
 
@@ -181,25 +185,27 @@ export class LiveQueues extends Context.Service<
         begun: A | undefined,
         read: Effect.Effect<A | undefined, StoreUnavailable>
       ) {
-        let line = begun
-        for (let batch = 0; line?.liveQueue.isDue && batch < batchesMax; batch++) {
-          const decided = yield* admit(queueId, line.liveQueue)
-          line = yield* read
+        let entry = begun
+        for (let batch = 0; entry?.liveQueue.isDue && batch < batchesMax; batch++) {
+          const decided = yield* admit(queueId, entry.liveQueue)
+          entry = yield* read
           if (decided === 0) break
         }
-        return line
+        return entry
       })
 
       const refresh = Effect.fnUntraced(function* (queueId: QueueId) {
         yield* flushPresenceIfDue(queueId)
-        const line = yield* read(queueId)
-        return yield* admitUntilIdle(queueId, line, read(queueId))
+        const entry = yield* read(queueId)
+        return yield* admitUntilIdle(queueId, entry, read(queueId))
       })
 
       const reads = yield* makeSharedReads<QueueId, Entry | undefined>({
         read: (queueId) =>
-          Effect.catchTag(refresh(queueId), "Overloaded", () => Effect.succeed(known.get(queueId))),
-        maxAgeMs: queueFreshMs,
+          Effect.catchTag(refresh(queueId), "Overloaded", () =>
+            Effect.succeed(entries.get(queueId))
+          ),
+        maxAgeMs: queueMaxAgeMs,
         keep: queuesKept
       })
       const ensureFresh = (queueId: QueueId) =>
@@ -210,46 +216,46 @@ export class LiveQueues extends Context.Service<
         if ("tokenId" in event) {
           // Who comes changes nobody's place, and who is seen again neither.
           if (event._tag === "QueueTokenIssued" || event._tag === "QueueTokenExtended") return
-          known.get(event.queueId)?.staleTokens.add(event.tokenId)
+          entries.get(event.queueId)?.staleTokens.add(event.tokenId)
           // Who was inside has no place in line: there may be room now, which the next reading shows.
           if (event._tag === "QueueTokenCompleted") return
         }
         reads.invalidate(event.queueId)
       })
 
-      const leastSeconds = Math.ceil(queueFreshMs / 1_000)
+      const leastSeconds = Math.ceil(queueMaxAgeMs / 1_000)
       const withMinPollDelay = <Status extends QueueTokenStatus>(status: Status): Status =>
         status.pollAfterSeconds < leastSeconds
           ? { ...status, pollAfterSeconds: leastSeconds }
           : status
-      const statusIn = (line: Entry, ticket: QueueTokenPayload) => {
-        const status = line.staleTokens.has(ticket.tokenId)
+      const statusIn = (entry: Entry, payload: QueueTokenPayload) => {
+        const status = entry.staleTokens.has(payload.tokenId)
           ? undefined
-          : line.liveQueue.statusOf(ticket)
+          : entry.liveQueue.statusOf(payload)
         return status && withMinPollDelay(status)
       }
-      const lastKnownStatus = (ticket: QueueTokenPayload) => {
-        const line = known.get(ticket.queueId)
-        return line && statusIn(line, ticket)
+      const lastKnownStatus = (payload: QueueTokenPayload) => {
+        const entry = entries.get(payload.queueId)
+        return entry && statusIn(entry, payload)
       }
       /** Whoever is told that they wait is there to hear it. */
-      const statusAndMarkPresent = (line: Entry, ticket: QueueTokenPayload) => {
-        const status = statusIn(line, ticket)
+      const statusAndMarkPresent = (entry: Entry, payload: QueueTokenPayload) => {
+        const status = statusIn(entry, payload)
         if (status?.state === "waiting") {
-          line.presence.mark(ticket)
-          metrics.told(ticket.tokenId, status)
+          entry.presence.mark(payload)
+          metrics.told(payload.tokenId, status)
         }
         return status
       }
-      const ageMs = (line: Entry): number =>
-        msBetween(line.readBegunAt, clock.monotonicTimeNanosUnsafe())
+      const ageMs = (entry: Entry): number =>
+        msBetween(entry.readBegunAt, clock.monotonicTimeNanosUnsafe())
 
       /** Reads a queue unless it was just read; the last reading will do while the store is away. */
       const ensureKnown = (queueId: QueueId): Effect.Effect<Entry | undefined, Faults> =>
         Effect.suspend(() => {
           const fresh = ensureFresh(queueId)
-          const before = known.get(queueId)
-          return before === undefined || ageMs(before) >= awayMs
+          const before = entries.get(queueId)
+          return before === undefined || ageMs(before) >= staleIfStoreDownMs
             ? fresh
             : Effect.timeout(fresh, patience).pipe(Effect.catch(() => Effect.succeed(before)))
         })
@@ -260,19 +266,19 @@ export class LiveQueues extends Context.Service<
        */
       const isInside = Effect.map(HostTransaction, (transaction) => transaction !== undefined)
 
-      const freshStatus = Effect.fnUntraced(function* (ticket: QueueTokenPayload) {
-        const { queueId } = ticket
+      const freshStatus = Effect.fnUntraced(function* (payload: QueueTokenPayload) {
+        const { queueId } = payload
         if (yield* isInside) {
-          const status = (yield* catchUp(queueId))?.statusOf(ticket)
+          const status = (yield* catchUp(queueId))?.statusOf(payload)
           return status && withMinPollDelay(status)
         }
-        const line = yield* ensureKnown(queueId)
-        if (line === undefined) return undefined
-        if (!isNewer(ticket, line.liveQueue)) return statusAndMarkPresent(line, ticket)
+        const entry = yield* ensureKnown(queueId)
+        if (entry === undefined) return undefined
+        if (!isNewer(payload, entry.liveQueue)) return statusAndMarkPresent(entry, payload)
         // Who came since the queue was read is not in the reading yet.
         reads.invalidate(queueId)
         const next = yield* ensureFresh(queueId)
-        return next && statusAndMarkPresent(next, ticket)
+        return next && statusAndMarkPresent(next, payload)
       })
 
       const readQueue = Effect.fnUntraced(function* (queueId: QueueId) {
@@ -297,9 +303,11 @@ export class LiveQueues extends Context.Service<
         lastKnownStatus,
         withMinPollDelay,
         recordAdmission: metrics.cameIn,
-        cachedStatus: (ticket) => {
-          const line = known.get(ticket.queueId)
-          return line && ageMs(line) < queueFreshMs ? statusAndMarkPresent(line, ticket) : undefined
+        cachedStatus: (payload) => {
+          const entry = entries.get(payload.queueId)
+          return entry && ageMs(entry) < queueMaxAgeMs
+            ? statusAndMarkPresent(entry, payload)
+            : undefined
         },
         advance
       })
@@ -307,8 +315,8 @@ export class LiveQueues extends Context.Service<
   )
 }
 
-const isNewer = ({ place }: QueueTokenPayload, view: LiveQueue): boolean => {
+const isNewer = ({ place }: QueueTokenPayload, liveQueue: LiveQueue): boolean => {
   if (place === undefined) return false
-  const line = place.lane === "general" ? view.queue : view.queue.priority
-  return place.number >= line.nextNumber
+  const entry = place.lane === "general" ? liveQueue.queue : liveQueue.queue.priority
+  return place.number >= entry.nextNumber
 }

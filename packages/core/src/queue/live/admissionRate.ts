@@ -51,8 +51,8 @@ export const admissionRate = (
     return hasMoved ? limitedRate(admitPerMinute, last.at - samples[0]!.at) : undefined
   }
   const measure = full ? endedOf(Math.min(active, maxActive)) : admitted
-  const enough = samples.findLastIndex((moment) => {
-    const { count, seconds } = measure(moment, last)
+  const enough = samples.findLastIndex((sample) => {
+    const { count, seconds } = measure(sample, last)
     return seconds >= secondsLeast && count >= countedEnough
   })
   const from = Math.max(0, enough)
@@ -103,11 +103,11 @@ const endedOf =
     seconds: (to.insideSeconds - from.insideSeconds) / inside
   })
 
-const dispersionOf = (moments: ReadonlyArray<Sample>, measure: Measure): number => {
-  const whole = measure(moments[0]!, moments.at(-1)!)
+const dispersionOf = (samples: ReadonlyArray<Sample>, measure: Measure): number => {
+  const whole = measure(samples[0]!, samples.at(-1)!)
   let squares = 0
-  for (let i = 1; i < moments.length; i++) {
-    const { count, seconds } = measure(moments[i - 1]!, moments[i]!)
+  for (let i = 1; i < samples.length; i++) {
+    const { count, seconds } = measure(samples[i - 1]!, samples[i]!)
     squares += (count - (whole.count / whole.seconds) * seconds) ** 2
   }
   return Math.max(1, squares / whole.count)

@@ -49,7 +49,7 @@ export const addSample = (
   const known = new Map(before.admissions.map((grant) => [secondOf(grant), grant.admitted]))
   const newly = admissions.map((grant) => grant.admitted - (known.get(secondOf(grant)) ?? 0))
   const admitted = last.admitted + sum(newly.map((more) => Math.max(0, more)))
-  const moment = {
+  const sample = {
     at: now,
     admitted,
     ended: admitted - queue.active,
@@ -57,9 +57,9 @@ export const addSample = (
   }
   // Of a second the last one stays.
   const kept = before.samples.filter(
-    (old) => secondOf(old) !== secondOf(moment) && old.at > now - historyMost
+    (old) => secondOf(old) !== secondOf(sample) && old.at > now - historyMost
   )
-  return { samples: [...kept, moment], admissions }
+  return { samples: [...kept, sample], admissions }
 }
 
 /**
@@ -75,18 +75,18 @@ const firstHistory = (reading: Movement): MovementHistory => {
   if (first === undefined || mayHaveFilled) return { samples: [firstSample(reading)], admissions }
   const start = first.at - second
   let admitted = 0
-  const momentAt = (at: number): Sample => ({
+  const sampleAt = (at: number): Sample => ({
     at,
     admitted,
     ended: admitted - active,
     insideSeconds: (active * (at - start)) / second
   })
-  const moments = [momentAt(start)]
+  const samples = [sampleAt(start)]
   for (const grant of admissions) {
     admitted += grant.admitted
-    if (grant.at < now) moments.push(momentAt(grant.at))
+    if (grant.at < now) samples.push(sampleAt(grant.at))
   }
-  return { samples: [...moments, momentAt(now)], admissions }
+  return { samples: [...samples, sampleAt(now)], admissions }
 }
 
 const firstSample = ({ now, queue }: Movement): Sample => ({

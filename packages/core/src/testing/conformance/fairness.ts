@@ -214,7 +214,7 @@ export const fairnessTests: ReadonlyArray<ConformanceTest> = [
   ),
   inWorld(
     "a keyed join tells the place of a user who came after the node read the line",
-    { queue: { maxActive: 1 }, policies: { queueFreshMs: 60_000 } },
+    { queue: { maxActive: 1 }, policies: { queueMaxAgeMs: 60_000 } },
     (world) =>
       Effect.gen(function* () {
         const { office, queueId, join, user } = world

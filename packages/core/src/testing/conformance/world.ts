@@ -67,7 +67,7 @@ const makeWorld = (
       layerOf({
         signingKeys: { test: "conformance conformance conformance" },
         // Time passes behind the engine's back in these tests, so nothing may be kept for later.
-        policies: { catalogFreshMs: 0, gateFreshMs: 0, queueFreshMs: 0, ...options.policies }
+        policies: { catalogMaxAgeMs: 0, gateMaxAgeMs: 0, queueMaxAgeMs: 0, ...options.policies }
       }).pipe(Layer.provideMerge(storeLayer))
     )
     const office = yield* Effect.provideContext(BoxOffice, context)

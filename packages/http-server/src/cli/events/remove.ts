@@ -1,6 +1,6 @@
 import { Console, Effect } from "effect"
 import { Argument, Command } from "effect/cli"
-import { database, json, Unusable } from "../flags.ts"
+import { database, json, UsageError } from "../flags.ts"
 import { onFeed } from "./feed.ts"
 
 const name = Argument.String("NAME").pipe(
@@ -13,14 +13,14 @@ export const remove = Command.make("remove", { name, ...database, json }, (flags
       const { name: consumer } = flags
       const found = (yield* feed.consumers()).find((known) => known.consumer === consumer)
       if (found?.active) {
-        return yield* new Unusable({
+        return yield* new UsageError({
           message:
             `Somebody consumes as ${consumer} now, and would begin anew. Stop it first; one that ` +
             "crashed counts as active until its lease is over, half a minute by default."
         })
       }
       if (found === undefined || !(yield* feed.remove(consumer))) {
-        return yield* new Unusable({
+        return yield* new UsageError({
           message: `There is no consumer ${JSON.stringify(consumer)}. \`boxoffice events consumers\` lists them.`
         })
       }

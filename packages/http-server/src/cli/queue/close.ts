@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { Unusable, yes } from "../flags.ts"
-import { standing } from "./format.ts"
+import { UsageError, yes } from "../flags.ts"
+import { stateText } from "./format.ts"
 import { ofQueue, operate } from "./operate.ts"
 
 const sure = yes("yes", "Do close it: it cannot be opened again")
@@ -13,14 +13,14 @@ export const close = Command.make("close", { ...ofQueue, yes: sure }, (flags) =>
       Effect.gen(function* () {
         if (flags.yes) return yield* queues.setMode(id, "closed")
         const { waiting } = yield* queues.get(id)
-        return yield* new Unusable({
+        return yield* new UsageError({
           message:
             `Closing ${id} is for good, and ${waiting} who wait lose their place. ` +
             `\`boxoffice queue close ${id} --yes\` does it; \`boxoffice queue drain ${id}\` lets ` +
             "them in first."
         })
       }),
-    standing
+    stateText
   )
 ).pipe(
   Command.withShortDescription("Close a queue for good"),

@@ -3,7 +3,7 @@ import { CodeUses } from "@boxoffice/core/schema"
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { codesBodyLimit } from "../../api/admin.ts"
-import { Unusable } from "../flags.ts"
+import { UsageError } from "../flags.ts"
 import { readInput } from "../input.ts"
 import { type Line, readCodeFile } from "./codeFile.ts"
 import { explain, ofQueue, onQueues } from "./operate.ts"
@@ -65,7 +65,7 @@ const linesOf = (file: Option.Option<string>) =>
   Effect.gen(function* () {
     const path = Option.getOrElse(file, () => "-")
     if (Option.isNone(file) && process.stdin.isTTY) {
-      return yield* new Unusable({
+      return yield* new UsageError({
         message: "Which codes? Give --file PATH, or pipe them in, one a line."
       })
     }
@@ -81,7 +81,7 @@ const unclearLine = (number: number): string =>
 const problemsMax = 5
 
 /** What is wrong with which line, and not what is on it. */
-const unusable = ({ errors }: RequestInvalid, lines: ReadonlyArray<Line>): Unusable =>
+const unusable = ({ errors }: RequestInvalid, lines: ReadonlyArray<Line>): UsageError =>
   refusal(
     errors.map(({ path, message }) => {
       const line = lines[Number(/^codes\.(\d+)$/.exec(path)?.[1])]
@@ -89,8 +89,8 @@ const unusable = ({ errors }: RequestInvalid, lines: ReadonlyArray<Line>): Unusa
     })
   )
 
-const refusal = (problems: ReadonlyArray<string>): Unusable => {
+const refusal = (problems: ReadonlyArray<string>): UsageError => {
   const more = problems.length > problemsMax ? [`  and ${problems.length - problemsMax} more`] : []
   const some = problems.slice(0, problemsMax)
-  return new Unusable({ message: ["No code was added:", ...some, ...more].join("\n") })
+  return new UsageError({ message: ["No code was added:", ...some, ...more].join("\n") })
 }

@@ -11,7 +11,7 @@ const modes: Record<QueueDisplayMode, string> = {
 }
 
 /** One line: how it stands. */
-export const standing = ({
+export const stateText = ({
   queueId,
   mode,
   waiting,
@@ -27,7 +27,7 @@ export const standing = ({
 /** All of it. Settings are said as they are set. */
 export const described = (queue: QueueInfo): string =>
   [
-    standing(queue),
+    stateText(queue),
     ...(queue.opening === null ? [] : openingOf(queue.opening)),
     "Settings:",
     ...Object.entries(settingFlags).map(

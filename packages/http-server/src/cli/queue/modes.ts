@@ -1,6 +1,6 @@
 import type { QueueMode } from "@boxoffice/core/schema"
 import { Command } from "effect/cli"
-import { standing } from "./format.ts"
+import { stateText } from "./format.ts"
 import { ofQueue, operate } from "./operate.ts"
 
 /** A command that sets a mode which can be left again. */
@@ -13,7 +13,7 @@ const command = (
     operate(
       flags,
       (queues, id) => queues.setMode(id, mode),
-      (queue) => `${standing(queue)}\nNext: \`boxoffice queue ${next} ${queue.queueId}\`.`
+      (queue) => `${stateText(queue)}\nNext: \`boxoffice queue ${next} ${queue.queueId}\`.`
     )
   ).pipe(
     Command.withShortDescription(short),

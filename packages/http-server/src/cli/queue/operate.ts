@@ -9,7 +9,7 @@ import {
 import { QueueId, QueueInfo as QueueView } from "@boxoffice/core/schema"
 import { Console, Effect, Schema } from "effect"
 import { Argument } from "effect/cli"
-import { type DatabaseFlags, database, databaseOf, json, Unusable } from "../flags.ts"
+import { type DatabaseFlags, database, databaseOf, json, UsageError } from "../flags.ts"
 import { layerOffice } from "../office.ts"
 
 type Queues = Queue["Service"]
@@ -65,9 +65,9 @@ export const toJson = (queue: QueueView & { readonly created?: boolean }) => ({
 type Refusal = QueueNotFound | QueueClosed | QueueAlreadyOpen | AlreadyExists
 
 /** A refusal in the words of whoever typed the command: which queue it is about, and what next. */
-export const explain = <E>(error: E, id: QueueId, schema: string): E | Unusable => {
+export const explain = <E>(error: E, id: QueueId, schema: string): E | UsageError => {
   const message = explanation(error as Refusal, id, schema)
-  return message === undefined ? error : new Unusable({ message })
+  return message === undefined ? error : new UsageError({ message })
 }
 
 const explanation = (refusal: Refusal, id: QueueId, schema: string): string | undefined => {

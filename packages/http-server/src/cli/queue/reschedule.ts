@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { Command } from "effect/cli"
-import { Unusable, yes } from "../flags.ts"
+import { UsageError, yes } from "../flags.ts"
 import { described } from "./format.ts"
 import { opensAt } from "./instant.ts"
 import { ofQueue, operate } from "./operate.ts"
@@ -15,7 +15,7 @@ export const reschedule = Command.make("reschedule", { ...ofQueue, opensAt, now 
         if (flags.now !== Option.isSome(flags.opensAt)) {
           return yield* queues.reschedule(id, Option.getOrNull(flags.opensAt))
         }
-        return yield* new Unusable({
+        return yield* new UsageError({
           message: "When does it open? Give either --opens-at or --now."
         })
       }),

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { Unusable } from "../flags.ts"
+import { UsageError } from "../flags.ts"
 import { described } from "./format.ts"
 import { ofQueue, operate } from "./operate.ts"
 import { settings as flags, given } from "./settingFlags.ts"
@@ -12,7 +12,7 @@ export const settings = Command.make("settings", { ...ofQueue, ...flags }, (flag
       Effect.gen(function* () {
         const change = given(flags)
         if (Object.keys(change).length > 0) return yield* queues.configure(id, change)
-        return yield* new Unusable({
+        return yield* new UsageError({
           message:
             "Which settings? Say at least one, such as --max-active 500. " +
             `\`boxoffice queue show ${id}\` says what they are now.`

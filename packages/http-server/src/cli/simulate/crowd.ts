@@ -6,7 +6,7 @@ import type { Figures } from "./figures.ts"
 import { makeRandom } from "./random.ts"
 import type { Sale } from "./sale.ts"
 import { shop } from "./shopper.ts"
-import { makeWheel, wheelStepMs } from "./timerWheel.ts"
+import { makeTimerWheel, wheelStepMs } from "./timerWheel.ts"
 
 export interface CrowdOptions {
   readonly users: number
@@ -44,7 +44,7 @@ export const runCrowd = (
     const fork = yield* FiberSet.runtime(yield* FiberSet.make())()
     const started = performance.now()
     const nowMs = () => performance.now() - started
-    const wheel = makeWheel<Visitor>()
+    const wheel = makeTimerWheel<Visitor>()
     const random = makeRandom(seed)
     let there = users
 

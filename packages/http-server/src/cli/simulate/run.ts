@@ -3,7 +3,7 @@
  * checker that reads the database afterwards.
  */
 import { BoxOffice, layerOf } from "@boxoffice/core"
-import { Invariants, Playground, SqlStore } from "@boxoffice/sql-store"
+import { Invariants, ScratchSchema, SqlStore } from "@boxoffice/sql-store"
 import { Effect, Fiber, Layer } from "effect"
 import { runCrowd } from "./crowd.ts"
 import { type Figures, makeFigures, type Sample } from "./figures.ts"
@@ -43,8 +43,8 @@ export const simulate = (
 ): Effect.Effect<Run, unknown, Layer.Services<ReturnType<typeof SqlStore.layer>>> =>
   Effect.gen(function* () {
     const { schema } = options
-    yield* Effect.acquireRelease(Playground.open(schema), () =>
-      options.keep ? Effect.void : Effect.ignore(Playground.close(schema))
+    yield* Effect.acquireRelease(ScratchSchema.open(schema), () =>
+      options.keep ? Effect.void : Effect.ignore(ScratchSchema.close(schema))
     )
     const deadlocks = yield* Invariants.deadlocks
     const figures = makeFigures()

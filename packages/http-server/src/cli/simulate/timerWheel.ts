@@ -2,7 +2,7 @@
  * Who is to do something when. A timer of their own for each of a million costs more than all that
  * they do: here they share one, and each is an entry in the list of an instant.
  */
-export interface Wheel<A> {
+export interface TimerWheel<A> {
   /** At the first turn that is not before `atMs`. */
   readonly add: (atMs: number, entry: A) => void
   /** Takes out all whose time has come. */
@@ -12,7 +12,7 @@ export interface Wheel<A> {
 /** How far apart the instants are, in milliseconds. */
 export const wheelStepMs = 50
 
-export const makeWheel = <A>(): Wheel<A> => {
+export const makeTimerWheel = <A>(): TimerWheel<A> => {
   const slots = new Map<number, Array<A>>()
   let next = 0
   return {

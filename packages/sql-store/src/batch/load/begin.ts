@@ -24,7 +24,7 @@ export const begin: Query<void> = {
  * The last ones are for a node that has vanished without a word: while the server sends to it, no
  * other limit ends the transaction that keeps its locks. On a Unix socket they mean nothing.
  */
-export const planByKey = (waits: Waits): Query<void> => ({
+export const forceIndexPlans = (waits: Waits): Query<void> => ({
   sql: `SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('enable_seqscan', 'off', true),
     set_config('enable_hashjoin', 'off', true),

@@ -1,6 +1,6 @@
 import { instant, type Query } from "../../Query.ts"
 
-export interface Moment {
+export interface ClockReading {
   /** Milliseconds since 1970. */
   readonly now: number
   /** The transaction's id: where to look for what it wrote, should its commit be lost. */
@@ -14,7 +14,7 @@ export interface Moment {
  * The time, in a statement of its own behind all locks: a hold may have lapsed while they waited.
  * The xid costs nothing, since a transaction that has locked rows has one.
  */
-export const readClock: Query<Moment> = {
+export const readClock: Query<ClockReading> = {
   sql: `
     SELECT date_trunc('milliseconds', clock_timestamp()), pg_current_xact_id()::text,
       current_setting('session_replication_role'), current_setting('client_encoding')`,

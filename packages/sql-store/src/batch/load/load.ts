@@ -10,10 +10,10 @@ import {
   withLoaded
 } from "@boxoffice/core"
 import { findTransfers } from "../../operations/wallets.ts"
-import type { Flight, Query } from "../../Query.ts"
+import type { Pipeline, Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import { loadSeatsThere, loadShows, lockPerformances } from "./catalog.ts"
-import { type Moment, readClock } from "./clock.ts"
+import { type ClockReading, readClock } from "./clock.ts"
 import { lockCodes } from "./codes.ts"
 import { countHoldings, lockHoldings } from "./holdings.ts"
 import { loadOutcomes } from "./outcomes.ts"
@@ -32,7 +32,7 @@ export interface Loaded {
   readonly wallets: ReadonlySet<UserId>
   /** The notes of exits that the queues' counts have taken into account. */
   readonly exits: ReadonlyMap<QueueId, ReadonlyArray<bigint>>
-  readonly moment: Moment
+  readonly clock: ClockReading
 }
 
 const none = () => undefined
@@ -60,43 +60,43 @@ export const makeLoad = (schema: SchemaName) => {
   const storedPerformances = lockPerformances(schema)
   const seatsToRead = loadSeatsThere(schema)
 
-  return (flight: Flight, names: LoadPlan): (() => Loaded) => {
+  return (pipeline: Pipeline, plan: LoadPlan): (() => Loaded) => {
     const add = <A>(named: boolean, query: () => Query<A>): (() => A | undefined) =>
-      named ? flight.add(query()) : none
-    const inQueues = names.queues.size > 0
-    const ofTokens = names.tokens.size > 0 || names.liveTokensOf.length > 0
-    const ofReservations = names.reservations.size > 0
-    const ofSeats = names.seats.length > 0 || ofReservations
-    const ofHoldings = names.seatCounts.length > 0
+      named ? pipeline.add(query()) : none
+    const inQueues = plan.queues.size > 0
+    const ofTokens = plan.tokens.size > 0 || plan.liveTokensOf.length > 0
+    const ofReservations = plan.reservations.size > 0
+    const ofSeats = plan.seats.length > 0 || ofReservations
+    const ofHoldings = plan.seatCounts.length > 0
 
     // The locks, table by table.
-    const lockedQueues = add(inQueues, () => queues(names.queues))
-    const lockedTokens = add(ofTokens, () => tokens(names))
-    const lockedHeads = add(names.heads.size > 0, () => heads(names.heads))
-    const lockedLapsed = add(inQueues, () => lapsed(names.queues))
-    const lockedCodes = add(names.codes.length > 0, () => codes(names.codes))
-    const lockedWallets = add(names.wallets.size > 0, () => wallets(names.wallets))
-    if (ofHoldings) flight.add(holdingLocks(names.seatCounts))
-    const lockedReservations = add(ofReservations || ofHoldings, () => reservations(names))
-    const lockedSeats = add(ofSeats, () => seats(names))
-    const lockedPerformances = add(names.performances.size > 0, () =>
-      storedPerformances(names.performances)
+    const lockedQueues = add(inQueues, () => queues(plan.queues))
+    const lockedTokens = add(ofTokens, () => tokens(plan))
+    const lockedHeads = add(plan.heads.size > 0, () => heads(plan.heads))
+    const lockedLapsed = add(inQueues, () => lapsed(plan.queues))
+    const lockedCodes = add(plan.codes.length > 0, () => codes(plan.codes))
+    const lockedWallets = add(plan.wallets.size > 0, () => wallets(plan.wallets))
+    if (ofHoldings) pipeline.add(holdingLocks(plan.seatCounts))
+    const lockedReservations = add(ofReservations || ofHoldings, () => reservations(plan))
+    const lockedSeats = add(ofSeats, () => seats(plan))
+    const lockedPerformances = add(plan.performances.size > 0, () =>
+      storedPerformances(plan.performances)
     )
     // What is read and not locked comes after them, and the clock last.
-    const counts = add(inQueues, () => queueCounts(names.queues))
-    const lookedAt = add(names.tokensToRead.size > 0, () => tokenLooks(names.tokensToRead))
-    const ahead = add(names.tokens.size > 0, () => tokensAhead(names.tokens))
-    const counted = add(ofHoldings, () => holdings(names.seatCounts))
-    const found = add(ofSeats || ofHoldings, () => performances(names))
-    const unpaidHolds = add(names.unpaidOf.size > 0, () => unpaid(names))
-    const madeTransfers = add(names.transfers.size > 0, () => transfers(names.transfers))
-    const knownShows = add(names.shows.size > 0, () => shows(names.shows))
-    const knownSeats = add(names.seatsToRead.length > 0, () => seatsToRead(names.seatsToRead))
-    const recorded = add(names.outcomes.size > 0, () => outcomes(names.outcomes))
-    const clock = flight.add(readClock)
+    const counts = add(inQueues, () => queueCounts(plan.queues))
+    const lookedAt = add(plan.tokensToRead.size > 0, () => tokenLooks(plan.tokensToRead))
+    const ahead = add(plan.tokens.size > 0, () => tokensAhead(plan.tokens))
+    const counted = add(ofHoldings, () => holdings(plan.seatCounts))
+    const found = add(ofSeats || ofHoldings, () => performances(plan))
+    const unpaidHolds = add(plan.unpaidOf.size > 0, () => unpaid(plan))
+    const madeTransfers = add(plan.transfers.size > 0, () => transfers(plan.transfers))
+    const knownShows = add(plan.shows.size > 0, () => shows(plan.shows))
+    const knownSeats = add(plan.seatsToRead.length > 0, () => seatsToRead(plan.seatsToRead))
+    const recorded = add(plan.outcomes.size > 0, () => outcomes(plan.outcomes))
+    const clock = pipeline.add(readClock)
 
     return () => {
-      const moment = clock()
+      const reading = clock()
       const heads = lockedHeads() ?? { tokens: [], skipped: [] }
       // A named token can be next, or have lapsed, as well: it counts once, and a head tells when its
       // user was seen.
@@ -109,12 +109,12 @@ export const makeLoad = (schema: SchemaName) => {
       const wallets = lockedWallets() ?? []
       const queueCounted = counts() ?? new Map<QueueId, QueueCounts>()
       const rows = new Rows({
-        now: moment.now,
+        now: reading.now,
         outcomes: recorded() ?? [],
         queues: (lockedQueues() ?? []).map((queue) =>
           withLoaded(
             withCounts(queue, queueCounted.get(queue.queueId)!),
-            names.heads.get(queue.queueId),
+            plan.heads.get(queue.queueId),
             tokens,
             heads.skipped
           )
@@ -140,7 +140,7 @@ export const makeLoad = (schema: SchemaName) => {
         rows,
         wallets: new Set(wallets.map((wallet) => wallet.userId)),
         exits: new Map(Array.from(queueCounted, ([queueId, { exitIds }]) => [queueId, exitIds])),
-        moment
+        clock: reading
       }
     }
   }

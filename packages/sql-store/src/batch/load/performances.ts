@@ -25,14 +25,14 @@ export const loadPerformances = (schema: SchemaName) => {
       SELECT r.performance_id FROM ${schema}.reservation r
       WHERE r.reservation_id = ANY($1)))`
   return (
-    names: Pick<LoadPlan, "seats" | "seatCounts" | "reservations">
+    plan: Pick<LoadPlan, "seats" | "seatCounts" | "reservations">
   ): Query<ReadonlyArray<PerformanceRow>> => {
     const performanceIds = new Set<string>()
-    for (const { performanceId } of names.seats) performanceIds.add(performanceId)
-    for (const { performanceId } of names.seatCounts) performanceIds.add(performanceId)
+    for (const { performanceId } of plan.seats) performanceIds.add(performanceId)
+    for (const { performanceId } of plan.seatCounts) performanceIds.add(performanceId)
     return {
       sql,
-      params: [uuids(names.reservations), texts(performanceIds)],
+      params: [uuids(plan.reservations), texts(performanceIds)],
       read: (rows) => rows.map(performanceOf)
     }
   }

@@ -34,12 +34,12 @@ export const lockSeats = (schema: SchemaName) => {
     )
     SELECT ${seatColumns} FROM named JOIN ${schema}.seat s USING (performance_id, seat_id)
     ORDER BY s.performance_id, s.seat_id FOR NO KEY UPDATE OF s`
-  return (names: Pick<LoadPlan, "seats" | "reservations">): Query<ReadonlyArray<SeatRow>> => {
+  return (plan: Pick<LoadPlan, "seats" | "reservations">): Query<ReadonlyArray<SeatRow>> => {
     const performanceIds: Array<string> = []
     const seatIds: Array<string> = []
     // A hot seat is named by every command of the batch, and sent once.
     const byPerformance = new Map<string, Set<string>>()
-    for (const named of names.seats) {
+    for (const named of plan.seats) {
       const seen = byPerformance.get(named.performanceId) ?? new Set()
       byPerformance.set(named.performanceId, seen)
       for (const seatId of named.seatIds) {
@@ -51,7 +51,7 @@ export const lockSeats = (schema: SchemaName) => {
     }
     return {
       sql,
-      params: [uuids(names.reservations), texts(performanceIds), texts(seatIds)],
+      params: [uuids(plan.reservations), texts(performanceIds), texts(seatIds)],
       read: (rows) => rows.map(seatOf)
     }
   }

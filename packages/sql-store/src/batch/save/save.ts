@@ -1,7 +1,7 @@
 /** All saves of a batch. */
 
 import type { ReservationRow, WalletRow } from "@boxoffice/core"
-import type { Flight, Query } from "../../Query.ts"
+import type { Pipeline, Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import type { Loaded } from "../load/load.ts"
 import { insertPerformance, insertSeats, insertShow } from "./catalog.ts"
@@ -62,7 +62,7 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const newSeats = insertSeats(schema)
   const events = insertEvents(schema)
 
-  return (flight: Flight, loaded: Loaded, attemptId: string): void => {
+  return (flight: Pipeline, loaded: Loaded, attemptId: string): void => {
     const { rows } = loaded
     const changes = rows.changes()
     const add = <A>(rows: ReadonlyArray<A>, query: (rows: ReadonlyArray<A>) => Query<void>) => {
