@@ -1,5 +1,6 @@
 /** Writes down what a request makes happen, as the diagrams draw it. */
-import { BoxOfficeStore, type LoadPlan, type Rows } from "@boxoffice/core"
+import { BoxOfficeStore } from "@boxoffice/core"
+import type { LoadPlan, Rows } from "@boxoffice/core/store"
 import { Context, Effect, Layer, Option, Tracer } from "effect"
 
 export interface Recording {

@@ -3,9 +3,9 @@ import {
   defaultPolicies,
   type QueueId,
   ReservationStatus,
-  Rows,
   TokenState
 } from "@boxoffice/core"
+import { evolve, Rows } from "@boxoffice/core/store"
 import {
   decideAdmissions,
   decideExpiries,
@@ -51,7 +51,7 @@ const arrows = <State>(
         if (Result.isFailure(decision)) continue
         for (const event of [decision.success].flat() as Array<BoxOfficeEvent | undefined>) {
           if (event === undefined) continue
-          rows.evolve(event)
+          evolve(rows, event)
           found.add(`${state ?? "[*]"} --> ${stateIn(rows)}: ${event._tag}`)
         }
       }

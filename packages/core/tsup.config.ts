@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup"
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/schema.ts", "src/testing.ts"],
+  entry: ["src/index.ts", "src/schema.ts", "src/store.ts", "src/testing.ts"],
   format: "esm",
   target: "node22",
   platform: "node",

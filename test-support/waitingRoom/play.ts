@@ -5,7 +5,7 @@
 import { Cause, Data, Effect } from "effect"
 import { expect } from "vitest"
 import type { QueueSettings } from "../../packages/core/src/index.ts"
-import { LoadPlan } from "../../packages/core/src/index.ts"
+import { LoadPlan } from "../../packages/core/src/store.ts"
 import { Actors } from "./Actors.ts"
 import { Answers } from "./Answers.ts"
 import { Ledger } from "./Ledger.ts"

@@ -1,6 +1,6 @@
 /** What is on sale, and which of it can still be booked. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
-import { BoxOfficeStore, LoadPlan, type PerformanceReading } from "./BoxOfficeStore.ts"
+import { BoxOfficeStore, type PerformanceReading } from "./BoxOfficeStore.ts"
 import { decideAddPerformance, decideAddSeats, decideAddShow } from "./catalog/decide.ts"
 import { type AlreadyExists, PerformanceNotFound, ShowNotFound } from "./catalog/errors.ts"
 import { makeFreshCatalog } from "./catalog/fresh.ts"
@@ -20,6 +20,7 @@ import {
   toEffect
 } from "./engine/Idempotency.ts"
 import { checkInput, checkKey, Name, PageLimit, pageLimitDefault } from "./engine/input.ts"
+import { LoadPlan } from "./engine/LoadPlan.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
 import { type Caller, Gate, type GateRefusal } from "./Gate.ts"

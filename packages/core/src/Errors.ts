@@ -1,11 +1,14 @@
 /** What any operation can fail with, whatever it is about. */
 import { Schema } from "effect"
-import { TaggedError } from "./engine/TaggedError.ts"
+import { recordable, TaggedError } from "./engine/TaggedError.ts"
 
 /** The input does not fit. Every problem is listed; nothing was done. */
 export class RequestInvalid extends TaggedError<RequestInvalid>()("RequestInvalid", {
   errors: Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String }))
 }) {
+  static {
+    recordable(RequestInvalid, "operator")
+  }
   readonly code = "request_invalid"
   override get message() {
     return this.errors

@@ -104,25 +104,25 @@ export interface QueueConfigured extends OfQueue {
   readonly before: QueueSettings
 }
 
-interface ReservationEvent {
+interface OfReservation {
   readonly reservationId: ReservationId
   readonly performanceId: PerformanceId
   readonly userId: UserId
   readonly at: number
 }
 
-export interface SeatsHeld extends ReservationEvent {
+export interface SeatsHeld extends OfReservation {
   readonly _tag: "SeatsHeld"
   readonly seats: ReadonlyArray<Seat>
   readonly amount: Money
   readonly holdExpiresAt: number
 }
-export interface HoldReleased extends ReservationEvent {
+export interface HoldReleased extends OfReservation {
   readonly _tag: "HoldReleased"
   readonly seatIds: ReadonlyArray<SeatId>
 }
 /** A hold lapsed. Late by nature: the seats were free from `holdExpiresAt` on. */
-export interface HoldLapsed extends ReservationEvent {
+export interface HoldLapsed extends OfReservation {
   readonly _tag: "HoldLapsed"
   readonly holdExpiresAt: number
   /** The seats that nobody else has taken since. */
@@ -136,14 +136,14 @@ export interface WalletCharged {
   readonly amount: Money
   readonly at: number
 }
-export interface ReservationPaid extends ReservationEvent {
+export interface ReservationPaid extends OfReservation {
   readonly _tag: "ReservationPaid"
   readonly paymentId: TransferId
   readonly showId: ShowId
   readonly seatIds: ReadonlyArray<SeatId>
   readonly amount: Money
 }
-export interface PaymentRefunded extends ReservationEvent {
+export interface PaymentRefunded extends OfReservation {
   readonly _tag: "PaymentRefunded"
   readonly refundId: TransferId
   readonly paymentId: TransferId
@@ -168,14 +168,13 @@ export type QueueEvent =
   | QueueRescheduled
   | QueueModeChanged
   | QueueConfigured
-export type BoxOfficeEvent =
-  | QueueEvent
+export type ReservationEvent =
   | SeatsHeld
   | HoldReleased
   | HoldLapsed
-  | WalletCharged
   | ReservationPaid
   | PaymentRefunded
+export type BoxOfficeEvent = QueueEvent | ReservationEvent | WalletCharged
 
 /** The aggregate whose order of events a consumer can rely on: its kind and its id. */
 export const aggregateOf = (event: BoxOfficeEvent): readonly [kind: string, id: string] => {

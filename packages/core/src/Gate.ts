@@ -1,9 +1,11 @@
 /** Lets the holder of an admitted queue token through, as the host's policies ask. */
 import { Context, Effect, Layer, Result } from "effect"
-import { BoxOfficeStore, type GateQuestion, LoadPlan, type TokenReading } from "./BoxOfficeStore.ts"
+import { BoxOfficeStore, type GateQuestion, type TokenReading } from "./BoxOfficeStore.ts"
 import type { Overloaded, StoreUnavailable } from "./Errors.ts"
 import { makeBatchers } from "./engine/Batcher.ts"
 import { BatchSettings } from "./engine/Command.ts"
+import { evolveAll } from "./engine/evolve.ts"
+import { LoadPlan } from "./engine/LoadPlan.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
 import {
@@ -255,7 +257,7 @@ const batcherKeyOf = ({ showId, performanceId }: GateQuestion): string =>
 const keepAlive = (rows: Rows, tokenId: TokenId): void => {
   const token = rows.tokens.get(tokenId)
   if (token === undefined || tokenStateAt(token, rows.now) !== "admitted") return
-  for (const event of decideSessionExtension(token, rows.now)) rows.evolve(event)
+  evolveAll(rows, decideSessionExtension(token, rows.now))
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   type StoreUnavailable
 } from "./Errors.ts"
 import { BatchSettings, type Command, makeCommandBatchers } from "./engine/Command.ts"
+import { evolve, evolveAll } from "./engine/evolve.ts"
 import {
   type CommandOptions,
   commandIdentity,
@@ -95,16 +96,16 @@ export class Payments extends Context.Service<
               const decision = passToPay(rows, payload, reservationId, userId)
               if (Result.isFailure(decision)) return Result.fail(decision.failure)
               // The token is locked, to be completed: its session can move on right here.
-              for (const event of decision.success) rows.evolve(event)
+              evolveAll(rows, decision.success)
               const paid = decidePay(rows, {
                 paymentId,
                 userId,
                 reservationId: reservationId as ReservationId
               })
               return Result.map(paid, (event): Payment => {
-                rows.evolve(event)
+                evolve(rows, event)
                 if (payload !== undefined && policies.paymentCompletesToken) {
-                  for (const event of decideCompletion(rows, payload.tokenId)) rows.evolve(event)
+                  evolveAll(rows, decideCompletion(rows, payload.tokenId))
                 }
                 return toPayment(rows, rows.reservations.get(event.reservationId)!)
               })
@@ -139,7 +140,7 @@ export class Payments extends Context.Service<
               Result.map(
                 decideRefund(rows, { refundId, paymentId: paymentId as TransferId }, policies),
                 (event): Refund => {
-                  rows.evolve(event)
+                  evolve(rows, event)
                   return {
                     refundId: event.refundId,
                     paymentId: event.paymentId,

@@ -1,7 +1,7 @@
 /** The waiting room: see `queue/decide.ts` for the rules, `queue/line.ts` for who stands where. */
 import { randomBytes } from "node:crypto"
 import { Context, Effect, Layer, Result, Schema, Stream, Struct } from "effect"
-import { BoxOfficeStore, LoadPlan } from "./BoxOfficeStore.ts"
+import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import type { AlreadyExists } from "./catalog/errors.ts"
 import {
   IdempotencyConflict,
@@ -12,6 +12,7 @@ import {
 import type { QueueEvent } from "./Events.ts"
 import { makeBatchers } from "./engine/Batcher.ts"
 import { BatchSettings } from "./engine/Command.ts"
+import { evolve, evolveAll } from "./engine/evolve.ts"
 import {
   type CommandIdentity,
   type CommandOptions,
@@ -34,6 +35,7 @@ import {
   PageLimit,
   pageLimitDefault
 } from "./engine/input.ts"
+import { LoadPlan } from "./engine/LoadPlan.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
 import { decideSessionExtension } from "./gate/decide.ts"
@@ -303,7 +305,7 @@ export class Queue extends Context.Service<
                 if (isUnread) return { onlineToken: live.tokenId, reply: () => payload }
               }
               if (Result.isSuccess(decided)) {
-                for (const event of decided.success) rows.evolve(event)
+                evolveAll(rows, decided.success)
                 // The answer follows once the whole batch is decided. The key is taken from now on.
                 recordOutcome(rows, command, Result.succeed(undefined))
               }
@@ -414,7 +416,7 @@ export class Queue extends Context.Service<
           plan: (plan) => plan.tokens.add(payload.tokenId),
           decide: (rows) => {
             const result = Result.map(decideLeave(rows, payload), (events) => {
-              for (const event of events) rows.evolve(event)
+              evolveAll(rows, events)
             })
             return { onlineToken: undefined, reply: () => result }
           }
@@ -476,7 +478,7 @@ export class Queue extends Context.Service<
             (event): CreatedQueue => {
               if (event !== undefined) {
                 rows.addQueue(queueId, settings, opening)
-                rows.evolve(event)
+                evolve(rows, event)
               }
               return { ...queueInfoIn(rows, queueId), created: event !== undefined }
             }
@@ -522,7 +524,7 @@ export class Queue extends Context.Service<
                 )
                 return { onlineToken: undefined, reply: () => refused }
               }
-              for (const event of decided.success) rows.evolve(event)
+              evolveAll(rows, decided.success)
               // The answer follows once the whole batch is decided. The key is taken from now on.
               recordOutcome(rows, command, Result.succeed(undefined))
               return {
@@ -585,7 +587,7 @@ export class Queue extends Context.Service<
             (event): AddedCodes => {
               const created = hashed.some(({ codeHash }) => !rows.code(queueId, codeHash))
               rows.addCodes(hashed)
-              rows.evolve(event)
+              evolve(rows, event)
               return { queueId, added: codes.length, created }
             }
           )
@@ -621,7 +623,7 @@ const startSession = (rows: Rows, tokenId: TokenId) => {
   const token = rows.tokens.get(tokenId)
   if (token === undefined) return undefined
   if (!token.claimed && tokenStateAt(token, rows.now) === "admitted") {
-    for (const event of decideSessionExtension(token, rows.now)) rows.evolve(event)
+    evolveAll(rows, decideSessionExtension(token, rows.now))
   }
   return { token: rows.tokens.get(tokenId)!, now: rows.now }
 }

@@ -1,6 +1,6 @@
 /** Holding seats for a while, and letting them go: see `reservation/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
-import { BoxOfficeStore, seatCountsPerBatch } from "./BoxOfficeStore.ts"
+import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import {
   IdempotencyConflict,
   type Overloaded,
@@ -9,6 +9,7 @@ import {
 } from "./Errors.ts"
 import type { SeatsHeld } from "./Events.ts"
 import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
+import { evolve, evolveAll } from "./engine/evolve.ts"
 import {
   type CommandOptions,
   commandIdentity,
@@ -20,6 +21,7 @@ import {
   toEffect
 } from "./engine/Idempotency.ts"
 import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./engine/input.ts"
+import { seatCountsPerBatch } from "./engine/LoadPlan.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
 import { type Caller, checkInBatch, Gate, type GatedOutcome, type GateRefusal } from "./Gate.ts"
@@ -147,7 +149,7 @@ export class Reservations extends Context.Service<
               }
               const session = sessionOf(rows, payload, held.success)
               if (session.length > 0 && !locksToken) return undefined
-              for (const event of [...session, held.success]) rows.evolve(event)
+              evolveAll(rows, [...session, held.success])
               const made = Result.succeed(view(rows, asked.reservationId))
               return { outcome: recordOutcome(rows, command, made), decision }
             }
@@ -172,7 +174,7 @@ export class Reservations extends Context.Service<
           decide: (rows) =>
             Result.map(
               decideRelease(rows, { userId, reservationId: reservationId as ReservationId }),
-              (event) => event && rows.evolve(event)
+              (event) => event && evolve(rows, event)
             )
         })
         return yield* Effect.fromResult(released)
@@ -184,7 +186,7 @@ export class Reservations extends Context.Service<
           plan: (plan) => plan.addReservation(reservationId),
           decide: (rows) => {
             const event = decideExpiry(rows, reservationId)
-            if (event !== undefined) rows.evolve(event)
+            if (event !== undefined) evolve(rows, event)
             return Result.succeed(undefined)
           }
         })

@@ -8,6 +8,7 @@ import {
   type StoreUnavailable
 } from "./Errors.ts"
 import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
+import { evolve } from "./engine/evolve.ts"
 import {
   type CommandOptions,
   commandIdentity,
@@ -123,7 +124,7 @@ export class Wallet extends Context.Service<
                 if (Result.isFailure(decision)) return Result.fail(decision.failure)
                 const decided = decideCharge(rows, { transferId, userId, amount }, policies)
                 return Result.map(decided, (event): Charge => {
-                  rows.evolve(event)
+                  evolve(rows, event)
                   const { balance, currency } = rows.wallets.get(userId)!
                   return { transferId, amount, balance: money(balance, currency) }
                 })

@@ -15,30 +15,30 @@
  */
 
 export * from "./BoxOffice.ts"
-export * from "./BoxOfficeStore.ts"
+export { BoxOfficeStore } from "./BoxOfficeStore.ts"
 export * from "./Catalog.ts"
 export * from "./catalog/errors.ts"
-export * from "./catalog/model.ts"
+export {
+  AvailableDates,
+  BookablePerformance,
+  NewSeat,
+  Performance,
+  Seat,
+  SeatMap,
+  SeatOnMap,
+  SeatStatus,
+  Show,
+  TimeZone
+} from "./catalog/model.ts"
 export * from "./Errors.ts"
 export * from "./EventFeed.ts"
 export * from "./Events.ts"
-export { again } from "./engine/backgroundLoop.ts"
 export { type BatchOptions, BatchSettings } from "./engine/Command.ts"
-export * from "./engine/CommandIds.ts"
 export type { CommandOptions } from "./engine/Idempotency.ts"
-export { toRequestInvalid } from "./engine/input.ts"
-export {
-  type Changes,
-  type CodeRow,
-  holdingKey,
-  type LoadedRows,
-  Rows,
-  seatKey
-} from "./engine/Rows.ts"
-export { decodeEvents, encodeEvents, eventVersion, withJson } from "./events/codec.ts"
-export type * from "./events/Deliveries.ts"
+export { eventVersion, withJson } from "./events/codec.ts"
+export type { DeadLetter } from "./events/Deliveries.ts"
 export * from "./events/errors.ts"
-export type * from "./events/Outbox.ts"
+export type { ConsumerStatus, StartingPoint } from "./events/Outbox.ts"
 export type { Caller, GateRefusal } from "./Gate.ts"
 export {
   HostTransaction,
@@ -51,7 +51,6 @@ export * from "./Ids.ts"
 export type { Interval } from "./Interval.ts"
 export { type BoxOfficeError, isBoxOfficeError } from "./isBoxOfficeError.ts"
 export * from "./Money.ts"
-export { checkNames } from "./options.ts"
 export * from "./Payments.ts"
 export * from "./Policies.ts"
 export {
@@ -62,7 +61,6 @@ export {
 } from "./Promises.ts"
 export * from "./payment/errors.ts"
 export * from "./payment/model.ts"
-export { handleDropped } from "./policies/dropped.ts"
 export * from "./policies/errors.ts"
 export type * from "./policies/rules.ts"
 export type { CatalogResults, PromisedCatalog } from "./promises/catalog.ts"
@@ -94,13 +92,6 @@ export type {
 export { Queue } from "./Queue.ts"
 export * from "./queue/errors.ts"
 export {
-  absentAfterSeconds,
-  numbersPerBlock,
-  presencePeriodSeconds,
-  type Sighting,
-  wasSeen
-} from "./queue/live/presence.ts"
-export {
   commitmentOf,
   type Draw,
   type PublishedDraw,
@@ -108,34 +99,20 @@ export {
   verifyLottery
 } from "./queue/lottery.ts"
 export {
-  type AdmissionCount,
-  type Departure,
   JoinedQueue,
-  type LaneRow,
-  type Opening,
   PublicQueueInfo,
   QueueDisplayMode,
-  QueueInfo as QueueView,
+  QueueInfo,
   QueueLane,
   QueueMode,
   QueueOpening,
-  type QueueRow,
   QueueTokenStatus,
   queueTokenStatusFields,
-  type TokenRow,
   TokenState
 } from "./queue/model.ts"
-export {
-  isPreOpening,
-  laneRow,
-  positionOf,
-  type SkippedHead,
-  withLaneRow,
-  withLoaded
-} from "./queue/position.ts"
 export * from "./Reservations.ts"
 export * from "./reservation/errors.ts"
-export * from "./reservation/model.ts"
+export { Reservation, ReservationCursor, ReservationStatus } from "./reservation/model.ts"
 export { type Cleared, clearEnded, layerSweeper, sweep } from "./Sweeper.ts"
 export {
   payloadFor,
@@ -148,4 +125,4 @@ export { QueueTokens, type SigningKey, SigningKeysInvalid } from "./token/QueueT
 export * from "./Wallet.ts"
 export * from "./WebhookSignature.ts"
 export * from "./wallet/errors.ts"
-export * from "./wallet/model.ts"
+export { Balance, Charge, TransferKind, WalletEntry } from "./wallet/model.ts"

@@ -4,18 +4,16 @@ import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import {
-  again,
   type BoxOfficeEvent,
   BoxOfficeStore,
   clearEnded,
   defaultPolicies,
-  type LoadPlan,
   layerOf,
   Policies,
-  type Rows,
   StoreUnavailable,
   sweep
 } from "../src/index.ts"
+import { again, type LoadPlan, type Rows } from "../src/store.ts"
 import { layerMemory } from "../src/testing.ts"
 import { gala, openOffice, signingKeys } from "./support.ts"
 

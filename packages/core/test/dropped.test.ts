@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest"
-import { handleDropped, type PolicyOptions } from "../src/index.ts"
+import type { PolicyOptions } from "../src/index.ts"
+import { handleDropped } from "../src/store.ts"
 import { makeTestOffice } from "../src/testing.ts"
 
 // A rejection that nobody handles ends the host's process.

@@ -7,12 +7,10 @@ import { Rows } from "../src/engine/Rows.ts"
 import type { CommandId, SeatId, UserId } from "../src/Ids.ts"
 import {
   CurrencyMismatch,
-  commandIdOf,
   HoldExpired,
   IdempotencyConflict,
   InsufficientBalance,
   LimitExceeded,
-  newCommandId,
   PaymentNotFound,
   PerformanceNotFound,
   QueueClosed,
@@ -27,6 +25,7 @@ import {
   SeatNotFound,
   SeatUnavailable
 } from "../src/index.ts"
+import { commandIdOf, newCommandId } from "../src/store.ts"
 import { testStart, won } from "../src/testing.ts"
 import { engine, openOffice } from "./support.ts"
 

@@ -1,7 +1,8 @@
 import { strict as assert } from "node:assert"
 import { Schema } from "effect"
 import { expect, test } from "vitest"
-import { decodeEvents, encodeEvents, InsufficientBalance, Money, money } from "../src/index.ts"
+import { InsufficientBalance, Money, money } from "../src/index.ts"
+import { decodeEvents, encodeEvents } from "../src/store.ts"
 import { makeTestOffice, won } from "../src/testing.ts"
 
 // What `res.json(result)` of a host sends.

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { expect, test } from "vitest"
-import { toRequestInvalid } from "../src/index.ts"
 import * as schemas from "../src/schema.ts"
+import { toRequestInvalid } from "../src/store.ts"
 import { makeTestOffice } from "../src/testing.ts"
 
 // What is told of an input is for people: it says in words what is wanted.

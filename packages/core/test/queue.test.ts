@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { AlreadyExists } from "../src/catalog/errors.ts"
 import type { QueueTokenAdmitted, QueueTokenIssued } from "../src/Events.ts"
+import { evolve } from "../src/engine/evolve.ts"
 import { Rows } from "../src/engine/Rows.ts"
 import type { QueueId, TokenId, UserId } from "../src/Ids.ts"
 import { defaultPolicies } from "../src/Policies.ts"
@@ -564,7 +565,7 @@ describe("opening", () => {
       .when((rows) => decideAdmissions(rows, main, new Set()))
       .thenNothing()
     const rows = new Rows({ queues: [collected], tokens, now })
-    rows.evolve(opened)
+    evolve(rows, opened)
     const admitted = decideAdmissions(rows, main, new Set()).map(({ tokenId }) => tokenId)
     expect(admitted).toEqual(placed.map(({ token }) => token.tokenId))
   })
@@ -575,7 +576,7 @@ describe("opening", () => {
       tokens: tokens.slice(0, 2),
       now
     })
-    rows.evolve(opened)
+    evolve(rows, opened)
     expect(decideAdmissions(rows, main, new Set())).toEqual([])
   })
 })
@@ -598,7 +599,7 @@ describe("two lanes", () => {
     const queue = queueRow({ settings, ...line, priority: line })
     const rows = new Rows({ queues: [queue], tokens, now })
     const events = decideAdmissions(rows, main, nobody)
-    for (const event of events) rows.evolve(event)
+    for (const event of events) evolve(rows, event)
     return { order: events.map(({ userId }) => userId).join(" "), rows }
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it, test } from "vitest"
 import type { BoxOfficeEvent } from "../src/Events.ts"
+import { evolve } from "../src/engine/evolve.ts"
 import { holdingKey, type LoadedRows, Rows, seatKey } from "../src/engine/Rows.ts"
 import type { PerformanceId, QueueId, SeatId, ShowId, UserId } from "../src/Ids.ts"
 import {
@@ -24,7 +25,7 @@ const A1 = "A1" as SeatId
 
 const evolved = (loaded: Omit<LoadedRows, "now">, ...events: ReadonlyArray<BoxOfficeEvent>) => {
   const rows = new Rows({ now, ...loaded })
-  for (const event of events) rows.evolve(event)
+  for (const event of events) evolve(rows, event)
   return rows
 }
 
@@ -32,7 +33,7 @@ const nothing = {
   at: now,
   queues: [],
   newQueues: [],
-  grants: [],
+  admissions: [],
   departures: [],
   exits: [],
   codes: [],

@@ -1,6 +1,7 @@
 import { Result } from "effect"
 import { describe, expect, it } from "vitest"
 import type { WalletCharged } from "../src/Events.ts"
+import { evolve } from "../src/engine/evolve.ts"
 import { defaultPolicies, LimitExceeded, SeatUnavailable, UserId } from "../src/index.ts"
 import {
   decideCharge,
@@ -73,7 +74,7 @@ describe("given, when, then", () => {
     const scenario = given({}).at(testStart)
     expect(() =>
       scenario.when((rows) => {
-        rows.evolve(charged)
+        evolve(rows, charged)
         return charged
       })
     ).toThrow("The decider changed the rows.")

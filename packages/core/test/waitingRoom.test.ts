@@ -7,17 +7,15 @@ import {
   BoxOffice,
   BoxOfficeStore,
   defaultPolicies,
-  departuresPerReading,
-  type LoadPlan,
   layerOf,
   permutationOf,
   type QueueId,
   QueueTokens,
-  type Rows,
   StoreUnavailable,
   type TokenId,
   type UserId
 } from "../src/index.ts"
+import { departuresPerReading, type LoadPlan, type Rows } from "../src/store.ts"
 import { layerMemory, queueRow, testId, testStart } from "../src/testing.ts"
 import { note, openOffice, signingKeys } from "./support.ts"
 

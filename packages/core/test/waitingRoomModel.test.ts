@@ -8,14 +8,8 @@ import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import { checkHistories } from "../../../test-support/waitingRoom/check.ts"
 import type { Room } from "../../../test-support/waitingRoom/room.ts"
-import {
-  BoxOffice,
-  BoxOfficeStore,
-  decodeEvents,
-  layerOf,
-  type QueueId,
-  sweep
-} from "../src/index.ts"
+import { BoxOffice, BoxOfficeStore, layerOf, type QueueId, sweep } from "../src/index.ts"
+import { decodeEvents } from "../src/store.ts"
 import { Failures, layerFailures, layerMemory, testStart } from "../src/testing.ts"
 import { signingKeys } from "./support.ts"
 

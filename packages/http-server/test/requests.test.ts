@@ -1,7 +1,7 @@
 import { connect } from "node:net"
 import { Readable } from "node:stream"
 import { text } from "node:stream/consumers"
-import { newCommandId } from "@boxoffice/core"
+import { newCommandId } from "@boxoffice/core/store"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import type { RequestRecord } from "../src/http/requestContext.ts"
 import { enter, join, openHouse, startServer, type TestServer } from "./support.ts"

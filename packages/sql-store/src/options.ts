@@ -1,5 +1,6 @@
 /** The options of a store, looked at before it is opened: a mistake is told by the name of the option. */
-import { checkNames, optionNames } from "@boxoffice/core"
+import { optionNames } from "@boxoffice/core"
+import { checkNames } from "@boxoffice/core/store"
 
 const names = [
   "database",

@@ -1,5 +1,4 @@
-/** How long a store waits, and for what: every wait has an end. */
-import { checkNames } from "@boxoffice/core"
+import { checkNames } from "@boxoffice/core/store"
 
 /** In milliseconds, each. What a server of Postgres waits for, a batch says for its own transaction. */
 export interface Waits {

@@ -1,3 +1,4 @@
+import { evolve } from "@boxoffice/core/store"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { expect, test } from "vitest"
@@ -28,7 +29,7 @@ const release = ({ transact }: OpenStore, reservationId: Awaited<ReturnType<type
       const { seats, performanceId, userId } = rows.reservations.get(reservationId)!
       const seatIds = seats.map(({ seatId }) => seatId)
       const at = rows.now
-      rows.evolve({ _tag: "HoldReleased", reservationId, performanceId, userId, seatIds, at })
+      evolve(rows, { _tag: "HoldReleased", reservationId, performanceId, userId, seatIds, at })
     }
   )
 

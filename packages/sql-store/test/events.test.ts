@@ -1,5 +1,6 @@
 /** Reading the outbox while others write it: on the server, where transactions end in any order. */
-import { BoxOfficeStore, type Delivery, EventFeed, encodeEvents, layerOf } from "@boxoffice/core"
+import { BoxOfficeStore, type Delivery, EventFeed, layerOf } from "@boxoffice/core"
+import { encodeEvents } from "@boxoffice/core/store"
 import { exampleEvents } from "@boxoffice/core/testing"
 import { Effect, Layer, ManagedRuntime, Random, Stream } from "effect"
 import { expect, test } from "vitest"

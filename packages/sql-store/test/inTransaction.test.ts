@@ -1,5 +1,6 @@
 /** Rows of the host's own, in the transaction of a batch. */
 import type { BoxOfficeEvent } from "@boxoffice/core"
+import { evolve } from "@boxoffice/core/store"
 import { expect, test } from "vitest"
 import { type InTransaction, SqlStore } from "../src/index.ts"
 import {
@@ -39,9 +40,9 @@ test("the host's rows are committed with the batch's", async () => {
   await database.transact(
     (plan) => plan.wallets.add(id.user("ann")).add(id.user("bob")),
     (rows) => {
-      rows.evolve(chargedEvent(rows, "ann", 1n))
-      rows.evolve(chargedEvent(rows, "ann", 2n))
-      rows.evolve(chargedEvent(rows, "bob", 2n ** 60n))
+      evolve(rows, chargedEvent(rows, "ann", 1n))
+      evolve(rows, chargedEvent(rows, "ann", 2n))
+      evolve(rows, chargedEvent(rows, "bob", 2n ** 60n))
     }
   )
   expect(await database.sql("SELECT * FROM public.spent ORDER BY user_id")).toEqual([

@@ -1,4 +1,5 @@
-import { LoadPlan, type ReservationId } from "@boxoffice/core"
+import type { ReservationId } from "@boxoffice/core"
+import { evolve, LoadPlan } from "@boxoffice/core/store"
 import { PgConnection } from "@effect/sql-pg"
 import { Effect, Metric, Redacted } from "effect"
 import { expect, test } from "vitest"
@@ -125,7 +126,7 @@ test("two nodes that name the same rows in opposite orders never deadlock", {
       for (const [index, user] of users.entries()) {
         const token = { tokenId: tokens[index]!, queueId: id.queue, userId: id.user(user) }
         const { nextNumber } = rows.queues.get(id.queue)!
-        rows.evolve({ _tag: "QueueTokenIssued", number: nextNumber, at: rows.now, ...token })
+        evolve(rows, { _tag: "QueueTokenIssued", number: nextNumber, at: rows.now, ...token })
       }
     }
   )
@@ -152,7 +153,7 @@ test("two nodes that name the same rows in opposite orders never deadlock", {
       },
       (rows) => {
         for (const wallet of Array.from(rows.wallets.values())) {
-          rows.evolve(chargedEvent(rows, wallet.userId, 1n))
+          evolve(rows, chargedEvent(rows, wallet.userId, 1n))
         }
       }
     )
@@ -297,7 +298,7 @@ test("two nodes never give a user more than counted, in small batches and in lar
       },
       (rows) => {
         if (rows.seatsOf(id.performance, id.user("ann")) >= 3) return false
-        rows.evolve(heldEvent(rows, id.reservation(), "ann", [`A-${turn + 1}`]))
+        evolve(rows, heldEvent(rows, id.reservation(), "ann", [`A-${turn + 1}`]))
         return true
       }
     )

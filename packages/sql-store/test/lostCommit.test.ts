@@ -1,5 +1,6 @@
 import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
+import { evolve } from "@boxoffice/core/store"
 import { expect, test } from "vitest"
 import { startPostgres } from "../../../test-support/startPostgres.ts"
 import { SqlStore } from "../src/index.ts"
@@ -58,7 +59,7 @@ test("a commit is not taken for done because another transaction has its id afte
   const charge = (user: string) =>
     node.transact(
       (plan) => plan.wallets.add(id.user(user)),
-      (rows) => rows.evolve(chargedEvent(rows, user, 5n))
+      (rows) => evolve(rows, chargedEvent(rows, user, 5n))
     )
   await charge("bob")
   const before = openSql(server.url)

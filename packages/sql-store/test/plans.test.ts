@@ -1,4 +1,5 @@
-import { LoadPlan, type QueueId } from "@boxoffice/core"
+import type { QueueId } from "@boxoffice/core"
+import { LoadPlan } from "@boxoffice/core/store"
 import { PgConnection } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { beforeAll, expect, test } from "vitest"

@@ -1,5 +1,6 @@
 import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
+import { evolve } from "@boxoffice/core/store"
 import { Effect } from "effect"
 import { expect, test } from "vitest"
 import { SqlStore } from "../src/index.ts"
@@ -25,7 +26,7 @@ const charging = () => {
       (plan) => plan.wallets.add(id.user("ann")),
       (rows) => {
         batch.decided++
-        rows.evolve(chargedEvent(rows, "ann", 5n, transferId))
+        evolve(rows, chargedEvent(rows, "ann", 5n, transferId))
         return batch.decided
       }
     )
@@ -49,7 +50,7 @@ test("a deadlock with somebody else's transaction runs the batch again (40P01)",
     (plan) => plan.wallets.add(id.user("ann")).add(id.user("bob")),
     (rows) => {
       decided++
-      for (const user of ["ann", "bob"]) rows.evolve(chargedEvent(rows, user, 1n))
+      for (const user of ["ann", "bob"]) evolve(rows, chargedEvent(rows, user, 1n))
     }
   )
   await untilSomeoneWaits(database.url)
@@ -109,8 +110,8 @@ test("what the schema refuses is not tried again, and leaves nothing behind", as
     (plan) => plan.wallets.add(id.user("ann")),
     (rows) => {
       decided++
-      rows.evolve(chargedEvent(rows, "ann", 5n))
-      rows.evolve(chargedEvent(rows, "ann", -6n))
+      evolve(rows, chargedEvent(rows, "ann", 5n))
+      evolve(rows, chargedEvent(rows, "ann", -6n))
     }
   )
   await expect(overdraw).rejects.toMatchObject({ _tag: "StoreUnavailable", retryable: false })
@@ -124,7 +125,7 @@ test("a value that cannot be sent sends no COMMIT either", async () => {
   const impossible = database.transact(
     (plan) => plan.wallets.add(id.user("ann")),
     (rows) => {
-      rows.evolve(chargedEvent(rows, "ann", 5n))
+      evolve(rows, chargedEvent(rows, "ann", 5n))
       rows.record({
         commandId: "no uuid" as never,
         userId: id.user("ann"),
@@ -222,7 +223,7 @@ test("the same command on two nodes is answered once, and found by the other", a
         const known = rows.outcomes.get(commandId)
         if (known !== undefined) return known.outcome
         const outcome = id.transfer()
-        rows.evolve(chargedEvent(rows, "ann", 5n, outcome))
+        evolve(rows, chargedEvent(rows, "ann", 5n, outcome))
         const userId = id.user("ann")
         rows.record({ commandId, userId, operation: "charge", fingerprint: "", outcome })
         return outcome

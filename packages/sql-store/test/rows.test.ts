@@ -1,10 +1,5 @@
-import {
-  aggregateOf,
-  type BoxOfficeStore,
-  encodeEvents,
-  type LoadPlan,
-  type Rows
-} from "@boxoffice/core"
+import { aggregateOf, type BoxOfficeStore } from "@boxoffice/core"
+import { encodeEvents, evolve, type LoadPlan, type Rows } from "@boxoffice/core/store"
 import { exampleEvents } from "@boxoffice/core/testing"
 import { expect, test } from "vitest"
 import {
@@ -46,18 +41,18 @@ test("a token comes back as it was saved, in every state", async () => {
       for (const [name, tokenId] of Object.entries(tokens)) {
         const token = { tokenId, queueId: id.queue, userId: id.user(name), at }
         const { nextNumber } = rows.queues.get(id.queue)!
-        rows.evolve({ _tag: "QueueTokenIssued", number: nextNumber, ...token })
+        evolve(rows, { _tag: "QueueTokenIssued", number: nextNumber, ...token })
         if (name === "waiting") continue
         const expiresAt = at + 60_000
-        rows.evolve({
+        evolve(rows, {
           _tag: "QueueTokenAdmitted",
           claimed: name !== "expired",
           expiresAt,
           ...token
         })
-        if (name === "completed") rows.evolve({ _tag: "QueueTokenCompleted", ...token })
-        if (name === "left") rows.evolve({ _tag: "QueueTokenLeft", ...token })
-        if (name === "expired") rows.evolve({ _tag: "QueueTokenLapsed", ...token })
+        if (name === "completed") evolve(rows, { _tag: "QueueTokenCompleted", ...token })
+        if (name === "left") evolve(rows, { _tag: "QueueTokenLeft", ...token })
+        if (name === "expired") evolve(rows, { _tag: "QueueTokenLapsed", ...token })
       }
       return Array.from(rows.tokens.values())
     }
@@ -108,9 +103,9 @@ test("a member's live token is found, and the place of a named one counted", asy
     (rows) => {
       for (const token of tokens) {
         const number = rows.queues.get(id.queue)!.nextNumber
-        rows.evolve({ _tag: "QueueTokenIssued", number, at: rows.now, ...token })
+        evolve(rows, { _tag: "QueueTokenIssued", number, at: rows.now, ...token })
       }
-      rows.evolve({ _tag: "QueueTokenLeft", ...tokens[4]!, at: rows.now })
+      evolve(rows, { _tag: "QueueTokenLeft", ...tokens[4]!, at: rows.now })
     }
   )
   const places = await transact(
@@ -150,10 +145,10 @@ test("lapsed tokens come with their queue, and a queue with something to do is f
           userId: id.user(user),
           at: rows.now
         }
-        rows.evolve({ _tag: "QueueTokenIssued", number, ...token })
+        evolve(rows, { _tag: "QueueTokenIssued", number, ...token })
         if (admittedUntil === undefined) return
         const expiresAt = rows.now + admittedUntil
-        rows.evolve({ _tag: "QueueTokenAdmitted", claimed: true, expiresAt, ...token })
+        evolve(rows, { _tag: "QueueTokenAdmitted", claimed: true, expiresAt, ...token })
       }
     )
   await join("inside", 600_000)
@@ -179,7 +174,7 @@ test("lapsed tokens come with their queue, and a queue with something to do is f
   await transact(
     (plan) => plan.queues.add(id.queue),
     (rows) =>
-      rows.evolve({
+      evolve(rows, {
         _tag: "QueueModeChanged",
         queueId: id.queue,
         mode: "paused",
@@ -213,7 +208,7 @@ test("a reservation and its seats come back as they were saved, in every status"
   await transact(
     (plan) => plan.reservations.add(released),
     (rows) =>
-      rows.evolve({
+      evolve(rows, {
         _tag: "HoldReleased",
         reservationId: released,
         performanceId: id.performance,
@@ -266,8 +261,8 @@ test("a wallet, its transfers and an outcome come back to the last unit", async 
   await transact(
     (plan) => plan.wallets.add(id.user("ann")),
     (rows) => {
-      rows.evolve(chargedEvent(rows, "ann", large))
-      rows.evolve(chargedEvent(rows, "ann", 1n))
+      evolve(rows, chargedEvent(rows, "ann", large))
+      evolve(rows, chargedEvent(rows, "ann", 1n))
       rows.record({ ...outcome, outcome: '{"a":1}' })
     }
   )
@@ -463,9 +458,9 @@ test("hostile text is data, in every field", async () => {
   }
   await transact(name, (rows) => {
     const at = rows.now
-    rows.evolve({ _tag: "QueueTokenIssued", tokenId, queueId, userId, number: 1n, at })
-    rows.evolve(chargedEvent(rows, userId, 7n))
-    rows.evolve({
+    evolve(rows, { _tag: "QueueTokenIssued", tokenId, queueId, userId, number: 1n, at })
+    evolve(rows, chargedEvent(rows, userId, 7n))
+    evolve(rows, {
       ...heldEvent(rows, reservationId, userId, []),
       performanceId,
       seats: [{ ...seat, price: krw(1n) }]

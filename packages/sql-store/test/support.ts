@@ -5,14 +5,12 @@ import {
   BoxOfficeStore,
   type CommandId,
   type Currency,
-  LoadPlan,
   type NewSeat,
   type Performance,
   type PerformanceId,
   type QueueId,
   type QueueSettings,
   type ReservationId,
-  type Rows,
   type SeatId,
   type Show,
   type ShowId,
@@ -21,6 +19,7 @@ import {
   type TransferId,
   type UserId
 } from "@boxoffice/core"
+import { evolve, LoadPlan, type Rows } from "@boxoffice/core/store"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, type Layer, ManagedRuntime, Redacted } from "effect"
 import pg from "pg"
@@ -270,7 +269,7 @@ export const hold = async (
   const reservationId = id.reservation()
   await transact(
     (plan) => plan.addSeats(id.performance, seatIds),
-    (rows) => rows.evolve(heldEvent(rows, reservationId, user, seatIds, milliseconds))
+    (rows) => evolve(rows, heldEvent(rows, reservationId, user, seatIds, milliseconds))
   )
   return reservationId
 }
@@ -282,7 +281,7 @@ export const charge = (
 ): Promise<void> =>
   transact(
     (plan) => plan.wallets.add(id.user(user)),
-    (rows) => rows.evolve(chargedEvent(rows, user, amount))
+    (rows) => evolve(rows, chargedEvent(rows, user, amount))
   )
 
 export const pay = async (
@@ -298,7 +297,7 @@ export const pay = async (
     },
     (rows) => {
       const reservation = rows.reservations.get(reservationId)!
-      rows.evolve({
+      evolve(rows, {
         _tag: "ReservationPaid",
         paymentId,
         reservationId,
@@ -327,7 +326,7 @@ export const refund = async (
     },
     (rows) => {
       const reservation = rows.reservations.get(reservationId)!
-      rows.evolve({
+      evolve(rows, {
         _tag: "PaymentRefunded",
         refundId,
         paymentId: reservation.paymentId!,

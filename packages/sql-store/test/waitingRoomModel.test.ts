@@ -2,7 +2,8 @@
  * Random histories of a waiting room over a real server, on two nodes whose clocks are moved with
  * the database's: see `test-support/waitingRoom`. `SEED` and `HISTORIES` explore further.
  */
-import { BoxOfficeStore, decodeEvents, type QueueId, sweep } from "@boxoffice/core"
+import { BoxOfficeStore, type QueueId, sweep } from "@boxoffice/core"
+import { decodeEvents } from "@boxoffice/core/store"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, ManagedRuntime, Redacted } from "effect"
 import { expect, test } from "vitest"

@@ -1,9 +1,12 @@
 /** What looking something up in the catalogue, or adding to it, can refuse. */
 import { Schema } from "effect"
-import { TaggedError } from "../engine/TaggedError.ts"
+import { recordable, TaggedError } from "../engine/TaggedError.ts"
 
 /** No such show. */
 export class ShowNotFound extends TaggedError<ShowNotFound>()("ShowNotFound", {}) {
+  static {
+    recordable(ShowNotFound, "operator")
+  }
   readonly code = "show_not_found"
   override get message() {
     return "There is no such show."
@@ -15,6 +18,9 @@ export class PerformanceNotFound extends TaggedError<PerformanceNotFound>()(
   "PerformanceNotFound",
   {}
 ) {
+  static {
+    recordable(PerformanceNotFound, "anyone")
+  }
   readonly code = "performance_not_found"
   override get message() {
     return "There is no such performance."
@@ -25,6 +31,9 @@ export class PerformanceNotFound extends TaggedError<PerformanceNotFound>()(
 export class SeatNotFound extends TaggedError<SeatNotFound>()("SeatNotFound", {
   seatIds: Schema.Array(Schema.String)
 }) {
+  static {
+    recordable(SeatNotFound, "anyone")
+  }
   readonly code = "seat_not_found"
   override get message() {
     return `This performance has no seat ${this.seatIds.join(", ")}.`
@@ -35,6 +44,9 @@ export class SeatNotFound extends TaggedError<SeatNotFound>()("SeatNotFound", {
 export class AlreadyExists extends TaggedError<AlreadyExists>()("AlreadyExists", {
   kind: Schema.Literals(["queue", "show", "performance", "seat"])
 }) {
+  static {
+    recordable(AlreadyExists, "operator")
+  }
   readonly code = "already_exists"
   override get message() {
     return `There is a ${this.kind} with this id already.`

@@ -1,7 +1,8 @@
 /** The lanes that commands travel in, and the one way from a batch of them to the store. */
 import { Context, type Effect, type Scope } from "effect"
-import { type BoxOfficeStore, LoadPlan } from "../BoxOfficeStore.ts"
+import type { BoxOfficeStore } from "../BoxOfficeStore.ts"
 import { type Batcher, makeBatchers } from "./Batcher.ts"
+import { LoadPlan } from "./LoadPlan.ts"
 import type { Rows } from "./Rows.ts"
 
 /** How wide the lanes of each service are. */

@@ -5,36 +5,15 @@
  */
 import { createHash } from "node:crypto"
 import { Effect, Result } from "effect"
-import type { LoadPlan } from "../BoxOfficeStore.ts"
-import {
-  AlreadyExists,
-  PerformanceNotFound,
-  SeatNotFound,
-  ShowNotFound
-} from "../catalog/errors.ts"
-import {
-  IdempotencyConflict,
-  type Overloaded,
-  RequestInvalid,
-  type StoreUnavailable
-} from "../Errors.ts"
+import { IdempotencyConflict, type Overloaded, type StoreUnavailable } from "../Errors.ts"
 import { HostTransactionConflict } from "../HostTransaction.ts"
 import type { CommandId, UserId } from "../Ids.ts"
 import { type Money, money } from "../Money.ts"
-import { PaymentNotFound } from "../payment/errors.ts"
 import { handleDropped } from "../policies/dropped.ts"
-import { RefundRefused } from "../policies/errors.ts"
-import { QueueAlreadyOpen, QueueClosed, QueueNotFound } from "../queue/errors.ts"
-import {
-  HoldExpired,
-  LimitExceeded,
-  ReservationNotFound,
-  ReservationNotPayable,
-  SeatUnavailable
-} from "../reservation/errors.ts"
-import { CurrencyMismatch, InsufficientBalance } from "../wallet/errors.ts"
 import { commandIdOf, newCommandId } from "./CommandIds.ts"
+import type { LoadPlan } from "./LoadPlan.ts"
 import type { Rows } from "./Rows.ts"
+import { isRecordable, recordedError } from "./TaggedError.ts"
 
 /** What every command accepts beside its own input. */
 export interface CommandOptions {
@@ -168,7 +147,8 @@ export const recordOutcome = <A, E>(
 ): Outcome<A, E> => {
   const { commandId, userId, operation, fingerprint } = command
   // A refusal at the gate is not the command's own answer: it may be let in the next time.
-  const isAnswer = Result.isSuccess(result) || isRecordable(result.failure, command)
+  const isAnswer =
+    Result.isSuccess(result) || isRecordable(result.failure, command.byOperator === true)
   if (fingerprint !== undefined && isAnswer) {
     rows.record({ commandId, userId, operation, fingerprint, outcome: encodeOutcome(result) })
   }
@@ -194,37 +174,6 @@ const callOnReplay = (onReplay: CommandOptions["onReplay"]): Effect.Effect<void>
       return Effect.logError("onReplay threw", cause)
     }
   })
-
-const recordableOfUsers = {
-  PerformanceNotFound,
-  SeatNotFound,
-  ReservationNotFound,
-  SeatUnavailable,
-  ReservationNotPayable,
-  HoldExpired,
-  InsufficientBalance,
-  LimitExceeded,
-  CurrencyMismatch,
-  PaymentNotFound,
-  RefundRefused
-}
-
-/** To a user, these say that the command was not tried: who may join has not been decided yet. */
-const recordableOfOperators = {
-  AlreadyExists,
-  ShowNotFound,
-  QueueNotFound,
-  QueueClosed,
-  QueueAlreadyOpen,
-  RequestInvalid
-}
-
-const isRecordable = (error: unknown, { byOperator }: CommandIdentity): boolean =>
-  Object.values(byOperator ? recordable : recordableOfUsers).some(
-    (Refusal) => error instanceof Refusal
-  )
-
-const recordable = { ...recordableOfUsers, ...recordableOfOperators }
 
 // Answers are plain data, but for bigints, dates and the class of an error. They are recorded as
 // JSON that gives exactly the same value back, which the wire format (integers) would not.
@@ -261,8 +210,5 @@ const decodeOutcome = (text: string): Result.Result<never, never> => {
   const outcome = JSON.parse(text, reviver)
   if ("success" in outcome) return Result.succeed(outcome.success) as Result.Result<never, never>
   const { _tag, ...fields } = outcome.failure
-  const Refusal = recordable[_tag as keyof typeof recordable] as unknown as new (
-    fields: unknown
-  ) => never
-  return Result.fail(new Refusal(fields))
+  return Result.fail(recordedError(_tag, fields)) as Result.Result<never, never>
 }

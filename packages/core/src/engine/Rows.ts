@@ -1,6 +1,7 @@
 /**
- * The rows of one batch: loaded and locked by the store, evolved in memory by events, and saved
- * again. `evolve` is the only thing that changes them, but for what no event may tell.
+ * The rows of one batch. The store loads and locks them for one attempt at the batch, deciders read
+ * them, events change them in memory (`evolve.ts`), and the store saves {@link Changes}. They are
+ * thrown away with the attempt.
  */
 import type {
   NewSeat,
@@ -9,13 +10,7 @@ import type {
   Show,
   StoredPerformance
 } from "../catalog/model.ts"
-import type {
-  BoxOfficeEvent,
-  QueueEvent,
-  QueueTokenEvent,
-  QueueTokenIssued,
-  RecordedOutcome
-} from "../Events.ts"
+import type { BoxOfficeEvent, RecordedOutcome } from "../Events.ts"
 import type {
   CommandId,
   PerformanceId,
@@ -29,8 +24,8 @@ import type {
 } from "../Ids.ts"
 import { money } from "../Money.ts"
 import type { QueueSettings } from "../Policies.ts"
-import type { Departure, Opening, QueueLane, QueueRow, TokenRow } from "../queue/model.ts"
-import { laneRow, nextLane, positionOf, withLaneRow } from "../queue/position.ts"
+import type { Departure, Opening, QueueRow, TokenRow } from "../queue/model.ts"
+import { positionOf } from "../queue/position.ts"
 import type { ReservationRow, SeatRow, UnpaidHold } from "../reservation/model.ts"
 import type { TransferRow, WalletRow } from "../wallet/model.ts"
 
@@ -48,14 +43,8 @@ const memberKey = (queueId: QueueId, userId: UserId): string => `${queueId}\n${u
 
 const codeKey = (queueId: QueueId, codeHash: string): string => `${queueId}\n${codeHash}`
 
-/** Who stood where in line. */
-type OriginalSeat = Pick<TokenRow, "queueId" | "lane" | "number">
-
-/** The counter account that a charge is taken from. */
-const cashAccount = "cash"
-
-/** The counter account that a show's payments go to. */
-const revenueAccount = (showId: string): string => `revenue:${showId}`
+/** A position that a token has given up. */
+type LaneNumber = Pick<TokenRow, "queueId" | "lane" | "number">
 
 /** A code that opens the priority lane of a queue, by its digest. */
 export interface CodeRow {
@@ -68,8 +57,8 @@ export interface CodeRow {
 export interface Changes {
   readonly queues: ReadonlyArray<QueueRow>
   readonly newQueues: ReadonlyArray<QueueRow>
-  /** How many were let in now, for each queue that let anyone in. */
-  readonly grants: ReadonlyArray<{ readonly queueId: QueueId; readonly admitted: number }>
+  /** How many tokens the batch admitted, for each queue that admitted any. */
+  readonly admissions: ReadonlyArray<{ readonly queueId: QueueId; readonly admitted: number }>
   readonly departures: ReadonlyArray<Departure>
   /** How many went out of queues whose rows were not loaded, and so do not say so. */
   readonly exits: ReadonlyArray<{ readonly queueId: QueueId; readonly count: number }>
@@ -162,16 +151,16 @@ export class Rows {
   readonly performances: ReadonlyMap<PerformanceId, PerformanceRow>
   readonly shows: Table<ShowId, Show>
   readonly storedPerformances: Table<PerformanceId, StoredPerformance>
-  private readonly looks: ReadonlyMap<TokenId, TokenRow>
+  private readonly tokensRead: ReadonlyMap<TokenId, TokenRow>
   private readonly tokensByMember = new Map<string, Array<TokenId>>()
   readonly events: Array<BoxOfficeEvent> = []
   /** Counted when the rows were loaded; {@link ahead} takes off who has left the line since. */
   private readonly aheadOf: Map<TokenId, number>
-  private readonly departed: Array<OriginalSeat> = []
+  private readonly departed: Array<LaneNumber> = []
   private readonly departures: Array<Departure> = []
-  private readonly grants = new Map<QueueId, number>()
+  private readonly admissions = new Map<QueueId, number>()
   private readonly exits = new Map<QueueId, number>()
-  private readonly holdings: Map<string, number>
+  private readonly seatCounts: Map<string, number>
   private readonly unpaid: ReadonlyArray<UnpaidHold>
   /** Those that were there before the batch. */
   private readonly transfersBefore: ReadonlyMap<TransferId, TransferRow>
@@ -184,7 +173,7 @@ export class Rows {
     this.tokens = new Table(byKey(loaded.tokens, (row) => row.tokenId))
     this.codes = new Table(byKey(loaded.codes, (row) => codeKey(row.queueId, row.codeHash)))
     for (const token of this.tokens.values()) this.indexToken(token)
-    this.looks = byKey(loaded.tokensRead, (row) => row.tokenId)
+    this.tokensRead = byKey(loaded.tokensRead, (row) => row.tokenId)
     this.wallets = new Table(byKey(loaded.wallets, (row) => row.userId))
     this.reservations = new Table(byKey(loaded.reservations, (row) => row.reservationId))
     this.seats = new Table(byKey(loaded.seats, (row) => seatKey(row.performanceId, row.seatId)))
@@ -194,7 +183,7 @@ export class Rows {
       byKey(loaded.storedPerformances, (row) => row.performanceId)
     )
     this.aheadOf = new Map(loaded.ahead)
-    this.holdings = new Map(loaded.seatCounts)
+    this.seatCounts = new Map(loaded.seatCounts)
     this.transfersBefore = byKey(loaded.transfers, (row) => row.transferId)
     this.unpaid = Array.from(loaded.unpaid ?? [])
   }
@@ -205,7 +194,7 @@ export class Rows {
 
   /** A token to look at: it may have been locked, or not. */
   token(tokenId: TokenId): TokenRow | undefined {
-    return this.tokens.get(tokenId) ?? this.looks.get(tokenId)
+    return this.tokens.get(tokenId) ?? this.tokensRead.get(tokenId)
   }
 
   /** The tokens of a user in a queue, those of them that were loaded or issued. */
@@ -223,7 +212,7 @@ export class Rows {
 
   /** How many seats of a performance a user has held or bought. */
   seatsOf(performanceId: PerformanceId, userId: UserId): number {
-    return this.holdings.get(holdingKey(performanceId, userId)) ?? 0
+    return this.seatCounts.get(holdingKey(performanceId, userId)) ?? 0
   }
 
   /** Whether a user holds seats behind a queue that can still be paid for. */
@@ -247,7 +236,7 @@ export class Rows {
     const counted = this.aheadOf.get(token.tokenId) ?? 0
     if (counted === 0 || this.departed.length === 0) return counted
     const queue = this.queues.get(token.queueId)
-    const place = (of: OriginalSeat) => (queue ? positionOf(queue, of.lane, of.number) : of.number)
+    const place = (of: LaneNumber) => (queue ? positionOf(queue, of.lane, of.number) : of.number)
     const own = place(token)
     let ahead = counted
     for (const gone of this.departed) {
@@ -313,86 +302,13 @@ export class Rows {
     }
   }
 
-  /** Lets an event take effect on the rows. */
-  evolve(event: BoxOfficeEvent): void {
-    this.events.push(event)
-    switch (event._tag) {
-      case "SeatsHeld":
-        this.reservations.add(event.reservationId, {
-          reservationId: event.reservationId,
-          performanceId: event.performanceId,
-          userId: event.userId,
-          seats: event.seats,
-          amount: event.amount,
-          status: "held",
-          heldAt: event.at,
-          holdExpiresAt: event.holdExpiresAt,
-          confirmedAt: null,
-          endedAt: null,
-          paymentId: null
-        })
-        for (const { seatId } of event.seats) {
-          this.changeSeat(event.performanceId, seatId, {
-            status: "held",
-            reservationId: event.reservationId,
-            heldUntil: event.holdExpiresAt
-          })
-        }
-        return this.countSeats(event.performanceId, event.userId, event.seats.length)
-      case "HoldReleased":
-        this.changeReservation(event, { status: "released", endedAt: event.at })
-        return this.freeSeats(event.performanceId, event.userId, event.seatIds)
-      case "HoldLapsed":
-        this.changeReservation(event, { status: "expired", endedAt: event.holdExpiresAt })
-        return this.freeSeats(event.performanceId, event.userId, event.seatIds)
-      case "ReservationPaid":
-        this.changeReservation(event, {
-          status: "confirmed",
-          confirmedAt: event.at,
-          paymentId: event.paymentId
-        })
-        for (const seatId of event.seatIds) {
-          this.changeSeat(event.performanceId, seatId, { status: "sold", heldUntil: null })
-        }
-        if (this.isFree(event.reservationId)) return
-        return this.transfer(event, {
-          transferId: event.paymentId,
-          kind: "payment",
-          counterAccount: revenueAccount(event.showId),
-          gain: -event.amount.amount,
-          reservationId: event.reservationId
-        })
-      case "PaymentRefunded":
-        this.changeReservation(event, { status: "cancelled", endedAt: event.at })
-        this.freeSeats(event.performanceId, event.userId, event.seatIds)
-        if (this.isFree(event.reservationId)) return
-        return this.transfer(event, {
-          transferId: event.refundId,
-          kind: "refund",
-          counterAccount: revenueAccount(event.showId),
-          gain: event.amount.amount,
-          reservationId: event.reservationId
-        })
-      case "WalletCharged":
-        return this.transfer(event, {
-          transferId: event.transferId,
-          kind: "charge",
-          counterAccount: cashAccount,
-          gain: event.amount.amount,
-          reservationId: null
-        })
-      default:
-        return this.evolveQueue(event)
-    }
-  }
-
   /** What is to be saved. */
   changes(): Changes {
     return {
       at: this.now,
       queues: this.queues.pick(this.queues.changed),
       newQueues: this.queues.pick(this.queues.added),
-      grants: Array.from(this.grants, ([queueId, admitted]) => ({ queueId, admitted })),
+      admissions: Array.from(this.admissions, ([queueId, admitted]) => ({ queueId, admitted })),
       departures: this.departures,
       exits: Array.from(this.exits, ([queueId, count]) => ({ queueId, count })),
       codes: this.codes.pick(this.codes.changed),
@@ -415,214 +331,69 @@ export class Rows {
     }
   }
 
-  private evolveQueue(event: QueueEvent): void {
-    switch (event._tag) {
-      case "QueueTokenIssued":
-        return this.issue(event)
-      case "QueueCreated":
-      case "QueueCodesAdded":
-        // What they are about was added beside them: there is more to it than may be told.
-        return
-      case "QueueOpened":
-        return this.changeQueue(event.queueId, (queue) => ({
-          ...queue,
-          drawSize: event.drawn,
-          // The first by number are not the first by the draw: all were loaded, or none is first.
-          headsLoadedTo: queue.headsLoadedTo >= event.drawn ? queue.headsLoadedTo : queue.cursor,
-          opening: { ...queue.opening!, openedAt: event.at }
-        }))
-      case "QueueRescheduled":
-        return this.changeQueue(event.queueId, (queue) => ({
-          ...queue,
-          opening: { ...queue.opening!, opensAt: event.opensAt }
-        }))
-      case "QueueModeChanged":
-        return this.changeQueue(event.queueId, (queue) => ({ ...queue, mode: event.mode }))
-      case "QueueConfigured":
-        return this.changeQueue(event.queueId, (queue) => ({ ...queue, settings: event.settings }))
-      default:
-        return this.moveToken(event)
-    }
-  }
+  // What events change beside the tables: see the `evolve.ts` of each feature.
 
-  private issue(event: QueueTokenIssued): void {
-    const { queueId, tokenId, number, lane = "general" } = event
-    const queue = this.queues.get(queueId)!
-    const token: TokenRow = {
-      tokenId,
-      queueId,
-      userId: event.userId,
-      lane,
-      number,
-      settings: queue.settings,
-      state: "waiting",
-      joinedAt: event.at,
-      admittedAt: null,
-      claimed: false,
-      expiresAt: null,
-      endedAt: null
-    }
-    this.tokens.add(tokenId, token)
+  /** Adds an issued token. */
+  addToken(token: TokenRow): void {
+    this.tokens.add(token.tokenId, token)
     this.indexToken(token)
-    const line = laneRow(queue, lane)
-    this.aheadOf.set(tokenId, line.waiting + this.departedFrom(queueId, lane))
-    this.changeQueue(queueId, (queue) =>
-      withLaneRow(queue, lane, {
-        nextNumber: number + 1n,
-        waiting: line.waiting + 1,
-        // With everyone known, the last one is known too.
-        headsLoadedTo: line.headsLoadedTo === number - 1n ? number : line.headsLoadedTo
-      })
-    )
-    if (event.codeHash === undefined) return
-    const code = this.code(queueId, event.codeHash)!
-    this.codes.change(codeKey(queueId, code.codeHash), { ...code, usesLeft: code.usesLeft - 1 })
   }
 
-  private moveToken(event: QueueTokenEvent): void {
-    const token = this.tokens.get(event.tokenId)!
-    this.tokens.change(event.tokenId, evolveToken(token, event))
-    if (event._tag === "QueueTokenExtended") return
-    if (event._tag === "QueueTokenAdmitted") {
-      this.grants.set(token.queueId, (this.grants.get(token.queueId) ?? 0) + 1)
+  /** Sets how many tokens waited in front of a token before any left in this batch. */
+  setAhead({ tokenId, queueId, lane }: TokenRow, waiting: number): void {
+    let left = 0
+    for (const gone of this.departed) {
+      if (gone.queueId === queueId && gone.lane === lane) left++
     }
-    // Only a batch about the queue itself has loaded its row.
-    const queue = this.queues.get(token.queueId)
-    if (queue === undefined) {
-      if (token.state === "waiting") throw new Error("Whoever waits moves with the queue's row.")
-      this.exits.set(token.queueId, (this.exits.get(token.queueId) ?? 0) + 1)
-      return
-    }
-    if (token.state === "waiting" && event._tag !== "QueueTokenAdmitted") {
-      const { queueId, lane, number } = token
-      this.departures.push({ queueId, lane, number, seq: queue.departed + 1n })
-    }
-    this.changeQueue(token.queueId, () => evolveCounts(queue, token, event))
-    if (token.state === "waiting") this.departed.push(token)
+    this.aheadOf.set(tokenId, waiting + left)
   }
 
-  private changeQueue(queueId: QueueId, change: (queue: QueueRow) => QueueRow): void {
+  /** Notes that a waiting token moved out of its lane: tokens behind it have one less in front. */
+  noteGone(token: LaneNumber): void {
+    this.departed.push(token)
+  }
+
+  /** Records that a waiting token left without being admitted. */
+  addDeparture({ queueId, lane, number }: LaneNumber, seq: bigint): void {
+    this.departures.push({ queueId, lane, number, seq })
+  }
+
+  countAdmission(queueId: QueueId): void {
+    this.admissions.set(queueId, (this.admissions.get(queueId) ?? 0) + 1)
+  }
+
+  /** Counts a token that ended while its queue's row was not loaded. */
+  countExit(queueId: QueueId): void {
+    this.exits.set(queueId, (this.exits.get(queueId) ?? 0) + 1)
+  }
+
+  changeQueue(queueId: QueueId, change: (queue: QueueRow) => QueueRow): void {
     this.queues.change(queueId, change(this.queues.get(queueId)!))
   }
 
-  private departedFrom(queueId: QueueId, lane: QueueLane): number {
-    let count = 0
-    for (const gone of this.departed) {
-      if (gone.queueId === queueId && gone.lane === lane) count++
-    }
-    return count
+  /** Takes one use off a code. */
+  useCode(queueId: QueueId, codeHash: string): void {
+    const code = this.code(queueId, codeHash)!
+    this.codes.change(codeKey(queueId, codeHash), { ...code, usesLeft: code.usesLeft - 1 })
   }
 
-  private changeSeat(performanceId: PerformanceId, seatId: SeatId, change: Partial<SeatRow>): void {
+  changeReservation(reservationId: ReservationId, change: Partial<ReservationRow>): void {
+    const reservation = this.reservations.get(reservationId)!
+    this.reservations.change(reservationId, { ...reservation, ...change })
+  }
+
+  changeSeat(performanceId: PerformanceId, seatId: SeatId, change: Partial<SeatRow>): void {
     const key = seatKey(performanceId, seatId)
     this.seats.change(key, { ...this.seats.get(key)!, ...change })
   }
 
-  private freeSeats(
-    performanceId: PerformanceId,
-    userId: UserId,
-    seatIds: ReadonlyArray<SeatId>
-  ): void {
-    for (const seatId of seatIds) {
-      this.changeSeat(performanceId, seatId, {
-        status: "available",
-        reservationId: null,
-        heldUntil: null
-      })
-    }
-    this.countSeats(performanceId, userId, -seatIds.length)
-  }
-
-  /** Where nothing was due nothing moves, and no wallet is made. */
-  private isFree(reservationId: ReservationId): boolean {
-    return this.reservations.get(reservationId)!.amount.amount === 0n
-  }
-
-  private changeReservation(
-    event: { readonly reservationId: ReservationId },
-    change: Partial<ReservationRow>
-  ): void {
-    const reservation = this.reservations.get(event.reservationId)!
-    this.reservations.change(event.reservationId, { ...reservation, ...change })
-  }
-
-  private countSeats(performanceId: PerformanceId, userId: UserId, by: number): void {
+  /** Adds to the seats that a user has held or bought. */
+  countSeats(performanceId: PerformanceId, userId: UserId, by: number): void {
     const key = holdingKey(performanceId, userId)
-    this.holdings.set(key, (this.holdings.get(key) ?? 0) + by)
+    this.seatCounts.set(key, (this.seatCounts.get(key) ?? 0) + by)
   }
 
-  private transfer(
-    event: { readonly userId: UserId; readonly amount: { currency: string }; readonly at: number },
-    transfer: {
-      readonly transferId: TransferId
-      readonly kind: TransferRow["kind"]
-      readonly counterAccount: string
-      readonly gain: bigint
-      readonly reservationId: ReservationId | null
-    }
-  ): void {
-    const { gain, ...rest } = transfer
-    const { currency } = event.amount
-    const before = this.wallets.get(event.userId)
-    const after = {
-      userId: event.userId,
-      currency,
-      balance: (before?.balance ?? 0n) + gain,
-      version: (before?.version ?? 0) + 1
-    }
-    if (before === undefined) this.wallets.add(event.userId, after)
-    else this.wallets.change(event.userId, after)
-    this.transfers.push({
-      ...rest,
-      userId: event.userId,
-      amount: gain,
-      currency,
-      version: after.version,
-      balance: after.balance,
-      at: event.at
-    })
+  addTransfer(transfer: TransferRow): void {
+    this.transfers.push(transfer)
   }
-}
-
-const evolveToken = (token: TokenRow, event: QueueTokenEvent): TokenRow => {
-  switch (event._tag) {
-    case "QueueTokenAdmitted":
-      return {
-        ...token,
-        state: "admitted",
-        admittedAt: event.at,
-        claimed: event.claimed,
-        expiresAt: event.expiresAt
-      }
-    case "QueueTokenExtended":
-      return { ...token, claimed: true, expiresAt: event.expiresAt }
-    case "QueueTokenCompleted":
-      return { ...token, state: "completed", endedAt: event.at }
-    case "QueueTokenLeft":
-      return { ...token, state: "left", endedAt: event.at }
-    case "QueueTokenLapsed":
-      return { ...token, state: "expired", endedAt: event.at }
-  }
-}
-
-const evolveCounts = (queue: QueueRow, before: TokenRow, event: QueueTokenEvent): QueueRow => {
-  if (before.state !== "waiting") return { ...queue, active: queue.active - 1 }
-  const { lane, number } = before
-  const line = laneRow(queue, lane)
-  const waiting = line.waiting - 1
-  if (event._tag !== "QueueTokenAdmitted") {
-    return { ...withLaneRow(queue, lane, { waiting }), departed: queue.departed + 1n }
-  }
-  const place = positionOf(queue, lane, number)
-  const waits = { general: queue.waiting > 0, priority: queue.priority.waiting > 0 }
-  return {
-    ...withLaneRow(queue, lane, { waiting, cursor: later(place, line.cursor) }),
-    laneCredit: nextLane(waits, queue.laneCredit, queue.settings.prioritySharePercent).turn,
-    active: queue.active + 1,
-    admittedLastMinute: queue.admittedLastMinute + 1
-  }
-}
-
-const later = (a: bigint, b: bigint): bigint => {
-  return a > b ? a : b
 }

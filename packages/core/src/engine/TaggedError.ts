@@ -50,3 +50,40 @@ function toPlainError(this: Error): Error {
   shown.stack = [`${_tag}: ${this.message}`, ...frames].join("\n")
   return Object.assign(shown, fields)
 }
+
+interface ErrorClass {
+  new (fields: never): Error & { readonly _tag: string }
+  /** The tag. The class's own name is another one in a minified bundle. */
+  readonly identifier: string
+}
+
+/** Whose command records a refusal: any command, or only an operator's. */
+type Recorder = "anyone" | "operator"
+
+const recordables = new Map<string, { readonly Refusal: ErrorClass; readonly by: Recorder }>()
+
+/**
+ * States that an error is an answer to a command, so that its idempotency key records it. An error
+ * without this statement says that the command was not tried: the gate refused it, or something
+ * failed, and the next call with the key is decided afresh. An operator's command passes no gate, so
+ * more of its refusals are answers.
+ */
+export const recordable = (Refusal: ErrorClass, by: Recorder): void => {
+  recordables.set(Refusal.identifier, { Refusal, by })
+}
+
+/** Whether a command records this error as its answer. */
+export const isRecordable = (error: unknown, byOperator: boolean): boolean => {
+  if (!(error instanceof Error)) return false
+  const found = recordables.get((error as { readonly _tag?: string })._tag ?? "")
+  return (
+    found !== undefined && error instanceof found.Refusal && (byOperator || found.by === "anyone")
+  )
+}
+
+/** The error of a recorded answer. */
+export const recordedError = (tag: string, fields: object): Error => {
+  const found = recordables.get(tag)
+  if (found === undefined) throw new Error(`An answer is recorded with the unknown error ${tag}.`)
+  return new found.Refusal(fields as never)
+}

@@ -1,6 +1,6 @@
 /** What goes wrong with the policies that a host gives. */
 import { Schema } from "effect"
-import { TaggedError } from "../engine/TaggedError.ts"
+import { recordable, TaggedError } from "../engine/TaggedError.ts"
 
 /** The policies that can be functions of the host. */
 export const PolicyName = Schema.Literals([
@@ -39,6 +39,9 @@ export class RefundRefused extends TaggedError<RefundRefused>()("RefundRefused",
   /** In the policy's own words. */
   reason: Schema.String
 }) {
+  static {
+    recordable(RefundRefused, "anyone")
+  }
   readonly code = "refund_refused"
   override get message() {
     return this.reason

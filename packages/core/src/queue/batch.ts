@@ -1,8 +1,10 @@
 /** One batch of commands of queues: decided in order, then the line moves on, then the answers. */
 import type { Effect } from "effect"
-import { type BoxOfficeStore, LoadPlan } from "../BoxOfficeStore.ts"
+import type { BoxOfficeStore } from "../BoxOfficeStore.ts"
 import type { StoreUnavailable } from "../Errors.ts"
 import type { QueueEvent } from "../Events.ts"
+import { evolveAll } from "../engine/evolve.ts"
+import { LoadPlan } from "../engine/LoadPlan.ts"
 import type { Rows } from "../engine/Rows.ts"
 import { decideSessionExtension } from "../gate/decide.ts"
 import type { QueueId, TokenId, UserId } from "../Ids.ts"
@@ -45,27 +47,27 @@ export const runQueueBatch = (
   }
   return store.transact(plan, (rows) => {
     let moved = 0
-    const evolveAll = (events: ReadonlyArray<QueueEvent>): void => {
-      for (const event of events) rows.evolve(event)
+    const advance = (events: ReadonlyArray<QueueEvent>): void => {
+      evolveAll(rows, events)
       moved += events.length
     }
     for (const queueId of queueIds) {
-      evolveAll(decideOpening(rows, queueId))
-      evolveAll(decideExpiries(rows, queueId))
+      advance(decideOpening(rows, queueId))
+      advance(decideExpiries(rows, queueId))
     }
     const decided = batch.map((command) => command.decide(rows))
     const present = new Set(
       decided.flatMap(({ onlineToken }) => (onlineToken ? [onlineToken] : []))
     )
     for (const queueId of queueIds) {
-      evolveAll(decideClosing(rows, queueId))
-      evolveAll(decideAdmissions(rows, queueId, present, policies, isNoted))
+      advance(decideClosing(rows, queueId))
+      advance(decideAdmissions(rows, queueId, present, policies, isNoted))
     }
     for (const tokenId of present) {
       const token = rows.tokens.get(tokenId)
       if (token === undefined || token.claimed) continue
       if (tokenStateAt(token, rows.now) !== "admitted") continue
-      for (const event of decideSessionExtension(token, rows.now)) rows.evolve(event)
+      evolveAll(rows, decideSessionExtension(token, rows.now))
     }
     return decided.map(({ reply }) => reply(moved))
   })

@@ -1,6 +1,6 @@
 /** What the waiting room, and the gate behind it, can refuse. */
 
-import { TaggedError } from "../engine/TaggedError.ts"
+import { recordable, TaggedError } from "../engine/TaggedError.ts"
 import { QueueId } from "../Ids.ts"
 import { QueueMode, queueTokenStatusFields, TokenState } from "./model.ts"
 
@@ -59,6 +59,9 @@ export class QueueTokenExpired extends TaggedError<QueueTokenExpired>()("QueueTo
 
 /** No such queue. */
 export class QueueNotFound extends TaggedError<QueueNotFound>()("QueueNotFound", {}) {
+  static {
+    recordable(QueueNotFound, "operator")
+  }
   readonly code = "queue_not_found"
   override get message() {
     return "There is no such queue."
@@ -69,6 +72,9 @@ export class QueueNotFound extends TaggedError<QueueNotFound>()("QueueNotFound",
 export class QueueClosed extends TaggedError<QueueClosed>()("QueueClosed", {
   mode: QueueMode
 }) {
+  static {
+    recordable(QueueClosed, "operator")
+  }
   readonly code = "queue_closed"
   override get message() {
     return `The queue is ${this.mode} and takes no one new.`
@@ -77,6 +83,9 @@ export class QueueClosed extends TaggedError<QueueClosed>()("QueueClosed", {
 
 /** The queue has opened, or never collected people: there is no opening to move. */
 export class QueueAlreadyOpen extends TaggedError<QueueAlreadyOpen>()("QueueAlreadyOpen", {}) {
+  static {
+    recordable(QueueAlreadyOpen, "operator")
+  }
   readonly code = "queue_already_open"
   override get message() {
     return "The queue is open already: its opening cannot be moved any more."

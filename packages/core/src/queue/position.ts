@@ -1,6 +1,4 @@
-/** Where in its lane a token stands, and how the two lanes take turns. Pure. */
-
-import type { Heads } from "../BoxOfficeStore.ts"
+import type { Heads } from "../engine/LoadPlan.ts"
 import { permutationOf } from "./lottery.ts"
 import type { LaneRow, QueueLane, QueueRow, TokenRow } from "./model.ts"
 

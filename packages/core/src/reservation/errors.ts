@@ -1,6 +1,6 @@
 /** What holding and releasing seats can refuse. */
 import { Schema } from "effect"
-import { TaggedError } from "../engine/TaggedError.ts"
+import { recordable, TaggedError } from "../engine/TaggedError.ts"
 import { SeatId } from "../Ids.ts"
 import { Instant } from "../Instant.ts"
 import { ReservationStatus } from "./model.ts"
@@ -10,6 +10,9 @@ export class ReservationNotFound extends TaggedError<ReservationNotFound>()(
   "ReservationNotFound",
   {}
 ) {
+  static {
+    recordable(ReservationNotFound, "anyone")
+  }
   readonly code = "reservation_not_found"
   override get message() {
     return "There is no such reservation."
@@ -26,6 +29,9 @@ export interface SeatConflict extends Schema.Schema.Type<typeof SeatConflict> {}
 export class SeatUnavailable extends TaggedError<SeatUnavailable>()("SeatUnavailable", {
   conflicts: Schema.Array(SeatConflict)
 }) {
+  static {
+    recordable(SeatUnavailable, "anyone")
+  }
   readonly code = "seat_unavailable"
   override get message() {
     return `Not available: ${this.conflicts.map((c) => `${c.seatId} (${c.reason})`).join(", ")}.`
@@ -37,6 +43,9 @@ export class ReservationNotPayable extends TaggedError<ReservationNotPayable>()(
   "ReservationNotPayable",
   { status: ReservationStatus }
 ) {
+  static {
+    recordable(ReservationNotPayable, "anyone")
+  }
   readonly code = "reservation_not_payable"
   override get message() {
     return `The reservation is ${this.status}.`
@@ -47,6 +56,9 @@ export class ReservationNotPayable extends TaggedError<ReservationNotPayable>()(
 export class HoldExpired extends TaggedError<HoldExpired>()("HoldExpired", {
   expiredAt: Instant
 }) {
+  static {
+    recordable(HoldExpired, "anyone")
+  }
   readonly code = "hold_expired"
   override get message() {
     return `The hold lapsed at ${this.expiredAt.toISOString()}.`
@@ -65,6 +77,9 @@ export class LimitExceeded extends TaggedError<LimitExceeded>()("LimitExceeded",
   /** The most that is allowed. */
   limit: Schema.Finite
 }) {
+  static {
+    recordable(LimitExceeded, "anyone")
+  }
   readonly code = "limit_exceeded"
   override get message() {
     return `At most ${this.limit} (${this.name}).`

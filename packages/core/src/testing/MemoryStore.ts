@@ -4,17 +4,15 @@
  */
 import { Clock, Effect, Layer } from "effect"
 import {
-  admissionsPerBatch,
   BoxOfficeStore,
   departuresPerReading,
-  type Heads,
-  type LoadPlan,
   type Page,
   type QueueReading
 } from "../BoxOfficeStore.ts"
 import type { Performance, PerformanceRow, Show, StoredPerformance } from "../catalog/model.ts"
 import { StoreUnavailable } from "../Errors.ts"
 import type { RecordedOutcome } from "../Events.ts"
+import { admissionsPerBatch, type Heads, type LoadPlan } from "../engine/LoadPlan.ts"
 import {
   type Changes,
   type CodeRow,

@@ -5,7 +5,7 @@ import type { SeatInput, ShowInput } from "../Catalog.ts"
 import type { Show } from "../catalog/model.ts"
 import type { Money } from "../Money.ts"
 import type { QueueSettings } from "../Policies.ts"
-import type { QueueInfo as QueueView } from "../queue/model.ts"
+import type { QueueInfo } from "../queue/model.ts"
 import type { Reservation } from "../reservation/model.ts"
 import type { Charge } from "../wallet/model.ts"
 
@@ -164,7 +164,7 @@ const seatIdsOf = (count: number): ReadonlyArray<string> =>
 /** {@link arranging}, as promises. */
 export interface Arrange {
   /** A queue, open and empty. */
-  readonly queue: (queue?: QueueToArrange) => Promise<QueueView>
+  readonly queue: (queue?: QueueToArrange) => Promise<QueueInfo>
   /** A show, and a queue in front of it. */
   readonly show: (show?: ShowToArrange) => Promise<Show>
   /** A performance with seats, of a show. */

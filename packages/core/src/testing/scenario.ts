@@ -6,6 +6,7 @@ import { deepStrictEqual, fail, strictEqual } from "node:assert/strict"
 import { inspect } from "node:util"
 import { Result } from "effect"
 import type { BoxOfficeEvent } from "../Events.ts"
+import { evolveAll } from "../engine/evolve.ts"
 import { type LoadedRows, Rows } from "../engine/Rows.ts"
 
 /** The rows that a test starts from: see `queueRow`, `seatRow` and the others. */
@@ -64,7 +65,7 @@ export const given = (rows: GivenRows, ...past: ReadonlyArray<BoxOfficeEvent>): 
     const now = typeof instant === "number" ? instant : new Date(instant).getTime()
     const load = () => {
       const loaded = new Rows({ ...rows, now })
-      for (const event of past) loaded.evolve(event)
+      evolveAll(loaded, past)
       return loaded
     }
     return {
@@ -94,7 +95,7 @@ const outcomeOf = <Event extends BoxOfficeEvent, Refusal>(
     thenEvents: (...events) => {
       deepStrictEqual(eventsOf(), events)
       const rows = load()
-      for (const event of events) rows.evolve(event)
+      evolveAll(rows, events)
       return rows
     },
     thenNothing: () => deepStrictEqual(eventsOf(), []),

@@ -1,6 +1,6 @@
 /** What moving money can refuse. */
 
-import { TaggedError } from "../engine/TaggedError.ts"
+import { recordable, TaggedError } from "../engine/TaggedError.ts"
 import { Currency, Money } from "../Money.ts"
 
 /** The wallet has too little. Remedy: charge at least the difference. */
@@ -8,6 +8,9 @@ export class InsufficientBalance extends TaggedError<InsufficientBalance>()("Ins
   required: Money,
   available: Money
 }) {
+  static {
+    recordable(InsufficientBalance, "anyone")
+  }
   readonly code = "insufficient_balance"
   override get message() {
     return `${this.required.amount} ${this.required.currency} needed, ${this.available.amount} there.`
@@ -19,6 +22,9 @@ export class CurrencyMismatch extends TaggedError<CurrencyMismatch>()("CurrencyM
   expected: Currency,
   actual: Currency
 }) {
+  static {
+    recordable(CurrencyMismatch, "anyone")
+  }
   readonly code = "currency_mismatch"
   override get message() {
     return `Expected ${this.expected}, got ${this.actual}.`

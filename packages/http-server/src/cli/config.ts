@@ -4,9 +4,9 @@ import {
   PolicySettings as Policies,
   type PolicySettings,
   QueueTokens,
-  type SigningKey,
-  toRequestInvalid
+  type SigningKey
 } from "@boxoffice/core"
+import { toRequestInvalid } from "@boxoffice/core/store"
 import { type SqlStore, urlProblem } from "@boxoffice/sql-store"
 import { Config, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { IdentityOptions } from "../http/identity.ts"

@@ -1,14 +1,5 @@
 /** What operators do. */
-import {
-  BoxOfficeStore,
-  Catalog,
-  type CommandOptions,
-  commandIdOf,
-  newCommandId,
-  Payments,
-  Queue,
-  seatStatusAt
-} from "@boxoffice/core"
+import { BoxOfficeStore, Catalog, type CommandOptions, Payments, Queue } from "@boxoffice/core"
 import {
   isCatalogKey,
   type PerformanceId,
@@ -18,6 +9,7 @@ import {
   ShowId,
   ShowNotFound
 } from "@boxoffice/core/schema"
+import { commandIdOf, newCommandId, seatStatusAt } from "@boxoffice/core/store"
 import { Effect, Schema } from "effect"
 import { AdminApi, codesBodyLimit, seatsBodyLimit } from "../api/admin.ts"
 import { cursorOf, toCursor } from "../http/pageCursor.ts"

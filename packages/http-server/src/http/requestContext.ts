@@ -1,8 +1,4 @@
-/**
- * What every request gets, whatever it asks for: an id, a line in the log, a count in the metrics,
- * and a problem document where it failed.
- */
-import { newCommandId } from "@boxoffice/core"
+import { newCommandId } from "@boxoffice/core/store"
 import { Cause, Context, Effect, Layer } from "effect"
 import { InternalError } from "../api/errors.ts"
 import { isKnownError, type KnownError, problemContentType, toProblem } from "../api/problem.ts"

@@ -7,7 +7,8 @@ import {
   STATUS_CODES
 } from "node:http"
 import type { Duplex } from "node:stream"
-import { newCommandId, RequestInvalid } from "@boxoffice/core"
+import { RequestInvalid } from "@boxoffice/core"
+import { newCommandId } from "@boxoffice/core/store"
 import { Effect } from "effect"
 import { RouteUnknown } from "../api/errors.ts"
 import { problemContentType, toProblem } from "../api/problem.ts"

@@ -1,5 +1,4 @@
-/** What a host's handler does where its routes cannot be made, such as without a database. */
-import { newCommandId } from "@boxoffice/core"
+import { newCommandId } from "@boxoffice/core/store"
 import { Cause, Effect, Layer } from "effect"
 import { InternalError } from "../api/errors.ts"
 import { problemContentType, toProblem } from "../api/problem.ts"

@@ -1,6 +1,7 @@
 /** Endpoints as a JSON document has them, with their secrets in the environment. */
 import { readFileSync } from "node:fs"
-import { EventType, isWebhookSecret, toRequestInvalid } from "@boxoffice/core"
+import { EventType, isWebhookSecret } from "@boxoffice/core"
+import { toRequestInvalid } from "@boxoffice/core/store"
 import { Effect, Schema } from "effect"
 import { checkEndpoint, type WebhookEndpoint } from "./endpoint.ts"
 

@@ -1,5 +1,6 @@
 /** Where webhooks go, and how patiently. */
-import { checkNames, EventType, isWebhookSecret, type StartingPoint } from "@boxoffice/core"
+import { EventType, isWebhookSecret, type StartingPoint } from "@boxoffice/core"
+import { checkNames } from "@boxoffice/core/store"
 import { Effect, Schema } from "effect"
 
 export interface WebhookEndpoint {

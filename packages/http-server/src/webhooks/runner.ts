@@ -12,15 +12,14 @@
  * database while an endpoint is waited for: no connection, no transaction, no lock.
  */
 import {
-  again,
   type BoxOfficeStore,
   type Delivery,
   type EventFeed,
   encodeWebhook,
-  type ParkedDelivery,
   type StoreUnavailable,
   signWebhook
 } from "@boxoffice/core"
+import { again, type ParkedDelivery } from "@boxoffice/core/store"
 import { Clock, Deferred, Effect, Latch, Random, Schedule, Semaphore } from "effect"
 import type { Endpoint } from "./endpoint.ts"
 import { type Answer, post } from "./post.ts"

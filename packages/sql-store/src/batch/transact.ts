@@ -1,7 +1,8 @@
 /** One batch in one transaction: load and lock, decide, save and commit; again where need be. */
 
 import { randomUUID } from "node:crypto"
-import { type LoadPlan, type Rows, StoreUnavailable } from "@boxoffice/core"
+import { StoreUnavailable } from "@boxoffice/core"
+import type { LoadPlan, Rows } from "@boxoffice/core/store"
 import type { PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Exit, Metric, Random } from "effect"
 import type { SqlError } from "effect/sql/SqlError"

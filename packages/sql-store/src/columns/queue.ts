@@ -1,10 +1,5 @@
-import {
-  isPreOpening,
-  type Opening,
-  positionOf,
-  type QueueLane,
-  type QueueRow
-} from "@boxoffice/core"
+import type { QueueLane } from "@boxoffice/core"
+import { isPreOpening, type Opening, positionOf, type QueueRow } from "@boxoffice/core/store"
 import { bigint, instant, millis, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { settingsColumns, settingsOf } from "./token.ts"

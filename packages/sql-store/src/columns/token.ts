@@ -1,4 +1,5 @@
-import type { QueueSettings, TokenRow } from "@boxoffice/core"
+import type { QueueSettings } from "@boxoffice/core"
+import type { TokenRow } from "@boxoffice/core/store"
 import { bigint, instant, millis, type Row } from "../Query.ts"
 
 /** The settings of queue `q`. */

@@ -1,6 +1,6 @@
 /** A batch inside a transaction that somebody else begins and ends: load, decide, save. */
 import { randomUUID } from "node:crypto"
-import type { LoadPlan, Rows } from "@boxoffice/core"
+import type { LoadPlan, Rows } from "@boxoffice/core/store"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Attempt } from "../batch/commit.ts"

@@ -1,5 +1,6 @@
 /** The store on a host's pool: its own transactions, on connections that the host lends. */
-import { BoxOfficeStore, type LoadPlan, type Rows, type StoreUnavailable } from "@boxoffice/core"
+import { BoxOfficeStore, type StoreUnavailable } from "@boxoffice/core"
+import type { LoadPlan, Rows } from "@boxoffice/core/store"
 import { Cause, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { type Attempt, type CommitStatus, resolveCommit } from "../batch/commit.ts"

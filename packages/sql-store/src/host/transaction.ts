@@ -1,5 +1,6 @@
 /** The store inside a transaction of the host's: each operation under a savepoint of its own. */
-import type { HostTransaction, LoadPlan, Rows } from "@boxoffice/core"
+import type { HostTransaction } from "@boxoffice/core"
+import type { LoadPlan, Rows } from "@boxoffice/core/store"
 import { type Cause, Effect, Exit } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"

@@ -1,5 +1,6 @@
 /** Webhook deliveries that wait or were given up: the statements about `webhook_delivery`. */
-import type { DeadLetter, Deliveries, ParkedDelivery } from "@boxoffice/core"
+import type { DeadLetter } from "@boxoffice/core"
+import type { Deliveries, ParkedDelivery } from "@boxoffice/core/store"
 import { millis, type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { clearDeadLetters } from "./clear.ts"

@@ -1,4 +1,4 @@
-import type { Lapsed } from "@boxoffice/core"
+import type { Lapsed } from "@boxoffice/core/store"
 import { clock, exitsOf, hasLapsed, lastMinuteOf } from "../columns/queue.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"

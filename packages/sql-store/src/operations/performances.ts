@@ -1,10 +1,5 @@
-import {
-  money,
-  type PerformanceId,
-  type PerformanceReading,
-  type ShowId,
-  type StoredPerformance
-} from "@boxoffice/core"
+import { money, type PerformanceId, type ShowId } from "@boxoffice/core"
+import type { PerformanceReading, StoredPerformance } from "@boxoffice/core/store"
 import { performanceColumns, performanceOf } from "../batch/load/performances.ts"
 import { bigint, date, instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"

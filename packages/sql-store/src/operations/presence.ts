@@ -1,4 +1,5 @@
-import type { QueueId, Sighting } from "@boxoffice/core"
+import type { QueueId } from "@boxoffice/core"
+import type { Sighting } from "@boxoffice/core/store"
 import { lanes } from "../columns/queue.ts"
 import { bigints, type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"

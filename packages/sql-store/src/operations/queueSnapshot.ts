@@ -1,4 +1,5 @@
-import { departuresPerReading, type QueueId, type QueueReading } from "@boxoffice/core"
+import type { QueueId } from "@boxoffice/core"
+import { departuresPerReading, type QueueReading } from "@boxoffice/core/store"
 import {
   clock,
   exitsOf,

@@ -1,4 +1,5 @@
-import type { Page, QueueId, QueueRow } from "@boxoffice/core"
+import type { QueueId } from "@boxoffice/core"
+import type { Page, QueueRow } from "@boxoffice/core/store"
 import {
   clock,
   exitsOf,

@@ -1,11 +1,5 @@
-import type {
-  Page,
-  ReservationId,
-  ReservationRow,
-  ReservationsReading,
-  TransferId,
-  UserId
-} from "@boxoffice/core"
+import type { ReservationId, TransferId, UserId } from "@boxoffice/core"
+import type { Page, ReservationRow, ReservationsReading } from "@boxoffice/core/store"
 import { reservationColumns, reservationOf } from "../batch/load/reservations.ts"
 import { instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"

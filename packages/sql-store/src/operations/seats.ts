@@ -1,4 +1,5 @@
-import type { PerformanceId, SeatRow } from "@boxoffice/core"
+import type { PerformanceId } from "@boxoffice/core"
+import type { SeatRow } from "@boxoffice/core/store"
 import { seatColumns, seatOf } from "../batch/load/seats.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"

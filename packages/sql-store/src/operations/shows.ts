@@ -1,4 +1,5 @@
-import type { Page, Show, ShowId } from "@boxoffice/core"
+import type { Show, ShowId } from "@boxoffice/core"
+import type { Page } from "@boxoffice/core/store"
 import { date, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 

@@ -1,4 +1,4 @@
-import type { GateQuestion, TokenReading } from "@boxoffice/core"
+import type { GateQuestion, TokenReading } from "@boxoffice/core/store"
 import { aheadColumn, aheadOf, drawColumns } from "../columns/queue.ts"
 import { tokenColumnCount, tokenColumns, tokenOf } from "../columns/token.ts"
 import { instant, type Query, texts, uuids } from "../Query.ts"

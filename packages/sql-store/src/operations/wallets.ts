@@ -1,4 +1,5 @@
-import type { Page, TransferId, TransferRow, UserId, WalletRow } from "@boxoffice/core"
+import type { TransferId, UserId } from "@boxoffice/core"
+import type { Page, TransferRow, WalletRow } from "@boxoffice/core/store"
 import { bigint, instant, type Query, type Row, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 

@@ -1,12 +1,12 @@
 import {
   BoxOffice,
   BoxOfficeStore,
-  LoadPlan,
   layerOf,
   type QueueId,
   type ShowId,
   within
 } from "@boxoffice/core"
+import { LoadPlan } from "@boxoffice/core/store"
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, ManagedRuntime, Redacted } from "effect"
 import pg from "pg"

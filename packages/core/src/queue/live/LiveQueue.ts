@@ -2,12 +2,8 @@
  * One queue as a node knows it: the last reading, and who has left so far. Answers polls by
  * arithmetic alone; what it does not know, it leaves to the store.
  */
-import {
-  admissionsPerBatch,
-  departuresPerReading,
-  type Heads,
-  type QueueReading
-} from "../../BoxOfficeStore.ts"
+import { departuresPerReading, type QueueReading } from "../../BoxOfficeStore.ts"
+import { admissionsPerBatch, type Heads } from "../../engine/LoadPlan.ts"
 import type { QueueTokenPayload } from "../../token/format.ts"
 import { isDue, roomIn } from "../decide.ts"
 import { permutationOf } from "../lottery.ts"

@@ -1,5 +1,5 @@
 import type { Queue } from "@boxoffice/core"
-import type { QueueInfo as QueueView } from "@boxoffice/core/schema"
+import type { QueueInfo } from "@boxoffice/core/schema"
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { columns } from "../columns.ts"
@@ -37,7 +37,7 @@ const pageSize = 200
 
 const everyQueue = (queues: Queue["Service"]) =>
   Effect.gen(function* () {
-    const all: Array<QueueView> = []
+    const all: Array<QueueInfo> = []
     let after: string | undefined
     do {
       const { items, next } = yield* queues.list({ limit: pageSize, after })
@@ -47,7 +47,7 @@ const everyQueue = (queues: Queue["Service"]) =>
     return all
   })
 
-const inColumns = (queues: ReadonlyArray<QueueView>): string =>
+const inColumns = (queues: ReadonlyArray<QueueInfo>): string =>
   columns([
     ["queue", "mode", "waiting", "inside", "opens at"],
     ...queues.map(({ queueId, mode, waiting, active, settings, opening }) => [

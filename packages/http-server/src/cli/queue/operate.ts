@@ -6,7 +6,7 @@ import {
   type QueueClosed,
   type QueueNotFound
 } from "@boxoffice/core"
-import { QueueId, QueueInfo as QueueView } from "@boxoffice/core/schema"
+import { QueueId, QueueInfo } from "@boxoffice/core/schema"
 import { Console, Effect, Schema } from "effect"
 import { Argument } from "effect/cli"
 import { type DatabaseFlags, database, databaseOf, json, UsageError } from "../flags.ts"
@@ -40,7 +40,7 @@ export const onQueues = <A, E>(
   })
 
 /** Does something to a queue, and prints what it is then. */
-export const operate = <Shown extends QueueView, E>(
+export const operate = <Shown extends QueueInfo, E>(
   flags: Flags & { readonly id: QueueId },
   act: (queues: Queues, id: QueueId) => Effect.Effect<Shown, E>,
   inWords: (queue: Shown) => string
@@ -54,10 +54,10 @@ export const operate = <Shown extends QueueView, E>(
     )
   )
 
-const encode = Schema.encodeSync(QueueView)
+const encode = Schema.encodeSync(QueueInfo)
 
 /** As `GET /v1/admin/queues/{queueId}` has it; of one that was to be made, also whether it was. */
-export const toJson = (queue: QueueView & { readonly created?: boolean }) => ({
+export const toJson = (queue: QueueInfo & { readonly created?: boolean }) => ({
   ...encode(queue),
   ...(queue.created !== undefined && { created: queue.created })
 })

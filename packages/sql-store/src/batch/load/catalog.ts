@@ -1,5 +1,6 @@
 /** What additions to the catalogue have to know. */
-import type { LoadPlan, SeatRow, Show, ShowId, StoredPerformance } from "@boxoffice/core"
+import type { Show, ShowId } from "@boxoffice/core"
+import type { LoadPlan, SeatRow, StoredPerformance } from "@boxoffice/core/store"
 import { performanceOfRow, storedColumns } from "../../operations/performances.ts"
 import { showColumns, showOf } from "../../operations/shows.ts"
 import { type Query, texts } from "../../Query.ts"

@@ -1,4 +1,4 @@
-import type { CodeRow, LoadPlan } from "@boxoffice/core"
+import type { CodeRow, LoadPlan } from "@boxoffice/core/store"
 import { type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 

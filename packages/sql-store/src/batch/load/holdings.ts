@@ -1,10 +1,5 @@
-import {
-  holdingKey,
-  type LoadPlan,
-  type PerformanceId,
-  seatCountsPerBatch,
-  type UserId
-} from "@boxoffice/core"
+import type { PerformanceId, UserId } from "@boxoffice/core"
+import { holdingKey, type LoadPlan, seatCountsPerBatch } from "@boxoffice/core/store"
 import { clock } from "../../columns/queue.ts"
 import { type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"

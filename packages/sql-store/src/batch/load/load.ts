@@ -1,14 +1,13 @@
 /** All loads of a batch, in the one order in which every batch takes its locks. */
 
+import type { QueueId, UserId } from "@boxoffice/core"
 import {
   type LoadPlan,
-  type QueueId,
   type QueueRow,
   Rows,
   type TokenRow,
-  type UserId,
   withLoaded
-} from "@boxoffice/core"
+} from "@boxoffice/core/store"
 import { findTransfers } from "../../operations/wallets.ts"
 import type { Pipeline, Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"

@@ -1,4 +1,4 @@
-import type { LoadPlan, PerformanceRow } from "@boxoffice/core"
+import type { LoadPlan, PerformanceRow } from "@boxoffice/core/store"
 import { instant, millis, type Query, type Row, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 

@@ -1,4 +1,5 @@
-import { absentAfterSeconds, presencePeriodSeconds, type QueueId } from "@boxoffice/core"
+import type { QueueId } from "@boxoffice/core"
+import { absentAfterSeconds, presencePeriodSeconds } from "@boxoffice/core/store"
 import { clock, lastMinuteOf } from "../../columns/queue.ts"
 import { bigint, type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"

@@ -1,4 +1,5 @@
-import type { QueueId, QueueRow } from "@boxoffice/core"
+import type { QueueId } from "@boxoffice/core"
+import type { QueueRow } from "@boxoffice/core/store"
 import { queueColumns, queueOf } from "../../columns/queue.ts"
 import { type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"

@@ -1,4 +1,5 @@
-import { type LoadPlan, money, type ReservationRow, type Seat } from "@boxoffice/core"
+import { money, type Seat } from "@boxoffice/core"
+import type { LoadPlan, ReservationRow } from "@boxoffice/core/store"
 import { bigint, instant, millis, type Query, type Row, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import { columnsOf } from "./holdings.ts"

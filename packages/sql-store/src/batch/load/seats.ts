@@ -1,4 +1,5 @@
-import { type LoadPlan, money, type SeatRow } from "@boxoffice/core"
+import { money } from "@boxoffice/core"
+import type { LoadPlan, SeatRow } from "@boxoffice/core/store"
 import { bigint, millis, type Query, type Row, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 

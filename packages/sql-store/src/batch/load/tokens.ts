@@ -1,12 +1,11 @@
+import type { QueueId, TokenId } from "@boxoffice/core"
 import {
   admissionsPerBatch,
   type LoadPlan,
   numbersPerBlock,
-  type QueueId,
   type SkippedHead,
-  type TokenId,
   type TokenRow
-} from "@boxoffice/core"
+} from "@boxoffice/core/store"
 import { aheadColumn, aheadOf, clock, drawColumns, lanes } from "../../columns/queue.ts"
 import { tokenColumnCount, tokenColumns, tokenOf } from "../../columns/token.ts"
 import { bigint, bigints, millis, type Query, texts, uuids } from "../../Query.ts"

@@ -1,4 +1,4 @@
-import type { LoadPlan, UnpaidHold } from "@boxoffice/core"
+import type { LoadPlan, UnpaidHold } from "@boxoffice/core/store"
 import { clock } from "../../columns/queue.ts"
 import { instant, type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"

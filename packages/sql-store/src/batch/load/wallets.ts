@@ -1,4 +1,5 @@
-import type { UserId, WalletRow } from "@boxoffice/core"
+import type { UserId } from "@boxoffice/core"
+import type { WalletRow } from "@boxoffice/core/store"
 import { bigint, type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 

@@ -1,5 +1,6 @@
 /** Additions to the catalogue. A batch has decided that they are new, and that their parents exist. */
-import type { Performance, SeatRow, Show } from "@boxoffice/core"
+import type { Performance, Show } from "@boxoffice/core"
+import type { SeatRow } from "@boxoffice/core/store"
 import { bigints, type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 

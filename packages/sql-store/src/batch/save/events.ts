@@ -1,4 +1,5 @@
-import { type BoxOfficeEvent, encodeEvents } from "@boxoffice/core"
+import type { BoxOfficeEvent } from "@boxoffice/core"
+import { encodeEvents } from "@boxoffice/core/store"
 import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 

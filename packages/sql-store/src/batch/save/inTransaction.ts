@@ -1,5 +1,6 @@
 /** Rows of the host's own, written in the transaction that the events are written in. */
-import { type BoxOfficeEvent, handleDropped, withJson } from "@boxoffice/core"
+import { type BoxOfficeEvent, withJson } from "@boxoffice/core"
+import { handleDropped } from "@boxoffice/core/store"
 import type { Query } from "../../Query.ts"
 
 /** A statement of the host's. */

@@ -1,4 +1,4 @@
-import type { Changes, CodeRow, Departure, QueueRow } from "@boxoffice/core"
+import type { Changes, CodeRow, Departure, QueueRow } from "@boxoffice/core/store"
 import { lanes } from "../../columns/queue.ts"
 import { bigints, instants, type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
@@ -99,11 +99,11 @@ export const saveGrants = (schema: SchemaName) => {
       admitted = excluded.admitted + CASE
         WHEN g.granted_at > excluded.granted_at - interval '60 seconds' THEN g.admitted ELSE 0 END,
       granted_at = greatest(g.granted_at, excluded.granted_at)`
-  return (grants: Changes["grants"], at: number): Query<void> => ({
+  return (admissions: Changes["admissions"], at: number): Query<void> => ({
     sql,
     params: [
-      texts(grants.map(({ queueId }) => queueId)),
-      bigints(grants.map(({ admitted }) => BigInt(admitted))),
+      texts(admissions.map(({ queueId }) => queueId)),
+      bigints(admissions.map(({ admitted }) => BigInt(admitted))),
       new Date(at)
     ],
     read: nothing
@@ -117,9 +117,9 @@ export const deleteOldGrants = (schema: SchemaName) => {
     WHERE queue_id = ANY($1)
       AND second < floor(extract(epoch FROM (SELECT clock_timestamp())))::int8 - 120
       AND granted_at < (SELECT clock_timestamp()) - interval '2 minutes'`
-  return (grants: Changes["grants"]): Query<void> => ({
+  return (admissions: Changes["admissions"]): Query<void> => ({
     sql,
-    params: [texts(grants.map(({ queueId }) => queueId))],
+    params: [texts(admissions.map(({ queueId }) => queueId))],
     read: nothing
   })
 }

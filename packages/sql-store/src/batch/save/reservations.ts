@@ -1,4 +1,4 @@
-import type { ReservationRow } from "@boxoffice/core"
+import type { ReservationRow } from "@boxoffice/core/store"
 import { bigints, instants, type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import type { StoredSeat } from "../load/reservations.ts"

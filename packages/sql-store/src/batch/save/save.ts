@@ -1,6 +1,4 @@
-/** All saves of a batch. */
-
-import type { ReservationRow, WalletRow } from "@boxoffice/core"
+import type { ReservationRow, WalletRow } from "@boxoffice/core/store"
 import type { Pipeline, Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import type { Loaded } from "../load/load.ts"
@@ -41,7 +39,7 @@ const hasMovedOn = (reservation: ReservationRow): boolean => reservation.status 
 export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const newQueue = insertQueue(schema)
   const queues = saveQueues(schema)
-  const grants = saveGrants(schema)
+  const admissions = saveGrants(schema)
   const oldGrants = deleteOldGrants(schema)
   const departures = insertDepartures(schema)
   const exits = insertExits(schema)
@@ -81,8 +79,8 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
     add(changes.newSeats, newSeats)
     add(Array.from(saved.values()), queues)
     add(Array.from(loaded.exits.values()).flat(), noted)
-    add(changes.grants, oldGrants)
-    add(changes.grants, (granted) => grants(granted, changes.at))
+    add(changes.admissions, oldGrants)
+    add(changes.admissions, (granted) => admissions(granted, changes.at))
     add(changes.departures, departures)
     add(changes.codes, codes)
     add(changes.newCodes, newCodes)

@@ -1,4 +1,4 @@
-import type { SeatRow } from "@boxoffice/core"
+import type { SeatRow } from "@boxoffice/core/store"
 import { instants, type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 

@@ -1,4 +1,4 @@
-import type { TokenRow } from "@boxoffice/core"
+import type { TokenRow } from "@boxoffice/core/store"
 import { lanes } from "../../columns/queue.ts"
 import { bigints, booleans, instants, type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"

@@ -1,4 +1,4 @@
-import type { TransferRow, WalletRow } from "@boxoffice/core"
+import type { TransferRow, WalletRow } from "@boxoffice/core/store"
 import { bigints, instants, type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 

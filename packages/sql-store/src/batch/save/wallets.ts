@@ -1,4 +1,4 @@
-import type { WalletRow } from "@boxoffice/core"
+import type { WalletRow } from "@boxoffice/core/store"
 import { bigints, type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 

@@ -1,5 +1,6 @@
 /** Who reads the outbox: the statements about `event_consumer`. */
-import type { ConsumerStatus, Outbox, Place, StartingPoint } from "@boxoffice/core"
+import type { ConsumerStatus, StartingPoint } from "@boxoffice/core"
+import type { Outbox, Place } from "@boxoffice/core/store"
 import { millis, type Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import { fromCursor, livesOn, nameLife, toCursor } from "./cursor.ts"

@@ -1,5 +1,6 @@
 /** Everything about the outbox beside writing it, whoever runs the statements. */
-import type { Outbox, StoreUnavailable } from "@boxoffice/core"
+import type { StoreUnavailable } from "@boxoffice/core"
+import type { Outbox } from "@boxoffice/core/store"
 import type { Effect } from "effect"
 import type { Query, Row } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"

@@ -1,4 +1,4 @@
-import type { OutboxBatch, OutboxPage } from "@boxoffice/core"
+import type { OutboxBatch, OutboxPage } from "@boxoffice/core/store"
 import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import { fromCursor, lifeOf, livesOn, toCursor, unnamedLife } from "./cursor.ts"

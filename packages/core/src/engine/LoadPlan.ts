@@ -1,0 +1,119 @@
+/** Which rows a batch needs: its commands add to the plan, and the store loads and locks by it. */
+import {
+  type CommandId,
+  isCatalogKey,
+  isUuid,
+  type PerformanceId,
+  type QueueId,
+  type ReservationId,
+  type SeatId,
+  type ShowId,
+  type TokenId,
+  type TransferId,
+  type UserId
+} from "../Ids.ts"
+
+/** Names the rows that a batch needs. Commands add to it; a store reads it. */
+export class LoadPlan {
+  readonly outcomes = new Set<CommandId>()
+  /**
+   * Queues to lock. With each come its counts, and the admitted tokens that have lapsed, at most
+   * {@link admissionsPerBatch} of them.
+   */
+  readonly queues = new Set<QueueId>()
+  /** Of queues that are locked, also those to lock who are next in line: see {@link Heads}. */
+  readonly heads = new Map<QueueId, Heads>()
+  /** Codes to lock, by their digests. */
+  readonly codes: Array<{ readonly queueId: QueueId; readonly codeHash: string }> = []
+  /** Tokens to lock, by id. A waiting one comes with the number of those ahead of it. */
+  readonly tokens = new Set<TokenId>()
+  /**
+   * Tokens to read as they stand once the locks are held, and not to lock: who only looks at one
+   * keeps nobody else from it.
+   */
+  readonly tokensToRead = new Set<TokenId>()
+  /** Tokens to lock, by whose they are: the waiting or admitted one, if any. */
+  readonly liveTokensOf: Array<{ readonly queueId: QueueId; readonly userId: UserId }> = []
+  readonly wallets = new Set<UserId>()
+  /**
+   * Users of whom one unpaid hold behind a queue is to be read, if there is any, but for those whose
+   * reservations are locked.
+   */
+  readonly unpaidOf = new Map<string, { readonly userId: UserId; readonly queueId: QueueId }>()
+  /** Transfers to read: what a charge, a payment or a refund of that id has left. */
+  readonly transfers = new Set<TransferId>()
+  /** Reservations to lock, with their seats and their performance. */
+  readonly reservations = new Set<ReservationId>()
+  /** Seats to lock, with their performance. */
+  readonly seats: Array<{
+    readonly performanceId: PerformanceId
+    readonly seatIds: ReadonlyArray<SeatId>
+  }> = []
+  /**
+   * Users whose seats of a performance are to be counted. Nobody else may change the count before
+   * the batch is committed.
+   */
+  readonly seatCounts: Array<{
+    readonly performanceId: PerformanceId
+    readonly userId: UserId
+  }> = []
+  /** Shows to read: once added, they do not change. */
+  readonly shows = new Set<ShowId>()
+  /** Performances to read, and to lock against additions of seats. */
+  readonly performances = new Set<PerformanceId>()
+  /** Seats to read, and not to lock: what they were added as does not change. */
+  readonly seatsToRead: Array<{
+    readonly performanceId: PerformanceId
+    readonly seatIds: ReadonlyArray<SeatId>
+  }> = []
+
+  // What a caller names may be any text. Only what could be an id is looked for.
+
+  addSeats(performanceId: string, seatIds: ReadonlyArray<string>): void {
+    if (!isCatalogKey(performanceId)) return
+    this.seats.push({
+      performanceId: performanceId as PerformanceId,
+      seatIds: seatIds.filter(isCatalogKey) as Array<SeatId>
+    })
+  }
+
+  addSeatCount(performanceId: string, userId: UserId): void {
+    if (!isCatalogKey(performanceId)) return
+    this.seatCounts.push({ performanceId: performanceId as PerformanceId, userId })
+  }
+
+  addUnpaidOf(userId: UserId, queueId: QueueId): void {
+    this.unpaidOf.set(`${queueId}\n${userId}`, { userId, queueId })
+  }
+
+  addHeads(queueId: QueueId, heads: Heads): void {
+    const named = this.heads.get(queueId)
+    this.heads.set(queueId, {
+      limit: Math.max(heads.limit, named?.limit ?? 0),
+      drawn: heads.drawn ?? named?.drawn
+    })
+  }
+
+  addReservation(reservationId: string): void {
+    if (isUuid(reservationId)) this.reservations.add(reservationId as ReservationId)
+  }
+}
+
+/** Who is next in line: the first so many of each lane, and whoever a draw put next. */
+export interface Heads {
+  readonly limit: number
+  /**
+   * While a draw decides: the numbers of all who may wait at a place up to `upTo`. Where that is the
+   * last place of the draw, those who came after the draw are next, and the first of them come, too.
+   */
+  readonly drawn?: { readonly numbers: ReadonlyArray<bigint>; readonly upTo: bigint } | undefined
+}
+
+/** The most that one batch admits to a queue, or tidies away; the rest follow in the next. */
+export const admissionsPerBatch = 1_000
+
+/**
+ * The most users whose seats one batch of holds has counted. A store may lock that many one by one;
+ * for more it may lock the whole performance, and then batches beside it wait.
+ */
+export const seatCountsPerBatch = 256
