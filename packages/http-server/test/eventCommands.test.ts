@@ -1,13 +1,16 @@
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { newWebhookSecret } from "@boxoffice/core"
+import { BoxOfficeStore, newWebhookSecret, type StoreUnavailable } from "@boxoffice/core"
 import { openBoxOffice, SqlStore } from "@boxoffice/sql-store"
+import { Effect } from "effect"
 import { afterAll, beforeAll, expect, test, vi } from "vitest"
 import { createTestDatabase, type TestDatabase } from "../../../test-support/database.ts"
 import { startWebhooks } from "../src/webhooks.ts"
 import { boxoffice } from "./command.ts"
 
 // What an operator types about events and webhooks, while a node delivers them.
+
+type Deliveries = BoxOfficeStore["Service"]["deliveries"]
 
 let database: TestDatabase
 let env: Record<string, string>
@@ -64,6 +67,8 @@ test.each([
   ["events remove", 64, /NAME/],
   ["events remove nobody", 1, /no consumer "nobody".*events consumers/],
   ["events remove x\u0000y", 1, /no consumer/],
+  ["events remove webhook:x\u0000y", 1, /no consumer/],
+  ["events remove webhook:nobody", 1, /no consumer/],
   ["deliveries dead", 64, /ENDPOINT/],
   ["deliveries dead c/r/m", 64, /letters, digits/],
   ["deliveries dead crm --limit 0", 64, /--limit/],
@@ -110,6 +115,38 @@ test("a consumer that nobody runs is forgotten, and one that somebody runs is no
   expect(await json("events remove search")).toEqual({ consumer: "search", removed: true })
   expect((await json("events prune --older-than 0s")).keeping).not.toContain("search")
   expect((await boxoffice("events remove search", env)).code).toBe(1)
+}, 60_000)
+
+test("with an endpoint of webhooks go its deliveries, and no others", async () => {
+  await charge("ada")
+  await consume("webhook:old", 1)
+  const onDeliveries = <A>(act: (of: Deliveries) => Effect.Effect<A, StoreUnavailable>) =>
+    Effect.runPromise(
+      Effect.provide(
+        Effect.flatMap(BoxOfficeStore, ({ deliveries }) => act(deliveries)),
+        SqlStore.layerUrl({ url: database.url })
+      )
+    )
+  const park = (endpoint: string, eventId: string) => {
+    const delivery = { eventId, aggregate: "wallet/ada", attempts: 0, body: "{}" }
+    return onDeliveries((of) => of.park(endpoint, { ...delivery, delayMs: 0, error: null }))
+  }
+  for (const eventId of ["1-1", "1-2", "1-3"]) await park("old", eventId)
+  const givenUp = { attempts: 1, delayMs: null, error: "HTTP 500" }
+  await onDeliveries((of) => of.refused("old", "1-1", givenUp))
+  await park("older", "1-1")
+  expect(await json("events remove webhook:old")).toEqual({
+    consumer: "webhook:old",
+    removed: true,
+    deliveries: 3
+  })
+  expect((await boxoffice("events remove webhook:old", env)).code).toBe(1)
+  // Its consumer was removed before, and left this one behind.
+  const { out } = await boxoffice("events remove webhook:older", env)
+  expect(out).toBe(
+    "Removed webhook:older. No event is kept for it any more.\n" +
+      "Deliveries to older that were deleted, waiting or given up: 1.\n"
+  )
 }, 60_000)
 
 test("what was given up is listed, and tried anew by the node that delivers", async () => {

@@ -10,6 +10,9 @@ let token: string
 beforeAll(async () => {
   server = await startServer()
   await openHouse(server.talk)
+  const json = { showId: "team:cup:final", title: "The final", queueId: "main" }
+  const made = await server.talk("POST", "/v1/admin/shows", { admin: true, json })
+  expect(made.status).toBe(201)
   token = (await enter(server.talk, "ada")).token
 })
 afterAll(() => server.stop())
@@ -61,6 +64,10 @@ test.each([
   ["/v1/shows//gala", "404 not_found"],
   ["/v1/shows/gala/", "404 not_found"],
   ["/v1/shows/%", "404 not_found"],
+  ["/v1/shows/team:cup:final", "200"],
+  ["/v1/shows/team%3Acup%3Afinal", "200"],
+  ["/v1/shows/team%3Acup:final", "404 not_found"],
+  ["/v1/shows/team%3acup%3afinal", "404 not_found"],
   ["/v1/shows/none%3Asuch", "404 show_not_found"],
   ["/v1/shows/none:such", "404 show_not_found"]
 ])("%s: %s", async (path, expected) => {

@@ -114,7 +114,7 @@ const make = (options: SqlStoreOptions) =>
     const config: PgClient.PgPoolConfig = client.config
     const connections = Math.max(2, options.maxConnections ?? config.maxConnections ?? 10)
     const readers = Math.max(1, Math.min(4, connections >> 2))
-    const sockets = makeSockets(config)
+    const sockets = makeSockets(config, waits.answerWithinMs)
     yield* Effect.addFinalizer(() => sockets.leave)
     const own = {
       ...config,

@@ -10,8 +10,24 @@ import { Pipeline, type Query } from "./Query.ts"
 import type { SchemaName } from "./schemaName.ts"
 import { deadline, unavailable } from "./sqlFailure.ts"
 
-/** Tables that commands write to: whoever has locked one as a whole stops them all. */
-const written = ["queue", "queue_token", "wallet", "reservation", "seat", "transfer", "outbox"]
+/** Tables that users' commands write to: a session that has locked one of them stops those commands. */
+const written = [
+  "queue",
+  "queue_code",
+  "queue_departure",
+  "queue_exit",
+  "queue_grant",
+  "queue_presence",
+  "queue_token",
+  "wallet",
+  "reservation",
+  "seat",
+  "transfer",
+  "command_outcome",
+  "outbox"
+]
+/** Tables that users' commands only read: an index may be built on them meanwhile. */
+const read = ["show", "performance"]
 /** Shorter than a server waits before it looks for a deadlock: a migration must not be its victim. */
 const lockTimeout = "500ms"
 /** How long one answer is given again. */
@@ -24,6 +40,9 @@ const statement = (sql: string): Query<void> => ({
   unprepared: true
 })
 
+const lock = (schema: SchemaName, tables: ReadonlyArray<string>, mode: string) =>
+  statement(`LOCK TABLE ${tables.map((table) => `${schema}.${table}`).join(", ")} IN ${mode} MODE`)
+
 /**
  * What each command needs, in a transaction of its own: the tables, a row that is written to the disk
  * (and taken back, so that nothing grows), and a commit. A server that only reads refuses it, and so
@@ -31,9 +50,8 @@ const statement = (sql: string): Query<void> => ({
  */
 export const probing = (schema: SchemaName): ReadonlyArray<Query<void>> => [
   statement(`SELECT set_config('lock_timeout', '${lockTimeout}', true)`),
-  statement(
-    `LOCK TABLE ${written.map((table) => `${schema}.${table}`).join(", ")} IN ROW EXCLUSIVE MODE`
-  ),
+  lock(schema, written, "ROW EXCLUSIVE"),
+  lock(schema, read, "ACCESS SHARE"),
   statement("SAVEPOINT boxoffice_probe"),
   insertOutcomes(schema)([
     {

@@ -21,10 +21,21 @@ export interface Sockets {
 
 /** How long a server may take to hear a goodbye. */
 const goodbyeMs = 1_000
+/** Of a timer of Node's. */
+const longestMs = 2_147_483_647
 const keepAliveDefault = "10 seconds"
+/** For how long the driver's pool keeps a connection that nothing uses. */
+const idleDefault = "60 seconds"
 
-/** Over what the client says that it connects to; a client with streams of its own keeps them. */
-export const makeSockets = (config: PgClient.PgClientConfig): Sockets => {
+/**
+ * Over what the client says that it connects to; a client with streams of its own keeps them.
+ *
+ * Under TLS a socket does not learn that the driver said goodbye. So the store also ends a socket that
+ * carries nothing for longer than a pool keeps an idle one and a caller waits for an answer.
+ */
+export const makeSockets = (config: PgClient.PgPoolConfig, answerWithinMs: number): Sockets => {
+  const idleMs = Duration.toMillis(Duration.fromInputUnsafe(config.idleTimeout ?? idleDefault))
+  const uselessMs = Math.min(2 * Math.max(idleMs, answerWithinMs), longestMs)
   const sockets = new Map<Duplex, NodeJS.Timeout | undefined>()
   const dial = config.stream ?? (() => connect(targetOf(config)))
   let isDropped = false
@@ -34,6 +45,7 @@ export const makeSockets = (config: PgClient.PgClientConfig): Sockets => {
     const socket = dial()
     sockets.set(socket, undefined)
     socket.once("finish", () => endSoon(socket))
+    if (socket instanceof Socket) socket.setTimeout(uselessMs, () => socket.destroy())
     socket.once("close", () => {
       clearTimeout(sockets.get(socket))
       sockets.delete(socket)

@@ -147,6 +147,12 @@ test("a payment of nothing is known by its reservation alone", async () => {
   expect(await pay(first)).toEqual(paid)
   await openSql(url)("DELETE FROM boxoffice.command_outcome")
   expect(await codeOf(pay(second))).toBe("idempotency_key_reused")
+  // Its refund moves nothing, and neither a transfer nor the reservation has its id.
+  const refund = () =>
+    office.payments.refund({ paymentId: paid.paymentId, idempotencyKey: "refund" })
+  expect(await refund()).toEqual(await refund())
+  await openSql(url)("DELETE FROM boxoffice.command_outcome")
+  expect(await codeOf(refund())).toBe("reservation_not_payable")
 })
 
 test("what was done is told, though it would be refused now", async () => {

@@ -18,8 +18,13 @@ export const openLine = async (url: string) => {
   let swallowed: string | undefined
   let sent = ""
 
-  const server = createServer((client) => {
-    const upstream = connect(Number(target.port), target.hostname)
+  // A silent line does not answer a goodbye either.
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const upstream = connect({
+      port: Number(target.port),
+      host: target.hostname,
+      allowHalfOpen: true
+    })
     const pair: Pair = { client, upstream, isSilent }
     pairs.add(pair)
     const forward = (from: Socket, to: Socket) => {
@@ -34,6 +39,7 @@ export const openLine = async (url: string) => {
         if (delayMs > 0) setTimeout(() => to.write(chunk), delayMs)
         else to.write(chunk)
       })
+      from.on("end", () => pair.isSilent || to.end())
       from.on("error", () => {})
       from.on("close", () => pair.isSilent || to.destroy())
     }

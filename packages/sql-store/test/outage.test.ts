@@ -4,6 +4,8 @@ import pg from "pg"
 import postgres from "postgres"
 import { expect, test } from "vitest"
 import { Host, type InTransaction, SqlStore } from "../src/index.ts"
+import { probing } from "../src/probe.ts"
+import { schemaName } from "../src/schemaName.ts"
 import { openLine } from "./line.ts"
 import { atEnd, emptyDatabase, openPgPool, openSql } from "./support.ts"
 
@@ -261,6 +263,80 @@ test("a session of a server that was read-only is not used again", async () => {
   await writable(`ALTER DATABASE "${name}" SET default_transaction_read_only = off`)
   await expect.poll(() => codeOf(office.ping())).toBe("ok")
   await expect.poll(() => codeOf(charge(office, "ada"))).toBe("ok")
+})
+
+/** As a migration does, or an operator in psql. */
+const lockTable = async (url: string, table: string) => {
+  const other = openSql(url)
+  await other("BEGIN")
+  await other(`LOCK TABLE boxoffice.${table} IN ACCESS EXCLUSIVE MODE`)
+  return () => other("ROLLBACK")
+}
+
+// Users' commands write to the first one, and only read the second one.
+test.each(["wallet", "performance"])(
+  "while a session has locked the table %s, a node is not ready, and is once the lock ends",
+  async (table) => {
+    const url = await emptyDatabase()
+    const office = await openNode(url, { migrate: true })
+    const onPool = await openOnPool(Host.pg(openPgPool(url)))
+    const unlock = await lockTable(url, table)
+    // The lock stays: nothing but the probe's own limit ends these.
+    const during = [codeOf(office.ping()), codeOf(onPool.ping())]
+    expect(await Promise.all(during)).toEqual(["store_unavailable", "store_unavailable"])
+    await unlock()
+    for (const { ping } of [office, onPool]) {
+      await expect.poll(() => codeOf(ping()), { timeout: 60_000 }).toBe("ok")
+    }
+  }
+)
+
+test("readiness needs each table that users need, and none that is for operators alone", async () => {
+  const url = await emptyDatabase()
+  await openNode(url, { migrate: true })
+  const sql = openSql(url)
+  await sql("BEGIN")
+  for (const { sql: statement, params } of probing(schemaName("boxoffice"))) {
+    if (params.length === 0) await sql(statement)
+  }
+  const locked = await sql<{ name: string }>(`
+    SELECT relname AS name FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE pid = pg_backend_pid() AND nspname = 'boxoffice' AND relkind = 'r' ORDER BY relname`)
+  expect(locked.map(({ name }) => name)).toEqual([
+    "command_outcome",
+    "outbox",
+    "performance",
+    "queue",
+    "queue_code",
+    "queue_departure",
+    "queue_exit",
+    "queue_grant",
+    "queue_presence",
+    "queue_token",
+    "reservation",
+    "seat",
+    "show",
+    "transfer",
+    "wallet"
+  ])
+  await sql("ROLLBACK")
+})
+
+test("nor is it while reads wait for the table, and is ready again once they have their answers", async () => {
+  const url = await emptyDatabase()
+  await openNode(url, { migrate: true })
+  const waits = { answerWithinMs: 1_500, lockTimeoutMs: 1_000 }
+  const office = await openNode(url, { waits })
+  const unlock = await lockTable(url, "wallet")
+  const reads = Array.from({ length: 8 }, (_, n) =>
+    codeOf(office.wallet.balance({ userId: `user${n}` }))
+  )
+  expect(await codeOf(office.ping())).toBe("store_unavailable")
+  expect(new Set(await Promise.all(reads))).toEqual(new Set(["store_unavailable"]))
+  await unlock()
+  await expect.poll(() => codeOf(office.ping()), { timeout: 60_000 }).toBe("ok")
+  expect(await codeOf(charge(office, "user1"))).toBe("ok")
 })
 
 test("a connection of the host's pool that dies while the engine has it ends no process", async () => {

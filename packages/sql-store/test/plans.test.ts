@@ -248,6 +248,11 @@ const statements: ReadonlyArray<
   ["a claim", claimConsumer(schema)(claim), []],
   ["consumers", listConsumers(schema)(), []],
   [
+    "the deliveries of an endpoint that is no more",
+    deliveries.forget!("e1", 1_000),
+    [/webhook_delivery_\w+: .*endpoint = /, /webhook_delivery_pkey: /]
+  ],
+  [
     "due deliveries",
     deliveries.due!("e1", 256),
     [

@@ -66,6 +66,11 @@ export interface Deliveries {
     eventIds: ReadonlyArray<string> | undefined
   ) => Effect.Effect<number, StoreUnavailable>
   /**
+   * Deletes what is kept for an endpoint that is no more, waiting or dead: at most `limit`. Gives how
+   * many.
+   */
+  readonly forget: (endpoint: string, limit: number) => Effect.Effect<number, StoreUnavailable>
+  /**
    * Deletes dead letters, of whichever endpoint, that were given up more than so many milliseconds
    * ago: at most `limit`. Gives how many.
    */

@@ -85,6 +85,14 @@ export const makeMemoryDeliveries = (): Deliveries => {
         for (const { eventId } of found) rows.delete(keyOf(endpoint, eventId))
         return found.length
       }),
+    forget: (endpoint, limit) =>
+      at(() => {
+        const own = Array.from(rows.values())
+          .filter((row) => row.endpoint === endpoint)
+          .slice(0, limit)
+        for (const { eventId } of own) rows.delete(keyOf(endpoint, eventId))
+        return own.length
+      }),
     clear: (olderThanMs, limit) =>
       at((now) => {
         const old = Array.from(rows.values())

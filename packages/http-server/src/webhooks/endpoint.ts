@@ -35,6 +35,15 @@ export interface WebhookEndpoint {
 /** What an endpoint can be called. */
 export const endpointName = /^[A-Za-z0-9_.-]{1,48}$/
 
+const consumerPrefix = "webhook:"
+
+/** The endpoint whose events a consumer delivers; `undefined` of any other consumer. */
+export const endpointOf = (consumer: string): string | undefined => {
+  if (!consumer.startsWith(consumerPrefix)) return undefined
+  const name = consumer.slice(consumerPrefix.length)
+  return endpointName.test(name) ? name : undefined
+}
+
 /** An endpoint cannot be used. */
 export class WebhookEndpointInvalid extends Schema.TaggedError<WebhookEndpointInvalid>()(
   "WebhookEndpointInvalid",
@@ -155,7 +164,7 @@ export const checkEndpoint = (
       return invalid(`${option} must be a whole number from 1 to ${maximum}`)
     }
   }
-  const consumer = `webhook:${name}`
+  const consumer = `${consumerPrefix}${name}`
   return Effect.succeed({
     ...{ name, consumer, url, secrets, types, from, timeoutMs, attempts, retryMs, concurrency },
     allowPrivate

@@ -144,6 +144,20 @@ const redeliverDead = (schema: SchemaName) =>
 const discardDead = (schema: SchemaName) =>
   onDead(`DELETE FROM ${schema}.webhook_delivery ${ofDead}`)
 
+/** By their ids, so that those which the statement waits for are deleted as well. */
+const forgetDeliveries = (schema: SchemaName) => {
+  const sql = `
+    DELETE FROM ${schema}.webhook_delivery WHERE delivery_id = ANY(ARRAY(
+      SELECT delivery_id FROM ${schema}.webhook_delivery WHERE endpoint = $1::text LIMIT $2::int8
+    ))
+    RETURNING delivery_id`
+  return (endpoint: string, limit: number): Query<number> => ({
+    sql,
+    params: [endpoint, BigInt(limit)],
+    read: (rows) => rows.length
+  })
+}
+
 export const makeDeliveries = (schema: SchemaName) => {
   const park = parkDelivery(schema)
   const waiting = listWaiting(schema)
@@ -153,6 +167,7 @@ export const makeDeliveries = (schema: SchemaName) => {
   const dead = readDead(schema)
   const redeliver = redeliverDead(schema)
   const discard = discardDead(schema)
+  const forget = forgetDeliveries(schema)
   const clear = clearDeadLetters(schema)
   return (reading: Reading): Deliveries => ({
     park: reading("deliveries.park", park),
@@ -163,6 +178,7 @@ export const makeDeliveries = (schema: SchemaName) => {
     dead: reading("deliveries.dead", dead),
     redeliver: reading("deliveries.redeliver", redeliver),
     discard: reading("deliveries.discard", discard),
+    forget: reading("deliveries.forget", forget),
     clear: reading("deliveries.clear", clear)
   })
 }

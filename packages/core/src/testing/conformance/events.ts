@@ -351,5 +351,29 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       yield* deliveries.accepted(endpoint, "1-2")
       assert.deepEqual(yield* deliveries.waiting(endpoint), new Map())
     })
+  ),
+  inWorld("the deliveries of an endpoint that is no more are deleted, and no others", {}, (world) =>
+    Effect.gen(function* () {
+      const { deliveries } = world.store
+      const [gone, kept] = [world.user("gone"), world.user("kept")]
+      const park = (endpoint: string, eventId: string) => {
+        const delivery = { eventId, aggregate: "wallet/ada", attempts: 0, body: "{}" }
+        return deliveries.park(endpoint, { ...delivery, delayMs: 60_000, error: null })
+      }
+      for (const endpoint of [gone, kept]) {
+        for (const eventId of ["1-1", "1-2", "1-3"]) yield* park(endpoint, eventId)
+        const last = { attempts: 1, error: "HTTP 500", delayMs: null }
+        yield* deliveries.refused(endpoint, "1-1", last)
+      }
+      assert.equal(yield* deliveries.forget(gone, 2), 2)
+      assert.equal(yield* deliveries.forget(gone, 2), 1)
+      assert.equal(yield* deliveries.forget(gone, 2), 0)
+      const page = { after: undefined, limit: 10 }
+      assert.deepEqual(yield* deliveries.dead(gone, page), [])
+      assert.deepEqual(yield* deliveries.waiting(gone), new Map())
+      assert.equal((yield* deliveries.dead(kept, page)).length, 1)
+      assert.deepEqual(yield* deliveries.waiting(kept), new Map([["wallet/ada", ["1-2", "1-3"]]]))
+      assert.equal(yield* deliveries.forget(kept, 10), 3)
+    })
   )
 ]

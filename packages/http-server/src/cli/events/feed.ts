@@ -1,17 +1,22 @@
-import { EventFeed } from "@boxoffice/core"
+import { BoxOfficeStore, EventFeed } from "@boxoffice/core"
 import { Effect, Layer } from "effect"
 import { type DatabaseFlags, databaseOf } from "../flags.ts"
 import { layerStore } from "../office.ts"
 
-/** Runs on the outbox of the database that the flags name. */
+export type Deliveries = BoxOfficeStore["Service"]["deliveries"]
+
+/** Runs on the outbox of the database that the flags name, and on what is kept of deliveries. */
 export const onFeed = <A, E>(
   flags: DatabaseFlags,
-  run: (feed: EventFeed["Service"]) => Effect.Effect<A, E>
+  run: (feed: EventFeed["Service"], deliveries: Deliveries) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function* () {
     const { url, schema } = yield* databaseOf(flags)
     return yield* Effect.provide(
-      Effect.flatMap(EventFeed, run),
-      Layer.provide(EventFeed.layerAlone, layerStore(url, schema))
+      Effect.gen(function* () {
+        const { deliveries } = yield* BoxOfficeStore
+        return yield* run(yield* EventFeed, deliveries)
+      }),
+      Layer.provideMerge(EventFeed.layerAlone, layerStore(url, schema))
     )
   })

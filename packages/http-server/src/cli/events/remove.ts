@@ -1,14 +1,28 @@
 import { Console, Effect } from "effect"
 import { Argument, Command } from "effect/cli"
+import { endpointOf } from "../../webhooks/endpoint.ts"
 import { database, json, UsageError } from "../flags.ts"
-import { onFeed } from "./feed.ts"
+import { type Deliveries, onFeed } from "./feed.ts"
 
 const name = Argument.String("NAME").pipe(
   Argument.withDescription("The consumer, as `boxoffice events consumers` lists it")
 )
 
+/** How many deliveries one statement deletes. */
+const perStatement = 1_000
+
+const forgetAll = (deliveries: Deliveries, endpoint: string) =>
+  Effect.gen(function* () {
+    let total = 0
+    for (;;) {
+      const deleted = yield* deliveries.forget(endpoint, perStatement)
+      total += deleted
+      if (deleted < perStatement) return total
+    }
+  })
+
 export const remove = Command.make("remove", { name, ...database, json }, (flags) =>
-  onFeed(flags, (feed) =>
+  onFeed(flags, (feed, deliveries) =>
     Effect.gen(function* () {
       const { name: consumer } = flags
       const found = (yield* feed.consumers()).find((known) => known.consumer === consumer)
@@ -19,15 +33,26 @@ export const remove = Command.make("remove", { name, ...database, json }, (flags
             "crashed counts as active until its lease is over, half a minute by default."
         })
       }
-      if (found === undefined || !(yield* feed.remove(consumer))) {
+      const removed = found !== undefined && (yield* feed.remove(consumer))
+      const endpoint = endpointOf(consumer)
+      // Also where the consumer is gone already: this command may have ended between the two.
+      const deleted = endpoint === undefined ? 0 : yield* forgetAll(deliveries, endpoint)
+      if (!removed && deleted === 0) {
         return yield* new UsageError({
           message: `There is no consumer ${JSON.stringify(consumer)}. \`boxoffice events consumers\` lists them.`
         })
       }
       yield* Console.log(
         flags.json
-          ? JSON.stringify({ consumer, removed: true })
-          : `Removed ${consumer}. No event is kept for it any more.`
+          ? JSON.stringify({
+              consumer,
+              removed: true,
+              ...(endpoint !== undefined && { deliveries: deleted })
+            })
+          : `Removed ${consumer}. No event is kept for it any more.` +
+              (endpoint === undefined
+                ? ""
+                : `\nDeliveries to ${endpoint} that were deleted, waiting or given up: ${deleted}.`)
       )
     })
   )
@@ -35,7 +60,8 @@ export const remove = Command.make("remove", { name, ...database, json }, (flags
   Command.withShortDescription("Forget a consumer, so that no event is kept for it"),
   Command.withDescription(
     "Forget a consumer that nobody runs any more, so that no event is kept for it. Its place is lost: " +
-      "one of the same name begins like a new one. A consumer that is active is left alone."
+      "one of the same name begins like a new one. Of an endpoint of webhooks, deletes the deliveries " +
+      "too that wait or were given up. A consumer that is active is left alone."
   ),
   Command.withExamples([
     { command: "boxoffice events remove mailer", description: "What a consumer was called" },
