@@ -238,12 +238,6 @@ export class Gate extends Context.Service<
 /** What the gate says: a refusal, or what being let through does to the session. */
 export type GateDecision = ReturnType<typeof decideGate>
 
-/** A command's outcome, and how it passed the gate. */
-export interface GatedOutcome<A> {
-  readonly outcome: A
-  readonly decision: GateDecision
-}
-
 /** Passes with nothing to write. */
 const needsNoWrite = (decision: GateDecision): boolean =>
   Result.isSuccess(decision) && decision.success.length === 0

@@ -7,25 +7,23 @@ import {
   type RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
-import { BatchSettings, type Command, makeCommandBatchers } from "./engine/Command.ts"
+import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
 import { evolve, evolveAll } from "./engine/evolve.ts"
 import {
   type CommandOptions,
-  commandIdentity,
   type Outcome,
   type OutcomeFromEffects,
   operatorCommandIdentity,
   planOutcome,
   runOnce,
-  submitOnce,
   toEffect
 } from "./engine/Idempotency.ts"
 import { checkInput, IdempotencyKey, Name } from "./engine/input.ts"
 import type { Rows } from "./engine/Rows.ts"
-import { traced } from "./engine/tracing.ts"
-import { type Caller, Gate, type GateDecision, type GateRefusal, gateView } from "./Gate.ts"
-import { decideHolderGate, type GateDenial } from "./gate/decide.ts"
-import { isUuid, type ReservationId, type TransferId, UserId } from "./Ids.ts"
+import { type Caller, type GateDecision, type GateRefusal, gateView } from "./Gate.ts"
+import { decideHolderGate } from "./gate/decide.ts"
+import { makeGatedCommand } from "./gate/gatedCommand.ts"
+import { type CommandId, isUuid, type ReservationId, type TransferId, UserId } from "./Ids.ts"
 import { money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import {
@@ -67,57 +65,51 @@ export class Payments extends Context.Service<
     Payments,
     Effect.gen(function* () {
       const store = yield* BoxOfficeStore
-      const gate = yield* Gate
       const policies = yield* Policies
       const settings = yield* BatchSettings
-      const pays = yield* makeCommandBatchers<Outcome<Payment, PayError>>(store, settings)
       const refunds = yield* makeCommandBatchers<Outcome<Refund, RefundError>>(store, settings)
 
-      const pay = Effect.fnUntraced(function* (input: PayInput) {
-        const { userId, queueToken, reservationId, idempotencyKey } = yield* checkPay(input)
-        const payload = yield* gate.verify("pay", { userId, queueToken })
-        const command = commandIdentity("pay", userId, idempotencyKey, [reservationId])
-        const paymentId = command.commandId as string as TransferId
-        const asked: Command<Outcome<Payment, PayError>> = {
-          key: userId,
-          plan: (plan) => {
-            planOutcome(plan, command)
-            // What was paid before could be refused now, and a refusal tells nothing of it.
-            if (command.fingerprint !== undefined) plan.transfers.add(paymentId)
-            if (payload !== undefined) plan.tokens.add(payload.tokenId)
-            plan.wallets.add(userId)
-            if (payload !== undefined && policies.paymentCompletesToken) {
-              plan.addUnpaidOf(userId, payload.queueId)
-            }
-            plan.addReservation(reservationId)
-          },
-          decide: (rows) => {
-            const decide = (): Result.Result<Payment, GateDenial | PayRefusal> => {
-              const decision = passToPay(rows, payload, reservationId, userId)
-              if (Result.isFailure(decision)) return Result.fail(decision.failure)
-              // The token is locked, to be completed: its session can move on right here.
-              evolveAll(rows, decision.success)
-              const paid = decidePay(rows, {
-                paymentId,
-                userId,
-                reservationId: reservationId as ReservationId
-              })
-              return Result.map(paid, (event): Payment => {
-                evolve(rows, event)
-                if (payload !== undefined && policies.paymentCompletesToken) {
-                  evolveAll(rows, decideCompletion(rows, payload.tokenId))
-                }
-                return toPayment(rows, rows.reservations.get(event.reservationId)!)
-              })
-            }
-            const retell = () => paymentFromEffects(rows, paymentId, reservationId)
-            return runOnce(rows, command, decide, retell)
+      const pay = yield* makeGatedCommand("Payments.pay", {
+        operation: "pay",
+        input: checkPay,
+        content: ({ reservationId }) => [reservationId],
+        key: ({ userId }) => userId,
+        plan: (plan, { input, commandId, isKeyed, payload }) => {
+          // A payment that was made before can be refused now, and a refusal does not show it.
+          if (isKeyed) plan.transfers.add(transferIdOf(commandId))
+          if (payload !== undefined) plan.tokens.add(payload.tokenId)
+          plan.wallets.add(input.userId)
+          if (payload !== undefined && policies.paymentCompletesToken) {
+            plan.addUnpaidOf(input.userId, payload.queueId)
           }
+          plan.addReservation(input.reservationId)
+        },
+        check: (rows, { input, payload }) =>
+          passToPay(rows, payload, input.reservationId, input.userId),
+        fromEffects: (rows, { input, commandId }) =>
+          paymentFromEffects(rows, transferIdOf(commandId), input.reservationId),
+        // The batch has locked the token, so the session is extended, and ended, right here.
+        endsSession: true,
+        decide: (
+          rows,
+          { input, commandId, payload },
+          session
+        ): Result.Result<Payment, PayRefusal> => {
+          evolveAll(rows, session)
+          const paid = decidePay(rows, {
+            paymentId: transferIdOf(commandId),
+            userId: input.userId,
+            reservationId: input.reservationId as ReservationId
+          })
+          return Result.map(paid, (event): Payment => {
+            evolve(rows, event)
+            if (payload !== undefined && policies.paymentCompletesToken) {
+              evolveAll(rows, decideCompletion(rows, payload.tokenId))
+            }
+            return toPayment(rows, rows.reservations.get(event.reservationId)!)
+          })
         }
-        // A payment of nothing has no transfer: it is found to be made by its key alone.
-        const outcome = yield* submitOnce(pays.submit, asked, () => {})
-        return yield* gate.withCurrentPosition(payload, toEffect(outcome, input))
-      }, traced("Payments.pay"))
+      })
 
       const refund = Effect.fn("Payments.refund")(function* (input: RefundInput) {
         const { paymentId, idempotencyKey } = yield* checkRefund(input)
@@ -162,6 +154,8 @@ export class Payments extends Context.Service<
     })
   )
 }
+
+const transferIdOf = (commandId: CommandId): TransferId => commandId as string as TransferId
 
 /** The answer to the payment of a reservation that is confirmed. */
 const toPayment = (rows: Rows, paid: ReservationRow): Payment => ({

@@ -10,23 +10,21 @@ import {
 import type { SeatsHeld } from "./Events.ts"
 import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
 import { evolve, evolveAll } from "./engine/evolve.ts"
-import {
-  type CommandOptions,
-  commandIdentity,
-  type Outcome,
-  type OutcomeFromEffects,
-  recordedOutcome,
-  recordFromEffects,
-  recordOutcome,
-  toEffect
-} from "./engine/Idempotency.ts"
+import type { CommandOptions, OutcomeFromEffects } from "./engine/Idempotency.ts"
 import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./engine/input.ts"
 import { seatCountsPerBatch } from "./engine/LoadPlan.ts"
 import type { Rows } from "./engine/Rows.ts"
-import { traced } from "./engine/tracing.ts"
-import { type Caller, checkInBatch, Gate, type GatedOutcome, type GateRefusal } from "./Gate.ts"
-import { decideSessionOfHold, type GateDenial } from "./gate/decide.ts"
-import { isUuid, type PerformanceId, type ReservationId, type SeatId, UserId } from "./Ids.ts"
+import { type Caller, checkInBatch, type GateRefusal } from "./Gate.ts"
+import { decideSessionOfHold } from "./gate/decide.ts"
+import { makeGatedCommand, needsMoreRows, type Running } from "./gate/gatedCommand.ts"
+import {
+  type CommandId,
+  isUuid,
+  type PerformanceId,
+  type ReservationId,
+  type SeatId,
+  UserId
+} from "./Ids.ts"
 import { Policies } from "./Policies.ts"
 import {
   decideExpiry,
@@ -53,7 +51,6 @@ export interface ReservationsPage {
 
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
 export type HoldError = GateRefusal | HoldRefusal | IdempotencyConflict | Faults
-type DecidedHold = GatedOutcome<Outcome<Reservation, HoldError>>
 export type ReleaseError = ReservationNotFound | ReservationNotPayable | Faults
 
 export class Reservations extends Context.Service<
@@ -86,82 +83,50 @@ export class Reservations extends Context.Service<
     Reservations,
     Effect.gen(function* () {
       const store = yield* BoxOfficeStore
-      const gate = yield* Gate
       const policies = yield* Policies
       const settings = yield* BatchSettings
-      const holds = yield* makeCommandBatchers<DecidedHold | undefined>(store, {
-        ...settings,
-        batchSize: Math.min(settings.batchSize, seatCountsPerBatch)
-      })
       const endings = yield* makeCommandBatchers<Result.Result<void, ReleaseError>>(store, settings)
 
-      const hold = Effect.fnUntraced(function* (input: HoldInput) {
-        const { userId, queueToken, performanceId, seatIds, idempotencyKey } =
-          yield* checkHold(input)
-        const payload = yield* gate.verify("hold", { userId, queueToken }, { performanceId })
-        const command = commandIdentity("hold", userId, idempotencyKey, [
-          performanceId,
-          ...seatIds.toSorted()
-        ])
-        const asked: Hold = {
-          reservationId: command.commandId as string as ReservationId,
-          userId,
-          performanceId: performanceId as PerformanceId,
-          seatIds: seatIds as ReadonlyArray<SeatId>
-        }
-        // Most sessions outlast a hold, and their tokens are only looked at. One that would end
-        // first is made longer: the hold is asked for again, in a batch that locks the token.
-        const submit = (
-          locksToken: boolean
-        ): Effect.Effect<DecidedHold, Overloaded | StoreUnavailable> => {
-          const decided = holds.submit({
-            key: `${performanceId}\n${seatIds[0]}`,
-            plan: (plan) => {
-              if (command.fingerprint !== undefined) {
-                plan.outcomes.add(command.commandId)
-                // Seats that it has held already would be refused, and tell nothing of it.
-                plan.reservations.add(asked.reservationId)
-              }
-              if (payload !== undefined) {
-                const named = locksToken ? plan.tokens : plan.tokensToRead
-                named.add(payload.tokenId)
-              }
-              plan.addSeats(performanceId, seatIds)
-              plan.addSeatCount(performanceId, userId)
-            },
-            decide: (rows) => {
-              const queueId = rows.performances.get(asked.performanceId)?.queueId
-              const decision = checkInBatch(rows, payload, queueId)
-              const known =
-                recordedOutcome(rows, command) ??
-                recordFromEffects(rows, command, holdFromEffects(rows, asked))
-              if (known !== undefined) return { outcome: known, decision }
-              const held: Result.Result<SeatsHeld, GateDenial | HoldRefusal> = Result.isFailure(
-                decision
-              )
-                ? Result.fail(decision.failure)
-                : decideHold(rows, asked, policies)
-              if (Result.isFailure(held)) {
-                return {
-                  outcome: recordOutcome(rows, command, Result.fail(held.failure)),
-                  decision
-                }
-              }
-              const session = sessionOf(rows, payload, held.success)
-              if (session.length > 0 && !locksToken) return undefined
-              evolveAll(rows, [...session, held.success])
-              const made = Result.succeed(view(rows, asked.reservationId))
-              return { outcome: recordOutcome(rows, command, made), decision }
+      const hold = yield* makeGatedCommand(
+        "Reservations.hold",
+        {
+          operation: "hold",
+          input: checkHold,
+          about: ({ performanceId }) => ({ performanceId }),
+          content: ({ performanceId, seatIds }) => [performanceId, ...seatIds.toSorted()],
+          key: ({ performanceId, seatIds }) => `${performanceId}\n${seatIds[0]}`,
+          plan: (plan, { input, commandId, isKeyed, payload, isWide }) => {
+            // If the command ran before, its own hold has the seats, and a refusal does not show it.
+            if (isKeyed) plan.reservations.add(reservationIdOf(commandId))
+            if (payload !== undefined) {
+              const tokens = isWide ? plan.tokens : plan.tokensToRead
+              tokens.add(payload.tokenId)
             }
-          })
-          return Effect.flatMap(decided, (it) =>
-            it === undefined ? submit(true) : Effect.succeed(it)
-          )
-        }
-        const { outcome, decision } = yield* submit(false)
-        yield* gate.extendSession(payload, decision)
-        return yield* gate.withCurrentPosition(payload, toEffect(outcome, input))
-      }, traced("Reservations.hold"))
+            plan.addSeats(input.performanceId, input.seatIds)
+            plan.addSeatCount(input.performanceId, input.userId)
+          },
+          check: (rows, { input, payload }) => {
+            const performanceId = input.performanceId as PerformanceId
+            return checkInBatch(rows, payload, rows.performances.get(performanceId)?.queueId)
+          },
+          fromEffects: (rows, command) => holdFromEffects(rows, holdOf(command)),
+          decide: (
+            rows,
+            command
+          ): Result.Result<Reservation, HoldRefusal> | typeof needsMoreRows => {
+            const asked = holdOf(command)
+            const held = decideHold(rows, asked, policies)
+            if (Result.isFailure(held)) return Result.fail(held.failure)
+            // Most sessions outlast the hold, so the batch only reads the token. A session that
+            // would end first is extended by this command, in a batch that locks the token.
+            const session = sessionOf(rows, command.payload, held.success)
+            if (session.length > 0 && !command.isWide) return needsMoreRows
+            evolveAll(rows, [...session, held.success])
+            return Result.succeed(view(rows, asked.reservationId))
+          }
+        },
+        { batchSize: Math.min(settings.batchSize, seatCountsPerBatch) }
+      )
 
       const release = Effect.fn("Reservations.release")(function* (input: {
         readonly userId: string
@@ -234,6 +199,16 @@ export class Reservations extends Context.Service<
   )
 }
 
+const reservationIdOf = (commandId: CommandId): ReservationId =>
+  commandId as string as ReservationId
+
+const holdOf = ({ input, commandId }: Running<CheckedHold>): Hold => ({
+  reservationId: reservationIdOf(commandId),
+  userId: input.userId,
+  performanceId: input.performanceId as PerformanceId,
+  seatIds: input.seatIds as ReadonlyArray<SeatId>
+})
+
 /** A hold that was made before, as it stands now: some of it may have changed since. */
 const holdFromEffects = (rows: Rows, asked: Hold): OutcomeFromEffects<Reservation> | undefined => {
   const made = rows.reservations.get(asked.reservationId)
@@ -270,6 +245,8 @@ const checkHold = checkInput(
     idempotencyKey: Schema.optional(IdempotencyKey)
   })
 )
+
+type CheckedHold = Effect.Success<ReturnType<typeof checkHold>>
 
 const checkNamed = checkInput(Schema.Struct({ userId: UserId, reservationId: Name }))
 

@@ -7,34 +7,17 @@ import {
   type RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
-import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
 import { evolve } from "./engine/evolve.ts"
-import {
-  type CommandOptions,
-  commandIdentity,
-  type Outcome,
-  type OutcomeFromEffects,
-  runOnce,
-  toEffect
-} from "./engine/Idempotency.ts"
+import type { CommandOptions, OutcomeFromEffects } from "./engine/Idempotency.ts"
 import { checkInput, IdempotencyKey, PageLimit, pageLimitDefault } from "./engine/input.ts"
-import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
-import {
-  type Caller,
-  checkInBatch,
-  Gate,
-  type GateDecision,
-  type GatedOutcome,
-  type GateRefusal,
-  gateView
-} from "./Gate.ts"
-import { decideHolderGate, type GateDenial } from "./gate/decide.ts"
-import { type TransferId, UserId } from "./Ids.ts"
+import { type Caller, Gate, type GateDecision, type GateRefusal, gateView } from "./Gate.ts"
+import { decideGate, decideHolderGate } from "./gate/decide.ts"
+import { makeGatedCommand, needsMoreRows } from "./gate/gatedCommand.ts"
+import { type CommandId, type TransferId, UserId } from "./Ids.ts"
 import { Currency, type Money, maxAmount, money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import { QueueTokenExpired } from "./queue/errors.ts"
-import type { QueueTokenPayload } from "./token/format.ts"
 import { type ChargeRefusal, decideCharge } from "./wallet/decide.ts"
 import type { Balance, Charge, TransferRow, WalletEntry } from "./wallet/model.ts"
 
@@ -56,7 +39,6 @@ export interface EntriesPage {
 
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
 export type ChargeError = GateRefusal | ChargeRefusal | IdempotencyConflict | Faults
-type DecidedCharge = GatedOutcome<Outcome<Charge, ChargeError>>
 
 export class Wallet extends Context.Service<
   Wallet,
@@ -79,69 +61,48 @@ export class Wallet extends Context.Service<
       const store = yield* BoxOfficeStore
       const gate = yield* Gate
       const policies = yield* Policies
-      const charges = yield* makeCommandBatchers<DecidedCharge | undefined>(
-        store,
-        yield* BatchSettings
-      )
 
-      const charge = Effect.fnUntraced(function* (input: ChargeInput) {
-        const { userId, queueToken, idempotencyKey, byOperator, ...charged } =
-          yield* checkCharge(input)
-        const amount = money(charged.amount.amount, charged.amount.currency)
-        const payload = byOperator
-          ? undefined
-          : yield* gate.verify("charge", { userId, queueToken })
-        const command = commandIdentity("charge", userId, idempotencyKey, [
-          amount.amount.toString(),
-          amount.currency
-        ])
-        const transferId = command.commandId as string as TransferId
-        // A token that has ended may still pass: its user can hold seats, which the batch does not look
-        // at before it has to. Then the charge is submitted again, in a batch that reads the holds.
-        const submit = (
-          readsHolds: boolean
-        ): Effect.Effect<DecidedCharge, Overloaded | StoreUnavailable> => {
-          const decided = charges.submit({
-            key: userId,
-            plan: (plan) => {
-              if (command.fingerprint !== undefined) {
-                plan.outcomes.add(command.commandId)
-                // What was charged before could be refused now, and a refusal tells nothing of it.
-                plan.transfers.add(transferId)
-              }
-              if (payload !== undefined) {
-                plan.tokensToRead.add(payload.tokenId)
-                if (readsHolds) plan.addUnpaidOf(userId, payload.queueId)
-              }
-              plan.wallets.add(userId)
-            },
-            decide: (rows) => {
-              const decision = readsHolds
-                ? passWithHold(rows, payload, userId)
-                : checkInBatch(rows, payload, undefined)
-              if (!readsHolds && hasExpired(decision)) return undefined
-              const decide = (): Result.Result<Charge, GateDenial | ChargeRefusal> => {
-                if (Result.isFailure(decision)) return Result.fail(decision.failure)
-                const decided = decideCharge(rows, { transferId, userId, amount }, policies)
-                return Result.map(decided, (event): Charge => {
-                  evolve(rows, event)
-                  const { balance, currency } = rows.wallets.get(userId)!
-                  return { transferId, amount, balance: money(balance, currency) }
-                })
-              }
-              const retell = () =>
-                chargeFromEffects(rows.transferBefore(transferId), { userId, amount })
-              return { outcome: runOnce(rows, command, decide, retell), decision }
-            }
+      const charge = yield* makeGatedCommand("Wallet.charge", {
+        operation: "charge",
+        input: checkCharge,
+        isUngated: ({ byOperator }) => byOperator === true,
+        content: ({ amount }) => [amount.amount.toString(), amount.currency],
+        key: ({ userId }) => userId,
+        plan: (plan, { input, commandId, isKeyed, payload, isWide }) => {
+          // A charge that was made before can be refused now, and a refusal does not show it.
+          if (isKeyed) plan.transfers.add(transferIdOf(commandId))
+          if (payload !== undefined) {
+            plan.tokensToRead.add(payload.tokenId)
+            if (isWide) plan.addUnpaidOf(input.userId, payload.queueId)
+          }
+          plan.wallets.add(input.userId)
+        },
+        check: (rows, { input, payload, isWide }) => {
+          if (payload === undefined) return Result.succeed([])
+          const view = gateView(rows, payload, undefined)
+          if (isWide) {
+            return decideHolderGate(payload, view, rows.hasUnpaid(input.userId, payload.queueId))
+          }
+          // A token that has ended passes while its user holds seats: few have, so that the batch
+          // reads the holds of those alone.
+          const decided = decideGate(payload, view)
+          return hasExpired(decided) ? needsMoreRows : decided
+        },
+        fromEffects: (rows, { input, commandId }) =>
+          chargeFromEffects(rows.transferBefore(transferIdOf(commandId)), input),
+        decide: (
+          rows,
+          { input: { userId, amount }, commandId }
+        ): Result.Result<Charge, ChargeRefusal> => {
+          const transferId = transferIdOf(commandId)
+          const decided = decideCharge(rows, { transferId, userId, amount }, policies)
+          return Result.map(decided, (event): Charge => {
+            evolve(rows, event)
+            const { balance, currency } = rows.wallets.get(userId)!
+            return { transferId, amount, balance: money(balance, currency) }
           })
-          return Effect.flatMap(decided, (it) =>
-            it === undefined ? submit(true) : Effect.succeed(it)
-          )
         }
-        const { outcome, decision } = yield* submit(false)
-        yield* gate.extendSession(payload, decision)
-        return yield* gate.withCurrentPosition(payload, toEffect(outcome, input))
-      }, traced("Wallet.charge"))
+      })
 
       const balance = Effect.fnUntraced(function* (input: Caller) {
         const caller = yield* checkCaller(input)
@@ -171,21 +132,10 @@ export class Wallet extends Context.Service<
   )
 }
 
+const transferIdOf = (commandId: CommandId): TransferId => commandId as string as TransferId
+
 const hasExpired = (decision: GateDecision): boolean =>
   Result.isFailure(decision) && decision.failure instanceof QueueTokenExpired
-
-const passWithHold = (
-  rows: Rows,
-  payload: QueueTokenPayload | undefined,
-  userId: UserId
-): GateDecision =>
-  payload === undefined
-    ? Result.succeed([])
-    : decideHolderGate(
-        payload,
-        gateView(rows, payload, undefined),
-        rows.hasUnpaid(userId, payload.queueId)
-      )
 
 /** What a charge has left in the ledger, as it was answered. */
 const chargeFromEffects = (
@@ -215,7 +165,7 @@ const toEntry = (row: TransferRow): WalletEntry => ({
 
 const callerFields = { userId: UserId, queueToken: Schema.optional(Schema.String) }
 const checkCaller = checkInput(Schema.Struct(callerFields))
-const checkCharge = checkInput(
+const checkChargeFields = checkInput(
   Schema.Struct({
     ...callerFields,
     amount: Schema.Struct({
@@ -226,6 +176,11 @@ const checkCharge = checkInput(
     byOperator: Schema.optional(Schema.Boolean)
   })
 )
+const checkCharge = (given: unknown) =>
+  Effect.map(checkChargeFields(given), ({ amount, ...input }) => ({
+    ...input,
+    amount: money(amount.amount, amount.currency)
+  }))
 const checkEntries = checkInput(
   Schema.Struct({
     userId: UserId,
