@@ -71,6 +71,15 @@ export type { PromisedQueue, QueueResults } from "./promises/queue.ts"
 export type { PromisedReservations, ReservationResults } from "./promises/reservations.ts"
 export type { BoxOfficeResults, OperationsWithin, PromisedOperations } from "./promises/styles.ts"
 export type { PromisedWallet, WalletResults } from "./promises/wallet.ts"
+export {
+  type JoinError,
+  type Joined,
+  type JoinInput,
+  type PlaceError,
+  type PlaceInput,
+  Queue,
+  type TicketError
+} from "./Queue.ts"
 export type {
   AddCodesError,
   AddedCodes,
@@ -78,18 +87,11 @@ export type {
   ConfigureError,
   CreatedQueue,
   CreateQueueError,
-  JoinError,
-  Joined,
-  JoinInput,
-  PlaceError,
-  PlaceInput,
   QueueInput,
   QueuesPage,
   RescheduleError,
-  SetModeError,
-  TicketError
-} from "./Queue.ts"
-export { Queue } from "./Queue.ts"
+  SetModeError
+} from "./QueueOperations.ts"
 export * from "./queue/errors.ts"
 export {
   commitmentOf,

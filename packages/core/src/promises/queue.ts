@@ -2,6 +2,7 @@
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
 import type { CommandOptions } from "../engine/Idempotency.ts"
 import type { QueueSettings } from "../Policies.ts"
+import type { JoinError, Joined, JoinInput, PlaceError, PlaceInput } from "../Queue.ts"
 import type {
   AddCodesError,
   AddedCodes,
@@ -9,23 +10,13 @@ import type {
   ConfigureError,
   CreatedQueue,
   CreateQueueError,
-  JoinError,
-  Joined,
-  JoinInput,
-  PlaceError,
-  PlaceInput,
   QueueInput,
   QueuesPage,
   RescheduleError,
   SetModeError
-} from "../Queue.ts"
+} from "../QueueOperations.ts"
 import type { QueueNotFound } from "../queue/errors.ts"
-import type {
-  PublicQueueInfo,
-  QueueMode,
-  QueueTokenStatus,
-  QueueInfo as QueueView
-} from "../queue/model.ts"
+import type { PublicQueueInfo, QueueInfo, QueueMode, QueueTokenStatus } from "../queue/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
 /** The waiting room in front of the shows. Every operation can reject with `store_unavailable`. */
@@ -98,7 +89,7 @@ export interface PromisedQueue {
   readonly create: (input: QueueInput, options?: CallOptions) => Promise<CreatedQueue>
 
   /** A queue with its settings and counts. Rejects with `queue_not_found`. */
-  readonly get: (queueId: string, options?: CallOptions) => Promise<QueueView>
+  readonly get: (queueId: string, options?: CallOptions) => Promise<QueueInfo>
 
   /**
    * What anyone may know of a queue: its mode, and what its draw is checked by. As of at most
@@ -125,7 +116,7 @@ export interface PromisedQueue {
     queueId: string,
     settings: Partial<QueueSettings>,
     options?: CallOptions & CommandOptions
-  ) => Promise<QueueView>
+  ) => Promise<QueueInfo>
 
   /**
    * `paused` lets nobody join or in; `draining` lets nobody join; `open` lets them do both;
@@ -139,7 +130,7 @@ export interface PromisedQueue {
     queueId: string,
     mode: QueueMode,
     options?: CallOptions & CommandOptions
-  ) => Promise<QueueView>
+  ) => Promise<QueueInfo>
 
   /**
    * Moves the opening of a queue that still collects people; `null` opens it at once. Places are
@@ -152,7 +143,7 @@ export interface PromisedQueue {
     queueId: string,
     opensAt: Date | null,
     options?: CallOptions & CommandOptions
-  ) => Promise<QueueView>
+  ) => Promise<QueueInfo>
 
   /**
    * Makes codes that open the priority lane, of 8 to 64 visible characters, each for so many joins
@@ -197,7 +188,7 @@ export interface QueueResults {
   readonly get: (
     queueId: string,
     options?: CallOptions
-  ) => Promise<Outcome<QueueView, QueueNotFound | StoreUnavailable>>
+  ) => Promise<Outcome<QueueInfo, QueueNotFound | StoreUnavailable>>
   /** See {@link PromisedQueue.notice}. */
   readonly notice: (
     queueId: string,
@@ -213,19 +204,19 @@ export interface QueueResults {
     queueId: string,
     settings: Partial<QueueSettings>,
     options?: CallOptions & CommandOptions
-  ) => Promise<Outcome<QueueView, ConfigureError>>
+  ) => Promise<Outcome<QueueInfo, ConfigureError>>
   /** See {@link PromisedQueue.setMode}. */
   readonly setMode: (
     queueId: string,
     mode: QueueMode,
     options?: CallOptions & CommandOptions
-  ) => Promise<Outcome<QueueView, SetModeError>>
+  ) => Promise<Outcome<QueueInfo, SetModeError>>
   /** See {@link PromisedQueue.reschedule}. */
   readonly reschedule: (
     queueId: string,
     opensAt: Date | null,
     options?: CallOptions & CommandOptions
-  ) => Promise<Outcome<QueueView, RescheduleError>>
+  ) => Promise<Outcome<QueueInfo, RescheduleError>>
   /** See {@link PromisedQueue.addCodes}. */
   readonly addCodes: (
     input: CodesInput,
