@@ -113,6 +113,12 @@ export class BoxOfficeStore extends Context.Service<
       decide: (rows: Rows) => A
     ) => Effect.Effect<A, StoreUnavailable>
 
+    /**
+     * The rows of a plan that other transactions have locked now, by their `lockKey`. Waits for none
+     * of them, and locks nothing beyond its own end.
+     */
+    readonly lockedRows: (plan: LoadPlan) => Effect.Effect<ReadonlySet<string>, StoreUnavailable>
+
     /** The tokens and the queues that are asked about, in one round trip and in their order. */
     readonly readTokens: (
       questions: ReadonlyArray<GateQuestion>

@@ -3,9 +3,8 @@ import { Context, Effect, Layer, Result } from "effect"
 import { BoxOfficeStore, type GateQuestion, type TokenReading } from "./BoxOfficeStore.ts"
 import type { Overloaded, StoreUnavailable } from "./Errors.ts"
 import { makeBatchers } from "./engine/Batcher.ts"
-import { BatchSettings } from "./engine/Command.ts"
+import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
 import { evolveAll } from "./engine/evolve.ts"
-import { LoadPlan } from "./engine/LoadPlan.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
 import {
@@ -30,6 +29,9 @@ import { LiveQueues } from "./queue/live/LiveQueues.ts"
 import { tokenStateAt, waitingStatus } from "./queue/status.ts"
 import type { QueueTokenPayload } from "./token/format.ts"
 import { QueueTokens } from "./token/QueueTokens.ts"
+
+/** How long an answer waits for the session to be extended. */
+const patience = "250 millis"
 
 /** Who is calling, as every gated operation is told. */
 export interface Caller {
@@ -96,15 +98,20 @@ export class Gate extends Context.Service<
         keyOf: batcherKeyOf,
         run: store.readTokens
       })
-      const sessionExtensions = yield* makeBatchers({
-        ...settings,
-        keyOf: (tokenId: TokenId) => tokenId,
-        run: (batch) => {
-          const plan = new LoadPlan()
-          for (const tokenId of batch) plan.tokens.add(tokenId)
-          return store.transact(plan, (rows) => batch.map((tokenId) => keepAlive(rows, tokenId)))
-        }
-      })
+      const sessionExtensions = yield* makeCommandBatchers<void>(store, settings)
+
+      /**
+       * Extends the session of a user who has passed. Their answer waits for it a moment, and does not
+       * depend on it: a session that could not be extended now is extended by the next call.
+       */
+      const extend = (tokenId: TokenId): Effect.Effect<void> =>
+        sessionExtensions
+          .submit({
+            key: tokenId,
+            plan: (plan) => plan.tokens.add(tokenId),
+            decide: (rows) => keepAlive(rows, tokenId)
+          })
+          .pipe(Effect.timeoutOption(patience), Effect.ignore)
 
       const ticketOf = (
         operation: GatedOperation,
@@ -215,14 +222,13 @@ export class Gate extends Context.Service<
         const decided = decideGate(payload, view)
         if (shared && (needsNoWrite(decided) || hasEnded(view))) cache.keep(question, view, begun)
         const passed = yield* withCurrentPosition(payload, Effect.fromResult(decided))
-        if (passed.length > 0) yield* sessionExtensions.submit(payload.tokenId)
+        if (passed.length > 0) yield* extend(payload.tokenId)
       }, traced("Gate.requireForRead"))
 
       const extendSession: Gate["Service"]["extendSession"] = (payload, decision) =>
         payload === undefined || Result.isFailure(decision) || needsNoWrite(decision)
           ? Effect.void
-          : // What was asked for is done: if this is not, the next call of theirs does it.
-            Effect.ignore(sessionExtensions.submit(payload.tokenId))
+          : extend(payload.tokenId)
 
       return Gate.of({
         verify: ticket,

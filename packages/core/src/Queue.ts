@@ -7,7 +7,7 @@ import {
   type StoreUnavailable
 } from "./Errors.ts"
 import { makeBatchers } from "./engine/Batcher.ts"
-import { BatchSettings } from "./engine/Command.ts"
+import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
 import { evolveAll } from "./engine/evolve.ts"
 import {
   type CommandOptions,
@@ -21,7 +21,6 @@ import {
   toEffect
 } from "./engine/Idempotency.ts"
 import { checkInput, IdempotencyKey, Name } from "./engine/input.ts"
-import { LoadPlan } from "./engine/LoadPlan.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
 import { decideSessionExtension } from "./gate/decide.ts"
@@ -108,22 +107,16 @@ export class Queue extends Context.Service<
       const store = yield* BoxOfficeStore
       const queueTokens = yield* QueueTokens
       const liveQueues = yield* LiveQueues
-      const laneSettings = yield* BatchSettings
-      const keyOf = (tokenId: TokenId) => tokenId
+      const settings = yield* BatchSettings
       const tokenReads = yield* makeBatchers({
-        ...laneSettings,
-        keyOf,
+        ...settings,
+        keyOf: (tokenId: TokenId) => tokenId,
         run: (batch) => store.readTokens(batch.map((tokenId) => ({ tokenId })))
       })
-      const sessionStarts = yield* makeBatchers({
-        ...laneSettings,
-        keyOf,
-        run: (batch) => {
-          const plan = new LoadPlan()
-          for (const tokenId of batch) plan.tokens.add(tokenId)
-          return store.transact(plan, (rows) => batch.map((tokenId) => startSession(rows, tokenId)))
-        }
-      })
+      const sessionStarts = yield* makeCommandBatchers<ReturnType<typeof startSession>>(
+        store,
+        settings
+      )
 
       const join = Effect.fnUntraced(function* (input: JoinInput) {
         const { userId, queueId: name, code, idempotencyKey } = yield* checkJoin(input)
@@ -151,7 +144,6 @@ export class Queue extends Context.Service<
         const submit = (hasRead: boolean) => {
           const asked: QueueCommand<Outcome<Joined, JoinError> | QueueTokenPayload> = {
             queueId,
-            userId,
             plan: (plan) => {
               planOutcome(plan, command)
               plan.liveTokensOf.push({ queueId, userId })
@@ -265,7 +257,11 @@ export class Queue extends Context.Service<
         if (token.claimed || tokenStateAt(token, now) !== "admitted") {
           return liveQueues.withMinPollDelay(queueTokenStatus(token, ahead, now))
         }
-        const claimed = (yield* sessionStarts.submit(payload.tokenId))!
+        const claimed = (yield* sessionStarts.submit({
+          key: payload.tokenId,
+          plan: (plan) => plan.tokens.add(payload.tokenId),
+          decide: (rows) => startSession(rows, payload.tokenId)
+        }))!
         return queueTokenStatus(claimed.token, 0, claimed.now)
       })
 
@@ -293,7 +289,6 @@ export class Queue extends Context.Service<
         if (liveQueues.lastKnownStatus(payload)?.state === "left") return
         const decided = yield* liveQueues.submit<Result.Result<void, QueueTokenInvalid>>({
           queueId: payload.queueId,
-          userId: payload.userId,
           plan: (plan) => plan.tokens.add(payload.tokenId),
           decide: (rows) => {
             const result = Result.map(decideLeave(rows, payload), (events) => {

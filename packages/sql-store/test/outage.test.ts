@@ -1,5 +1,5 @@
 /** Servers, connections and rows that do not answer: what waits for them, for how long, and what not. */
-import { makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
+import { makeBoxOffice, type PolicyOptions, type PromisedBoxOffice } from "@boxoffice/core"
 import pg from "pg"
 import postgres from "postgres"
 import { expect, test } from "vitest"
@@ -9,10 +9,14 @@ import { schemaName } from "../src/schemaName.ts"
 import { openLine } from "./line.ts"
 import { atEnd, emptyDatabase, openPgPool, openSql } from "./support.ts"
 
-const openNode = async (url: string, options: Partial<SqlStore.SqlStoreOptions> = {}) => {
+const openNode = async (
+  url: string,
+  options: Partial<SqlStore.SqlStoreOptions> = {},
+  policies: Partial<PolicyOptions> = {}
+) => {
   const office = await makeBoxOffice(SqlStore.layerUrl({ url, ...options }), {
     signingKeys: { test: "outages outages outages outages outages" },
-    policies: { gate: [] },
+    policies: { gate: [], ...policies },
     batches: { batchers: 1, capacity: 20_000, batchSize: 1_000 }
   })
   atEnd(office.close)
@@ -29,12 +33,16 @@ const codeOf = (promise: Promise<unknown>): Promise<string> =>
   )
 
 /** As psql does in a transaction that it leaves open. */
-const lockRow = async (url: string, table: "wallet" | "queue_token", userId: string) => {
+const lockWhere = async (url: string, table: string, condition: string) => {
   const other = openSql(url)
   await other("BEGIN")
-  await other(`SELECT 1 FROM boxoffice.${table} WHERE user_id = '${userId}' FOR UPDATE`)
+  const rows = await other(`SELECT 1 FROM boxoffice.${table} WHERE ${condition} FOR UPDATE`)
+  expect(rows.length).toBeGreaterThan(0)
   return () => other("ROLLBACK")
 }
+
+const lockRow = (url: string, table: "wallet" | "queue_token", userId: string) =>
+  lockWhere(url, table, `user_id = '${userId}'`)
 
 test("a row that somebody else has locked keeps nobody waiting but those who need it", async () => {
   const url = await emptyDatabase()
@@ -119,6 +127,114 @@ test("the place of one who is next in line, while it is locked, stops admissions
   await unlock()
   await expect.poll(() => stateOf(3)).toBe("admitted")
   expect(await stateOf(4)).toBe("waiting")
+})
+
+test("a queue whose row is locked keeps no other queue waiting", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true })
+  for (const queueId of ["locked", "free"]) await office.queue.create({ queueId })
+  const unlock = await lockWhere(url, "queue", "queue_id = 'locked'")
+  const join = (queueId: string, n: number) =>
+    codeOf(office.queue.join({ queueId, userId: `user${n}` }))
+  const stuck: Array<Promise<string>> = []
+  for (let n = 0; n < 8; n++) {
+    stuck.push(join("locked", n))
+    expect(await join("free", n)).toBe("ok")
+  }
+  await unlock()
+  expect(new Set(await Promise.all(stuck))).toEqual(new Set(["ok"]))
+})
+
+test("a user who asks again and again for a locked token keeps nobody else from joining", async () => {
+  const url = await emptyDatabase()
+  const offices = [await openNode(url, { migrate: true }), await openNode(url)]
+  await offices[0]!.queue.create({ queueId: "main", settings: { maxActive: 1 } })
+  const join = (office: PromisedBoxOffice, userId: string) =>
+    codeOf(office.queue.join({ queueId: "main", userId }))
+  for (const userId of ["inside", "victim"]) expect(await join(offices[0]!, userId)).toBe("ok")
+  const unlock = await lockRow(url, "queue_token", "victim")
+  const victims: Array<Promise<string>> = []
+  for (let n = 0; n < 10; n++) {
+    for (const office of offices) victims.push(join(office, "victim"))
+    const others = offices.map((office, at) => join(office, `user${n}-${at}`))
+    expect(await Promise.all(others)).toEqual(["ok", "ok"])
+  }
+  await unlock()
+  expect(new Set(await Promise.all(victims))).toEqual(new Set(["ok"]))
+})
+
+test("what a user reads, and what they have committed, waits for no lock", async () => {
+  const url = await emptyDatabase()
+  const first = await openNode(url, { migrate: true })
+  await first.queue.create({ queueId: "main", settings: { maxActive: 1 } })
+  const join = (userId: string) => first.queue.join({ queueId: "main", userId })
+  const [inside, next] = [await join("inside"), await join("next")]
+  await join("last")
+  // There is room, so that whoever reads the queue first admits the next one.
+  const sql = openSql(url)
+  await sql(
+    `UPDATE boxoffice.queue_token SET state = 'left', ended_at = now() WHERE user_id = 'inside'`
+  )
+  await sql("UPDATE boxoffice.queue SET active = 0")
+  expect(inside.state).toBe("admitted")
+  const unlock = await lockWhere(url, "queue", "queue_id = 'main'")
+  const node = await openNode(url)
+  const asked = { userId: "next", queueToken: next.token }
+  expect((await node.queue.status(asked)).state).toBe("waiting")
+  expect((await node.queue.notice("main")).mode).toBe("open")
+  await unlock()
+  await expect.poll(async () => (await node.queue.status(asked)).state).toBe("admitted")
+})
+
+test("a charge is answered though the user's session cannot be extended", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true }, { gate: ["charge", "balance"] })
+  await office.queue.create({ queueId: "main" })
+  const { token: queueToken } = await office.queue.join({ queueId: "main", userId: "ada" })
+  await openSql(url)("UPDATE boxoffice.queue_token SET claimed = false")
+  const unlock = await lockRow(url, "queue_token", "ada")
+  const caller = { userId: "ada", queueToken }
+  await office.wallet.charge({ ...caller, amount: { amount: 10n, currency: "KRW" } })
+  expect((await office.wallet.balance(caller)).balance.amount).toBe(10n)
+  // Still locked: neither has waited for it.
+  await office.close()
+  await unlock()
+})
+
+test("a seat that is locked keeps holds of other seats from nobody", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true })
+  const performanceId = "gala-1"
+  const seatIds = Array.from({ length: 40 }, (_, n) => `S${n}`)
+  await office.queue.create({ queueId: "main" })
+  await office.catalog.addShow({
+    showId: "gala",
+    title: "Gala",
+    queueId: "main",
+    salesOpenAt: null,
+    salesCloseAt: null
+  })
+  await office.catalog.addPerformance({
+    performanceId,
+    showId: "gala",
+    startsAt: new Date("2999-12-31T10:30:00Z"),
+    timeZone: "Asia/Seoul"
+  })
+  const price = { amount: 1n, currency: "KRW" }
+  await office.catalog.addSeats({
+    performanceId,
+    seats: seatIds.map((seatId) => ({ seatId, section: "A", row: "1", number: seatId, price }))
+  })
+  const unlock = await lockWhere(url, "seat", "seat_id = 'S0'")
+  const hold = (n: number, ...seats: ReadonlyArray<string>) =>
+    codeOf(office.reservations.hold({ userId: `user${n}`, performanceId, seatIds: seats }))
+  const stuck = Array.from({ length: 8 }, (_, n) => hold(n, `S${n + 1}`, "S0"))
+  const others = Array.from({ length: 20 }, (_, n) => hold(100 + n, `S${n + 10}`))
+  expect(new Set(await Promise.all(others))).toEqual(new Set(["ok"]))
+  await unlock()
+  const codes = await Promise.all(stuck)
+  expect(codes.filter((code) => code === "ok")).toHaveLength(1)
+  expect(codes.filter((code) => code === "seat_unavailable")).toHaveLength(7)
 })
 
 test("a command that can never be inserted keeps nobody else back", async () => {

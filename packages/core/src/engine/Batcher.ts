@@ -1,24 +1,37 @@
 /**
- * Group commit. While one batch is in flight the next one gathers; an idle lane takes a command at
- * once. There is no timer.
+ * Group commit. While one batch is in flight the next one gathers; an idle batcher takes a command
+ * at once. There is no timer.
  *
  *     submit ─▶ [ waiting, bounded ] ─▶ batch ─▶ run ─▶ each caller gets its own outcome
+ *                        ▲                        │ a row is locked for long
+ *                        └────── row is free ── [ parked ]
  *
- * Where somebody else holds a row for long, only those who need that row wait for it. Where the lane
- * is too far behind, it refuses rather than let everyone wait: see `waitMs`.
+ * A command that needs a row which another transaction holds for long is parked: the batcher runs
+ * the rest of the batch again at once, takes no other command that needs such a row, and looks a few
+ * times a second whether the row is free. A parked command holds no lock, so only those that need
+ * the row wait for it. A batcher that is too far behind refuses the oldest commands: see `waitMs`.
  *
  * A command of a host's transaction cannot share a batch with those of others: it runs alone.
  */
-import { Effect, Exit, type Scope, Semaphore } from "effect"
+import { Effect, Exit, type Scope } from "effect"
 import { Overloaded, type StoreUnavailable } from "../Errors.ts"
 import { HostTransaction } from "../HostTransaction.ts"
 
 export interface Batcher<C, A> {
   /**
    * Waits for the command's outcome. Interrupting the caller before a batch has taken the command
-   * drops it; after that the command takes its course and nobody hears of it.
+   * drops it; after that the command takes its course without the caller.
    */
   readonly submit: (command: C) => Effect.Effect<A, Overloaded | StoreUnavailable>
+}
+
+/** Which rows commands lock, by keys such as `wallet/ada`. */
+export interface RowLocks<C> {
+  readonly rowsOf: (command: C) => ReadonlySet<string>
+  /** The rows of the commands that other transactions have locked now. Waits for none of them. */
+  readonly lockedRows: (
+    commands: ReadonlyArray<C>
+  ) => Effect.Effect<ReadonlySet<string>, StoreUnavailable>
 }
 
 export interface BatcherOptions<C, A> {
@@ -28,78 +41,83 @@ export interface BatcherOptions<C, A> {
   readonly capacity: number
   /** The most commands in one batch. */
   readonly batchSize: number
-  /** Commands of one key need the same rows, where `rowKeyOf` does not say otherwise. */
-  readonly keyOf?: ((command: C) => string) | undefined
-  /**
-   * Which commands need the same rows, where those of one lane key need others as well: so the users of
-   * a queue, whose own places may be locked one by one. Without a key a command stands for itself.
-   */
-  readonly rowKeyOf?: ((command: C) => string | undefined) | undefined
+  /** Left out if `run` locks no rows. */
+  readonly locks?: RowLocks<C> | undefined
   /** The longest that a command waits to be taken, in milliseconds, before it is refused. */
   readonly waitMs?: number | undefined
 }
 
 interface Waiting<C, A> {
   readonly command: C
-  /** By the machine's own clock: how far a lane is behind has nothing to do with a test's time. */
+  /** By the machine's own clock: how far a batcher is behind has nothing to do with a test's time. */
   readonly since: number
   readonly resume: (outcome: Effect.Effect<A, Overloaded | StoreUnavailable>) => void
+  /** The rows that it locks, once that has been asked. */
+  rows?: ReadonlySet<string>
 }
 
 const waitMsDefault = 10_000
-/** How often a command that finds its row busy is tried, each time for as long as the store waits. */
-const busyTries = 10
-/** The longest that a busy row is looked for once a command was taken, in milliseconds. */
-const busyMs = 20_000
-/** How many transactions of a lane look for busy rows at once, beside the one that goes on. */
-const busyAtOnce = 3
-/** How many batches may be looked through at once; the commands of more are refused for now. */
-const asideMax = 4
-/** Into how many parts a batch is divided to look for a busy row: each may wait as long as the store does. */
-const partsOfBusy = 8
+/** How long a command is parked at most, in milliseconds, beyond `waitMs`. */
+const parkedMs = 20_000
+/** How often a batcher looks whether the rows of parked commands are free: from, to, by chance. */
+const lookEveryMs = [50, 250] as const
+/** How often a batch runs again because of a busy row that cannot be found. */
+const busyTries = 3
+/** How many batches with such a row are bisected at once, beside the one in flight. */
+const bisectionsMax = 4
 
 const overloaded = Effect.suspend(() => Effect.fail(new Overloaded({ retryAfterSeconds: 1 })))
 
-/** Opens a lane. Closing the scope lets the batch in flight end and refuses what still waits. */
+/** Opens a batcher. Closing the scope lets the batch in flight end and refuses what still waits. */
 export const makeBatcher = <C, A>(
   options: BatcherOptions<C, A>
 ): Effect.Effect<Batcher<C, A>, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const { locks, waitMs = waitMsDefault } = options
     // In order of submission. A set, so that a command is dropped from wherever it stands.
-    const waiting = new Set<Waiting<C, A>>()
+    let waiting = new Set<Waiting<C, A>>()
+    /** The parked commands, and the rows that each waits for, as of the last look. */
+    const parked = new Map<Waiting<C, A>, ReadonlyArray<string>>()
+    /** All rows that parked commands wait for. */
+    let lockedRows = new Set<string>()
     let running = false
     let closed = false
-    // Batches that look for a busy row, beside the one in flight.
-    let aside = 0
+    /** What goes on beside the batch in flight: bisections, and the look at parked commands. */
+    let bisections = 0
+    let looking = false
     let whenIdle: (() => void) | undefined
-    const waitMs = options.waitMs ?? waitMsDefault
-    const asideAtOnce = yield* Semaphore.make(busyAtOnce)
-    // Of these keys there are commands aside: the next ones wait behind them, in their order, and keep
-    // no other batch waiting for the same row.
-    const busyKeys = new Set<unknown>()
-    const rowKeyOf = options.rowKeyOf ?? options.keyOf
-    const keyOf = (entry: Waiting<C, A>): unknown => rowKeyOf?.(entry.command) ?? entry
     let shedding: NodeJS.Timeout | undefined
-    const context = yield* Effect.context<never>()
-    const fork = Effect.runForkWith(context)
+    const fork = Effect.runForkWith(yield* Effect.context<never>())
+
+    const rowsIn = (entry: Waiting<C, A>, rows: ReadonlySet<string>): ReadonlyArray<string> => {
+      if (locks === undefined || rows.size === 0) return []
+      entry.rows ??= locks.rowsOf(entry.command)
+      return Array.from(entry.rows).filter((row) => rows.has(row))
+    }
 
     const take = (): Array<Waiting<C, A>> => {
       shed()
       const batch: Array<Waiting<C, A>> = []
       for (const entry of waiting) {
         if (batch.length === options.batchSize) break
-        if (busyKeys.has(keyOf(entry))) continue
+        if (rowsIn(entry, lockedRows).length > 0) continue
         batch.push(entry)
         waiting.delete(entry)
       }
       return batch
     }
 
-    /** Refuses those who have waited too long, so that whoever is taken is answered in time. */
+    const refuse = (entries: Iterable<Waiting<C, A>>): void => {
+      for (const entry of entries) entry.resume(overloaded)
+    }
+
+    /** Refuses commands that have waited too long, so that those it takes are answered in time. */
     const shed = () => {
       const before = performance.now() - waitMs
       for (const entry of waiting) {
         if (entry.since > before) break
+        // A command that was parked has waited for its row, and comes first now.
+        if (entry.rows !== undefined && entry.since > before - parkedMs) continue
         waiting.delete(entry)
         entry.resume(overloaded)
       }
@@ -108,63 +126,18 @@ export const makeBatcher = <C, A>(
       shedding = undefined
     }
 
-    /**
-     * Somebody else holds a row of a batch, and no other command of it has to wait for that: looks
-     * for the busy ones in parts, while the lane goes on with the next batch. Commands of one key need
-     * the same row, so that they stay together: however many there are, they keep nobody else back.
-     */
-    const runAside = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
-      Effect.forEach(partsOf(batch), (part) => runPart(part, 1), {
-        concurrency: "unbounded",
-        discard: true
-      })
-
-    const runPart = (part: ReadonlyArray<Waiting<C, A>>, tries: number): Effect.Effect<void> =>
-      Semaphore.withPermit(
-        asideAtOnce,
-        Effect.suspend(() =>
-          isOver(part) ? Effect.succeed(undefined) : Effect.exit(runOnce(part))
-        )
-      ).pipe(
-        Effect.flatMap((exit) => {
-          if (exit === undefined) return refuse(part)
-          if (!isBusy(exit)) return settleAll(part, exit)
-          if (partsOf(part).length > 1) return runAside(part)
-          return tries < busyTries ? runPart(part, tries + 1) : settleAll(part, exit)
-        })
-      )
-
-    /** By their keys, into so many parts at the most; those of one key are one part. */
-    const partsOf = (batch: ReadonlyArray<Waiting<C, A>>) => {
-      const byKey = new Map<unknown, Array<Waiting<C, A>>>()
-      for (const entry of batch) {
-        const key = keyOf(entry)
-        byKey.set(key, [...(byKey.get(key) ?? []), entry])
-      }
-      const groups = Array.from(byKey.values())
-      const size = Math.ceil(groups.length / partsOfBusy)
-      return Array.from({ length: Math.ceil(groups.length / size) }, (_, i) =>
-        groups.slice(i * size, (i + 1) * size).flat()
-      )
-    }
-
-    /** Whether the first of them has been looked for long enough, or the lane closes. */
-    const isOver = ([first]: ReadonlyArray<Waiting<C, A>>): boolean =>
-      closed || performance.now() - first!.since > waitMs + busyMs
-
-    /** Nothing of them was done. */
-    const refuse = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
-      Effect.sync(() => {
-        for (const entry of batch) entry.resume(overloaded)
-      })
-
     const runOnce = (batch: ReadonlyArray<Waiting<C, A>>) =>
-      options.run(batch.map((entry) => entry.command)).pipe(
-        // A batch is nobody's child: it is for all of its callers.
+      Effect.exit(options.run(batch.map((entry) => entry.command))).pipe(
+        // Root span: a batch serves many callers, so it has no single parent.
         Effect.withSpan("Batcher.batch", { root: true, attributes: { size: batch.length } })
       )
 
-    const settleAll = (
+    const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+      Effect.flatMap(runOnce(batch), (exit) =>
+        isBusy(exit) ? runBusy(batch, exit, 1) : settle(batch, exit)
+      )
+
+    const settle = (
       batch: ReadonlyArray<Waiting<C, A>>,
       exit: Exit.Exit<ReadonlyArray<A>, StoreUnavailable>
     ): Effect.Effect<void> => {
@@ -172,50 +145,130 @@ export const makeBatcher = <C, A>(
         for (let i = 0; i < batch.length; i++) batch[i]!.resume(Effect.succeed(exit.value[i]!))
         return Effect.void
       }
-      // One bad command must not fail its neighbours: look for it in halves. A store that is
-      // away stays away, so a retryable failure is everyone's.
-      if (batch.length > 1 && !isRetryable(exit)) {
-        const half = batch.length >> 1
-        return Effect.andThen(runBatch(batch.slice(0, half)), runBatch(batch.slice(half)))
-      }
-      const failure = Effect.failCause(exit.cause)
-      for (const entry of batch) entry.resume(failure)
+      // If one command makes a batch fail, the batch is bisected to isolate it, so the others are
+      // not affected. A retryable failure is that of the store, and so of every command.
+      if (batch.length > 1 && !isRetryable(exit)) return inHalves(batch, runBatch)
+      fail(batch, exit)
       return Effect.void
     }
 
-    const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
-      Effect.flatMap(Effect.exit(runOnce(batch)), (exit) => {
-        if (!isBusy(exit)) return settleAll(batch, exit)
-        if (aside === asideMax) return refuse(batch)
-        aside++
-        const done = Effect.sync(() => {
-          aside--
-          if (aside === 0 && !running) whenIdle?.()
-        })
-        return Effect.sync(() => void fork(Effect.andThen(runAside(holdingBack(batch)), done)))
+    const fail = (
+      batch: ReadonlyArray<Waiting<C, A>>,
+      { cause }: Exit.Failure<unknown, StoreUnavailable>
+    ) => {
+      for (const entry of batch) entry.resume(Effect.failCause(cause))
+    }
+
+    /** A row of the batch is locked for long: parks the commands that need it, and runs the rest. */
+    const runBusy = (
+      batch: ReadonlyArray<Waiting<C, A>>,
+      exit: Exit.Exit<ReadonlyArray<A>, StoreUnavailable>,
+      tries: number
+    ): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        const stuck = yield* park(batch)
+        const rest = batch.filter((entry) => !stuck.has(entry))
+        if (stuck.size > 0) return rest.length === 0 ? undefined : yield* runBatch(rest)
+        // The lock has ended meanwhile, or it is on a row that another transaction has yet to commit.
+        if (tries < busyTries) {
+          const again = yield* runOnce(batch)
+          return yield* isBusy(again) ? runBusy(batch, again, tries + 1) : settle(batch, again)
+        }
+        return bisect(batch, exit)
       })
 
-    /** Holds back the next commands of each key until the last one of the batch is answered. */
-    const holdingBack = (batch: ReadonlyArray<Waiting<C, A>>): ReadonlyArray<Waiting<C, A>> => {
-      const left = new Map<unknown, number>()
-      for (const entry of batch) {
-        const key = keyOf(entry)
-        left.set(key, (left.get(key) ?? 0) + 1)
-        busyKeys.add(key)
-      }
-      return batch.map((entry) => {
-        const key = keyOf(entry)
-        return {
-          ...entry,
-          resume: (outcome) => {
-            entry.resume(outcome)
-            left.set(key, left.get(key)! - 1)
-            if (left.get(key)! > 0) return
-            busyKeys.delete(key)
-            start()
-          }
+    /** Parks the commands that need a locked row, and gives them. */
+    const park = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<ReadonlySet<Waiting<C, A>>> =>
+      Effect.gen(function* () {
+        if (locks === undefined) return new Set<Waiting<C, A>>()
+        const found = yield* Effect.exit(locks.lockedRows(batch.map(({ command }) => command)))
+        // A store that cannot say which rows are locked says of none.
+        const locked = Exit.isSuccess(found) ? found.value : new Set<string>()
+        const stuck = new Set<Waiting<C, A>>()
+        for (const entry of batch) {
+          const rows = rowsIn(entry, locked)
+          if (rows.length === 0) continue
+          stuck.add(entry)
+          parked.set(entry, rows)
         }
+        noteLocked()
+        if (closed) refuseParked()
+        else startToLook()
+        return stuck
       })
+
+    const noteLocked = () => {
+      lockedRows = new Set(Array.from(parked.values()).flat())
+    }
+
+    const refuseParked = () => {
+      refuse(parked.keys())
+      parked.clear()
+    }
+
+    const startToLook = () => {
+      if (looking || parked.size === 0) return
+      looking = true
+      const ended = Effect.sync(() => {
+        looking = false
+        start()
+        endIfIdle()
+      })
+      fork(Effect.ensuring(lookAtParked, ended))
+    }
+
+    /** While there are parked commands: takes them back once their rows are free, first in line. */
+    const lookAtParked: Effect.Effect<void> = Effect.gen(function* () {
+      while (parked.size > 0 && !closed) {
+        yield* pause(lookEveryMs[0] + Math.random() * (lookEveryMs[1] - lookEveryMs[0]))
+        const before = performance.now() - waitMs - parkedMs
+        for (const entry of parked.keys()) {
+          if (entry.since > before) continue
+          parked.delete(entry)
+          entry.resume(overloaded)
+        }
+        const asked = Array.from(parked.keys())
+        const locked = yield* Effect.exit(locks!.lockedRows(asked.map(({ command }) => command)))
+        // A store that is away says nothing about its locks: the next look may.
+        if (Exit.isFailure(locked)) continue
+        const free: Array<Waiting<C, A>> = []
+        for (const entry of asked.filter((one) => parked.has(one))) {
+          const rows = rowsIn(entry, locked.value)
+          if (rows.length > 0) parked.set(entry, rows)
+          else free.push(entry)
+        }
+        for (const entry of free) parked.delete(entry)
+        waiting = new Set([...free, ...waiting])
+        noteLocked()
+        start()
+      }
+      noteLocked()
+    })
+
+    /** Isolates commands whose busy row cannot be found, beside the batches of the others. */
+    const bisect = (
+      batch: ReadonlyArray<Waiting<C, A>>,
+      exit: Exit.Exit<ReadonlyArray<A>, StoreUnavailable>
+    ): void => {
+      if (Exit.isSuccess(exit)) return
+      if (batch.length === 1) return fail(batch, exit)
+      if (closed || bisections === bisectionsMax) return refuse(batch)
+      bisections++
+      const half = (part: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+        Effect.flatMap(runOnce(part), (again) => {
+          if (!isBusy(again)) return settle(part, again)
+          if (part.length > 1 && !closed) return inHalves(part, half)
+          return Effect.sync(() => Exit.isFailure(again) && fail(part, again))
+        })
+      fork(
+        Effect.ensuring(
+          inHalves(batch, half),
+          Effect.sync(() => {
+            bisections--
+            endIfIdle()
+          })
+        )
+      )
     }
 
     const start = () => {
@@ -233,28 +286,36 @@ export const makeBatcher = <C, A>(
         yield* runBatch(batch)
       }
       running = false
-      if (aside === 0) whenIdle?.()
+      endIfIdle()
     })
+
+    const endIfIdle = () => {
+      if (!running && !looking && bisections === 0) whenIdle?.()
+    }
 
     yield* Effect.addFinalizer(() =>
       Effect.callback<void>((resume) => {
         closed = true
-        for (const entry of waiting) entry.resume(overloaded)
+        refuse(waiting)
         waiting.clear()
+        refuseParked()
         clearInterval(shedding)
-        if (!running && aside === 0) return resume(Effect.void)
         whenIdle = () => resume(Effect.void)
+        endIfIdle()
       })
     )
 
     const enqueue = (command: C): Effect.Effect<A, Overloaded | StoreUnavailable> =>
       Effect.callback((resume) => {
-        if (closed || waiting.size >= options.capacity) return resume(overloaded)
+        if (closed || waiting.size + parked.size >= options.capacity) return resume(overloaded)
         const entry: Waiting<C, A> = { command, since: performance.now(), resume }
         waiting.add(entry)
         shedding ??= setInterval(shed, Math.max(100, waitMs / 4))
         start()
-        return Effect.sync(() => waiting.delete(entry))
+        return Effect.sync(() => {
+          waiting.delete(entry)
+          parked.delete(entry)
+        })
       })
     const alone = (command: C): Effect.Effect<A, Overloaded | StoreUnavailable> =>
       closed ? overloaded : Effect.map(options.run([command]), ([outcome]) => outcome!)
@@ -267,6 +328,21 @@ export const makeBatcher = <C, A>(
     }
   })
 
+const inHalves = <E>(
+  batch: ReadonlyArray<E>,
+  run: (half: ReadonlyArray<E>) => Effect.Effect<void>
+): Effect.Effect<void> => {
+  const half = batch.length >> 1
+  return Effect.andThen(run(batch.slice(0, half)), run(batch.slice(half)))
+}
+
+// By the machine's own timer: what a store is busy with has nothing to do with a test's time.
+const pause = (milliseconds: number): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    const timer = setTimeout(() => resume(Effect.void), milliseconds)
+    return Effect.sync(() => clearTimeout(timer))
+  })
+
 const isBusy = (exit: Exit.Exit<unknown, StoreUnavailable>): boolean =>
   Exit.isFailure(exit) &&
   exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error.isBusy === true)
@@ -276,8 +352,8 @@ const isRetryable = (exit: Exit.Exit<unknown, StoreUnavailable>): boolean =>
   exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error.retryable)
 
 /**
- * Several lanes side by side. Commands of one key always share a lane and so keep their order;
- * unrelated ones mostly do not wait for each other.
+ * Several batchers side by side. Commands of one key share a batcher and so keep their order;
+ * unrelated commands mostly do not wait for each other.
  */
 export const makeBatchers = <C, A>(
   options: BatcherOptions<C, A> & {
@@ -295,7 +371,7 @@ export const makeBatchers = <C, A>(
     }
   })
 
-/** FNV-1a: spreads keys over lanes. */
+/** FNV-1a: spreads keys over batchers. */
 const hashOf = (text: string): number => {
   let h = 0x811c9dc5
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)

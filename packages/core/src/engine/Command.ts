@@ -1,15 +1,15 @@
-/** The lanes that commands travel in, and the one way from a batch of them to the store. */
+/** Commands, the batchers that they travel in, and the one way from a batch to the store. */
 import { Context, type Effect, type Scope } from "effect"
 import type { BoxOfficeStore } from "../BoxOfficeStore.ts"
-import { type Batcher, makeBatchers } from "./Batcher.ts"
+import { type Batcher, makeBatchers, type RowLocks } from "./Batcher.ts"
 import { LoadPlan } from "./LoadPlan.ts"
 import type { Rows } from "./Rows.ts"
 
-/** How wide the lanes of each service are. */
+/** How many batchers each service has, and how much they take. */
 export interface BatchOptions {
-  /** Lanes side by side; each has at most one transaction in flight. */
+  /** Batchers side by side; each has at most one transaction in flight. */
   readonly batchers: number
-  /** How many commands may wait in one lane before it answers `Overloaded`. */
+  /** How many commands may wait in one batcher before it answers `Overloaded`. */
   readonly capacity: number
   /** The most commands in one transaction. */
   readonly batchSize: number
@@ -17,12 +17,12 @@ export interface BatchOptions {
 
 const defaultBatches: BatchOptions = { batchers: 2, capacity: 20_000, batchSize: 1_000 }
 
-/** The lane settings in force. */
+/** The settings in force. */
 export const BatchSettings = Context.Reference<BatchOptions>("@boxoffice/core/BatchSettings", {
   defaultValue: () => defaultBatches
 })
 
-/** A command: which lane it takes, which rows it needs, and how it is decided. */
+/** A command: its batcher, the rows it needs, and how it is decided. */
 export interface Command<A> {
   /** Commands of one key keep their order. */
   readonly key: string
@@ -31,7 +31,7 @@ export interface Command<A> {
   readonly decide: (rows: Rows) => A
 }
 
-/** A batch's commands are decided in order, each on what the ones before it left. */
+/** Decides the commands of a batch in order, each on what the ones before it left. */
 export const makeCommandBatchers = <A>(
   store: BoxOfficeStore["Service"],
   settings: BatchOptions
@@ -39,18 +39,31 @@ export const makeCommandBatchers = <A>(
   makeBatchers({
     ...settings,
     keyOf: (command) => command.key,
-    run: (batch) => {
-      const plan = new LoadPlan()
-      for (const command of batch) command.plan(plan)
-      return store.transact(plan, (rows) =>
+    locks: rowLocksOf<Command<A>>(store, planOf),
+    run: (batch) =>
+      store.transact(planOf(batch), (rows) =>
         withoutStacks(() => batch.map((command) => command.decide(rows)))
       )
-    }
   })
 
+const planOf = (batch: ReadonlyArray<{ readonly plan: (plan: LoadPlan) => void }>): LoadPlan => {
+  const plan = new LoadPlan()
+  for (const command of batch) command.plan(plan)
+  return plan
+}
+
+/** How a batcher learns which rows commands lock, and which of them are locked by others. */
+export const rowLocksOf = <C>(
+  store: BoxOfficeStore["Service"],
+  planOf: (batch: ReadonlyArray<C>) => LoadPlan
+): RowLocks<C> => ({
+  rowsOf: (command) => planOf([command]).lockKeys(),
+  lockedRows: (commands) => store.lockedRows(planOf(commands))
+})
+
 /**
- * Refusals are answers, not accidents: where in a batch one was made tells nobody anything, and
- * noting it cost a tenth of the time of a refused hold.
+ * Refusals are answers and not accidents. The stack of one says nothing that helps, and capturing it
+ * cost a tenth of the time of a refused hold.
  */
 const withoutStacks = <A>(decide: () => A): A => {
   const limit = Error.stackTraceLimit

@@ -97,6 +97,44 @@ export class LoadPlan {
   addReservation(reservationId: string): void {
     if (isUuid(reservationId)) this.reservations.add(reservationId as ReservationId)
   }
+
+  /**
+   * The rows that the plan locks and waits for, by the keys that a store's `lockedRows` answers
+   * with. Heads are not among them: a batch skips a head that is locked.
+   */
+  lockKeys(): ReadonlySet<string> {
+    const keys = new Set<string>()
+    for (const queueId of this.queues) keys.add(lockKey.queue(queueId))
+    for (const tokenId of this.tokens) keys.add(lockKey.token(tokenId))
+    for (const { queueId, userId } of this.liveTokensOf)
+      keys.add(lockKey.liveToken(queueId, userId))
+    for (const { queueId, codeHash } of this.codes) keys.add(lockKey.code(queueId, codeHash))
+    for (const userId of this.wallets) keys.add(lockKey.wallet(userId))
+    for (const { performanceId, userId } of this.seatCounts) {
+      keys.add(lockKey.seatCount(performanceId, userId))
+    }
+    for (const reservationId of this.reservations) keys.add(lockKey.reservation(reservationId))
+    for (const { performanceId, seatIds } of this.seats) {
+      for (const seatId of seatIds) keys.add(lockKey.seat(performanceId, seatId))
+    }
+    for (const performanceId of this.performances) keys.add(lockKey.performance(performanceId))
+    return keys
+  }
+}
+
+/** What a locked row is called, in each table. Ids hold no line end. */
+export const lockKey = {
+  queue: (queueId: string) => `queue\n${queueId}`,
+  token: (tokenId: string) => `token\n${tokenId}`,
+  liveToken: (queueId: string, userId: string) => `liveToken\n${queueId}\n${userId}`,
+  code: (queueId: string, codeHash: string) => `code\n${queueId}\n${codeHash}`,
+  wallet: (userId: string) => `wallet\n${userId}`,
+  /** What a user has in a performance: the lock of the count, and the reservations it counts. */
+  seatCount: (performanceId: string, userId: string) => `seatCount\n${performanceId}\n${userId}`,
+  /** A reservation or one of its seats. */
+  reservation: (reservationId: string) => `reservation\n${reservationId}`,
+  seat: (performanceId: string, seatId: string) => `seat\n${performanceId}\n${seatId}`,
+  performance: (performanceId: string) => `performance\n${performanceId}`
 }
 
 /** Who is next in line: the first so many of each lane, and whoever a draw put next. */

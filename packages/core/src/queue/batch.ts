@@ -7,7 +7,7 @@ import { evolveAll } from "../engine/evolve.ts"
 import { LoadPlan } from "../engine/LoadPlan.ts"
 import type { Rows } from "../engine/Rows.ts"
 import { decideSessionExtension } from "../gate/decide.ts"
-import type { QueueId, TokenId, UserId } from "../Ids.ts"
+import type { QueueId, TokenId } from "../Ids.ts"
 import type { PolicyOptions } from "../policies/rules.ts"
 import { decideAdmissions, decideClosing, decideExpiries, decideOpening } from "./decide.ts"
 import type { TokenRow } from "./model.ts"
@@ -16,8 +16,6 @@ import { tokenStateAt } from "./status.ts"
 /** A command of a queue. Its answer is drawn up once the whole batch has been decided. */
 export interface QueueCommand<A = unknown> {
   readonly queueId: QueueId
-  /** The user whose place it needs. */
-  readonly userId?: UserId
   readonly plan: (plan: LoadPlan) => void
   readonly decide: (rows: Rows) => {
     /** The token of a user who is there to hear of being let in. */
@@ -30,6 +28,17 @@ export interface QueueCommand<A = unknown> {
 /** How many of the next in line come with any batch, so that whoever joins finds the line moved. */
 const headsAlways = 32
 
+/** The rows that a batch of queue commands needs. */
+export const planQueueBatch = (batch: ReadonlyArray<QueueCommand>): LoadPlan => {
+  const plan = new LoadPlan()
+  for (const command of batch) {
+    plan.queues.add(command.queueId)
+    plan.addHeads(command.queueId, { limit: headsAlways })
+    command.plan(plan)
+  }
+  return plan
+}
+
 /** What has lapsed ends first, so that its place is free; who is next is let in last. */
 export const runQueueBatch = (
   store: BoxOfficeStore["Service"],
@@ -37,15 +46,8 @@ export const runQueueBatch = (
   batch: ReadonlyArray<QueueCommand>,
   isNoted?: (token: TokenRow) => boolean
 ): Effect.Effect<ReadonlyArray<unknown>, StoreUnavailable> => {
-  const plan = new LoadPlan()
-  const queueIds = new Set<QueueId>()
-  for (const command of batch) {
-    queueIds.add(command.queueId)
-    plan.queues.add(command.queueId)
-    plan.addHeads(command.queueId, { limit: headsAlways })
-    command.plan(plan)
-  }
-  return store.transact(plan, (rows) => {
+  const queueIds = new Set(batch.map(({ queueId }) => queueId))
+  return store.transact(planQueueBatch(batch), (rows) => {
     let moved = 0
     const advance = (events: ReadonlyArray<QueueEvent>): void => {
       evolveAll(rows, events)

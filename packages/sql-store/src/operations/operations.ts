@@ -13,6 +13,7 @@ import {
 } from "./clear.ts"
 import { makeDeliveries } from "./deliveries.ts"
 import { readLapsed } from "./lapsed.ts"
+import { readLockedRows } from "./lockedRows.ts"
 import { makeOutbox } from "./outbox/outbox.ts"
 import { readPerformance, readPerformanceNow, readPerformances } from "./performances.ts"
 import { markSeen } from "./presence.ts"
@@ -35,6 +36,7 @@ export interface StatementRunner {
 /** The statements are written once for a schema; a runner can come with every call. */
 export const makeOperations = (schema: SchemaName) => {
   const queries = {
+    lockedRows: readLockedRows(schema),
     readTokens: readTokens(schema),
     readQueue: readQueueSnapshot(schema),
     markSeen: markSeen(schema),
@@ -70,6 +72,7 @@ export const makeOperations = (schema: SchemaName) => {
     return {
       outbox: outbox(reading),
       deliveries: deliveries(reading),
+      lockedRows: reading("lockedRows", queries.lockedRows),
       readTokens: reading("readTokens", queries.readTokens),
       readQueue: reading("readQueue", queries.readQueue),
       markSeen: reading("markSeen", queries.markSeen),

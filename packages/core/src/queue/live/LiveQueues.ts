@@ -3,18 +3,18 @@
  * timer: who asks first after a second has the queue read, for everyone. Where the reading shows
  * that somebody could be let in, that is done at once, by whichever node sees it first.
  */
-import { Clock, Context, Effect, Layer } from "effect"
+import { Clock, Context, Effect, Fiber, Layer, Semaphore } from "effect"
 import { BoxOfficeStore } from "../../BoxOfficeStore.ts"
 import type { Overloaded, StoreUnavailable } from "../../Errors.ts"
 import { type Batcher, makeBatchers } from "../../engine/Batcher.ts"
-import { BatchSettings } from "../../engine/Command.ts"
+import { BatchSettings, rowLocksOf } from "../../engine/Command.ts"
 import { CommittedEvents } from "../../engine/CommittedEvents.ts"
 import { makeSharedReads, msBetween } from "../../engine/SharedReads.ts"
 import { HostTransaction } from "../../HostTransaction.ts"
 import type { QueueId, TokenId } from "../../Ids.ts"
 import { Policies } from "../../Policies.ts"
 import type { QueueTokenPayload } from "../../token/format.ts"
-import { type QueueCommand, runQueueBatch } from "../batch.ts"
+import { planQueueBatch, type QueueCommand, runQueueBatch } from "../batch.ts"
 import type { QueueRow, QueueTokenStatus, TokenRow } from "../model.ts"
 import { LiveQueue } from "./LiveQueue.ts"
 import { makeQueueMetrics } from "./metrics.ts"
@@ -77,6 +77,10 @@ export class LiveQueues extends Context.Service<
       const clock = yield* Clock.Clock
       const metrics = yield* makeQueueMetrics(changes)
       const entries = new Map<QueueId, Entry>()
+      const turns = new Map<QueueId, Semaphore.Semaphore>()
+      /** Queues that this node is admitting to, one run each at a time. */
+      const admitting = new Map<QueueId, Fiber.Fiber<unknown>>()
+      const scope = yield* Effect.scope
 
       const isNoted = ({ queueId, lane, number }: TokenRow): boolean =>
         entries.get(queueId)?.presence.has(lane, number) ?? false
@@ -84,7 +88,7 @@ export class LiveQueues extends Context.Service<
       const batcher: Batcher<QueueCommand, unknown> = yield* makeBatchers({
         ...(yield* BatchSettings),
         keyOf: (command: QueueCommand) => command.queueId,
-        rowKeyOf: ({ userId }: QueueCommand) => userId,
+        locks: rowLocksOf(store, planQueueBatch),
         run: (batch: ReadonlyArray<QueueCommand>) => runQueueBatch(store, policies, batch, isNoted)
       })
       const submit = <A>(command: QueueCommand<A>) =>
@@ -105,7 +109,15 @@ export class LiveQueues extends Context.Service<
         }
       })
 
-      const read = Effect.fnUntraced(function* (queueId: QueueId) {
+      /** One reading of a queue at a time: each continues from the departures of the one before. */
+      const read = (queueId: QueueId) =>
+        Effect.suspend(() => {
+          const turn = turns.get(queueId) ?? Semaphore.makeUnsafe(1)
+          turns.set(queueId, turn)
+          return Semaphore.withPermit(turn, readNow(queueId))
+        })
+
+      const readNow = Effect.fnUntraced(function* (queueId: QueueId) {
         const begunAt = clock.monotonicTimeNanosUnsafe()
         const before = entries.get(queueId)
         const moved = new Set(before?.staleTokens)
@@ -131,6 +143,7 @@ export class LiveQueues extends Context.Service<
       const forget = Effect.fnUntraced(function* (queueId: QueueId) {
         const entry = entries.get(queueId)!
         entries.delete(queueId)
+        turns.delete(queueId)
         yield* Effect.ignore(flushPresence(queueId, entry))
       })
 
@@ -194,17 +207,26 @@ export class LiveQueues extends Context.Service<
         return entry
       })
 
+      /**
+       * Reads a queue, and admits those it has room for. A reading locks nothing, and admissions wait
+       * for the queue's row: the polls wait for them a moment, and do not depend on them.
+       */
       const refresh = Effect.fnUntraced(function* (queueId: QueueId) {
         yield* flushPresenceIfDue(queueId)
         const entry = yield* read(queueId)
-        return yield* admitUntilIdle(queueId, entry, read(queueId))
+        if (entry === undefined || !entry.liveQueue.isDue || admitting.has(queueId)) return entry
+        const admission = yield* admitUntilIdle(queueId, entry, read(queueId)).pipe(
+          Effect.ignore,
+          Effect.forkIn(scope)
+        )
+        admitting.set(queueId, admission)
+        admission.addObserver(() => admitting.delete(queueId))
+        yield* Effect.timeoutOption(Fiber.await(admission), patience)
+        return entries.get(queueId) ?? entry
       })
 
       const reads = yield* makeSharedReads<QueueId, Entry | undefined>({
-        read: (queueId) =>
-          Effect.catchTag(refresh(queueId), "Overloaded", () =>
-            Effect.succeed(entries.get(queueId))
-          ),
+        read: refresh,
         maxAgeMs: queueMaxAgeMs,
         keep: queuesKept
       })
@@ -294,6 +316,8 @@ export class LiveQueues extends Context.Service<
         }
         reads.invalidate(queueId)
         yield* ensureFresh(queueId)
+        const admission = admitting.get(queueId)
+        if (admission !== undefined) yield* Fiber.await(admission)
       })
 
       return LiveQueues.of({
