@@ -323,3 +323,106 @@ describe("lanes side by side", () => {
     })
   )
 })
+
+describe("a batcher that meets a locked row", () => {
+  const busy = new StoreUnavailable({ retryable: true, cause: "locked", isBusy: true })
+
+  /** A store whose rows are the commands' numbers. `unlock` ends the lock of one of them. */
+  const withLocks = Effect.fnUntraced(function* (
+    locked: ReadonlyArray<number>,
+    knows: (row: number) => boolean = () => true
+  ) {
+    const held = new Set(locked)
+    const batches: Array<ReadonlyArray<string>> = []
+    const scope = yield* Scope.make()
+    const rowOf = (command: string) => Number.parseInt(command, 10)
+    const batcher = yield* makeBatcher<string, string>({
+      capacity: 100,
+      batchSize: 100,
+      locks: {
+        rowsOf: (command) => new Set([String(rowOf(command))]),
+        lockedRows: (commands) =>
+          Effect.sync(() => {
+            const rows = commands.map(rowOf).filter((row) => held.has(row) && knows(row))
+            return new Set(rows.map(String))
+          })
+      },
+      run: (batch) =>
+        Effect.suspend(() => {
+          batches.push(batch)
+          return batch.some((command) => held.has(rowOf(command)))
+            ? Effect.fail(busy)
+            : Effect.succeed(batch)
+        })
+    }).pipe(Scope.provide(scope))
+    return {
+      batches,
+      submit: batcher.submit,
+      fork: (command: string) =>
+        Effect.forkChild(batcher.submit(command), { startImmediately: true }),
+      unlock: (row: number) => void held.delete(row),
+      close: Scope.close(scope, Exit.void)
+    }
+  })
+
+  it.effect("runs the others at once, and the parked ones first once the row is free", () =>
+    Effect.gen(function* () {
+      const { batches, fork, submit, unlock } = yield* withLocks([1])
+      const parked = [yield* fork("1a"), yield* fork("1b")]
+      expect(yield* submit("2a")).toBe("2a")
+      expect(batches).toEqual([["1a", "1b", "2a"], ["2a"]])
+      // Later ones that need the row wait behind them, and cost no other batch a try.
+      const later = yield* fork("1c")
+      expect(yield* submit("3a")).toBe("3a")
+      expect(batches.at(-1)).toEqual(["3a"])
+      unlock(1)
+      yield* Fiber.joinAll([...parked, later])
+      expect(batches.at(-1)).toEqual(["1a", "1b", "1c"])
+    })
+  )
+
+  it.effect("takes each back as its own row gets free", () =>
+    Effect.gen(function* () {
+      const { fork, unlock } = yield* withLocks([1, 2])
+      const [first, second] = [yield* fork("1a"), yield* fork("2a")]
+      yield* Effect.yieldNow
+      unlock(2)
+      expect(yield* Fiber.join(second)).toBe("2a")
+      expect(first.pollUnsafe()).toBeUndefined()
+      unlock(1)
+      expect(yield* Fiber.join(first)).toBe("1a")
+    })
+  )
+
+  it.effect("isolates a command whose locked row cannot be found", () =>
+    Effect.gen(function* () {
+      const { submit } = yield* withLocks([3], () => false)
+      const endings = yield* Effect.forEach(["1a", "2a", "3a", "4a"], (c) => ending(submit(c)), {
+        concurrency: "unbounded"
+      })
+      expect(endings).toEqual(["1a", "2a", busy, "4a"])
+    })
+  )
+
+  it.effect("refuses the parked ones when it closes, and ends", () =>
+    Effect.gen(function* () {
+      const { close, fork } = yield* withLocks([1])
+      const parked = yield* fork("1a")
+      yield* Effect.yieldNow
+      yield* close
+      expect(yield* Effect.flip(Fiber.join(parked))).toEqual(overloaded)
+    })
+  )
+
+  it.effect("drops a parked command whose caller is interrupted", () =>
+    Effect.gen(function* () {
+      const { batches, fork, submit, unlock } = yield* withLocks([1])
+      const parked = yield* fork("1a")
+      expect(yield* submit("2a")).toBe("2a")
+      yield* Fiber.interrupt(parked)
+      unlock(1)
+      expect(yield* submit("1b")).toBe("1b")
+      expect(batches.flat().filter((command) => command === "1a")).toHaveLength(1)
+    })
+  )
+})

@@ -318,3 +318,74 @@ test("concurrency above the pool's size finishes, on the smallest pool there is"
   await Promise.all(all)
   expect((await run(store.wallet(id.user("ann"))))!.balance).toBe(101n)
 })
+
+test("each row of a plan that another transaction has locked is found, and no other", async () => {
+  const database = await openDatabase()
+  await seedCatalog(database, { seats: 4 })
+  await charge(database, "ann", 1_000n)
+  const reservationId = await hold(database, "ann", ["A-1"])
+  const tokenId = id.token()
+  await database.transact(
+    (plan) => plan.queues.add(id.queue),
+    (rows) => {
+      const issued = {
+        tokenId,
+        queueId: id.queue,
+        userId: id.user("ann"),
+        number: 1n,
+        at: rows.now
+      }
+      evolve(rows, { _tag: "QueueTokenIssued", ...issued })
+      rows.addCodes([{ queueId: id.queue, codeHash: "c".repeat(64), usesLeft: 1 }])
+    }
+  )
+  const plan = planFor((plan) => {
+    plan.queues.add(id.queue).add("other" as never)
+    plan.tokens.add(tokenId)
+    plan.liveTokensOf.push({ queueId: id.queue, userId: id.user("ann") })
+    plan.codes.push({ queueId: id.queue, codeHash: "c".repeat(64) })
+    plan.wallets.add(id.user("ann")).add(id.user("bob"))
+    plan.addSeatCount(id.performance, id.user("ann"))
+    plan.addReservation(reservationId)
+    plan.addSeats(id.performance, ["A-2", "A-3"])
+    plan.performances.add(id.performance)
+  })
+  const locked = async () =>
+    Array.from(await database.run(database.store.lockedRows(plan)), (key) => key.split("\n")[0])
+  expect(await locked()).toEqual([])
+  const lockedBy = async (statement: string) => {
+    const other = openSql(database.url)
+    await other("BEGIN")
+    await other(statement)
+    const found = await locked()
+    await other("ROLLBACK")
+    return found.sort()
+  }
+  const row = (table: string, condition = "true") =>
+    lockedBy(`SELECT 1 FROM boxoffice.${table} WHERE ${condition} FOR UPDATE`)
+  expect(await row("queue")).toEqual(["queue"])
+  expect(await row("queue_token")).toEqual(["liveToken", "token"])
+  expect(await row("queue_code")).toEqual(["code"])
+  expect(await row("wallet", "user_id = 'ann'")).toEqual(["wallet"])
+  expect(await row("seat", "seat_id = 'A-2'")).toEqual(["seat"])
+  // The seat of a reservation, which is locked with it.
+  expect(await row("seat", "seat_id = 'A-1'")).toContain("reservation")
+  expect(await row("seat", "seat_id = 'A-4'")).toEqual([])
+  expect(await row("reservation")).toEqual(["reservation", "seatCount"])
+  expect(await row("performance")).toEqual(["performance"])
+  const key = `'${schemaName("boxoffice")}/${id.performance}/ann', 1`
+  expect(await lockedBy(`SELECT pg_advisory_xact_lock(hashtextextended(${key}))`)).toEqual([
+    "seatCount"
+  ])
+  // Every key is one of the plan's own, by which a batcher knows the commands.
+  const own = plan.lockKeys()
+  const other = openSql(database.url)
+  await other("BEGIN")
+  for (const table of ["queue", "queue_token", "queue_code", "wallet", "seat", "reservation"]) {
+    await other(`SELECT 1 FROM boxoffice.${table} FOR UPDATE`)
+  }
+  const all = await database.run(database.store.lockedRows(plan))
+  await other("ROLLBACK")
+  expect(Array.from(all).filter((key) => !own.has(key) && !key.startsWith("seat\n"))).toEqual([])
+  expect(all.size).toBeGreaterThan(6)
+})
