@@ -8,7 +8,7 @@ import { Catalog } from "./Catalog.ts"
 import { EventFeed } from "./EventFeed.ts"
 import { type BatchOptions, BatchSettings } from "./engine/Command.ts"
 import { layerCommittedEvents } from "./engine/CommittedEvents.ts"
-import { ending } from "./engine/Shutdown.ts"
+import { withShutdown } from "./engine/Shutdown.ts"
 import { Gate } from "./Gate.ts"
 import { checkInterval, type Interval } from "./Interval.ts"
 import { checkNames, checkObject, kindOf } from "./options.ts"
@@ -48,7 +48,7 @@ export class BoxOffice extends Context.Service<
 >()("@boxoffice/core/BoxOffice") {
   /** The services, over a store and the keys that sign queue tokens. Starts nothing by itself. */
   static readonly layer: Layer.Layer<BoxOfficeServices, never, BoxOfficeStore | QueueTokens> =
-    Layer.suspend(() => ending(layerServices))
+    Layer.suspend(() => withShutdown(layerServices))
 }
 
 /** The services, and nothing yet of how they end. */
@@ -154,7 +154,7 @@ export const layerOf = (
           Effect.map(BatchSettings, (current) => ({ ...current, ...options.batches }))
         )
   const sweeper = options.sweepEvery ? layerSweeper(options.sweepEvery) : Layer.empty
-  return ending(Layer.provideMerge(sweeper, layerServices)).pipe(
+  return withShutdown(Layer.provideMerge(sweeper, layerServices)).pipe(
     Layer.provide([queueTokens, policies, batches])
   )
 }

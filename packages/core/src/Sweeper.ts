@@ -6,7 +6,7 @@
 import { Duration, Effect, Exit, Layer } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import type { StoreUnavailable } from "./Errors.ts"
-import { again } from "./engine/backgroundLoop.ts"
+import { runInBackground } from "./engine/backgroundLoop.ts"
 import { checkInterval } from "./Interval.ts"
 import { idempotencyKeySecondsMin, Policies } from "./Policies.ts"
 import { Queue } from "./Queue.ts"
@@ -113,8 +113,8 @@ export const layerSweeper = (
   checkInterval("layerSweeper", Duration.toMillis(Duration.fromInputUnsafe(every)))
   return Layer.effectDiscard(
     Effect.all([
-      Effect.forkScoped(again("sweep", every, sweep)),
-      Effect.forkScoped(again("clearing", "1 minute", clearEnded))
+      Effect.forkScoped(runInBackground("sweep", every, sweep)),
+      Effect.forkScoped(runInBackground("clearing", "1 minute", clearEnded))
     ])
   )
 }

@@ -8,7 +8,7 @@
 export * from "./BoxOfficeStore.ts"
 export { isOnSale, type PerformanceRow, type StoredPerformance } from "./catalog/model.ts"
 // What the other packages of Box Office do in the same way.
-export { again } from "./engine/backgroundLoop.ts"
+export { runInBackground } from "./engine/backgroundLoop.ts"
 export * from "./engine/CommandIds.ts"
 export { evolve } from "./engine/evolve.ts"
 export { toRequestInvalid } from "./engine/input.ts"

@@ -13,7 +13,7 @@ import {
   StoreUnavailable,
   sweep
 } from "../src/index.ts"
-import { again, type LoadPlan, type Rows } from "../src/store.ts"
+import { type LoadPlan, type Rows, runInBackground } from "../src/store.ts"
 import { layerMemory } from "../src/testing.ts"
 import { gala, openOffice, signingKeys } from "./support.ts"
 
@@ -39,7 +39,7 @@ describe("background work", () => {
         if (rounds.length % 2 === 0) return yield* Effect.fail("typed")
         return yield* Effect.die(new Error("a bug of the host"))
       })
-      const loop = yield* Effect.forkChild(again("test", "1 second", work))
+      const loop = yield* Effect.forkChild(runInBackground("test", "1 second", work))
       yield* TestClock.adjust("4 minutes")
       expect(rounds).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183])
       expect(yield* failuresOf("test")).toBe(9)
@@ -60,7 +60,7 @@ describe("background work", () => {
     const cause = new SqlError({ reason: new ConnectionError({ cause: { code: "42P01", error } }) })
     const work = Effect.fail(new StoreUnavailable({ retryable: false, cause }))
     return Effect.gen(function* () {
-      const loop = yield* Effect.forkChild(again("test", "1 second", work))
+      const loop = yield* Effect.forkChild(runInBackground("test", "1 second", work))
       yield* TestClock.adjust("10 millis")
       yield* Fiber.interrupt(loop)
       expect(lines).toHaveLength(1)

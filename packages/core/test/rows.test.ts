@@ -254,7 +254,7 @@ describe("what a batch saves", () => {
       outcome: "{}"
     })
     const rows = evolved({ outcomes: [outcome(1)] })
-    rows.record(outcome(2))
+    rows.addOutcome(outcome(2))
     expect(rows.outcomes.get(testId(1))).toEqual(outcome(1))
     expect(rows.outcomes.get(testId(2))).toEqual(outcome(2))
     expect(rows.changes().outcomes).toEqual([outcome(2)])

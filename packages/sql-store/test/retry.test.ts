@@ -126,7 +126,7 @@ test("a value that cannot be sent sends no COMMIT either", async () => {
     (plan) => plan.wallets.add(id.user("ann")),
     (rows) => {
       evolve(rows, chargedEvent(rows, "ann", 5n))
-      rows.record({
+      rows.addOutcome({
         commandId: "no uuid" as never,
         userId: id.user("ann"),
         operation: "x",
@@ -225,7 +225,7 @@ test("the same command on two nodes is answered once, and found by the other", a
         const outcome = id.transfer()
         evolve(rows, chargedEvent(rows, "ann", 5n, outcome))
         const userId = id.user("ann")
-        rows.record({ commandId, userId, operation: "charge", fingerprint: "", outcome })
+        rows.addOutcome({ commandId, userId, operation: "charge", fingerprint: "", outcome })
         return outcome
       }
     )

@@ -263,7 +263,7 @@ test("a wallet, its transfers and an outcome come back to the last unit", async 
     (rows) => {
       evolve(rows, chargedEvent(rows, "ann", large))
       evolve(rows, chargedEvent(rows, "ann", 1n))
-      rows.record({ ...outcome, outcome: '{"a":1}' })
+      rows.addOutcome({ ...outcome, outcome: '{"a":1}' })
     }
   )
   await charge(database, "ann", 3n)
@@ -465,7 +465,7 @@ test("hostile text is data, in every field", async () => {
       performanceId,
       seats: [{ ...seat, price: krw(1n) }]
     } as never)
-    rows.record(outcome)
+    rows.addOutcome(outcome)
   })
   const rows = await transact(name, (rows) => rows)
   expect(rows.queues.get(queueId)).toMatchObject({ nextNumber: 2n })

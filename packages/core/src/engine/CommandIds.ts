@@ -1,10 +1,10 @@
-/** How the ids of commands are made: fresh ones, and those that stand for an idempotency key. */
+/** Ids of commands: new ones, and those derived from an idempotency key. */
 import { createHash, randomFillSync } from "node:crypto"
 import { v7 } from "uuid"
 import type { CommandId } from "../Ids.ts"
 
-// Randomness is fetched for many ids at a time: fetching it for each took 6 µs of the 60 that a
-// command cost, measured without a database.
+// The pool fetches randomness for many ids at a time. Fetching it for each id took 6 µs of the 60 that
+// a command cost, measured without a database.
 const bytesPerId = 16
 const pool = new Uint8Array(256 * bytesPerId)
 let used = pool.length
@@ -22,8 +22,8 @@ let lastMs = 0
 let seq = 0
 
 /**
- * A fresh command id: UUIDv7, so that primary keys grow in order of time. Those of one node and
- * millisecond count up, from somewhere in the lower half of what the counter can hold.
+ * A new command id: UUIDv7, so that primary keys grow in order of time. Within a millisecond the
+ * ids of one node count up, from a random start in the lower half of the counter.
  */
 export const newCommandId = (): CommandId => {
   const random = randomBytes()
@@ -38,8 +38,8 @@ export const newCommandId = (): CommandId => {
 }
 
 /**
- * The command id that stands for a caller's idempotency key. The same user, operation and key
- * always give the same id, so a retry finds what the first attempt recorded.
+ * The command id of a caller's idempotency key. The same user, operation and key always give the
+ * same id, so a retry finds what the first attempt recorded.
  */
 export const commandIdOf = (userId: string, operation: string, key: string): CommandId => {
   const digest = createHash("sha256")

@@ -1,4 +1,4 @@
-/** Tells who keeps a copy of something in memory that this node has just changed it. */
+/** Tells the in-memory caches of a node which events the node itself has just committed. */
 import { Context, Effect, Layer } from "effect"
 import { BoxOfficeStore } from "../BoxOfficeStore.ts"
 import type { BoxOfficeEvent } from "../Events.ts"
@@ -12,15 +12,15 @@ export class CommittedEvents extends Context.Service<
   CommittedEvents,
   {
     /**
-     * The listener hears of every event of a batch that was committed, or may have been, before
-     * the batch's callers hear of their outcomes. Inside a host's transaction it hears once that
-     * was committed, if the engine is told.
+     * Calls the listener with every event of a batch that was committed, or may have been, before the
+     * batch's callers get their outcomes. Inside a host's transaction it calls after the host's commit,
+     * if the host reports that.
      */
     readonly listen: (listener: Listener) => void
   }
 >()("@boxoffice/core/CommittedEvents") {}
 
-/** Puts a host's transaction, and the announcement of what changed, in front of a store. */
+/** Wraps a store: it uses a host's transaction where there is one, and announces committed events. */
 export const layerCommittedEvents: Layer.Layer<
   BoxOfficeStore | CommittedEvents,
   never,

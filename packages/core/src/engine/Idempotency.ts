@@ -1,6 +1,6 @@
 /**
- * A command that carries an idempotency key takes effect once. Its first answer, refusals
- * included, is recorded in the transaction that made it, and is given again for as long as the policy
+ * A command with an idempotency key takes effect once. Its transaction records its first outcome,
+ * refusals included, and later calls with the key get that outcome, for as long as the policy
  * `idempotencyKeySeconds` says.
  */
 import { createHash } from "node:crypto"
@@ -15,29 +15,29 @@ import type { LoadPlan } from "./LoadPlan.ts"
 import type { Rows } from "./Rows.ts"
 import { isRecordable, recordedError } from "./TaggedError.ts"
 
-/** What every command accepts beside its own input. */
+/** What every command accepts in addition to its own input. */
 export interface CommandOptions {
   /** 1 to 255 visible ASCII characters. The same key gives the same answer, and one effect. */
   readonly idempotencyKey?: string | undefined
-  /** Called when the answer is a recorded one. */
+  /** Called if the outcome is a recorded one. */
   readonly onReplay?: (() => void) | undefined
 }
 
-/** Which command this is, and what it asks for. */
+/** Which command this is, and a fingerprint of its content. */
 export interface CommandIdentity {
   readonly commandId: CommandId
   readonly userId: UserId
   readonly operation: string
-  /** `undefined` where no key was given and so nothing is recorded. */
+  /** `undefined` without a key: then nothing is recorded. */
   readonly fingerprint: string | undefined
-  /** Whether an operator gave it: no gate has a say, so that every refusal is its own answer. */
+  /** Whether an operator runs it. No gate is in front of it, so every refusal is its own outcome. */
   readonly byOperator?: true
 }
 
-/** Whose idempotency keys those of operators are: all operators are one. */
+/** The owner of operators' idempotency keys: all operators share one. */
 const operator = "operator" as UserId
 
-/** Names a command: by its key where it has one, afresh where it has none. */
+/** The identity of a command: derived from its key, or new without one. */
 export const commandIdentity = (
   operation: string,
   userId: UserId,
@@ -53,7 +53,7 @@ export const commandIdentity = (
         fingerprint: createHash("sha256").update(JSON.stringify(content)).digest("base64url")
       }
 
-/** Names an operator's command, as {@link commandIdentity} names a user's. */
+/** The identity of an operator's command. */
 export const operatorCommandIdentity = (
   operation: string,
   idempotencyKey: string | undefined,
@@ -63,47 +63,47 @@ export const operatorCommandIdentity = (
   byOperator: true
 })
 
-/** Names the recorded answer among the rows of a batch, where there may be one. */
+/** Plans to read the recorded outcome, if there can be one. */
 export const planOutcome = (plan: LoadPlan, { commandId, fingerprint }: CommandIdentity): void => {
   if (fingerprint !== undefined) plan.outcomes.add(commandId)
 }
 
-/** An answer, and whether it was recorded before. */
+/** What a command came to, and whether an earlier call recorded it. */
 export interface Outcome<A, E> {
   readonly result: Result.Result<A, E | IdempotencyConflict>
   readonly replayed: boolean
 }
 
 /**
- * Gives the recorded answer, or decides and records. `decide` lets its events take effect on the
- * rows where it succeeds, and on none where it fails. `retell` gives the answer of a command that
- * was done, and whose record has been cleared since, from what it has left: see {@link submitOnce}.
+ * Gives the recorded outcome, or decides and records. `decide` evolves the rows if it succeeds, and
+ * changes none if it fails. `fromEffects` gives the outcome of a command whose record has been cleared,
+ * from the rows that it made: see {@link submitOnce}.
  */
 export const runOnce = <A, E>(
   rows: Rows,
   command: CommandIdentity,
   decide: () => Result.Result<A, E>,
-  retell: () => OutcomeFromEffects<A> | undefined = () => undefined
+  fromEffects: () => OutcomeFromEffects<A> | undefined = () => undefined
 ): Outcome<A, E> =>
   recordedOutcome(rows, command) ??
-  recordFromEffects(rows, command, retell()) ??
+  recordFromEffects(rows, command, fromEffects()) ??
   recordOutcome(rows, command, decide())
 
-/** What a command has left behind, as its answer; a conflict where it was another command. */
+/** An outcome read from the rows that a command made; a conflict if another command made them. */
 export type OutcomeFromEffects<A> = Result.Result<A, IdempotencyConflict>
 
-/** Records what was retold. */
+/** Records an outcome that was read from the rows that the command made. */
 export const recordFromEffects = <A>(
   rows: Rows,
   command: CommandIdentity,
-  retold: OutcomeFromEffects<A> | undefined
+  found: OutcomeFromEffects<A> | undefined
 ): Outcome<A, never> | undefined =>
-  retold && { ...recordOutcome(rows, command, retold), replayed: Result.isSuccess(retold) }
+  found && { ...recordOutcome(rows, command, found), replayed: Result.isSuccess(found) }
 
 /**
- * Submits a command, which makes what bears its id, once. Where that is there already, though no
- * answer is recorded (its time is over, or an operator has deleted it), it is submitted again with
- * what is there, to be told from that. What cannot be told is another command's of the same key.
+ * Submits a command that makes rows with its own id. If such a row exists though no outcome is
+ * recorded (its time is over, or an operator has deleted it), the command is submitted again and loads
+ * that row, to read its outcome from it. If that fails, another command of the same key made the row.
  */
 export const submitOnce = <C extends { readonly plan: (plan: LoadPlan) => void }, A>(
   submit: (command: C) => Effect.Effect<A, Overloaded | StoreUnavailable>,
@@ -116,7 +116,7 @@ export const submitOnce = <C extends { readonly plan: (plan: LoadPlan) => void }
   }
   return Effect.catchIf(submit(command), isTaken, () =>
     Effect.catchIf(submit({ ...command, plan }), isTaken, (error) =>
-      // A host's transaction may not see what is there: only a new one tells.
+      // A host's transaction may not see the row: only a new transaction can.
       Effect.fail(
         error.cause instanceof HostTransactionConflict ? error : new IdempotencyConflict()
       )
@@ -127,7 +127,7 @@ export const submitOnce = <C extends { readonly plan: (plan: LoadPlan) => void }
 const isTaken = (error: Overloaded | StoreUnavailable): error is StoreUnavailable =>
   error._tag === "StoreUnavailable" && error.isTaken === true
 
-/** The recorded answer, where there is one. */
+/** The recorded outcome, if there is one. */
 export const recordedOutcome = (
   rows: Rows,
   command: CommandIdentity
@@ -139,23 +139,23 @@ export const recordedOutcome = (
     : { result: Result.fail(new IdempotencyConflict()), replayed: false }
 }
 
-/** Records the first answer, and gives it. */
+/** Records the first outcome, and gives it. */
 export const recordOutcome = <A, E>(
   rows: Rows,
   command: CommandIdentity,
   result: Result.Result<A, E>
 ): Outcome<A, E> => {
   const { commandId, userId, operation, fingerprint } = command
-  // A refusal at the gate is not the command's own answer: it may be let in the next time.
+  // A refusal of the gate is not the command's own outcome: the same key may pass the next time.
   const isAnswer =
     Result.isSuccess(result) || isRecordable(result.failure, command.byOperator === true)
   if (fingerprint !== undefined && isAnswer) {
-    rows.record({ commandId, userId, operation, fingerprint, outcome: encodeOutcome(result) })
+    rows.addOutcome({ commandId, userId, operation, fingerprint, outcome: encodeOutcome(result) })
   }
   return { result, replayed: false }
 }
 
-/** Hands a settled answer to the caller. */
+/** Hands the outcome to the caller. */
 export const toEffect = <A, E>(
   settled: Outcome<A, E>,
   options: CommandOptions
@@ -164,7 +164,7 @@ export const toEffect = <A, E>(
   return settled.replayed ? Effect.andThen(callOnReplay(options.onReplay), given) : given
 }
 
-// The answer stands, whatever the host's function does.
+// The outcome stands whatever the host's function does.
 const callOnReplay = (onReplay: CommandOptions["onReplay"]): Effect.Effect<void> =>
   Effect.suspend(() => {
     try {
@@ -175,15 +175,15 @@ const callOnReplay = (onReplay: CommandOptions["onReplay"]): Effect.Effect<void>
     }
   })
 
-// Answers are plain data, but for bigints, dates and the class of an error. They are recorded as
-// JSON that gives exactly the same value back, which the wire format (integers) would not.
-// `this[key]` is asked, since JSON.stringify has turned a date into text before it calls.
+// Outcomes are plain data except for bigints, dates and the class of an error. This JSON gives exactly
+// the same value back, which the wire format (integers) would not. The replacer reads `this[key]`,
+// since JSON.stringify turns a date into text before it calls.
 
 function replacer(this: Record<string, unknown>, key: string, value: unknown): unknown {
   const original = this[key]
   if (typeof original === "bigint") return { $bigint: original.toString() }
   if (original instanceof Date) return { $date: original.getTime() }
-  // Money writes itself in another way: its fields are recorded as they are.
+  // Money has a JSON form of its own: the record keeps its fields as they are.
   return isMoney(original) ? { ...original } : value
 }
 

@@ -1,4 +1,4 @@
-/** Which rows a batch needs: its commands add to the plan, and the store loads and locks by it. */
+/** The rows that a batch needs. Commands add to the plan; the store loads and locks by it. */
 import {
   type CommandId,
   isCatalogKey,
@@ -13,7 +13,6 @@ import {
   type UserId
 } from "../Ids.ts"
 
-/** Names the rows that a batch needs. Commands add to it; a store reads it. */
 export class LoadPlan {
   readonly outcomes = new Set<CommandId>()
   /**
@@ -21,26 +20,23 @@ export class LoadPlan {
    * {@link admissionsPerBatch} of them.
    */
   readonly queues = new Set<QueueId>()
-  /** Of queues that are locked, also those to lock who are next in line: see {@link Heads}. */
+  /** For locked queues: which of the next tokens in line to lock, too. See {@link Heads}. */
   readonly heads = new Map<QueueId, Heads>()
   /** Codes to lock, by their digests. */
   readonly codes: Array<{ readonly queueId: QueueId; readonly codeHash: string }> = []
   /** Tokens to lock, by id. A waiting one comes with the number of those ahead of it. */
   readonly tokens = new Set<TokenId>()
-  /**
-   * Tokens to read as they stand once the locks are held, and not to lock: who only looks at one
-   * keeps nobody else from it.
-   */
+  /** Tokens to read once the locks are held, without a lock: such a reader blocks no other batch. */
   readonly tokensToRead = new Set<TokenId>()
-  /** Tokens to lock, by whose they are: the waiting or admitted one, if any. */
+  /** Users whose waiting or admitted token in a queue to lock, if they have one. */
   readonly liveTokensOf: Array<{ readonly queueId: QueueId; readonly userId: UserId }> = []
   readonly wallets = new Set<UserId>()
   /**
-   * Users of whom one unpaid hold behind a queue is to be read, if there is any, but for those whose
-   * reservations are locked.
+   * Users of whom to read one unpaid hold behind a queue, if there is any. Reservations that the batch
+   * locks do not count.
    */
   readonly unpaidOf = new Map<string, { readonly userId: UserId; readonly queueId: QueueId }>()
-  /** Transfers to read: what a charge, a payment or a refund of that id has left. */
+  /** Transfers to read: the ledger rows of charges, payments or refunds that may have run before. */
   readonly transfers = new Set<TransferId>()
   /** Reservations to lock, with their seats and their performance. */
   readonly reservations = new Set<ReservationId>()
@@ -50,24 +46,24 @@ export class LoadPlan {
     readonly seatIds: ReadonlyArray<SeatId>
   }> = []
   /**
-   * Users whose seats of a performance are to be counted. Nobody else may change the count before
-   * the batch is committed.
+   * Users whose seats of a performance to count, and to lock against other batches that would change
+   * the count before this one commits.
    */
   readonly seatCounts: Array<{
     readonly performanceId: PerformanceId
     readonly userId: UserId
   }> = []
-  /** Shows to read: once added, they do not change. */
+  /** Shows to read. They do not change once added. */
   readonly shows = new Set<ShowId>()
   /** Performances to read, and to lock against additions of seats. */
   readonly performances = new Set<PerformanceId>()
-  /** Seats to read, and not to lock: what they were added as does not change. */
+  /** Seats to read without a lock: what they were added with does not change. */
   readonly seatsToRead: Array<{
     readonly performanceId: PerformanceId
     readonly seatIds: ReadonlyArray<SeatId>
   }> = []
 
-  // What a caller names may be any text. Only what could be an id is looked for.
+  // A caller can name any text. The plan takes only what can be an id.
 
   addSeats(performanceId: string, seatIds: ReadonlyArray<string>): void {
     if (!isCatalogKey(performanceId)) return
@@ -137,17 +133,17 @@ export const lockKey = {
   performance: (performanceId: string) => `performance\n${performanceId}`
 }
 
-/** Who is next in line: the first so many of each lane, and whoever a draw put next. */
+/** The tokens next in line: the first `limit` of each lane, and those that a draw put next. */
 export interface Heads {
   readonly limit: number
   /**
-   * While a draw decides: the numbers of all who may wait at a place up to `upTo`. Where that is the
-   * last place of the draw, those who came after the draw are next, and the first of them come, too.
+   * While a draw decides the order: the numbers at all positions up to `upTo` that may wait. If that is
+   * the last position of the draw, the first of those who joined after it come, too.
    */
   readonly drawn?: { readonly numbers: ReadonlyArray<bigint>; readonly upTo: bigint } | undefined
 }
 
-/** The most that one batch admits to a queue, or tidies away; the rest follow in the next. */
+/** The most tokens that one batch admits to a queue, or expires; the rest follow in the next. */
 export const admissionsPerBatch = 1_000
 
 /**

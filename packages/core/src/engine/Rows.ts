@@ -29,13 +29,13 @@ import { positionOf } from "../queue/position.ts"
 import type { ReservationRow, SeatRow, UnpaidHold } from "../reservation/model.ts"
 import type { TransferRow, WalletRow } from "../wallet/model.ts"
 
-// Two names make one key, with what neither of them can have in between.
+// Keys of two names: the separator can be in neither.
 
-/** Names a seat across performances. */
+/** The key of a seat across performances. */
 export const seatKey = (performanceId: PerformanceId, seatId: SeatId): string =>
   `${performanceId}\n${seatId}`
 
-/** Names one user's seats of one performance, which the per-user limit counts. */
+/** The key of one user's seats of one performance, which the per-user limit counts. */
 export const holdingKey = (performanceId: PerformanceId, userId: UserId): string =>
   `${performanceId}\n${userId}`
 
@@ -53,18 +53,18 @@ export interface CodeRow {
   readonly usesLeft: number
 }
 
-/** What a batch has changed, as the rows stand at its end: what the store has to save. */
+/** What a batch has changed, as the rows stand at its end. The store saves it. */
 export interface Changes {
   readonly queues: ReadonlyArray<QueueRow>
   readonly newQueues: ReadonlyArray<QueueRow>
   /** How many tokens the batch admitted, for each queue that admitted any. */
   readonly admissions: ReadonlyArray<{ readonly queueId: QueueId; readonly admitted: number }>
   readonly departures: ReadonlyArray<Departure>
-  /** How many went out of queues whose rows were not loaded, and so do not say so. */
+  /** How many admitted tokens ended in queues whose rows the batch has not loaded. */
   readonly exits: ReadonlyArray<{ readonly queueId: QueueId; readonly count: number }>
   /** Codes that were used, with what is left of them. */
   readonly codes: ReadonlyArray<CodeRow>
-  /** Codes that are to be there, whether they were or not. */
+  /** Codes to insert, or to change if they exist. */
   readonly newCodes: ReadonlyArray<CodeRow>
   readonly at: number
   readonly newTokens: ReadonlyArray<TokenRow>
@@ -106,14 +106,14 @@ class Table<K, V> {
   }
 }
 
-/** The rows that a store loaded for a batch. Leave out what was not asked for. */
+/** The rows that a store loaded for a batch. A store leaves out what the plan does not name. */
 export interface LoadedRows {
   /** The database's clock, in milliseconds since 1970, read after the locks were taken. */
   readonly now: number
   readonly outcomes?: Iterable<RecordedOutcome>
   readonly queues?: Iterable<QueueRow>
   readonly tokens?: Iterable<TokenRow>
-  /** Tokens that were read and not locked: no event of the batch may be about them. */
+  /** Tokens read without a lock. No event of the batch may be about them. */
   readonly tokensRead?: Iterable<TokenRow>
   readonly codes?: Iterable<CodeRow>
   /** How many wait in front of each waiting token. */
@@ -138,7 +138,7 @@ const byKey = <K, V>(rows: Iterable<V> | undefined, key: (row: V) => K): Map<K, 
   return map
 }
 
-/** See the module. Made by a store for each attempt at a batch, and thrown away after it. */
+/** See the module. */
 export class Rows {
   readonly now: number
   readonly outcomes: Table<CommandId, RecordedOutcome>
@@ -154,15 +154,15 @@ export class Rows {
   private readonly tokensRead: ReadonlyMap<TokenId, TokenRow>
   private readonly tokensByMember = new Map<string, Array<TokenId>>()
   readonly events: Array<BoxOfficeEvent> = []
-  /** Counted when the rows were loaded; {@link ahead} takes off who has left the line since. */
+  /** As counted when the rows were loaded. {@link ahead} takes off those who left since. */
   private readonly aheadOf: Map<TokenId, number>
-  private readonly departed: Array<LaneNumber> = []
+  private readonly gone: Array<LaneNumber> = []
   private readonly departures: Array<Departure> = []
   private readonly admissions = new Map<QueueId, number>()
   private readonly exits = new Map<QueueId, number>()
   private readonly seatCounts: Map<string, number>
   private readonly unpaid: ReadonlyArray<UnpaidHold>
-  /** Those that were there before the batch. */
+  /** Transfers of earlier batches. */
   private readonly transfersBefore: ReadonlyMap<TransferId, TransferRow>
   private readonly transfers: Array<TransferRow> = []
 
@@ -192,12 +192,12 @@ export class Rows {
     return this.seats.get(seatKey(performanceId, seatId))
   }
 
-  /** A token to look at: it may have been locked, or not. */
+  /** A token to read: the batch may have locked it or not. */
   token(tokenId: TokenId): TokenRow | undefined {
     return this.tokens.get(tokenId) ?? this.tokensRead.get(tokenId)
   }
 
-  /** The tokens of a user in a queue, those of them that were loaded or issued. */
+  /** The tokens of a user in a queue that the batch has loaded or issued. */
   tokensOf(queueId: QueueId, userId: UserId): ReadonlyArray<TokenRow> {
     const ids = this.tokensByMember.get(memberKey(queueId, userId)) ?? []
     return ids.map((id) => this.tokens.get(id)!)
@@ -234,12 +234,12 @@ export class Rows {
   /** How many wait in front of a waiting token, in its lane. */
   ahead(token: TokenRow): number {
     const counted = this.aheadOf.get(token.tokenId) ?? 0
-    if (counted === 0 || this.departed.length === 0) return counted
+    if (counted === 0 || this.gone.length === 0) return counted
     const queue = this.queues.get(token.queueId)
     const place = (of: LaneNumber) => (queue ? positionOf(queue, of.lane, of.number) : of.number)
     const own = place(token)
     let ahead = counted
-    for (const gone of this.departed) {
+    for (const gone of this.gone) {
       if (gone.queueId !== token.queueId || gone.lane !== token.lane) continue
       if (place(gone) < own) ahead--
     }
@@ -251,12 +251,12 @@ export class Rows {
     return this.transfersBefore.get(transferId)
   }
 
-  /** Keeps the answer to a command for the next time it is asked. */
-  record(outcome: RecordedOutcome): void {
+  /** Records the outcome of a command for the next call with its idempotency key. */
+  addOutcome(outcome: RecordedOutcome): void {
     this.outcomes.add(outcome.commandId, outcome)
   }
 
-  /** Adds a queue. Its event comes beside it, since the seed is in the row and told to nobody. */
+  /** Adds a queue. The command adds its event separately, since the event must not hold the seed. */
   addQueue(queueId: QueueId, settings: QueueSettings, opening: Opening | null): void {
     const line = { nextNumber: 1n, cursor: 0n, waiting: 0, headsLoadedTo: 0n }
     this.queues.add(queueId, {
@@ -274,12 +274,12 @@ export class Rows {
     })
   }
 
-  /** Adds codes, or changes those that are there. Their event does not say which. */
+  /** Adds codes, or changes existing ones. Their event does not hold them. */
   addCodes(codes: ReadonlyArray<CodeRow>): void {
     for (const code of codes) this.codes.add(codeKey(code.queueId, code.codeHash), code)
   }
 
-  // What is added to the catalogue has no event: it is told by the catalogue itself.
+  // Additions to the catalogue have no events: consumers read the catalogue itself.
 
   addShow(show: Show): void {
     this.shows.add(show.showId, show)
@@ -302,7 +302,7 @@ export class Rows {
     }
   }
 
-  /** What is to be saved. */
+  /** What the store has to save. */
   changes(): Changes {
     return {
       at: this.now,
@@ -342,7 +342,7 @@ export class Rows {
   /** Sets how many tokens waited in front of a token before any left in this batch. */
   setAhead({ tokenId, queueId, lane }: TokenRow, waiting: number): void {
     let left = 0
-    for (const gone of this.departed) {
+    for (const gone of this.gone) {
       if (gone.queueId === queueId && gone.lane === lane) left++
     }
     this.aheadOf.set(tokenId, waiting + left)
@@ -350,7 +350,7 @@ export class Rows {
 
   /** Notes that a waiting token moved out of its lane: tokens behind it have one less in front. */
   noteGone(token: LaneNumber): void {
-    this.departed.push(token)
+    this.gone.push(token)
   }
 
   /** Records that a waiting token left without being admitted. */

@@ -1,18 +1,19 @@
 /**
- * Readings that many may share for a moment.
+ * Readings that many callers share.
  *
- * A reading is given again until it is `freshMs` old, or until this node has changed what it shows:
- * so a node reads its own writes, and sees those of others after `freshMs` at the latest. However
- * many ask, there is one read at a time for a key; who comes too late for one waits for the next.
+ * Holds the last reading of each key, at most `keep` of them. A reading is shared until it is `maxAgeMs`
+ * old, or until this node changes what it shows: so a node reads its own writes, and sees those of
+ * other nodes after `maxAgeMs` at the latest. There is one read at a time for a key; a caller that comes
+ * too late for it waits for the next one.
  *
- * What is read inside a host's transaction is that transaction's alone: it is not shared.
+ * A read inside a host's transaction sees uncommitted rows, so it is not shared.
  */
 import { Clock, Effect, type Scope } from "effect"
 import type { Overloaded, StoreUnavailable } from "../Errors.ts"
 import { HostTransaction } from "../HostTransaction.ts"
 import { type Batcher, makeBatchers } from "./Batcher.ts"
 
-/** A reading, and how many milliseconds ago it was begun. */
+/** A reading, and how many milliseconds ago it began. */
 export interface SharedRead<A> {
   readonly reading: A
   readonly ageMs: number
@@ -20,18 +21,18 @@ export interface SharedRead<A> {
 
 export interface SharedReads<K, A> {
   readonly read: (key: K) => Effect.Effect<SharedRead<A>, Overloaded | StoreUnavailable>
-  /** The reading that would be given again, if there is one. */
+  /** The reading that would be shared, if there is one. */
   readonly peek: (key: K) => SharedRead<A> | undefined
-  /** What is known of a key is no longer so. */
+  /** Forgets the reading of a key, since the node has changed what it shows. */
   readonly invalidate: (key: K) => void
-  /** Something has changed, and which key it belongs to is only known once it was read. */
+  /** Marks all reads that are under way as stale: one of them may show what has changed. */
   readonly invalidateUnderWay: () => void
 }
 
 export interface SharedReadsOptions<K, A> {
-  /** Reads anew; `before` is the reading that has grown old, where there was one and it is known. */
+  /** Reads a key. `before` is the last reading, if there is one. */
   readonly read: (key: K, before: A | undefined) => Effect.Effect<A, StoreUnavailable>
-  /** For how long a reading is given again, in milliseconds; 0 shares only what is in flight. */
+  /** How long a reading is shared, in milliseconds; 0 shares only reads in flight. */
   readonly maxAgeMs: number
   /** The most readings that are kept. */
   readonly keep: number
@@ -39,13 +40,13 @@ export interface SharedReadsOptions<K, A> {
 
 interface Kept<A> {
   readonly reading: A
-  /** In nanoseconds, by a clock that is never set. */
+  /** In nanoseconds, by a monotonic clock. */
   readonly begunAt: bigint
 }
 
 const batchersPerRead = 4
 const waitingMax = 100_000
-// Where writes make every reading stale at once, reading takes about a fifth of the time.
+// If writes make every reading stale at once, reads take about a fifth of the time.
 const restPerWork = 4
 
 export const makeSharedReads = <K extends string, A>(
@@ -55,7 +56,7 @@ export const makeSharedReads = <K extends string, A>(
     const clock = yield* Clock.Clock
     const kept = new Map<K, Kept<A>>()
     const restUntil = new Map<K, number>()
-    // What tells a read that is under way that it may not show what has just changed.
+    // Marks a read that is under way as stale.
     const underWay = new Map<K, () => void>()
 
     const fresh = (key: K, now: bigint): Kept<A> | undefined => {
@@ -87,7 +88,7 @@ export const makeSharedReads = <K extends string, A>(
           kept.set(key, next)
           if (kept.size > options.keep) forget(kept.keys().next().value!)
         }
-        // Never longer than a reading is good for: a read that took long may have met a stall.
+        // At most `maxAgeMs`: a read that took long may have met a stall.
         restUntil.set(key, ended + Math.min(options.maxAgeMs, restPerWork * (ended - started)))
         return next
       })
@@ -147,12 +148,10 @@ export const makeSharedReads = <K extends string, A>(
     }
   })
 
-// Subtracted before it is rounded: as a float the clock itself can be off by a fraction of a
-// millisecond, and so by a whole one where that is cut off.
+// Subtracts before it rounds: as a float the clock itself can be off by a fraction of a millisecond.
 export const msBetween = (earlier: bigint, later: bigint): number => Number(later - earlier) / 1e6
 
-// By the machine's own timer: how busy the store is has nothing to do with what time it is said
-// to be in a test.
+// By the machine's own timer: how busy the store is has nothing to do with a test's clock.
 const rest = (milliseconds: number): Effect.Effect<void> =>
   milliseconds <= 0
     ? Effect.void

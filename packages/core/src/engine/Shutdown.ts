@@ -1,8 +1,11 @@
-/** How an engine ends: its store hears of it first, and that it is over last. */
+/**
+ * The order in which an engine ends: first the store learns that it ends, then the services end, and
+ * then the store learns that they have ended.
+ */
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { BoxOfficeStore } from "../BoxOfficeStore.ts"
 
-/** Lasts from before an engine is made until it has ended. */
+/** A scope that is open from before the engine is made until it has ended. */
 class Shutdown extends Context.Service<Shutdown, Scope.Closeable>()("@boxoffice/core/Shutdown") {}
 
 const layerAround = Layer.effect(
@@ -10,7 +13,7 @@ const layerAround = Layer.effect(
   Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
 )
 
-/** Made behind all of an engine, this is the first of it to end. */
+/** Made after all services of an engine, so its finalizer runs before theirs. */
 const layerBehind = Layer.effectDiscard(
   Effect.gen(function* () {
     const scope = yield* Shutdown
@@ -19,8 +22,8 @@ const layerBehind = Layer.effectDiscard(
   })
 )
 
-/** An engine that tells its store when it begins to end, so that it need not wait for the store. */
-export const ending = <A, E, R>(
+/** An engine that tells its store when it begins to end, so that the end does not wait for the store. */
+export const withShutdown = <A, E, R>(
   engine: Layer.Layer<A, E, R>
 ): Layer.Layer<A, E, R | BoxOfficeStore> =>
   layerBehind.pipe(Layer.provideMerge(engine), Layer.provide(Layer.fresh(layerAround)))

@@ -1,11 +1,10 @@
-/** What every error of the engine extends: a tagged error that any logger can write down. */
+/** The base of every error of the engine: a tagged error that any logger prints completely. */
 import { Schema } from "effect"
 import { bigintInJson } from "../Money.ts"
 
 /**
- * `Schema.TaggedError`, whose instances tell all about themselves when they are logged. As they
- * come, JSON leaves their message out and refuses amounts of money, and Node's `console` prints
- * neither message nor stack.
+ * `Schema.TaggedError`, with instances that log completely. Without this, JSON leaves out their message
+ * and refuses amounts of money, and Node's `console` prints neither message nor stack.
  */
 export const TaggedError = ((identifier: string) => {
   const define = Schema.TaggedError<Error>(identifier) as unknown as Define
@@ -22,8 +21,8 @@ export const TaggedError = ((identifier: string) => {
 type Define = (...definition: ReadonlyArray<unknown>) => new (...args: never) => Error
 
 /**
- * Plain data: the tag, the code, the message and the fields, money as in results. What a database
- * said is left out: JSON travels.
+ * Plain data: the tag, the code, the message and the fields, with money as in results. The text of a
+ * database's error is left out, since JSON may leave the process.
  */
 function toJson(this: Error): Record<string, unknown> {
   return { ...(plain(this) as object), message: this.message }
@@ -41,7 +40,7 @@ const plain = (value: unknown): unknown => {
   )
 }
 
-/** An error that Node prints as it prints any other, with its stack and its fields. */
+/** An error that Node prints like any other, with its stack and its fields. */
 function toPlainError(this: Error): Error {
   const { _tag, cause, ...fields } = this as Error & { readonly _tag: string }
   const shown = new Error(this.message, cause === undefined ? undefined : { cause })

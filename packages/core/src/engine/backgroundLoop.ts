@@ -1,4 +1,4 @@
-/** Work that a node does again and again with nobody asking: it goes on whatever happens to it. */
+/** Work that a node repeats without a request, such as sweeping. No failure ends it. */
 import { Duration, Effect, Metric } from "effect"
 
 const failures = (loop: string) =>
@@ -15,11 +15,10 @@ const longestWait = Duration.minutes(1)
 /**
  * Runs `work`, and again after a while, until the fiber is interrupted.
  *
- * A failure ends nothing, and neither does a defect, such as an exception in a function of the
- * host's: the round is logged and counted, and the next one comes after twice the time of the one
- * before, up to a minute.
+ * Neither a failure ends the loop nor a defect, such as an exception in a function of the host. The
+ * loop logs and counts the round, and doubles the pause before the next one, up to a minute.
  */
-export const again = <E, R>(
+export const runInBackground = <E, R>(
   loop: string,
   every: Duration.Input,
   work: Effect.Effect<unknown, E, R>

@@ -1,4 +1,4 @@
-/** How every entrance checks what it is given. */
+/** How every entry point checks its input. */
 import { Effect, Result, Schema, type SchemaAST, SchemaIssue } from "effect"
 import { RequestInvalid } from "../Errors.ts"
 
@@ -9,7 +9,7 @@ export const IdempotencyKey = Schema.String.check(
   })
 )
 
-/** A text that names something. What it cannot be the name of is simply not found. */
+/** A text that names something. A name that no row can have is not found. */
 export const Name = Schema.String.check(Schema.isBetweenLength(1, 256))
 
 /** Bounds of the pages of a list. */
@@ -36,10 +36,10 @@ interface Problem {
   readonly message: string
 }
 
-/** The most problems that a refusal lists: it must not be larger than what it refuses. */
+/** The most problems that a refusal lists, so that it stays smaller than what it refuses. */
 const problemsMax = 20
 
-/** The most characters of a path: whoever asks chooses the names in it. */
+/** The most characters of a path: the client chooses the names in it. */
 const pathMax = 100
 
 /** The first problems, and how many more there are. */
@@ -50,16 +50,16 @@ export const someProblems = (problems: ReadonlyArray<Problem>): ReadonlyArray<Pr
   return [...first, { path: "", message: `and ${more} more problem${more === 1 ? "" : "s"}` }]
 }
 
-// A character that the cut would go through is left out.
+// The cut drops a character rather than split it.
 const withShortPath = ({ path, message }: Problem): Problem =>
   path.length <= pathMax
     ? { path, message }
     : { path: `${path.slice(0, pathMax).replace(/[\ud800-\udbff]$/, "")}…`, message }
 
-/** More parts than any usual input has: all that is wrong with so many is worth nobody's time. */
+/** More parts than a usual input has. Of a larger one the engine reports the first problem alone. */
 const partsMax = 1_000
 
-/** Whether an input has few enough parts to look at all of them, though the first one is wrong. */
+/** Whether an input has few enough parts to check all of them after the first one was wrong. */
 export const isSmall = (input: unknown): boolean => {
   const left = [input]
   for (let parts = 0; left.length > 0; parts++) {
@@ -74,8 +74,8 @@ export const isSmall = (input: unknown): boolean => {
 }
 
 /**
- * The lists of an input that is large, looked at before their elements are: what is too long is
- * refused for that alone.
+ * Checks the lengths of lists in a large input before their elements, so that a list that is too
+ * long costs nothing more.
  */
 export const lengthsOf = (schema: Schema.Top) => {
   const { ast } = schema
@@ -105,8 +105,8 @@ const lengthOf = ({ name, type }: SchemaAST.PropertySignature) => {
 const isOfLength = /^effect\/schema\/is\w*Length\w*$/
 
 /**
- * Checks values that a caller of the engine passed, or fails with the problems they have: with the
- * first one alone where there is a lot to look at.
+ * Checks values that a caller of the engine passed, or fails with their problems: with the first one
+ * alone if the input is large.
  */
 export const checkInput = <S extends Schema.Top>(schema: S) => {
   const decode = Schema.decodeUnknownEffect(Schema.toType(schema), { errors: "first" })
@@ -124,7 +124,7 @@ export const checkInput = <S extends Schema.Top>(schema: S) => {
   }
 }
 
-/** The key of a command, beside whatever else it asks for. */
+/** Checks the idempotency key of a command that checks the rest of its input by itself. */
 export const checkKey = checkInput(
   Schema.Struct({ idempotencyKey: Schema.optional(IdempotencyKey) })
 )

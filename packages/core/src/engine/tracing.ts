@@ -1,11 +1,11 @@
-/** Traced boundaries on hot paths. */
+/** Spans on hot paths. */
 import { Effect, References, type Tracer } from "effect"
 
 const options = { captureStackTrace: false }
 
 /**
- * A span around an operation, without noting where it was called from: `Effect.fn` does, and makes
- * an `Error` for it on each call. Where spans are switched off none is made, not even an empty one.
+ * A span around an operation without the call site: `Effect.fn` records it, and makes an `Error` for
+ * that on each call. If tracing is off there is no span at all.
  */
 export const traced =
   (name: string) =>

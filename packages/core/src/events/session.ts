@@ -13,7 +13,7 @@ import { randomUUID } from "node:crypto"
 import { Array, Clock, Data, Deferred, Effect, Schedule, type Scope, Semaphore } from "effect"
 import type { StoreUnavailable } from "../Errors.ts"
 import { aggregateOf, type BoxOfficeEvent } from "../Events.ts"
-import { again } from "../engine/backgroundLoop.ts"
+import { runInBackground } from "../engine/backgroundLoop.ts"
 import { decodeEvents } from "./codec.ts"
 import { ConsumerMisplaced, EventsUnreadable } from "./errors.ts"
 import type { Outbox, OutboxPage, Place, StartingPoint } from "./Outbox.ts"
@@ -196,7 +196,7 @@ export const openSession = Effect.fnUntraced(function* (
   })
   yield* Effect.addFinalizer(() => close)
   const renew = Effect.delay(save(leaseMs), leaseMs / 3)
-  yield* Effect.forkScoped(again("lease of events", 0, renew))
+  yield* Effect.forkScoped(runInBackground("lease of events", 0, renew))
 
   return {
     pull: Effect.suspend(() =>

@@ -19,7 +19,7 @@ import {
   type StoreUnavailable,
   signWebhook
 } from "@boxoffice/core"
-import { again, type ParkedDelivery } from "@boxoffice/core/store"
+import { type ParkedDelivery, runInBackground } from "@boxoffice/core/store"
 import { Clock, Deferred, Effect, Latch, Random, Schedule, Semaphore } from "effect"
 import type { Endpoint } from "./endpoint.ts"
 import { type Answer, post } from "./post.ts"
@@ -41,7 +41,7 @@ const longestWaitMs = 3_600_000
 /** Delivers for as long as it is let, on whichever node holds the endpoint's consumer. */
 export const runEndpoint = (options: RunnerOptions): Effect.Effect<never> =>
   // Where another node has the endpoint, this one waits for it.
-  again(
+  runInBackground(
     `webhooks of ${options.endpoint.name}`,
     "1 second",
     Effect.catchTag(Effect.scoped(stay(options)), "LeaseLost", () => Effect.void)
