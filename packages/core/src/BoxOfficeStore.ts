@@ -1,6 +1,6 @@
 /**
- * The port that a store implements. A store moves rows: it loads and locks them, saves them, and
- * knows the time. It decides nothing.
+ * The port that a store implements. A store moves rows: it loads and locks them, saves them, and reads
+ * the clock. It decides nothing.
  */
 import { Context, type Effect, type Scope } from "effect"
 import type { PerformanceRow, Show, StoredPerformance } from "./catalog/model.ts"
@@ -30,25 +30,24 @@ export interface Page<Cursor> {
   readonly limit: number
 }
 
-/** A token with its place, as read without a lock. */
+/** A token, and how many tokens wait in front of it, as read without a lock. */
 export interface TokenReading {
   readonly now: number
   readonly token: TokenRow | undefined
-  /** How many wait in front of it. */
   readonly ahead: number
   /** The queue in front of the show or performance asked about, if there is one. */
   readonly requiredQueueId: QueueId | undefined
 }
 
 /**
- * A queue as read without a lock, and what has happened in it since. What reading it costs depends
- * on how much that is, and not on how many wait.
+ * A queue as read without a lock, and its departures since the last reading. The cost depends on how
+ * many those are, and not on how many tokens wait.
  */
 export interface QueueReading {
   readonly now: number
-  /** Nobody was loaded with it. */
+  /** Loaded without tokens. */
   readonly queue: QueueRow
-  /** Whether an admitted token has lapsed and is not tidied yet. */
+  /** Whether an admitted token has lapsed and is not yet recorded as expired. */
   readonly lapsed: boolean
   /** The departures after the one asked about, in order: at most {@link departuresPerReading}. */
   readonly departures: ReadonlyArray<Departure>
@@ -59,7 +58,7 @@ export interface QueueReading {
 /** The most departures that one reading gives; the rest follow in the next. */
 export const departuresPerReading = 20_000
 
-/** What a gate look-up is about. */
+/** A token to read, and the show or performance that it is shown for. */
 export interface GateQuestion {
   readonly tokenId: TokenId
   readonly showId?: ShowId
@@ -71,7 +70,7 @@ export interface PerformanceReading extends PerformanceRow {
   readonly timeZone: string
   readonly availableSeats: number
   readonly totalSeats: number
-  /** The cheapest available seat; `null` where none is. */
+  /** The cheapest available seat; `null` if none is available. */
   readonly priceFrom: { readonly amount: bigint; readonly currency: Currency } | null
 }
 
@@ -90,10 +89,10 @@ export interface ReservationsReading {
   readonly reservations: ReadonlyArray<ReservationRow>
 }
 
-/** What lapsed and is not tidied yet. */
+/** What has lapsed and is not yet recorded. */
 export interface Lapsed {
   readonly reservations: ReadonlyArray<ReservationId>
-  /** Queues with a lapsed admitted token, or with room and somebody waiting. */
+  /** Queues with a lapsed admitted token, or with room and waiting tokens. */
   readonly queues: ReadonlyArray<QueueId>
 }
 
@@ -105,8 +104,8 @@ export class BoxOfficeStore extends Context.Service<
      * Runs one batch in one transaction: loads and locks the named rows, reads the clock, lets
      * `decide` evolve them, and saves what changed. Commits whatever `decide` returns.
      *
-     * `decide` may run more than once, each time on freshly loaded rows, where the database asks
-     * for a retry. It must do nothing but read and evolve the rows it is given.
+     * If the database asks for a retry, `decide` runs again on newly loaded rows. It must do nothing
+     * except read and evolve the rows it is given.
      */
     readonly transact: <A>(
       plan: LoadPlan,
@@ -119,24 +118,24 @@ export class BoxOfficeStore extends Context.Service<
      */
     readonly lockedRows: (plan: LoadPlan) => Effect.Effect<ReadonlySet<string>, StoreUnavailable>
 
-    /** The tokens and the queues that are asked about, in one round trip and in their order. */
+    /** Reads tokens, in one round trip and in the order of the questions. */
     readonly readTokens: (
       questions: ReadonlyArray<GateQuestion>
     ) => Effect.Effect<ReadonlyArray<TokenReading>, StoreUnavailable>
 
-    /** See {@link QueueReading}. `after` is the last departure that is known already. */
+    /** See {@link QueueReading}. `after` is the last departure that the caller has. */
     readonly readQueue: (
       queueId: QueueId,
       after: bigint
     ) => Effect.Effect<QueueReading | undefined, StoreUnavailable>
-    /** As its operator sees it: `active` leaves out who has lapsed. */
+    /** The queue for its operator: `active` leaves out lapsed tokens. */
     readonly queue: (queueId: QueueId) => Effect.Effect<QueueRow | undefined, StoreUnavailable>
     readonly queues: (
       page: Page<QueueId>
     ) => Effect.Effect<ReadonlyArray<QueueRow>, StoreUnavailable>
     readonly show: (showId: ShowId) => Effect.Effect<Show | undefined, StoreUnavailable>
     readonly shows: (page: Page<ShowId>) => Effect.Effect<ReadonlyArray<Show>, StoreUnavailable>
-    /** The performances of a show that exists, by start; `undefined` where the show does not. */
+    /** The performances of a show, by start; `undefined` if there is no such show. */
     readonly performances: (
       showId: ShowId
     ) => Effect.Effect<
@@ -145,8 +144,8 @@ export class BoxOfficeStore extends Context.Service<
       StoreUnavailable
     >
     /**
-     * Seats in order of section, row and number as they were added. Where nothing has changed since
-     * the reading `before`, its array of seats is given again, and they need not be read.
+     * Seats in the order in which they were added. If nothing has changed since the reading `before`,
+     * the store gives its array of seats again and does not read them.
      */
     readonly seats: (
       performanceId: PerformanceId,
@@ -173,52 +172,52 @@ export class BoxOfficeStore extends Context.Service<
       userId: UserId,
       page: Page<number>
     ) => Effect.Effect<ReadonlyArray<TransferRow>, StoreUnavailable>
-    /** At most `limit` of each kind of what has lapsed. */
+    /** What has lapsed, at most `limit` of each kind. */
     readonly lapsed: (limit: number) => Effect.Effect<Lapsed, StoreUnavailable>
 
     readonly performance: (
       performanceId: PerformanceId
     ) => Effect.Effect<StoredPerformance | undefined, StoreUnavailable>
-    /** Notes who of a queue is there now; what others have noted stays. */
+    /** Notes which waiting users polled. Notes of other nodes stay. */
     readonly markSeen: (
       queueId: QueueId,
       sightings: ReadonlyArray<Sighting>
     ) => Effect.Effect<void, StoreUnavailable>
     /**
-     * Clears away tokens that ended more than so many milliseconds ago, and what is left of
-     * departures that the line has passed: at most `limit` of each. Gives how many tokens.
+     * Deletes tokens that ended more than `olderThanMs` ago, and departures that the cursor has passed:
+     * at most `limit` of each. Gives how many tokens.
      */
     readonly clearEnded: (
       olderThanMs: number,
       limit: number
     ) => Effect.Effect<number, StoreUnavailable>
     /**
-     * Deletes reservations that were released, or expired, more than so many milliseconds ago: at
-     * most `limit`. Those that were ever paid stay. Gives how many.
+     * Deletes reservations that were released or expired more than `olderThanMs` ago, at most `limit`.
+     * Reservations that were ever paid stay. Gives how many.
      */
     readonly clearReservations: (
       olderThanMs: number,
       limit: number
     ) => Effect.Effect<number, StoreUnavailable>
     /**
-     * Deletes outcomes that were recorded more than so many milliseconds ago, by the store's own
-     * clock: at most `limit`. Gives how many. Their keys are forgotten with them.
+     * Deletes outcomes that were recorded more than `olderThanMs` ago by the store's own clock, at most
+     * `limit`, and their idempotency keys with them. Gives how many.
      */
     readonly clearOutcomes: (
       olderThanMs: number,
       limit: number
     ) => Effect.Effect<number, StoreUnavailable>
 
-    /** What was committed, to be read, and who has read how much of it. */
+    /** The committed events, and how far each consumer has read them. */
     readonly outbox: Outbox
-    /** Webhook deliveries that wait, or were given up. */
+    /** Webhook deliveries that wait for another try, and dead letters. */
     readonly deliveries: Deliveries
 
     /** Succeeds when the store can be used. */
     readonly ping: Effect.Effect<void, StoreUnavailable>
     /**
-     * An engine is closing for as long as the scope lasts, and waits for what is in flight: the store
-     * ends every wait within a time of its own.
+     * Tells the store that an engine closes while the scope is open, and waits for what is in flight. The
+     * store ends every wait within a bound of its own.
      */
     readonly closing: Effect.Effect<void, StoreUnavailable, Scope.Scope>
   }

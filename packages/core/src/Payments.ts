@@ -1,4 +1,4 @@
-/** Paying for a reservation, and giving the money back: see `payment/decide.ts` for the rules. */
+/** Paying for a reservation, and refunding it. See `payment/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import {
@@ -57,7 +57,7 @@ export class Payments extends Context.Service<
      * all in one transaction.
      */
     readonly pay: (input: PayInput) => Effect.Effect<Payment, PayError>
-    /** Cancels a paid reservation, frees its seats and gives the money back. An operator's act. */
+    /** Cancels a paid reservation, frees its seats and returns the money. For operators. */
     readonly refund: (input: RefundInput) => Effect.Effect<Refund, RefundError>
   }
 >()("@boxoffice/core/Payments") {
@@ -114,14 +114,14 @@ export class Payments extends Context.Service<
       const refund = Effect.fn("Payments.refund")(function* (input: RefundInput) {
         const { paymentId, idempotencyKey } = yield* checkRefund(input)
         const command = operatorCommandIdentity("refund", idempotencyKey, [paymentId])
-        // Whose wallet it was has to be known before anything is locked: wallets come first.
+        // The plan needs the user: a batch locks wallets before reservations.
         const paid = isUuid(paymentId) ? yield* store.paid(paymentId as TransferId) : undefined
         const refundId = command.commandId as string as TransferId
         const outcome = yield* refunds.submit({
           key: paymentId,
           plan: (plan) => {
             planOutcome(plan, command)
-            // What was refunded cannot be refunded again, so a clash would never tell of it.
+            // A refund that was made before is refused now, and a refusal does not show it.
             if (command.fingerprint !== undefined) plan.transfers.add(refundId)
             if (paid === undefined) return
             plan.wallets.add(paid.userId)
@@ -166,7 +166,7 @@ const toPayment = (rows: Rows, paid: ReservationRow): Payment => ({
   paidAt: new Date(paid.confirmedAt!)
 })
 
-/** A payment is known by its reservation, and by its transfer where it was another reservation's. */
+/** The answer to a payment, from its reservation. Its transfer shows that the key paid another one. */
 const paymentFromEffects = (
   rows: Rows,
   paymentId: TransferId,
@@ -177,7 +177,7 @@ const paymentFromEffects = (
   return rows.transferBefore(paymentId) && Result.fail(new IdempotencyConflict())
 }
 
-/** A refund is known by its transfer. */
+/** The answer to a refund, from its transfer. */
 const refundFromEffects = (
   rows: Rows,
   refundId: TransferId,
@@ -199,13 +199,13 @@ const refundFromEffects = (
   })
 }
 
-/** Who pays nothing may have no wallet: that is 0 in the currency of what was paid. */
+/** A user who paid nothing may have no wallet: that is 0 in the currency of the payment. */
 const balanceOf = (rows: Rows, userId: UserId, currency: string) => {
   const wallet = rows.wallets.get(userId)
   return wallet === undefined ? money(0n, currency) : money(wallet.balance, wallet.currency)
 }
 
-/** Asks the gate about the user's own reservation; somebody else's must look like none. */
+/** The gate for the user's own reservation. Another user's reservation must look like none. */
 const passToPay = (
   rows: Rows,
   payload: QueueTokenPayload | undefined,

@@ -51,7 +51,7 @@ export interface JoinInput extends CommandOptions {
   readonly code?: string | undefined
 }
 
-/** The answer to joining, and whether a token was made for it. */
+/** What joining answers, and whether it made a new token. */
 export interface Joined extends JoinedQueue {
   readonly created: boolean
 }
@@ -70,34 +70,34 @@ export type JoinError =
   | QueueCodeInvalid
   | IdempotencyConflict
   | Faults
-/** What a ticket alone can be refused for. */
+/** Refusals of a queue token by its signature and payload alone. */
 export type TicketError = QueueTokenRequired | QueueTokenInvalid | QueueTokenWrongQueue
 export type PlaceError = TicketError | Faults
 
 export class Queue extends Context.Service<
   Queue,
   QueueOperations & {
-    /** The user's place: the one they have, or a new one. With room they are in at once. */
+    /** Joins the queue: gives the user's token, or a new one. With room the user is admitted at once. */
     readonly join: (input: JoinInput) => Effect.Effect<Joined, JoinError>
     /**
-     * Where the user stands. For one who waits this is a signature and arithmetic over what the
-     * node read within the last `queueMaxAgeMs`; one who was let in is told by the store, and has
-     * then shown up.
+     * The status of the user's token. For a waiting token the node checks a signature and computes the
+     * position from a snapshot that is at most `queueMaxAgeMs` old. For an admitted token the node asks
+     * the store, and the session begins.
      */
     readonly status: (input: PlaceInput) => Effect.Effect<QueueTokenStatus, PlaceError>
     /**
-     * The status of one who waits, at once and without any effect: `undefined` where `status` has
-     * to be asked, since the node knows nothing fresh or the user is no longer waiting.
+     * The status of a waiting token from memory, at once. `undefined` if the caller has to use `status`:
+     * the node has no fresh snapshot, or the token no longer waits.
      */
     readonly peek: (
       input: PlaceInput & { readonly userId: UserId }
     ) => Result.Result<QueueTokenStatus, TicketError> | undefined
-    /** The status now and whenever it has changed, until the token has ended. */
+    /** The status now and after each change, until the token has ended. */
     readonly changes: (input: PlaceInput) => Stream.Stream<QueueTokenStatus, PlaceError>
-    /** Gives the place up. Doing so again changes nothing. */
+    /** Leaves the queue. Leaving again changes nothing. */
     readonly leave: (input: PlaceInput) => Effect.Effect<void, PlaceError>
 
-    /** Tidies lapsed tokens and lets in who is next, with nobody asking. For the sweeper. */
+    /** Expires lapsed tokens and admits the next ones, without a request. For the sweeper. */
     readonly advance: (queueId: QueueId) => Effect.Effect<void, Overloaded | StoreUnavailable>
   }
 >()("@boxoffice/core/Queue") {
@@ -127,7 +127,7 @@ export class Queue extends Context.Service<
         const command = commandIdentity("join", userId, idempotencyKey, content)
         const tokenId = command.commandId as string as TokenId
         const isRecorded = command.fingerprint !== undefined
-        // The answer is recorded as it is given, so what tells a place exactly is read before.
+        // The record keeps the outcome as it is, so the node reads the exact position first.
         if (isRecorded) yield* Effect.ignore(liveQueues.read(queueId))
         const toJoined = (rows: Rows, token: TokenRow, created: boolean): Joined => {
           const payload = payloadFor(token)
@@ -140,7 +140,7 @@ export class Queue extends Context.Service<
             created
           }
         }
-        /** Gives the ticket alone of a user whose place this node has to read first. */
+        /** Gives a payload alone if this node has to read the position of that token first. */
         const submit = (hasRead: boolean) => {
           const asked: QueueCommand<Outcome<Joined, JoinError> | QueueTokenPayload> = {
             queueId,
@@ -156,7 +156,7 @@ export class Queue extends Context.Service<
               }
               const made = rows.tokens.get(tokenId)
               if (made !== undefined && live === undefined) {
-                // The user joined by this key before, and that token has ended since.
+                // The user joined with this key before, and that token has ended since.
                 const isTheSame = made.queueId === queueId && made.userId === userId
                 const retold = isTheSame
                   ? Result.succeed(toJoined(rows, made, false))
@@ -179,7 +179,7 @@ export class Queue extends Context.Service<
               }
               if (Result.isSuccess(decided)) {
                 evolveAll(rows, decided.success)
-                // The answer follows once the whole batch is decided. The key is taken from now on.
+                // The outcome follows once the whole batch is decided. The key is taken from now on.
                 recordOutcome(rows, command, Result.succeed(undefined))
               }
               const token = liveToken(rows, queueId, userId)
@@ -205,16 +205,16 @@ export class Queue extends Context.Service<
         if (joined.created || joined.state !== "waiting") return joined
         const payload = queueTokens.verify(joined.token, userId)
         if (isRecorded) {
-          // The answer stands as it was recorded; but whoever asks is there.
+          // The outcome stays as recorded. The call itself shows that the user is present.
           if (Result.isSuccess(payload)) liveQueues.cachedStatus(payload.success)
           return joined
         }
-        // A user who has waited already is told the place that polls tell.
+        // A user who waited before gets the position that polls give.
         const status = Result.isSuccess(payload)
           ? yield* liveQueues.freshStatus(payload.success)
           : undefined
         if (status === undefined) return joined
-        // Nothing of the other answer: it may be of before the opening, and say when that is.
+        // Nothing of the first answer: it may be from before the opening, with `opensAt`.
         return { ...status, token: joined.token, created: joined.created }
       }, traced("Queue.join"))
 
@@ -229,7 +229,7 @@ export class Queue extends Context.Service<
         const verified = queueTokens.verify(queueToken, userId)
         if (Result.isFailure(verified) || queueId === undefined) return verified
         if (queueId === verified.success.queueId) return verified
-        // The only thing that can be said of a name that no queue can have is that it is wrong.
+        // No queue can have this name, so the token is for another one.
         const requiredQueueId = (isQueueKey(queueId) ? queueId : "unknown") as QueueId
         return Result.fail(new QueueTokenWrongQueue({ requiredQueueId }))
       }
@@ -315,11 +315,11 @@ export class Queue extends Context.Service<
   )
 }
 
-/** How often a stream looks: from memory, and at the store. */
+/** How often a stream reads the status: of a waiting token from memory, of others from the store. */
 const waitingEvery = "1 second"
 const insideEvery = "2 seconds"
 
-/** Being told of one's admission is showing up. */
+/** Begins the session: reading the status of an admitted token claims it. */
 const startSession = (rows: Rows, tokenId: TokenId) => {
   const token = rows.tokens.get(tokenId)
   if (token === undefined) return undefined
@@ -329,7 +329,7 @@ const startSession = (rows: Rows, tokenId: TokenId) => {
   return { token: rows.tokens.get(tokenId)!, now: rows.now }
 }
 
-/** Whether there is nothing new to tell: all but when it was read, and when to ask again. */
+/** Whether a stream need not send the second one: `asOf` and `pollAfterSeconds` do not count. */
 const isSameStatus = (a: QueueTokenStatus, b: QueueTokenStatus): boolean =>
   comparableOf(a) === comparableOf(b)
 
@@ -340,7 +340,7 @@ const checkJoin = checkInput(
   Schema.Struct({
     userId: UserId,
     queueId: Name,
-    // What cannot be a code is not one: it is refused like any other that opens nothing.
+    // A text that cannot be a code is refused like an unknown code.
     code: Schema.optional(Name),
     idempotencyKey: Schema.optional(IdempotencyKey)
   })

@@ -49,7 +49,7 @@ export interface QueueInput extends CommandOptions {
   readonly opensAt?: Date | undefined
 }
 
-/** A queue that is there now, and whether it was not there before. */
+/** A queue, and whether this call created it. */
 export interface CreatedQueue extends QueueInfo {
   readonly created: boolean
 }
@@ -60,7 +60,7 @@ export interface CodesInput extends CommandOptions {
   readonly uses?: number | undefined
 }
 
-/** How many codes can be used as often as was said, and whether any of them is new. */
+/** How many codes were set, and whether any of them is new. */
 export interface AddedCodes {
   readonly queueId: QueueId
   readonly added: number
@@ -80,15 +80,15 @@ export type AddCodesError = QueueNotFound | IdempotencyConflict | RequestInvalid
 
 export interface QueueOperations {
   /**
-   * Makes a queue, with the policies' settings where none are given. With `opensAt` it collects
-   * people until then, and draws their places: see `queue/lottery.ts`. One that is there already
-   * with the settings given and the same opening is given with `created: false`.
+   * Creates a queue. Settings that are left out come from the policies. With `opensAt` users can join
+   * until then, and a draw decides their order: see `queue/lottery.ts`. If the queue exists with the
+   * given settings and the same opening, gives it with `created: false`.
    */
   readonly create: (input: QueueInput) => Effect.Effect<CreatedQueue, CreateQueueError>
   readonly get: (queueId: string) => Effect.Effect<QueueInfo, QueueNotFound | StoreUnavailable>
   /**
-   * What anyone may know of a queue, the check of its draw included. However many ask, a node
-   * reads the queue once in `queueMaxAgeMs`.
+   * The public part of a queue, with what a user needs to check its draw. A node reads the queue at most
+   * once per `queueMaxAgeMs`, however many clients ask.
    */
   readonly notice: (
     queueId: string
@@ -97,15 +97,15 @@ export interface QueueOperations {
     readonly limit?: number | undefined
     readonly after?: string | undefined
   }) => Effect.Effect<QueuesPage, RequestInvalid | StoreUnavailable>
-  /** Changes settings, effective from the next admission on. */
+  /** Changes settings. They apply from the next admission on. */
   readonly configure: (
     queueId: string,
     settings: Partial<QueueSettings>,
     options?: CommandOptions
   ) => Effect.Effect<QueueInfo, ConfigureError>
   /**
-   * Moves the opening of a queue that still collects people; `null` opens it at once. Places are
-   * drawn as they would have been. A closed or an open queue has no opening to move.
+   * Moves the opening of a queue that has not opened; `null` opens it at once. The draw keeps its seed.
+   * An open or closed queue has no opening to move.
    */
   readonly reschedule: (
     queueId: string,
@@ -113,8 +113,8 @@ export interface QueueOperations {
     options?: CommandOptions
   ) => Effect.Effect<QueueInfo, RescheduleError>
   /**
-   * `paused` lets nobody join or in; `draining` lets nobody join; `open` does both; `closed` is
-   * for good. Every node knows within `queueMaxAgeMs`.
+   * `open`: joins and admissions. `draining`: admissions, no new joins. `paused`: neither. `closed`:
+   * neither, and the queue cannot open again. Every node applies it within `queueMaxAgeMs`.
    */
   readonly setMode: (
     queueId: string,
@@ -122,8 +122,8 @@ export interface QueueOperations {
     options?: CommandOptions
   ) => Effect.Effect<QueueInfo, SetModeError>
   /**
-   * Makes codes that open the priority lane, each for so many joins. Only their digests are
-   * stored. A code that is there already can be used this often from now on.
+   * Sets codes that open the priority lane, and how many joins each is good for from now on. The store
+   * keeps only their digests.
    */
   readonly addCodes: (input: CodesInput) => Effect.Effect<AddedCodes, AddCodesError>
 }
@@ -150,7 +150,7 @@ export const makeQueueOperations: Effect.Effect<
     return toPublicQueueInfo(row)
   }, traced("Queue.notice"))
 
-  /** Decides with the queue's row locked, if there is one, and nobody let in meanwhile. */
+  /** Decides with the queue's row locked, if it exists, so that no admission happens meanwhile. */
   const transactOnQueue = Effect.fnUntraced(function* <A, E>(
     input: CommandOptions,
     command: CommandIdentity,
@@ -210,7 +210,7 @@ export const makeQueueOperations: Effect.Effect<
     return { items, next: rows.length > limit ? items.at(-1)!.queueId : null }
   })
 
-  /** Decides on the queue's row, and gives the queue as it is then. */
+  /** Decides on the queue's row, and gives the queue as it is afterwards. */
   const operate = <E>(
     [operation, ...content]: readonly [string, ...ReadonlyArray<string>],
     queueId: string,
@@ -235,7 +235,7 @@ export const makeQueueOperations: Effect.Effect<
             return { onlineToken: undefined, reply: () => refused }
           }
           evolveAll(rows, decided.success)
-          // The answer follows once the whole batch is decided. The key is taken from now on.
+          // The outcome follows once the whole batch is decided. The key is taken from now on.
           recordOutcome(rows, command, Result.succeed(undefined))
           return {
             onlineToken: undefined,
@@ -304,7 +304,7 @@ export const makeQueueOperations: Effect.Effect<
   return { create, get, notice, list, configure, setMode, reschedule, addCodes }
 })
 
-/** Settings in one text, whatever order they come in. */
+/** Settings as one text that does not depend on their order. */
 const textOf = (settings: Partial<QueueSettings>): string =>
   JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)))
 

@@ -1,4 +1,4 @@
-/** Holding seats for a while, and letting them go: see `reservation/decide.ts` for the rules. */
+/** Holding seats for a while, and releasing them. See `reservation/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import {
@@ -58,7 +58,7 @@ export class Reservations extends Context.Service<
   {
     /** Holds all of the seats for the policies' `holdSeconds`, or none of them. */
     readonly hold: (input: HoldInput) => Effect.Effect<Reservation, HoldError>
-    /** Lets a hold go. Doing so again changes nothing. */
+    /** Releases a hold. Releasing it again changes nothing. */
     readonly release: (input: {
       readonly userId: string
       readonly reservationId: string
@@ -73,7 +73,7 @@ export class Reservations extends Context.Service<
       readonly limit?: number | undefined
       readonly after?: ReservationCursor | undefined
     }) => Effect.Effect<ReservationsPage, RequestInvalid | StoreUnavailable>
-    /** Records that holds have lapsed, as late as it may be. For the sweeper. */
+    /** Records that holds have lapsed. Their seats were free from that moment. For the sweeper. */
     readonly expire: (
       reservationIds: ReadonlyArray<ReservationId>
     ) => Effect.Effect<void, Overloaded | StoreUnavailable>
@@ -175,7 +175,7 @@ export class Reservations extends Context.Service<
       }) {
         const { userId, limit = pageLimitDefault, after } = yield* checkList(input)
         const page = {
-          // One more than asked for tells whether there is a next page.
+          // One more than asked for shows whether there is a next page.
           limit: limit + 1,
           after: after && { ...after, reservationId: after.reservationId as ReservationId }
         }
@@ -209,7 +209,7 @@ const holdOf = ({ input, commandId }: Running<CheckedHold>): Hold => ({
   seatIds: input.seatIds as ReadonlyArray<SeatId>
 })
 
-/** A hold that was made before, as it stands now: some of it may have changed since. */
+/** A hold of an earlier call with the same key, as it stands now. */
 const holdFromEffects = (rows: Rows, asked: Hold): OutcomeFromEffects<Reservation> | undefined => {
   const made = rows.reservations.get(asked.reservationId)
   if (made === undefined) return undefined

@@ -1,4 +1,4 @@
-/** Charging and reading a prepaid balance: see `wallet/decide.ts` for the rules. */
+/** Charging and reading a prepaid balance. See `wallet/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import {
@@ -25,8 +25,8 @@ export interface ChargeInput extends Caller, CommandOptions {
   /** More than zero, in minor units of the wallet's currency. */
   readonly amount: Money
   /**
-   * Whether the operator charges, such as a payment service that has got the money: it is in no
-   * queue, so the gate is not asked. Never take this from a user.
+   * Whether an operator charges, such as a payment service that has received the money. An operator is in
+   * no queue, so no queue token is needed. Never take this value from a user.
    */
   readonly byOperator?: boolean | undefined
 }
@@ -45,7 +45,7 @@ export class Wallet extends Context.Service<
   {
     /** Adds money to the user's wallet. */
     readonly charge: (input: ChargeInput) => Effect.Effect<Charge, ChargeError>
-    /** What is in the user's wallet; 0 where they never charged. */
+    /** The balance of the user's wallet; 0 if they never charged it. */
     readonly balance: (caller: Caller) => Effect.Effect<Balance, GateRefusal | Faults>
     /** The wallet's statement, newest first. */
     readonly entries: (input: {
@@ -83,8 +83,8 @@ export class Wallet extends Context.Service<
           if (isWide) {
             return decideHolderGate(payload, view, rows.hasUnpaid(input.userId, payload.queueId))
           }
-          // A token that has ended passes while its user holds seats: few have, so that the batch
-          // reads the holds of those alone.
+          // A token that has ended passes while its user holds seats. Few tokens have ended, so only a
+          // second attempt reads the holds.
           const decided = decideGate(payload, view)
           return hasExpired(decided) ? needsMoreRows : decided
         },
@@ -137,7 +137,7 @@ const transferIdOf = (commandId: CommandId): TransferId => commandId as string a
 const hasExpired = (decision: GateDecision): boolean =>
   Result.isFailure(decision) && decision.failure instanceof QueueTokenExpired
 
-/** What a charge has left in the ledger, as it was answered. */
+/** The answer to a charge, from its row in the ledger. */
 const chargeFromEffects = (
   made: TransferRow | undefined,
   { userId, amount }: { readonly userId: UserId; readonly amount: Money }
