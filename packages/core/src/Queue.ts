@@ -1,4 +1,7 @@
-import { Context, Effect, Layer, Result, Schema, Stream } from "effect"
+/**
+ * The users' half of the waiting room. See `queue/decide.ts` for the rules, `queue/live/LiveQueue.ts` for
+ * positions, and `QueueOperations.ts` for the operators' half.
+ */
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import {
   IdempotencyConflict,
