@@ -93,7 +93,7 @@ export class LiveQueues extends Context.Service<
     readonly withMinPollDelay: <Status extends QueueTokenStatus>(status: Status) => Status
     /** Records in the metrics that a token was admitted, so that its first estimate can be rated. */
     readonly recordAdmission: (queueId: QueueId, tokenId: TokenId, admittedAt: number) => void
-    /** Reads the queue and runs the batches that are due. The sweeper calls it, without a poll. */
+    /** Reads the queue and runs the batches that are due. The sweeper calls it, since no poll may. */
     readonly advance: (queueId: QueueId) => Effect.Effect<void, Faults>
   }
 >()("@boxoffice/core/LiveQueues") {
