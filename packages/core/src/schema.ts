@@ -1,6 +1,6 @@
 /**
- * What goes over the wire: models, errors and ids as schemas, with nothing behind them that a
- * browser lacks.
+ * The schemas of the HTTP API: models, errors and ids. This entry point imports no module that a browser
+ * lacks.
  *
  * @module
  */

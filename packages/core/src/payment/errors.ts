@@ -1,7 +1,7 @@
-/** What giving money back can refuse. */
+/** Errors of refunds. */
 import { TaggedError } from "../engine/TaggedError.ts"
 
-/** No such payment. */
+/** There is no payment with this id. */
 export class PaymentNotFound extends TaggedError<PaymentNotFound>()("PaymentNotFound", {}) {
   readonly code = "payment_not_found"
   override get message() {
