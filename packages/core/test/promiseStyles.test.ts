@@ -271,7 +271,7 @@ describe("an error", () => {
     expect(printed).toMatch(
       /^StoreUnavailable: The store is unavailable: try again in a moment\.$/m
     )
-    expect(printed).toContain("promises.test.ts")
+    expect(printed).toContain("promiseStyles.test.ts")
     expect(printed).toContain("code: 'store_unavailable'")
     expect(printed).toContain("connection refused")
     // What a batch refuses has no stack.
