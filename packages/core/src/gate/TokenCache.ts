@@ -1,8 +1,8 @@
 /**
  * Recent readings of admitted and ended tokens, so that a read of a user inside needs no query.
  *
- * Holds: the last reading of each of up to 100,000 tokens, and the queue in front of each of up to
- * 10,000 shows and performances. The least recently used one goes first.
+ * Holds: a reading of each of the 100,000 tokens used last, and the queue in front of each of the 10,000
+ * shows and performances used last; at most twice as many of both (see `engine/RecentMap.ts`).
  *
  * Refresh: none. A reading that is older than `maxAgeMs` is not used, so the gate reads the token
  * again and keeps the new reading. An event of this node about a token removes its reading at once;

@@ -48,7 +48,10 @@ export const ReservationCursor = Schema.Struct({
 })
 export interface ReservationCursor extends Schema.Schema.Type<typeof ReservationCursor> {}
 
-/** An unpaid hold of a user: it keeps the user's token from being completed by a payment. */
+/**
+ * An unpaid hold of a user: it shows until when the user needs to stay admitted, so that a payment does
+ * not complete the token too early.
+ */
 export interface UnpaidHold {
   readonly reservationId: ReservationId
   readonly userId: UserId

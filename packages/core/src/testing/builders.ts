@@ -38,15 +38,15 @@ export const testId = (n: number): CommandId & TokenId & ReservationId & Transfe
 /** An amount in Korean won. */
 export const won = (amount: bigint | number): Money => money(BigInt(amount), "KRW")
 
-const everyone = 2n ** 63n - 1n
-const emptyLine: LaneRow = { nextNumber: 1n, cursor: 0n, waiting: 0, headsLoadedTo: everyone }
+const maxBigint = 2n ** 63n - 1n
+const emptyLane: LaneRow = { nextNumber: 1n, cursor: 0n, waiting: 0, headsLoadedTo: maxBigint }
 
 /** An open, empty queue `main` with the default settings. All waiting tokens count as loaded. */
 export const queueRow = (fields: RowFields<QueueRow> = {}): QueueRow => ({
-  ...emptyLine,
+  ...emptyLane,
   mode: "open",
   settings: defaultPolicies.queue,
-  priority: emptyLine,
+  priority: emptyLane,
   laneCredit: 0,
   active: 0,
   admittedLastMinute: 0,

@@ -3,9 +3,9 @@
  * and the number without a read from the store, so a poll of a waiting user costs a verification and
  * arithmetic. Whether an admitted token is still good, only the store knows.
  *
- * Holds: the signing keys, and the 10,000 tokens that `verifyCached` verified last. The least recently
- * used one goes first. An entry needs no refresh: a signature that was valid stays valid, and user and
- * lifetime are checked on every call.
+ * Holds: the signing keys, and the 10,000 tokens that `verifyCached` used last, at most twice as many
+ * (see `engine/RecentMap.ts`). An entry needs no refresh: a signature that was valid stays valid, and
+ * the user and the lifetime are checked on every call.
  */
 import { Clock, Context, Effect, Layer, Redacted, Result, Schema } from "effect"
 import { RecentMap } from "../engine/RecentMap.ts"

@@ -135,9 +135,9 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
             { _tag: "QueueModeChanged", ...of, mode: "closed", before: "open" }
           ]
         )
-        const told = encodeEvents(events)
+        const json = encodeEvents(events)
         for (const code of codes) {
-          assert.ok(!told.includes(code) && !told.includes(queueCodeHash(queueId, code)))
+          assert.ok(!json.includes(code) && !json.includes(queueCodeHash(queueId, code)))
         }
       })
   ),
@@ -185,8 +185,8 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
         for (const caller of callers) yield* charge(caller, amount)
       }
       const seen: Array<Delivery<"WalletCharged">> = []
-      for (let stay = 0; seen.length < 160; stay++) {
-        const count = Math.min(1 + ((stay * 7) % 23), 160 - seen.length)
+      for (let session = 0; seen.length < 160; session++) {
+        const count = Math.min(1 + ((session * 7) % 23), 160 - seen.length)
         seen.push(...(yield* take(count, count, { types: ["WalletCharged"] })))
       }
       assert.equal(new Set(ids(seen)).size, 160)

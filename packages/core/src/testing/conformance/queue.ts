@@ -333,9 +333,9 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
     Effect.gen(function* () {
       const { office, user, passTime, store } = world
       const [queueId, showId, performanceId] = [
-        `${world.queueId}-told`,
-        `${world.showId}-told`,
-        `${world.performanceId}-told`
+        `${world.queueId}-drawn`,
+        `${world.showId}-drawn`,
+        `${world.performanceId}-drawn`
       ]
       const { now } = (yield* store.readQueue(world.queueId, 0n))!
       const opensAt = new Date(now + 60_000)
