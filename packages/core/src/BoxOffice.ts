@@ -1,6 +1,6 @@
 /**
- * The engine for hosts that use Effect: `BoxOffice.layer` provides the six services over a store. For
- * all other hosts, `Promises.ts` has the same operations as promises.
+ * The engine for hosts that use Effect: `BoxOffice.layer` provides the six services over a store.
+ * For all other hosts, `Promises.ts` has the same operations as promises.
  */
 import { Context, Effect, Layer, Redacted } from "effect"
 import type { BoxOfficeStore } from "./BoxOfficeStore.ts"
@@ -84,8 +84,8 @@ const layerServices: Layer.Layer<BoxOfficeServices, never, BoxOfficeStore | Queu
 /** The options of an engine. */
 export interface BoxOfficeOptions {
   /**
-   * Secrets that sign queue tokens, of at least 32 bytes each, by a short id. The first one signs; all
-   * of them verify, so that keys can rotate.
+   * Secrets that sign queue tokens, of at least 32 bytes each, by a short id. The first one signs;
+   * all of them verify, so that keys can rotate.
    */
   readonly signingKeys: Readonly<Record<string, string>>
   /** The policies that differ from the defaults: values, or functions of the host. */
@@ -132,8 +132,8 @@ const checkBatches = (given: unknown): void => {
 }
 
 /**
- * The engine's layer for some options, over a store. Throws a `TypeError` if an option is unknown or
- * invalid.
+ * The engine's layer for some options, over a store. Throws a `TypeError` if an option is unknown
+ * or invalid.
  */
 export const layerOf = (
   options: BoxOfficeOptions

@@ -101,16 +101,16 @@ export class Catalog extends Context.Service<
       showId: string
     ) => Effect.Effect<ReadonlyArray<PerformanceReading>, ShowNotFound | StoreUnavailable>
 
-    // Adding an item that exists with the same values succeeds with `created: false`. If its id belongs
-    // to an item with other values, the call is refused with `AlreadyExists`.
+    // Adding an item that exists with the same values succeeds with `created: false`. If its id
+    // belongs to an item with other values, the call is refused with `AlreadyExists`.
 
     readonly addShow: (show: ShowInput) => Effect.Effect<Added<Show>, AddShowError>
     readonly addPerformance: (
       performance: PerformanceInput
     ) => Effect.Effect<Added<Performance>, AddPerformanceError>
     /**
-     * Adds the seats that do not exist yet, all or none, 1 to 100,000 at a time. They keep the order of
-     * the array.
+     * Adds the seats that do not exist yet, all or none, 1 to 100,000 at a time. They keep the
+     * order of the array.
      */
     readonly addSeats: (input: SeatsToAddInput) => Effect.Effect<AddedSeats, AddSeatsError>
   }
@@ -165,10 +165,10 @@ export class Catalog extends Context.Service<
         return map
       })
 
-      // The fast path of most calls: the node has passed the token and read the same show a moment ago. The
-      // verified token proves the user id, and the cached reading proves that the show or performance
-      // exists, so no input is left to check. Inside a host's transaction, a shared reading must not be
-      // used.
+      // The fast path of most calls: the node has passed the token and read the same show a moment
+      // ago. The verified token proves the user id, and the cached reading proves that the show or
+      // performance exists, so no input is left to check. Inside a host's transaction, a shared
+      // reading must not be used.
 
       const availableDates = (input: DatesInput) =>
         Effect.withFiber((fiber) => {
@@ -191,7 +191,10 @@ export class Catalog extends Context.Service<
           return map === undefined ? readSeats(input) : Effect.succeed(map)
         }).pipe(traced("Catalog.availableSeats"))
 
-      /** Repeats the recorded outcome of a command, or decides it on the planned rows and records it. */
+      /**
+       * Repeats the recorded outcome of a command, or decides it on the planned rows and records
+       * it.
+       */
       const add = Effect.fnUntraced(function* <A, E>(
         input: CommandOptions,
         command: CommandIdentity,

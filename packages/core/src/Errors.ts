@@ -25,7 +25,10 @@ export class IdempotencyConflict extends TaggedError<IdempotencyConflict>()(
   }
 }
 
-/** Too many commands wait already, so this one was refused. Nothing was done. Remedy: try again later. */
+/**
+ * Too many commands wait already, so this one was refused. Nothing was done. Remedy: try again
+ * later.
+ */
 export class Overloaded extends TaggedError<Overloaded>()("Overloaded", {
   retryAfterSeconds: Schema.Int
 }) {
@@ -36,13 +39,16 @@ export class Overloaded extends TaggedError<Overloaded>()("Overloaded", {
 }
 
 /**
- * The store cannot be reached, or its answer was an error. If `retryable`, trying again with the same
- * idempotency key may help, and is safe: if the answer to a commit was lost, the engine finds the commit.
+ * The store cannot be reached, or its answer was an error. If `retryable`, trying again with the
+ * same idempotency key may help, and is safe: if the answer to a commit was lost, the engine finds
+ * the commit.
  */
 export class StoreUnavailable extends TaggedError<StoreUnavailable>()("StoreUnavailable", {
   retryable: Schema.Boolean,
   cause: Schema.Defect(),
-  /** True if another transaction holds a row or lock for long: only commands that need it must wait. */
+  /**
+   * True if another transaction holds a row or lock for long: only commands that need it must wait.
+   */
   isBusy: Schema.optionalKey(Schema.Boolean),
   /** True if the id of something that a command would add is taken. */
   isTaken: Schema.optionalKey(Schema.Boolean),

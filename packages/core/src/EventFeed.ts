@@ -1,10 +1,10 @@
 /**
- * The event feed: named consumers read the outbox, each from its own cursor. Events come at least once,
- * and in order within each aggregate: see `docs/events.md`.
+ * The event feed: named consumers read the outbox, each from its own cursor. Events come at least
+ * once, and in order within each aggregate: see `docs/events.md`.
  *
- * Holds: the open sessions of this node (see `events/session.ts`), from `open` until their scope closes
- * or the feed shuts down; then they save their places and give their leases back. Once the feed is
- * closed, `open` fails and running streams end.
+ * Holds: the open sessions of this node (see `events/session.ts`), from `open` until their scope
+ * closes or the feed shuts down; then they save their places and give their leases back. Once the
+ * feed is closed, `open` fails and running streams end.
  */
 import {
   type Array,
@@ -37,7 +37,9 @@ type EventsByType = { readonly [Event in BoxOfficeEvent as Event["_tag"]]: Event
 
 /** An event as a consumer gets it. */
 export interface RecordedEvent<Type extends EventType = EventType> {
-  /** The same each time that the event comes, so that a consumer can recognise what it has handled. */
+  /**
+   * The same each time that the event comes, so that a consumer can recognise what it has handled.
+   */
   readonly id: string
   /** A consumer gets the events of one aggregate in order. */
   readonly aggregate: { readonly kind: string; readonly id: string }
@@ -60,13 +62,14 @@ export interface ConsumeOptions<Type extends EventType = EventType> {
   /** Where a new consumer begins. Default `beginning`: with the oldest event kept. */
   readonly from?: StartingPoint | undefined
   /**
-   * How often to poll for events that other nodes have committed, in milliseconds, 10 or more. Events
-   * of this node come at once. Default 250.
+   * How often to poll for events that other nodes have committed, in milliseconds, 10 or more.
+   * Events of this node come at once. Default 250.
    */
   readonly pollMs?: number | undefined
   /**
-   * How long the lease of the consumer lasts, in milliseconds, 1,000 or more: if the node dies, another
-   * one can take over after that time. The session renews it three times per `leaseMs`. Default 30,000.
+   * How long the lease of the consumer lasts, in milliseconds, 1,000 or more: if the node dies,
+   * another one can take over after that time. The session renews it three times per `leaseMs`.
+   * Default 30,000.
    */
   readonly leaseMs?: number | undefined
 }
@@ -89,16 +92,17 @@ export class EventFeed extends Context.Service<
   EventFeed,
   {
     /**
-     * The events after the consumer's cursor, and then new ones as they are committed. Never ends by
-     * itself. Only one stream of all nodes reads as a consumer at a time; the others wait until it ends.
+     * The events after the consumer's cursor, and then new ones as they are committed. Never ends
+     * by itself. Only one stream of all nodes reads as a consumer at a time; the others wait until
+     * it ends.
      */
     readonly consume: <Type extends EventType = EventType>(
       consumer: string,
       options?: ConsumeOptions<Type>
     ) => Stream.Stream<Delivery<Type>, ConsumeError>
     /**
-     * Calls a function with one event after the other, and acknowledges each when the function succeeds.
-     * If the function fails, this fails with the same error, and the event comes again.
+     * Calls a function with one event after the other, and acknowledges each when the function
+     * succeeds. If the function fails, this fails with the same error, and the event comes again.
      */
     readonly forEach: <Type extends EventType = EventType, E = never, R = never>(
       consumer: string,
@@ -106,9 +110,9 @@ export class EventFeed extends Context.Service<
       options?: ConsumeOptions<Type>
     ) => Effect.Effect<void, ConsumeError | E, R>
     /**
-     * Opens one session, which `consume` is built on: for a program that does more than consume while it
-     * holds the lease. The session ends with its scope, or with `LeaseLost` when another owner takes the
-     * lease.
+     * Opens one session, which `consume` is built on: for a program that does more than consume
+     * while it holds the lease. The session ends with its scope, or with `LeaseLost` when another
+     * owner takes the lease.
      */
     readonly open: <Type extends EventType = EventType>(
       consumer: string,
@@ -122,15 +126,15 @@ export class EventFeed extends Context.Service<
       to: StartingPoint
     ) => Effect.Effect<boolean, RequestInvalid | StoreUnavailable>
     /**
-     * After a dump was restored or the server was upgraded: gives every misplaced consumer a cursor from
-     * which it misses no event and gets some again. Succeeds with their names.
+     * After a dump was restored or the server was upgraded: gives every misplaced consumer a cursor
+     * from which it misses no event and gets some again. Succeeds with their names.
      */
     readonly recover: () => Effect.Effect<ReadonlyArray<string>, StoreUnavailable>
     /** Deletes a consumer, so that no events are kept for it. False if unknown. */
     readonly remove: (consumer: string) => Effect.Effect<boolean, RequestInvalid | StoreUnavailable>
     /**
-     * Deletes the batches of events that are older than `olderThanMs` and that every consumer has passed,
-     * up to 1,000 batches per transaction. Succeeds with the number of batches.
+     * Deletes the batches of events that are older than `olderThanMs` and that every consumer has
+     * passed, up to 1,000 batches per transaction. Succeeds with the number of batches.
      */
     readonly prune: (options: {
       readonly olderThanMs: number
@@ -149,7 +153,8 @@ export class EventFeed extends Context.Service<
       const sinceNow = commitsOf(yield* CommittedEvents)
       const sessions = new Set<Session>()
       const closed = yield* Deferred.make<void>()
-      // Runs before the store closes, so that the next consumer need not wait for the leases to run out.
+      // Runs before the store closes, so that the next consumer need not wait for the leases to run
+      // out.
       yield* Effect.addFinalizer(() =>
         Effect.andThen(
           Effect.forEach(sessions, (session) => session.close, { discard: true }),

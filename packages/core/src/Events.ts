@@ -1,6 +1,6 @@
 /**
- * All events of the engine. A decider returns events; they evolve the rows of a batch in memory, and
- * the store writes them to the outbox with the commit.
+ * All events of the engine. A decider returns events; they evolve the rows of a batch in memory,
+ * and the store writes them to the outbox with the commit.
  */
 
 import type { Seat } from "./catalog/model.ts"
@@ -59,7 +59,9 @@ export interface QueueTokenLeft extends TokenEvent {
   /** Present if the user was absent. */
   readonly away?: true
 }
-/** An admitted user did not show up, or was idle for too long; or a waiting user's queue was closed. */
+/**
+ * An admitted user did not show up, or was idle for too long; or a waiting user's queue was closed.
+ */
 export interface QueueTokenLapsed extends TokenEvent {
   readonly _tag: "QueueTokenLapsed"
   /** Present if the admitted user had never shown up. */
@@ -73,14 +75,20 @@ interface OfQueue {
   readonly at: number
 }
 
-/** An operator created a queue. The event has the draw's commitment, not its seed: see `queue/lottery.ts`. */
+/**
+ * An operator created a queue. The event has the draw's commitment, not its seed: see
+ * `queue/lottery.ts`.
+ */
 export interface QueueCreated extends OfQueue {
   readonly _tag: "QueueCreated"
   readonly settings: QueueSettings
   /** Present if the queue has a draw before it opens. */
   readonly opening?: { readonly opensAt: number; readonly commitment: string }
 }
-/** An operator added codes for the priority lane. The event does not have the codes: they are secret. */
+/**
+ * An operator added codes for the priority lane. The event does not have the codes: they are
+ * secret.
+ */
 export interface QueueCodesAdded extends OfQueue {
   readonly _tag: "QueueCodesAdded"
   /** How many codes. */
@@ -192,7 +200,9 @@ export type BoxOfficeEvent =
   | ReservationPaid
   | PaymentRefunded
 
-/** The kind and id of an event's aggregate. A consumer gets the events of one aggregate in order. */
+/**
+ * The kind and id of an event's aggregate. A consumer gets the events of one aggregate in order.
+ */
 export const aggregateOf = (event: BoxOfficeEvent): readonly [kind: string, id: string] => {
   switch (event._tag) {
     case "QueueTokenIssued":
@@ -216,7 +226,9 @@ export const aggregateOf = (event: BoxOfficeEvent): readonly [kind: string, id: 
   }
 }
 
-/** The recorded answer to a command with an idempotency key: the engine repeats it for the same key. */
+/**
+ * The recorded answer to a command with an idempotency key: the engine repeats it for the same key.
+ */
 export interface RecordedOutcome {
   readonly commandId: CommandId
   readonly userId: UserId

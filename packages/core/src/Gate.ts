@@ -2,12 +2,14 @@
  * The gate: lets a call through if it carries an admitted queue token, or if the host's policies do
  * not gate the operation.
  *
- * A call that changes something is decided in its own batch (`checkInBatch`), on locked rows or rows
- * read under the batch's locks. A call that only reads is decided by the token cache while its reading
- * is fresh, else by a read that concurrent calls share (`requireForRead`). The gate never refuses
- * from memory, except a token that has ended: only the store knows whether a token was admitted since.
+ * A call that changes something is decided in its own batch (`checkInBatch`), on locked rows or
+ * rows read under the batch's locks. A call that only reads is decided by the token cache while its
+ * reading is fresh, else by a read that concurrent calls share (`requireForRead`). The gate never
+ * refuses from memory, except a token that has ended: only the store knows whether a token was
+ * admitted since.
  *
- * The module itself keeps no state but its batchers; `TokenCache` and `LiveQueues` say what they hold.
+ * The module itself keeps no state but its batchers; `TokenCache` and `LiveQueues` say what they
+ * hold.
  */
 import { Context, Effect, Layer, Result } from "effect"
 import { BoxOfficeStore, type GateQuestion, LoadPlan, type TokenReading } from "./BoxOfficeStore.ts"
@@ -64,9 +66,9 @@ export class Gate extends Context.Service<
       about?: { readonly showId?: string; readonly performanceId?: string }
     ) => Effect.Effect<QueueTokenPayload | undefined, TokenRefusal>
     /**
-     * For an operation that only reads. Costs no I/O while the cached reading of the token is younger
-     * than `gateMaxAgeMs`; else one read, shared with concurrent calls, and a write if the session is
-     * due to be extended.
+     * For an operation that only reads. Costs no I/O while the cached reading of the token is
+     * younger than `gateMaxAgeMs`; else one read, shared with concurrent calls, and a write if the
+     * session is due to be extended.
      */
     readonly requireForRead: (
       operation: GatedOperation,
@@ -86,7 +88,10 @@ export class Gate extends Context.Service<
       payload: QueueTokenPayload | undefined,
       outcome: Effect.Effect<A, E>
     ) => Effect.Effect<A, E | QueueTokenWaiting | QueueTokenExpired>
-    /** Whether {@link requireForRead} would let a token through without I/O: cached, and no extension due. */
+    /**
+     * Whether {@link requireForRead} would let a token through without I/O: cached, and no
+     * extension due.
+     */
     readonly passesFromCache: (
       operation: GatedOperation,
       caller: Caller,
@@ -135,8 +140,8 @@ export class Gate extends Context.Service<
         return Result.flatMap(
           queueTokens.verifyCached(queueToken, userId),
           (payload): Result.Result<QueueTokenPayload, TokenRefusal> => {
-            // A token whose user left has ended, so the node refuses it without a read. An expired one
-            // still passes if its user holds seats, which only the store knows.
+            // A token whose user left has ended, so the node refuses it without a read. An expired
+            // one still passes if its user holds seats, which only the store knows.
             const state = liveQueues.lastKnownStatus(payload)?.state
             const mayHold = operation === "pay" || operation === "charge"
             return state === "left" || (state === "expired" && !mayHold)
@@ -150,8 +155,8 @@ export class Gate extends Context.Service<
 
       /**
        * A refusal with the exact position. A batch counts the tokens ahead by the rows that it has
-       * loaded, and so may count some that have left. The snapshot has the exact position, at the cost
-       * of a poll.
+       * loaded, and so may count some that have left. The snapshot has the exact position, at the
+       * cost of a poll.
        */
       const currentPosition = Effect.fnUntraced(function* (
         payload: QueueTokenPayload,
@@ -184,7 +189,9 @@ export class Gate extends Context.Service<
               : Effect.fail(refusal)
         )
 
-      /** Whether a cached reading, younger than `withinMs`, lets the token through without a write. */
+      /**
+       * Whether a cached reading, younger than `withinMs`, lets the token through without a write.
+       */
       const isKnownToPass = (
         payload: QueueTokenPayload,
         question: GateQuestion,
@@ -212,8 +219,8 @@ export class Gate extends Context.Service<
         const payload = yield* Effect.fromResult(requiredToken(operation, caller, about))
         if (payload === undefined) return
         const question: GateQuestion = { tokenId: payload.tokenId, ...about }
-        // A host's transaction may roll back, so a reading inside it is neither cached nor taken from
-        // the cache.
+        // A host's transaction may roll back, so a reading inside it is neither cached nor taken
+        // from the cache.
         const isShared = (yield* HostTransaction) === undefined
         const known = isShared ? cache.get(question) : undefined
         if (known !== undefined) {
@@ -267,7 +274,9 @@ export interface GatedOutcome<A> {
 const needsNoWrite = (decision: GateDecision): boolean =>
   Result.isSuccess(decision) && decision.success.length === 0
 
-/** Whether a batch has ended the token. One that only lapsed may be extended by a batch under way. */
+/**
+ * Whether a batch has ended the token. One that only lapsed may be extended by a batch under way.
+ */
 const hasEnded = ({ token }: TokenReading): boolean => token !== undefined && token.endedAt !== null
 
 const batcherKeyOf = ({ showId, performanceId }: GateQuestion): string =>
@@ -281,9 +290,9 @@ const extendIfAdmitted = (rows: Rows, tokenId: TokenId): void => {
 }
 
 /**
- * For an operation that changes something: decides the gate on the rows of its own batch. It evolves
- * no row, so the batch needs to read the token but not to lock it. `Gate.extendSession` extends the
- * session after the batch.
+ * For an operation that changes something: decides the gate on the rows of its own batch. It
+ * evolves no row, so the batch needs to read the token but not to lock it. `Gate.extendSession`
+ * extends the session after the batch.
  */
 export const checkInBatch = (
   rows: Rows,

@@ -17,8 +17,8 @@ export interface HostTransaction {
   /** The store, inside the transaction. */
   readonly store: BoxOfficeStore["Service"]
   /**
-   * Runs an effect once the host has committed, and never if it rolls back. If the store cannot learn
-   * of the commit, it drops the effect.
+   * Runs an effect once the host has committed, and never if it rolls back. If the store cannot
+   * learn of the commit, it drops the effect.
    */
   readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>
 }
@@ -35,7 +35,8 @@ export const HostTransaction = Context.Reference<HostTransaction | undefined>(
  * - `none`: no transaction is open; the host gave a pool, or a client before its `BEGIN`
  * - `aborted`: an earlier statement failed, and the server refuses all others until the rollback
  * - `readOnly`: the transaction may not write
- * - `unguarded`: `session_replication_role` is `replica`, so the database checks no rule of the schema
+ * - `unguarded`: `session_replication_role` is `replica`, so the database checks no rule of the
+ *   schema
  * - `encoding`: `client_encoding` is not `UTF8`, so names would be garbled on the way
  */
 export class HostTransactionRefused extends TaggedError<HostTransactionRefused>()(
@@ -61,8 +62,8 @@ const refusals = {
 }
 
 /**
- * Another transaction changed the same rows, and the isolation level of this one does not allow it to
- * read them again; or the two transactions deadlocked. The command's changes are undone, and the
+ * Another transaction changed the same rows, and the isolation level of this one does not allow it
+ * to read them again; or the two transactions deadlocked. The command's changes are undone, and the
  * engine does not retry it. Remedy: roll back, and run the whole transaction again.
  */
 export class HostTransactionConflict extends TaggedError<HostTransactionConflict>()(
@@ -78,10 +79,11 @@ export class HostTransactionConflict extends TaggedError<HostTransactionConflict
 export type HostTransactionError = HostTransactionRefused | HostTransactionConflict
 
 /**
- * Runs an effect inside the host's transaction. Throws a `TypeError` if the argument is no transaction.
+ * Runs an effect inside the host's transaction. Throws a `TypeError` if the argument is no
+ * transaction.
  *
- * A store reports a fault of the transaction as the cause of `StoreUnavailable`; this makes that cause
- * the error: `HostTransactionRefused` or `HostTransactionConflict`.
+ * A store reports a fault of the transaction as the cause of `StoreUnavailable`; this makes that
+ * cause the error: `HostTransactionRefused` or `HostTransactionConflict`.
  */
 export const within = (transaction: HostTransaction) => {
   checkTransaction(transaction)

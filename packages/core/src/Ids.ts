@@ -2,9 +2,9 @@
  * Branded identifiers. This module runs in a browser; `engine/CommandIds.ts` makes new ids.
  *
  * The host chooses the ids of queues, shows, performances and seats: short readable keys. Those of
- * queues are ASCII, since they are in tokens, metrics and on the command line; the others may be in any
- * script. The engine makes the ids of tokens, reservations and transfers: UUIDs, equal to the id of the
- * command that created them.
+ * queues are ASCII, since they are in tokens, metrics and on the command line; the others may be in
+ * any script. The engine makes the ids of tokens, reservations and transfers: UUIDs, equal to the
+ * id of the command that created them.
  */
 import { Schema } from "effect"
 
@@ -38,7 +38,10 @@ export const QueueId = Schema.String.check(
 ).pipe(Schema.brand("QueueId"))
 export type QueueId = typeof QueueId.Type
 
-/** The id of a show: 1 to 64 letters, marks and numbers of any script, `_ . : / -`, and single spaces between. */
+/**
+ * The id of a show: 1 to 64 letters, marks and numbers of any script, `_ . : / -`, and single
+ * spaces between.
+ */
 export const ShowId = CatalogKey.pipe(Schema.brand("ShowId"))
 export type ShowId = typeof ShowId.Type
 
@@ -73,7 +76,9 @@ export type TransferId = typeof TransferId.Type
 /** Whether a text can be an id that the engine made. If not, there is nothing with this id. */
 export const isUuid = (text: string): boolean => uuid.test(text)
 
-/** Whether a text can be the id of a show, performance or seat. If not, there is none with this id. */
+/**
+ * Whether a text can be the id of a show, performance or seat. If not, there is none with this id.
+ */
 export const isCatalogKey = (text: string): boolean => catalogKey.test(text) && isComposed(text)
 
 /** Whether a text can be the id of a queue. */

@@ -21,9 +21,9 @@ const instantProblem = (text: string): string | undefined => {
 }
 
 /**
- * An instant: a `Date` in the engine, RFC 3339 with an offset in JSON (`2030-01-01T19:30:00+09:00`).
- * Decoding is strict, since a time without an offset means another instant on each machine. Encoding
- * writes UTC.
+ * An instant: a `Date` in the engine, RFC 3339 with an offset in JSON
+ * (`2030-01-01T19:30:00+09:00`). Decoding is strict, since a time without an offset means another
+ * instant on each machine. Encoding writes UTC.
  */
 export const Instant = Schema.String.annotate({ format: "date-time" }).pipe(
   Schema.decodeTo(Schema.String, {
@@ -33,7 +33,8 @@ export const Instant = Schema.String.annotate({ format: "date-time" }).pipe(
   Schema.decodeTo(Schema.Date, {
     decode: SchemaGetter.Date(),
     encode: SchemaGetter.transform((at: Date) =>
-      // A store may have an instant without a text form, such as `infinity`. Encoding must not throw.
+      // A store may have an instant without a text form, such as `infinity`. Encoding must not
+      // throw.
       Number.isNaN(at.getTime()) ? String(at) : at.toISOString()
     )
   })

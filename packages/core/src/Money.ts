@@ -55,13 +55,13 @@ export interface Money {
 export const amountMaxInJson = 2n ** 53n - 1n
 
 /**
- * An amount of one currency, as in all results of the engine: `JSON.stringify` writes it as the HTTP API
- * does, `{"amount":110000,"currency":"KRW"}`. It is frozen, and otherwise like an object literal: its
- * `toJSON` is not enumerable.
+ * An amount of one currency, as in all results of the engine: `JSON.stringify` writes it as the
+ * HTTP API does, `{"amount":110000,"currency":"KRW"}`. It is frozen, and otherwise like an object
+ * literal: its `toJSON` is not enumerable.
  */
 export const money = (amount: bigint, currency: Currency): Money => {
-  // Defining the method takes thirty times as long as an object literal. Seats of one price often follow
-  // each other, so the last object is reused.
+  // Defining the method takes thirty times as long as an object literal. Seats of one price often
+  // follow each other, so the last object is reused.
   if (newest.amount === amount && newest.currency === currency) return newest
   newest = Object.freeze(withJson({ amount, currency }))
   return newest

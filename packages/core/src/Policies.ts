@@ -46,20 +46,28 @@ export const QueueSettings = Schema.Struct({
   maxActive: positive,
   /** How many users may be admitted within any 60 seconds. */
   admitPerMinute: positive,
-  /** The claim window: how long an admitted user has to show up before the token expires, in seconds. */
+  /**
+   * The claim window: how long an admitted user has to show up before the token expires, in
+   * seconds.
+   */
   claimSeconds: positive,
   /** The session: how long an admitted user may be idle before the token expires, in seconds. */
   sessionSeconds: positive,
-  /** While both lanes have waiting users: the priority lane's share of the admissions, in percent. */
+  /**
+   * While both lanes have waiting users: the priority lane's share of the admissions, in percent.
+   */
   prioritySharePercent: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })),
-  /** How long a waiting user may go without polling before they lose the token, in seconds; 0: no limit. */
+  /**
+   * How long a waiting user may go without polling before they lose the token, in seconds; 0: no
+   * limit.
+   */
   absenceSeconds: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2_147_483_647 }))
 }).annotate({ identifier: "QueueSettings" })
 export interface QueueSettings extends Schema.Schema.Type<typeof QueueSettings> {}
 
 /**
- * The policies that are plain values, as a configuration file has them. See {@link defaultPolicies},
- * and `PolicyOptions` for those that can be functions.
+ * The policies that are plain values, as a configuration file has them. See {@link
+ * defaultPolicies}, and `PolicyOptions` for those that can be functions.
  */
 export const PolicySettings = Schema.Struct({
   /** How long a hold lasts, in seconds. */
@@ -79,43 +87,43 @@ export const PolicySettings = Schema.Struct({
   /** The currency of a wallet that was never charged. */
   currency: KnownCurrency,
   /**
-   * The maximum age of dates and seat maps, in milliseconds. A node always sees its own changes, and
-   * those of other nodes after this time at the latest.
+   * The maximum age of dates and seat maps, in milliseconds. A node always sees its own changes,
+   * and those of other nodes after this time at the latest.
    */
   catalogMaxAgeMs: milliseconds,
   /**
-   * The maximum age of the gate's reading for an operation that only reads, in milliseconds: how long a
-   * token that another node has ended may still pass. An operation that changes something always reads
-   * the token.
+   * The maximum age of the gate's reading for an operation that only reads, in milliseconds: how
+   * long a token that another node has ended may still pass. An operation that changes something
+   * always reads the token.
    */
   gateMaxAgeMs: milliseconds,
   /**
    * The maximum age of a queue's snapshot, and so of a position, in milliseconds: each node reads a
-   * queue that clients poll at most this often. The default is a little less than a second, so that the
-   * admissions that follow from a reading have taken effect within a second.
+   * queue that clients poll at most this often. The default is a little less than a second, so that
+   * the admissions that follow from a reading have taken effect within a second.
    */
   queueMaxAgeMs: milliseconds,
   /**
    * While the store is down: the maximum age of what a node answers from memory, in milliseconds. A
-   * position says how old it is (`asOf`). A token that passed the gate goes on passing for operations
-   * that only read.
+   * position says how old it is (`asOf`). A token that passed the gate goes on passing for
+   * operations that only read.
    */
   staleIfStoreDownMs: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3_600_000 })),
   /** How long an ended queue token is kept, in seconds, before the sweeper deletes it. */
   endedTokenSeconds: positive,
   /**
-   * How long the answer to a command with an idempotency key is kept, in seconds: within that time, a
-   * client that repeats the command gets the same answer. At least a day.
+   * How long the answer to a command with an idempotency key is kept, in seconds: within that time,
+   * a client that repeats the command gets the same answer. At least a day.
    */
   idempotencyKeySeconds: keyLifetime,
   /**
-   * How long a released or expired reservation is kept, in seconds; 0 keeps it for ever. Reservations
-   * that were ever paid are part of the seller's books, so they are never deleted.
+   * How long a released or expired reservation is kept, in seconds; 0 keeps it for ever.
+   * Reservations that were ever paid are part of the seller's books, so they are never deleted.
    */
   endedReservationSeconds: kept,
   /**
-   * How long an event that every consumer has passed is kept, in seconds; 0 keeps it for ever. An event
-   * that a consumer has yet to pass is kept, however old it is.
+   * How long an event that every consumer has passed is kept, in seconds; 0 keeps it for ever. An
+   * event that a consumer has yet to pass is kept, however old it is.
    */
   eventSeconds: kept,
   /** How long a webhook delivery that was given up is kept, in seconds; 0 keeps it for ever. */

@@ -1,8 +1,8 @@
 /**
  * The engine without Effect: `makeBoxOffice` returns the services as promises and async iterables.
  *
- * An engine is open from the moment `makeBoxOffice` resolves until `close`. After that, each operation
- * is refused with `store_unavailable`.
+ * An engine is open from the moment `makeBoxOffice` resolves until `close`. After that, each
+ * operation is refused with `store_unavailable`.
  */
 import { Cause, Context, Effect, Exit, Layer, Result, Scope, Stream } from "effect"
 import { BoxOffice, type BoxOfficeOptions, type BoxOfficeServices, layerOf } from "./BoxOffice.ts"
@@ -23,18 +23,21 @@ import { sweep } from "./Sweeper.ts"
  */
 export interface Store extends Layer.Layer<BoxOfficeStore, unknown> {}
 
-/** A running engine's services and its store. An opaque value: pass it to what is built on the engine. */
+/**
+ * A running engine's services and its store. An opaque value: pass it to what is built on the
+ * engine.
+ */
 export interface EngineServices extends Layer.Layer<BoxOfficeServices | BoxOfficeStore> {}
 
 /**
  * The engine. Its operations reject with the tagged errors that their documentation names; those of
- * `results` return them as values. Otherwise an operation rejects only with the `reason` of an aborted
- * signal, or with a defect: a mistake in the engine or in a function of the host.
+ * `results` return them as values. Otherwise an operation rejects only with the `reason` of an
+ * aborted signal, or with a defect: a mistake in the engine or in a function of the host.
  */
 export interface PromisedBoxOffice extends PromisedOperations, AsyncDisposable {
   /**
-   * The same operations with results as values: `{ ok: true, value }` or `{ ok: false, error }`. The
-   * type of `error` is the union of the errors that the operation can refuse with.
+   * The same operations with results as values: `{ ok: true, value }` or `{ ok: false, error }`.
+   * The type of `error` is the union of the errors that the operation can refuse with.
    *
    * @example
    * ```ts
@@ -58,35 +61,35 @@ export interface PromisedBoxOffice extends PromisedOperations, AsyncDisposable {
   /** The events of the engine, for named consumers. */
   readonly events: PromisedEvents
   /**
-   * Runs one round of the sweeper: ends lapsed holds and tokens, and admits the next tokens of queues
-   * without a poll. Resolves with the number of reservations and queues that it found; 0 means that none
-   * was due. With the option `sweepEvery`, the engine does so in the background. Rejects with
-   * `overloaded`, `store_unavailable`.
+   * Runs one round of the sweeper: ends lapsed holds and tokens, and admits the next tokens of
+   * queues without a poll. Resolves with the number of reservations and queues that it found; 0
+   * means that none was due. With the option `sweepEvery`, the engine does so in the background.
+   * Rejects with `overloaded`, `store_unavailable`.
    */
   readonly sweep: (options?: CallOptions) => Promise<number>
   /** Resolves if the store is usable. Rejects with `store_unavailable`. */
   readonly ping: (options?: CallOptions) => Promise<void>
   /**
-   * The same operations inside a transaction that the host opened: their changes commit and roll back
-   * with it. They can also be refused with `host_transaction_refused` and `host_transaction_conflict`.
-   * Call it once for each transaction: it is cheap.
+   * The same operations inside a transaction that the host opened: their changes commit and roll
+   * back with it. They can also be refused with `host_transaction_refused` and
+   * `host_transaction_conflict`. Call it once for each transaction: it is cheap.
    */
   readonly within: (transaction: HostTransaction) => OperationsWithin
   /** The services of this engine, for what is built on it. Usable until {@link close}. */
   readonly services: EngineServices
   /**
-   * Closes the engine: waits for the batches in flight, refuses waiting commands with `overloaded`, and
-   * gives the store's connections back. Afterwards each operation is refused with `store_unavailable`.
-   * If the database does not answer, the store drops its connections after a while
-   * (`waits.closeWithinMs`, 10 s by default), so this always ends. A second call has no effect;
-   * `await using` calls it at the end of its block.
+   * Closes the engine: waits for the batches in flight, refuses waiting commands with `overloaded`,
+   * and gives the store's connections back. Afterwards each operation is refused with
+   * `store_unavailable`. If the database does not answer, the store drops its connections after a
+   * while (`waits.closeWithinMs`, 10 s by default), so this always ends. A second call has no
+   * effect; `await using` calls it at the end of its block.
    */
   readonly close: () => Promise<void>
 }
 
 /**
- * Makes the engine. Rejects with `SigningKeysInvalid`, `PoliciesInvalid`, a `TypeError` that names an
- * unknown or invalid option, or the error of the store.
+ * Makes the engine. Rejects with `SigningKeysInvalid`, `PoliciesInvalid`, a `TypeError` that names
+ * an unknown or invalid option, or the error of the store.
  *
  * @example
  * ```ts
@@ -116,7 +119,9 @@ export const makeBoxOffice = async (
   return office
 }
 
-/** @internal The engine of a layer as promises, and the context with all that the layer provides. */
+/**
+ * @internal The engine of a layer as promises, and the context with all that the layer provides.
+ */
 export const promised = async <R>(
   layer: Layer.Layer<R | BoxOfficeServices | BoxOfficeStore, unknown>
 ): Promise<{

@@ -1,14 +1,14 @@
 /**
  * The sweeper: background work that no call triggers.
  *
- * - `sweep` ends lapsed holds and tokens, which emits their late events, and admits the next tokens of
- *   queues that no client polls. No rule depends on it: lapsed holds and tokens count as ended from
- *   their instant on.
+ * - `sweep` ends lapsed holds and tokens, which emits their late events, and admits the next tokens
+ *   of queues that no client polls. No rule depends on it: lapsed holds and tokens count as ended
+ *   from their instant on.
  * - `clearEnded` deletes rows that are older than the policies keep them.
  *
- * The module holds no state: each round asks the store for what is due, so any number of nodes can run
- * it, and what fails is found again in the next round. `layerSweeper` runs `sweep` at an interval, one
- * second by default, and `clearEnded` once a minute, while the layer lives.
+ * The module holds no state: each round asks the store for what is due, so any number of nodes can
+ * run it, and what fails is found again in the next round. `layerSweeper` runs `sweep` at an
+ * interval, one second by default, and `clearEnded` once a minute, while the layer lives.
  */
 import { Duration, Effect, Exit, Layer } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
@@ -19,13 +19,16 @@ import { idempotencyKeySecondsMin, Policies } from "./Policies.ts"
 import { Queue } from "./Queue.ts"
 import { Reservations } from "./Reservations.ts"
 
-/** The most reservations, and queues, that one round ends or advances; also the rows of one deletion. */
+/**
+ * The most reservations, and queues, that one round ends or advances; also the rows of one
+ * deletion.
+ */
 const perRound = 1_000
 
 /**
- * Runs one round. Succeeds with the number of reservations and queues that it found; 0 means that none
- * was due. If one of them fails, such as by a policy of the host, the others go on, and the next round
- * finds it again.
+ * Runs one round. Succeeds with the number of reservations and queues that it found; 0 means that
+ * none was due. If one of them fails, such as by a policy of the host, the others go on, and the
+ * next round finds it again.
  */
 export const sweep: Effect.Effect<number, StoreUnavailable, BoxOfficeStore | Queue | Reservations> =
   Effect.gen(function* () {
@@ -60,15 +63,16 @@ export interface Cleared {
 const batchesPerClearing = 100
 
 /**
- * Deletes rows that are older than the policies keep them, each kind by itself: if one kind fails, the
- * others are still cleared, and then the round fails.
+ * Deletes rows that are older than the policies keep them, each kind by itself: if one kind fails,
+ * the others are still cleared, and then the round fails.
  */
 export const clearEnded: Effect.Effect<Cleared, StoreUnavailable, BoxOfficeStore> = Effect.gen(
   function* () {
     const store = yield* BoxOfficeStore
     const policies = yield* Policies
     const { outbox, deliveries } = store
-    // A host that provides the policies as a layer bypasses their checks, so the minimum applies here.
+    // A host that provides the policies as a layer bypasses their checks, so the minimum applies
+    // here.
     const keySeconds = Math.max(policies.idempotencyKeySeconds, idempotencyKeySecondsMin)
     const cleared = yield* Effect.all({
       tokens: clearKind(policies.endedTokenSeconds, store.clearEnded),
@@ -113,8 +117,8 @@ const clearUnlessKept = (seconds: number, clear: Clear) =>
   seconds === 0 ? Effect.exit(Effect.succeed(0)) : clearKind(seconds, clear)
 
 /**
- * Runs the sweeper while the layer lives, with `every` between two rounds. Any number of nodes may do so
- * at once. Throws a `TypeError` if the interval is out of range, such as 0.
+ * Runs the sweeper while the layer lives, with `every` between two rounds. Any number of nodes may
+ * do so at once. Throws a `TypeError` if the interval is out of range, such as 0.
  */
 export const layerSweeper = (
   every: Duration.Input = "1 second"

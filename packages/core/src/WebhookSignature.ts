@@ -1,6 +1,6 @@
 /**
- * Signs webhooks and verifies them. The scheme is that of standardwebhooks.com, so that a receiver in any
- * language can use a library for it.
+ * Signs webhooks and verifies them. The scheme is that of standardwebhooks.com, so that a receiver
+ * in any language can use a library for it.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { Schema } from "effect"
@@ -30,7 +30,10 @@ const digest = (secret: string, content: string): Buffer =>
     .update(content)
     .digest()
 
-/** The `webhook-signature` header of a webhook: one signature per secret, so that secrets can rotate. */
+/**
+ * The `webhook-signature` header of a webhook: one signature per secret, so that secrets can
+ * rotate.
+ */
 export const signWebhook = (webhook: {
   readonly id: string
   /** Seconds since 1970. */
@@ -68,8 +71,8 @@ export interface ReceivedWebhook {
 }
 
 /**
- * Verifies a webhook and returns its event, typed and without loss. Throws {@link WebhookRefused}. Keep
- * the `id`s of the last few minutes to recognise a replay, or a delivery that comes again.
+ * Verifies a webhook and returns its event, typed and without loss. Throws {@link WebhookRefused}.
+ * Keep the `id`s of the last few minutes to recognise a replay, or a delivery that comes again.
  *
  * @example
  * ```ts

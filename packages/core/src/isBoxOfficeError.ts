@@ -94,9 +94,10 @@ const tags: { readonly [Tag in BoxOfficeError["_tag"]]: true } = {
 }
 
 /**
- * Whether a thrown value is an error of the engine. Then `error.code` is a stable text with its own page
- * in the documentation, `error._tag` names the type, and `error.message` is for people. The check uses
- * the tag and not the class, so that two copies of the package recognise each other's errors.
+ * Whether a thrown value is an error of the engine. Then `error.code` is a stable text with its own
+ * page in the documentation, `error._tag` names the type, and `error.message` is for people. The
+ * check uses the tag and not the class, so that two copies of the package recognise each other's
+ * errors.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * Checks the options that a host gives before the engine uses them. Each check throws a `TypeError` that
- * names the option: otherwise the engine would silently ignore a misspelt one.
+ * Checks the options that a host gives before the engine uses them. Each check throws a `TypeError`
+ * that names the option: otherwise the engine would silently ignore a misspelt one.
  */
 
 /** Refuses a value that is no object, and unknown names. `what` names the value in the message. */
@@ -46,7 +46,10 @@ export const kindOf = (value: unknown): string => {
   return name === undefined || name === "Object" ? "an object" : `a ${name}`
 }
 
-/** Whether a name may be a misspelling of another: at most two letters differ, or it is a part of it. */
+/**
+ * Whether a name may be a misspelling of another: at most two letters differ, or it is a part of
+ * it.
+ */
 const isLike = (name: string, other: string): boolean => {
   const [given, meant] = [name.toLowerCase(), other.toLowerCase()]
   if (given.length > 40) return false

@@ -1,6 +1,6 @@
 /**
- * The schemas of the HTTP API: models, errors and ids. This entry point imports no module that a browser
- * lacks.
+ * The schemas of the HTTP API: models, errors and ids. This entry point imports no module that a
+ * browser lacks.
  *
  * @module
  */

@@ -96,7 +96,8 @@ const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
       const told = view.statusOf(payloadOf(number))
       if (!waiting.includes(number)) {
         const left = gone.some((departure) => departure.number === BigInt(number))
-        // A departure that the cursor has passed may be dropped: then only the store knows the status.
+        // A departure that the cursor has passed may be dropped: then only the store knows the
+        // status.
         const forgotten = !left || place(number) <= row.cursor
         expect(["left", ...(forgotten ? [undefined] : [])]).toContain(told?.state)
         if (!left) expect(told, `${number} was let in`).toBeUndefined()
@@ -321,8 +322,8 @@ describe("the poll delay", () => {
     expect(Math.round(mean(86_400) / 6)).toBe(10)
   })
 
-  // Waits of those who are next, of those in front, and of those who have hours; and a whole line of
-  // which each has a wait of their own. Over some three times what they are told to stay away.
+  // Waits of those who are next, of those in front, and of those who have hours; and a whole line
+  // of which each has a wait of their own. Over some three times what they are told to stay away.
   it.each([
     ["of 5 s", 6, () => 5],
     ["of 20 s", 15, () => 20],

@@ -1,6 +1,7 @@
 /**
- * Compares the positions that two nodes show with a plain list of the waiting users: random histories of
- * joins of either lane, departures, purchases, draws and time, with polls of either node in between.
+ * Compares the positions that two nodes show with a plain list of the waiting users: random
+ * histories of joins of either lane, departures, purchases, draws and time, with polls of either
+ * node in between.
  *
  * A position is that of the list as of `asOf`, which is at most a refresh ago. On one node it never
  * rises; nor across nodes, for a user who polls no sooner than the poll delay.

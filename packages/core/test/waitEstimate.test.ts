@@ -1,7 +1,7 @@
 /**
- * Compares estimated waits with the real ones in random simulations: sessions have random lengths, and
- * the next user is admitted as the limits allow. A failure names its seed; `SEED` and `RUNS` explore
- * further.
+ * Compares estimated waits with the real ones in random simulations: sessions have random lengths,
+ * and the next user is admitted as the limits allow. A failure names its seed; `SEED` and `RUNS`
+ * explore further.
  */
 import { describe, expect, it } from "vitest"
 import { admissionRate } from "../src/queue/live/admissionRate.ts"

@@ -94,7 +94,8 @@ describe("polls", () => {
       const before = { ...watch }
       expect(peek(bob)).toEqual(Result.succeed(told))
       expect(told.asOf).toEqual(new Date(testStart))
-      // A refusal by the queue token alone needs no store; whether a token is admitted, only the store knows.
+      // A refusal by the queue token alone needs no store; whether a token is admitted, only the
+      // store knows.
       expect(peek({ ...bob, queueToken: "forged" })).toMatchObject({
         failure: { _tag: "QueueTokenInvalid" }
       })
@@ -508,7 +509,8 @@ describe("a node whose presence marks do not reach the store", () => {
       const states = yield* Effect.forEach([asker, ...rest], (caller) =>
         Effect.map(other.queue.status(caller), ({ state }) => state)
       )
-      // The user who polled the failing node counts as absent, those who polled the other one do not.
+      // The user who polled the failing node counts as absent, those who polled the other one do
+      // not.
       expect(states).toEqual(["left", "admitted", "waiting"])
     }).pipe(Effect.scoped)
   )

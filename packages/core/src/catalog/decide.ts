@@ -1,8 +1,8 @@
 /**
  * Rules for adding shows, performances and seats. Pure.
  *
- * Adding an item that exists with the same values succeeds and does nothing, so an operator can run a
- * set-up script again. If the existing item has other values, the addition is refused, since the
+ * Adding an item that exists with the same values succeeds and does nothing, so an operator can run
+ * a set-up script again. If the existing item has other values, the addition is refused, since the
  * operator would not get what they asked for.
  */
 import { Result } from "effect"
@@ -47,7 +47,10 @@ export interface SeatsToAdd {
   readonly seats: ReadonlyArray<NewSeat>
 }
 
-/** The seats that do not exist yet; all can be added, or none. `configured` is the currency of wallets. */
+/**
+ * The seats that do not exist yet; all can be added, or none. `configured` is the currency of
+ * wallets.
+ */
 export const decideAddSeats = (
   rows: Rows,
   performanceId: PerformanceId,
@@ -82,7 +85,9 @@ const isSameShow = (a: Show, b: Show): boolean =>
 const isSamePerformance = (a: Performance, b: Performance): boolean =>
   a.showId === b.showId && a.timeZone === b.timeZone && isSameInstant(a.startsAt, b.startsAt)
 
-/** Whether a seat was added with the same values. It does not matter whether it is held or sold now. */
+/**
+ * Whether a seat was added with the same values. It does not matter whether it is held or sold now.
+ */
 const isSameSeat = (existing: SeatRow, seat: NewSeat): boolean =>
   existing.section === seat.section &&
   existing.row === seat.row &&
@@ -95,8 +100,8 @@ const isSameInstant = (a: Date | null, b: Date | null): boolean => a?.getTime() 
 
 /**
  * The problem with the prices of new seats, if there is one. A seat must have the currency of its
- * performance, and that of wallets: no user could ever pay for a seat in another currency. Free seats
- * may have any.
+ * performance, and that of wallets: no user could ever pay for a seat in another currency. Free
+ * seats may have any.
  */
 const wrongPrice = (
   seats: ReadonlyArray<NewSeat>,

@@ -1,13 +1,13 @@
 /**
  * Seat maps and dates in the memory of a node, shared by the users who ask for them.
  *
- * Holds: the readings of up to 100 performances' seats and 1,000 shows (see `engine/SharedReads.ts`),
- * and the views made from them. The reading that was read longest ago goes first, and its views with
- * it.
+ * Holds: the readings of up to 100 performances' seats and 1,000 shows (see
+ * `engine/SharedReads.ts`), and the views made from them. The reading that was read longest ago
+ * goes first, and its views with it.
  *
- * Refresh: on demand, once a reading is `catalogMaxAgeMs` old, or at once after this node has committed
- * an event of the performance. A view is made again when its reading changed, or when time alone has
- * changed it: a hold lapsed, or sales opened or closed.
+ * Refresh: on demand, once a reading is `catalogMaxAgeMs` old, or at once after this node has
+ * committed an event of the performance. A view is made again when its reading changed, or when
+ * time alone has changed it: a hold lapsed, or sales opened or closed.
  */
 import { Effect } from "effect"
 import { BoxOfficeStore, type PerformanceReading, type SeatsReading } from "../BoxOfficeStore.ts"
@@ -58,8 +58,8 @@ export const makeFreshCatalog = Effect.gen(function* () {
     if ("performanceId" in event) forget(event.performanceId)
   })
 
-  // The store returns the same array of seats if nothing changed, so the array is the key. If a later
-  // reading found the seats unchanged, only `asOf` of the map changes.
+  // The store returns the same array of seats if nothing changed, so the array is the key. If a
+  // later reading found the seats unchanged, only `asOf` of the map changes.
   const cachedMaps = new WeakMap<
     SeatsReading["seats"],
     { all?: CachedMap; available?: CachedMap }

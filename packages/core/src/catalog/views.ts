@@ -68,9 +68,9 @@ export const toSeatMap = (read: SeatsReading, now: number, all: boolean): Until<
   return {
     view: {
       performanceId: performance.performanceId as PerformanceId,
-      // The version grows with each change. A batch that changes n seats raises the stored version by
-      // 2n, and lowers the number of lapsed holds by at most n. The opening and closing of sales count
-      // as changes, too.
+      // The version grows with each change. A batch that changes n seats raises the stored version
+      // by 2n, and lowers the number of lapsed holds by at most n. The opening and closing of sales
+      // count as changes, too.
       version: read.version + lapsed + salesChanges(performance, now),
       asOf: new Date(now),
       seats

@@ -1,4 +1,6 @@
-/** The part of the store that keeps webhook deliveries which the endpoint did not accept at once. */
+/**
+ * The part of the store that keeps webhook deliveries which the endpoint did not accept at once.
+ */
 import type { Effect } from "effect"
 import type { StoreUnavailable } from "../Errors.ts"
 

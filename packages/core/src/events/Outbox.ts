@@ -1,8 +1,8 @@
 /**
- * The outbox: the part of the store that consumers read events from. It holds the committed batches of
- * events, until every consumer has passed them and `prune` deletes them, and for each consumer its
- * cursor and its lease. The store only moves these; `session.ts` decides what to read, and when to move
- * the cursor.
+ * The outbox: the part of the store that consumers read events from. It holds the committed batches
+ * of events, until every consumer has passed them and `prune` deletes them, and for each consumer
+ * its cursor and its lease. The store only moves these; `session.ts` decides what to read, and when
+ * to move the cursor.
  *
  * States of a consumer: free, leased to one owner (until the lease is given back or runs out), and
  * misplaced (its cursor is from another database cluster, until `recover`).
@@ -17,9 +17,9 @@ export type OutboxCursor = string
 export interface Place {
   readonly cursor: OutboxCursor
   /**
-   * How many events of the first batch after the cursor the consumer has passed, too. Above 0 only with
-   * a cursor that a page gave (`from`, or a batch's `after`), since only then it is certain which batch
-   * comes first.
+   * How many events of the first batch after the cursor the consumer has passed, too. Above 0 only
+   * with a cursor that a page gave (`from`, or a batch's `after`), since only then it is certain
+   * which batch comes first.
    */
   readonly position: number
 }
@@ -37,18 +37,22 @@ export interface OutboxBatch {
 }
 
 export interface OutboxPage {
-  /** The batches of one aggregate are in order. A batch that this page does not have comes later. */
+  /**
+   * The batches of one aggregate are in order. A batch that this page does not have comes later.
+   */
   readonly batches: ReadonlyArray<OutboxBatch>
   /**
-   * The cursor that this page begins at, in the round that it belongs to: a read from there gives the
-   * same batches again, whatever was committed meanwhile.
+   * The cursor that this page begins at, in the round that it belongs to: a read from there gives
+   * the same batches again, whatever was committed meanwhile.
    */
   readonly from: OutboxCursor
   /** The cursor to read the next page from. */
   readonly next: OutboxCursor
   /** Whether there may be more batches already, so that the next read need not wait. */
   readonly more: boolean
-  /** When the page was read, in the format of the store: the argument `since` of the next `read`. */
+  /**
+   * When the page was read, in the format of the store: the argument `since` of the next `read`.
+   */
   readonly at: string
 }
 
@@ -67,9 +71,9 @@ export interface ConsumerStatus {
 
 export interface Outbox {
   /**
-   * Gives an owner the lease of a consumer for `leaseMs`, and creates the consumer if there is none.
-   * `"busy"` while another owner has the lease; `"misplaced"` if the consumer's cursor is from another
-   * database cluster.
+   * Gives an owner the lease of a consumer for `leaseMs`, and creates the consumer if there is
+   * none. `"busy"` while another owner has the lease; `"misplaced"` if the consumer's cursor is
+   * from another database cluster.
    */
   readonly claim: (claim: {
     readonly consumer: string
@@ -78,10 +82,10 @@ export interface Outbox {
     readonly from: StartingPoint
   }) => Effect.Effect<Place | "busy" | "misplaced", StoreUnavailable>
   /**
-   * The batches after the cursor that were committed before now. `since` is the `at` of the page that
-   * gave the cursor; undefined for a cursor that was saved. `"interrupted"` if the database may have
-   * crashed since that page: after a crash it can use the numbers again that an unsaved cursor counts
-   * in.
+   * The batches after the cursor that were committed before now. `since` is the `at` of the page
+   * that gave the cursor; undefined for a cursor that was saved. `"interrupted"` if the database
+   * may have crashed since that page: after a crash it can use the numbers again that an unsaved
+   * cursor counts in.
    */
   readonly read: (
     cursor: OutboxCursor,
@@ -89,8 +93,8 @@ export interface Outbox {
     since?: string
   ) => Effect.Effect<OutboxPage | "interrupted", StoreUnavailable>
   /**
-   * Saves the place and renews the lease; `leaseMs` 0 gives the lease back. False if another owner has
-   * the lease. `"interrupted"` as for `read`: then the place stays as it was saved before.
+   * Saves the place and renews the lease; `leaseMs` 0 gives the lease back. False if another owner
+   * has the lease. `"interrupted"` as for `read`: then the place stays as it was saved before.
    */
   readonly save: (save: {
     readonly consumer: string
@@ -103,8 +107,8 @@ export interface Outbox {
   /** Sets a consumer's cursor and ends its lease. False if there is no such consumer. */
   readonly reset: (consumer: string, to: StartingPoint) => Effect.Effect<boolean, StoreUnavailable>
   /**
-   * Gives every misplaced consumer a cursor in this cluster, from which it misses no event and gets a
-   * few again. Succeeds with their names.
+   * Gives every misplaced consumer a cursor in this cluster, from which it misses no event and gets
+   * a few again. Succeeds with their names.
    */
   readonly recover: Effect.Effect<ReadonlyArray<string>, StoreUnavailable>
   /** Deletes a consumer. False if there is no such consumer. */

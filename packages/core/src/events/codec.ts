@@ -1,6 +1,6 @@
 /**
- * Encodes events as JSON and decodes them without loss. A `bigint` becomes a string, since JSON numbers
- * are not exact in every reader; all other values stay as they are.
+ * Encodes events as JSON and decodes them without loss. A `bigint` becomes a string, since JSON
+ * numbers are not exact in every reader; all other values stay as they are.
  */
 import { Schema } from "effect"
 import type { BoxOfficeEvent } from "../Events.ts"
@@ -19,9 +19,9 @@ import { QueueSettings } from "../Policies.ts"
 import { QueueLane, QueueMode } from "../queue/model.ts"
 
 /**
- * The version of the format. A new field needs no new version if readers can do without it: they ignore
- * fields that they do not know. A change that readers must know needs the next version, and code that
- * still reads the old one.
+ * The version of the format. A new field needs no new version if readers can do without it: they
+ * ignore fields that they do not know. A change that readers must know needs the next version, and
+ * code that still reads the old one.
  */
 export const eventVersion = 1
 
@@ -134,7 +134,8 @@ export const encodeEvents = (events: ReadonlyArray<BoxOfficeEvent>): string =>
   JSON.stringify(events, exactly)
 
 // Gives the same JSON as the schema's own encoder, as a test shows, but costs less: it runs before
-// each commit. It reads `this[key]`, since JSON.stringify has already called any `toJSON` for `value`.
+// each commit. It reads `this[key]`, since JSON.stringify has already called any `toJSON` for
+// `value`.
 function exactly(this: Record<string, unknown>, key: string, value: unknown): unknown {
   const original = this[key]
   if (typeof original === "bigint") return original.toString()
@@ -173,8 +174,8 @@ function countersInJson(this: object): Record<string, unknown> {
 }
 
 /**
- * Decodes the events of a batch. Throws if it contains an event that this version of the package does
- * not know, as newer nodes may write: a consumer must not skip what it does not understand.
+ * Decodes the events of a batch. Throws if it contains an event that this version of the package
+ * does not know, as newer nodes may write: a consumer must not skip what it does not understand.
  */
 export const decodeEvents = (version: number, json: string): ReadonlyArray<BoxOfficeEvent> => {
   if (version !== eventVersion) {

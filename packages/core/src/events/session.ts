@@ -1,21 +1,21 @@
 /**
- * A session of a consumer at the outbox: it holds the lease, reads pages, hands out events and moves the
- * consumer's cursor.
+ * A session of a consumer at the outbox: it holds the lease, reads pages, hands out events and
+ * moves the consumer's cursor.
  *
- *     take the lease ─▶ read a page ─▶ hand out ─▶ acknowledged? ─▶ move the cursor, save it now and then
+ *     take the lease ─▶ read a page ─▶ hand out ─▶ acknowledged? ─▶ move and save the cursor
  *
- * Holds: the place up to which all events are acknowledged, the events that were handed out and are not
- * acknowledged yet, and the cursor of the next read. The place never passes an event that is not
- * acknowledged. It is saved after 500 events or one second, whichever comes first; every save renews
- * the lease, and a timer renews it three times per `leaseMs`.
+ * Holds: the place up to which all events are acknowledged, the events that were handed out and are
+ * not acknowledged yet, and the cursor of the next read. The place never passes an event that is
+ * not acknowledged. It is saved after 500 events or one second, whichever comes first; every save
+ * renews the lease, and a timer renews it three times per `leaseMs`.
  *
  * States:
  * - waiting: another owner has the lease. The session tries again until it is free.
  * - open: it reads and hands out events.
- * - lost: another owner took the lease, a read failed, or the store reported an interruption. Nothing
- *   more is saved, and the consumer needs a new session, which begins at the saved place. A place that
- *   is only in memory cannot be trusted then: after a crash of the database it may count other batches
- *   by the same numbers.
+ * - lost: another owner took the lease, a read failed, or the store reported an interruption.
+ *   Nothing more is saved, and the consumer needs a new session, which begins at the saved place. A
+ *   place that is only in memory cannot be trusted then: after a crash of the database it may count
+ *   other batches by the same numbers.
  * - closed: the place was saved and the lease given back.
  */
 import { randomUUID } from "node:crypto"
@@ -27,7 +27,10 @@ import { decodeEvents } from "./codec.ts"
 import { ConsumerMisplaced, EventsUnreadable } from "./errors.ts"
 import type { Outbox, OutboxPage, Place, StartingPoint } from "./Outbox.ts"
 
-/** Another owner has the lease now, or the database may have crashed: the consumer needs a new session. */
+/**
+ * Another owner has the lease now, or the database may have crashed: the consumer needs a new
+ * session.
+ */
 export class LeaseLost extends Data.TaggedError("LeaseLost") {}
 
 export interface SessionOptions {
@@ -110,7 +113,8 @@ export const openSession = Effect.fnUntraced(function* (
       if (held === true) durable = saved
       else yield* endAsLost
     }).pipe(
-      // If the store is down, a later save includes this one. Until then these events may come again.
+      // If the store is down, a later save includes this one. Until then these events may come
+      // again.
       Effect.catch((error) => (error.retryable ? Effect.void : Deferred.fail(lost, error))),
       Semaphore.withPermit(oneAtATime),
       Effect.asVoid

@@ -1,8 +1,9 @@
 /**
  * Recent readings of admitted and ended tokens, so that a read of a user inside needs no query.
  *
- * Holds: a reading of each of the 100,000 tokens used last, and the queue in front of each of the 10,000
- * shows and performances used last; at most twice as many of both (see `engine/RecentMap.ts`).
+ * Holds: a reading of each of the 100,000 tokens used last, and the queue in front of each of the
+ * 10,000 shows and performances used last; at most twice as many of both (see
+ * `engine/RecentMap.ts`).
  *
  * Refresh: none. A reading that is older than `maxAgeMs` is not used, so the gate reads the token
  * again and keeps the new reading. An event of this node about a token removes its reading at once;
@@ -62,8 +63,9 @@ export const makeTokenCache = (maxAgeMs: number) =>
         }
       },
       /**
-       * The answer to a question by a reading that is younger than `withinMs`, or of an ended token.
-       * `undefined` if there is none, or if the queue in front of the show or performance is unknown.
+       * The answer to a question by a reading that is younger than `withinMs`, or of an ended
+       * token. `undefined` if there is none, or if the queue in front of the show or performance is
+       * unknown.
        */
       get: (question: GateQuestion, withinMs = maxAgeMs): TokenReading | undefined => {
         const cached = tokens.get(question.tokenId)

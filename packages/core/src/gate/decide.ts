@@ -64,8 +64,9 @@ export const decideSessionExtension = (
 }
 
 /**
- * Extends a session to the end of a hold that was made in it, so that a user who holds seats can pay.
- * If the hold is the user's first call since being admitted, the session replaces the claim window.
+ * Extends a session to the end of a hold that was made in it, so that a user who holds seats can
+ * pay. If the hold is the user's first call since being admitted, the session replaces the claim
+ * window.
  */
 export const decideSessionOfHold = (
   token: TokenRow,
@@ -87,9 +88,10 @@ const extendTo = (token: TokenRow, expiresAt: number, now: number): QueueTokenEx
 })
 
 /**
- * The gate of a payment, and of the charge that it needs. A user with a live hold passes even if the
- * token was admitted and has ended since: another payment of the same user may have completed it while
- * the hold was under way, or the clock may have been set. A user who left has given up the session.
+ * The gate of a payment, and of the charge that it needs. A user with a live hold passes even if
+ * the token was admitted and has ended since: another payment of the same user may have completed
+ * it while the hold was under way, or the clock may have been set. A user who left has given up the
+ * session.
  */
 export const decideHolderGate = (
   payload: QueueTokenPayload,

@@ -39,7 +39,8 @@ export const decidePay = (rows: Rows, pay: Pay): Result.Result<ReservationPaid, 
     return Result.fail(new HoldExpired({ expiredAt: new Date(reservation.holdExpiresAt) }))
   }
   if (status !== "held") return Result.fail(new ReservationNotPayable({ status }))
-  // If the clock was set back, a lapsed hold counts as live again, but other users may have its seats.
+  // If the clock was set back, a lapsed hold counts as live again, but other users may have its
+  // seats.
   if (ownSeats(rows, reservation).length < reservation.seats.length) {
     return Result.fail(new HoldExpired({ expiredAt: new Date(reservation.holdExpiresAt) }))
   }
@@ -60,7 +61,9 @@ export const decidePay = (rows: Rows, pay: Pay): Result.Result<ReservationPaid, 
   })
 }
 
-/** A payment completes the user's token, unless the user has another unpaid hold behind the queue. */
+/**
+ * A payment completes the user's token, unless the user has another unpaid hold behind the queue.
+ */
 export const decideCompletion = (
   rows: Rows,
   tokenId: TokenId
@@ -88,8 +91,8 @@ const refuseUncovered = (due: Money, wallet: WalletRow | undefined) => {
 export type RefundRefusal = PaymentNotFound | ReservationNotPayable | RefundRefused | PolicyFailed
 
 /**
- * Refunds a payment once, as much of it as the policy says and never more than was paid. The reservation
- * is cancelled and its seats are free again.
+ * Refunds a payment once, as much of it as the policy says and never more than was paid. The
+ * reservation is cancelled and its seats are free again.
  */
 export const decideRefund = (
   rows: Rows,

@@ -5,9 +5,9 @@ const depthMax = 8
 const partsMax = 10_000
 
 /**
- * Handles the rejections of the promises in a value that the engine drops: of the value itself, and of
- * all that it contains. Node ends the process on a rejection without a handler. Never throws, even if
- * getters of the value do.
+ * Handles the rejections of the promises in a value that the engine drops: of the value itself, and
+ * of all that it contains. Node ends the process on a rejection without a handler. Never throws,
+ * even if getters of the value do.
  */
 export const handleDropped = (value: unknown): void => {
   const seen = new Set<unknown>()

@@ -18,8 +18,9 @@ export const PolicyName = Schema.Literals([
 export type PolicyName = typeof PolicyName.Type
 
 /**
- * A policy function of the host threw, or returned a value that is not allowed. Nothing was done, and
- * nothing is recorded for the idempotency key. Remedy: repair the function, then repeat the call.
+ * A policy function of the host threw, or returned a value that is not allowed. Nothing was done,
+ * and nothing is recorded for the idempotency key. Remedy: repair the function, then repeat the
+ * call.
  */
 export class PolicyFailed extends TaggedError<PolicyFailed>()("PolicyFailed", {
   policy: PolicyName,

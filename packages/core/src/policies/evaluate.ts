@@ -1,6 +1,6 @@
 /**
- * Calls the policy functions of a host and checks what they return: a value that is not allowed becomes
- * `PolicyFailed`. Pure if the policies are.
+ * Calls the policy functions of a host and checks what they return: a value that is not allowed
+ * becomes `PolicyFailed`. Pure if the policies are.
  */
 import { Result } from "effect"
 import { maxAmount } from "../Money.ts"
@@ -153,7 +153,10 @@ const hasOnly = <Name extends string>(
 ): answer is Readonly<Record<Name, unknown>> =>
   typeof answer === "object" && answer !== null && Object.keys(answer).join() === name
 
-/** Calls a policy function. Throws `PolicyFailed` if it throws, or returns a value that is not allowed. */
+/**
+ * Calls a policy function. Throws `PolicyFailed` if it throws, or returns a value that is not
+ * allowed.
+ */
 const ask = <Request, Answer>(
   policy: PolicyName,
   rule: (request: Request) => Answer,
@@ -161,7 +164,8 @@ const ask = <Request, Answer>(
   check: Check
 ): Answer => {
   const failed = (reason: string, cause?: unknown) => new PolicyFailed({ policy, reason, cause })
-  // A batch records no stacks, to save time, but the author of a policy needs to see where it threw.
+  // A batch records no stacks, to save time, but the author of a policy needs to see where it
+  // threw.
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 10
   let answer: Answer

@@ -2,9 +2,9 @@
  * Policies as code: the input and the result of each function that a host can give.
  *
  * The engine calls a policy function inside a batch, between loading the rows and saving them. The
- * function must be pure and synchronous: it may run more than once for one command, and all commands
- * of the batch wait for it. Its time is `now`, by the database's clock. Instants are `Date`s; money is
- * minor units as `bigint`. Its input is a copy, so changing it has no effect.
+ * function must be pure and synchronous: it may run more than once for one command, and all
+ * commands of the batch wait for it. Its time is `now`, by the database's clock. Instants are
+ * `Date`s; money is minor units as `bigint`. Its input is a copy, so changing it has no effect.
  */
 import { amountMaxInJson, type Money } from "../Money.ts"
 import type { GatedOperation, QueueSettings } from "../Policies.ts"
@@ -58,8 +58,8 @@ export interface RefundRequest {
 
 /**
  * How much the wallet gets back, from 0 to the amount of the payment, or why the refund is refused.
- * Whatever the amount, the reservation is cancelled and its seats are free. A fee is the part that is
- * not given back.
+ * Whatever the amount, the reservation is cancelled and its seats are free. A fee is the part that
+ * is not given back.
  */
 export type RefundDecision = { readonly amount: bigint } | { readonly refused: string }
 
@@ -79,8 +79,8 @@ export interface AdmissionRequest {
 }
 
 /**
- * A call of one of the six operations. The policy decides before the engine reads anything, so there is
- * no `now`, and the show or performance is known only if the call names it.
+ * A call of one of the six operations. The policy decides before the engine reads anything, so
+ * there is no `now`, and the show or performance is known only if the call names it.
  */
 export interface GateRequest {
   readonly operation: GatedOperation
@@ -92,9 +92,9 @@ export interface GateRequest {
 }
 
 /**
- * All policies of a host. A policy that is left out is as in `defaultPolicies`. If a function throws or
- * returns a value that is not allowed, the command is refused with `PolicyFailed` and nothing is done.
- * If `admission` does so, no user is admitted.
+ * All policies of a host. A policy that is left out is as in `defaultPolicies`. If a function
+ * throws or returns a value that is not allowed, the command is refused with `PolicyFailed` and
+ * nothing is done. If `admission` does so, no user is admitted.
  *
  * @example
  * ```ts
@@ -126,7 +126,8 @@ export interface PolicyOptions {
   readonly seatsPerUser: number | ((hold: HoldRequest) => number)
   /**
    * The price of each seat of a hold, in the order of `seats`: from 0 to 2^53−1 minor units of the
-   * seat's currency. Default: the catalogue's prices. The price does not change while the hold lasts.
+   * seat's currency. Default: the catalogue's prices. The price does not change while the hold
+   * lasts.
    */
   readonly price?: ((hold: HoldRequest) => ReadonlyArray<bigint>) | undefined
   /** The most that a wallet can contain after a charge, in minor units; a function may return 0. */
@@ -134,9 +135,9 @@ export interface PolicyOptions {
   /** Whether a payment is refunded, and how much of it. Default: all of it. */
   readonly refund?: ((payment: RefundRequest) => RefundDecision) | undefined
   /**
-   * How many users to admit now, from 0 to `room`. Fractions are cut off; a number outside counts as
-   * the nearest bound. Default: `room`. The function cannot choose the users: the next in line are
-   * admitted.
+   * How many users to admit now, from 0 to `room`. Fractions are cut off; a number outside counts
+   * as the nearest bound. Default: `room`. The function cannot choose the users: the next in line
+   * are admitted.
    */
   readonly admission?: ((queue: AdmissionRequest) => number) | undefined
   /** The currency of a wallet that was never charged. */
@@ -151,7 +152,9 @@ export interface PolicyOptions {
   readonly staleIfStoreDownMs: number
   /** How long an ended queue token is kept, in seconds. */
   readonly endedTokenSeconds: number
-  /** How long the answer to a command with an idempotency key is kept, in seconds; a day at least. */
+  /**
+   * How long the answer to a command with an idempotency key is kept, in seconds; a day at least.
+   */
   readonly idempotencyKeySeconds: number
   /** How long an ended reservation that was never paid is kept, in seconds; 0 keeps it for ever. */
   readonly endedReservationSeconds: number
@@ -165,8 +168,8 @@ export interface PolicyOptions {
 
 /**
  * The most that any sum of money may come to, in minor units: what JSON can carry exactly, or the
- * host's own wallet ceiling if that is higher. Checked before a commit, since the engine must be able
- * to report every amount that it has committed.
+ * host's own wallet ceiling if that is higher. Checked before a commit, since the engine must be
+ * able to report every amount that it has committed.
  */
 export const amountMaxOf = ({
   walletCeiling

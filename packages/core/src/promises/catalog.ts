@@ -21,10 +21,11 @@ import type { GateRefusal } from "../Gate.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
 /**
- * The catalogue: shows, performances and seats, and which of them can still be booked. The host chooses
- * the ids: 1 to 64 letters, marks and numbers of any script (in NFC), `_ . : / -`, and single spaces
- * between. Every operation can reject with `store_unavailable`. The gate's `queue_token_*` are
- * `queue_token_required`, `_invalid`, `_wrong_queue`, `_waiting` and `_expired`.
+ * The catalogue: shows, performances and seats, and which of them can still be booked. The host
+ * chooses the ids: 1 to 64 letters, marks and numbers of any script (in NFC), `_ . : / -`, and
+ * single spaces between. Every operation can reject with `store_unavailable`. The gate's
+ * `queue_token_*` are `queue_token_required`, `_invalid`, `_wrong_queue`, `_waiting` and
+ * `_expired`.
  */
 export interface PromisedCatalog {
   /**
@@ -40,8 +41,8 @@ export interface PromisedCatalog {
   readonly show: (showId: string, options?: CallOptions) => Promise<Show>
 
   /**
-   * The dates of a show that have a bookable seat, in the local time of each performance. Gated. Sales
-   * of other nodes show after the policy `catalogMaxAgeMs` at the latest.
+   * The dates of a show that have a bookable seat, in the local time of each performance. Gated.
+   * Sales of other nodes show after the policy `catalogMaxAgeMs` at the latest.
    *
    * Rejects with `request_invalid`, the gate's `queue_token_*` and `policy_failed`,
    * `show_not_found`, `overloaded`.
@@ -49,8 +50,8 @@ export interface PromisedCatalog {
   readonly availableDates: (input: DatesInput, options?: CallOptions) => Promise<AvailableDates>
 
   /**
-   * The bookable seats of a performance, or with `status: "all"` every seat with its status. Gated. As
-   * old as {@link availableDates} at most. `version` grows with every change.
+   * The bookable seats of a performance, or with `status: "all"` every seat with its status. Gated.
+   * As old as {@link availableDates} at most. `version` grows with every change.
    *
    * Rejects with `request_invalid`, the gate's `queue_token_*` and `policy_failed`,
    * `performance_not_found`, `overloaded`.
@@ -98,9 +99,9 @@ export interface PromisedCatalog {
   ) => Promise<Added<Performance>>
 
   /**
-   * Adds seats, all or none, 1 to 100,000 at a time, with prices in one currency. They keep the order
-   * of the array. Seats that exist already with the same values stay as they are; `added` counts only
-   * the new ones.
+   * Adds seats, all or none, 1 to 100,000 at a time, with prices in one currency. They keep the
+   * order of the array. Seats that exist already with the same values stay as they are; `added`
+   * counts only the new ones.
    *
    * Rejects with `request_invalid`, `already_exists` (another seat has one of the ids),
    * `performance_not_found`, `idempotency_key_reused`.

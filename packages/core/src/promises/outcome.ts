@@ -18,9 +18,9 @@ export type Outcome<A, E> =
 /** The last argument of every operation. */
 export interface CallOptions {
   /**
-   * Stops waiting: the promise rejects with the signal's `reason`. A command that no batch has taken yet
-   * is dropped and has no effect. A command that a batch has taken runs to its end, but its outcome is
-   * not reported: repeat it with the same idempotency key to learn the outcome.
+   * Stops waiting: the promise rejects with the signal's `reason`. A command that no batch has
+   * taken yet is dropped and has no effect. A command that a batch has taken runs to its end, but
+   * its outcome is not reported: repeat it with the same idempotency key to learn the outcome.
    */
   readonly signal?: AbortSignal | undefined
 }

@@ -10,8 +10,8 @@ import type { CallOptions, Outcome } from "./outcome.ts"
  */
 export interface PromisedPayments {
   /**
-   * Confirms the user's hold, debits their wallet by the price at the time of the hold and, by default,
-   * completes their queue token: all of that, or none. Gated.
+   * Confirms the user's hold, debits their wallet by the price at the time of the hold and, by
+   * default, completes their queue token: all of that, or none. Gated.
    *
    * Rejects with the gate's `queue_token_*` and `policy_failed`, `reservation_not_found`,
    * `reservation_not_payable` (paid, released or cancelled before), `hold_expired`,
@@ -42,9 +42,9 @@ export interface PromisedPayments {
   readonly pay: (input: PayInput, options?: CallOptions) => Promise<Payment>
 
   /**
-   * Cancels a paid reservation, frees its seats and gives the money back to the wallet, or as much of it
-   * as the host's refund policy says. An operation for operators: the host decides which callers may
-   * use it.
+   * Cancels a paid reservation, frees its seats and gives the money back to the wallet, or as much
+   * of it as the host's refund policy says. An operation for operators: the host decides which
+   * callers may use it.
    *
    * Rejects with `payment_not_found`, `reservation_not_payable` (refunded before),
    * `refund_refused` and `policy_failed` (the host's refund policy).

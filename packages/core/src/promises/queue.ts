@@ -26,9 +26,9 @@ import type { CallOptions, Outcome } from "./outcome.ts"
 /** The waiting room in front of the shows. Every operation can reject with `store_unavailable`. */
 export interface PromisedQueue {
   /**
-   * Joins a queue: resolves with the user's live token, or with a new one at the end of the line. If the
-   * queue has room, the user is admitted at once. Every gated operation needs the `token`. A `code` puts
-   * the user into the priority lane.
+   * Joins a queue: resolves with the user's live token, or with a new one at the end of the line.
+   * If the queue has room, the user is admitted at once. Every gated operation needs the `token`. A
+   * `code` puts the user into the priority lane.
    *
    * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `queue_code_invalid`,
    * `idempotency_key_reused`, `overloaded`.
@@ -46,8 +46,8 @@ export interface PromisedQueue {
   readonly join: (input: JoinInput, options?: CallOptions) => Promise<Joined>
 
   /**
-   * The status of a queue token. For a waiting user, the node computes it from its snapshot of the queue.
-   * The first poll after the admission counts as showing up, so the session begins.
+   * The status of a queue token. For a waiting user, the node computes it from its snapshot of the
+   * queue. The first poll after the admission counts as showing up, so the session begins.
    * `pollAfterSeconds` says how long to wait before the next poll.
    *
    * Rejects with `request_invalid`, `queue_token_required`, `queue_token_invalid`,
@@ -56,9 +56,10 @@ export interface PromisedQueue {
   readonly status: (input: PlaceInput, options?: CallOptions) => Promise<QueueTokenStatus>
 
   /**
-   * The status now, and again each time it changes. Ends when the token has ended, or when the caller
-   * leaves the loop. Throws the signal's `reason`, or the errors of {@link status}: `request_invalid`,
-   * `queue_token_required`, `queue_token_invalid`, `queue_token_wrong_queue`, `overloaded`.
+   * The status now, and again each time it changes. Ends when the token has ended, or when the
+   * caller leaves the loop. Throws the signal's `reason`, or the errors of {@link status}:
+   * `request_invalid`, `queue_token_required`, `queue_token_invalid`, `queue_token_wrong_queue`,
+   * `overloaded`.
    *
    * @example
    * ```ts
@@ -75,7 +76,8 @@ export interface PromisedQueue {
   readonly changes: (input: PlaceInput, options?: CallOptions) => AsyncIterable<QueueTokenStatus>
 
   /**
-   * Leaves the queue: ends the token, whether it waits or is admitted. A second call changes nothing.
+   * Leaves the queue: ends the token, whether it waits or is admitted. A second call changes
+   * nothing.
    *
    * Rejects with `request_invalid`, `queue_token_required`, `queue_token_invalid`,
    * `queue_token_wrong_queue`, `overloaded`.
@@ -83,11 +85,11 @@ export interface PromisedQueue {
   readonly leave: (input: PlaceInput, options?: CallOptions) => Promise<void>
 
   /**
-   * Creates a queue, open and empty. Settings that are not given are those of the policies. The host
-   * chooses the id: 1 to 64 letters, digits and `_ . : -`. With `opensAt`, users join until then without
-   * being admitted, and the queue draws their places when it opens. If the queue exists already with the
-   * given settings and the same opening, resolves with it and `created: false`, so that a set-up script
-   * can run again.
+   * Creates a queue, open and empty. Settings that are not given are those of the policies. The
+   * host chooses the id: 1 to 64 letters, digits and `_ . : -`. With `opensAt`, users join until
+   * then without being admitted, and the queue draws their places when it opens. If the queue
+   * exists already with the given settings and the same opening, resolves with it and `created:
+   * false`, so that a set-up script can run again.
    *
    * Rejects with `request_invalid`, `already_exists` (another queue has this id),
    * `idempotency_key_reused`.
@@ -127,9 +129,9 @@ export interface PromisedQueue {
 
   /**
    * Sets the mode. `open`: users join and are admitted. `paused`: no new joins, no admissions.
-   * `draining`: no new joins; waiting users are admitted. `closed`: waiting tokens expire, and the queue
-   * cannot be opened again. Give an `idempotencyKey` if the call may be repeated: otherwise a late
-   * `paused` pauses a queue that was opened again meanwhile.
+   * `draining`: no new joins; waiting users are admitted. `closed`: waiting tokens expire, and the
+   * queue cannot be opened again. Give an `idempotencyKey` if the call may be repeated: otherwise a
+   * late `paused` pauses a queue that was opened again meanwhile.
    *
    * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `idempotency_key_reused`,
    * `overloaded`.
@@ -141,8 +143,8 @@ export interface PromisedQueue {
   ) => Promise<QueueInfo>
 
   /**
-   * Moves the opening of a queue that has not opened yet; `null` opens it at once. The draw uses the same
-   * seed as before.
+   * Moves the opening of a queue that has not opened yet; `null` opens it at once. The draw uses
+   * the same seed as before.
    *
    * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `queue_already_open`,
    * `idempotency_key_reused`, `overloaded`.
@@ -154,17 +156,17 @@ export interface PromisedQueue {
   ) => Promise<QueueInfo>
 
   /**
-   * Adds codes for the priority lane, of 8 to 64 visible characters, each for `uses` joins (default 1). A
-   * code that exists already can be used that often from now on: give an `idempotencyKey`, so that a
-   * late repetition does not allow a second use.
+   * Adds codes for the priority lane, of 8 to 64 visible characters, each for `uses` joins (default
+   * 1). A code that exists already can be used that often from now on: give an `idempotencyKey`, so
+   * that a late repetition does not allow a second use.
    *
    * Rejects with `request_invalid`, `queue_not_found`, `idempotency_key_reused`.
    */
   readonly addCodes: (input: CodesInput, options?: CallOptions) => Promise<AddedCodes>
 
   /**
-   * Ends lapsed tokens and admits the next ones without a poll. `office.sweep()` does so for every queue
-   * that is due. Does nothing if there is no such queue.
+   * Ends lapsed tokens and admits the next ones without a poll. `office.sweep()` does so for every
+   * queue that is due. Does nothing if there is no such queue.
    *
    * Rejects with `overloaded`.
    */

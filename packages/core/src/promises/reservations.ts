@@ -10,13 +10,13 @@ import type { CallOptions, Outcome } from "./outcome.ts"
  */
 export interface PromisedReservations {
   /**
-   * Holds all of the seats, or none of them, until `holdExpiresAt`. At that instant they are free again,
-   * even if no sweeper runs. Gated.
+   * Holds all of the seats, or none of them, until `holdExpiresAt`. At that instant they are free
+   * again, even if no sweeper runs. Gated.
    *
    * Rejects, in this order of precedence, with `request_invalid`, the gate's `queue_token_*`,
    * `performance_not_found`, `seat_not_found`, `seat_unavailable` (with the reason for each seat),
-   * `limit_exceeded`; and with `idempotency_key_reused`, `overloaded` and, if a policy function of the
-   * host fails, `policy_failed`.
+   * `limit_exceeded`; and with `idempotency_key_reused`, `overloaded` and, if a policy function of
+   * the host fails, `policy_failed`.
    *
    * @example
    * ```ts
@@ -70,8 +70,8 @@ export interface PromisedReservations {
   ) => Promise<ReservationsPage>
 
   /**
-   * Records that holds have lapsed. Their seats are free from `holdExpiresAt` on, whether this is called
-   * or not. `office.sweep()` does it for all lapsed holds. Rejects with `overloaded`.
+   * Records that holds have lapsed. Their seats are free from `holdExpiresAt` on, whether this is
+   * called or not. `office.sweep()` does it for all lapsed holds. Rejects with `overloaded`.
    */
   readonly expire: (reservationIds: ReadonlyArray<string>, options?: CallOptions) => Promise<void>
 }

@@ -6,17 +6,17 @@ import type { Balance, Charge } from "../wallet/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
 /**
- * Users' prepaid balances. Amounts are whole minor units (cents, won) as `bigint`. Every operation can
- * reject with `request_invalid` and `store_unavailable`.
+ * Users' prepaid balances. Amounts are whole minor units (cents, won) as `bigint`. Every operation
+ * can reject with `request_invalid` and `store_unavailable`.
  */
 export interface PromisedWallet {
   /**
-   * Adds money to the user's wallet, more than zero and in its currency. Gated, except for an operator
-   * (`byOperator`). Give an `idempotencyKey`: then a repeated charge moves the money once.
+   * Adds money to the user's wallet, more than zero and in its currency. Gated, except for an
+   * operator (`byOperator`). Give an `idempotencyKey`: then a repeated charge moves the money once.
    *
    * Rejects with the gate's `queue_token_*`, `limit_exceeded` (the wallet's ceiling),
-   * `currency_mismatch`, `idempotency_key_reused`, `overloaded` and, if a policy function of the host
-   * fails, `policy_failed`.
+   * `currency_mismatch`, `idempotency_key_reused`, `overloaded` and, if a policy function of the
+   * host fails, `policy_failed`.
    *
    * @example
    * ```ts

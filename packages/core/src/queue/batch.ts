@@ -28,7 +28,9 @@ export interface QueueCommand<A = unknown> {
   /** Adds the rows that the command needs. */
   readonly plan: (plan: LoadPlan) => void
   readonly decide: (rows: Rows) => {
-    /** The token of a user whose call waits for the reply, and so learns of an admission at once. */
+    /**
+     * The token of a user whose call waits for the reply, and so learns of an admission at once.
+     */
     readonly onlineToken: TokenId | undefined
     /** `dueEvents` counts the events that no command caused: openings, admissions and ends. */
     readonly reply: (dueEvents: number) => A
@@ -38,7 +40,9 @@ export interface QueueCommand<A = unknown> {
 /** How many of the next tokens in line each batch loads, so that a join also admits those due. */
 const headsAlways = 32
 
-/** See the module. `hasPolled` says whether this node has a presence mark that it has yet to flush. */
+/**
+ * See the module. `hasPolled` says whether this node has a presence mark that it has yet to flush.
+ */
 export const runQueueBatch = (
   store: BoxOfficeStore["Service"],
   policies: PolicyOptions,

@@ -1,6 +1,6 @@
 /**
- * Rules of a queue: joining, leaving, admission, and the operator's changes. Pure: rows in, events or
- * a refusal out.
+ * Rules of a queue: joining, leaving, admission, and the operator's changes. Pure: rows in, events
+ * or a refusal out.
  */
 import { Result } from "effect"
 import type {
@@ -60,8 +60,8 @@ const tokenFields = ({ tokenId, queueId, userId }: TokenRow, at: number) => ({
 type JoinRefusal = QueueNotFound | QueueClosed | QueueCodeInvalid
 
 /**
- * A user has one live token per queue, so joining again changes nothing. A valid code puts the token
- * into the priority lane, which uses the code once.
+ * A user has one live token per queue, so joining again changes nothing. A valid code puts the
+ * token into the priority lane, which uses the code once.
  */
 export const decideJoin = (
   rows: Rows,
@@ -92,8 +92,8 @@ export const decideJoin = (
 }
 
 /**
- * Leaving ends a live token; leaving twice is no error. A genuine queue token may still name a row of
- * another user or queue, such as after a restore of the database: that row stays as it is.
+ * Leaving ends a live token; leaving twice is no error. A genuine queue token may still name a row
+ * of another user or queue, such as after a restore of the database: that row stays as it is.
  */
 export const decideLeave = (
   rows: Rows,
@@ -161,8 +161,8 @@ export const isDue = (queue: QueueRow, now: number): boolean => {
 }
 
 /**
- * Admits the next tokens in line while both limits leave room: each lane in the order of its places,
- * and the lanes in turn by the priority share.
+ * Admits the next tokens in line while both limits leave room: each lane in the order of its
+ * places, and the lanes in turn by the priority share.
  *
  * `online` are the tokens of users who wait for this batch's replies: their session begins at once.
  * Other users have the claim window to show up in. A user who was absent for too long loses the
@@ -187,8 +187,8 @@ export const decideAdmissions = (
     priority: headsOf(rows, queue, "priority")
   }
   if (heads.general.length + heads.priority.length === 0) return []
-  // All waiting tokens, loaded or not. If the next one was not loaded, admission stops there, and the
-  // next batch goes on.
+  // All waiting tokens, loaded or not. If the next one was not loaded, admission stops there, and
+  // the next batch goes on.
   const waitingOf = (lane: QueueLane): number => {
     const { waiting, headsLoadedTo, nextNumber } = laneRow(queue, lane)
     // If all were loaded, their own count is exact, and the one in the queue row need not be.
@@ -199,8 +199,8 @@ export const decideAdmissions = (
   const counts = { active, admittedLastMinute, waiting: waitingIn(queue), room }
   const now = new Date(rows.now)
   const asked = askAdmission(policies, { queueId, settings: { ...settings }, ...counts, now })
-  // If the policy fails, no user is admitted, so that a faulty policy never admits too many. The other
-  // commands of the batch go on.
+  // If the policy fails, no user is admitted, so that a faulty policy never admits too many. The
+  // other commands of the batch go on.
   room = Result.isSuccess(asked) ? asked.success : 0
   const taken = { general: 0, priority: 0 }
   const { claimSeconds, sessionSeconds, prioritySharePercent } = settings
@@ -238,8 +238,9 @@ export const decideAdmissions = (
 }
 
 /**
- * Whether the user of the next token has not polled for longer than the queue waits for them. The time
- * counts from the last presence mark, the join or the opening of the queue, whichever is latest.
+ * Whether the user of the next token has not polled for longer than the queue waits for them. The
+ * time counts from the last presence mark, the join or the opening of the queue, whichever is
+ * latest.
  */
 const isAbsent = (
   { settings, presenceKept, opening }: QueueRow,

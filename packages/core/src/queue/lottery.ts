@@ -1,12 +1,13 @@
 /**
- * The draw: users who join before a queue opens get their places by lot, and any client can check it.
+ * The draw: users who join before a queue opens get their places by lot, and any client can check
+ * it.
  *
  * Before the opening: the seed is made together with the queue, and its SHA-256 is published. Each
- * user who joins takes the next number, 1, 2, 3 and so on. At the opening, the seed and the count n of
- * these users are published. They alone decide: the place of a number is a permutation of 1 to n under
- * the key SHA-256("<seed>:<queueId>:<n>"). A person who reads the seed in the database before the
- * opening can add joins until n gives a number of theirs a good place: the draw does not protect
- * against that.
+ * user who joins takes the next number, 1, 2, 3 and so on. At the opening, the seed and the count n
+ * of these users are published. They alone decide: the place of a number is a permutation of 1 to n
+ * under the key SHA-256("<seed>:<queueId>:<n>"). A person who reads the seed in the database before
+ * the opening can add joins until n gives a number of theirs a good place: the draw does not
+ * protect against that.
  *
  * No place is stored: it is computed from the number, and the number from the place, in 4 µs.
  */
@@ -30,8 +31,8 @@ const rounds = 8
 /** The permutation of a draw, both ways. Numbers and places go from 1 to `drawn`. */
 export const permutationOf = ({ queueId, seed, drawn }: Draw) => {
   const key = hash("sha256", `${seed}:${queueId}:${drawn}`)
-  // A Feistel network over a grid of a × b cells, hardly more than there are numbers. A result beyond
-  // the last number goes through the network again until it is within.
+  // A Feistel network over a grid of a × b cells, hardly more than there are numbers. A result
+  // beyond the last number goes through the network again until it is within.
   const a = Math.ceil(Math.sqrt(drawn))
   const b = Math.ceil(drawn / a)
   const mix = (round: number, value: number): number =>
@@ -75,8 +76,9 @@ export interface PublishedDraw extends Draw {
 }
 
 /**
- * Checks a draw. `kept` says whether the seed matches the commitment; `places` has the place of each
- * of the given numbers, in their order. Throws a `RangeError` for a number that did not take part.
+ * Checks a draw. `kept` says whether the seed matches the commitment; `places` has the place of
+ * each of the given numbers, in their order. Throws a `RangeError` for a number that did not take
+ * part.
  *
  * @example
  * ```ts

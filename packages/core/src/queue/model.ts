@@ -14,13 +14,16 @@ export const QueueMode = Schema.Literals(["open", "paused", "draining", "closed"
 export type QueueMode = typeof QueueMode.Type
 
 /**
- * The mode that clients are shown: `collecting` for an open queue before its opening, else its mode.
- * While a queue is `collecting`, users join, but none is admitted or has a place before the draw.
+ * The mode that clients are shown: `collecting` for an open queue before its opening, else its
+ * mode. While a queue is `collecting`, users join, but none is admitted or has a place before the
+ * draw.
  */
 export const QueueDisplayMode = Schema.Literals([...QueueMode.literals, "collecting"])
 export type QueueDisplayMode = typeof QueueDisplayMode.Type
 
-/** `waiting` → `admitted` → `completed`. A waiting or admitted token may become `left` or `expired`. */
+/**
+ * `waiting` → `admitted` → `completed`. A waiting or admitted token may become `left` or `expired`.
+ */
 export const TokenState = Schema.Literals(["waiting", "admitted", "completed", "left", "expired"])
 export type TokenState = typeof TokenState.Type
 
@@ -97,7 +100,9 @@ export const queueTokenStatusFields = {
   admittedAt: Schema.NullOr(Instant),
   /** When an admitted token ends unless its user makes a call before. */
   expiresAt: Schema.NullOr(Instant),
-  /** The age of the answer if a node gave it from its snapshot: an instant by the database's clock. */
+  /**
+   * The age of the answer if a node gave it from its snapshot: an instant by the database's clock.
+   */
   asOf: Schema.optionalKey(Instant),
   /** When the queue opens; only before the opening. */
   opensAt: Schema.optionalKey(Instant)
@@ -150,7 +155,9 @@ export interface LaneRow {
   readonly headsLoadedTo: bigint
 }
 
-/** The draw of a queue as stored. The seed is stored from the start, but secret until the opening. */
+/**
+ * The draw of a queue as stored. The seed is stored from the start, but secret until the opening.
+ */
 export interface Opening {
   readonly opensAt: number
   readonly seed: string
@@ -170,14 +177,17 @@ export interface QueueRow extends LaneRow {
   /** Admissions within the last 60 seconds. */
   readonly admittedLastMinute: number
   /**
-   * Whether nodes have flushed presence marks throughout the last `absenceSeconds`. If not, a missing
-   * mark does not show that a user is absent.
+   * Whether nodes have flushed presence marks throughout the last `absenceSeconds`. If not, a
+   * missing mark does not show that a user is absent.
    */
   readonly presenceKept?: boolean
   /** How many tokens have left before they were admitted, in both lanes. */
   readonly departed: bigint
   readonly opening: Opening | null
-  /** The numbers 1 to `drawSize` of the general lane have their places by the draw; 0 if none was held. */
+  /**
+   * The numbers 1 to `drawSize` of the general lane have their places by the draw; 0 if none was
+   * held.
+   */
   readonly drawSize: bigint
 }
 
@@ -190,7 +200,9 @@ export interface Departure {
   readonly number: bigint
 }
 
-/** How many tokens were admitted in one second of the database's clock, the last of them at `at`. */
+/**
+ * How many tokens were admitted in one second of the database's clock, the last of them at `at`.
+ */
 export interface AdmissionCount {
   readonly at: number
   readonly admitted: number

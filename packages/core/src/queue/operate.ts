@@ -19,9 +19,9 @@ export interface NewQueue {
 }
 
 /**
- * Creates a queue whose id is free. The event carries the commitment and not the seed, which is secret
- * until the opening. If the queue exists with the same opening and the given settings, whatever its
- * mode, nothing happens.
+ * Creates a queue whose id is free. The event carries the commitment and not the seed, which is
+ * secret until the opening. If the queue exists with the same opening and the given settings,
+ * whatever its mode, nothing happens.
  */
 export const decideCreate = (
   rows: Rows,

@@ -1,8 +1,8 @@
 /**
  * The order of tokens within a lane, and how the two lanes take turns. Pure.
  *
- * A place is a token's rank in the order of its lane: its number, or its drawn place if it took part
- * in a draw. Places of tokens that have ended are not closed up, so a place is no position.
+ * A place is a token's rank in the order of its lane: its number, or its drawn place if it took
+ * part in a draw. Places of tokens that have ended are not closed up, so a place is no position.
  */
 
 import type { Heads } from "../BoxOfficeStore.ts"
@@ -12,7 +12,10 @@ import type { LaneRow, QueueLane, QueueRow, TokenRow } from "./model.ts"
 /** The fields of a queue that determine places. */
 export type DrawState = Pick<QueueRow, "queueId" | "opening" | "drawSize">
 
-/** Whether the queue has a draw and has not opened, so that no token of the general lane has a place. */
+/**
+ * Whether the queue has a draw and has not opened, so that no token of the general lane has a
+ * place.
+ */
 export const isPreOpening = ({ opening }: Pick<QueueRow, "opening">): boolean =>
   opening !== null && opening.openedAt === null
 

@@ -16,9 +16,9 @@ const pollSecondsInside = 30
 const pollSecondsMax = 60
 
 /**
- * After how many seconds a waiting client should poll again: a quarter of the wait, at most a minute,
- * varied at random by up to half of it. The variation differs from poll to poll, so clients that poll
- * at the same time spread out.
+ * After how many seconds a waiting client should poll again: a quarter of the wait, at most a
+ * minute, varied at random by up to half of it. The variation differs from poll to poll, so clients
+ * that poll at the same time spread out.
  */
 export const pollAfterSeconds = (waitSeconds: number, tokenId: string, now: number): number => {
   const base = Math.min(pollSecondsMax, waitSeconds / 4)

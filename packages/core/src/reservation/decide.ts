@@ -33,8 +33,9 @@ export type HoldRefusal =
   | PolicyFailed
 
 /**
- * Seat ids of a request as a refusal repeats them: at most 20, each cut to the 64 letters that an id can
- * have. This bounds the size of the refusal, which is recorded for the command's idempotency key.
+ * Seat ids of a request as a refusal repeats them: at most 20, each cut to the 64 letters that an
+ * id can have. This bounds the size of the refusal, which is recorded for the command's idempotency
+ * key.
  */
 const listed = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
   names.slice(0, missingListed).map((name) => {

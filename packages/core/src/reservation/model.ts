@@ -49,8 +49,8 @@ export const ReservationCursor = Schema.Struct({
 export interface ReservationCursor extends Schema.Schema.Type<typeof ReservationCursor> {}
 
 /**
- * An unpaid hold of a user: it shows until when the user needs to stay admitted, so that a payment does
- * not complete the token too early.
+ * An unpaid hold of a user: it shows until when the user needs to stay admitted, so that a payment
+ * does not complete the token too early.
  */
 export interface UnpaidHold {
   readonly reservationId: ReservationId

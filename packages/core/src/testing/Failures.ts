@@ -12,26 +12,26 @@ export class Failures extends Context.Service<
   Failures,
   {
     /**
-     * The next commit fails with `StoreUnavailable` and nothing is done, as if the connection was lost
-     * before the commit. `retryable` is true by default.
+     * The next commit fails with `StoreUnavailable` and nothing is done, as if the connection was
+     * lost before the commit. `retryable` is true by default.
      */
     readonly failNextCommit: (options?: { readonly retryable?: boolean | undefined }) => void
     /**
-     * The next commit succeeds, but its answer is lost: the caller gets `StoreUnavailable`, retryable, as
-     * if the connection was lost after the commit. A retry with the same idempotency key gets the recorded
-     * outcome; a retry without a key runs the command twice.
+     * The next commit succeeds, but its answer is lost: the caller gets `StoreUnavailable`,
+     * retryable, as if the connection was lost after the commit. A retry with the same idempotency
+     * key gets the recorded outcome; a retry without a key runs the command twice.
      */
     readonly loseNextAnswer: () => void
     /**
-     * The next batch of commands is refused with `Overloaded` and nothing is done, as if too many commands
-     * were waiting. `retryAfterSeconds` is 1 by default.
+     * The next batch of commands is refused with `Overloaded` and nothing is done, as if too many
+     * commands were waiting. `retryAfterSeconds` is 1 by default.
      */
     readonly refuseNextCommand: (options?: {
       readonly retryAfterSeconds?: number | undefined
     }) => void
     /**
-     * The store is down for commands and reads: `StoreUnavailable`, retryable. It lasts for the given time
-     * by the test's clock, or until {@link bringStoreBack}.
+     * The store is down for commands and reads: `StoreUnavailable`, retryable. It lasts for the
+     * given time by the test's clock, or until {@link bringStoreBack}.
      */
     readonly takeStoreAway: (options?: { readonly for?: Interval | undefined }) => void
     readonly bringStoreBack: () => void
@@ -168,9 +168,9 @@ const unavailable = (cause: string, retryable = true) =>
   new StoreUnavailable({ retryable, cause: new Error(cause) })
 
 /**
- * `Overloaded` comes from a batcher and not from a store, so the type of `transact` does not have it, but
- * the callers of a batcher expect it. It is marked `retryable`, so that the batcher refuses the whole
- * batch with it and does not bisect the batch to isolate one bad command.
+ * `Overloaded` comes from a batcher and not from a store, so the type of `transact` does not have
+ * it, but the callers of a batcher expect it. It is marked `retryable`, so that the batcher refuses
+ * the whole batch with it and does not bisect the batch to isolate one bad command.
  */
 const overloaded = (retryAfterSeconds: number): never =>
   Object.defineProperty(new Overloaded({ retryAfterSeconds }), "retryable", {

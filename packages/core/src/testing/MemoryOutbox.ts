@@ -1,7 +1,7 @@
 /**
- * The outbox in memory. It numbers and commits batches as Postgres does: a batch takes its number while
- * it is decided, and batches with higher numbers may commit before it. It holds the committed batches
- * until `prune` deletes them, and the place and lease of each consumer until `remove`.
+ * The outbox in memory. It numbers and commits batches as Postgres does: a batch takes its number
+ * while it is decided, and batches with higher numbers may commit before it. It holds the committed
+ * batches until `prune` deletes them, and the place and lease of each consumer until `remove`.
  */
 import { Clock, Effect } from "effect"
 import type { BoxOfficeEvent } from "../Events.ts"
@@ -24,8 +24,8 @@ interface StoredBatch {
 }
 
 /**
- * What a consumer has passed: all commits up to `seen`, and of the current round, which ends with the
- * commit `reading`, the batches up to `batchId`. `reading` is undefined between two rounds.
+ * What a consumer has passed: all commits up to `seen`, and of the current round, which ends with
+ * the commit `reading`, the batches up to `batchId`. `reading` is undefined between two rounds.
  */
 interface Cursor {
   readonly seen: number
@@ -101,7 +101,8 @@ export class MemoryOutbox {
             ? batches.at(-1)!.after
             : toCursor({ seen: reading, reading: undefined, batchId: 0n }),
           more,
-          // Not needed: a crash of the process loses the whole store, so no read is ever interrupted.
+          // Not needed: a crash of the process loses the whole store, so no read is ever
+          // interrupted.
           at: ""
         }
       }),

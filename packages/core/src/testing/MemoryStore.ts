@@ -1,7 +1,7 @@
 /**
- * The store in memory, for tests: the same batches and the same rules as in Postgres, on Effect's clock,
- * which `TestClock` moves. It runs one batch at a time, in one process. It holds all rows in maps by key
- * for as long as its layer lives, and persists nothing.
+ * The store in memory, for tests: the same batches and the same rules as in Postgres, on Effect's
+ * clock, which `TestClock` moves. It runs one batch at a time, in one process. It holds all rows in
+ * maps by key for as long as its layer lives, and persists nothing.
  */
 import { Clock, Effect, Layer } from "effect"
 import {
@@ -120,7 +120,10 @@ class Memory {
     return ahead
   }
 
-  /** The next tokens in line, as Postgres finds them: by number, and of a draw only those in `heads`. */
+  /**
+   * The next tokens in line, as Postgres finds them: by number, and of a draw only those in
+   * `heads`.
+   */
   heads(queue: QueueRow, { limit, drawn }: Heads): ReadonlyArray<TokenRow> {
     const behind = (lane: QueueLane, from: bigint) =>
       this.tokensOf(queue.queueId)
@@ -246,7 +249,10 @@ class Memory {
     )
   }
 
-  /** For each user and queue, any one unpaid hold, as Postgres finds it: callers need no particular one. */
+  /**
+   * For each user and queue, any one unpaid hold, as Postgres finds it: callers need no particular
+   * one.
+   */
   private unpaidOf({ unpaidOf, reservations }: LoadPlan, now: number): ReadonlyArray<UnpaidHold> {
     return Array.from(unpaidOf.values()).flatMap(({ userId, queueId }) => {
       for (const hold of this.reservations.values()) {
@@ -306,13 +312,15 @@ const codeKey = ({ queueId, codeHash }: { readonly queueId: QueueId; readonly co
   `${queueId}/${codeHash}`
 
 /**
- * The rule of Postgres: an admission dated more than a minute ahead does not count, since the clock was
- * set back after it.
+ * The rule of Postgres: an admission dated more than a minute ahead does not count, since the clock
+ * was set back after it.
  */
 const isOfLastMinute = (admittedAt: number | null, now: number): admittedAt is number =>
   admittedAt !== null && admittedAt > now - 60_000 && admittedAt <= now + 60_000
 
-/** The admissions of the last minute: for each second, their count and the instant of the last one. */
+/**
+ * The admissions of the last minute: for each second, their count and the instant of the last one.
+ */
 const admissionCountsOf = (
   tokens: ReadonlyArray<TokenRow>,
   now: number
@@ -341,7 +349,10 @@ const pageOf = <A, Cursor>(
   return rows.filter((row) => after === undefined || isAfter(row, after)).slice(0, page.limit)
 }
 
-/** Compares by the bytes of UTF-8, as the "C" collation of Postgres does. JavaScript compares UTF-16. */
+/**
+ * Compares by the bytes of UTF-8, as the "C" collation of Postgres does. JavaScript compares
+ * UTF-16.
+ */
 const compareBytes = (a: string, b: string): number =>
   Buffer.compare(Buffer.from(a), Buffer.from(b))
 
@@ -368,7 +379,8 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           return yield* new StoreUnavailable({ retryable: false, cause, isTaken: true })
         }
         const commit = memory.save(changes, rows.now)
-        // Every second batch yields, so that later batches commit before it, as they can in Postgres.
+        // Every second batch yields, so that later batches commit before it, as they can in
+        // Postgres.
         batches++
         if (batches % 2 === 1) yield* Effect.yieldNow
         commit()

@@ -19,7 +19,9 @@ export interface TestOfficeOptions extends Partial<BoxOfficeOptions> {
 export interface MovableClock {
   /** The current time of the engine. */
   readonly now: () => Date
-  /** Moves the time forward by `"5 minutes"`, or milliseconds, and runs the timers that become due. */
+  /**
+   * Moves the time forward by `"5 minutes"`, or milliseconds, and runs the timers that become due.
+   */
   readonly advance: (by: Interval) => Promise<void>
   /** Sets the time. */
   readonly set: (to: Date | string) => Promise<void>
@@ -35,8 +37,8 @@ export interface TestOffice extends PromisedBoxOffice {
 }
 
 /**
- * Makes a complete engine for a test, over an in-memory store of its own and with a clock that the test
- * moves. Needs no particular test runner.
+ * Makes a complete engine for a test, over an in-memory store of its own and with a clock that the
+ * test moves. Needs no particular test runner.
  *
  * @example
  * ```ts

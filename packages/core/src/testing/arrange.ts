@@ -1,6 +1,6 @@
 /**
- * Creates the data that a test starts with, one call each. It uses the engine's own operations, so the
- * data is as in production.
+ * Creates the data that a test starts with, one call each. It uses the engine's own operations, so
+ * the data is as in production.
  */
 import { Clock, Effect } from "effect"
 import { BoxOffice } from "../BoxOffice.ts"
@@ -30,7 +30,9 @@ export interface PerformanceToArrange {
   readonly startsAt?: Date | undefined
   /** Default `UTC`. */
   readonly timeZone?: string | undefined
-  /** The number of seats, with the ids `A1` and so on; or their ids; or complete seats. Default 10. */
+  /**
+   * The number of seats, with the ids `A1` and so on; or their ids; or complete seats. Default 10.
+   */
   readonly seats?: number | ReadonlyArray<string | SeatInput> | undefined
   /** The price of each seat that has none of its own. Default 110,000 KRW. */
   readonly price?: Money | undefined
@@ -60,8 +62,8 @@ export interface AdmittedUser {
 const day = 24 * 3_600_000
 
 /**
- * Arranges data in the engine of the context. If an item needs another one, such as a show a queue, and
- * none has been arranged yet, that one is arranged, too.
+ * Arranges data in the engine of the context. If an item needs another one, such as a show a queue,
+ * and none has been arranged yet, that one is arranged, too.
  *
  * @example
  * ```ts
@@ -81,7 +83,9 @@ const day = 24 * 3_600_000
  */
 export const arranging = Effect.suspend(() => arrangingIn("KRW"))
 
-/** The same, with seats priced in the given currency, which must be that of the engine's wallets. */
+/**
+ * The same, with seats priced in the given currency, which must be that of the engine's wallets.
+ */
 export const arrangingIn = (currency: string) =>
   Effect.map(BoxOffice, (office) => {
     const { catalog, reservations, wallet } = office
@@ -173,8 +177,8 @@ export interface Arrange {
   /** A performance with seats, of a show. */
   readonly performance: (performance?: PerformanceToArrange) => Promise<ArrangedPerformance>
   /**
-   * A user, `ada` by default, who has joined the queue that was arranged last and was admitted. Rejects
-   * if the user would have to wait.
+   * A user, `ada` by default, who has joined the queue that was arranged last and was admitted.
+   * Rejects if the user would have to wait.
    */
   readonly admitted: (userId?: string, queueId?: string) => Promise<AdmittedUser>
   /** Adds money to a user's wallet. */

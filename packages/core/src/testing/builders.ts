@@ -118,8 +118,8 @@ export const walletRow = (fields: RowFields<WalletRow> = {}): WalletRow => ({
 })
 
 /**
- * Ada's hold of the seat `A1`, made at {@link testStart} for five minutes. A confirmed one was paid at
- * once. {@link seatsOf} gives its seats.
+ * Ada's hold of the seat `A1`, made at {@link testStart} for five minutes. A confirmed one was paid
+ * at once. {@link seatsOf} gives its seats.
  */
 export const reservationRow = (fields: RowFields<ReservationRow> = {}): ReservationRow => {
   const seats = fields.seats ?? [toSeat(seatRow())]

@@ -1,6 +1,6 @@
 /**
- * The conformance suite: what every store must do. A list of named tests that need no particular test
- * runner:
+ * The conformance suite: what every store must do. A list of named tests that need no particular
+ * test runner:
  *
  * ```ts
  * import { conformanceTests } from "@boxoffice/core/testing"
@@ -25,8 +25,8 @@ import { stormTests } from "./conformance/storm.ts"
 export interface ConformanceHarness {
   readonly store: BoxOfficeStore["Service"]
   /**
-   * Lets time pass for all stored rows: moves the store's clock forward or, if that is the database's own
-   * clock, moves all stored instants into the past.
+   * Lets time pass for all stored rows: moves the store's clock forward or, if that is the
+   * database's own clock, moves all stored instants into the past.
    */
   readonly passTime: (milliseconds: number) => Effect.Effect<void, unknown>
 }

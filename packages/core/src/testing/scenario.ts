@@ -1,6 +1,6 @@
 /**
- * Given/when/then tests for deciders: rows and past events in, new events or a refusal out. They need no
- * database, no clock and no particular test runner.
+ * Given/when/then tests for deciders: rows and past events in, new events or a refusal out. They
+ * need no database, no clock and no particular test runner.
  */
 import { deepStrictEqual, fail, strictEqual } from "node:assert/strict"
 import { inspect } from "node:util"
@@ -11,7 +11,9 @@ import { type LoadedRows, Rows } from "../engine/Rows.ts"
 /** The rows that a test starts with: see `queueRow`, `seatRow` and the others. */
 export type GivenRows = Omit<LoadedRows, "now">
 
-/** The return value of a decider: events, one event, or none; or a `Result` of these or a refusal. */
+/**
+ * The return value of a decider: events, one event, or none; or a `Result` of these or a refusal.
+ */
 export type Decision<Event, Refusal> = Decided<Event> | Result.Result<Decided<Event>, Refusal>
 type Decided<Event> = Event | ReadonlyArray<Event> | undefined
 
@@ -37,8 +39,8 @@ export interface Outcome<Event, Refusal> {
 /**
  * Begins a scenario with stored rows, and with events that happened after they were stored.
  *
- * Events do not set counts: give the number of active tokens in the queue's row, and the number of a
- * user's seats in `seatCounts`.
+ * Events do not set counts: give the number of active tokens in the queue's row, and the number of
+ * a user's seats in `seatCounts`.
  *
  * @example
  * ```ts

@@ -1,11 +1,11 @@
 /**
- * Signs and verifies queue tokens, which clients carry. A valid signature proves the user, the queue
- * and the number without a read from the store, so a poll of a waiting user costs a verification and
- * arithmetic. Whether an admitted token is still good, only the store knows.
+ * Signs and verifies queue tokens, which clients carry. A valid signature proves the user, the
+ * queue and the number without a read from the store, so a poll of a waiting user costs a
+ * verification and arithmetic. Whether an admitted token is still good, only the store knows.
  *
- * Holds: the signing keys, and the 10,000 tokens that `verifyCached` used last, at most twice as many
- * (see `engine/RecentMap.ts`). An entry needs no refresh: a signature that was valid stays valid, and
- * the user and the lifetime are checked on every call.
+ * Holds: the signing keys, and the 10,000 tokens that `verifyCached` used last, at most twice as
+ * many (see `engine/RecentMap.ts`). An entry needs no refresh: a signature that was valid stays
+ * valid, and the user and the lifetime are checked on every call.
  */
 import { Clock, Context, Effect, Layer, Redacted, Result, Schema } from "effect"
 import { RecentMap } from "../engine/RecentMap.ts"
@@ -53,11 +53,15 @@ export class QueueTokens extends Context.Service<
   QueueTokens,
   {
     readonly sign: (payload: QueueTokenPayload) => string
-    /** The payload of a user's queue token; refuses one that is missing, forged, too old or another user's. */
+    /**
+     * The payload of a user's queue token; refuses one that is missing, forged, too old or another
+     * user's.
+     */
     readonly verify: Verify
     /**
-     * The same from a cache of tokens that were verified recently: for users inside, whose calls follow
-     * each other quickly. Polls use `verify`: a million waiting users would only evict each other.
+     * The same from a cache of tokens that were verified recently: for users inside, whose calls
+     * follow each other quickly. Polls use `verify`: a million waiting users would only evict each
+     * other.
      */
     readonly verifyCached: Verify
   }

@@ -1,4 +1,6 @@
-/** The payload of a queue token and its encoding. Reading needs no key; trusting it needs the key. */
+/**
+ * The payload of a queue token and its encoding. Reading needs no key; trusting it needs the key.
+ */
 import { Schema } from "effect"
 import { isUuid, QueueId, type TokenId, UserId } from "../Ids.ts"
 import type { QueueLane, TokenRow } from "../queue/model.ts"
@@ -20,7 +22,9 @@ export interface QueueTokenPlace {
   readonly issuedAt: number
 }
 
-/** The payload of a stored token. It is always the same, so that joining again gives the same token. */
+/**
+ * The payload of a stored token. It is always the same, so that joining again gives the same token.
+ */
 export const payloadFor = ({
   queueId,
   userId,
@@ -52,8 +56,8 @@ export const encodePayload = ({ queueId, userId, tokenId, place }: QueueTokenPay
 }
 
 /**
- * Decodes a payload. A payload that the engine signed has the right shape. The host may use the key to
- * sign other texts, so this checks enough to tell a payload from them, and no more.
+ * Decodes a payload. A payload that the engine signed has the right shape. The host may use the key
+ * to sign other texts, so this checks enough to tell a payload from them, and no more.
  */
 export const decodePayload = (encoded: string): QueueTokenPayload | undefined => {
   const parsed = parse(Buffer.from(encoded, "base64url").toString())

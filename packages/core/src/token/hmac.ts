@@ -1,6 +1,7 @@
 /**
- * HMAC-SHA-256 of short texts, by two one-shot digests (RFC 2104). Most of the cost of a poll is this
- * HMAC: `createHmac` sets up a stream for each text and takes 1.4 µs for a token; this takes 0.65 µs.
+ * HMAC-SHA-256 of short texts, by two one-shot digests (RFC 2104). Most of the cost of a poll is
+ * this HMAC: `createHmac` sets up a stream for each text and takes 1.4 µs for a token; this takes
+ * 0.65 µs.
  */
 import { hash, timingSafeEqual } from "node:crypto"
 
@@ -15,7 +16,9 @@ export interface Hmac {
   readonly matches: (text: string, mac: string) => boolean
 }
 
-/** Signs texts of up to `bytesMax` bytes in UTF-8 with a secret. A longer text is a `RangeError`. */
+/**
+ * Signs texts of up to `bytesMax` bytes in UTF-8 with a secret. A longer text is a `RangeError`.
+ */
 export const makeHmac = (secret: string, bytesMax: number): Hmac => {
   const key = Buffer.alloc(blockBytes)
   const bytes = Buffer.from(secret)
@@ -35,8 +38,8 @@ export const makeHmac = (secret: string, bytesMax: number): Hmac => {
   }
   return {
     of,
-    // Compares the texts: a base64 decoder skips foreign characters, so it would accept several texts
-    // for one signature.
+    // Compares the texts: a base64 decoder skips foreign characters, so it would accept several
+    // texts for one signature.
     matches: (text, mac) => {
       if (mac.length !== hmacLength) return false
       expected.write(of(text))

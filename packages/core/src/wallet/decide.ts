@@ -18,7 +18,10 @@ export interface ChargeCommand {
 
 export type ChargeRefusal = LimitExceeded | CurrencyMismatch | PolicyFailed
 
-/** A charge must be in the wallet's currency, and must not raise the balance above the host's ceiling. */
+/**
+ * A charge must be in the wallet's currency, and must not raise the balance above the host's
+ * ceiling.
+ */
 export const decideCharge = (
   rows: Rows,
   charge: ChargeCommand,

@@ -43,8 +43,8 @@ export interface WalletRow {
 }
 
 /**
- * One movement of money as stored. Both ledger entries are in one row, so they always sum to zero: the
- * wallet gains `amount`, and the counter account (`cash`, or a show's revenue) loses it.
+ * One movement of money as stored. Both ledger entries are in one row, so they always sum to zero:
+ * the wallet gains `amount`, and the counter account (`cash`, or a show's revenue) loses it.
  */
 export interface TransferRow {
   readonly transferId: TransferId

@@ -1,10 +1,10 @@
 /**
  * Counts the tokens that left a lane before they were admitted, by place: a Fenwick tree.
  *
- * A place is a token's rank in the order of its lane: its number, or the drawn place of a token that
- * took part in a draw. The tree keeps the departures above `base` for as long as its `LiveQueue`
- * lives; `pass` drops those that the cursor has passed. A million places take 4 MB; adding one and
- * counting up to one take 20 steps each.
+ * A place is a token's rank in the order of its lane: its number, or the drawn place of a token
+ * that took part in a draw. The tree keeps the departures above `base` for as long as its
+ * `LiveQueue` lives; `pass` drops those that the cursor has passed. A million places take 4 MB;
+ * adding one and counting up to one take 20 steps each.
  */
 export class DepartureTree {
   private base: number
@@ -32,8 +32,8 @@ export class DepartureTree {
   }
 
   /**
-   * Drops the places up to `place`, which the cursor has passed, once they are at least 2^20 and half
-   * of the tree. Rebuilding the tree costs as much as its size, so it must pay off.
+   * Drops the places up to `place`, which the cursor has passed, once they are at least 2^20 and
+   * half of the tree. Rebuilding the tree costs as much as its size, so it must pay off.
    */
   pass(place: number): void {
     const passed = place - this.base

@@ -1,6 +1,6 @@
 /**
- * Snapshot of one queue in the memory of a node. It answers polls by arithmetic alone; a status that
- * it cannot know, it leaves to the store (`undefined`).
+ * Snapshot of one queue in the memory of a node. It answers polls by arithmetic alone; a status
+ * that it cannot know, it leaves to the store (`undefined`).
  *
  * Holds: the last reading of the queue, the departures of both lanes since the node first read the
  * queue, and the history of its movement with the admission rate that follows from it. It lives as
@@ -9,8 +9,9 @@
  * States, which follow from the queue row:
  * - before the opening: tokens of the general lane have no place yet. Their departures are kept by
  *   number, in `leftBeforeDraw`.
- * - drawn: the seed is known and the draw gives each number a place. `placeSome` moves the departures
- *   from before the draw into the tree, 2,000 at a time, since a large draw would block the node.
+ * - drawn: the seed is known and the draw gives each number a place. `placeSome` moves the
+ *   departures from before the draw into the tree, 2,000 at a time, since a large draw would block
+ *   the node.
  * - running: positions follow from the cursor and the departure tree.
  * - closed: all tokens that wait have expired.
  *
@@ -66,8 +67,8 @@ export class LiveQueue {
   private seq = 0n
 
   /**
-   * Takes in a newer reading. Returns false if the reading was full, so that more departures are to be
-   * read. The caller then runs `placeSome` until it returns true.
+   * Takes in a newer reading. Returns false if the reading was full, so that more departures are to
+   * be read. The caller then runs `placeSome` until it returns true.
    */
   absorb(reading: QueueReading): boolean {
     const { queue, now } = reading
@@ -100,9 +101,9 @@ export class LiveQueue {
   }
 
   /**
-   * Moves some departures from before the draw into the tree, at their drawn places. Returns false if
-   * more are left: until all are moved, a position counts tokens that have left, so it is an upper
-   * bound.
+   * Moves some departures from before the draw into the tree, at their drawn places. Returns false
+   * if more are left: until all are moved, a position counts tokens that have left, so it is an
+   * upper bound.
    */
   placeSome(): boolean {
     if (this.draw === undefined) return true
@@ -175,7 +176,9 @@ export class LiveQueue {
     return { ...status, asOf: this.asOf }
   }
 
-  /** Before the queue opens, no position changes, so there is no estimate but the opening itself. */
+  /**
+   * Before the queue opens, no position changes, so there is no estimate but the opening itself.
+   */
   private untilOpening(payload: QueueTokenPayload, ahead: number): QueueTokenStatus {
     const { queue, now } = this.reading
     const opensAt = new Date(queue.opening!.opensAt)
@@ -195,8 +198,8 @@ export class LiveQueue {
   }
 
   /**
-   * `null` while the queue admits no users, since the wait then depends on the operator. If both lanes
-   * have waiting tokens, they share the rate.
+   * `null` while the queue admits no users, since the wait then depends on the operator. If both
+   * lanes have waiting tokens, they share the rate.
    */
   private waitOf(lane: QueueLane, ahead: number): QueueTokenStatus["estimatedWait"] {
     const { queue } = this.reading

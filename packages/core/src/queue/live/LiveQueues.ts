@@ -7,17 +7,18 @@
  * the node has yet to flush to the store.
  *
  * Refresh: on demand, at most once per `queueMaxAgeMs`. There is no timer: the first poll after
- * expiry refreshes the snapshot; concurrent polls share that read. An event of this node that changes
- * a position makes the next `freshStatus` read the queue again. If a snapshot shows that the queue can
- * open, admit or end tokens, the refresh runs the batches that do it: the node that sees it first
- * does the work.
+ * expiry refreshes the snapshot; concurrent polls share that read. An event of this node that
+ * changes a position makes the next `freshStatus` read the queue again. If a snapshot shows that
+ * the queue can open, admit or end tokens, the refresh runs the batches that do it: the node that
+ * sees it first does the work.
  *
  * States of an entry:
  * - absent: never read, or evicted. The next call reads the queue.
  * - fresh: read less than `queueMaxAgeMs` ago. Polls are answered from memory.
  * - expired: older. The next poll refreshes it.
  * - stale: the refresh failed, or took longer than 500 ms, and the snapshot is younger than
- *   `staleIfStoreDownMs`. Polls are answered from it. Once it is older, polls fail as the store does.
+ *   `staleIfStoreDownMs`. Polls are answered from it. Once it is older, polls fail as the store
+ *   does.
  *
  * An entry that is evicted, and a node that shuts down, flush their presence marks first.
  */
@@ -67,8 +68,8 @@ export class LiveQueues extends Context.Service<
     /** Decides a command in a batch of its queue. */
     readonly submit: <A>(command: QueueCommand<A>) => Effect.Effect<A, Faults>
     /**
-     * The queue row of a snapshot that is fresh, or stale while the store is down; `undefined` if there
-     * is no such queue. No tokens are loaded with it.
+     * The queue row of a snapshot that is fresh, or stale while the store is down; `undefined` if
+     * there is no such queue. No tokens are loaded with it.
      */
     readonly read: (queueId: QueueId) => Effect.Effect<QueueRow | undefined, Faults>
     /**
@@ -83,7 +84,9 @@ export class LiveQueues extends Context.Service<
      * present.
      */
     readonly cachedStatus: (payload: QueueTokenPayload) => QueueTokenStatus | undefined
-    /** The same without I/O, from a snapshot of any age. Marks no presence: the user did not poll. */
+    /**
+     * The same without I/O, from a snapshot of any age. Marks no presence: the user did not poll.
+     */
     readonly lastKnownStatus: (payload: QueueTokenPayload) => QueueTokenStatus | undefined
     /**
      * Raises `pollAfterSeconds` to `queueMaxAgeMs` at least. By then every node has refreshed its
@@ -91,9 +94,13 @@ export class LiveQueues extends Context.Service<
      * answers.
      */
     readonly withMinPollDelay: <Status extends QueueTokenStatus>(status: Status) => Status
-    /** Records in the metrics that a token was admitted, so that its first estimate can be rated. */
+    /**
+     * Records in the metrics that a token was admitted, so that its first estimate can be rated.
+     */
     readonly recordAdmission: (queueId: QueueId, tokenId: TokenId, admittedAt: number) => void
-    /** Reads the queue and runs the batches that are due. The sweeper calls it, since no poll may. */
+    /**
+     * Reads the queue and runs the batches that are due. The sweeper calls it, since no poll may.
+     */
     readonly advance: (queueId: QueueId) => Effect.Effect<void, Faults>
   }
 >()("@boxoffice/core/LiveQueues") {
@@ -123,8 +130,8 @@ export class LiveQueues extends Context.Service<
         batcher.submit(command) as Effect.Effect<A, Faults>
 
       /**
-       * Reads what has happened since a snapshot's last departure; without a snapshot, makes a new one.
-       * `undefined` if there is no such queue.
+       * Reads what has happened since a snapshot's last departure; without a snapshot, makes a new
+       * one. `undefined` if there is no such queue.
        */
       const catchUp = Effect.fnUntraced(function* (queueId: QueueId, before?: LiveQueue) {
         let liveQueue = before
@@ -143,8 +150,8 @@ export class LiveQueues extends Context.Service<
       const read = Effect.fnUntraced(function* (queueId: QueueId) {
         const begunAt = clock.monotonicTimeNanosUnsafe()
         const before = entries.get(queueId)
-        // The read shows the changes that were made before it. Tokens that change while it runs stay
-        // stale until the next one.
+        // The read shows the changes that were made before it. Tokens that change while it runs
+        // stay stale until the next one.
         const staleBefore = new Set(before?.staleTokens)
         const liveQueue = yield* catchUp(queueId, before?.liveQueue)
         if (liveQueue === undefined) return undefined
@@ -158,8 +165,8 @@ export class LiveQueues extends Context.Service<
         }
         entry.readBegunAt = begunAt
         for (const tokenId of staleBefore) entry.staleTokens.delete(tokenId)
-        // Moves the entry to the end of the map. The entry at the front was read longest ago, and is
-        // evicted if there are too many.
+        // Moves the entry to the end of the map. The entry at the front was read longest ago, and
+        // is evicted if there are too many.
         entries.delete(queueId)
         entries.set(queueId, entry)
         if (entries.size > queuesKept) yield* forget(entries.keys().next().value!)
@@ -172,7 +179,10 @@ export class LiveQueues extends Context.Service<
         yield* Effect.ignore(flushPresence(queueId, entry))
       })
 
-      /** Writes the presence marks to the store. If that fails, the node keeps them for the next flush. */
+      /**
+       * Writes the presence marks to the store. If that fails, the node keeps them for the next
+       * flush.
+       */
       const flushPresence = (queueId: QueueId, { liveQueue, presence }: Entry) =>
         Effect.suspend(() => {
           if (liveQueue.queue.settings.absenceSeconds === 0) return Effect.void
@@ -184,9 +194,10 @@ export class LiveQueues extends Context.Service<
         })
 
       /**
-       * Flushes once per period, before the read. If the flush fails, the refresh fails, too: the node
-       * answers polls from memory for `staleIfStoreDownMs`, and then polls fail. So a user never goes on
-       * polling a node whose marks do not reach the store, which would remove the user as absent.
+       * Flushes once per period, before the read. If the flush fails, the refresh fails, too: the
+       * node answers polls from memory for `staleIfStoreDownMs`, and then polls fail. So a user
+       * never goes on polling a node whose marks do not reach the store, which would remove the
+       * user as absent.
        */
       const flushPresenceIfDue = Effect.fnUntraced(function* (queueId: QueueId) {
         const entry = entries.get(queueId)
@@ -197,8 +208,8 @@ export class LiveQueues extends Context.Service<
         entry.presenceFlushedAt = now
       })
 
-      // The users of a node that shuts down go on polling another node, so their presence marks must
-      // reach the store.
+      // The users of a node that shuts down go on polling another node, so their presence marks
+      // must reach the store.
       yield* Effect.addFinalizer(() =>
         Effect.forEach(
           entries,
@@ -218,8 +229,8 @@ export class LiveQueues extends Context.Service<
         })
 
       /**
-       * Runs batches while the snapshot shows that something is due, and reads the queue after each.
-       * Ends early if a batch changed nothing. Returns the last read.
+       * Runs batches while the snapshot shows that something is due, and reads the queue after
+       * each. Ends early if a batch changed nothing. Returns the last read.
        */
       const admitUntilIdle = Effect.fnUntraced(function* <
         A extends { readonly liveQueue: LiveQueue }
@@ -257,12 +268,12 @@ export class LiveQueues extends Context.Service<
       changes.listen((event) => {
         if (!("queueId" in event)) return
         if ("tokenId" in event) {
-          // A join goes to the end of its lane, and an extended session is not in line: neither changes
-          // the position of another token.
+          // A join goes to the end of its lane, and an extended session is not in line: neither
+          // changes the position of another token.
           if (event._tag === "QueueTokenIssued" || event._tag === "QueueTokenExtended") return
           entries.get(event.queueId)?.staleTokens.add(event.tokenId)
-          // A completed token was admitted, so no position changes. It may make room, which the next
-          // refresh shows.
+          // A completed token was admitted, so no position changes. It may make room, which the
+          // next refresh shows.
           if (event._tag === "QueueTokenCompleted") return
         }
         reads.invalidate(event.queueId)
@@ -296,8 +307,8 @@ export class LiveQueues extends Context.Service<
         msBetween(entry.readBegunAt, clock.monotonicTimeNanosUnsafe())
 
       /**
-       * A fresh snapshot. If there is one younger than `staleIfStoreDownMs`, a refresh that fails or
-       * takes longer than `refreshTimeout` falls back to it.
+       * A fresh snapshot. If there is one younger than `staleIfStoreDownMs`, a refresh that fails
+       * or takes longer than `refreshTimeout` falls back to it.
        */
       const freshOrStale = (queueId: QueueId): Effect.Effect<Entry | undefined, Faults> =>
         Effect.suspend(() => {
@@ -309,8 +320,8 @@ export class LiveQueues extends Context.Service<
         })
 
       /**
-       * Whether the call runs inside a host's transaction. The transaction may roll back, so it reads
-       * a snapshot of its own, and none of what it reads may enter the shared snapshots.
+       * Whether the call runs inside a host's transaction. The transaction may roll back, so it
+       * reads a snapshot of its own, and none of what it reads may enter the shared snapshots.
        */
       const isInside = Effect.map(HostTransaction, (transaction) => transaction !== undefined)
 

@@ -32,12 +32,12 @@ const countMin = 400
 const driftPrior = 0.5 ** 2
 
 /**
- * Admission rate over the shortest recent window with ≥ 400 admissions and ≥ 5 s, or over all that was
- * observed if no window has as many. `undefined` if that is less than 5 s, or no token moved.
+ * Admission rate over the shortest recent window with ≥ 400 admissions and ≥ 5 s, or over all that
+ * was observed if no window has as many. `undefined` if that is less than 5 s, or no token moved.
  *
  * Once the queue is full, users are admitted only as sessions end. Then the ended sessions are
- * counted, in proportion to the users inside: admissions that only filled the room do not count, and
- * if `maxActive` grows, so does the rate.
+ * counted, in proportion to the users inside: admissions that only filled the room do not count,
+ * and if `maxActive` grows, so does the rate.
  */
 export const admissionRate = (
   { samples, admissions }: MovementHistory,
@@ -48,7 +48,8 @@ export const admissionRate = (
   const full = isFull(queue)
   const last = samples.at(-1)!
   if (!full && isRateLimited(admissions, queue)) {
-    // Admissions from before a pause still use up the limit, but say nothing about the rate after it.
+    // Admissions from before a pause still use up the limit, but say nothing about the rate after
+    // it.
     const hasMoved = last.admitted > samples[0]!.admitted
     return hasMoved ? limitedRate(admitPerMinute, last.at - samples[0]!.at) : undefined
   }
@@ -75,7 +76,9 @@ export const admissionRate = (
   }
 }
 
-/** The rate while `admitPerMinute` is the limit: each minute repeats the last one, without spread. */
+/**
+ * The rate while `admitPerMinute` is the limit: each minute repeats the last one, without spread.
+ */
 const limitedRate = (admitPerMinute: number, observedMs: number): AdmissionRate => ({
   perSecond: admitPerMinute / 60,
   counted: admitPerMinute,
@@ -97,7 +100,9 @@ const admitted: Measure = (from, to) => ({
   seconds: (to.at - from.at) / 1_000
 })
 
-/** Counts ended sessions. A second counts in proportion to the users inside: as one with `inside`. */
+/**
+ * Counts ended sessions. A second counts in proportion to the users inside: as one with `inside`.
+ */
 const endedOf =
   (inside: number): Measure =>
   (from, to) => ({

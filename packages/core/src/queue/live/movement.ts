@@ -4,8 +4,8 @@
  *
  * States of a history:
  * - stopped: while the queue admits no users, it is one sample, which each reading replaces.
- * - begun: after the first reading, after a gap of more than a minute, or after the clock was set back,
- *   it starts over from the admissions of the last minute.
+ * - begun: after the first reading, after a gap of more than a minute, or after the clock was set
+ *   back, it starts over from the admissions of the last minute.
  * - observed: each reading adds a sample, and samples older than 15 minutes are dropped.
  */
 import type { QueueReading } from "../../BoxOfficeStore.ts"
@@ -40,8 +40,8 @@ const historyMax = 15 * minute
 const nearlyFull = 0.9
 
 /**
- * Adds a reading, and drops samples older than 15 minutes. Drops also those from before a pause, since
- * the number of users inside has fallen meanwhile.
+ * Adds a reading, and drops samples older than 15 minutes. Drops also those from before a pause,
+ * since the number of users inside has fallen meanwhile.
  */
 export const addSample = (
   before: MovementHistory | undefined,
@@ -114,7 +114,9 @@ export const isStopped = (queue: Movement["queue"]): boolean =>
 export const isFull = ({ active, settings }: Movement["queue"]): boolean =>
   active >= settings.maxActive * nearlyFull
 
-/** Whether `admitPerMinute` is the limit: users are admitted only as admissions become a minute old. */
+/**
+ * Whether `admitPerMinute` is the limit: users are admitted only as admissions become a minute old.
+ */
 export const isRateLimited = (
   counts: ReadonlyArray<AdmissionCount>,
   { settings }: Movement["queue"]

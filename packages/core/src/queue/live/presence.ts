@@ -1,12 +1,13 @@
 /**
  * Presence: which waiting users poll.
  *
- * Holds: one bit per number of a lane, in blocks of 4,096. Each poll of a waiting token sets its bit.
- * The bits stay in memory until the node flushes them to the store, about once a minute. A million
- * waiting users are 250 rows of half a kilobyte, where a time per user would be a million writes.
+ * Holds: one bit per number of a lane, in blocks of 4,096. Each poll of a waiting token sets its
+ * bit. The bits stay in memory until the node flushes them to the store, about once a minute. A
+ * million waiting users are 250 rows of half a kilobyte, where a time per user would be a million
+ * writes.
  *
- * States of a block: marked (in `blocks`), then taken (on its way to the store), and marked again if
- * the flush failed (`putBack`).
+ * States of a block: marked (in `blocks`), then taken (on its way to the store), and marked again
+ * if the flush failed (`putBack`).
  */
 
 import type { QueueTokenPayload } from "../../token/format.ts"
@@ -19,9 +20,9 @@ export const numbersPerBlock = 4_096
 export const presencePeriodSeconds = 60
 
 /**
- * How late a mark can reach the store, in seconds: a node flushes once a period; the node that marked
- * the user last may have died before it flushed, so that another node marks the user in the period
- * after; and a flush takes a moment. A present user must not be removed because of that.
+ * How late a mark can reach the store, in seconds: a node flushes once a period; the node that
+ * marked the user last may have died before it flushed, so that another node marks the user in the
+ * period after; and a flush takes a moment. A present user must not be removed because of that.
  */
 const flushDelayMaxSeconds = 2 * presencePeriodSeconds + 5
 

@@ -23,8 +23,8 @@ const p90OverP50Max = 5
 const varianceMax = (Math.log(p90OverP50Max) / ninetieth) ** 2
 
 /**
- * Seconds until `ahead` + 1 users have been admitted. The p90 adds the spread of random arrivals, and
- * that of a rate that goes on drifting as it did; `null` if the spread is too wide.
+ * Seconds until `ahead` + 1 users have been admitted. The p90 adds the spread of random arrivals,
+ * and that of a rate that goes on drifting as it did; `null` if the spread is too wide.
  */
 export const estimatedWait = (
   ahead: number,

@@ -1,4 +1,6 @@
-/** The waiting room: one live token per user and queue, admitted in order and within both limits. */
+/**
+ * The waiting room: one live token per user and queue, admitted in order and within both limits.
+ */
 import assert from "node:assert/strict"
 import { Effect, Stream } from "effect"
 import { v7 } from "uuid"

@@ -143,7 +143,10 @@ export const refused = <A, E extends { readonly _tag: string }, Tag extends E["_
     return error as Extract<E, { readonly _tag: Tag }>
   })
 
-/** Runs operations concurrently: the results of those that succeeded, and the count of each error tag. */
+/**
+ * Runs operations concurrently: the results of those that succeeded, and the count of each error
+ * tag.
+ */
 export const tally = <A, E extends { readonly _tag: string }>(
   operations: ReadonlyArray<Effect.Effect<A, E>>
 ): Effect.Effect<{ readonly succeeded: ReadonlyArray<A>; readonly tags: Record<string, number> }> =>
