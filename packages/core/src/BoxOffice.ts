@@ -1,6 +1,6 @@
 /**
- * The engine, for Effect: `BoxOffice.layer` gives the six services over a store. For everyone
- * else, `Promises.ts` gives the same as promises.
+ * The engine for hosts that use Effect: `BoxOffice.layer` provides the six services over a store.
+ * For all other hosts, `Promises.ts` has the same operations as promises.
  */
 import { Context, Effect, Layer, Redacted } from "effect"
 import type { BoxOfficeStore } from "./BoxOfficeStore.ts"
@@ -24,7 +24,7 @@ import { layerSweeper } from "./Sweeper.ts"
 import { QueueTokens, type SigningKeysInvalid } from "./token/QueueTokens.ts"
 import { Wallet } from "./Wallet.ts"
 
-/** What an engine's layer provides: the six services, together and each by itself. */
+/** The services that an engine's layer provides: the six, and `BoxOffice` with all of them. */
 export type BoxOfficeServices =
   | BoxOffice
   | Queue
@@ -46,12 +46,12 @@ export class BoxOffice extends Context.Service<
     readonly events: EventFeed["Service"]
   }
 >()("@boxoffice/core/BoxOffice") {
-  /** The services, over a store and the keys that sign queue tokens. Starts nothing by itself. */
+  /** The services, over a store and the keys that sign queue tokens. Starts no background work. */
   static readonly layer: Layer.Layer<BoxOfficeServices, never, BoxOfficeStore | QueueTokens> =
     Layer.suspend(() => withShutdown(layerServices))
 }
 
-/** The services, and nothing yet of how they end. */
+/** The services, without the orderly shutdown that `ending` adds. */
 const layerServices: Layer.Layer<BoxOfficeServices, never, BoxOfficeStore | QueueTokens> =
   Layer.effect(
     BoxOffice,
@@ -81,19 +81,20 @@ const layerServices: Layer.Layer<BoxOfficeServices, never, BoxOfficeStore | Queu
     Layer.provide(layerCommittedEvents)
   )
 
-/** What every engine is made with. */
+/** The options of an engine. */
 export interface BoxOfficeOptions {
   /**
-   * Secrets that sign queue tokens, of at least 32 bytes each, by a short id. The first signs; all
-   * verify, so that keys can rotate.
+   * Secrets that sign queue tokens, of at least 32 bytes each, by a short id. The first one signs;
+   * all of them verify, so that keys can rotate.
    */
   readonly signingKeys: Readonly<Record<string, string>>
-  /** What differs from the default policies: values, or functions of yours. */
+  /** The policies that differ from the defaults: values, or functions of the host. */
   readonly policies?: Partial<PolicyOptions> | undefined
-  /** How many commands travel together, and how many may wait. */
+  /** How many batchers there are, how many commands a batch has, and how many may wait. */
   readonly batches?: Partial<BatchOptions> | undefined
   /**
-   * How often to tidy in the background, such as `"1 second"`; `false` for never. Default: never.
+   * How often the sweeper runs in the background, such as `"1 second"`; `false` for never. Default:
+   * never.
    */
   readonly sweepEvery?: Interval | false | undefined
 }
@@ -101,7 +102,7 @@ export interface BoxOfficeOptions {
 /** @internal The names of {@link BoxOfficeOptions}. */
 export const optionNames = ["signingKeys", "policies", "batches", "sweepEvery"] as const
 
-/** @internal Throws a `TypeError` that names the option where one cannot be meant. */
+/** @internal Throws a `TypeError` that names the option if one is unknown or invalid. */
 export const checkOptions = (given: unknown): void => {
   const { signingKeys, policies, batches, sweepEvery } = checkNames(
     "the options",
@@ -113,7 +114,7 @@ export const checkOptions = (given: unknown): void => {
     if (typeof secret === "string") continue
     throw new TypeError(`signingKeys.${id}: expected ${expectedKeys}, not ${kindOf(secret)}.`)
   }
-  // What is in them is checked with the policies, all problems at once.
+  // `checkPolicies` checks their contents, and reports all problems at once.
   if (policies !== undefined) checkObject("policies", policies, "an object of policies by name")
   if (batches !== undefined) checkBatches(batches)
   if (sweepEvery !== undefined && sweepEvery !== false) checkInterval("sweepEvery", sweepEvery)
@@ -131,8 +132,8 @@ const checkBatches = (given: unknown): void => {
 }
 
 /**
- * The engine's layer for some options, over a store. Throws a `TypeError` where an option is not known, or
- * cannot be meant.
+ * The engine's layer for some options, over a store. Throws a `TypeError` if an option is unknown
+ * or invalid.
  */
 export const layerOf = (
   options: BoxOfficeOptions

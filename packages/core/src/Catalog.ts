@@ -1,4 +1,8 @@
-/** What is on sale, and which of it can still be booked. */
+/**
+ * The catalogue service: shows, performances and seats, and which of them can still be booked.
+ *
+ * Reads of dates and seat maps are shared by the users of a node: see `catalog/fresh.ts`.
+ */
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import { BoxOfficeStore, type PerformanceReading } from "./BoxOfficeStore.ts"
 import { decideAddPerformance, decideAddSeats, decideAddShow } from "./catalog/decide.ts"
@@ -45,7 +49,7 @@ export interface ShowsPage {
   readonly next: ShowId | null
 }
 
-/** A host's own names come as plain text, and are checked. */
+/** An input with unbranded ids: the host gives plain strings, which the service checks. */
 type Plain<Row> = {
   readonly [Key in keyof Row]: Row[Key] extends string ? string : Row[Key]
 }
@@ -57,10 +61,10 @@ export interface SeatsToAddInput extends CommandOptions {
   readonly seats: ReadonlyArray<SeatInput>
 }
 
-/** What is there now, and whether it was not there before. */
+/** The item, and whether this call created it. */
 export type Added<Item> = Item & { readonly created: boolean }
 
-/** How many of the seats were not there before. */
+/** The result of adding seats: `added` counts those that did not exist before. */
 export interface AddedSeats {
   readonly performanceId: PerformanceId
   readonly added: number
@@ -74,6 +78,7 @@ export type AddSeatsError = PerformanceNotFound | AdditionFaults
 
 type Faults = RequestInvalid | Overloaded | StoreUnavailable
 
+/** See the module. */
 export class Catalog extends Context.Service<
   Catalog,
   {
@@ -87,6 +92,7 @@ export class Catalog extends Context.Service<
     readonly availableDates: (
       input: DatesInput
     ) => Effect.Effect<AvailableDates, GateRefusal | ShowNotFound | Faults>
+    /** The bookable seats of a performance, or with `status: "all"` every seat with its status. */
     readonly availableSeats: (
       input: SeatsInput
     ) => Effect.Effect<SeatMap, GateRefusal | PerformanceNotFound | Faults>
@@ -96,16 +102,16 @@ export class Catalog extends Context.Service<
       showId: string
     ) => Effect.Effect<ReadonlyArray<PerformanceReading>, ShowNotFound | StoreUnavailable>
 
-    // What is there already just so stays, and is given with `created: false`; something else under
-    // the same id is refused with `AlreadyExists`.
+    // Adding an item that exists with the same values succeeds with `created: false`. If its id
+    // belongs to an item with other values, the call is refused with `AlreadyExists`.
 
     readonly addShow: (show: ShowInput) => Effect.Effect<Added<Show>, AddShowError>
     readonly addPerformance: (
       performance: PerformanceInput
     ) => Effect.Effect<Added<Performance>, AddPerformanceError>
     /**
-     * Adds the seats that are not there yet, all or none, 1 to 100,000 at a time. They keep the order
-     * they come in.
+     * Adds the seats that do not exist yet, all or none, 1 to 100,000 at a time. They keep the
+     * order of the array.
      */
     readonly addSeats: (input: SeatsToAddInput) => Effect.Effect<AddedSeats, AddSeatsError>
   }
@@ -160,9 +166,10 @@ export class Catalog extends Context.Service<
         return map
       })
 
-      // Most who ask were let through and shown the same a moment ago. A signed token vouches for its
-      // user, and a reading for the name of what was read: nothing is left to be checked. Inside a
-      // host's transaction nobody else's reading will do.
+      // The fast path of most calls: the node has passed the token and read the same show a moment
+      // ago. The verified token proves the user id, and the cached reading proves that the show or
+      // performance exists, so no input is left to check. Inside a host's transaction, a shared
+      // reading must not be used.
 
       const availableDates = (input: DatesInput) =>
         Effect.withFiber((fiber) => {
@@ -185,20 +192,23 @@ export class Catalog extends Context.Service<
           return map === undefined ? readSeats(input) : Effect.succeed(map)
         }).pipe(traced("Catalog.availableSeats"))
 
-      /** Gives the recorded answer, or decides on what is named and records what it answers. */
+      /**
+       * Repeats the recorded outcome of a command, or decides it on the planned rows and records
+       * it.
+       */
       const add = Effect.fnUntraced(function* <A, E>(
         input: CommandOptions,
         command: CommandIdentity,
-        names: (plan: LoadPlan) => void,
+        planRows: (plan: LoadPlan) => void,
         decide: (rows: Rows) => Result.Result<A, E>
       ) {
-        const named = new LoadPlan()
-        planOutcome(named, command)
-        names(named)
-        const settled = yield* store.transact(named, (rows) =>
+        const plan = new LoadPlan()
+        planOutcome(plan, command)
+        planRows(plan)
+        const outcome = yield* store.transact(plan, (rows) =>
           runOnce(rows, command, () => decide(rows))
         )
-        return yield* toEffect<A, E>(settled, input)
+        return yield* toEffect<A, E>(outcome, input)
       })
 
       const addShow = Effect.fn("Catalog.addShow")(function* (input: ShowInput) {
@@ -212,11 +222,11 @@ export class Catalog extends Context.Service<
         const sales = `${salesOpenAt?.getTime()} ${salesCloseAt?.getTime()}`
         const content = [showId, title, queueId, sales]
         const command = operatorCommandIdentity("addShow", idempotencyKey, content)
-        const name = (plan: LoadPlan) => {
+        const planRows = (plan: LoadPlan) => {
           plan.queues.add(queueId)
           plan.shows.add(showId)
         }
-        return yield* add(input, command, name, (rows) =>
+        return yield* add(input, command, planRows, (rows) =>
           Result.map(decideAddShow(rows, show), (created): Added<Show> => {
             if (created) rows.addShow(show)
             return { ...show, created }
@@ -232,11 +242,11 @@ export class Catalog extends Context.Service<
         const { performanceId, showId, startsAt, timeZone } = performance
         const content = [performanceId, showId, String(startsAt.getTime()), timeZone]
         const command = operatorCommandIdentity("addPerformance", idempotencyKey, content)
-        const name = (plan: LoadPlan) => {
+        const planRows = (plan: LoadPlan) => {
           plan.shows.add(showId)
           plan.performances.add(performanceId)
         }
-        const added = yield* add(input, command, name, (rows) =>
+        const added = yield* add(input, command, planRows, (rows) =>
           Result.map(decideAddPerformance(rows, performance), (created): Added<Performance> => {
             if (created) rows.addPerformance(performance)
             return { ...performance, created }
@@ -251,12 +261,12 @@ export class Catalog extends Context.Service<
         const { performanceId, seats } = yield* checkNewSeats(input)
         const content = idempotencyKey === undefined ? [] : [performanceId, textOf(seats)]
         const command = operatorCommandIdentity("addSeats", idempotencyKey, content)
-        const name = (plan: LoadPlan) => {
+        const planRows = (plan: LoadPlan) => {
           plan.performances.add(performanceId)
           plan.seatsToRead.push({ performanceId, seatIds: seats.map(({ seatId }) => seatId) })
         }
         let showId: ShowId | undefined
-        const added = yield* add(input, command, name, (rows) => {
+        const added = yield* add(input, command, planRows, (rows) => {
           showId = rows.storedPerformances.get(performanceId)?.showId
           const decided = decideAddSeats(rows, performanceId, seats, policies.currency)
           return Result.map(decided, (toAdd): AddedSeats => {
@@ -283,7 +293,7 @@ export class Catalog extends Context.Service<
   )
 }
 
-/** Seats in one text, for a digest: what is left out is what it counts as. */
+/** The seats as one text for a digest. A field that is left out has its default in it. */
 const textOf = (seats: ReadonlyArray<NewSeat>): string =>
   JSON.stringify(
     seats.map(({ seatId, section, row, number, price, blocked = false }) => [

@@ -1,8 +1,8 @@
-/** What any operation can fail with, whatever it is about. */
+/** Errors that operations of all services share. */
 import { Schema } from "effect"
 import { recordable, TaggedError } from "./engine/TaggedError.ts"
 
-/** The input does not fit. Every problem is listed; nothing was done. */
+/** The input is invalid. `errors` lists every problem; nothing was done. */
 export class RequestInvalid extends TaggedError<RequestInvalid>()("RequestInvalid", {
   errors: Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String }))
 }) {
@@ -28,7 +28,10 @@ export class IdempotencyConflict extends TaggedError<IdempotencyConflict>()(
   }
 }
 
-/** Too much waits already, so this was not taken. Nothing was done. Remedy: try again later. */
+/**
+ * Too many commands wait already, so this one was refused. Nothing was done. Remedy: try again
+ * later.
+ */
 export class Overloaded extends TaggedError<Overloaded>()("Overloaded", {
   retryAfterSeconds: Schema.Int
 }) {
@@ -39,17 +42,20 @@ export class Overloaded extends TaggedError<Overloaded>()("Overloaded", {
 }
 
 /**
- * The store cannot be reached, or did not answer as it should. With `retryable`, trying again with
- * the same idempotency key may help, and is safe: a commit whose answer was lost is found again.
+ * The store cannot be reached, or its answer was an error. If `retryable`, trying again with the
+ * same idempotency key may help, and is safe: if the answer to a commit was lost, the engine finds
+ * the commit.
  */
 export class StoreUnavailable extends TaggedError<StoreUnavailable>()("StoreUnavailable", {
   retryable: Schema.Boolean,
   cause: Schema.Defect(),
-  /** There where somebody else holds a row, or a lock, for long: others need not wait for it. */
+  /**
+   * True if another transaction holds a row or lock for long: only commands that need it must wait.
+   */
   isBusy: Schema.optionalKey(Schema.Boolean),
-  /** There where what a command would add has been there before, under the same id. */
+  /** True if the id of something that a command would add is taken. */
   isTaken: Schema.optionalKey(Schema.Boolean),
-  /** There where the store could not even be opened: the host and port where it was looked for. */
+  /** Present if the store could not be opened: the host and port of the attempt. */
   address: Schema.optionalKey(Schema.String)
 }) {
   readonly code = "store_unavailable"

@@ -1,6 +1,10 @@
 /**
- * What has happened, for whoever wants to know: named consumers that read the outbox, each from
- * where it stopped. At least once, and in order for each aggregate: see `docs/events.md`.
+ * The event feed: named consumers read the outbox, each from its own cursor. Events come at least
+ * once, and in order within each aggregate: see `docs/events.md`.
+ *
+ * Holds: the open sessions of this node (see `events/session.ts`), from `open` until their scope
+ * closes or the feed shuts down; then they save their places and give their leases back. Once the
+ * feed is closed, `open` fails and running streams end.
  */
 import {
   type Array,
@@ -23,7 +27,7 @@ import type { ConsumerMisplaced, EventsUnreadable } from "./events/errors.ts"
 import type { ConsumerStatus, StartingPoint } from "./events/Outbox.ts"
 import { LeaseLost, openSession, type Session } from "./events/session.ts"
 
-/** The name of a kind of event, such as `ReservationPaid`. */
+/** The tag of a kind of event, such as `ReservationPaid`. */
 export const EventType = Schema.Literals(
   EventJson.members.map((member) => member.fields._tag.schema.literal)
 )
@@ -31,11 +35,13 @@ export type EventType = BoxOfficeEvent["_tag"]
 
 type EventsByType = { readonly [Event in BoxOfficeEvent as Event["_tag"]]: Event }
 
-/** An event with what a consumer needs to know of it. */
+/** An event as a consumer gets it. */
 export interface RecordedEvent<Type extends EventType = EventType> {
-  /** The same each time that the event comes: what was handled is told by it. */
+  /**
+   * The same each time that the event comes, so that a consumer can recognise what it has handled.
+   */
   readonly id: string
-  /** The events of one aggregate come in order. */
+  /** A consumer gets the events of one aggregate in order. */
   readonly aggregate: { readonly kind: string; readonly id: string }
   readonly event: EventsByType[Type]
 }
@@ -43,57 +49,60 @@ export interface RecordedEvent<Type extends EventType = EventType> {
 /** An event that waits to be acknowledged. */
 export interface Delivery<Type extends EventType = EventType> extends RecordedEvent<Type> {
   /**
-   * The event was handled. The consumer's place moves on when those before it are acknowledged as
-   * well; it is saved within a second and 500 events, and what was not saved before a crash comes
-   * again.
+   * Marks the event as handled. The consumer's cursor passes it once all events before it are
+   * acknowledged, too. The cursor is saved within a second or 500 events; after a crash, the events
+   * since the last save come again.
    */
   readonly acknowledge: Effect.Effect<void>
 }
 
 export interface ConsumeOptions<Type extends EventType = EventType> {
-  /** The kinds of events to hand out; the others count as passed. Default: all. */
+  /** The kinds of events to hand out; the consumer passes all others. Default: all kinds. */
   readonly types?: ReadonlyArray<Type> | undefined
-  /** Where a consumer begins that is new. Default `beginning`: with the oldest event kept. */
+  /** Where a new consumer begins. Default `beginning`: with the oldest event kept. */
   readonly from?: StartingPoint | undefined
   /**
-   * How often to look for what other nodes have committed, in milliseconds, 10 or more. What this
-   * node commits is seen at once. Default 250.
+   * How often to poll for events that other nodes have committed, in milliseconds, 10 or more.
+   * Events of this node come at once. Default 250.
    */
   readonly pollMs?: number | undefined
   /**
-   * For how long a consumer is kept for a node that is not heard of, in milliseconds, 1,000 or
-   * more. Default 30,000. It is renewed three times as often.
+   * How long the lease of the consumer lasts, in milliseconds, 1,000 or more: if the node dies,
+   * another one can take over after that time. The session renews it three times per `leaseMs`.
+   * Default 30,000.
    */
   readonly leaseMs?: number | undefined
 }
 
-/** One stay of a consumer at the outbox. */
+/** A session of a consumer at the outbox, which holds the consumer's lease. */
 export interface ConsumerSession<Type extends EventType = EventType> {
-  /** The next events, waited for where there are none. */
+  /** The next events. Waits until there are some. */
   readonly pull: Effect.Effect<
     Array.NonEmptyReadonlyArray<Delivery<Type>>,
     LeaseLost | EventsUnreadable | StoreUnavailable
   >
-  /** Fails when the consumer is this one's no longer. */
+  /** Fails once the session has lost the consumer's lease. */
   readonly lost: Effect.Effect<never, LeaseLost | StoreUnavailable>
 }
 
 export type ConsumeError = RequestInvalid | ConsumerMisplaced | EventsUnreadable | StoreUnavailable
 
+/** See the module. */
 export class EventFeed extends Context.Service<
   EventFeed,
   {
     /**
-     * The events behind the consumer's place, and then those that happen. Never ends by itself.
-     * One stream at a time reads as a consumer, on whichever node; others wait for it to end.
+     * The events after the consumer's cursor, and then new ones as they are committed. Never ends
+     * by itself. Only one stream of all nodes reads as a consumer at a time; the others wait until
+     * it ends.
      */
     readonly consume: <Type extends EventType = EventType>(
       consumer: string,
       options?: ConsumeOptions<Type>
     ) => Stream.Stream<Delivery<Type>, ConsumeError>
     /**
-     * Hands one event after the other to a function, and acknowledges it when that succeeds. Fails
-     * with what the function fails with: the event comes again.
+     * Calls a function with one event after the other, and acknowledges each when the function
+     * succeeds. If the function fails, this fails with the same error, and the event comes again.
      */
     readonly forEach: <Type extends EventType = EventType, E = never, R = never>(
       consumer: string,
@@ -101,37 +110,38 @@ export class EventFeed extends Context.Service<
       options?: ConsumeOptions<Type>
     ) => Effect.Effect<void, ConsumeError | E, R>
     /**
-     * What `consume` is made of, for a runner that does more than consume while it has the
-     * consumer: one stay, which ends with `LeaseLost` when another has it, or with the scope.
+     * Opens one session, which `consume` is built on: for a program that does more than consume
+     * while it holds the lease. The session ends with its scope, or with `LeaseLost` when another
+     * owner takes the lease.
      */
     readonly open: <Type extends EventType = EventType>(
       consumer: string,
       options?: ConsumeOptions<Type>
     ) => Effect.Effect<ConsumerSession<Type>, ConsumeError, Scope.Scope>
-    /** All consumers that there are. */
+    /** All consumers. */
     readonly consumers: () => Effect.Effect<ReadonlyArray<ConsumerStatus>, StoreUnavailable>
-    /** Sets a consumer to the beginning, or behind all that has happened. False if unknown. */
+    /** Sets a consumer's cursor to the oldest event kept, or after the newest. False if unknown. */
     readonly reset: (
       consumer: string,
       to: StartingPoint
     ) => Effect.Effect<boolean, RequestInvalid | StoreUnavailable>
     /**
-     * After a dump was restored, or the server upgraded: finds every misplaced consumer a place at
-     * which it misses nothing, and sees some events again. Succeeds with their names.
+     * After a dump was restored or the server was upgraded: gives every misplaced consumer a cursor
+     * from which it misses no event and gets some again. Succeeds with their names.
      */
     readonly recover: () => Effect.Effect<ReadonlyArray<string>, StoreUnavailable>
-    /** Forgets a consumer, so that events need not be kept for it. False if unknown. */
+    /** Deletes a consumer, so that no events are kept for it. False if unknown. */
     readonly remove: (consumer: string) => Effect.Effect<boolean, RequestInvalid | StoreUnavailable>
     /**
-     * Deletes events that are older than this and that every consumer has passed, 1,000 batches a
-     * transaction. Succeeds with the number of batches.
+     * Deletes the batches of events that are older than `olderThanMs` and that every consumer has
+     * passed, up to 1,000 batches per transaction. Succeeds with the number of batches.
      */
     readonly prune: (options: {
       readonly olderThanMs: number
     }) => Effect.Effect<number, RequestInvalid | StoreUnavailable>
   }
 >()("@boxoffice/core/EventFeed") {
-  /** The feed without the engine, for a process that does nothing but consume. */
+  /** The feed without the engine, for a process that only consumes events. */
   static readonly layerAlone: Layer.Layer<EventFeed, never, BoxOfficeStore> = Layer.suspend(() =>
     EventFeed.layer.pipe(Layer.provide(layerCommittedEvents))
   )
@@ -143,7 +153,8 @@ export class EventFeed extends Context.Service<
       const sinceNow = commitsOf(yield* CommittedEvents)
       const sessions = new Set<Session>()
       const closed = yield* Deferred.make<void>()
-      // While the store is still there, so that the next one need not wait for the lease to end.
+      // Runs before the store closes, so that the next consumer need not wait for the leases to run
+      // out.
       yield* Effect.addFinalizer(() =>
         Effect.andThen(
           Effect.forEach(sessions, (session) => session.close, { discard: true }),
@@ -170,7 +181,7 @@ export class EventFeed extends Context.Service<
           Effect.sync(() => sessions.add(session)),
           () => Effect.sync(() => sessions.delete(session))
         )
-        // Nothing but the types that were asked for is handed out.
+        // The session hands out only events of the given types.
         return session as unknown as ConsumerSession<Type>
       })
 
@@ -180,7 +191,7 @@ export class EventFeed extends Context.Service<
       ): Stream.Stream<Delivery<Type>, ConsumeError> =>
         Stream.fromPull(Effect.map(open(consumer, options), ({ pull }) => pull)).pipe(
           Stream.scoped,
-          // Another has the consumer: wait until it is free again.
+          // Another owner took the lease: open a new session, which waits until the lease is free.
           Stream.retry(Schedule.while(Schedule.forever, isLeaseLost)),
           Stream.interruptWhen(Deferred.await(closed)),
           (stream) => stream as Stream.Stream<Delivery<Type>, Exclude<ConsumeError, LeaseLost>>
@@ -223,7 +234,7 @@ const batchesPerPrune = 1_000
 
 const isLeaseLost = ({ input }: { readonly input: unknown }): boolean => input instanceof LeaseLost
 
-/** Wakes who waits for this node's next commit. */
+/** Wakes the sessions that wait for this node's next commit. */
 const commitsOf = (changes: CommittedEvents["Service"]) => {
   let commits = 0
   const waiting = new Set<() => void>()
@@ -233,10 +244,10 @@ const commitsOf = (changes: CommittedEvents["Service"]) => {
     waiting.clear()
   })
   return (): Effect.Effect<void> => {
-    const seen = commits
+    const commitsBefore = commits
     return Effect.callback((resume) => {
       const wake = () => resume(Effect.void)
-      if (commits !== seen) return wake()
+      if (commits !== commitsBefore) return wake()
       waiting.add(wake)
       return Effect.sync(() => waiting.delete(wake))
     })

@@ -1,6 +1,6 @@
 /**
- * Everything that can happen, once. An event evolves the rows in memory, is what the outbox
- * carries, and is what a decider answers with.
+ * All events of the engine. A decider returns events; they evolve the rows of a batch in memory,
+ * and the store writes them to the outbox with the commit.
  */
 
 import type { Seat } from "./catalog/model.ts"
@@ -27,39 +27,46 @@ interface TokenEvent {
   readonly at: number
 }
 
+/** A user joined a queue. */
 export interface QueueTokenIssued extends TokenEvent {
   readonly _tag: "QueueTokenIssued"
-  /** The lane, where it is not the general one. */
+  /** The lane; absent for the general one. */
   readonly lane?: QueueLane
   readonly number: bigint
-  /** The digest of the code that opened the lane. */
+  /** The digest of the code that the user joined with. */
   readonly codeHash?: string
 }
+/** A waiting token was admitted. */
 export interface QueueTokenAdmitted extends TokenEvent {
   readonly _tag: "QueueTokenAdmitted"
-  /** Whether the user was there to see it. */
+  /** Whether the user's own call saw the admission, so that the session began at once. */
   readonly claimed: boolean
+  /** The end of the session, or of the claim window if not `claimed`. */
   readonly expiresAt: number
 }
-/** The admitted user showed up, or was seen again: the token lives on until `expiresAt`. */
+/** An admitted user showed up, or made another call: the session lasts until `expiresAt`. */
 export interface QueueTokenExtended extends TokenEvent {
   readonly _tag: "QueueTokenExtended"
   readonly expiresAt: number
 }
+/** A payment completed the token. */
 export interface QueueTokenCompleted extends TokenEvent {
   readonly _tag: "QueueTokenCompleted"
 }
-/** The user left; or was away from the line for so long that they must have. */
+/** The user left the queue, or was absent for too long when it was their turn. */
 export interface QueueTokenLeft extends TokenEvent {
   readonly _tag: "QueueTokenLeft"
+  /** Present if the user was absent. */
   readonly away?: true
 }
-/** An admitted user did not show up, or was idle too long; or waited for a queue that was closed. */
+/**
+ * An admitted user did not show up, or was idle for too long; or a waiting user's queue was closed.
+ */
 export interface QueueTokenLapsed extends TokenEvent {
   readonly _tag: "QueueTokenLapsed"
-  /** There where the user had never shown up. */
+  /** Present if the admitted user had never shown up. */
   readonly unclaimed?: true
-  /** There where the user still waited when the queue was closed. */
+  /** Present if the user still waited when the queue was closed. */
   readonly closed?: true
 }
 
@@ -68,36 +75,47 @@ interface OfQueue {
   readonly at: number
 }
 
-/** A queue was made. Of its draw it says what may be known before: see `queue/lottery.ts`. */
+/**
+ * An operator created a queue. The event has the draw's commitment, not its seed: see
+ * `queue/lottery.ts`.
+ */
 export interface QueueCreated extends OfQueue {
   readonly _tag: "QueueCreated"
   readonly settings: QueueSettings
-  /** There where it collects people first. */
+  /** Present if the queue has a draw before it opens. */
   readonly opening?: { readonly opensAt: number; readonly commitment: string }
 }
-/** Codes that open the priority lane can be used this often from now on. Which, nobody is told. */
+/**
+ * An operator added codes for the priority lane. The event does not have the codes: they are
+ * secret.
+ */
 export interface QueueCodesAdded extends OfQueue {
   readonly _tag: "QueueCodesAdded"
-  /** How many. */
+  /** How many codes. */
   readonly codes: number
+  /** How often each can be used from now on. */
   readonly uses: number
 }
-/** The queue opened, and drew the places of those who had come: see `queue/lottery.ts`. */
+/** The queue opened and drew the places of the tokens that had joined: see `queue/lottery.ts`. */
 export interface QueueOpened extends OfQueue {
   readonly _tag: "QueueOpened"
   readonly seed: string
+  /** How many tokens took part. */
   readonly drawn: bigint
 }
+/** An operator moved the opening of a queue. */
 export interface QueueRescheduled extends OfQueue {
   readonly _tag: "QueueRescheduled"
   readonly opensAt: number
   readonly before: number
 }
+/** An operator changed the mode of a queue. */
 export interface QueueModeChanged extends OfQueue {
   readonly _tag: "QueueModeChanged"
   readonly mode: QueueMode
   readonly before: QueueMode
 }
+/** An operator changed the settings of a queue. */
 export interface QueueConfigured extends OfQueue {
   readonly _tag: "QueueConfigured"
   readonly settings: QueueSettings
@@ -111,24 +129,27 @@ interface OfReservation {
   readonly at: number
 }
 
+/** A user's hold began. */
 export interface SeatsHeld extends OfReservation {
   readonly _tag: "SeatsHeld"
   readonly seats: ReadonlyArray<Seat>
   readonly amount: Money
   readonly holdExpiresAt: number
 }
+/** The user released the hold before it ended. */
 export interface HoldReleased extends OfReservation {
   readonly _tag: "HoldReleased"
   readonly seatIds: ReadonlyArray<SeatId>
 }
-/** A hold lapsed. Late by nature: the seats were free from `holdExpiresAt` on. */
+/** A hold lapsed. The event comes late: the seats were free from `holdExpiresAt` on. */
 export interface HoldLapsed extends OfReservation {
   readonly _tag: "HoldLapsed"
   readonly holdExpiresAt: number
-  /** The seats that nobody else has taken since. */
+  /** The seats of the hold that no other user has taken since. */
   readonly seatIds: ReadonlyArray<SeatId>
 }
 
+/** Money was added to a wallet. */
 export interface WalletCharged {
   readonly _tag: "WalletCharged"
   readonly transferId: TransferId
@@ -136,6 +157,7 @@ export interface WalletCharged {
   readonly amount: Money
   readonly at: number
 }
+/** A payment confirmed a reservation. */
 export interface ReservationPaid extends OfReservation {
   readonly _tag: "ReservationPaid"
   readonly paymentId: TransferId
@@ -143,6 +165,7 @@ export interface ReservationPaid extends OfReservation {
   readonly seatIds: ReadonlyArray<SeatId>
   readonly amount: Money
 }
+/** A refund cancelled a paid reservation. */
 export interface PaymentRefunded extends OfReservation {
   readonly _tag: "PaymentRefunded"
   readonly refundId: TransferId
@@ -152,7 +175,7 @@ export interface PaymentRefunded extends OfReservation {
   readonly amount: Money
 }
 
-/** What happens to a token that there is. */
+/** The events of a token that exists already. */
 export type QueueTokenEvent =
   | QueueTokenAdmitted
   | QueueTokenExtended
@@ -176,7 +199,9 @@ export type ReservationEvent =
   | PaymentRefunded
 export type BoxOfficeEvent = QueueEvent | ReservationEvent | WalletCharged
 
-/** The aggregate whose order of events a consumer can rely on: its kind and its id. */
+/**
+ * The kind and id of an event's aggregate. A consumer gets the events of one aggregate in order.
+ */
 export const aggregateOf = (event: BoxOfficeEvent): readonly [kind: string, id: string] => {
   switch (event._tag) {
     case "QueueTokenIssued":
@@ -200,12 +225,14 @@ export const aggregateOf = (event: BoxOfficeEvent): readonly [kind: string, id: 
   }
 }
 
-/** The first answer to a command that carried an idempotency key, to be given again. */
+/**
+ * The recorded answer to a command with an idempotency key: the engine repeats it for the same key.
+ */
 export interface RecordedOutcome {
   readonly commandId: CommandId
   readonly userId: UserId
   readonly operation: string
-  /** A digest of what was asked for. The same key with another digest is a conflict. */
+  /** A digest of the command's input. The same key with another digest is a conflict. */
   readonly fingerprint: string
   /** The answer, as text: see `Idempotency.ts`. */
   readonly outcome: string

@@ -1,4 +1,16 @@
-/** Lets the holder of an admitted queue token through, as the host's policies ask. */
+/**
+ * The gate: lets a call through if it carries an admitted queue token, or if the host's policies do
+ * not gate the operation.
+ *
+ * A call that changes something is decided in its own batch (`checkInBatch`), on locked rows or
+ * rows read under the batch's locks. A call that only reads is decided by the token cache while its
+ * reading is fresh, else by a read that concurrent calls share (`requireForRead`). The gate never
+ * refuses from memory, except a token that has ended: only the store knows whether a token was
+ * admitted since.
+ *
+ * The module itself keeps no state but its batchers; `TokenCache` and `LiveQueues` say what they
+ * hold.
+ */
 import { Context, Effect, Layer, Result } from "effect"
 import { BoxOfficeStore, type GateQuestion, type TokenReading } from "./BoxOfficeStore.ts"
 import type { Overloaded, StoreUnavailable } from "./Errors.ts"
@@ -33,50 +45,57 @@ import { QueueTokens } from "./token/QueueTokens.ts"
 /** How long an answer waits for the session to be extended. */
 const patience = "250 millis"
 
-/** Who is calling, as every gated operation is told. */
+/** The user who makes a call: part of the input of every gated operation. */
 export interface Caller {
-  /** The host's own, already authenticated, name for the user. */
+  /** The host's own id of the user, whom the host has authenticated. */
   readonly userId: string
-  /** The signed token that joining the queue gave. */
+  /** The signed queue token from the reply to the join. */
   readonly queueToken?: string | undefined
 }
 
 type TokenRefusal = QueueTokenRequired | QueueTokenInvalid | QueueTokenExpired | PolicyFailed
 export type GateRefusal = QueueTokenRequired | QueueTokenInvalid | GateDenial | PolicyFailed
 
-/** What a token is shown for. */
+/** The show or performance that a call is about. */
 type GateSubject = { readonly showId: ShowId } | { readonly performanceId: PerformanceId }
 
-/** @internal What the services use to ask for a token. */
+/** @internal The gate as the services use it. */
 export class Gate extends Context.Service<
   Gate,
   {
-    /** The verified ticket, or `undefined` where this operation is not gated. No I/O. */
+    /** The verified queue token, or `undefined` if this operation is not gated. No I/O. */
     readonly verify: (
       operation: GatedOperation,
       caller: { readonly userId: UserId; readonly queueToken?: string | undefined },
       about?: { readonly showId?: string; readonly performanceId?: string }
     ) => Effect.Effect<QueueTokenPayload | undefined, TokenRefusal>
     /**
-     * For an operation that only reads: at most one look-up, shared with those who ask at the same
-     * time, and a write where the session moves on. None while the policies call the last fresh.
+     * For an operation that only reads. Costs no I/O while the cached reading of the token is
+     * younger than `gateMaxAgeMs`; else one read, shared with concurrent calls, and a write if the
+     * session is due to be extended.
      */
     readonly requireForRead: (
       operation: GatedOperation,
       caller: { readonly userId: UserId; readonly queueToken?: string | undefined },
       about?: GateSubject
     ) => Effect.Effect<void, GateRefusal | Overloaded | StoreUnavailable>
-    /** Once a batch has let somebody through: moves the end of their session on, where it is due. */
+    /** After a batch has let a token through: extends its session, if that is due. */
     readonly extendSession: (
       payload: QueueTokenPayload | undefined,
       decision: GateDecision
     ) => Effect.Effect<void>
-    /** An outcome that, where a batch has refused somebody who waits, tells the place that polls do. */
+    /**
+     * Corrects the position in a refusal: if a batch refused a waiting token, the refusal gets the
+     * position that a poll would show.
+     */
     readonly withCurrentPosition: <A, E>(
       payload: QueueTokenPayload | undefined,
       outcome: Effect.Effect<A, E>
     ) => Effect.Effect<A, E | QueueTokenWaiting | QueueTokenExpired>
-    /** Whether {@link requireForRead} would let a token through from memory, with nothing to write. */
+    /**
+     * Whether {@link requireForRead} would let a token through without I/O: cached, and no
+     * extension due.
+     */
     readonly passesFromCache: (
       operation: GatedOperation,
       caller: Caller,
@@ -109,11 +128,11 @@ export class Gate extends Context.Service<
           .submit({
             key: tokenId,
             plan: (plan) => plan.tokens.add(tokenId),
-            decide: (rows) => keepAlive(rows, tokenId)
+            decide: (rows) => extendIfAdmitted(rows, tokenId)
           })
           .pipe(Effect.timeoutOption(patience), Effect.ignore)
 
-      const ticketOf = (
+      const requiredToken = (
         operation: GatedOperation,
         {
           userId,
@@ -128,8 +147,8 @@ export class Gate extends Context.Service<
         return Result.flatMap(
           queueTokens.verifyCached(queueToken, userId),
           (payload): Result.Result<QueueTokenPayload, TokenRefusal> => {
-            // A token that was left stays left: the node need not look. An expired one can still
-            // pass where its user holds seats, and only the store knows that.
+            // A token whose user left has ended, so the node refuses it without a read. An expired
+            // one still passes if its user holds seats, which only the store knows.
             const state = liveQueues.lastKnownStatus(payload)?.state
             const mayHold = operation === "pay" || operation === "charge"
             return state === "left" || (state === "expired" && !mayHold)
@@ -138,27 +157,31 @@ export class Gate extends Context.Service<
           }
         )
       }
-      const ticket: Gate["Service"]["verify"] = (operation, caller, about) =>
-        Effect.fromResult(ticketOf(operation, caller, about))
+      const verify: Gate["Service"]["verify"] = (operation, caller, about) =>
+        Effect.fromResult(requiredToken(operation, caller, about))
 
       /**
-       * A batch counts who is in front by what it has at hand, and so may count some who have left:
-       * what is known of the line says it exactly, at the cost of a poll.
+       * A refusal with the exact position. A batch counts the tokens ahead by the rows that it has
+       * loaded, and so may count some that have left. The snapshot has the exact position, at the
+       * cost of a poll.
        */
       const currentPosition = Effect.fnUntraced(function* (
         payload: QueueTokenPayload,
         refusal: QueueTokenWaiting
       ) {
-        // A transaction of the host's sees what may never be so, and a ticket may not say enough.
+        // A token of an earlier release has no number, so no snapshot has its position. A host's
+        // transaction may roll back, so its view must not be mixed with the shared snapshots.
         if (payload.place === undefined || (yield* HostTransaction) !== undefined) return refusal
         const read = yield* Effect.result(liveQueues.freshStatus(payload))
         if (Result.isFailure(read)) return refusal
-        const told = read.success
-        if (told?.state === "waiting") return new QueueTokenWaiting(told)
-        if (told !== undefined) return new QueueTokenExpired({ state: told.state })
-        // Let in since: there is nobody in front any more, and the next call goes through.
-        const nobody = { ahead: 0, estimatedWait: null, waitSeconds: 0, now: 0 }
-        return new QueueTokenWaiting(liveQueues.withMinPollDelay(waitingStatus(payload, nobody)))
+        const status = read.success
+        if (status?.state === "waiting") return new QueueTokenWaiting(status)
+        if (status !== undefined) return new QueueTokenExpired({ state: status.state })
+        // The token was admitted since: no token is ahead, and the next call passes.
+        const nextInLine = { ahead: 0, estimatedWait: null, waitSeconds: 0, now: 0 }
+        return new QueueTokenWaiting(
+          liveQueues.withMinPollDelay(waitingStatus(payload, nextInLine))
+        )
       })
 
       const withCurrentPosition: Gate["Service"]["withCurrentPosition"] = <A, E>(
@@ -173,8 +196,9 @@ export class Gate extends Context.Service<
               : Effect.fail(refusal)
         )
 
-      // Nobody is refused from memory but whose place has ended: only the store knows who has been
-      // let in since.
+      /**
+       * Whether a cached reading, younger than `withinMs`, lets the token through without a write.
+       */
       const isKnownToPass = (
         payload: QueueTokenPayload,
         question: GateQuestion,
@@ -199,12 +223,13 @@ export class Gate extends Context.Service<
         caller,
         about
       ) {
-        const payload = yield* Effect.fromResult(ticketOf(operation, caller, about))
+        const payload = yield* Effect.fromResult(requiredToken(operation, caller, about))
         if (payload === undefined) return
         const question: GateQuestion = { tokenId: payload.tokenId, ...about }
-        // What is seen inside a host's transaction may never be committed: it is not remembered.
-        const shared = (yield* HostTransaction) === undefined
-        const known = shared ? cache.get(question) : undefined
+        // A host's transaction may roll back, so a reading inside it is neither cached nor taken
+        // from the cache.
+        const isShared = (yield* HostTransaction) === undefined
+        const known = isShared ? cache.get(question) : undefined
         if (known !== undefined) {
           const decided = decideGate(payload, known)
           if (needsNoWrite(decided)) return
@@ -213,14 +238,15 @@ export class Gate extends Context.Service<
         const begun = cache.begin()
         const read = yield* Effect.result(tokenReads.submit(question))
         if (Result.isFailure(read)) {
-          // While the store is away, who was let in a while ago can go on looking around.
-          const isAway = read.failure._tag === "StoreUnavailable"
-          if (isAway && isKnownToPass(payload, question, staleIfStoreDownMs)) return
+          // While the store is down, a token that the node read as admitted less than
+          // `staleIfStoreDownMs` ago goes on passing, so that its user can go on reading.
+          const isStoreDown = read.failure._tag === "StoreUnavailable"
+          if (isStoreDown && isKnownToPass(payload, question, staleIfStoreDownMs)) return
           return yield* Effect.fail(read.failure)
         }
         const view = read.success
         const decided = decideGate(payload, view)
-        if (shared && (needsNoWrite(decided) || hasEnded(view))) cache.keep(question, view, begun)
+        if (isShared && (needsNoWrite(decided) || hasEnded(view))) cache.keep(question, view, begun)
         const passed = yield* withCurrentPosition(payload, Effect.fromResult(decided))
         if (passed.length > 0) yield* extend(payload.tokenId)
       }, traced("Gate.requireForRead"))
@@ -231,7 +257,7 @@ export class Gate extends Context.Service<
           : extend(payload.tokenId)
 
       return Gate.of({
-        verify: ticket,
+        verify,
         requireForRead,
         passesFromCache,
         extendSession,
@@ -241,28 +267,32 @@ export class Gate extends Context.Service<
   )
 }
 
-/** What the gate says: a refusal, or what being let through does to the session. */
+/** The gate's decision: a refusal, or the events that extend the session; often none. */
 export type GateDecision = ReturnType<typeof decideGate>
 
-/** Passes with nothing to write. */
+/** Whether the token passes and its session need not be extended. */
 const needsNoWrite = (decision: GateDecision): boolean =>
   Result.isSuccess(decision) && decision.success.length === 0
 
-/** As it is stored: what has only lapsed may be kept alive at this very moment. */
+/**
+ * Whether a batch has ended the token. One that only lapsed may be extended by a batch under way.
+ */
 const hasEnded = ({ token }: TokenReading): boolean => token !== undefined && token.endedAt !== null
 
 const batcherKeyOf = ({ showId, performanceId }: GateQuestion): string =>
   performanceId ?? showId ?? ""
 
-const keepAlive = (rows: Rows, tokenId: TokenId): void => {
+/** Extends the session of a token if it is still admitted. */
+const extendIfAdmitted = (rows: Rows, tokenId: TokenId): void => {
   const token = rows.tokens.get(tokenId)
   if (token === undefined || tokenStateAt(token, rows.now) !== "admitted") return
   evolveAll(rows, decideSessionExtension(token, rows.now))
 }
 
 /**
- * For an operation that changes something: decides the gate on the rows of its own batch. Nothing
- * evolves, so it is enough that the batch looks at the token; {@link Gate} attends to the session.
+ * For an operation that changes something: decides the gate on the rows of its own batch. It
+ * evolves no row, so the batch needs to read the token but not to lock it. `Gate.extendSession`
+ * extends the session after the batch.
  */
 export const checkInBatch = (
   rows: Rows,
@@ -273,7 +303,7 @@ export const checkInBatch = (
   return decideGate(payload, gateView(rows, payload, requiredQueueId))
 }
 
-/** What the gate looks at, among the rows of a batch. */
+/** The inputs of the gate, taken from the rows of a batch. */
 export const gateView = (
   rows: Rows,
   { tokenId }: QueueTokenPayload,

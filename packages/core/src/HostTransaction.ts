@@ -1,9 +1,11 @@
 /**
- * A transaction that the host opened, and that the engine works in for a while.
+ * A transaction that the host opened, and that the engine runs commands in.
  *
- * What a command does there is the host's to commit or to roll back. So a command travels alone and
- * at once, is tried once, and reads what the host itself would read; nothing that this node shares
- * is read or filled, and nobody hears of a change before the host's commit.
+ * The host decides whether to commit or to roll back. So a command inside it:
+ * - runs at once, in a batch of its own, and is not retried;
+ * - reads what the host itself would read in the transaction;
+ * - neither reads nor fills what the node shares between calls (caches and snapshots);
+ * - announces its events only after the host's commit.
  */
 import { Context, Effect, Schema } from "effect"
 import type { BoxOfficeStore } from "./BoxOfficeStore.ts"
@@ -15,26 +17,27 @@ export interface HostTransaction {
   /** The store, inside the transaction. */
   readonly store: BoxOfficeStore["Service"]
   /**
-   * Runs an effect once the host has committed, and never where it rolls back. Where nothing tells
-   * that it did, the effect is dropped.
+   * Runs an effect once the host has committed, and never if it rolls back. If the store cannot
+   * learn of the commit, it drops the effect.
    */
   readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>
 }
 
-/** The host's transaction that an effect runs in; `undefined` where it runs in none. */
+/** The host's transaction that an effect runs in; `undefined` if it runs in none. */
 export const HostTransaction = Context.Reference<HostTransaction | undefined>(
   "@boxoffice/core/HostTransaction",
   { defaultValue: () => undefined }
 )
 
 /**
- * What was handed over as a transaction cannot be worked in. Nothing was done.
+ * The engine cannot work in the transaction that the host gave. Nothing was done.
  *
- * - `none`: no transaction is open; a pool was given, or a client before its `BEGIN`
- * - `aborted`: a statement failed before, and the server refuses all others until the rollback
+ * - `none`: no transaction is open; the host gave a pool, or a client before its `BEGIN`
+ * - `aborted`: an earlier statement failed, and the server refuses all others until the rollback
  * - `readOnly`: the transaction may not write
- * - `unguarded`: `session_replication_role` is `replica`, so that no rule of the schema is checked
- * - `encoding`: `client_encoding` is not `UTF8`, so that names would be garbled on their way
+ * - `unguarded`: `session_replication_role` is `replica`, so the database checks no rule of the
+ *   schema
+ * - `encoding`: `client_encoding` is not `UTF8`, so names would be garbled on the way
  */
 export class HostTransactionRefused extends TaggedError<HostTransactionRefused>()(
   "HostTransactionRefused",
@@ -59,9 +62,9 @@ const refusals = {
 }
 
 /**
- * Somebody else changed the same rows meanwhile, and the transaction's isolation lets it neither
- * wait nor look again; or they waited for each other. What this command did is undone, and it is
- * not tried again. Remedy: roll back, and run the whole transaction again.
+ * Another transaction changed the same rows, and the isolation level of this one does not allow it
+ * to read them again; or the two transactions deadlocked. The command's changes are undone, and the
+ * engine does not retry it. Remedy: roll back, and run the whole transaction again.
  */
 export class HostTransactionConflict extends TaggedError<HostTransactionConflict>()(
   "HostTransactionConflict",
@@ -76,10 +79,11 @@ export class HostTransactionConflict extends TaggedError<HostTransactionConflict
 export type HostTransactionError = HostTransactionRefused | HostTransactionConflict
 
 /**
- * Runs an effect inside the host's transaction: see the module.
+ * Runs an effect inside the host's transaction. Throws a `TypeError` if the argument is no
+ * transaction.
  *
- * A store says by the cause of `StoreUnavailable` that it was the transaction's fault; here that
- * becomes the error itself.
+ * A store reports a fault of the transaction as the cause of `StoreUnavailable`; this makes that
+ * cause the error: `HostTransactionRefused` or `HostTransactionConflict`.
  */
 export const within = (transaction: HostTransaction) => {
   checkTransaction(transaction)
@@ -91,8 +95,8 @@ export const within = (transaction: HostTransaction) => {
 }
 
 /**
- * @internal Throws a `TypeError` where what was given is no transaction: without one, what was meant to be
- * rolled back with the host's rows would be committed by itself.
+ * @internal Throws a `TypeError` if the argument is no transaction. Without this check, the engine would
+ * commit by itself what the host means to commit or roll back together with its own rows.
  */
 export const checkTransaction = (given: unknown): void => {
   const { store, afterCommit } = (given ?? {}) as Partial<HostTransaction>
@@ -102,14 +106,14 @@ export const checkTransaction = (given: unknown): void => {
   )
 }
 
-/** @internal */
+/** @internal The transaction's fault in the cause of `StoreUnavailable`, if there is one. */
 export const transactionsFault = <E>(error: E): E | HostTransactionError =>
   error instanceof StoreUnavailable &&
   (error.cause instanceof HostTransactionRefused || error.cause instanceof HostTransactionConflict)
     ? error.cause
     : error
 
-/** @internal Runs an effect now or, inside a host's transaction, once that is committed. */
+/** @internal Runs an effect now or, inside a host's transaction, after the host's commit. */
 export const afterCommit = (effect: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.flatMap(HostTransaction, (transaction) =>
     transaction === undefined ? effect : transaction.afterCommit(effect)
@@ -117,21 +121,24 @@ export const afterCommit = (effect: Effect.Effect<void>): Effect.Effect<void> =>
 
 type Store = BoxOfficeStore["Service"]
 
-/** @internal The store that is asked inside a host's transaction, and elsewhere the one given. */
+/**
+ * @internal A store whose operations run on the store of the host's transaction if they are inside one,
+ * and else on the given store.
+ */
 export const hostAware = (store: Store): Store => {
-  const asked = <A, E>(ask: (store: Store) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
-    Effect.withFiber((fiber) => ask(fiber.getRef(HostTransaction)?.store ?? store))
-  const inside = Object.keys(store).map((name) => {
+  const onCurrent = <A, E>(run: (store: Store) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.withFiber((fiber) => run(fiber.getRef(HostTransaction)?.store ?? store))
+  const operations = Object.keys(store).map((name) => {
     const operation = store[name as keyof Store]
-    if (Effect.isEffect(operation)) return [name, asked((store) => store[name as "ping"])]
-    // What is no operation, such as how to read what was committed, is the same everywhere.
+    if (Effect.isEffect(operation)) return [name, onCurrent((store) => store[name as "ping"])]
+    // The outbox and the deliveries are no operations: they are the same inside and outside.
     if (typeof operation !== "function") return [name, operation]
     type Operation = (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown>
     return [
       name,
       (...args: ReadonlyArray<unknown>) =>
-        asked((store) => (store[name as keyof Store] as unknown as Operation)(...args))
+        onCurrent((store) => (store[name as keyof Store] as unknown as Operation)(...args))
     ]
   })
-  return Object.fromEntries(inside) as Store
+  return Object.fromEntries(operations) as Store
 }

@@ -1,9 +1,9 @@
-/** Instants as people and programs write them: RFC 3339, and nothing that is open to a guess. */
+/** Instants as text: RFC 3339 with an offset. Ambiguous forms are refused. */
 import { Effect, Schema, SchemaGetter } from "effect"
 
 const form = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|[+-](\d\d):(\d\d))$/
 
-/** What is wrong with a text as an instant; `undefined` where nothing is. */
+/** The problem with a text as an instant; `undefined` if there is none. */
 const instantProblem = (text: string): string | undefined => {
   const parts = form.exec(text)
   if (parts === null) {
@@ -21,9 +21,9 @@ const instantProblem = (text: string): string | undefined => {
 }
 
 /**
- * An instant: a `Date` in the engine, RFC 3339 with an offset in JSON (`2030-01-01T19:30:00+09:00`).
- * Read strictly, since a time without an offset means another instant on each machine; written in
- * UTC.
+ * An instant: a `Date` in the engine, RFC 3339 with an offset in JSON
+ * (`2030-01-01T19:30:00+09:00`). Decoding is strict, since a time without an offset means another
+ * instant on each machine. Encoding writes UTC.
  */
 export const Instant = Schema.String.annotate({ format: "date-time" }).pipe(
   Schema.decodeTo(Schema.String, {
@@ -33,17 +33,18 @@ export const Instant = Schema.String.annotate({ format: "date-time" }).pipe(
   Schema.decodeTo(Schema.Date, {
     decode: SchemaGetter.Date(),
     encode: SchemaGetter.transform((at: Date) =>
-      // A store may hold what JSON has no text for, such as `infinity`: that is told, not thrown.
+      // A store may have an instant without a text form, such as `infinity`. Encoding must not
+      // throw.
       Number.isNaN(at.getTime()) ? String(at) : at.toISOString()
     )
   })
 )
 
-// What RFC 3339 has a text for, and so whatever passes it on; Postgres can hold more.
+// The range of RFC 3339, so that every instant has a text. Postgres could store a wider one.
 const earliest = new Date("0001-01-01T00:00:00.000Z")
 const latest = new Date("9999-12-31T23:59:59.999Z")
 
-/** An instant that somebody gives: within the years 1 to 9999 of UTC. */
+/** An instant in the input of a call: within the years 1 to 9999 of UTC. */
 export const GivenInstant = Schema.Date.check(
   Schema.isBetweenDate(
     { minimum: earliest, maximum: latest },
@@ -51,7 +52,7 @@ export const GivenInstant = Schema.Date.check(
   )
 )
 
-/** Milliseconds since 1970 of such an instant, as a cursor has them. */
+/** Milliseconds since 1970 of such an instant, as used in a cursor. */
 export const Milliseconds = Schema.Int.check(
   Schema.isBetween({ minimum: earliest.getTime(), maximum: latest.getTime() })
 )

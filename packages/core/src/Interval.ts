@@ -1,4 +1,4 @@
-/** Spans of time, as a host writes them. */
+/** Lengths of time in the format of options. */
 
 import { Duration } from "effect"
 
@@ -7,20 +7,22 @@ type Unit = "milli" | "second" | "minute" | "hour" | "day"
 /** Milliseconds, or a text such as `"30 seconds"`. */
 export type Interval = number | `${number} ${Unit | `${Unit}s`}`
 
-const written = /^\d+(\.\d+)? (milli|second|minute|hour|day)s?$/
-/** The most that a timer can wait for: a longer one would fire at once. */
-const most = 2_147_483_647
+const textForm = /^\d+(\.\d+)? (milli|second|minute|hour|day)s?$/
+/** The longest delay of a timer, in milliseconds: Node fires a longer one at once. */
+const delayMax = 2_147_483_647
 
-/** Throws a `TypeError` that names the option where a value is none, or none to wait for. */
+/** Throws a `TypeError` that names the option if a value is no interval, or out of range. */
 export const checkInterval = (option: string, value: unknown): Interval => {
-  const isWritten = typeof value === "string" && written.test(value)
+  const isText = typeof value === "string" && textForm.test(value)
   const interval = value as Interval
-  const milliseconds = isWritten ? Duration.toMillis(Duration.fromInputUnsafe(interval)) : value
-  if (typeof milliseconds === "number" && milliseconds >= 1 && milliseconds <= most) return interval
+  const milliseconds = isText ? Duration.toMillis(Duration.fromInputUnsafe(interval)) : value
+  if (typeof milliseconds === "number" && milliseconds >= 1 && milliseconds <= delayMax)
+    return interval
   throw new TypeError(
-    `${option}: expected milliseconds from 1 to ${most}, or a text such as "30 seconds", not ${shown(value)}.`
+    `${option}: expected milliseconds from 1 to ${delayMax}, or a text such as "30 seconds", not ${shown(value)}.`
   )
 }
 
+/** A value for the message, cut to 40 characters. */
 const shown = (value: unknown): string =>
   typeof value === "string" ? JSON.stringify(value.slice(0, 40)) : String(value).slice(0, 40)

@@ -25,7 +25,7 @@ const isoCodes = new Set(
   ).split(" ")
 )
 
-/** A currency that new money is in: what is stored may be in one that has been withdrawn since. */
+/** A currency for new money. Stored money may be in a currency that has been withdrawn since. */
 export const KnownCurrency = Currency.check(
   Schema.makeFilter(
     (code) => isoCodes.has(code) || `expected a currency of ISO 4217, such as EUR, not ${code}`
@@ -55,22 +55,22 @@ export interface Money {
 export const amountMaxInJson = 2n ** 53n - 1n
 
 /**
- * An amount of one currency, as all results of the engine have it: `JSON.stringify` writes it as the
- * HTTP API does, `{"amount":110000,"currency":"KRW"}`. It is frozen, and otherwise what a literal is:
- * the method is no field of it.
+ * An amount of one currency, as in all results of the engine: `JSON.stringify` writes it as the
+ * HTTP API does, `{"amount":110000,"currency":"KRW"}`. It is frozen, and otherwise like an object
+ * literal: its `toJSON` is not enumerable.
  */
 export const money = (amount: bigint, currency: Currency): Money => {
-  // To define a method that is no field takes thirty times as long as a literal does, and seats come
-  // from the database side by side with others of the same price.
+  // Defining the method takes thirty times as long as an object literal. Seats of one price often
+  // follow each other, so the last object is reused.
   if (newest.amount === amount && newest.currency === currency) return newest
   newest = Object.freeze(withJson({ amount, currency }))
   return newest
 }
 
-/** @internal One that whoever is given it may change. */
+/** @internal A copy that is not frozen, for a policy, which may change its input. */
 export const copyMoney = ({ amount, currency }: Money): Money => withJson({ amount, currency })
 
-// JSON has no bigint, and `JSON.stringify` throws at one.
+// JSON has no bigint, and `JSON.stringify` throws for one.
 const withJson = (value: Money): Money => Object.defineProperty(value, "toJSON", { value: toJSON })
 
 function toJSON(this: Money): unknown {
@@ -80,8 +80,8 @@ function toJSON(this: Money): unknown {
 let newest: Money = Object.freeze({ amount: 0n, currency: "" })
 
 /**
- * @internal How a bigint is written where JSON is for people and other programs: as a number, and as
- * text where no JSON number is exact.
+ * @internal A bigint in JSON for people and other programs: a number, or a string if no JSON number is
+ * exact.
  */
 export const bigintInJson = (value: bigint): number | string =>
   value >= -amountMaxInJson && value <= amountMaxInJson ? Number(value) : value.toString()

@@ -1,9 +1,9 @@
-/** What a host may decide about the engine's behaviour, with its defaults. */
+/** The engine's policies as values, with their checks and defaults. */
 import { Context, Schema } from "effect"
 import { KnownCurrency } from "./Money.ts"
 import type { PolicyOptions } from "./policies/rules.ts"
 
-/** The six operations a queue token can be asked for. */
+/** The six operations that can be gated, so that they need a queue token. */
 export const GatedOperation = Schema.Literals([
   "dates",
   "seats",
@@ -18,7 +18,7 @@ const positive = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2_147_
 
 const day = 86_400
 
-/** The shortest that an idempotency key may be remembered for: a client may try again for that long. */
+/** The shortest time to keep an idempotency key: a client may retry a command for a day. */
 export const idempotencyKeySecondsMin = day
 
 const keyLifetime = Schema.Int.check(
@@ -28,7 +28,7 @@ const keyLifetime = Schema.Int.check(
   )
 )
 
-/** For how long something is kept, in seconds; 0 is for ever. */
+/** How long something is kept, in seconds; 0 keeps it for ever. */
 const kept = Schema.Int.check(
   Schema.isBetween({ minimum: 0, maximum: 2_147_483_647 }),
   Schema.makeFilter((seconds: number) =>
@@ -44,29 +44,37 @@ const milliseconds = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 60
 export const QueueSettings = Schema.Struct({
   /** How many users may be inside at once. */
   maxActive: positive,
-  /** How many users may be let in within any 60 seconds. */
+  /** How many users may be admitted within any 60 seconds. */
   admitPerMinute: positive,
-  /** How long an admitted user has to show up before the place goes to the next, in seconds. */
+  /**
+   * The claim window: how long an admitted user has to show up before the token expires, in
+   * seconds.
+   */
   claimSeconds: positive,
-  /** How long an admitted user may be idle before the place goes to the next, in seconds. */
+  /** The session: how long an admitted user may be idle before the token expires, in seconds. */
   sessionSeconds: positive,
-  /** While both lanes wait, the share of the priority lane in those let in, in percent. */
+  /**
+   * While both lanes have waiting users: the priority lane's share of the admissions, in percent.
+   */
   prioritySharePercent: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })),
-  /** How long a waiting user may be away before the place is lost, in seconds; 0 for ever. */
+  /**
+   * How long a waiting user may go without polling before they lose the token, in seconds; 0: no
+   * limit.
+   */
   absenceSeconds: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2_147_483_647 }))
 }).annotate({ identifier: "QueueSettings" })
 export interface QueueSettings extends Schema.Schema.Type<typeof QueueSettings> {}
 
 /**
- * What a host may decide by values alone, as a configuration file has it. See
- * {@link defaultPolicies}, and `PolicyOptions` for what can be a function.
+ * The policies that are plain values, as a configuration file has them. See {@link
+ * defaultPolicies}, and `PolicyOptions` for those that can be functions.
  */
 export const PolicySettings = Schema.Struct({
   /** How long a hold lasts, in seconds. */
   holdSeconds: positive,
   /** The operations that need an admitted queue token. */
   gate: Schema.Array(GatedOperation),
-  /** Whether paying completes the queue token and so frees the user's place. */
+  /** Whether a payment completes the queue token and so makes room for the next user. */
   paymentCompletesToken: Schema.Boolean,
   /** The most seats in one reservation. */
   seatsPerReservation: positive,
@@ -79,51 +87,53 @@ export const PolicySettings = Schema.Struct({
   /** The currency of a wallet that was never charged. */
   currency: KnownCurrency,
   /**
-   * How stale dates and seat maps may be, in milliseconds. A node always sees its own changes;
-   * those of other nodes after this time at the latest.
+   * The maximum age of dates and seat maps, in milliseconds. A node always sees its own changes,
+   * and those of other nodes after this time at the latest.
    */
   catalogMaxAgeMs: milliseconds,
   /**
-   * How stale the gate of an operation that only reads may be, in milliseconds, about a token that
-   * another node has ended. What changes something always looks.
+   * The maximum age of the gate's reading for an operation that only reads, in milliseconds: how
+   * long a token that another node has ended may still pass. An operation that changes something
+   * always reads the token.
    */
   gateMaxAgeMs: milliseconds,
   /**
-   * How stale a place in line may be, in milliseconds: as often each node reads a queue that is
-   * asked about. By default a little less than a second, so that what follows from a reading has
-   * taken effect a second after what it saw.
+   * The maximum age of a queue's snapshot, and so of a position, in milliseconds: each node reads a
+   * queue that clients poll at most this often. The default is a little less than a second, so that
+   * the admissions that follow from a reading have taken effect within a second.
    */
   queueMaxAgeMs: milliseconds,
   /**
-   * While the store is away: for how long answers go on from what was known last, in milliseconds.
-   * Places in line say how old they are; who was let through the gate before is let through to
-   * read.
+   * While the store is down: the maximum age of what a node answers from memory, in milliseconds. A
+   * position says how old it is (`asOf`). A token that passed the gate goes on passing for
+   * operations that only read.
    */
   staleIfStoreDownMs: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3_600_000 })),
-  /** How long an ended queue token is kept, in seconds, before it is cleared away. */
+  /** How long an ended queue token is kept, in seconds, before the sweeper deletes it. */
   endedTokenSeconds: positive,
   /**
-   * How long the answer to a command that had an idempotency key is kept, in seconds: the lifetime of
- X
+   * How long the answer to a command with an idempotency key is kept, in seconds: within that time,
+   * a client that repeats the command gets the same answer. At least a day.
    */
   idempotencyKeySeconds: keyLifetime,
   /**
-   * How long a reservation that was released, or expired, is kept, in seconds; 0 is for ever. Those
-   * that were ever paid are the seller's books, and stay.
+   * How long a released or expired reservation is kept, in seconds; 0 keeps it for ever.
+   * Reservations that were ever paid are part of the seller's books, so they are never deleted.
    */
   endedReservationSeconds: kept,
   /**
-   * How long events are kept that every consumer has passed, in seconds; 0 is for ever. What a
-   * consumer has yet to pass stays, however old it is.
+   * How long an event that every consumer has passed is kept, in seconds; 0 keeps it for ever. An
+   * event that a consumer has yet to pass is kept, however old it is.
    */
   eventSeconds: kept,
-  /** How long a webhook that was given up is kept, in seconds; 0 is for ever. */
+  /** How long a webhook delivery that was given up is kept, in seconds; 0 keeps it for ever. */
   deadLetterSeconds: kept,
-  /** What a queue is created with where its creator says nothing. */
+  /** The settings of a new queue, as far as its creator gives none. */
   queue: QueueSettings
 })
 export interface PolicySettings extends Schema.Schema.Type<typeof PolicySettings> {}
 
+/** The policies of an engine whose host gives none. */
 export const defaultPolicies: PolicySettings = {
   holdSeconds: 300,
   gate: ["dates", "seats", "hold", "charge", "balance", "pay"],
@@ -152,7 +162,7 @@ export const defaultPolicies: PolicySettings = {
   }
 }
 
-/** The policies in force. Replace them with a layer, or with the options of `layerOf`. */
+/** The engine's policies. A host replaces them with a layer, or by the options of `layerOf`. */
 export const Policies = Context.Reference<PolicyOptions>("@boxoffice/core/Policies", {
   defaultValue: () => defaultPolicies
 })

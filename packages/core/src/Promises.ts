@@ -1,4 +1,9 @@
-/** The engine without Effect: `makeBoxOffice` gives the services as promises and async iterables. */
+/**
+ * The engine without Effect: `makeBoxOffice` returns the services as promises and async iterables.
+ *
+ * An engine is open from the moment `makeBoxOffice` resolves until `close`. After that, each
+ * operation is refused with `store_unavailable`.
+ */
 import { Cause, Context, Effect, Exit, Layer, Result, Scope, Stream } from "effect"
 import { BoxOffice, type BoxOfficeOptions, type BoxOfficeServices, layerOf } from "./BoxOffice.ts"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
@@ -13,23 +18,26 @@ import type { BoxOfficeResults, OperationsWithin, PromisedOperations } from "./p
 import { sweep } from "./Sweeper.ts"
 
 /**
- * Where an engine keeps its data: `SqlStore.layerUrl` and the other layers of
- * `@boxoffice/sql-store`, or `layerMemory` of `@boxoffice/core/testing`. Pass it on as it is.
+ * The store of an engine: `SqlStore.layerUrl` or another layer of `@boxoffice/sql-store`, or
+ * `layerMemory` of `@boxoffice/core/testing`. An opaque value: pass it to `makeBoxOffice`.
  */
 export interface Store extends Layer.Layer<BoxOfficeStore, unknown> {}
 
-/** A running engine's services and its store. Pass it on as it is, to what is built on them. */
+/**
+ * A running engine's services and its store. An opaque value: pass it to what is built on the
+ * engine.
+ */
 export interface EngineServices extends Layer.Layer<BoxOfficeServices | BoxOfficeStore> {}
 
 /**
- * The engine. Its operations throw the tagged errors that their documentation names; those of
- * `results` give them as values. An operation throws nothing else but the `reason` of a signal
- * that was aborted, and defects: mistakes, of the engine or of a function that the host gave it.
+ * The engine. Its operations reject with the tagged errors that their documentation names; those of
+ * `results` return them as values. Otherwise an operation rejects only with the `reason` of an
+ * aborted signal, or with a defect: a mistake in the engine or in a function of the host.
  */
 export interface PromisedBoxOffice extends PromisedOperations, AsyncDisposable {
   /**
-   * The same operations, which give `{ ok: true, value }` or `{ ok: false, error }`. The type of
-   * `error` is the union of what the operation can refuse with.
+   * The same operations with results as values: `{ ok: true, value }` or `{ ok: false, error }`.
+   * The type of `error` is the union of the errors that the operation can refuse with.
    *
    * @example
    * ```ts
@@ -50,38 +58,38 @@ export interface PromisedBoxOffice extends PromisedOperations, AsyncDisposable {
    * ```
    */
   readonly results: BoxOfficeResults
-  /** What has happened, for named consumers. */
+  /** The events of the engine, for named consumers. */
   readonly events: PromisedEvents
   /**
-   * One round of tidying what has lapsed and letting in who is next where nobody asks. Gives the
-   * number of things it attended to; 0 means that all is tidy. The option `sweepEvery` does so in
-   * the background. Rejects with `overloaded`, `store_unavailable`.
+   * Runs one round of the sweeper: ends lapsed holds and tokens, and admits the next tokens of
+   * queues without a poll. Resolves with the number of reservations and queues that it found; 0
+   * means that none was due. With the option `sweepEvery`, the engine does so in the background.
+   * Rejects with `overloaded`, `store_unavailable`.
    */
   readonly sweep: (options?: CallOptions) => Promise<number>
-  /** Resolves when the store can be used. Rejects with `store_unavailable`. */
+  /** Resolves if the store is usable. Rejects with `store_unavailable`. */
   readonly ping: (options?: CallOptions) => Promise<void>
   /**
-   * The same operations inside a transaction that the host opened: what they do commits and rolls
+   * The same operations inside a transaction that the host opened: their changes commit and roll
    * back with it. They can also be refused with `host_transaction_refused` and
-   * `host_transaction_conflict`. It costs nothing to ask for them anew for each transaction.
+   * `host_transaction_conflict`. Call it once for each transaction: it is cheap.
    */
   readonly within: (transaction: HostTransaction) => OperationsWithin
-  /** This very engine, for what is built on it. Lives until {@link close}. */
+  /** The services of this engine, for what is built on it. Usable until {@link close}. */
   readonly services: EngineServices
   /**
-   * Lets what is in flight end, refuses what waits for its turn with `overloaded`, and gives the
-   * store's connections back. From then on everything is refused with `store_unavailable`. Where the
-   * database does not answer, the store drops its connections after a while (`waits.closeWithinMs`, 10 s
-   * by default), so that this always ends. May be asked for more than once; `await using` does so at
-   * the end of its block.
+   * Closes the engine: waits for the batches in flight, refuses waiting commands with `overloaded`,
+   * and gives the store's connections back. Afterwards each operation is refused with
+   * `store_unavailable`. If the database does not answer, the store drops its connections after a
+   * while (`waits.closeWithinMs`, 10 s by default), so this always ends. A second call has no
+   * effect; `await using` calls it at the end of its block.
    */
   readonly close: () => Promise<void>
 }
 
 /**
- * Makes the engine. Rejects with what keeps it from being made: `SigningKeysInvalid`,
- * `PoliciesInvalid`, a `TypeError` that names an option which is not known or cannot be meant, or what
- * the store refuses with.
+ * Makes the engine. Rejects with `SigningKeysInvalid`, `PoliciesInvalid`, a `TypeError` that names
+ * an unknown or invalid option, or the error of the store.
  *
  * @example
  * ```ts
@@ -111,14 +119,16 @@ export const makeBoxOffice = async (
   return office
 }
 
-/** @internal The engine of a layer as promises, and everything else that the layer provides. */
+/**
+ * @internal The engine of a layer as promises, and the context with all that the layer provides.
+ */
 export const promised = async <R>(
   layer: Layer.Layer<R | BoxOfficeServices | BoxOfficeStore, unknown>
 ): Promise<{
   readonly office: PromisedBoxOffice
   readonly context: Context.Context<R | BoxOfficeServices | BoxOfficeStore>
 }> => {
-  // Not a ManagedRuntime: its end would interrupt the callers of what is in flight.
+  // Not a ManagedRuntime, since its end would interrupt the callers whose commands are in flight.
   const scope = Scope.makeUnsafe()
   const context = await Effect.runPromise(
     Effect.onError(Layer.buildWithScope(layer, scope), (cause) =>
@@ -134,14 +144,14 @@ export const promised = async <R>(
 
   const runnerIn = (inside: typeof context, fault: <E>(error: E) => E): Runner => {
     const runExit = Effect.runPromiseExitWith(inside)
-    // Called for every operation, so it makes no more promises than it must.
+    // Every operation runs through this, so it makes as few promises as possible.
     const outcome = <A, E>(
       operation: Effect.Effect<A, E>,
       options?: CallOptions
     ): Promise<Outcome<A, E>> => {
       const signal = options?.signal
       if (signal?.aborted) return Promise.reject(signal.reason)
-      // Every operation can say that the store is not there.
+      // `StoreUnavailable` is among the errors of every operation.
       const open = closed ? Effect.fail(engineClosed as E) : operation
       return runExit(open, signal && { signal }).then((exit) => {
         if (Exit.isSuccess(exit)) return { ok: true, value: exit.value }
@@ -156,12 +166,12 @@ export const promised = async <R>(
       { signal }: CallOptions = {}
     ) => {
       const open = closed ? Stream.fail(engineClosed as E) : operation
-      const settled = open.pipe(
+      const withOutcomes = open.pipe(
         Stream.map((value): Outcome<A, E> => ({ ok: true, value })),
         Stream.catch((error) => Stream.succeed<Outcome<A, E>>({ ok: false, error: fault(error) }))
       )
       return Stream.toAsyncIterableWith(
-        signal === undefined ? settled : Stream.interruptWhen(settled, aborted(signal)),
+        signal === undefined ? withOutcomes : Stream.interruptWhen(withOutcomes, aborted(signal)),
         inside
       )
     }
@@ -173,7 +183,7 @@ export const promised = async <R>(
   const within = (transaction: HostTransaction): OperationsWithin => {
     checkTransaction(transaction)
     const inside = Context.add(context, HostTransaction, transaction)
-    // The type that is given adds the errors that this can turn one into.
+    // The return type `OperationsWithin` adds the errors that `transactionsFault` can return.
     const runner = runnerIn(inside, transactionsFault as <E>(error: E) => E)
     const results = resultsOf(services, runner)
     return { ...throwing(results), results }

@@ -2,6 +2,7 @@
  * The users' half of the waiting room. See `queue/decide.ts` for the rules, `queue/live/LiveQueue.ts` for
  * positions, and `QueueOperations.ts` for the operators' half.
  */
+import { Context, Effect, Layer, Result, Schema, Stream } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import {
   IdempotencyConflict,

@@ -1,7 +1,14 @@
 /**
- * Tidies what has lapsed and lets in who is next where nobody asks. Nothing waits for it: lapsed
- * holds and tokens count as such from their instant on. It makes the late events, and admits users
- * who are not polling.
+ * The sweeper: background work that no call triggers.
+ *
+ * - `sweep` ends lapsed holds and tokens, which emits their late events, and admits the next tokens
+ *   of queues that no client polls. No rule depends on it: lapsed holds and tokens count as ended
+ *   from their instant on.
+ * - `clearEnded` deletes rows that are older than the policies keep them.
+ *
+ * The module holds no state: each round asks the store for what is due, so any number of nodes can
+ * run it, and what fails is found again in the next round. `layerSweeper` runs `sweep` at an
+ * interval, one second by default, and `clearEnded` once a minute, while the layer lives.
  */
 import { Duration, Effect, Exit, Layer } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
@@ -12,12 +19,16 @@ import { idempotencyKeySecondsMin, Policies } from "./Policies.ts"
 import { Queue } from "./Queue.ts"
 import { Reservations } from "./Reservations.ts"
 
+/**
+ * The most reservations, and queues, that one round ends or advances; also the rows of one
+ * deletion.
+ */
 const perRound = 1_000
 
 /**
- * One round. Succeeds with the number of things it found to attend to; 0 means that all is tidy.
- * One that fails, such as by a hook of the host's, keeps nobody else waiting: it is found again in
- * the next round.
+ * Runs one round. Succeeds with the number of reservations and queues that it found; 0 means that
+ * none was due. If one of them fails, such as by a policy of the host, the others go on, and the
+ * next round finds it again.
  */
 export const sweep: Effect.Effect<number, StoreUnavailable, BoxOfficeStore | Queue | Reservations> =
   Effect.gen(function* () {
@@ -29,14 +40,14 @@ export const sweep: Effect.Effect<number, StoreUnavailable, BoxOfficeStore | Que
       ...lapsed.reservations.map((reservationId) => reservations.expire([reservationId])),
       ...lapsed.queues.map(queue.advance)
     ]
-    const failed = yield* Effect.all(work.map(isDone), { concurrency: "unbounded" })
-    const first = failed.find((cause) => cause !== undefined)
+    const causes = yield* Effect.all(work.map(failureOf), { concurrency: "unbounded" })
+    const first = causes.find((cause) => cause !== undefined)
     if (first !== undefined) yield* Effect.logWarning("not all that lapsed was tidied", first)
     return lapsed.reservations.length + lapsed.queues.length
   }).pipe(Effect.withSpan("Sweeper.sweep"))
 
-/** Nothing, or why it failed. */
-const isDone = <E>(work: Effect.Effect<void, E>) =>
+/** The cause of a failure; `undefined` for a success. */
+const failureOf = <E>(work: Effect.Effect<void, E>) =>
   Effect.matchCause(work, { onFailure: (cause) => cause, onSuccess: () => undefined })
 
 /** How many rows of each kind were deleted. */
@@ -52,15 +63,16 @@ export interface Cleared {
 const batchesPerClearing = 100
 
 /**
- * Deletes what is older than the policies keep it. Each kind by itself: where one fails the others
- * are cleared all the same, and then the round fails.
+ * Deletes rows that are older than the policies keep them, each kind by itself: if one kind fails,
+ * the others are still cleared, and then the round fails.
  */
 export const clearEnded: Effect.Effect<Cleared, StoreUnavailable, BoxOfficeStore> = Effect.gen(
   function* () {
     const store = yield* BoxOfficeStore
     const policies = yield* Policies
     const { outbox, deliveries } = store
-    // Also where the policies were not checked.
+    // A host that provides the policies as a layer bypasses their checks, so the minimum applies
+    // here.
     const keySeconds = Math.max(policies.idempotencyKeySeconds, idempotencyKeySecondsMin)
     const cleared = yield* Effect.all({
       tokens: clearKind(policies.endedTokenSeconds, store.clearEnded),
@@ -86,26 +98,27 @@ export const clearEnded: Effect.Effect<Cleared, StoreUnavailable, BoxOfficeStore
 
 type Clear = (olderThanMs: number, limit: number) => Effect.Effect<number, StoreUnavailable>
 
+/** Deletes rows of one kind, a batch at a time, until none is left or the round has done enough. */
 const clearKind = (seconds: number, clear: Clear) =>
   Effect.exit(
     Effect.gen(function* () {
       let cleared = 0
       for (let batch = 0; batch < batchesPerClearing; batch++) {
-        const gone = yield* clear(seconds * 1_000, perRound)
-        cleared += gone
-        if (gone < perRound) break
+        const deleted = yield* clear(seconds * 1_000, perRound)
+        cleared += deleted
+        if (deleted < perRound) break
       }
       return cleared
     })
   )
 
-/** 0 seconds is for ever. */
+/** As `clearKind`; 0 seconds keeps the rows for ever. */
 const clearUnlessKept = (seconds: number, clear: Clear) =>
   seconds === 0 ? Effect.exit(Effect.succeed(0)) : clearKind(seconds, clear)
 
 /**
- * Sweeps again and again while the layer lives. Any number of nodes may do so at once. Throws a `TypeError`
- * where the interval is none to wait for, such as 0.
+ * Runs the sweeper while the layer lives, with `every` between two rounds. Any number of nodes may
+ * do so at once. Throws a `TypeError` if the interval is out of range, such as 0.
  */
 export const layerSweeper = (
   every: Duration.Input = "1 second"

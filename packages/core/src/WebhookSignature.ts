@@ -1,6 +1,6 @@
 /**
- * How webhooks are signed, and how whoever receives them checks that. The scheme is that of
- * standardwebhooks.com, so that libraries for it in any language can check them as well.
+ * Signs webhooks and verifies them. The scheme is that of standardwebhooks.com, so that a receiver
+ * in any language can use a library for it.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { Schema } from "effect"
@@ -8,7 +8,7 @@ import type { RecordedEvent } from "./EventFeed.ts"
 import { TaggedError } from "./engine/TaggedError.ts"
 import { decodeEvents, encodeEvents, eventVersion } from "./events/codec.ts"
 
-/** The webhook is not to be trusted, or not to be read; `reason` says why. Remedy: answer 400. */
+/** The webhook is not authentic, or not readable; `reason` says why. Remedy: respond with 400. */
 export class WebhookRefused extends TaggedError<WebhookRefused>()("WebhookRefused", {
   reason: Schema.Literals(["headers", "secrets", "timestamp", "signature", "body"])
 }) {
@@ -19,10 +19,10 @@ export class WebhookRefused extends TaggedError<WebhookRefused>()("WebhookRefuse
 
 const secretPattern = /^whsec_[A-Za-z0-9+/]{32,128}={0,2}$/
 
-/** A fresh secret, for an endpoint and whoever receives from it: `whsec_` and 32 bytes of base64. */
+/** A new random secret for an endpoint and its receiver: `whsec_` and 32 bytes in base64. */
 export const newWebhookSecret = (): string => `whsec_${randomBytes(32).toString("base64")}`
 
-/** Whether a text can be the secret of an endpoint: `whsec_` and at least 24 bytes of base64. */
+/** Whether a text can be the secret of an endpoint: `whsec_` and at least 24 bytes in base64. */
 export const isWebhookSecret = (secret: string): boolean => secretPattern.test(secret)
 
 const digest = (secret: string, content: string): Buffer =>
@@ -30,7 +30,10 @@ const digest = (secret: string, content: string): Buffer =>
     .update(content)
     .digest()
 
-/** What a webhook's `webhook-signature` says: one signature for each secret, to rotate them. */
+/**
+ * The `webhook-signature` header of a webhook: one signature per secret, so that secrets can
+ * rotate.
+ */
 export const signWebhook = (webhook: {
   readonly id: string
   /** Seconds since 1970. */
@@ -43,7 +46,7 @@ export const signWebhook = (webhook: {
     .map((signature) => `v1,${signature.toString("base64")}`)
     .join(" ")
 
-/** The body of the webhook of an event. */
+/** The JSON body of the webhook for an event. */
 export const encodeWebhook = ({ aggregate, event }: Omit<RecordedEvent, "id">): string => {
   const at = new Date(event.at).toISOString()
   const about = JSON.stringify({
@@ -55,21 +58,21 @@ export const encodeWebhook = ({ aggregate, event }: Omit<RecordedEvent, "id">): 
   return `${about.slice(0, -1)},"data":${encodeEvents([event]).slice(1, -1)}}`
 }
 
+/** A webhook as a receiver got it. */
 export interface ReceivedWebhook {
-  /** The headers as they came: of a `Request`, or of Node's `IncomingMessage`. */
+  /** The headers of a `Request`, or of Node's `IncomingMessage`. */
   readonly headers: Headers | Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
-  /** The body as it came, before any parsing. */
+  /** The raw body, before any parsing. */
   readonly body: string | Uint8Array
-  /** The secrets that it may be signed with: the new one and the old one, while they rotate. */
+  /** The accepted secrets: the new one and the old one, while they rotate. */
   readonly secrets: ReadonlyArray<string>
-  /** How far its timestamp may be off, in seconds. Default 300. */
+  /** How much the timestamp may differ from the receiver's clock, in seconds. Default 300. */
   readonly toleranceSeconds?: number | undefined
 }
 
 /**
- * Checks a webhook that was received and gives its event, typed and exact. Throws
- * {@link WebhookRefused}. Keep the `id`s of the last few minutes to tell a replay, and a delivery
- * that comes again.
+ * Verifies a webhook and returns its event, typed and without loss. Throws {@link WebhookRefused}.
+ * Keep the `id`s of the last few minutes to recognise a replay, or a delivery that comes again.
  *
  * @example
  * ```ts
@@ -101,7 +104,7 @@ export const verifyWebhook = (received: ReceivedWebhook): RecordedEvent => {
     .filter((signature) => signature.startsWith("v1,"))
     .map((signature) => Buffer.from(signature.slice(3), "base64"))
   const expected = secrets.map((secret) => digest(secret, `${id}.${timestamp}.${body}`))
-  // Every pair is compared, so that the time says nothing.
+  // Compares every pair, so that the time does not depend on which one matches.
   const matches = expected.flatMap((one) => given.map((other) => isEqual(one, other)))
   if (!matches.includes(true)) throw new WebhookRefused({ reason: "signature" })
   if (Math.abs(Date.now() / 1_000 - Number(timestamp)) > toleranceSeconds) {

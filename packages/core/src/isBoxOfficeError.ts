@@ -1,4 +1,4 @@
-/** Tells the engine's own refusals from everything else that a promise may reject with. */
+/** Tells the engine's own errors from all others that a promise may reject with. */
 import type {
   AlreadyExists,
   PerformanceNotFound,
@@ -94,9 +94,10 @@ const tags: { readonly [Tag in BoxOfficeError["_tag"]]: true } = {
 }
 
 /**
- * Whether something thrown is a refusal of the engine. Then `error.code` is a stable text, with a
- * page in the documentation for each, `error._tag` tells the type, and `error.message` is for
- * people. By the tag and not the class, so that two copies of the package know each other's errors.
+ * Whether a thrown value is an error of the engine. Then `error.code` is a stable text with its own
+ * page in the documentation, `error._tag` names the type, and `error.message` is for people. The
+ * check uses the tag and not the class, so that two copies of the package recognise each other's
+ * errors.
  *
  * @example
  * ```ts

@@ -1,9 +1,9 @@
 /**
- * The options that a host gives, looked at before anything is done by them: each function here throws a
- * `TypeError` that names the option. A misspelt option would otherwise silently be none.
+ * Checks the options that a host gives before the engine uses them. Each check throws a `TypeError`
+ * that names the option: otherwise the engine would silently ignore a misspelt one.
  */
 
-/** Refuses what is no object, and names that are not known. `what` is how the host knows it. */
+/** Refuses a value that is no object, and unknown names. `what` names the value in the message. */
 export const checkNames = (
   what: string,
   given: unknown,
@@ -21,7 +21,7 @@ export const checkNames = (
   return options
 }
 
-/** Refuses what is no plain object, and says what is expected. */
+/** Refuses a value that is no plain object. */
 export const checkObject = (
   what: string,
   given: unknown,
@@ -36,7 +36,7 @@ export const checkObject = (
 const isOther = (given: object): boolean =>
   Array.isArray(given) || given instanceof Map || given instanceof Set
 
-/** What a value is, without the value: it can be a secret. */
+/** The kind of a value for a message. It leaves out the value, which can be a secret. */
 export const kindOf = (value: unknown): string => {
   if (value === null || value === undefined) return String(value)
   if (typeof value === "string") return value === "" ? "an empty text" : "a text"
@@ -46,14 +46,17 @@ export const kindOf = (value: unknown): string => {
   return name === undefined || name === "Object" ? "an object" : `a ${name}`
 }
 
-/** Whether a name can be a slip of the pen for another: at most two letters differ, or it is a part. */
+/**
+ * Whether a name may be a misspelling of another: at most two letters differ, or it is a part of
+ * it.
+ */
 const isLike = (name: string, other: string): boolean => {
   const [given, meant] = [name.toLowerCase(), other.toLowerCase()]
   if (given.length > 40) return false
   return (given.length > 3 && meant.includes(given)) || lettersApart(given, meant) <= 2
 }
 
-/** How many letters to add, take away or change to get from one word to the other. */
+/** The edit distance of two words: how many letters to add, remove or change. */
 const lettersApart = (from: string, to: string): number => {
   let row = Array.from({ length: to.length + 1 }, (_, at) => at)
   for (let i = 1; i <= from.length; i++) {

@@ -1,5 +1,5 @@
 /**
- * What goes over the wire: models, errors and ids as schemas, with nothing behind them that a
+ * The schemas of the HTTP API: models, errors and ids. This entry point imports no module that a
  * browser lacks.
  *
  * @module

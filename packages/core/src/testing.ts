@@ -1,4 +1,4 @@
-/** For tests: the engine without a database, and its rules without the engine. @module */
+/** For tests: the engine over an in-memory store, and its pure rules without the engine. @module */
 
 export { decideGate, decideSessionExtension } from "./gate/decide.ts"
 export { decidePay, decideRefund } from "./payment/decide.ts"

@@ -13,7 +13,10 @@ import type { QueueTokenPayload } from "../src/token/format.ts"
 import { note, randomFrom } from "./support.ts"
 
 const queueId = "main" as QueueId
-const ticketOf = (number: number, lane: "general" | "priority" = "general"): QueueTokenPayload => ({
+const payloadOf = (
+  number: number,
+  lane: "general" | "priority" = "general"
+): QueueTokenPayload => ({
   queueId,
   userId: `user-${number}` as UserId,
   tokenId: testId(number),
@@ -28,8 +31,8 @@ const reading = (queue: QueueRow, more: Partial<QueueReading> = {}): QueueReadin
   ...more
 })
 
-describe("departures counted", () => {
-  it("are those of a plain list, whatever was added and forgotten", () => {
+describe("the departure tree", () => {
+  it("counts as a plain list does, whatever was added and dropped", () => {
     const random = randomFrom(7)
     for (let round = 0; round < 20; round++) {
       const departed = new DepartureTree(0)
@@ -49,7 +52,7 @@ describe("departures counted", () => {
     }
   })
 
-  it("of millions that the line has passed take no room for ever", () => {
+  it("drops millions of places that the cursor has passed", () => {
     const departed = new DepartureTree(0)
     for (let place = 1; place <= 3_000_000; place += 2) departed.add(place)
     departed.pass(2_900_000)
@@ -61,7 +64,7 @@ describe("departures counted", () => {
   })
 })
 
-// One line, told twice: as a plain list of who waits in what order, and by readings.
+// Models one queue twice: as a plain list of the waiting users in order, and by readings.
 const Step = Schema.Union([
   Schema.TaggedStruct("join", {}),
   Schema.TaggedStruct("leave", {
@@ -90,10 +93,11 @@ const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
     while (!view.placeSome());
     const line = waiting.toSorted((a, b) => place(a) - place(b))
     for (let number = 1; number < row.nextNumber; number++) {
-      const told = view.statusOf(ticketOf(number))
+      const told = view.statusOf(payloadOf(number))
       if (!waiting.includes(number)) {
         const left = gone.some((departure) => departure.number === BigInt(number))
-        // What the line has passed may be forgotten: then the store is asked.
+        // A departure that the cursor has passed may be dropped: then only the store knows the
+        // status.
         const forgotten = !left || place(number) <= row.cursor
         expect(["left", ...(forgotten ? [undefined] : [])]).toContain(told?.state)
         if (!left) expect(told, `${number} was let in`).toBeUndefined()
@@ -108,9 +112,9 @@ const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
       expect(told!.position).toBeLessThanOrEqual(positions.get(number) ?? Number.POSITIVE_INFINITY)
       positions.set(number, told!.position)
     }
-    expect(view.statusOf(ticketOf(Number(row.nextNumber)))).toBeUndefined()
+    expect(view.statusOf(payloadOf(Number(row.nextNumber)))).toBeUndefined()
     if (open() && waiting.length > 0) {
-      // Whoever a batch would load is next in line.
+      // The first token that a batch would load is the next in line.
       const { drawn } = view.heads()
       const first = drawn?.numbers[0] ?? BigInt(line[0]!)
       expect(Number(first)).toBe(line[0])
@@ -146,7 +150,7 @@ const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
         break
       }
       case "read":
-        // Now and then a node starts anew.
+        // Now and then a node restarts, without its snapshot.
         if (i % 7 === 0) view = new LiveQueue(reading(row))
         read()
     }
@@ -154,12 +158,12 @@ const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
   read()
 }
 
-describe("a place in line", () => {
+describe("a position", () => {
   const histories = Arbitrary.array(Arbitrary.schema(Step), { maxLength: 120 })
   it.each([
-    ["first come first served", 0],
-    ["drawn after the first few came", 20],
-    ["drawn after most came", 70]
+    ["by order of joining", 0],
+    ["with a draw after the first few joins", 20],
+    ["with a draw after most joins", 70]
   ])("is that of a plain list, %s", (_, opensAfter) => {
     const sampled = Arbitrary.sampleEffect(histories, { count: 300, seed: "line" })
     const samples = Effect.runSync(sampled)
@@ -167,34 +171,34 @@ describe("a place in line", () => {
     for (const steps of samples) play(steps, opensAfter)
   })
 
-  it("in the priority lane is its own", () => {
+  it("in the priority lane counts that lane alone", () => {
     const priority = { nextNumber: 4n, cursor: 1n, waiting: 2, headsLoadedTo: 1n }
     const view = new LiveQueue(reading(queueRow()))
     view.absorb(reading(queueRow({ nextNumber: 9n, waiting: 8, priority })))
-    expect(view.statusOf(ticketOf(3, "priority"))).toMatchObject({ position: 2 })
-    expect(view.statusOf(ticketOf(3))).toMatchObject({ position: 3 })
-    expect(view.statusOf(ticketOf(1, "priority"))).toBeUndefined()
+    expect(view.statusOf(payloadOf(3, "priority"))).toMatchObject({ position: 2 })
+    expect(view.statusOf(payloadOf(3))).toMatchObject({ position: 3 })
+    expect(view.statusOf(payloadOf(1, "priority"))).toBeUndefined()
   })
 
-  it("in the priority lane is not that of who has left the general lane before a draw", () => {
+  it("in the priority lane ignores departures of the general lane from before a draw", () => {
     const priority = { nextNumber: 2n, cursor: 0n, waiting: 1, headsLoadedTo: 0n }
     const opening = { opensAt: testStart, seed: "5eed".repeat(16), openedAt: null }
     const row = queueRow({ nextNumber: 2n, departed: 1n, priority, opening })
     const gone = { queueId, lane: "general" as const, number: 1n, seq: 1n }
     const view = new LiveQueue(reading(row))
     view.absorb(reading(row, { departures: [gone] }))
-    expect(view.statusOf(ticketOf(1))).toMatchObject({ state: "left" })
-    expect(view.statusOf(ticketOf(1, "priority"))).toMatchObject({ state: "waiting", position: 1 })
+    expect(view.statusOf(payloadOf(1))).toMatchObject({ state: "left" })
+    expect(view.statusOf(payloadOf(1, "priority"))).toMatchObject({ state: "waiting", position: 1 })
   })
 
-  it("is lost for whoever waits when the queue is closed", () => {
+  it("is lost when the queue is closed: waiting tokens expire", () => {
     const row = queueRow({ nextNumber: 3n, waiting: 2, mode: "closed" })
     const view = new LiveQueue(reading(row))
     view.absorb(reading(row))
-    expect(view.statusOf(ticketOf(2))).toMatchObject({ state: "expired", position: 0 })
+    expect(view.statusOf(payloadOf(2))).toMatchObject({ state: "expired", position: 0 })
   })
 
-  it("a number and a place are each other's", () => {
+  it("number and place are inverse to each other", () => {
     const drawn = { queueId, drawSize: 50n, opening: { opensAt: 0, seed: "ab", openedAt: 1 } }
     for (let number = 1n; number <= 60n; number++) {
       const place = positionOf(drawn, "general", number)
@@ -207,7 +211,7 @@ describe("a place in line", () => {
 
 describe("departures from before a draw", () => {
   const [drawn, left] = [1_000_000, 200_000]
-  /** Every fifth of a million who came has left before the opening. */
+  /** Every fifth of a million users has left before the opening. */
   const departures = Array.from({ length: left }, (_, i) => ({
     queueId,
     lane: "general" as const,
@@ -226,11 +230,11 @@ describe("departures from before a draw", () => {
     return reading(row, { departures: departures.slice(after, after + departuresPerReading) })
   }
 
-  it("are placed a moment's work at a time, and until then a place is the last it can be", {
+  it("are placed in short steps, and until then a position is an upper bound", {
     timeout: 60_000
   }, () => {
     const view = new LiveQueue(reading(row))
-    const asked = [2, 3, 499_998, 999_999].map((number) => ticketOf(number))
+    const asked = [2, 3, 499_998, 999_999].map((number) => payloadOf(number))
     const ofOne = () => asked.map((payload) => view.statusOf(payload)!.position)
     const took: Array<number> = []
     let before = asked.map(() => Number.POSITIVE_INFINITY)
@@ -247,8 +251,8 @@ describe("departures from before a draw", () => {
     }
     for (let isRead = false; !isRead; ) {
       isRead = step(() => view.absorb(next(view)))
-      // Whoever left is known to have, placed or not.
-      expect(view.statusOf(ticketOf(5 * Number(view.after) - 4))).toMatchObject({ state: "left" })
+      // The snapshot knows who left, even before the departure has its place.
+      expect(view.statusOf(payloadOf(5 * Number(view.after) - 4))).toMatchObject({ state: "left" })
       while (!step(() => view.placeSome()));
     }
     // A page of departures is read in a step, and then so many are placed in each.
@@ -258,7 +262,7 @@ describe("departures from before a draw", () => {
       `${left} departures of ${drawn}: ${took.length} steps, the longest ` +
         `${Math.max(...took).toFixed(1)} ms, all ${took.reduce((a, b) => a + b).toFixed(0)} ms`
     )
-    // And then everyone's place is that of a plain list.
+    // Once all are placed, each position is that of a plain list.
     const { placeOf } = permutationOf({ queueId, seed: row.opening!.seed, drawn })
     const gone = new Set(departures.map(({ number }) => placeOf(Number(number))))
     for (const [i, payload] of asked.entries()) {
@@ -270,43 +274,43 @@ describe("departures from before a draw", () => {
   })
 })
 
-describe("the wait", () => {
+describe("the estimated wait", () => {
   const steady = (perSecond: number, seconds = 60) =>
     Array.from({ length: seconds }, (_, i) => ({
       at: testStart - (seconds - 1 - i) * 1_000,
       admitted: perSecond
     }))
 
-  it("is told as soon as it is known how fast a queue moves", () => {
+  it("is given as soon as the admission rate is known", () => {
     const row = queueRow({ nextNumber: 2_001n, waiting: 2_000 })
     const view = new LiveQueue(reading(row))
     view.absorb(reading(row, { admissions: steady(50) }))
-    const { p50Seconds, p90Seconds } = view.statusOf(ticketOf(1_000))!.estimatedWait!
+    const { p50Seconds, p90Seconds } = view.statusOf(payloadOf(1_000))!.estimatedWait!
     expect(p50Seconds).toBe(20)
     expect(p90Seconds).toBeGreaterThan(20)
     expect(p90Seconds).toBeLessThan(35)
   })
 
-  it.each(["paused", "open"] as const)("is not told while nobody is let in: %s", (mode) => {
+  it.each(["paused", "open"] as const)("is null while the queue admits no users: %s", (mode) => {
     const row = queueRow({ nextNumber: 5n, waiting: 4, mode })
     const grants = mode === "open" ? [] : steady(5)
     const view = new LiveQueue(reading(row))
     view.absorb(reading(row, { admissions: grants }))
-    expect(view.statusOf(ticketOf(2))).toMatchObject({ estimatedWait: null })
+    expect(view.statusOf(payloadOf(2))).toMatchObject({ estimatedWait: null })
   })
 
-  it("of one lane counts who goes in from the other meanwhile", () => {
+  it("of one lane counts the admissions of the other lane meanwhile", () => {
     const priority = { nextNumber: 1_001n, cursor: 0n, waiting: 1_000, headsLoadedTo: 0n }
     const row = queueRow({ nextNumber: 1_001n, waiting: 1_000, priority })
     const view = new LiveQueue(reading(row))
     view.absorb(reading(row, { admissions: steady(10) }))
     // One and one: the hundredth goes in as about the two hundredth of all.
-    expect(view.statusOf(ticketOf(100))!.estimatedWait!.p50Seconds).toBe(20)
-    expect(view.statusOf(ticketOf(100, "priority"))!.estimatedWait!.p50Seconds).toBe(20)
+    expect(view.statusOf(payloadOf(100))!.estimatedWait!.p50Seconds).toBe(20)
+    expect(view.statusOf(payloadOf(100, "priority"))!.estimatedWait!.p50Seconds).toBe(20)
   })
 })
 
-describe("when to ask again", () => {
+describe("the poll delay", () => {
   it("grows with the wait, up to a point", () => {
     const mean = (wait: number) => {
       const hints = Array.from({ length: 2_000 }, (_, n) => pollAfterSeconds(wait, testId(n), 0))
@@ -318,8 +322,8 @@ describe("when to ask again", () => {
     expect(Math.round(mean(86_400) / 6)).toBe(10)
   })
 
-  // Waits of those who are next, of those in front, and of those who have hours; and a whole line of
-  // which each has a wait of their own. Over some three times what they are told to stay away.
+  // Waits of those who are next, of those in front, and of those who have hours; and a whole line
+  // of which each has a wait of their own. Over some three times what they are told to stay away.
   it.each([
     ["of 5 s", 6, () => 5],
     ["of 20 s", 15, () => 20],
@@ -337,14 +341,14 @@ describe("when to ask again", () => {
       for (let n = 0; n < users; n++) {
         const tokenId = testId(n)
         const wait = waitOf(n)
-        // All of them are back at once, and then come whenever they are told to ask again.
+        // All users poll at once, and then whenever their poll delay is over.
         for (let at = 0; ; ) {
           at += pollAfterSeconds(wait, tokenId, testStart + at * 1_000)
           if (at >= seconds) break
           polls[at]!++
         }
       }
-      // From when the first of them were told to come.
+      // Counts from the second of the first polls.
       const told = polls.subarray(polls.findIndex((count) => count > 0))
       const mean = told.reduce((sum, count) => sum + count, 0) / told.length
       const times = Math.max(...told) / mean

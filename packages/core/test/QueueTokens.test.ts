@@ -11,7 +11,7 @@ const secretOf = (id: string) => `the secret of ${id}, of at least 32 bytes`
 const keysOf = (...ids: ReadonlyArray<string>) =>
   ids.map((id) => ({ id, secret: Redacted.make(secretOf(id)) }))
 /** Verifies with and without a memory, seen for the first time and again: all have to agree. */
-const ticketsWith = (
+const queueTokensWith = (
   ...ids: ReadonlyArray<string>
 ): Pick<typeof QueueTokens.Service, "sign" | "verify"> => {
   const { sign, verify, verifyCached } = Effect.runSync(
@@ -29,8 +29,8 @@ const ticketsWith = (
 
 const ada = "ada" as UserId
 const payload: QueueTokenPayload = { queueId: "main" as QueueId, userId: ada, tokenId: testId(1) }
-const tickets = ticketsWith("k1")
-const token = tickets.sign(payload)
+const queueTokens = queueTokensWith("k1")
+const token = queueTokens.sign(payload)
 
 const invalid = Result.fail(new QueueTokenInvalid())
 const required = Result.fail(new QueueTokenRequired())
@@ -47,15 +47,15 @@ const randomFrom = (seed: number) => {
 }
 
 describe("a queue token", () => {
-  it("opens for the user that it was signed for", () => {
-    expect(tickets.verify(token, ada)).toEqual(Result.succeed(payload))
+  it("is valid for the user that it was signed for", () => {
+    expect(queueTokens.verify(token, ada)).toEqual(Result.succeed(payload))
   })
 
-  it("can be sent in a header as it is", () => {
+  it("has only characters that a header can carry", () => {
     expect(token).toMatch(/^[A-Za-z0-9._-]+$/)
   })
 
-  it("keeps every user id that there can be, up to the longest", () => {
+  it("carries every valid user id, up to the longest", () => {
     for (const id of [
       "a@b.c",
       "김철수",
@@ -65,64 +65,64 @@ describe("a queue token", () => {
     ]) {
       const userId = id as UserId
       const long = { ...payload, userId, queueId: "q".repeat(64) as QueueId }
-      expect(tickets.verify(tickets.sign(long), userId)).toEqual(Result.succeed(long))
+      expect(queueTokens.verify(queueTokens.sign(long), userId)).toEqual(Result.succeed(long))
     }
   })
 
-  it("is asked for where there is none", () => {
-    expect(tickets.verify(undefined, ada)).toEqual(required)
-    expect(tickets.verify("", ada)).toEqual(required)
+  it("is required: without one the call is refused", () => {
+    expect(queueTokens.verify(undefined, ada)).toEqual(required)
+    expect(queueTokens.verify("", ada)).toEqual(required)
   })
 
   it("of another user is refused", () => {
-    expect(tickets.verify(token, "grace" as UserId)).toEqual(invalid)
+    expect(queueTokens.verify(token, "grace" as UserId)).toEqual(invalid)
   })
 
-  it("changed in any position is refused", () => {
+  it("with any character changed is refused", () => {
     // Every letter of the alphabet: some differ in bits that a lenient reader would not look at.
     const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=. é"
     for (let i = 0; i < token.length; i++) {
       for (const other of letters) {
         if (other === token[i]) continue
         const forged = token.slice(0, i) + other + token.slice(i + 1)
-        expect(tickets.verify(forged, ada), `${other} at ${i}`).toEqual(invalid)
+        expect(queueTokens.verify(forged, ada), `${other} at ${i}`).toEqual(invalid)
       }
     }
   })
 
-  it("with something added or taken away anywhere is refused", () => {
+  it("with a character added or removed anywhere is refused", () => {
     for (let i = 0; i <= token.length; i++) {
       for (const added of ["A", "=", "\n", " ", "."]) {
         const forged = token.slice(0, i) + added + token.slice(i)
-        expect(tickets.verify(forged, ada), `${JSON.stringify(added)} at ${i}`).toEqual(invalid)
+        expect(queueTokens.verify(forged, ada), `${JSON.stringify(added)} at ${i}`).toEqual(invalid)
       }
       if (i === token.length) continue
       const cut = token.slice(0, i) + token.slice(i + 1)
-      expect(tickets.verify(cut, ada), `cut at ${i}`).toEqual(invalid)
+      expect(queueTokens.verify(cut, ada), `cut at ${i}`).toEqual(invalid)
     }
   })
 
-  it("with other claims under an old signature is refused", () => {
+  it("with another payload under an old signature is refused", () => {
     const [prefix, keyId, , signature] = token.split(".")
     const claims = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
     for (const forged of [["main", "grace", testId(1)], ["vip", "ada", testId(1)], [], null, 0]) {
       const text = [prefix, keyId, claims(forged), signature].join(".")
-      expect(tickets.verify(text, ada)).toEqual(invalid)
-      expect(tickets.verify(text, "grace" as UserId)).toEqual(invalid)
+      expect(queueTokens.verify(text, ada)).toEqual(invalid)
+      expect(queueTokens.verify(text, "grace" as UserId)).toEqual(invalid)
     }
   })
 
   it("with an empty or missing signature is refused", () => {
     const body = token.slice(0, token.lastIndexOf("."))
     for (const text of [body, `${body}.`, `${body}..`, "...", ".", "bo1", "bo1.k1.."]) {
-      expect(tickets.verify(text, ada)).toEqual(invalid)
+      expect(queueTokens.verify(text, ada)).toEqual(invalid)
     }
   })
 
   it("of an unknown key is refused", () => {
-    expect(ticketsWith("k2").verify(token, ada)).toEqual(invalid)
+    expect(queueTokensWith("k2").verify(token, ada)).toEqual(invalid)
     for (const keyId of ["__proto__", "constructor", ""]) {
-      expect(tickets.verify(token.replace(".k1.", `.${keyId}.`), ada)).toEqual(invalid)
+      expect(queueTokens.verify(token.replace(".k1.", `.${keyId}.`), ada)).toEqual(invalid)
     }
   })
 
@@ -132,16 +132,16 @@ describe("a queue token", () => {
     expect(other.verify(token, ada)).toEqual(invalid)
   })
 
-  it("does not name a token that could not be", () => {
-    const odd = tickets.sign({ ...payload, tokenId: "1" as TokenId })
-    expect(tickets.verify(odd, ada)).toEqual(invalid)
+  it("with a token id that is no UUID is refused", () => {
+    const odd = queueTokens.sign({ ...payload, tokenId: "1" as TokenId })
+    expect(queueTokens.verify(odd, ada)).toEqual(invalid)
   })
 
   it("of more than 1,024 characters is refused, signed or not", () => {
-    expect(tickets.verify(token + "A".repeat(1_024), ada)).toEqual(invalid)
-    expect(tickets.verify("A".repeat(10_000_000), ada)).toEqual(invalid)
+    expect(queueTokens.verify(token + "A".repeat(1_024), ada)).toEqual(invalid)
+    expect(queueTokens.verify("A".repeat(10_000_000), ada)).toEqual(invalid)
     const userId = "x".repeat(1_024) as UserId
-    expect(tickets.verify(tickets.sign({ ...payload, userId }), userId)).toEqual(invalid)
+    expect(queueTokens.verify(queueTokens.sign({ ...payload, userId }), userId)).toEqual(invalid)
   })
 
   it("that is garbage is refused, and nothing throws", () => {
@@ -160,16 +160,16 @@ describe("a queue token", () => {
           ).join("")
       }
       if (text === token) continue
-      const verified = tickets.verify(text, ada)
+      const verified = queueTokens.verify(text, ada)
       expect(verified, `seed ${seed}, round ${round}`).toEqual(text === "" ? required : invalid)
     }
   })
 
-  it("that was signed by us but says something else is refused, and nothing throws", () => {
+  it("with a valid signature over another kind of text is refused, and nothing throws", () => {
     for (const claims of ["", "null", "0", "{}", "[", "[1,2,3]", "not json", "[[],{},null]"]) {
       const body = `bo1.k1.${Buffer.from(claims).toString("base64url")}`
       const signature = createHmac("sha256", secretOf("k1")).update(body).digest("base64url")
-      expect(tickets.verify(`${body}.${signature}`, ada), claims).toEqual(invalid)
+      expect(queueTokens.verify(`${body}.${signature}`, ada), claims).toEqual(invalid)
     }
   })
 })
@@ -179,9 +179,9 @@ describe("signing keys", () => {
     Effect.runSync(Effect.flip(QueueTokens.pipe(Effect.provide(QueueTokens.layer(keys)))))
 
   it("rotate with an overlap: the first signs, all of them verify", () => {
-    const before = ticketsWith("k1")
-    const during = ticketsWith("k2", "k1")
-    const after = ticketsWith("k2")
+    const before = queueTokensWith("k1")
+    const during = queueTokensWith("k2", "k1")
+    const after = queueTokensWith("k2")
     const [old, fresh] = [before.sign(payload), during.sign(payload)]
     expect(during.verify(old, ada)).toEqual(Result.succeed(payload))
     expect(during.verify(fresh, ada)).toEqual(Result.succeed(payload))
@@ -189,18 +189,18 @@ describe("signing keys", () => {
     expect(after.verify(old, ada)).toEqual(invalid)
     // A node that has not got the new key yet refuses: hand it to every node before it signs.
     expect(before.verify(fresh, ada)).toEqual(invalid)
-    expect(ticketsWith("k1", "k2").verify(fresh, ada)).toEqual(Result.succeed(payload))
+    expect(queueTokensWith("k1", "k2").verify(fresh, ada)).toEqual(Result.succeed(payload))
   })
 
-  it("are refused where there is none", () => {
+  it("are refused if there is none", () => {
     expect(problemOf([])).toBeInstanceOf(SigningKeysInvalid)
   })
 
-  it("are refused where two share an id", () => {
+  it("are refused if two share an id", () => {
     expect(problemOf(keysOf("k1", "k1")).message).toBe("Queue token keys: two keys share an id.")
   })
 
-  it("are refused under 32 bytes, and 32 are enough", () => {
+  it("are refused under 32 bytes and accepted with 32", () => {
     const keys = (secret: string) => [...keysOf("k1"), { id: "k2", secret: Redacted.make(secret) }]
     expect(problemOf(keys("x".repeat(31))).message).toBe(
       "Queue token keys: key k2 is under 32 bytes."
@@ -217,26 +217,26 @@ describe("signing keys", () => {
     expect(problemOf(keysOf(id)).message).toContain("an id is 1 to 16")
   })
 
-  it("do not show their secrets when refused", () => {
+  it("do not show their secrets in the refusal", () => {
     const short = "hunter2"
     const problem = problemOf([{ id: "k1", secret: Redacted.make(short) }])
     expect(JSON.stringify(problem) + problem.message + problem.stack).not.toContain(short)
   })
 })
 
-describe("what a queue token says to its holder", () => {
-  it("is read without a key: whose it is, and its number", () => {
+describe("readQueueToken", () => {
+  it("reads user and number without a key", () => {
     expect(readQueueToken(token)).toEqual(payload)
     for (const lane of ["general", "priority"] as const) {
       const placed = { ...payload, place: { lane, number: 42, issuedAt: 1_893_456_000 } }
-      expect(readQueueToken(tickets.sign(placed))).toEqual({
+      expect(readQueueToken(queueTokens.sign(placed))).toEqual({
         ...payload,
         place: { lane, number: 42, issuedAt: new Date("2030-01-01T00:00:00Z") }
       })
     }
   })
 
-  it("is nothing where it is no queue token", () => {
+  it("returns undefined for a text that is no queue token", () => {
     const claims = (value: unknown) =>
       `bo1.k1.${Buffer.from(JSON.stringify(value)).toString("base64url")}.sig`
     for (const text of [

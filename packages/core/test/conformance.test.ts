@@ -20,5 +20,5 @@ const conforms = (name: string, layer: Layer.Layer<BoxOfficeStore>) =>
   })
 
 conforms("memory", layerMemory)
-// What a host tests with stands between the engine and the store in each of its tests.
+// In tests of a host, `layerFailures` is between the engine and the store, so it must conform, too.
 conforms("memory that can be made to fail", Layer.provide(layerFailures, layerMemory))

@@ -3,7 +3,7 @@ import type { PolicyOptions } from "../src/index.ts"
 import { handleDropped } from "../src/store.ts"
 import { makeTestOffice } from "../src/testing.ts"
 
-// A rejection that nobody handles ends the host's process.
+// A rejection without a handler ends the host's process.
 
 const unhandled: Array<unknown> = []
 const note = (reason: unknown) => void unhandled.push(reason)
@@ -94,7 +94,7 @@ const throwing: ReadonlyArray<readonly [string, object]> = [
 ]
 
 test.each(throwing)(
-  "an answer that throws when it is looked at fails its command: %s",
+  "an answer that throws when it is read fails its command: %s",
   async (_, bad) => {
     const rules = { gate: [], price: () => bad, refund: () => bad, seatsPerUser: 4 } as never
     await using office = await makeTestOffice({ policies: rules })
@@ -112,7 +112,7 @@ test.each(throwing)(
   }
 )
 
-test("an answer is what was checked, though looking at it again gives something else", async () => {
+test("the engine uses the answer that it checked, even if a getter gives another value later", async () => {
   let looks = 0
   const refund = () => ({
     get amount() {
@@ -143,7 +143,7 @@ test("a callback of a replay that throws leaves the recorded answer as it is", a
   expect(await office.wallet.charge(keyed)).toEqual(first)
 })
 
-test("what is dropped is looked at with care: cycles, depth, and getters that throw", async () => {
+test("the search for dropped promises survives cycles, depth, and getters that throw", async () => {
   const cycle: Record<string, unknown> = { deep: { deeper: { promise: rejecting() } } }
   cycle.itself = cycle
   for (const value of [cycle, ...throwing.map(([, bad]) => [bad, rejecting()])]) {

@@ -15,7 +15,7 @@ const charged = (amount: bigint) =>
   }) as unknown as BoxOfficeEvent
 
 describe("events as JSON", () => {
-  test("the schema describes exactly the events that there are", () => {
+  test("the schema describes exactly the events of the engine", () => {
     expectTypeOf<(typeof EventJson)["Type"]>().toEqualTypeOf<BoxOfficeEvent>()
   })
 
@@ -36,13 +36,13 @@ describe("events as JSON", () => {
     expect(decodeEvents(eventVersion, text)).toEqual([charged(amount)])
   })
 
-  test("what is not known is not passed over", () => {
+  test("an unknown event is not skipped", () => {
     expect(() => decodeEvents(1, '[{"_tag":"SeatMoved"}]')).toThrow(/_tag|Expected/)
     expect(() => decodeEvents(2, "[]")).toThrow("events of version 2, and this package knows 1")
     expect(() => decodeEvents(1, "{")).toThrow()
   })
 
-  test("fields that were added later are left out", () => {
+  test("fields of later versions are ignored", () => {
     const [event] = JSON.parse(encodeEvents([charged(1n)]))
     expect(decodeEvents(1, JSON.stringify([{ ...event, later: 1 }]))).toEqual([charged(1n)])
   })

@@ -33,7 +33,7 @@ const open = async (store = layerMemory) => {
 const amountOf = ({ event }: RecordedEvent): number =>
   event._tag === "WalletCharged" ? Number(event.amount.amount) : Number.NaN
 
-test("the loop gets what happened, then waits for what happens; aborting ends it", async () => {
+test("the loop gets past events, then waits for new ones; aborting ends it", async () => {
   const { office, charge } = await open()
   await charge(1)
   const stop = new AbortController()
@@ -47,7 +47,7 @@ test("the loop gets what happened, then waits for what happens; aborting ends it
   await office.close()
 })
 
-test("aborting ends the loop with this turn, however many events are at hand", async () => {
+test("aborting ends the loop with this turn, however many events are buffered", async () => {
   const { office, charge, take } = await open()
   for (const amount of [1, 2, 3]) await charge(amount)
   expect(await take(1)).toEqual([1])
@@ -94,7 +94,7 @@ test("an event whose turn ends in break, or throws, comes again; one that was fo
   await office.close()
 })
 
-test("the kinds that are asked for are typed, and the others pass by", async () => {
+test("the requested kinds are typed, and the others are passed", async () => {
   const { office, charge } = await open()
   await charge(7)
   const stop = new AbortController()
@@ -156,7 +156,7 @@ test("bad input is refused", async () => {
   await office.close()
 })
 
-test("a store that is away for a while is waited for; one that refuses ends the loop", async () => {
+test("a loop waits for a store that is down for a while; a store that refuses ends it", async () => {
   const shared = await Effect.runPromise(Effect.provide(BoxOfficeStore, layerMemory))
   let away = 3
   const { office, charge, take } = await open(
@@ -180,7 +180,7 @@ test("a store that is away for a while is waited for; one that refuses ends the 
   await office.close()
 })
 
-test("after a read that failed, what was not saved comes again", async () => {
+test("after a failed read, events since the last save come again", async () => {
   const shared = await Effect.runPromise(Effect.provide(BoxOfficeStore, layerMemory))
   let away = false
   const { office, charge } = await open(
@@ -201,7 +201,7 @@ test("after a read that failed, what was not saved comes again", async () => {
   const seen: Array<number> = []
   for await (const recorded of office.events.consume("mailer", { pollMs: 10 })) {
     seen.push(amountOf(recorded))
-    // A crash while the first is handled: where the consumer stands is only what it had saved.
+    // A crash while the first event is handled: only the saved cursor counts.
     away = seen.length === 1
     if (seen.length === 2) break
   }

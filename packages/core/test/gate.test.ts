@@ -21,7 +21,7 @@ const now = testStart
 const session = 600_000
 const main = "main" as QueueId
 const vip = "vip" as QueueId
-const ticket = { queueId: main, userId: "ada" as UserId, tokenId: testId(1) }
+const payload = { queueId: main, userId: "ada" as UserId, tokenId: testId(1) }
 
 const gate = (
   token: TokenRow | undefined,
@@ -31,8 +31,8 @@ const gate = (
   given({ tokens: token ? [token] : [] })
     .at(now)
     .when((rows) =>
-      decideGate(ticket, {
-        token: rows.tokens.get(ticket.tokenId),
+      decideGate(payload, {
+        token: rows.tokens.get(payload.tokenId),
         ahead,
         requiredQueueId,
         now: rows.now
@@ -41,7 +41,7 @@ const gate = (
 
 const extended: QueueTokenExtended = {
   _tag: "QueueTokenExtended",
-  ...ticket,
+  ...payload,
   expiresAt: now + session,
   at: now
 }
@@ -51,11 +51,11 @@ describe("gate", () => {
     gate(tokenRow({ state: "admitted" })).thenNothing()
   })
 
-  it("lets through to what no queue is in front of", () => {
+  it("passes a token of any queue if no queue is required", () => {
     given({})
       .at(now)
       .when(() =>
-        decideGate(ticket, {
+        decideGate(payload, {
           token: tokenRow({ state: "admitted" }),
           ahead: 0,
           requiredQueueId: undefined,
@@ -65,7 +65,7 @@ describe("gate", () => {
       .thenNothing()
   })
 
-  it("refuses a token that is not known", () => {
+  it("refuses an unknown token", () => {
     gate(undefined).thenRefused(new QueueTokenInvalid())
   })
 
@@ -80,7 +80,7 @@ describe("gate", () => {
     )
   })
 
-  it("refuses who waits, and tells their place", () => {
+  it("refuses a waiting token with its position", () => {
     gate(tokenRow({ state: "waiting" }), main, 3).thenRefused(
       new QueueTokenWaiting({
         queueId: main,
@@ -106,7 +106,7 @@ describe("gate", () => {
     gate(tokenRow({ state: "admitted", expiresAt: now + 1 })).thenEvents(extended)
   })
 
-  describe("says the first thing that is wrong", () => {
+  describe("reports the first reason", () => {
     it("foreign before wrong queue", () => {
       gate(tokenRow({ userId: "grace" }), vip).thenRefused(new QueueTokenInvalid())
     })
@@ -116,8 +116,8 @@ describe("gate", () => {
   })
 })
 
-describe("being seen", () => {
-  it("keeps a session alive once a tenth of it has passed, and writes nothing before", () => {
+describe("a call", () => {
+  it("extends a session once a tenth of it has passed, and writes nothing before", () => {
     const left = (expiresAt: number) => gate(tokenRow({ state: "admitted", expiresAt }))
     left(now + session).thenNothing()
     left(now + session - session / 10 + 1).thenNothing()
@@ -125,18 +125,18 @@ describe("being seen", () => {
     left(now + 1).thenEvents(extended)
   })
 
-  it("claims a place, and begins the session", () => {
+  it("within the claim window begins the session", () => {
     const fresh = tokenRow({ state: "admitted", claimed: false, expiresAt: now + 120_000 })
     const rows = gate(fresh).thenEvents(extended)
     expect(rows.tokens.get(testId(1))).toMatchObject({ claimed: true, expiresAt: now + session })
   })
 
-  it("claims a place even where the claim window is as long as the session", () => {
+  it("begins the session even if the claim window is as long as the session", () => {
     const fresh = tokenRow({ state: "admitted", claimed: false, expiresAt: now + session })
     expect(decideSessionExtension(fresh, now)).toEqual([extended])
   })
 
-  it("never makes a session end sooner, as after shortening it", () => {
+  it("never makes a session end sooner, even after the setting was shortened", () => {
     const long = tokenRow({ state: "admitted", expiresAt: now + 10 * session })
     expect(decideSessionExtension(long, now)).toEqual([])
   })
@@ -147,7 +147,7 @@ describe("the session of a hold", () => {
   const ends = (token: TokenRow, holdExpiresAt: number) =>
     decideSessionOfHold(token, holdExpiresAt, now).map((event) => event.expiresAt)
 
-  it("is left alone where it lasts as long as the hold", () => {
+  it("does not change if it lasts as long as the hold", () => {
     expect(ends(inside(now + 300_000), now + 300_000)).toEqual([])
   })
 
@@ -156,7 +156,7 @@ describe("the session of a hold", () => {
     expect(ends(inside(now + 1), now + session + 1)).toEqual([now + session + 1])
   })
 
-  it("is not made shorter by being used", () => {
+  it("is not shortened by a later call", () => {
     expect(decideSessionExtension(inside(now + 2 * session), now)).toEqual([])
   })
 
@@ -169,11 +169,11 @@ describe("the session of a hold", () => {
 describe("the gate of a user who holds seats", () => {
   const passes = (token: TokenRow, holdsSeats: boolean) =>
     Result.isSuccess(
-      decideHolderGate(ticket, { token, ahead: 0, requiredQueueId: main, now }, holdsSeats)
+      decideHolderGate(payload, { token, ahead: 0, requiredQueueId: main, now }, holdsSeats)
     )
   const ended = { expiresAt: now, admittedAt: now - 1, endedAt: now }
 
-  it("lets who holds seats pay for them after the session has ended", () => {
+  it("lets a user who holds seats pay after the session has ended", () => {
     expect(passes(tokenRow({ ...ended, state: "completed" }), true)).toBe(true)
     expect(passes(tokenRow({ ...ended, state: "expired" }), true)).toBe(true)
     expect(passes(tokenRow({ state: "admitted", expiresAt: now, admittedAt: now - 1 }), true)).toBe(
@@ -181,7 +181,7 @@ describe("the gate of a user who holds seats", () => {
     )
   })
 
-  it("refuses who holds none, who has left, who never was inside, and any other's", () => {
+  it("refuses a user without a hold, one who left, one never admitted, and another user's token", () => {
     expect(passes(tokenRow({ ...ended, state: "completed" }), false)).toBe(false)
     expect(passes(tokenRow({ ...ended, state: "left" }), true)).toBe(false)
     expect(passes(tokenRow({ state: "expired", endedAt: now }), true)).toBe(false)

@@ -24,7 +24,7 @@ describe("the signature of a text", () => {
     )
   })
 
-  it("tells characters apart that share their last byte, and does not depend on the text before", () => {
+  it("distinguishes characters that share their last byte, and does not depend on an earlier text", () => {
     const secret = "é".repeat(40)
     const { of: mac } = makeHmac(secret, 300)
     for (const text of ["b", "\u0162", "\u{1f39f}김", "\ud800", "x".repeat(300), "b", ""]) {
@@ -33,13 +33,13 @@ describe("the signature of a text", () => {
     expect(mac("b")).not.toBe(mac("\u0162"))
   })
 
-  it("is not given of what is too long, rather than of its beginning", () => {
+  it("is refused for a text that is too long, rather than made of its beginning", () => {
     const { of: mac } = makeHmac("s".repeat(32), 10)
     expect(() => mac("é".repeat(6))).toThrow(RangeError)
     expect(mac("é".repeat(5))).toBe(nodes("s".repeat(32), "é".repeat(5)))
   })
 
-  it("is recognised to the letter, and nothing else is", () => {
+  it("matches only when every letter is equal", () => {
     const { of, matches } = makeHmac("s".repeat(32), 100)
     const mac = of("text")
     expect(matches("text", mac)).toBe(true)

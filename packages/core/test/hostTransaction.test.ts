@@ -66,7 +66,7 @@ const free = ({ office }: { office: BoxOffice["Service"] }, caller: { userId: st
   )
 
 describe("inside a host's transaction", () => {
-  it.effect("a command goes through its store, at once, past a lane that is busy", () =>
+  it.effect("a command runs on its store at once, past a busy batcher", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld
       const { office, transaction, outer, inner } = world
@@ -99,7 +99,7 @@ describe("inside a host's transaction", () => {
       expect(yield* inside(free(world, world.inside))).toBe(2)
       expect(yield* free(world, world.outside)).toBe(4)
       expect(yield* inside(free(world, world.inside))).toBe(2)
-      // A token that the transaction alone has seen is not remembered as let in.
+      // A token that only the transaction has seen admitted is not cached.
       const bob = yield* inside(office.queue.join({ queueId: "main", userId: "bob" }))
       const caller = { userId: "bob", queueToken: bob.token }
       yield* inside(free(world, caller))
@@ -108,18 +108,18 @@ describe("inside a host's transaction", () => {
     })
   )
 
-  it.effect("nobody hears of a change before the host has committed", () =>
+  it.effect("events are announced only after the host has committed", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld
       const { office, transaction, committed, outer } = world
       expect(yield* free(world, world.outside)).toBe(4)
-      // The same store on both sides: what is read before it is told, and after.
+      // The same store inside and outside, so a read shows the change before it is announced.
       const shared = { ...transaction, store: outer }
       yield* within(shared)(
         office.reservations.hold({ ...world.outside, performanceId: "gala-1", seatIds: ["A1"] })
       )
       expect(yield* free(world, world.outside)).toBe(4)
-      // What is remembered of this very caller and map is not what the transaction would read.
+      // The cached readings of this caller and map are not what the transaction would read.
       expect(yield* within(shared)(free(world, world.outside))).toBe(3)
       const dates = office.catalog.availableDates({ ...world.outside, showId: "gala" })
       const left = Effect.map(dates, ({ dates }) => dates[0]!.performances[0]!.availableSeats)
@@ -131,7 +131,7 @@ describe("inside a host's transaction", () => {
     })
   )
 
-  it.effect("places are as the transaction sees them, and as they were for everyone else", () =>
+  it.effect("positions are as the transaction sees them, and unchanged for other callers", () =>
     Effect.gen(function* () {
       const { office, transaction } = yield* makeWorld
       const inside = within(transaction)
@@ -154,7 +154,7 @@ describe("inside a host's transaction", () => {
       expect(yield* inside(office.queue.notice("main"))).toMatchObject({ mode: "paused" })
       yield* inside(office.queue.advance("main" as QueueId))
 
-      // The host rolls back. Nobody has left the line, and the next reading does not say so either.
+      // The host rolls back, so no user has left, and the next reading shows that.
       for (let reading = 0; reading < 2; reading++) {
         expect(yield* office.queue.status(outer.bob)).toMatchObject({ position: 1 })
         expect(yield* office.queue.status(outer.cyd)).toMatchObject({ position: 2 })

@@ -41,11 +41,11 @@ describe("the draw", () => {
     expect(chiSquared(counts)).toBeLessThan(critical((drawn - 1) ** 2))
   })
 
-  it("favours neither who came early nor who came with whom: chi-squared over one draw of 100,000", () => {
+  it("favours neither early users nor neighbours: chi-squared over one draw of 100,000", () => {
     const drawn = 100_000
     const { placeOf } = permutationOf({ queueId, seed: seedOf(1), drawn })
     const places = numbersTo(drawn).map(placeOf)
-    // By tenths: where each tenth of the line came to stand, and how far neighbours came apart.
+    // By tenths: the places of each tenth of the numbers, and the distance between neighbours.
     const tenth = (place: number) => Math.floor(((place - 1) * 10) / drawn)
     const early = new Array<number>(100).fill(0)
     const apart = new Array<number>(10).fill(0)
@@ -73,7 +73,7 @@ describe("the draw", () => {
     }
   })
 
-  it("can be checked by whoever doubts it", () => {
+  it("can be checked by any client", () => {
     const draw = { queueId, seed: seedOf(7), drawn: 5, commitment: commitmentOf(seedOf(7)) }
     const { kept, places } = verifyLottery(draw, numbersTo(5))
     expect(kept).toBe(true)

@@ -63,8 +63,8 @@ const makeCounted = Effect.gen(function* () {
   return { counts, landing, office, join, store }
 }).pipe(Effect.provide(layerMemory))
 
-describe("what reading costs", () => {
-  it.effect("256 readers at once: one look at all the tokens, one read of the seats", () =>
+describe("reads from memory", () => {
+  it.effect("256 readers at once: one read of all tokens, one read of the seats", () =>
     Effect.gen(function* () {
       const { counts, office, join } = yield* makeCounted
       const callers = yield* Effect.forEach(
@@ -87,7 +87,7 @@ describe("what reading costs", () => {
     })
   )
 
-  it.effect("a node reads its own writes: holds in maps and dates, and what ended a token", () =>
+  it.effect("a node reads its own writes: holds in maps and dates, and the end of a token", () =>
     Effect.gen(function* () {
       const { office, join } = yield* makeCounted
       const ada = yield* join("ada")
@@ -162,7 +162,7 @@ describe("what reading costs", () => {
       yield* read
       yield* other.queue.leave(ada)
       yield* read
-      // What changes something always looks.
+      // An operation that changes something always reads the token.
       const hold = office.reservations.hold({ ...ada, performanceId: "p", seatIds: ["1"] })
       expect((yield* Effect.flip(hold))._tag).toBe("QueueTokenExpired")
       yield* TestClock.adjust("1 second")
@@ -195,7 +195,7 @@ describe("what reading costs", () => {
     })
   )
 
-  it.effect("what is in memory is for those alone who are known to be let in", () =>
+  it.effect("readings in memory are only for users whose admission the node knows", () =>
     Effect.gen(function* () {
       const { office, join } = yield* makeCounted
       const ada = yield* join("ada")

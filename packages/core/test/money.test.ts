@@ -51,7 +51,7 @@ describe("charge", () => {
     })
   })
 
-  it("adds to what is there, exactly beyond 2^53", () => {
+  it("adds to the balance, exactly beyond 2^53", () => {
     const balance = 2n ** 60n
     const policies = { ...defaultPolicies, walletCeiling: 2n ** 63n - 1n }
     const rows = given({ wallets: [walletRow({ balance, version: 8 })] })
@@ -174,7 +174,7 @@ describe("pay", () => {
       .thenRefused(new InsufficientBalance({ required: won(110_000), available: won(109_999) }))
   })
 
-  it("refuses who never charged", () => {
+  it("refuses a user who never charged", () => {
     const { wallets: _, ...rest } = stored(reservationRow(), 0n)
     given(rest)
       .at(now)
@@ -212,7 +212,7 @@ describe("pay", () => {
       .thenRefused(new HoldExpired({ expiredAt: new Date(holdUntil) }))
   })
 
-  it("is too late once it was tidied, too", () => {
+  it("is too late once the lapse was recorded, too", () => {
     given(stored(reservationRow({ status: "expired" }), 110_000n))
       .at(holdUntil)
       .when((rows) => decidePay(rows, pay))
@@ -320,7 +320,7 @@ describe("refund", () => {
     ])
   })
 
-  it("refuses a payment that there is not", () => {
+  it("refuses a payment that does not exist", () => {
     given(stored(reservationRow(), 0n))
       .at(now)
       .when((rows) => decideRefund(rows, refund))

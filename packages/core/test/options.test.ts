@@ -1,4 +1,4 @@
-/** Mistakes in what a host writes are told at once, by the name of the option. */
+/** Mistakes in options are reported at once, by the name of the option. */
 import { Layer } from "effect"
 import { describe, expect, it } from "vitest"
 import { layerOf, layerSweeper, makeBoxOffice } from "../src/index.ts"
@@ -8,7 +8,7 @@ import { signingKeys } from "./support.ts"
 const make = (options: unknown, store: unknown = layerMemory) =>
   makeBoxOffice(store as never, options as never)
 
-describe("options that cannot be meant", () => {
+describe("invalid options", () => {
   const secret = "hunter2 hunter2 hunter2 hunter2 hunter2"
   it.each<[unknown, string]>([
     [undefined, "the options: expected an object with some of signingKeys, policies"],
@@ -70,11 +70,14 @@ describe("options that cannot be meant", () => {
     )
   })
 
-  it.each([-1, 0, Number.NaN, Number.POSITIVE_INFINITY])("a sweeper every %o is none", (every) => {
-    expect(() => layerSweeper(every)).toThrow("layerSweeper: expected milliseconds from 1")
-  })
+  it.each([-1, 0, Number.NaN, Number.POSITIVE_INFINITY])(
+    "a sweeper every %o is refused",
+    (every) => {
+      expect(() => layerSweeper(every)).toThrow("layerSweeper: expected milliseconds from 1")
+    }
+  )
 
-  it("those that can be are taken, also as undefined", async () => {
+  it("valid options are accepted, also as undefined", async () => {
     for (const sweepEvery of [false, undefined, 1_000, "1 second", "0.5 seconds", "200 millis"]) {
       expect(Layer.isLayer(layerOf({ signingKeys, sweepEvery } as never))).toBe(true)
     }
@@ -83,7 +86,7 @@ describe("options that cannot be meant", () => {
   })
 })
 
-it.each([undefined, null, 5, "x", {}])("%o is no transaction to work within", async (given) => {
+it.each([undefined, null, 5, "x", {}])("%o is refused as a transaction", async (given) => {
   await using office = await make({ signingKeys })
   expect(() => office.within(given as never)).toThrow(/^within: expected a transaction, such as/)
 })

@@ -76,7 +76,7 @@ const failed = (policy: PolicyFailed["policy"], reason: string, cause?: unknown)
   new PolicyFailed({ policy, reason, cause })
 
 describe("a policy about a hold", () => {
-  it("is told who asks for what, and when", () => {
+  it("gets user, seats and instant", () => {
     const requests: Array<HoldRequest> = []
     const told =
       <A>(answer: A) =>
@@ -135,7 +135,7 @@ describe("a policy about a hold", () => {
     held({ seatsPerUser: ({ seatsOfUser, seats }) => seatsOfUser + seats.length })
   })
 
-  it("can do what it likes with what it is told, and changes nothing by it", () => {
+  it("can change its input without any effect", () => {
     const spoil = (request: HoldRequest): Array<bigint> => {
       const seats = request.seats as unknown as Array<{ price: { amount: bigint } }>
       for (const seat of seats) seat.price.amount = 7n
@@ -187,7 +187,7 @@ describe("a policy about a hold", () => {
     (rules, name, reason) => holding(rules).thenRefused(failed(name, reason))
   )
 
-  it("that throws refuses it, and tells where it threw", () => {
+  it("that throws refuses it, and the error shows where it threw", () => {
     const cause = new Error("no such price list")
     const price = () => {
       throw cause
@@ -208,7 +208,7 @@ describe("a policy about a wallet", () => {
         )
       )
 
-  it("says how much it may contain, and is told what it does", () => {
+  it("says how much it may contain, and gets its balance", () => {
     const { balance } = walletRow()
     charge((request) => {
       expect(request).toEqual({
@@ -270,7 +270,7 @@ describe("a policy about a refund", () => {
       at: now
     }) as const
 
-  it("is told what was paid, for what, and when", () => {
+  it("gets the payment, its seats and the instant", () => {
     refunding((request) => {
       expect(request).toEqual({
         paymentId: paid.paymentId,
@@ -355,7 +355,7 @@ describe("a policy about admission", () => {
     return events.map(({ userId }) => userId)
   }
 
-  it("is told how full it is", () => {
+  it("gets the counts of the queue", () => {
     admitted((request) => {
       expect(request).toEqual({
         queueId: "main",
@@ -399,11 +399,11 @@ describe("a policy about admission", () => {
       ["u1", "u2", "u3"]
     ]
   ]
-  it.each(answers)("answers %s, which lets in%.0s %s", (_, admission, __, users) =>
+  it.each(answers)("returns %s, which admits%.0s %s", (_, admission, __, users) =>
     expect(admitted(admission)).toEqual(users)
   )
 
-  it("names what is wrong with it", () => {
+  it("reports what is wrong with it", () => {
     const request = { queueId: "q", settings, active: 0, admittedLastMinute: 0, waiting: 1 }
     const asked = askAdmission(
       { admission: () => Number.NaN },
@@ -414,7 +414,7 @@ describe("a policy about admission", () => {
     )
   })
 
-  it.effect("is logged where it is faulty, once a minute, while the queue goes on", () => {
+  it.effect("is logged if it fails, once a minute, while the queue goes on", () => {
     const logged: Array<unknown> = []
     const logger = Logger.formatStructured.pipe(Logger.map((entry) => logged.push(entry)))
     const admission = () => {
@@ -454,12 +454,12 @@ describe("a gate that is a function", () => {
     expect(asked("members-only")).toBe(false)
   })
 
-  it("refuses the call where it gives nonsense", () => {
+  it("refuses the call if it returns an invalid value", () => {
     const asked = askGate((() => "yes") as never, { ...call, performanceId: "gala-1" })
     expect(asked).toEqual(Result.fail(failed("gate", "gave string, and not true or false")))
   })
 
-  it.effect("is told what each operation knows", () => {
+  it.effect("gets what each operation knows", () => {
     const calls: Array<unknown> = []
     const gate: PolicyOptions["gate"] = (call) => {
       calls.push(call)
@@ -518,7 +518,7 @@ describe("through the services", () => {
     )
   )
 
-  it.effect("a fault is nobody's but the call's, and is not recorded for its key", () => {
+  it.effect("a failure affects only its own call, and is not recorded for the key", () => {
     let faulty = true
     const price: PolicyOptions["price"] = ({ userId, seats }) => {
       if (faulty && userId === "ada") throw new Error("oh")

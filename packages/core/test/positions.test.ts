@@ -1,9 +1,10 @@
 /**
- * What two nodes tell of places, beside a plain list of who waits: random histories of joins, of
- * either lane, departures, purchases, draws and time, with polls of either node in between.
+ * Compares the positions that two nodes show with a plain list of the waiting users: random
+ * histories of joins of either lane, departures, purchases, draws and time, with polls of either
+ * node in between.
  *
  * A position is that of the list as of `asOf`, which is at most a refresh ago. On one node it never
- * rises; nor across nodes, for whoever asks no sooner than they were told to.
+ * rises; nor across nodes, for a user who polls no sooner than the poll delay.
  */
 import { afterAll, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Layer, Result, Schema } from "effect"
@@ -101,7 +102,7 @@ const openWorld = Effect.fnUntraced(function* (draws: boolean) {
 const play = Effect.fnUntraced(function* (history: ReadonlyArray<Action>, draws: boolean) {
   const { store, nodes } = yield* openWorld(draws)
   const tokens = new Map<number, { readonly queueToken: string; readonly tokenId: TokenId }>()
-  /** Positions of everyone who waits, from an instant on; 0 while there are none. */
+  /** Positions of all waiting users from an instant on; 0 before the draw. */
   const line: Array<{ readonly at: number; readonly positions: Map<TokenId, number> }> = []
   const answers = new Map<TokenId, Array<Told>>()
   let now = testStart
@@ -120,7 +121,7 @@ const play = Effect.fnUntraced(function* (history: ReadonlyArray<Action>, draws:
     line.push({ at: now, positions })
   })
 
-  /** What the list said of a token from one instant to another, both included. */
+  /** The positions of a token by the list from one instant to another, both included. */
   const positionsWithin = (tokenId: TokenId, from: number, to: number) => {
     const first = line.findLastIndex(({ at }) => at < from)
     return line
@@ -198,7 +199,7 @@ const play = Effect.fnUntraced(function* (history: ReadonlyArray<Action>, draws:
       case "poll":
         return Effect.gen(function* () {
           const status = yield* queue.status(caller)
-          // Asking may have let somebody in.
+          // The poll may have admitted a user.
           yield* note
           hear(action.node, token.tokenId, status)
         })
@@ -223,7 +224,7 @@ const options = {
   arbitrary: { runs, seed, size: 150, maxShrinks: 300 }
 }
 
-/** Comes by a node, and holds the token from then on. */
+/** Joins on a node; returns the caller with the queue token. */
 const joining =
   ({ queue }: BoxOffice["Service"]) =>
   (userId: string) =>
@@ -232,7 +233,7 @@ const joining =
       queueToken: token
     }))
 
-describe(`places that two nodes tell (seed: ${seed}, runs: ${runs})`, () => {
+describe(`positions that two nodes show (seed: ${seed}, runs: ${runs})`, () => {
   for (const draws of [false, true]) {
     it.effect.prop(
       draws ? "are those of a plain list that was drawn" : "are those of a plain list",
@@ -242,7 +243,7 @@ describe(`places that two nodes tell (seed: ${seed}, runs: ${runs})`, () => {
     )
   }
 
-  it.effect("can be a refresh old where somebody asks another node too soon, and no older", () =>
+  it.effect("can be a refresh old if a user polls another node too soon, and no older", () =>
     Effect.gen(function* () {
       const { nodes } = yield* openWorld(false)
       const [one, other] = nodes
@@ -256,7 +257,7 @@ describe(`places that two nodes tell (seed: ${seed}, runs: ${runs})`, () => {
       expect(yield* asked).toBe(3)
       yield* TestClock.adjust(1)
       expect(yield* asked).toBe(2)
-      // And so it goes on: in time for whoever comes when told.
+      // The next change shows in time, too, if the user polls after the poll delay.
       yield* one.queue.leave(second!)
       yield* one.queue.status(third!)
       yield* TestClock.adjust(1_000 * told.pollAfterSeconds)
@@ -264,7 +265,7 @@ describe(`places that two nodes tell (seed: ${seed}, runs: ${runs})`, () => {
     }).pipe(Effect.scoped, inWorld)
   )
 
-  it.effect("stop and go on as operators say, on every node within a refresh", () =>
+  it.effect("stop and move again as an operator says, on every node within a refresh", () =>
     Effect.gen(function* () {
       const { nodes } = yield* openWorld(false)
       const [one, other] = nodes
@@ -273,7 +274,7 @@ describe(`places that two nodes tell (seed: ${seed}, runs: ${runs})`, () => {
       const modeOn = ({ queue }: typeof one) => Effect.map(queue.notice("main"), ({ mode }) => mode)
 
       yield* one.queue.setMode("main", "paused")
-      // Whoever joins is decided on in the store, and so at once.
+      // A join is decided in the store, so the pause applies to it at once.
       const joined = yield* Effect.flip(other.queue.join({ queueId: "main", userId: "late" }))
       expect(joined).toMatchObject({ _tag: "QueueClosed", mode: "paused" })
       yield* one.queue.configure("main", { maxActive: 3 })

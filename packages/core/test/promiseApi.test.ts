@@ -377,7 +377,7 @@ describe("policies", () => {
       expect(yield* Effect.flip(hold("A4"))).toEqual(
         new LimitExceeded({ name: "seatsPerUser", limit: 3 })
       )
-      // What was let go, or has lapsed, does not count.
+      // Released and lapsed holds do not count.
       yield* office.reservations.release({ ...ada, reservationId: first.reservationId })
       yield* hold("A4")
       yield* TestClock.adjust("5 minutes")
@@ -468,7 +468,7 @@ describe("other options", () => {
       yield* office.caller("grace")
       yield* TestClock.adjust("10 minutes")
       yield* TestClock.adjust("5 seconds")
-      // Nobody has asked, and yet the hold is tidied away and the next in line is in.
+      // Without a poll, the hold has ended and the next user in line is admitted.
       const [stored] = (yield* store.reservation(reservationId)).reservations
       expect(stored!.status).toBe("expired")
       expect(yield* store.queue("main" as never)).toMatchObject({ waiting: 0, active: 1 })

@@ -211,7 +211,7 @@ describe("an AbortSignal", () => {
 })
 
 describe("what only the engine as a whole has", () => {
-  it("tidies on request, and says whether there was anything to tidy", async () => {
+  it("sweeps on request, and returns how much was due", async () => {
     const { office } = await open()
     await using _ = office
     expect(await office.sweep()).toBe(0)

@@ -384,7 +384,7 @@ describe(`whatever happens (seed: ${seed}, runs: ${runs})`, () => {
   )
 
   it.effect.prop(
-    "nobody is overtaken, and no limit is passed",
+    "no user is overtaken, and no limit is passed",
     [historyOf(QueueAction)],
     ([history]) =>
       Effect.gen(function* () {

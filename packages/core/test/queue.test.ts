@@ -72,7 +72,7 @@ describe("join", () => {
     expect(rows.tokens.get(testId(7))).toMatchObject({ state: "waiting", joinedAt: now })
   })
 
-  it("refuses a queue that there is not", () => {
+  it("refuses a queue that does not exist", () => {
     given({})
       .at(now)
       .when((rows) => decideJoin(rows, join(ada, 1)))
@@ -93,21 +93,21 @@ describe("join", () => {
       .thenNothing()
   })
 
-  it.each(["paused", "draining"] as const)("again finds the place in a %s queue", (mode) => {
+  it.each(["paused", "draining"] as const)("again returns the token in a %s queue", (mode) => {
     given({ queues: [queueRow({ mode })], tokens: [tokenRow()] })
       .at(now)
       .when((rows) => decideJoin(rows, join(ada, 2)))
       .thenNothing()
   })
 
-  it.each(["completed", "left", "expired"] as const)("again once %s takes a new place", (state) => {
+  it.each(["completed", "left", "expired"] as const)("again once %s gives a new token", (state) => {
     given({ queues: [queueRow({ nextNumber: 2n })], tokens: [tokenRow({ state })] })
       .at(now)
       .when((rows) => decideJoin(rows, join(ada, 2)))
       .thenEvents(issued(2, ada))
   })
 
-  it("again once lapsed takes a new place, at that very instant and not before", () => {
+  it("again once lapsed gives a new token, at that very instant and not before", () => {
     const queues = [queueRow({ nextNumber: 2n })]
     const lapsing = (expiresAt: number) =>
       given({ queues, tokens: [tokenRow({ state: "admitted", expiresAt })] })
@@ -117,7 +117,7 @@ describe("join", () => {
     lapsing(now + 1).thenNothing()
   })
 
-  it("another user's place, or one in another queue, is not one's own", () => {
+  it("ignores another user's token, and a token of another queue", () => {
     given({
       queues: [queueRow({ nextNumber: 3n })],
       tokens: [tokenRow({ userId: "grace" }), tokenRow({ queueId: "vip", number: 2n })]
@@ -127,7 +127,7 @@ describe("join", () => {
       .thenEvents(issued(3, ada))
   })
 
-  it("twice within a batch gives one place", () => {
+  it("twice within a batch gives one token", () => {
     given({ queues: [queueRow()] }, issued(1, ada))
       .at(now)
       .when((rows) => decideJoin(rows, join(ada, 2)))
@@ -143,7 +143,7 @@ describe("join", () => {
     expect(rows.ahead(rows.tokens.get(testId(2))!)).toBe(1)
   })
 
-  it("after having left within the same batch takes a new place at the end", () => {
+  it("after leaving within the same batch gives a new token at the end", () => {
     const left = { _tag: "QueueTokenLeft", tokenId: testId(1), queueId: main, userId: ada, at: now }
     const rows = given(
       {
@@ -174,25 +174,25 @@ describe("leave", () => {
     at: now
   }
 
-  /** What a signature that is good vouches for. */
-  const ticketOf = (userId: UserId, queueId = main) => ({ tokenId: testId(1), userId, queueId })
+  /** The payload of a queue token with a valid signature. */
+  const payloadOf = (userId: UserId, queueId = main) => ({ tokenId: testId(1), userId, queueId })
 
-  it("gives up a place in line", () => {
+  it("ends a waiting token", () => {
     const rows = given({ queues: [queueRow({ waiting: 1 })], tokens: [tokenRow()] })
       .at(now)
-      .when((rows) => decideLeave(rows, ticketOf(ada)))
+      .when((rows) => decideLeave(rows, payloadOf(ada)))
       .thenEvents(left)
     expect(rows.tokens.get(testId(1))).toMatchObject({ state: "left", endedAt: now })
     expect(rows.queues.get(main)).toMatchObject({ waiting: 0, active: 0 })
   })
 
-  it("gives up a place inside", () => {
+  it("ends an admitted token", () => {
     const rows = given({
       queues: [queueRow({ active: 1 })],
       tokens: [tokenRow({ state: "admitted" })]
     })
       .at(now)
-      .when((rows) => decideLeave(rows, ticketOf(ada)))
+      .when((rows) => decideLeave(rows, payloadOf(ada)))
       .thenEvents(left)
     expect(rows.queues.get(main)).toMatchObject({ waiting: 0, active: 0 })
   })
@@ -200,31 +200,31 @@ describe("leave", () => {
   it.each(["left", "completed", "expired"] as const)("changes nothing once %s", (state) => {
     given({ tokens: [tokenRow({ state })] })
       .at(now)
-      .when((rows) => decideLeave(rows, ticketOf(ada)))
+      .when((rows) => decideLeave(rows, payloadOf(ada)))
       .thenNothing()
   })
 
   it("changes nothing once lapsed", () => {
     given({ tokens: [tokenRow({ state: "admitted", expiresAt: now })] })
       .at(now)
-      .when((rows) => decideLeave(rows, ticketOf(ada)))
+      .when((rows) => decideLeave(rows, payloadOf(ada)))
       .thenNothing()
   })
 
   it.each([
-    ["another user", ticketOf(grace)],
-    ["another queue", ticketOf(ada, "other" as QueueId)]
-  ])("refuses the ticket of %s for this row, however genuine", (_, ticket) => {
+    ["another user", payloadOf(grace)],
+    ["another queue", payloadOf(ada, "other" as QueueId)]
+  ])("refuses the queue token of %s for this row, however genuine", (_, payload) => {
     given({ queues: [queueRow({ waiting: 1 })], tokens: [tokenRow()] })
       .at(now)
-      .when((rows) => decideLeave(rows, ticket))
+      .when((rows) => decideLeave(rows, payload))
       .thenRefused(new QueueTokenInvalid())
   })
 
-  it("refuses a ticket whose row there is not", () => {
+  it("refuses a queue token whose row does not exist", () => {
     given({})
       .at(now)
-      .when((rows) => decideLeave(rows, ticketOf(ada)))
+      .when((rows) => decideLeave(rows, payloadOf(ada)))
       .thenRefused(new QueueTokenInvalid())
   })
 })
@@ -262,14 +262,14 @@ describe("expiries", () => {
 
 describe("admit", () => {
   const nobody = new Set<never>()
-  /** A line of users; the first is next. */
+  /** Waiting users; the first is next. */
   const line = (...users: ReadonlyArray<UserId>) => ({
     tokens: users.map((userId, i) => tokenRow({ userId, number: BigInt(i + 1), settings })),
     ahead: users.map((_, i) => [testId(i + 1), i] as const)
   })
   const abc = ["ada", "bob", "cyd"] as Array<UserId>
 
-  it("lets the first in, first come first served, up to maxActive", () => {
+  it("admits the first tokens in order, up to maxActive", () => {
     const rows = given({
       ...line(...abc),
       queues: [queueRow({ settings, active: 0, waiting: 3 })]
@@ -281,7 +281,7 @@ describe("admit", () => {
     expect(rows.ahead(rows.tokens.get(testId(3))!)).toBe(0)
   })
 
-  it("goes by number, whatever the order in which the line was loaded", () => {
+  it("goes by number, whatever the order in which tokens were loaded", () => {
     const { tokens, ahead } = line(...abc)
     given({ tokens: tokens.toReversed(), ahead, queues: [queueRow({ settings, waiting: 3 })] })
       .at(now)
@@ -307,14 +307,14 @@ describe("admit", () => {
       .thenEvents(admitted(1, ada))
   })
 
-  it("nobody while maxActive are inside", () => {
+  it("no user while maxActive are inside", () => {
     given({ ...line(ada), queues: [queueRow({ settings, active: 2, waiting: 1 })] })
       .at(now)
       .when((rows) => decideAdmissions(rows, main, nobody))
       .thenNothing()
   })
 
-  it("nobody while more than maxActive are inside, as after lowering it", () => {
+  it("no user while more than maxActive are inside, as after lowering it", () => {
     given({ ...line(ada), queues: [queueRow({ settings, active: 5, waiting: 1 })] })
       .at(now)
       .when((rows) => decideAdmissions(rows, main, nobody))
@@ -335,7 +335,7 @@ describe("admit", () => {
     at(11).thenNothing()
   })
 
-  it("nobody of one lane in the turn of the other, where who is next there was not loaded", () => {
+  it("no user of one lane in the turn of the other, if the next one there was not loaded", () => {
     const priority = { nextNumber: 9n, cursor: 0n, waiting: 5, headsLoadedTo: 8n }
     const { tokens } = line(...abc)
     const codes = tokens.map((token) => ({ ...token, lane: "priority" as const }))
@@ -353,7 +353,7 @@ describe("admit", () => {
       .thenEvents(admitted(1, abc[0]!))
   })
 
-  it("whoever was loaded, though the row counts more in a lane of which all were loaded", () => {
+  it("the loaded tokens, even if the row counts more in a lane of which all were loaded", () => {
     const { tokens } = line(...abc)
     const codes = tokens.map((token) => ({ ...token, lane: "priority" as const }))
     const priority = { nextNumber: 4n, cursor: 0n, waiting: 3, headsLoadedTo: 3n }
@@ -371,21 +371,21 @@ describe("admit", () => {
       .thenEvents(admitted(1, abc[0]!), admitted(2, abc[1]!))
   })
 
-  it("nobody while paused", () => {
+  it("no user while paused", () => {
     given({ ...line(ada), queues: [queueRow({ settings, mode: "paused", waiting: 1 })] })
       .at(now)
       .when((rows) => decideAdmissions(rows, main, nobody))
       .thenNothing()
   })
 
-  it("those who wait while draining", () => {
+  it("waiting users while draining", () => {
     given({ ...line(ada), queues: [queueRow({ settings, mode: "draining", waiting: 1 })] })
       .at(now)
       .when((rows) => decideAdmissions(rows, main, nobody))
       .thenEvents(admitted(1, ada))
   })
 
-  it("nobody where there is no such queue, and nobody of another queue", () => {
+  it("no user if there is no such queue, and no user of another queue", () => {
     given({ ...line(ada) })
       .at(now)
       .when((rows) => decideAdmissions(rows, main, nobody))
@@ -400,14 +400,14 @@ describe("admit", () => {
       .thenNothing()
   })
 
-  it("those who are there for the session, the others for the claim window", () => {
+  it("online users for the session, the others for the claim window", () => {
     given({ ...line(ada, grace), queues: [queueRow({ settings, waiting: 2 })] })
       .at(now)
       .when((rows) => decideAdmissions(rows, main, new Set([testId(2)])))
       .thenEvents(admitted(1, ada), admitted(2, grace, true))
   })
 
-  it("being there does not put anyone in front", () => {
+  it("no user out of order, even if online", () => {
     const one = { ...settings, maxActive: 1 }
     given({ ...line(ada, grace), queues: [queueRow({ settings: one, waiting: 2 })] })
       .at(now)
@@ -415,8 +415,8 @@ describe("admit", () => {
       .thenEvents(admitted(1, ada))
   })
 
-  it("never past somebody in line who was not loaded", () => {
-    // The second and third of the line are here; the first is not.
+  it("no user behind one who was not loaded", () => {
+    // The second and third user are online; the first is not.
     const { tokens, ahead } = line(...abc)
     given({
       tokens: tokens.slice(1),
@@ -437,14 +437,14 @@ describe("admit", () => {
       .thenEvents(admitted(1, abc[0]!))
   })
 
-  it("whoever joins into an empty queue, in the same batch", () => {
+  it("a user who joins an empty queue, in the same batch", () => {
     given({ queues: [queueRow({ settings })] }, issued(1, ada))
       .at(now)
       .when((rows) => decideAdmissions(rows, main, new Set([testId(1)])))
       .thenEvents(admitted(1, ada, true))
   })
 
-  it("nobody who joins behind a line that was not loaded", () => {
+  it("no user who joins behind tokens that were not loaded", () => {
     given(
       { queues: [queueRow({ settings, waiting: 5, nextNumber: 6n, headsLoadedTo: 0n })] },
       issued(6, ada)
@@ -454,7 +454,7 @@ describe("admit", () => {
       .thenNothing()
   })
 
-  it("the next, when one inside leaves in the same batch", () => {
+  it("the next user, if an admitted one leaves in the same batch", () => {
     const one = { ...settings, maxActive: 1 }
     given(
       {
@@ -469,7 +469,7 @@ describe("admit", () => {
       .thenEvents(admitted(2, grace))
   })
 
-  it("the next, when the first in line leaves in the same batch", () => {
+  it("the next user, if the first in line leaves in the same batch", () => {
     const one = { ...settings, maxActive: 1 }
     given(
       { ...line(ada, grace), queues: [queueRow({ settings: one, waiting: 2 })] },
@@ -497,7 +497,7 @@ describe("opening", () => {
     }))
     .sort((a, b) => Number(a.place - b.place))
 
-  it("draws among all who have come, at that very instant and not before", () => {
+  it("draws among all who have joined, at that very instant and not before", () => {
     given({ queues: [collected] })
       .at(now - 1)
       .when((rows) => decideOpening(rows, main))
@@ -520,7 +520,7 @@ describe("opening", () => {
       .thenNothing()
   })
 
-  it("is moved, or comes at once, while people are collected", () => {
+  it("can be moved, or made now, until the queue opens", () => {
     const moved = (opensAt: number) => ({
       _tag: "QueueRescheduled" as const,
       queueId: main,
@@ -544,7 +544,7 @@ describe("opening", () => {
       .thenNothing()
   })
 
-  it("is not moved where it has been, never was to be, or the queue is closed", () => {
+  it("cannot be moved after it, without one, or if the queue is closed", () => {
     const refused = (
       queues: ReadonlyArray<QueueRow>,
       error: QueueAlreadyOpen | QueueClosed | QueueNotFound
@@ -559,7 +559,7 @@ describe("opening", () => {
     refused([], new QueueNotFound())
   })
 
-  it("lets nobody in before, and then by the places that were drawn", () => {
+  it("admits no user before it, and then by the drawn places", () => {
     given({ queues: [collected], tokens })
       .at(now - 1)
       .when((rows) => decideAdmissions(rows, main, new Set()))
@@ -570,7 +570,7 @@ describe("opening", () => {
     expect(admitted).toEqual(placed.map(({ token }) => token.tokenId))
   })
 
-  it("lets nobody in by number where not all who have come were loaded", () => {
+  it("admits no user by number if not all drawn tokens were loaded", () => {
     const rows = new Rows({
       queues: [{ ...collected, headsLoadedTo: 2n }],
       tokens: tokens.slice(0, 2),
@@ -609,7 +609,7 @@ describe("two lanes", () => {
     expect(lanes(100, 3).order).toBe("p1 p2 p3")
   })
 
-  it("go on alone where the other is empty, and keep their turns from batch to batch", () => {
+  it("go on alone if the other is empty, and keep their credit from batch to batch", () => {
     expect(lanes(100, 12).order).toBe("p1 p2 p3 p4 p5 p6 p7 p8 p9 p10 g1 g2")
     const { rows } = lanes(50, 3)
     expect(rows.queues.get(main)).toMatchObject({
@@ -646,22 +646,22 @@ describe("absence", () => {
     expiresAt: late + (claimed ? 600_000 : 120_000)
   })
 
-  it("of more than the grace costs the place when the turn comes, and the next goes in", () => {
+  it("of more than the allowed time ends the token at its turn, and the next user is admitted", () => {
     at(true).thenEvents(left, letIn(2, "bob"))
   })
 
-  it("is not that of one whose note may be late", () => {
+  it("does not count while a presence mark may be on its way", () => {
     given({ queues: [queueRow({ settings, waiting: 2, presenceKept: true })], tokens })
       .at(late - 1)
       .when((rows) => decideAdmissions(rows, main, new Set()))
       .thenEvents({ ...letIn(1, "ada"), at: late - 1, expiresAt: late - 1 + 120_000 })
   })
 
-  it("is nobody's where it was not noted who is there", () => {
+  it("does not count if nodes have not flushed presence marks throughout", () => {
     at(false).thenEvents(letIn(1, "ada"))
   })
 
-  it("is not that of one whom this node has noted since", () => {
+  it("does not count if this node has a mark that it has yet to flush", () => {
     given({ queues: [queueRow({ settings, waiting: 2, presenceKept: true })], tokens })
       .at(late)
       .when((rows) =>
@@ -670,30 +670,30 @@ describe("absence", () => {
       .thenEvents(letIn(1, "ada"))
   })
 
-  it("is not that of one who is there right now", () => {
+  it("does not count for an online user", () => {
     at(true, new Set<TokenId>([testId(1)])).thenEvents(letIn(1, "ada", true))
   })
 })
 
-describe("the notes of who is there", () => {
-  it("have a number from its mark on until they are handed over", () => {
-    const notes = new Presence()
+describe("presence marks", () => {
+  it("contain a number from its mark on until they are taken", () => {
+    const presence = new Presence()
     const number = 3 * numbersPerBlock + 5
-    const ticket = { queueId: main, userId: ada, tokenId: testId(1) }
-    notes.mark({ ...ticket, place: { lane: "priority", number, issuedAt: 0 } })
-    const has = (lane: "general" | "priority", number: number) => notes.has(lane, BigInt(number))
+    const payload = { queueId: main, userId: ada, tokenId: testId(1) }
+    presence.mark({ ...payload, place: { lane: "priority", number, issuedAt: 0 } })
+    const has = (lane: "general" | "priority", number: number) => presence.has(lane, BigInt(number))
     expect([has("priority", number), has("general", number), has("priority", number + 1)]).toEqual([
       true,
       false,
       false
     ])
-    notes.take()
+    presence.take()
     expect(has("priority", number)).toBe(false)
   })
 })
 
-describe("what operators do", () => {
-  it("makes a queue, once, and keeps its seed to itself", () => {
+describe("an operator", () => {
+  it("creates a queue, once, and the event does not contain its seed", () => {
     const newQueue = { queueId: main, settings, given: settings, opening: null }
     const event = { _tag: "QueueCreated" as const, queueId: main, settings, at: now }
     given({})
@@ -712,7 +712,7 @@ describe("what operators do", () => {
       .thenRefused(new AlreadyExists({ kind: "queue" }))
   })
 
-  it("adds codes, and says how many", () => {
+  it("adds codes, and the event says how many", () => {
     given({ queues: [queueRow()] })
       .at(now)
       .when((rows) => decideCodes(rows, main, { codes: 3, uses: 2 }))
@@ -723,7 +723,7 @@ describe("what operators do", () => {
       .thenRefused(new QueueNotFound())
   })
 
-  it("changes the mode, and says from what", () => {
+  it("changes the mode, and the event has the old one", () => {
     given({ queues: [queueRow()] })
       .at(now)
       .when((rows) => decideMode(rows, main, "paused"))
@@ -740,7 +740,7 @@ describe("what operators do", () => {
       .thenNothing()
   })
 
-  it("closes for good", () => {
+  it("cannot open a closed queue", () => {
     for (const mode of ["open", "paused", "draining"] as const) {
       given({ queues: [queueRow({ mode: "closed" })] })
         .at(now)
@@ -749,7 +749,7 @@ describe("what operators do", () => {
     }
   })
 
-  it("changes settings, and says from what", () => {
+  it("changes settings, and the event has the old ones", () => {
     const { queue: before } = defaultPolicies
     const after = { ...before, maxActive: 7 }
     const rows = given({ queues: [queueRow()] })
@@ -763,7 +763,7 @@ describe("what operators do", () => {
       .thenNothing()
   })
 
-  it("is refused of a queue that there is not", () => {
+  it("is refused for a queue that does not exist", () => {
     given({})
       .at(now)
       .when((rows) => decideMode(rows, main, "open"))
@@ -775,11 +775,11 @@ describe("what operators do", () => {
   })
 })
 
-describe("what a user is told", () => {
+describe("the status of a token", () => {
   const status = (fields: Parameters<typeof tokenRow>[0], ahead = 0, at = now) =>
     queueTokenStatus(tokenRow(fields), ahead, at)
 
-  it("waiting: the position, and when to ask again", () => {
+  it("waiting: the position and the poll delay", () => {
     expect(status({ state: "waiting" }, 4)).toEqual({
       queueId: "main",
       state: "waiting",
@@ -798,19 +798,22 @@ describe("what a user is told", () => {
     [100, 60, 12, 38],
     [1_000_000, 60, 30, 90],
     [1_000_000, 60_000_000, 1, 1]
-  ])("with %i ahead and %i admitted a minute: ask again in %i to %i s", (ahead, rate, from, to) => {
-    const settings = { ...defaultPolicies.queue, admitPerMinute: rate }
-    const hints = Array.from({ length: 500 }, (_, n) => {
-      const tokenId = testId(n)
-      return status({ state: "waiting", settings, tokenId }, ahead).pollAfterSeconds
-    })
-    expect(Math.min(...hints)).toBeGreaterThanOrEqual(from)
-    expect(Math.max(...hints)).toBeLessThanOrEqual(to)
-    // By chance, and all over the range.
-    expect(new Set(hints).size).toBeGreaterThan((to - from) * 0.8)
-  })
+  ])(
+    "with %i ahead and %i admitted a minute: poll again in %i to %i s",
+    (ahead, rate, from, to) => {
+      const settings = { ...defaultPolicies.queue, admitPerMinute: rate }
+      const hints = Array.from({ length: 500 }, (_, n) => {
+        const tokenId = testId(n)
+        return status({ state: "waiting", settings, tokenId }, ahead).pollAfterSeconds
+      })
+      expect(Math.min(...hints)).toBeGreaterThanOrEqual(from)
+      expect(Math.max(...hints)).toBeLessThanOrEqual(to)
+      // By chance, and all over the range.
+      expect(new Set(hints).size).toBeGreaterThan((to - from) * 0.8)
+    }
+  )
 
-  it("admitted: position 0, since when and until when", () => {
+  it("admitted: position 0, begin and end of the session", () => {
     expect(status({ state: "admitted" })).toMatchObject({
       state: "admitted",
       position: 0,

@@ -1,4 +1,4 @@
-/** Tickets that are not good, shown for everything that takes one: refused before the store is asked. */
+/** Invalid queue tokens are refused by every operation before the node calls the store. */
 import { describe, it } from "@effect/vitest"
 import { Effect, Layer, Result, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -20,7 +20,7 @@ interface Shown {
   readonly queueToken: string
 }
 
-/** Shows a ticket for everything, and gives what each says: the tag of the refusal, or "ok". */
+/** Calls every operation with a queue token; returns the tag of each refusal, or "ok". */
 const showAll = Effect.fnUntraced(function* (
   { queue, catalog, reservations, wallet, payments }: Office,
   caller: Shown
@@ -74,7 +74,7 @@ const openWorld = Effect.gen(function* () {
     const context = yield* Layer.build(Layer.provide(layer, Layer.succeed(BoxOfficeStore, store)))
     return yield* Effect.provideContext(BoxOffice, context)
   })
-  /** What is asked of the store meanwhile. */
+  /** Runs an effect; returns its result and the calls of the store meanwhile. */
   const callsOf = <A, E>(effect: Effect.Effect<A, E>) =>
     Effect.suspend(() => {
       calls.length = 0
@@ -97,8 +97,8 @@ const joining = (office: Office) => (userId: string) =>
 const inWorld = <A, E>(play: Effect.Effect<A, E, BoxOfficeStore | Scope.Scope>) =>
   Effect.scoped(Effect.provide(play, layerMemory))
 
-describe("a ticket is refused, and the store is asked nothing,", () => {
-  it.effect("where it is forged, or another user's", () =>
+describe("a queue token is refused without a call of the store", () => {
+  it.effect("if it is forged, or another user's", () =>
     Effect.gen(function* () {
       const { startNode, callsOf } = yield* openWorld
       const office = yield* startNode("k1")
@@ -122,7 +122,7 @@ describe("a ticket is refused, and the store is asked nothing,", () => {
         const shown = { userId: "ada", queueToken }
         expect(yield* callsOf(showAll(office, shown)), name).toEqual([invalid, []])
       }
-      // The good one is looked up: so the count counts.
+      // A valid token makes the node read the store, which shows that calls are counted.
       const [, calls] = yield* callsOf(office.wallet.balance(ada))
       expect(calls).toContain("readTokens")
     }).pipe(inWorld)
@@ -141,7 +141,7 @@ describe("a ticket is refused, and the store is asked nothing,", () => {
     }).pipe(inWorld)
   )
 
-  it.effect("once its key is retired; until then keys overlap, and the place stays", () =>
+  it.effect("once its key is retired; until then keys overlap, and the token stays valid", () =>
     Effect.gen(function* () {
       const { startNode, callsOf } = yield* openWorld
       const before = yield* startNode("k1")
@@ -156,13 +156,13 @@ describe("a ticket is refused, and the store is asked nothing,", () => {
       expect((yield* after.queue.get("main")).active).toBe(1)
 
       expect(yield* callsOf(showAll(after, old))).toEqual([invalid, []])
-      // Nor is what the old key has signed believed under the new one's name.
+      // A signature of the old key is not valid under the new key's id.
       const renamed = { ...old, queueToken: old.queueToken.replace(".k1.", ".k2.") }
       expect(yield* callsOf(showAll(after, renamed))).toEqual([invalid, []])
     }).pipe(inWorld)
   )
 
-  it.effect("after having left the line, also on a node that only heard of it", () =>
+  it.effect("after its user has left, also on a node that only read of it", () =>
     Effect.gen(function* () {
       const { startNode, callsOf } = yield* openWorld
       const nodes = [yield* startNode("k1"), yield* startNode("k1")] as const
@@ -179,8 +179,8 @@ describe("a ticket is refused, and the store is asked nothing,", () => {
   )
 })
 
-describe("a ticket whose place inside has ended", () => {
-  it.effect("is looked up once by what reads, whatever it is shown for, and on each node", () =>
+describe("a queue token whose session has ended", () => {
+  it.effect("is read once per node by operations that only read, whatever they are about", () =>
     Effect.gen(function* () {
       const { startNode, callsOf } = yield* openWorld
       const nodes = [yield* startNode("k1"), yield* startNode("k1")] as const
@@ -193,7 +193,7 @@ describe("a ticket whose place inside has ended", () => {
           catalog.availableSeats({ ...ada, performanceId: "gala-1" }),
           wallet.balance(ada)
         ] as ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>>
-        // Which queue a show is behind, and so what is wrong first, has to be known as well.
+        // The node must know the queue in front of the show, too, to report the first reason.
         for (const read of reads) yield* Effect.flip(read)
         yield* TestClock.adjust("1 hour")
         const [refused, calls] = yield* callsOf(Effect.forEach(reads, Effect.flip))
@@ -205,7 +205,7 @@ describe("a ticket whose place inside has ended", () => {
     }).pipe(inWorld)
   )
 
-  it.effect("is given the first answer to a key all the same", () =>
+  it.effect("still gets the recorded outcome of a key", () =>
     Effect.gen(function* () {
       const { startNode } = yield* openWorld
       const office = yield* startNode("k1")
@@ -224,7 +224,7 @@ describe("a ticket whose place inside has ended", () => {
     }).pipe(inWorld)
   )
 
-  it.effect("is not taken to have ended by what a host's transaction saw", () =>
+  it.effect("does not count as ended by what a host's transaction read", () =>
     Effect.gen(function* () {
       const { startNode } = yield* openWorld
       const office = yield* startNode("k1")

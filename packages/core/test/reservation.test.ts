@@ -119,21 +119,21 @@ describe("hold", () => {
     expect(rows.reservations.get(testId(1))!.amount.amount).toBe(18014398509481982n)
   })
 
-  it("refuses a performance that there is not", () => {
+  it("refuses a performance that does not exist", () => {
     given({})
       .at(now)
       .when((rows) => decideHold(rows, hold(ids("A1")), defaultPolicies))
       .thenRefused(new PerformanceNotFound())
   })
 
-  it("refuses seats that there are not, and names every one", () => {
+  it("refuses seats that do not exist, and names every one", () => {
     given(hall({ seatId: "A1" }))
       .at(now)
       .when((rows) => decideHold(rows, hold(ids("Z1", "A1", "Z2")), defaultPolicies))
       .thenRefused(new SeatNotFound({ seatIds: ["Z1", "Z2"] }))
   })
 
-  it("repeats no more of what a caller made up than it can record", () => {
+  it("repeats no more of invented ids than it can record", () => {
     const madeUp = Array.from({ length: 200 }, (_, i) => `${i}`.padEnd(256, "\u{1f3ab}"))
     const outcome = given(hall({ seatId: "A1" }))
       .at(now)
@@ -142,7 +142,7 @@ describe("hold", () => {
     outcome.thenRefused(new SeatNotFound({ seatIds: listed }))
   })
 
-  it("refuses seats that cannot be had, and says of every one why", () => {
+  it("refuses unavailable seats, with the reason for each", () => {
     given(
       hall(
         { seatId: "A1", status: "held", reservationId: testId(9), heldUntil: now + 1 },
@@ -327,7 +327,7 @@ describe("hold", () => {
         )
     })
 
-    it("a seat that was let go can be held", () => {
+    it("a released seat can be held", () => {
       const rows = given(hall({ seatId: "A1" }), held(ids("A1")), released)
         .at(now)
         .when((rows) => decideHold(rows, hold(ids("A1"), grace, testId(2)), defaultPolicies))
@@ -355,7 +355,7 @@ describe("release", () => {
     seatCounts: [[holdingKey(gala, ada), 1] as const]
   })
 
-  it("lets a hold go and frees its seats", () => {
+  it("releases a hold and frees its seats", () => {
     const rows = given(stored(reservationRow()))
       .at(now)
       .when((rows) => decideRelease(rows, release))
@@ -390,7 +390,7 @@ describe("release", () => {
       .thenNothing()
   })
 
-  it("changes nothing once lapsed, whoever has the seats now", () => {
+  it("changes nothing once lapsed, even if another user has the seats", () => {
     given(stored(reservationRow()))
       .at(holdUntil)
       .when((rows) => decideRelease(rows, release))
@@ -422,7 +422,7 @@ describe("expiry", () => {
     at: holdUntil
   }
 
-  it("tidies a lapsed hold", () => {
+  it("records a lapsed hold", () => {
     const rows = given({ reservations: [reservation], seats: seatsOf(reservation) })
       .at(holdUntil)
       .when((rows) => decideExpiry(rows, testId(100)))
@@ -442,7 +442,7 @@ describe("expiry", () => {
       .thenNothing()
   })
 
-  it("does not free the seats that somebody else has taken since", () => {
+  it("does not free the seats that another user has taken since", () => {
     const [first, second] = seatsOf(reservation)
     const taken = { ...second!, reservationId: testId(2), heldUntil: holdUntil + 60_000 }
     const rows = given({ reservations: [reservation], seats: [first!, taken] })
@@ -462,7 +462,7 @@ describe("expiry", () => {
     }
   )
 
-  it("changes nothing where there is no such reservation", () => {
+  it("changes nothing if the reservation does not exist", () => {
     given({})
       .at(now)
       .when((rows) => decideExpiry(rows, testId(100)))
@@ -470,7 +470,7 @@ describe("expiry", () => {
   })
 })
 
-describe("what the owner of a reservation sees", () => {
+describe("a reservation as its owner sees it", () => {
   it("counts the seconds that are left, rounded up, to 0", () => {
     const at = (instant: number) => toReservation(reservationRow(), instant)
     expect(at(now).holdExpiresInSeconds).toBe(300)

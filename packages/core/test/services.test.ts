@@ -39,7 +39,7 @@ const problems = <A, E>(effect: Effect.Effect<A, E>) =>
   })
 
 describe("the queue", () => {
-  it.effect("lets in at once while there is room, then in turn", () =>
+  it.effect("admits at once while there is room, then in order", () =>
     Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1 })
       const ada = yield* office.queue.join({ queueId: "main", userId: "ada" })
@@ -88,14 +88,14 @@ describe("the queue", () => {
     }).pipe(Effect.provide(engine()))
   )
 
-  it.effect("gives the place of one who does not show up to the next", () =>
+  it.effect("expires a user who does not show up, and admits the next", () =>
     Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1, claimSeconds: 10, sessionSeconds: 600 })
       const ada = yield* office.caller("ada")
       const bob = yield* office.caller("bob")
       const cyd = yield* office.caller("cyd")
       yield* office.queue.leave(ada)
-      // Nobody but the sweeper is there: Bob has ten seconds.
+      // Only the sweeper runs: Bob has ten seconds.
       yield* office.queue.advance("main" as never)
       yield* TestClock.adjust(9_999)
       expect((yield* office.queue.status(cyd)).state).toBe("waiting")
@@ -108,7 +108,7 @@ describe("the queue", () => {
     }).pipe(Effect.provide(engine()))
   )
 
-  it.effect("gives a session to one who shows up within the claim window", () =>
+  it.effect("begins the session of a user who shows up within the claim window", () =>
     Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1, claimSeconds: 10, sessionSeconds: 600 })
       const ada = yield* office.caller("ada")
@@ -172,7 +172,7 @@ describe("the queue", () => {
     }).pipe(Effect.provide(engine()))
   )
 
-  it.effect("tells of every change until the token has ended, and of nothing else", () =>
+  it.effect("streams every change until the token has ended, and nothing else", () =>
     Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1, sessionSeconds: 60 })
       const ada = yield* office.caller("ada")
@@ -292,7 +292,7 @@ describe("the gate", () => {
     }).pipe(Effect.provide(engine()))
   )
 
-  it.effect("tells who waits of their place, at each operation", () =>
+  it.effect("refuses a waiting user with the position, at each operation", () =>
     Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1 })
       yield* office.caller("ada")
@@ -309,7 +309,7 @@ describe("the gate", () => {
     }).pipe(Effect.provide(engine()))
   )
 
-  it.effect("is not asked where the operator charges, who is in no queue", () =>
+  it.effect("does not apply to charges by the operator, who is in no queue", () =>
     Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1 })
       const { userId } = yield* office.caller("ada")
@@ -463,7 +463,7 @@ describe("the catalogue", () => {
       expect(after.seats[0]!.status).toBe("available")
       expect(after.version).toBeGreaterThan(before.version)
       expect((yield* map).version).toBe(after.version)
-      // Somebody else takes it: every version is its own.
+      // Another user takes it: every version is distinct.
       yield* reservations.hold({ userId: "bob", performanceId: "gala-1", seatIds: ["A1"] })
       const taken = yield* map
       expect(taken.seats[0]!.status).toBe("held")
@@ -480,7 +480,7 @@ describe("the catalogue", () => {
         ({ seats }) => seats[0]!.status
       )
       for (let round = 0; round < 50; round++) {
-        // Whoever is the next to have it: a user can only have so many at once.
+        // Each by another user, since a user can only hold so many at once.
         yield* reservations.hold({ userId: `user-${round}`, ...seat })
         yield* TestClock.adjust(299_900 + round)
         expect(yield* status).toBe("held")
@@ -557,7 +557,7 @@ describe("the catalogue", () => {
         expect(yield* problems(addSeats({ ...seat, price }))).toEqual(["seats.0.price.amount"])
       }
 
-      // What no store, or no text, could hold.
+      // Values that no store, or no text, could carry.
       for (const at of [-8.64e15, 8.64e15, -62135596800001, 253402300800000, Number.NaN]) {
         const instant = new Date(at)
         const other = { ...show, showId: "other" }
@@ -669,7 +669,7 @@ describe("reservations", () => {
     }).pipe(Effect.provide(ungated))
   )
 
-  it.effect("lapse with nobody at work", () =>
+  it.effect("lapse without a sweeper", () =>
     Effect.gen(function* () {
       const office = yield* openOffice()
       const { reservationId, holdExpiresAt } = yield* office.reservations.hold({
@@ -684,7 +684,7 @@ describe("reservations", () => {
       expect(yield* Effect.flip(office.payments.pay(owned))).toEqual(
         new HoldExpired({ expiredAt: holdExpiresAt })
       )
-      // Letting go of what has lapsed is no error.
+      // Releasing a lapsed hold is no error.
       yield* office.reservations.release(owned)
       expect(yield* office.balanceOf("ada")).toBe(110_000n)
     }).pipe(Effect.provide(ungated))
@@ -790,7 +790,7 @@ describe("money", () => {
     }).pipe(Effect.provide(poor))
   )
 
-  it.effect("is given back once, to the operator who asks with the payment's id alone", () =>
+  it.effect("is refunded once, by the payment's id alone", () =>
     Effect.gen(function* () {
       const { reservations, wallet, payments, balanceOf } = yield* openOffice()
       const userId = "ada"
@@ -833,7 +833,7 @@ describe("money", () => {
 })
 
 describe("the sweeper", () => {
-  it.effect("tidies what has lapsed, and says how much there was to do", () =>
+  it.effect("ends what has lapsed, and returns how much it found", () =>
     Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1, sessionSeconds: 300 })
       const ada = yield* office.caller("ada")
@@ -851,7 +851,7 @@ describe("the sweeper", () => {
     }).pipe(Effect.provide(engine()))
   )
 
-  it.effect("goes on when the store was away", () =>
+  it.effect("goes on after the store was down", () =>
     Effect.gen(function* () {
       const away = new StoreUnavailable({ retryable: true, cause: "away" })
       let rounds = 0

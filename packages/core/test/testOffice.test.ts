@@ -44,7 +44,7 @@ describe("the clock of a test office", () => {
     expect(office.clock.now()).toEqual(new Date("2030-01-02T00:00:00Z"))
   })
 
-  it("does in time what was due in it", async () => {
+  it("runs the timers that become due", async () => {
     await using office = await makeTestOffice({ sweepEvery: "1 second" })
     await office.arrange.queue({ settings: { maxActive: 1, sessionSeconds: 60 } })
     await office.arrange.admitted("ada")
@@ -59,7 +59,7 @@ describe("the clock of a test office", () => {
 })
 
 describe("arrange", () => {
-  it("makes what is needed for what is asked for, once", async () => {
+  it("creates the items that an item needs, once", async () => {
     await using office = await makeTestOffice()
     const first = await office.arrange.hold({ userId: "ada", seatIds: ["A1", "A2"] })
     expect(first).toMatchObject({ performanceId: "gala-1", userId: "ada", amount: won(220_000) })
@@ -70,7 +70,7 @@ describe("arrange", () => {
     expect((await office.queue.list({})).items).toMatchObject([{ queueId: "main", active: 2 }])
   })
 
-  it("takes what is said, and goes on from there", async () => {
+  it("uses the given values, and those of the last item", async () => {
     await using office = await makeTestOffice({ policies: { currency: "EUR" } })
     await office.arrange.queue({ queueId: "vip", settings: { maxActive: 7 } })
     const show = await office.arrange.show({ showId: "opera", title: "Opera" })
@@ -100,7 +100,7 @@ describe("arrange", () => {
     expect(await office.arrange.hold({ userId: "ada" })).toMatchObject({ performanceId: "opera-2" })
   })
 
-  it("says so where a user cannot be let in, or something is there already", async () => {
+  it("rejects if a user cannot be admitted, or an item exists already", async () => {
     await using office = await makeTestOffice()
     await office.arrange.queue({ settings: { maxActive: 1 } })
     await office.arrange.admitted("ada")
@@ -134,7 +134,7 @@ describe("failures", () => {
     expect((await charge("k")).balance).toEqual(won(100))
   })
 
-  it("lose the next answer, after it has happened: the key finds it again", async () => {
+  it("lose the answer of the next commit: a retry with the key finds it", async () => {
     const { office, charge, balance } = await open()
     await using _ = office
     office.failures.loseNextAnswer()
@@ -166,7 +166,7 @@ describe("failures", () => {
     await charge("1")
   })
 
-  it("take the store away, for a while or until it is brought back", async () => {
+  it("make the store fail for a while, or until it is brought back", async () => {
     const { office, charge, balance } = await open()
     await using _ = office
     office.failures.takeStoreAway({ for: "10 seconds" })
@@ -267,7 +267,7 @@ it("events are consumed, listed, set back and pruned, as from any office", async
   expect(await events.consumers()).toEqual([])
 })
 
-it("a store that is away is away for events, too", async () => {
+it("a store that is down is down for events, too", async () => {
   await using office = await makeTestOffice()
   office.failures.takeStoreAway()
   expect(await rejection(office.events.consumers())).toBeInstanceOf(StoreUnavailable)

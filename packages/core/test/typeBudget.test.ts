@@ -74,7 +74,7 @@ test.each([
 test("what a host without Effect reads of an operation names nothing of Effect", () => {
   const files = globSync(["promises/*.d.ts", "policies/rules.d.ts", "Interval.d.ts"], {
     cwd: `${directory}/core`,
-    // How the operations are run is nobody's business.
+    // How the operations run is internal.
     exclude: ["promises/operations.d.ts", "promises/runEvents.d.ts"]
   })
   expect(files.length).toBe(10)

@@ -1,7 +1,7 @@
 /**
- * Estimated waits beside what came of them, in houses made up by chance: people stay as long as
- * they like, and whoever is next comes in as the limits allow. A failure says its seed; `SEED` and
- * `RUNS` explore further.
+ * Compares estimated waits with the real ones in random simulations: sessions have random lengths,
+ * and the next user is admitted as the limits allow. A failure names its seed; `SEED` and `RUNS`
+ * explore further.
  */
 import { describe, expect, it } from "vitest"
 import { admissionRate } from "../src/queue/live/admissionRate.ts"
@@ -18,12 +18,12 @@ const seeds = Array.from({ length: runs }, (_, i) => firstSeed + i)
 type Settings = Pick<QueueRow["settings"], "maxActive" | "admitPerMinute">
 
 interface House {
-  /** The limits, and whether people are let in, by the second. */
+  /** The limits, and whether the queue is paused, by the second. */
   readonly settings: (second: number) => Settings
   readonly isPaused?: (second: number) => boolean
-  /** How long somebody stays who comes in at this second. */
+  /** The length of a session that begins at this second. */
   readonly stay: (second: number, random: () => number) => number
-  /** Seconds between two times that anybody is let in. */
+  /** Seconds between two admissions. */
   readonly tick: number
   readonly seconds: number
   readonly people: number
@@ -33,7 +33,7 @@ const unlimited = 10_000_000
 const byChance = (mean: number) => (random: () => number) => -mean * Math.log(1 - random())
 const between = (low: number, high: number, random: () => number) => low + (high - low) * random()
 
-/** What happens in a house to a line that is there from the start: a reading each second. */
+/** Simulates a queue whose users all wait from the start: a reading each second. */
 const play = ({ settings, isPaused, stay, tick, seconds, people }: House, seed: number) => {
   const random = randomFrom(seed)
   const admittedAt: Array<number> = []
@@ -76,11 +76,11 @@ interface Told {
   readonly second: number
   readonly p50: number
   readonly p90: number
-  /** How long it really took; `undefined` where that was not to be seen. */
+  /** The real wait; `undefined` if it was longer than the simulation. */
   readonly truth: number | undefined
 }
 
-/** Tells people all along the line, at each second, how long they will wait. */
+/** Estimates the wait at each second for positions all along the line. */
 const tell = (house: House, seed: number) => {
   const { readings, admittedAt } = play(house, seed)
   const told: Array<Told> = []
@@ -105,7 +105,7 @@ const tell = (house: House, seed: number) => {
   return { told, nothing, seconds: house.seconds }
 }
 
-/** The median error of p50, as a share of the wait, and how many were in by p90. */
+/** The median error of p50, as a share of the wait, and how many were admitted by p90. */
 const judge = (told: ReadonlyArray<Told>, seconds: number) => {
   const known = told.filter(({ truth }) => truth !== undefined)
   const errors = known.map(({ p50, truth }) => Math.abs(p50 - truth!) / truth!)
@@ -118,7 +118,7 @@ const judge = (told: ReadonlyArray<Told>, seconds: number) => {
   }
 }
 
-/** Several hundred to a few thousand inside, who stay for about a minute. */
+/** A random simulation: several hundred users inside, with sessions of about a minute or less. */
 const anyHouse = (seed: number) => {
   const random = randomFrom(seed)
   const maxActive = Math.round(between(200, 800, random))
@@ -128,13 +128,13 @@ const anyHouse = (seed: number) => {
   return { maxActive, mean, settings, perSecond, seconds: 400, people: Math.round(500 * perSecond) }
 }
 
-describe.each(seeds)("the wait, seed %i", (seed) => {
+describe.each(seeds)("the estimated wait, seed %i", (seed) => {
   const { maxActive, mean, settings, perSecond, ...size } = anyHouse(seed)
   const steady = { ...size, tick: 0.25, settings: () => settings }
   const stay = (_: number, random: () => number) => byChance(mean)(random)
   const longerThan = (seconds: number) => (told: Told) => told.p50 >= seconds
 
-  it("at a steady rate is told within a tenth, and nine in ten are in by p90", () => {
+  it("at a steady rate is within a tenth, and nine in ten users are admitted by p90", () => {
     const { told, seconds } = tell({ ...steady, stay }, seed)
     const later = told.filter(({ second }) => second > 60)
     const { error, inByP90, known } = judge(later.filter(longerThan(15)), seconds)
@@ -144,7 +144,7 @@ describe.each(seeds)("the wait, seed %i", (seed) => {
     for (const { p50, p90 } of told) expect(p90).toBeGreaterThanOrEqual(p50)
   })
 
-  it("is told within a tenth where people come in by fits and starts", () => {
+  it("is within a tenth if admissions come in bursts", () => {
     const tick = between(2, 5, randomFrom(seed))
     const { told, seconds } = tell({ ...steady, stay, tick }, seed)
     const later = told.filter(({ second, p50 }) => second > 60 && p50 >= 30)
@@ -153,7 +153,7 @@ describe.each(seeds)("the wait, seed %i", (seed) => {
     expect(inByP90).toBeGreaterThan(0.9)
   })
 
-  it("of a sale that slows down is too short, and nine in ten are in by p90", () => {
+  it("of a sale that slows down is too short, but nine in ten users are admitted by p90", () => {
     const slowing = (second: number, random: () => number) =>
       byChance(mean * (1 + second / 400))(random)
     const { told, seconds } = tell({ ...steady, stay: slowing }, seed)
@@ -162,7 +162,7 @@ describe.each(seeds)("the wait, seed %i", (seed) => {
     expect(inByP90).toBeGreaterThan(0.85)
   })
 
-  it("is right again soon after the house has grown, or shrunk", () => {
+  it("is right again soon after `maxActive` has changed", () => {
     const changing = (second: number) => {
       const times = second < 150 ? 1 : second < 250 ? 2 : 0.5
       return { ...settings, maxActive: Math.round(maxActive * times) }
@@ -178,7 +178,7 @@ describe.each(seeds)("the wait, seed %i", (seed) => {
     }
   })
 
-  it("is not told in a pause, nor for the first seconds after it", () => {
+  it("is null during a pause and for the first seconds after it", () => {
     const isPaused = (second: number) => second >= 150 && second < 200
     const { told, nothing, seconds } = tell({ ...steady, stay, isPaused }, seed)
     for (const { second } of told) expect(isPaused(second) || isPaused(second - 4)).toBe(false)
@@ -189,7 +189,7 @@ describe.each(seeds)("the wait, seed %i", (seed) => {
     expect(inByP90).toBeGreaterThan(0.9)
   })
 
-  it("that the limit by the minute makes is told to the second, however they came", () => {
+  it("by `admitPerMinute` is exact to the second, however admissions were spread", () => {
     const limited = { maxActive: 100_000, admitPerMinute: Math.round(30 * perSecond) }
     const { told, seconds } = tell({ ...steady, stay, settings: () => limited }, seed)
     const { error, inByP90 } = judge(told.filter(longerThan(15)), seconds)
@@ -198,7 +198,7 @@ describe.each(seeds)("the wait, seed %i", (seed) => {
   })
 })
 
-describe("the rate", () => {
+describe("the admission rate", () => {
   const second = (i: number) => testStart + 1_000 * i
   const grantsOf = (count: number, from: number, to: number): ReadonlyArray<AdmissionCount> =>
     Array.from({ length: to - from }, (_, i) => ({ at: second(from + i), admitted: count }))
@@ -222,7 +222,7 @@ describe("the rate", () => {
   const filled = (seconds: number) => [0, ...new Array<number>(seconds).fill(500)]
   const filling = [{ at: second(1), admitted: 500 }]
 
-  it("is not that of filling an empty house", () => {
+  it("does not count the admissions that fill an empty queue", () => {
     for (const seconds of [10, 30, 50]) {
       const grants = [...filling, ...grantsOf(10, 2, seconds + 1)]
       const { perSecond } = rateOf(filled(seconds), grants)!
@@ -230,21 +230,21 @@ describe("the rate", () => {
     }
   })
 
-  it("is not known before people were seen to leave, for some seconds", () => {
+  it("is unknown before sessions have ended for some seconds", () => {
     expect(rateOf(filled(4), [...filling, ...grantsOf(10, 2, 5)])).toBeUndefined()
     expect(rateOf(filled(30), filling)).toBeUndefined()
     expect(rateOf([500], [])).toBeUndefined()
   })
 
-  it("is known from the first reading, where people have come and gone for a minute", () => {
+  it("is known from the first reading, if sessions have begun and ended for a minute", () => {
     expect(rateOf([500], grantsOf(5, -59, 0))!.perSecond).toBeCloseTo(5, 0)
-    // These may have filled the house.
+    // These admissions may have filled the queue.
     expect(rateOf([500], grantsOf(10, -59, 0))).toBeUndefined()
     expect(rateOf([500], grantsOf(10, -59, 0), roomy)!.perSecond).toBeCloseTo(10, 0)
     expect(rateOf([500], grantsOf(50, -7, 1), roomy)!.perSecond).toBeCloseTo(50, 0)
   })
 
-  it("counts whoever came in a second that was read before it was over, once", () => {
+  it("counts an admission once, if its second was read before it was over", () => {
     const grants = (late: number) => [{ at: second(0) + 10 + late, admitted: 1 + late }]
     const queue = queueRow({ active: 1 })
     let watched = addSample(undefined, { now: second(0) + 20, admissions: grants(0), queue })
@@ -254,7 +254,7 @@ describe("the rate", () => {
     expect(watched.samples.at(-1)!.admitted).toBe(10)
   })
 
-  it("begins anew after a gap and where the clock was turned, and forgets what is long ago", () => {
+  it("starts over after a gap and after the clock was set, and drops old samples", () => {
     const queue = queueRow({ active: 500, settings })
     const at = (now: number, before?: MovementHistory) =>
       addSample(before, { now, admissions: [], queue })
@@ -269,7 +269,7 @@ describe("the rate", () => {
     expect(long.samples).toHaveLength(900)
   })
 
-  it("spreads the wait more where people come by fits and starts, and where it was seen to move", () => {
+  it("widens the p90 if admissions come in bursts, and if the rate has moved", () => {
     const limit = minuteLimitOf({ now: second(120), admissions: [], queue: roomy })
     const spreadOf = (grants: ReadonlyArray<AdmissionCount>) => {
       const { p50Seconds, p90Seconds } = estimatedWait(
@@ -286,7 +286,7 @@ describe("the rate", () => {
     expect(moved).toBeGreaterThan(even * 1.2)
   })
 
-  it("promises nothing much longer than it was watched for", () => {
+  it("gives no estimate for waits much longer than the history", () => {
     const rate = rateOf(new Array<number>(8).fill(500), grantsOf(20, 0, 8), roomy)!
     const limit = minuteLimitOf({ now: second(7), admissions: [], queue: roomy })
     expect(estimatedWait(200, rate, limit)).not.toBeNull()

@@ -1,4 +1,4 @@
-/** The waiting room through its service: what is told from memory, and for how long. */
+/** The waiting room through its service: which answers come from memory, and for how long. */
 import { describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Metric, Redacted, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -21,7 +21,7 @@ import { note, openOffice, signingKeys } from "./support.ts"
 
 const gone = new StoreUnavailable({ retryable: true, cause: "away" })
 
-/** The engine over a store that can be away, and counts what it is asked. */
+/** The engine over a store that can be down and counts its calls. */
 const watched = () => {
   const watch = { away: false, lines: 0, gates: 0, batches: 0, readFrom: new Map<string, bigint>() }
   const unless = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
@@ -49,7 +49,7 @@ const watched = () => {
   return { watch, layer }
 }
 
-/** The id that a queue token says. */
+/** The token id in the payload of a queue token. */
 const tokenIdOf = ({ queueToken }: { readonly queueToken: string }): TokenId =>
   JSON.parse(Buffer.from(queueToken.split(".")[2]!, "base64url").toString())[2]
 
@@ -59,25 +59,28 @@ const asUser = <A extends { readonly userId: string }>(caller: A) => ({
 })
 
 describe("polls", () => {
-  it.effect("of one who waits ask the store once a second, however many there are", () => {
-    const { watch, layer } = watched()
-    return Effect.gen(function* () {
-      const office = yield* openOffice({ maxActive: 1 })
-      yield* office.caller("ada")
-      const bob = yield* office.caller("bob")
-      const before = { ...watch }
-      for (let second = 0; second < 5; second++) {
-        for (let poll = 0; poll < 200; poll++) {
-          expect(yield* office.queue.status(bob)).toMatchObject({ position: 1 })
+  it.effect(
+    "of waiting users make the node read the store once a second, however many there are",
+    () => {
+      const { watch, layer } = watched()
+      return Effect.gen(function* () {
+        const office = yield* openOffice({ maxActive: 1 })
+        yield* office.caller("ada")
+        const bob = yield* office.caller("bob")
+        const before = { ...watch }
+        for (let second = 0; second < 5; second++) {
+          for (let poll = 0; poll < 200; poll++) {
+            expect(yield* office.queue.status(bob)).toMatchObject({ position: 1 })
+          }
+          yield* TestClock.adjust("1 second")
         }
-        yield* TestClock.adjust("1 second")
-      }
-      expect(watch.lines - before.lines).toBe(5)
-      expect([watch.gates, watch.batches]).toEqual([before.gates, before.batches])
-    }).pipe(Effect.provide(layer))
-  })
+        expect(watch.lines - before.lines).toBe(5)
+        expect([watch.gates, watch.batches]).toEqual([before.gates, before.batches])
+      }).pipe(Effect.provide(layer))
+    }
+  )
 
-  it.effect("can be answered without an effect, while what is known is fresh", () => {
+  it.effect("can be answered without an effect while the snapshot is fresh", () => {
     const { watch, layer } = watched()
     return Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1 })
@@ -89,7 +92,8 @@ describe("polls", () => {
       const before = { ...watch }
       expect(peek(bob)).toEqual(Result.succeed(told))
       expect(told.asOf).toEqual(new Date(testStart))
-      // What a ticket alone tells is told at once; who is in, only the store knows.
+      // A refusal by the queue token alone needs no store; whether a token is admitted, only the
+      // store knows.
       expect(peek({ ...bob, queueToken: "forged" })).toMatchObject({
         failure: { _tag: "QueueTokenInvalid" }
       })
@@ -108,7 +112,7 @@ describe("polls", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("of one who has left need no store", () => {
+  it.effect("of a user who left need no store", () => {
     const { watch, layer } = watched()
     return Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1 })
@@ -118,7 +122,7 @@ describe("polls", () => {
       expect(yield* office.queue.status(bob)).toMatchObject({ state: "left" })
       const before = { ...watch }
       expect(yield* office.queue.status(bob)).toMatchObject({ state: "left" })
-      // Nor does the gate look for what it refuses.
+      // The gate refuses such a token without a read, too.
       expect(yield* Effect.flip(office.wallet.balance(bob))).toMatchObject({
         _tag: "QueueTokenExpired",
         state: "left"
@@ -128,8 +132,8 @@ describe("polls", () => {
   })
 })
 
-describe("while the store is away", () => {
-  it.effect("places go on from the last reading, which says how old it is", () => {
+describe("while the store is down", () => {
+  it.effect("positions come from the last snapshot, with its age", () => {
     const { watch, layer } = watched()
     return Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1, sessionSeconds: 20 })
@@ -138,7 +142,7 @@ describe("while the store is away", () => {
       yield* office.queue.status(bob)
       watch.away = true
       yield* TestClock.adjust("40 seconds")
-      // Ada has lapsed meanwhile, but nobody is let in by a node alone.
+      // Ada's token has lapsed meanwhile, but a node admits no user without the store.
       expect(yield* office.queue.status(bob)).toMatchObject({
         state: "waiting",
         position: 1,
@@ -154,7 +158,7 @@ describe("while the store is away", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("who was let through can go on reading, for a while and not past the session", () => {
+  it.effect("an admitted user can go on reading, for a while and not past the session", () => {
     const { watch, layer } = watched()
     return Effect.gen(function* () {
       const office = yield* openOffice({ sessionSeconds: 3_000 })
@@ -170,10 +174,10 @@ describe("while the store is away", () => {
   })
 })
 
-describe("a queue that 90 of 100 have abandoned", () => {
+describe("a queue whose next 90 of 100 users are gone", () => {
   const settings = { maxActive: 100, claimSeconds: 30, sessionSeconds: 600 }
 
-  it.effect("is back to 95 % use two ticks after their places have lapsed", () => {
+  it.effect("is back to 95 % use two ticks after their tokens have lapsed", () => {
     const { layer } = watched()
     return Effect.gen(function* () {
       const office = yield* openOffice(settings)
@@ -185,7 +189,7 @@ describe("a queue that 90 of 100 have abandoned", () => {
       const next = yield* come("next", 200)
       const present = [...there, ...next]
       yield* Effect.forEach(inside, office.queue.leave)
-      /** How many are in and know it, when everyone who is there has asked. */
+      /** How many users are admitted and have shown up, once all present users have polled. */
       const used = Effect.map(
         Effect.forEach(present, office.queue.status),
         (statuses) => statuses.filter(({ state }) => state === "admitted").length
@@ -196,7 +200,7 @@ describe("a queue that 90 of 100 have abandoned", () => {
 
       yield* TestClock.adjust("28 seconds")
       expect(yield* used).toBe(10)
-      // Now the places of the absent lapse.
+      // Now the tokens of the absent users lapse.
       yield* TestClock.adjust("1 second")
       for (let tick = 0; tick < 2; tick++) {
         yield* office.queue.advance("main" as QueueId)
@@ -211,8 +215,8 @@ describe("a queue that 90 of 100 have abandoned", () => {
   })
 })
 
-describe("what anyone may know of a queue", () => {
-  it.effect("is read once a second, however many ask, and told on while the store is away", () => {
+describe("the public info of a queue", () => {
+  it.effect("is read once a second for all callers, and served while the store is down", () => {
     const { watch, layer } = watched()
     return Effect.gen(function* () {
       const office = yield* openOffice()
@@ -287,7 +291,7 @@ describe("of more than a thousand queues", () => {
     }
   )
 
-  it.effect("all are answered at once", () => {
+  it.effect("all are answered without a wait", () => {
     const { layer } = watched()
     return Effect.gen(function* () {
       const { queue, names, come } = yield* openMany(1_500)
@@ -301,7 +305,7 @@ describe("of more than a thousand queues", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("who was seen in one that is forgotten keeps the grace", () => {
+  it.effect("a user who polled an evicted queue still counts as present", () => {
     const { layer } = watched()
     return Effect.gen(function* () {
       const { queue, names, come } = yield* openMany(1_001)
@@ -322,7 +326,7 @@ describe("of more than a thousand queues", () => {
   })
 })
 
-describe("a draw that 200,000 of a million have left before", () => {
+describe("a draw of a million tokens, of which 200,000 have left", () => {
   const [drawn, left] = [1_000_000, 200_000]
   const queueId = "main" as QueueId
   const row = queueRow({
@@ -341,7 +345,7 @@ describe("a draw that 200,000 of a million have left before", () => {
   })
   const departures = Array.from({ length: left }, departure)
 
-  it.effect("is read in eleven statements, and whatever else a node does goes on meanwhile", () => {
+  it.effect("is read in eleven statements, and the node does other work meanwhile", () => {
     let readings = 0
     const readQueue = (_: QueueId, after: bigint) =>
       Effect.sync(() => {
@@ -396,7 +400,7 @@ describe("a draw that 200,000 of a million have left before", () => {
 })
 
 describe("a stream", () => {
-  it.effect("tells that the opening was moved", () => {
+  it.effect("shows that the opening was moved", () => {
     const { layer } = watched()
     return Effect.gen(function* () {
       const { queue } = yield* BoxOffice
@@ -417,15 +421,15 @@ describe("a stream", () => {
   })
 })
 
-describe("what is measured", () => {
-  it.effect("is depth, rate, who came in and who did not, and how good estimates are", () => {
+describe("the metrics", () => {
+  it.effect("are depth, rate, admitted and expired users, and the error of estimates", () => {
     const { layer } = watched()
     return Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1, claimSeconds: 10, sessionSeconds: 10 })
       yield* office.caller("ada")
       for (let n = 0; n < 20; n++) yield* office.caller(`absent${n}`)
       const cyd = yield* office.caller("cyd")
-      // One place inside, which each of those who do not show up has for the time to claim it.
+      // There is room for one, which each absent user has for the claim window.
       for (let turn = 0; turn < 20; turn++) {
         expect((yield* office.queue.status(cyd)).state).toBe("waiting")
         yield* TestClock.adjust("10 seconds")
@@ -456,8 +460,8 @@ describe("what is measured", () => {
   })
 })
 
-describe("a node whose notes do not arrive", () => {
-  // Two nodes over one store; what the first one notes of who is there is refused.
+describe("a node whose presence marks do not reach the store", () => {
+  // Two nodes over one store. The store refuses the presence marks of the first one.
   const twoNodes = Effect.gen(function* () {
     const shared = yield* Layer.build(layerMemory)
     const store = Context.get(shared, BoxOfficeStore)
@@ -473,7 +477,7 @@ describe("a node whose notes do not arrive", () => {
     return [yield* office({ markSeen: () => Effect.fail(gone) }), yield* office({})] as const
   })
 
-  it.effect("refuses those who ask, rather than to let them take a lost place for kept", () =>
+  it.effect("refuses polls, so that a user does not take a lost token for kept", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(testStart)
       const [deaf, other] = yield* twoNodes
@@ -496,14 +500,15 @@ describe("a node whose notes do not arrive", () => {
         yield* Effect.forEach(rest, other.queue.status)
         if (second % 30 === 0) yield* other.queue.status(inside)
       }
-      // Its own hand-over is due after a minute, and answers go on from memory for another.
+      // Its first flush is due after a minute, and its snapshot answers for another minute.
       expect(answeredAt).toBeGreaterThanOrEqual(60)
       expect(answeredAt).toBeLessThan(150)
       yield* other.queue.leave(inside)
       const states = yield* Effect.forEach([asker, ...rest], (caller) =>
         Effect.map(other.queue.status(caller), ({ state }) => state)
       )
-      // Who was refused for long enough is absent, and those who asked the other node are not.
+      // The user who polled the failing node counts as absent, those who polled the other one do
+      // not.
       expect(states).toEqual(["left", "admitted", "waiting"])
     }).pipe(Effect.scoped)
   )

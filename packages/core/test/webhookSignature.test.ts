@@ -101,7 +101,7 @@ describe("a webhook", () => {
       "verified"
     ))
 
-  test("secrets are told from other texts", () => {
+  test("secrets are distinguished from other texts", () => {
     expect(isWebhookSecret(secret)).toBe(true)
     expect(["", "whsec_", "secret", `${secret} `].filter(isWebhookSecret)).toEqual([])
   })

@@ -1,8 +1,9 @@
 /**
- * What may be added to the catalogue. Pure, as the other deciders are.
+ * Rules for adding shows, performances and seats. Pure.
  *
- * What is there already just so is there, and nothing is done: an operator can run a set-up again.
- * Something else under the same id is refused, since whoever asked for it would not have it.
+ * Adding an item that exists with the same values succeeds and does nothing, so an operator can run
+ * a set-up script again. If the existing item has other values, the addition is refused, since the
+ * operator would not get what they asked for.
  */
 import { Result } from "effect"
 import { RequestInvalid } from "../Errors.ts"
@@ -13,15 +14,15 @@ import type { SeatRow } from "../reservation/model.ts"
 import { AlreadyExists, PerformanceNotFound, ShowNotFound } from "./errors.ts"
 import type { NewSeat, Performance, Show, StoredPerformance } from "./model.ts"
 
-/** Whether there is something to add. */
+/** Whether the item is new, so that the batch must add it. */
 type IsNew = boolean
 
 export const decideAddShow = (
   rows: Rows,
   show: Show
 ): Result.Result<IsNew, AlreadyExists | QueueNotFound> => {
-  const there = rows.shows.get(show.showId)
-  if (there !== undefined) return thereAlready("show", isSameShow(there, show))
+  const existing = rows.shows.get(show.showId)
+  if (existing !== undefined) return existingUnchanged("show", isSameShow(existing, show))
   return rows.queues.get(show.queueId) === undefined
     ? Result.fail(new QueueNotFound())
     : Result.succeed(true)
@@ -31,8 +32,10 @@ export const decideAddPerformance = (
   rows: Rows,
   performance: Performance
 ): Result.Result<IsNew, AlreadyExists | ShowNotFound> => {
-  const there = rows.storedPerformances.get(performance.performanceId)
-  if (there !== undefined) return thereAlready("performance", isSamePerformance(there, performance))
+  const existing = rows.storedPerformances.get(performance.performanceId)
+  if (existing !== undefined) {
+    return existingUnchanged("performance", isSamePerformance(existing, performance))
+  }
   return rows.shows.get(performance.showId) === undefined
     ? Result.fail(new ShowNotFound())
     : Result.succeed(true)
@@ -40,11 +43,14 @@ export const decideAddPerformance = (
 
 export interface SeatsToAdd {
   readonly performance: StoredPerformance
-  /** Those that are not there yet. */
+  /** The seats that do not exist yet. */
   readonly seats: ReadonlyArray<NewSeat>
 }
 
-/** All of the seats that are missing, or none. `configured` is the currency of wallets. */
+/**
+ * The seats that do not exist yet; all can be added, or none. `configured` is the currency of
+ * wallets.
+ */
 export const decideAddSeats = (
   rows: Rows,
   performanceId: PerformanceId,
@@ -57,14 +63,14 @@ export const decideAddSeats = (
   if (wrong !== undefined) return Result.fail(new RequestInvalid({ errors: [wrong] }))
   const missing: Array<NewSeat> = []
   for (const seat of seats) {
-    const there = rows.seat(performanceId, seat.seatId)
-    if (there === undefined) missing.push(seat)
-    else if (!isSameSeat(there, seat)) return Result.fail(new AlreadyExists({ kind: "seat" }))
+    const existing = rows.seat(performanceId, seat.seatId)
+    if (existing === undefined) missing.push(seat)
+    else if (!isSameSeat(existing, seat)) return Result.fail(new AlreadyExists({ kind: "seat" }))
   }
   return Result.succeed({ performance, seats: missing })
 }
 
-const thereAlready = (
+const existingUnchanged = (
   kind: AlreadyExists["kind"],
   isSame: boolean
 ): Result.Result<IsNew, AlreadyExists> =>
@@ -79,20 +85,23 @@ const isSameShow = (a: Show, b: Show): boolean =>
 const isSamePerformance = (a: Performance, b: Performance): boolean =>
   a.showId === b.showId && a.timeZone === b.timeZone && isSameInstant(a.startsAt, b.startsAt)
 
-/** Whether a seat is what it was added as, whoever has it by now. */
-const isSameSeat = (there: SeatRow, seat: NewSeat): boolean =>
-  there.section === seat.section &&
-  there.row === seat.row &&
-  there.number === seat.number &&
-  there.price.amount === seat.price.amount &&
-  there.price.currency === seat.price.currency &&
-  (there.status === "blocked") === (seat.blocked ?? false)
+/**
+ * Whether a seat was added with the same values. It does not matter whether it is held or sold now.
+ */
+const isSameSeat = (existing: SeatRow, seat: NewSeat): boolean =>
+  existing.section === seat.section &&
+  existing.row === seat.row &&
+  existing.number === seat.number &&
+  existing.price.amount === seat.price.amount &&
+  existing.price.currency === seat.price.currency &&
+  (existing.status === "blocked") === (seat.blocked ?? false)
 
 const isSameInstant = (a: Date | null, b: Date | null): boolean => a?.getTime() === b?.getTime()
 
 /**
- * Seats are priced in the currency of their performance, and in one that a buyer can have: wallets
- * are in the configured currency, so that nobody could ever pay for anything else.
+ * The problem with the prices of new seats, if there is one. A seat must have the currency of its
+ * performance, and that of wallets: no user could ever pay for a seat in another currency. Free
+ * seats may have any.
  */
 const wrongPrice = (
   seats: ReadonlyArray<NewSeat>,

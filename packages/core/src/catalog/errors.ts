@@ -1,8 +1,8 @@
-/** What looking something up in the catalogue, or adding to it, can refuse. */
+/** Errors of reading the catalogue and of adding to it. */
 import { Schema } from "effect"
 import { recordable, TaggedError } from "../engine/TaggedError.ts"
 
-/** No such show. */
+/** There is no show with this id. */
 export class ShowNotFound extends TaggedError<ShowNotFound>()("ShowNotFound", {}) {
   static {
     recordable(ShowNotFound, "operator")
@@ -13,7 +13,7 @@ export class ShowNotFound extends TaggedError<ShowNotFound>()("ShowNotFound", {}
   }
 }
 
-/** No such performance. */
+/** There is no performance with this id. */
 export class PerformanceNotFound extends TaggedError<PerformanceNotFound>()(
   "PerformanceNotFound",
   {}
@@ -27,7 +27,7 @@ export class PerformanceNotFound extends TaggedError<PerformanceNotFound>()(
   }
 }
 
-/** One or more seats that this performance does not have: lists 20 at most. */
+/** The performance does not have one or more of the seats. Lists at most 20 of them. */
 export class SeatNotFound extends TaggedError<SeatNotFound>()("SeatNotFound", {
   seatIds: Schema.Array(Schema.String)
 }) {
@@ -40,7 +40,7 @@ export class SeatNotFound extends TaggedError<SeatNotFound>()("SeatNotFound", {
   }
 }
 
-/** Something with this id is in the catalogue already, and differs. */
+/** The id is taken by an item with other values. Nothing was done. Remedy: choose another id. */
 export class AlreadyExists extends TaggedError<AlreadyExists>()("AlreadyExists", {
   kind: Schema.Literals(["queue", "show", "performance", "seat"])
 }) {

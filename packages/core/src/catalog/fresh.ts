@@ -1,4 +1,14 @@
-/** The readings of the catalogue that are shared for a moment: see `FreshReads.ts`. */
+/**
+ * Seat maps and dates in the memory of a node, shared by the users who ask for them.
+ *
+ * Holds: the readings of up to 100 performances' seats and 1,000 shows (see
+ * `engine/SharedReads.ts`), and the views made from them. The reading that was read longest ago
+ * goes first, and its views with it.
+ *
+ * Refresh: on demand, once a reading is `catalogMaxAgeMs` old, or at once after this node has
+ * committed an event of the performance. A view is made again when its reading changed, or when
+ * time alone has changed it: a hold lapsed, or sales opened or closed.
+ */
 import { Effect } from "effect"
 import { BoxOfficeStore, type PerformanceReading, type SeatsReading } from "../BoxOfficeStore.ts"
 import { CommittedEvents } from "../engine/CommittedEvents.ts"
@@ -13,33 +23,34 @@ interface ShowReading {
   readonly performances: ReadonlyArray<PerformanceReading>
 }
 
-/** A map, and the reading that it was drawn from, or found to be the same in. */
-interface Drawn extends Until<SeatMap> {
+/** A seat map, and the last reading that it is valid for. */
+interface CachedMap extends Until<SeatMap> {
   readonly reading: SeatsReading
 }
 
 const performancesKept = 100
 const showsKept = 1_000
 
+/** The shared reads of the catalogue. See the module. */
 export const makeFreshCatalog = Effect.gen(function* () {
   const store = yield* BoxOfficeStore
   const changes = yield* CommittedEvents
-  const { catalogMaxAgeMs: freshMs } = yield* Policies
+  const { catalogMaxAgeMs: maxAgeMs } = yield* Policies
   const seats = yield* makeSharedReads<PerformanceId, SeatsReading | undefined>({
     read: store.seats,
-    maxAgeMs: freshMs,
+    maxAgeMs,
     keep: performancesKept
   })
   const shows = yield* makeSharedReads({
     read: store.performances,
-    maxAgeMs: freshMs,
+    maxAgeMs,
     keep: showsKept
   })
   const showOf = new Map<PerformanceId, ShowId>()
 
   const forget = (performanceId: PerformanceId, showId = showOf.get(performanceId)): void => {
     seats.invalidate(performanceId)
-    // Of a show that was never read, no reading is kept; but one may be on its way.
+    // If the show was never read, no reading of it is kept, but one may be under way.
     if (showId === undefined) shows.invalidateUnderWay()
     else shows.invalidate(showId)
   }
@@ -47,51 +58,55 @@ export const makeFreshCatalog = Effect.gen(function* () {
     if ("performanceId" in event) forget(event.performanceId)
   })
 
-  // Drawn once for the seats as they were read, and again when time alone has changed them: a hold
-  // has lapsed, or a sale begun or ended. A later reading that found them unchanged is told by
-  // `asOf` alone.
-  const drawn = new WeakMap<SeatsReading["seats"], { all?: Drawn; available?: Drawn }>()
-  const draw = ({ reading, ageMs }: SharedRead<SeatsReading | undefined>, all: boolean) => {
+  // The store returns the same array of seats if nothing changed, so the array is the key. If a
+  // later reading found the seats unchanged, only `asOf` of the map changes.
+  const cachedMaps = new WeakMap<
+    SeatsReading["seats"],
+    { all?: CachedMap; available?: CachedMap }
+  >()
+  const seatMapOf = ({ reading, ageMs }: SharedRead<SeatsReading | undefined>, all: boolean) => {
     if (reading === undefined) return undefined
     const now = Math.floor(reading.now + ageMs)
-    const maps = drawn.get(reading.seats) ?? {}
+    const maps = cachedMaps.get(reading.seats) ?? {}
     const which = all ? "all" : "available"
-    const found = maps[which]
-    const stands = found !== undefined && now < found.until
-    if (stands && found.reading === reading) return found.view
-    const map = stands
-      ? { ...found, reading, view: { ...found.view, asOf: new Date(now) } }
+    const cached = maps[which]
+    const isValid = cached !== undefined && now < cached.until
+    if (isValid && cached.reading === reading) return cached.view
+    const map = isValid
+      ? { ...cached, reading, view: { ...cached.view, asOf: new Date(now) } }
       : { ...toSeatMap(reading, now, all), reading }
-    drawn.set(reading.seats, { ...maps, [which]: map })
+    cachedMaps.set(reading.seats, { ...maps, [which]: map })
     return map.view
   }
 
-  const listed = new WeakMap<ShowReading, Until<AvailableDates>>()
-  const list = (showId: ShowId, { reading, ageMs }: SharedRead<ShowReading | undefined>) => {
+  const cachedDates = new WeakMap<ShowReading, Until<AvailableDates>>()
+  const datesOf = (showId: ShowId, { reading, ageMs }: SharedRead<ShowReading | undefined>) => {
     if (reading === undefined) return undefined
     const now = Math.floor(reading.now + ageMs)
-    const found = listed.get(reading)
-    if (found !== undefined && now < found.until) return found.view
+    const cached = cachedDates.get(reading)
+    if (cached !== undefined && now < cached.until) return cached.view
     for (const { performanceId } of reading.performances) showOf.set(performanceId, showId)
     const dates = toAvailableDates(showId, reading.performances, now)
-    listed.set(reading, dates)
+    cachedDates.set(reading, dates)
     return dates.view
   }
 
-  // Each gives the very same object for as long as it is unchanged, so that it can be encoded once.
+  // Each returns the same object for as long as it is unchanged, so that a server encodes it once.
   return {
     seatMap: (performanceId: PerformanceId, all: boolean) =>
-      Effect.map(seats.read(performanceId), (read) => draw(read, all)),
-    dates: (showId: ShowId) => Effect.map(shows.read(showId), (read) => list(showId, read)),
-    /** What {@link seatMap} would give, where that is in memory. */
+      Effect.map(seats.read(performanceId), (read) => seatMapOf(read, all)),
+    dates: (showId: ShowId) => Effect.map(shows.read(showId), (read) => datesOf(showId, read)),
+    /** The result of {@link seatMap} if a fresh reading is in memory, else `undefined`. */
     peekSeatMap: (performanceId: PerformanceId, all: boolean) => {
       const read = seats.peek(performanceId)
-      return read && draw(read, all)
+      return read && seatMapOf(read, all)
     },
+    /** The result of {@link dates} if a fresh reading is in memory, else `undefined`. */
     peekDates: (showId: ShowId) => {
       const read = shows.peek(showId)
-      return read && list(showId, read)
+      return read && datesOf(showId, read)
     },
+    /** Invalidates the readings of a performance and of its show. */
     forget
   }
 })

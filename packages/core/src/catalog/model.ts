@@ -1,10 +1,10 @@
-/** What is on sale: shows, their performances, and the seats of each. */
+/** Types of the catalogue: shows, their performances, and the seats of each. */
 import { Schema } from "effect"
 import { PerformanceId, QueueId, SeatId, ShowId } from "../Ids.ts"
 import { Instant } from "../Instant.ts"
 import { Amount, type Currency, KnownCurrency, Money } from "../Money.ts"
 
-// No control characters: no store has to keep them, and no screen has to show them.
+// No control characters: some stores cannot keep them, and no screen shows them.
 const visible = Schema.isPattern(/^[^\p{Cc}\p{Cs}]*$/u, {
   expected: "a text without control characters"
 })
@@ -26,14 +26,14 @@ export const TimeZone = Schema.String.check(
   Schema.makeFilter((zone) => isTimeZone(zone) || "expected an IANA time zone")
 )
 
-/** What is on sale, such as a concert, behind one queue. */
+/** An offer such as a concert, with one queue in front of it. */
 export const Show = Schema.Struct({
   showId: ShowId,
   title: Schema.String.check(Schema.isBetweenLength(1, 200), visible),
   queueId: QueueId,
-  /** Seats can be booked from this instant; `null` for from the start. */
+  /** Seats can be booked from this instant on; `null`: at once. */
   salesOpenAt: Schema.NullOr(Instant),
-  /** Seats cannot be booked from this instant on; `null` for until the performance starts. */
+  /** Seats can be booked before this instant; `null`: until the performance starts. */
   salesCloseAt: Schema.NullOr(Instant)
 }).annotate({ identifier: "Show" })
 export interface Show extends Schema.Schema.Type<typeof Show> {}
@@ -49,11 +49,11 @@ export interface Performance extends Schema.Schema.Type<typeof Performance> {}
 
 /** A performance as stored. */
 export interface StoredPerformance extends Performance {
-  /** Of all its seats; `null` until the first are added. */
+  /** The currency of all its seats; `null` until the first seats are added. */
   readonly currency: Currency | null
 }
 
-/** `blocked` is not on sale: kept back by the organiser, or outside the sales window. */
+/** `blocked`: not on sale, because the organiser keeps the seat back or sales are not open. */
 export const SeatStatus = Schema.Literals(["available", "held", "sold", "blocked"])
 export type SeatStatus = typeof SeatStatus.Type
 
@@ -65,7 +65,7 @@ const seatFields = {
   price: Money
 }
 
-/** A seat as a reservation names it. */
+/** A seat as part of a reservation. */
 export const Seat = Schema.Struct(seatFields).annotate({ identifier: "Seat" })
 export interface Seat extends Schema.Schema.Type<typeof Seat> {}
 
@@ -120,7 +120,7 @@ export const AvailableDates = Schema.Struct({
 }).annotate({ identifier: "AvailableDates" })
 export interface AvailableDates extends Schema.Schema.Type<typeof AvailableDates> {}
 
-/** A performance as loaded for a batch, with what its show says about selling it. */
+/** A performance as loaded for a batch, with the queue and the sales window of its show. */
 export interface PerformanceRow {
   readonly performanceId: PerformanceId
   readonly showId: ShowId

@@ -1,4 +1,4 @@
-/** What is shown of the catalogue, from what was read of it. Pure. */
+/** Makes the seat maps and dates that users see from the readings of the store. Pure. */
 
 import type { PerformanceReading, SeatsReading } from "../BoxOfficeStore.ts"
 import type { PerformanceId, ShowId } from "../Ids.ts"
@@ -17,12 +17,13 @@ const localDate = (instant: number, timeZone: string): string =>
   // The Swedish locale writes dates as ISO 8601 does.
   new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short" }).format(instant)
 
-/** What is shown, and the instant at which time alone will change it. */
+/** A view, and the instant until which it is valid if no row changes. */
 export interface Until<A> {
   readonly view: A
   readonly until: number
 }
 
+/** The dates of a show with a bookable seat, by the local date of each performance. */
 export const toAvailableDates = (
   showId: ShowId,
   performances: ReadonlyArray<PerformanceReading>,
@@ -50,6 +51,7 @@ export const toAvailableDates = (
   }
 }
 
+/** The seats of a performance at an instant: all, or the bookable ones. */
 export const toSeatMap = (read: SeatsReading, now: number, all: boolean): Until<SeatMap> => {
   const { performance } = read
   const onSale = isOnSale(performance, now)
@@ -66,9 +68,9 @@ export const toSeatMap = (read: SeatsReading, now: number, all: boolean): Until<
   return {
     view: {
       performanceId: performance.performanceId as PerformanceId,
-      // A batch that changes n seats moves the stored version by 2n, and takes away at most n
-      // lapsed ones: so the sum grows with each change, whichever kind it is. Sales opening, and
-      // ending, count as well.
+      // The version grows with each change. A batch that changes n seats raises the stored version
+      // by 2n, and lowers the number of lapsed holds by at most n. The opening and closing of sales
+      // count as changes, too.
       version: read.version + lapsed + salesChanges(performance, now),
       asOf: new Date(now),
       seats

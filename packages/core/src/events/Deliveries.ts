@@ -1,21 +1,23 @@
-/** The part of the store that keeps webhook deliveries which were not accepted at once. */
+/**
+ * The part of the store that keeps webhook deliveries which the endpoint did not accept at once.
+ */
 import type { Effect } from "effect"
 import type { StoreUnavailable } from "../Errors.ts"
 
-/** A delivery that waits for its turn, or for its next attempt. */
+/** A delivery that waits for its next attempt, or for earlier deliveries of its aggregate. */
 export interface ParkedDelivery {
   readonly eventId: string
-  /** Kind and id: its deliveries keep their order. */
+  /** Kind and id of the aggregate. Its deliveries keep their order. */
   readonly aggregate: string
   readonly body: string
   readonly attempts: number
 }
 
-/** A delivery that was given up. */
+/** A delivery that was given up after its last attempt. */
 export interface DeadLetter extends ParkedDelivery {
-  /** Goes up in the order in which they were parked. */
+  /** Ascends in the order of parking. */
   readonly deliveryId: bigint
-  /** What came of the last attempt, such as `HTTP 500`. */
+  /** The error of the last attempt, such as `HTTP 500`. */
   readonly error: string
   /** In milliseconds since 1970. */
   readonly parkedAt: number
@@ -23,25 +25,25 @@ export interface DeadLetter extends ParkedDelivery {
 
 export interface Deliveries {
   /**
-   * Parks a delivery behind those of its aggregate. False where it is parked, or was given up,
-   * already: it stays as it is.
+   * Parks a delivery behind those of its aggregate. False if it is parked or was given up already:
+   * then it stays as it is.
    */
   readonly park: (
     endpoint: string,
     delivery: ParkedDelivery & { readonly delayMs: number; readonly error: string | null }
   ) => Effect.Effect<boolean, StoreUnavailable>
-  /** The events of each aggregate whose deliveries wait. */
+  /** The ids of the events whose deliveries are parked, by aggregate. */
   readonly waiting: (
     endpoint: string
   ) => Effect.Effect<ReadonlyMap<string, ReadonlyArray<string>>, StoreUnavailable>
-  /** The first of each aggregate, of those whose time has come; at most `limit`. */
+  /** The first delivery of each aggregate, as far as its next attempt is due; at most `limit`. */
   readonly due: (
     endpoint: string,
     limit: number
   ) => Effect.Effect<ReadonlyArray<ParkedDelivery>, StoreUnavailable>
-  /** The delivery was accepted. */
+  /** Records that the endpoint accepted a delivery. */
   readonly accepted: (endpoint: string, eventId: string) => Effect.Effect<void, StoreUnavailable>
-  /** It was not: to be tried again after a while, or given up where that is `null`. */
+  /** Records that it refused one: the next attempt is due in `delayMs`; `null` gives it up. */
   readonly refused: (
     endpoint: string,
     eventId: string,
@@ -51,28 +53,29 @@ export interface Deliveries {
       readonly error: string
     }
   ) => Effect.Effect<void, StoreUnavailable>
+  /** The deliveries that were given up, by `deliveryId`. */
   readonly dead: (
     endpoint: string,
     page: { readonly after: bigint | undefined; readonly limit: number }
   ) => Effect.Effect<ReadonlyArray<DeadLetter>, StoreUnavailable>
-  /** Lets dead letters be tried anew, those of the events or all. Succeeds with how many. */
+  /** Parks dead letters again, those of the events or all. Succeeds with the count. */
   readonly redeliver: (
     endpoint: string,
     eventIds: ReadonlyArray<string> | undefined
   ) => Effect.Effect<number, StoreUnavailable>
-  /** Deletes dead letters, those of the events or all. Succeeds with how many. */
+  /** Deletes dead letters, those of the events or all. Succeeds with the count. */
   readonly discard: (
     endpoint: string,
     eventIds: ReadonlyArray<string> | undefined
   ) => Effect.Effect<number, StoreUnavailable>
   /**
-   * Deletes what is kept for an endpoint that is no more, waiting or dead: at most `limit`. Gives how
-   * many.
+   * Deletes the deliveries of an endpoint that was removed, waiting or dead: at most `limit`. Succeeds with
+   * the count.
    */
   readonly forget: (endpoint: string, limit: number) => Effect.Effect<number, StoreUnavailable>
   /**
-   * Deletes dead letters, of whichever endpoint, that were given up more than so many milliseconds
-   * ago: at most `limit`. Gives how many.
+   * Deletes dead letters of all endpoints that were given up more than `olderThanMs` ago, at most
+   * `limit`. Succeeds with the count.
    */
   readonly clear: (olderThanMs: number, limit: number) => Effect.Effect<number, StoreUnavailable>
 }

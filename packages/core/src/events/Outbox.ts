@@ -1,68 +1,79 @@
 /**
- * The part of the store that events are read from: the batches that were committed, and where each
- * consumer stands. A store moves these; what to read and when to move on is decided in `session.ts`.
+ * The outbox: the part of the store that consumers read events from. It holds the committed batches
+ * of events, until every consumer has passed them and `prune` deletes them, and for each consumer
+ * its cursor and its lease. The store only moves these; `session.ts` decides what to read, and when
+ * to move the cursor.
+ *
+ * States of a consumer: free, leased to one owner (until the lease is given back or runs out), and
+ * misplaced (its cursor is from another database cluster, until `recover`).
  */
 import type { Effect } from "effect"
 import type { StoreUnavailable } from "../Errors.ts"
 
-/** How far a consumer has read, in the words of the store that gave it. */
+/** How far a consumer has read, in the format of the store that gave it. */
 export type OutboxCursor = string
 
-/** Where a consumer stands: what lies before it, it will not be given again. */
+/** How far a consumer has read, to the event: it does not get the events before this again. */
 export interface Place {
   readonly cursor: OutboxCursor
   /**
-   * How many events of the batch behind the cursor it has passed as well. Which batch that is must be
-   * settled: above 0 only with a cursor that a page gave (`from`, or a batch's `after`).
+   * How many events of the first batch after the cursor the consumer has passed, too. Above 0 only
+   * with a cursor that a page gave (`from`, or a batch's `after`), since only then it is certain
+   * which batch comes first.
    */
   readonly position: number
 }
 
-/** Where a new consumer begins, or an old one is set to: with the first event there is, or the next. */
+/** Where a new or reset consumer begins: with the oldest event kept, or with the next one. */
 export type StartingPoint = "beginning" | "now"
 
-/** The events of one batch as they are stored. */
+/** The events of one batch as the store has them: JSON, see `codec.ts`. */
 export interface OutboxBatch {
   readonly batchId: bigint
   readonly version: number
   readonly events: string
-  /** The cursor with this batch behind it. */
+  /** The cursor of a consumer that has passed this batch. */
   readonly after: OutboxCursor
 }
 
 export interface OutboxPage {
-  /** Those of one aggregate are in their order; a batch that was passed over is not lost. */
+  /**
+   * The batches of one aggregate are in order. A batch that this page does not have comes later.
+   */
   readonly batches: ReadonlyArray<OutboxBatch>
   /**
-   * Where this page begins, in the round that it belongs to: read from there, the same batches come
-   * again, whatever was committed meanwhile.
+   * The cursor that this page begins at, in the round that it belongs to: a read from there gives
+   * the same batches again, whatever was committed meanwhile.
    */
   readonly from: OutboxCursor
-  /** Where to read on. */
+  /** The cursor to read the next page from. */
   readonly next: OutboxCursor
-  /** Whether there may be more at once. */
+  /** Whether there may be more batches already, so that the next read need not wait. */
   readonly more: boolean
-  /** When that was, in the words of the store: see `read`. */
+  /**
+   * When the page was read, in the format of the store: the argument `since` of the next `read`.
+   */
   readonly at: string
 }
 
-/** A consumer, as operators look at it. */
+/** A consumer as operators see it. */
 export interface ConsumerStatus {
   readonly consumer: string
-  /** Whether somebody is consuming as it. */
+  /** Whether a session holds its lease. */
   readonly active: boolean
-  /** How many batches, at most, it has yet to pass. */
+  /** How many batches it has yet to pass, at most. */
   readonly batchesBehind: number
-  /** When its place was saved last, in milliseconds since 1970. */
+  /** When its cursor was saved last, in milliseconds since 1970. */
   readonly movedAt: number
-  /** Whether its place is from another database cluster, so that it has to be recovered. */
+  /** Whether its cursor is from another database cluster, so that `recover` must be called. */
   readonly misplaced: boolean
 }
 
 export interface Outbox {
   /**
-   * Lends a consumer to an owner for a while; makes it where there is none. `"busy"` while it is
-   * lent to another; `"misplaced"` where its place is from another database cluster.
+   * Gives an owner the lease of a consumer for `leaseMs`, and creates the consumer if there is
+   * none. `"busy"` while another owner has the lease; `"misplaced"` if the consumer's cursor is
+   * from another database cluster.
    */
   readonly claim: (claim: {
     readonly consumer: string
@@ -71,9 +82,10 @@ export interface Outbox {
     readonly from: StartingPoint
   }) => Effect.Effect<Place | "busy" | "misplaced", StoreUnavailable>
   /**
-   * What was committed before now and is behind the cursor. `since` is the page that gave the cursor, by
-   * its `at`; undefined of a cursor that was saved. `"interrupted"` where the database may have crashed
-   * between the two: it may give anew what the cursor counts in, unless the cursor was saved.
+   * The batches after the cursor that were committed before now. `since` is the `at` of the page
+   * that gave the cursor; undefined for a cursor that was saved. `"interrupted"` if the database
+   * may have crashed since that page: after a crash it can use the numbers again that an unsaved
+   * cursor counts in.
    */
   readonly read: (
     cursor: OutboxCursor,
@@ -81,8 +93,8 @@ export interface Outbox {
     since?: string
   ) => Effect.Effect<OutboxPage | "interrupted", StoreUnavailable>
   /**
-   * Saves the place and renews the lease; of 0 ms gives it back. False where another has it.
-   * `"interrupted"` as of `read`: then the place stays as it was saved before.
+   * Saves the place and renews the lease; `leaseMs` 0 gives the lease back. False if another owner
+   * has the lease. `"interrupted"` as for `read`: then the place stays as it was saved before.
    */
   readonly save: (save: {
     readonly consumer: string
@@ -92,18 +104,18 @@ export interface Outbox {
     readonly since?: string | undefined
   }) => Effect.Effect<boolean | "interrupted", StoreUnavailable>
   readonly consumers: Effect.Effect<ReadonlyArray<ConsumerStatus>, StoreUnavailable>
-  /** Sets a consumer elsewhere, and takes it from whoever has it. False where there is none. */
+  /** Sets a consumer's cursor and ends its lease. False if there is no such consumer. */
   readonly reset: (consumer: string, to: StartingPoint) => Effect.Effect<boolean, StoreUnavailable>
   /**
-   * Gives every misplaced consumer a place in this cluster, at which nothing is missed and a few
-   * events come again. Succeeds with their names.
+   * Gives every misplaced consumer a cursor in this cluster, from which it misses no event and gets
+   * a few again. Succeeds with their names.
    */
   readonly recover: Effect.Effect<ReadonlyArray<string>, StoreUnavailable>
-  /** Forgets a consumer. False where there is none. */
+  /** Deletes a consumer. False if there is no such consumer. */
   readonly remove: (consumer: string) => Effect.Effect<boolean, StoreUnavailable>
   /**
-   * Of the `limit` oldest batches deletes those that are older and that every consumer has passed.
-   * Succeeds with how many.
+   * Of the `limit` oldest batches, deletes those that are older than `olderThanMs` and that every
+   * consumer has passed. Succeeds with the count.
    */
   readonly prune: (olderThanMs: number, limit: number) => Effect.Effect<number, StoreUnavailable>
 }

@@ -1,6 +1,6 @@
 /**
- * Events as text, and back again, exactly. A `bigint` is a string in it, since JSON numbers are
- * not exact everywhere; all else is as it is.
+ * Encodes events as JSON and decodes them without loss. A `bigint` becomes a string, since JSON
+ * numbers are not exact in every reader; all other values stay as they are.
  */
 import { Schema } from "effect"
 import type { BoxOfficeEvent } from "../Events.ts"
@@ -19,9 +19,9 @@ import { QueueSettings } from "../Policies.ts"
 import { QueueLane, QueueMode } from "../queue/model.ts"
 
 /**
- * How events are written today. A field that is added needs no new version, as long as readers can
- * do without it: they leave out what they do not know. What readers must know of gets the next
- * number, and a way to read the old one.
+ * The version of the format. A new field needs no new version if readers can do without it: they
+ * ignore fields that they do not know. A change that readers must know needs the next version, and
+ * code that still reads the old one.
  */
 export const eventVersion = 1
 
@@ -45,7 +45,7 @@ const Seat = Schema.Struct({
   price: Money
 })
 
-/** An event as its JSON has it. */
+/** The schema of an event in JSON. */
 export const EventJson = Schema.Union([
   Schema.TaggedStruct("QueueTokenIssued", {
     ...token,
@@ -133,8 +133,9 @@ export const EventJson = Schema.Union([
 export const encodeEvents = (events: ReadonlyArray<BoxOfficeEvent>): string =>
   JSON.stringify(events, exactly)
 
-// The same as the schema's own encoding, as a test shows, without its cost on the way to a commit.
-// `this[key]` is asked: JSON.stringify has asked a `toJSON` before it calls, whoever defined it.
+// Gives the same JSON as the schema's own encoder, as a test shows, but costs less: it runs before
+// each commit. It reads `this[key]`, since JSON.stringify has already called any `toJSON` for
+// `value`.
 function exactly(this: Record<string, unknown>, key: string, value: unknown): unknown {
   const original = this[key]
   if (typeof original === "bigint") return original.toString()
@@ -143,7 +144,7 @@ function exactly(this: Record<string, unknown>, key: string, value: unknown): un
 
 const decode = Schema.decodeUnknownSync(Schema.Array(EventJson))
 
-/** @internal An event that `JSON.stringify` writes: its money as in results, its counters as numbers. */
+/** @internal An event that `JSON.stringify` can write: money as in results, counters as numbers. */
 export const withJson = (event: BoxOfficeEvent): BoxOfficeEvent => {
   switch (event._tag) {
     case "SeatsHeld": {
@@ -173,8 +174,8 @@ function countersInJson(this: object): Record<string, unknown> {
 }
 
 /**
- * The events of a batch. Throws where there is one that this code does not know, as there can be
- * while newer nodes run beside older ones: what is not understood must not be passed over.
+ * Decodes the events of a batch. Throws if it contains an event that this version of the package
+ * does not know, as newer nodes may write: a consumer must not skip what it does not understand.
  */
 export const decodeEvents = (version: number, json: string): ReadonlyArray<BoxOfficeEvent> => {
   if (version !== eventVersion) {

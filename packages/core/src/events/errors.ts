@@ -1,10 +1,11 @@
-/** What can stop a consumer. */
+/** Errors that stop a consumer. */
 import { Schema } from "effect"
 import { TaggedError } from "../engine/TaggedError.ts"
 
 /**
- * The consumer's place is from another database cluster: a dump was restored, or the server was
- * upgraded. Which events it has passed cannot be told by it. Nothing was read. Remedy: `recover`.
+ * The consumer's cursor is from another database cluster: a dump was restored, or the server was
+ * upgraded. The cursor does not show which events the consumer has passed. Nothing was read.
+ * Remedy: `recover`.
  */
 export class ConsumerMisplaced extends TaggedError<ConsumerMisplaced>()("ConsumerMisplaced", {
   consumer: Schema.String
@@ -18,8 +19,8 @@ export class ConsumerMisplaced extends TaggedError<ConsumerMisplaced>()("Consume
 }
 
 /**
- * An event that this version of the package does not know, as newer nodes write them. The consumer
- * stays in front of it. Remedy: update the package, and consume again.
+ * The outbox has an event that this version of the package does not know: a newer node wrote it.
+ * The consumer stops before it. Remedy: update the package, and consume again.
  */
 export class EventsUnreadable extends TaggedError<EventsUnreadable>()("EventsUnreadable", {
   batchId: Schema.BigInt,

@@ -1,13 +1,22 @@
 /**
- * One stay of a consumer at the outbox: it holds the lease, reads on, and keeps its place.
+ * A session of a consumer at the outbox: it holds the lease, reads pages, hands out events and
+ * moves the consumer's cursor.
  *
- *     claim ─▶ read a page ─▶ hand out ─▶ acknowledged? ─▶ move the place, and save it now and then
+ *     take the lease ─▶ read a page ─▶ hand out ─▶ acknowledged? ─▶ move and save the cursor
  *
- * The place never passes an event that is not acknowledged, nor one that comes before it.
+ * Holds: the place up to which all events are acknowledged, the events that were handed out and are
+ * not acknowledged yet, and the cursor of the next read. The place never passes an event that is
+ * not acknowledged. It is saved after 500 events or one second, whichever comes first; every save
+ * renews the lease, and a timer renews it three times per `leaseMs`.
  *
- * What is saved can be trusted, and what is only in memory while the database lives: after a crash it
- * may count other batches in the same terms. So a stay ends where a read fails, or where the store says
- * that it was interrupted, and the next one begins at the saved place.
+ * States:
+ * - waiting: another owner has the lease. The session tries again until it is free.
+ * - open: it reads and hands out events.
+ * - lost: another owner took the lease, a read failed, or the store reported an interruption.
+ *   Nothing more is saved, and the consumer needs a new session, which begins at the saved place. A
+ *   place that is only in memory cannot be trusted then: after a crash of the database it may count
+ *   other batches by the same numbers.
+ * - closed: the place was saved and the lease given back.
  */
 import { randomUUID } from "node:crypto"
 import { Array, Clock, Data, Deferred, Effect, Schedule, type Scope, Semaphore } from "effect"
@@ -18,7 +27,10 @@ import { decodeEvents } from "./codec.ts"
 import { ConsumerMisplaced, EventsUnreadable } from "./errors.ts"
 import type { Outbox, OutboxPage, Place, StartingPoint } from "./Outbox.ts"
 
-/** Another owner has the consumer now, or the database may have crashed: a new stay is to begin. */
+/**
+ * Another owner has the lease now, or the database may have crashed: the consumer needs a new
+ * session.
+ */
 export class LeaseLost extends Data.TaggedError("LeaseLost") {}
 
 export interface SessionOptions {
@@ -27,11 +39,11 @@ export interface SessionOptions {
   readonly from: StartingPoint
   readonly pollMs: number
   readonly leaseMs: number
-  /** Takes note of now; the effect succeeds once this node has committed something since. */
+  /** Marks the current instant; the effect succeeds once this node has committed events since. */
   readonly sinceNow: () => Effect.Effect<void>
 }
 
-/** An event that was handed out. */
+/** An event that was handed out, with the effect that acknowledges it. */
 export interface Handed {
   readonly id: string
   readonly aggregate: { readonly kind: string; readonly id: string }
@@ -40,37 +52,37 @@ export interface Handed {
 }
 
 export interface Session {
-  /** The next events, waited for where there are none. */
+  /** The next events. Waits until there are some. */
   readonly pull: Effect.Effect<
     Array.NonEmptyReadonlyArray<Handed>,
     LeaseLost | EventsUnreadable | StoreUnavailable
   >
-  /** Fails when the consumer is this one's no longer. */
+  /** Fails once the session has lost its lease. */
   readonly lost: Effect.Effect<never, LeaseLost | StoreUnavailable>
-  /** Saves the place and gives the lease back; what is pulled afterwards is nothing, for ever. */
+  /** Saves the place and gives the lease back. A `pull` afterwards never ends. */
   readonly close: Effect.Effect<void>
 }
 
 const batchesPerPage = 32
-// A crash makes the events since the last save come again.
+// After a crash, the events since the last save come again, so these bound their number.
 const savedAfterEvents = 500
 const savedAfterMs = 1_000
 const closingMs = 2_000
 
 interface Pending {
   acknowledged: boolean
-  /** Where the consumer stands with this one passed. */
+  /** The place of a consumer that has passed this event. */
   place: Place
 }
 
-/** Waits until the consumer is free, and holds it until the scope closes. */
+/** Waits until the lease is free, and holds it until the scope closes. */
 export const openSession = Effect.fnUntraced(function* (
   outbox: Outbox,
   options: SessionOptions
 ): Effect.fn.Return<Session, ConsumerMisplaced | StoreUnavailable, Scope.Scope> {
   const { consumer, leaseMs } = options
   const owner = randomUUID()
-  let place = yield* claim(outbox, options, owner)
+  let place = yield* takeLease(outbox, options, owner)
   let durable = place
   let cursor = place.cursor
   let skip = place.position
@@ -83,10 +95,10 @@ export const openSession = Effect.fnUntraced(function* (
   const lost = yield* Deferred.make<never, LeaseLost | StoreUnavailable>()
   const oneAtATime = yield* Semaphore.make(1)
 
-  let left = false
-  /** Ends the stay. Nothing of it is saved that is not saved already. */
-  const leave = Effect.suspend(() => {
-    left = true
+  let isLost = false
+  /** Ends the session as lost: it saves nothing more. */
+  const endAsLost = Effect.suspend(() => {
+    isLost = true
     pending.clear()
     place = durable
     return Deferred.fail(lost, new LeaseLost())
@@ -99,9 +111,10 @@ export const openSession = Effect.fnUntraced(function* (
       const saved = place
       const held = yield* outbox.save({ consumer, owner, place: saved, leaseMs: forMs, since })
       if (held === true) durable = saved
-      else yield* leave
+      else yield* endAsLost
     }).pipe(
-      // What cannot be saved now is saved later: until then the event is one that may come again.
+      // If the store is down, a later save includes this one. Until then these events may come
+      // again.
       Effect.catch((error) => (error.retryable ? Effect.void : Deferred.fail(lost, error))),
       Semaphore.withPermit(oneAtATime),
       Effect.asVoid
@@ -109,7 +122,7 @@ export const openSession = Effect.fnUntraced(function* (
 
   const acknowledge = (entry: Pending) =>
     Effect.suspend(() => {
-      if (left) return Effect.void
+      if (isLost) return Effect.void
       entry.acknowledged = true
       for (const first of pending) {
         if (!first.acknowledged) break
@@ -123,7 +136,7 @@ export const openSession = Effect.fnUntraced(function* (
       )
     })
 
-  /** What nobody asked for is passed together with what comes before it. */
+  /** An event that the consumer does not want is passed together with the event before it. */
   const pass = (beyond: Place) => {
     if (pending.size > 0) newest!.place = beyond
     else place = beyond
@@ -159,7 +172,7 @@ export const openSession = Effect.fnUntraced(function* (
       skip = 0
       before = batch.after
     }
-    // What was to be skipped is in the first batch, or in none.
+    // Only events of the first batch can be skipped; an empty page has none.
     skip = 0
     pass({ cursor: page.next, position: 0 })
     cursor = page.next
@@ -175,7 +188,7 @@ export const openSession = Effect.fnUntraced(function* (
           : Effect.fail(error)
       )
       if (page === "interrupted") {
-        yield* leave
+        yield* endAsLost
         return yield* new LeaseLost()
       }
       since = page.at
@@ -191,7 +204,7 @@ export const openSession = Effect.fnUntraced(function* (
   const close = Effect.suspend(() => {
     if (closed) return Effect.void
     closed = true
-    // Whoever is closing something does not wait for a store that hangs: the lease ends by itself.
+    // Closing does not wait longer for a store that hangs: the lease runs out by itself.
     return Effect.ignore(Effect.timeoutOption(Effect.interruptible(save(0)), closingMs))
   })
   yield* Effect.addFinalizer(() => close)
@@ -207,21 +220,22 @@ export const openSession = Effect.fnUntraced(function* (
   }
 })
 
-const claim = (outbox: Outbox, { consumer, leaseMs, from }: SessionOptions, owner: string) =>
+/** Takes the lease of a consumer, once it is free. Succeeds with the saved place. */
+const takeLease = (outbox: Outbox, { consumer, leaseMs, from }: SessionOptions, owner: string) =>
   Effect.gen(function* () {
     for (;;) {
-      const claimed = yield* Effect.retry(
+      const place = yield* Effect.retry(
         outbox.claim({ consumer, owner, leaseMs, from }),
-        patiently
+        whileStoreDown
       )
-      if (claimed === "misplaced") return yield* new ConsumerMisplaced({ consumer })
-      if (claimed !== "busy") return claimed
+      if (place === "misplaced") return yield* new ConsumerMisplaced({ consumer })
+      if (place !== "busy") return place
       yield* Effect.sleep(Math.min(1_000, leaseMs / 3))
     }
   })
 
-/** A store that is away is waited for. */
-const patiently = {
+/** Retries for as long as the store is down. */
+const whileStoreDown = {
   while: (error: StoreUnavailable) => error.retryable,
   schedule: Schedule.jittered(
     Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])

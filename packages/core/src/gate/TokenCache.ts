@@ -1,6 +1,18 @@
 /**
- * The admitted tokens that were looked at a moment ago, so that they are not looked at again; and
- * those that were found to have ended, which stay so.
+ * Recent readings of admitted and ended tokens, so that a read of a user inside needs no query.
+ *
+ * Holds: a reading of each of the 100,000 tokens used last, and the queue in front of each of the
+ * 10,000 shows and performances used last; at most twice as many of both (see
+ * `engine/RecentMap.ts`).
+ *
+ * Refresh: none. A reading that is older than `maxAgeMs` is not used, so the gate reads the token
+ * again and keeps the new reading. An event of this node about a token removes its reading at once;
+ * a change by another node shows after `maxAgeMs`.
+ *
+ * States of a reading:
+ * - fresh: younger than `maxAgeMs`. The gate decides by it.
+ * - stale: older. `get` returns it only to a caller that accepts that age, while the store is down.
+ * - ended: of a token that has ended. It never expires, since an ended token stays ended.
  */
 import { Clock, Effect } from "effect"
 import type { GateQuestion, TokenReading } from "../BoxOfficeStore.ts"
@@ -17,48 +29,54 @@ interface CachedToken {
   readonly begunAt: bigint
 }
 
-export const makeTokenCache = (freshMs: number) =>
+/** A cache whose readings are good for `maxAgeMs`; 0 keeps none. */
+export const makeTokenCache = (maxAgeMs: number) =>
   Effect.gen(function* () {
-    const changes = yield* CommittedEvents
+    const committed = yield* CommittedEvents
     const clock = yield* Clock.Clock
     const tokens = new RecentMap<TokenId, CachedToken>(tokensKept)
-    // A show stays behind its queue for good.
+    // A show never changes its queue, so these do not expire.
     const queues = new RecentMap<string, QueueId>(queuesKept)
-    // Counts the changes to tokens, so that no look begun before one is kept after it.
-    let changed = 0
+    // Counts the changes of tokens, so that a reading begun before a change is not kept after it.
+    let changes = 0
 
-    changes.listen((event) => {
+    committed.listen((event) => {
       if (!("tokenId" in event)) return
-      changed++
+      changes++
       tokens.delete(event.tokenId)
     })
 
     return {
-      /** When a look begins: what {@link keep} wants to know. */
-      begin: () => ({ at: clock.monotonicTimeNanosUnsafe(), changed }),
+      /** Call this before a read, and give the result to `keep`. */
+      begin: () => ({ at: clock.monotonicTimeNanosUnsafe(), changes }),
+      /** Keeps a reading, unless this node has committed a change of any token since `begin`. */
       keep: (
         question: GateQuestion,
         reading: TokenReading,
-        begun: { readonly at: bigint; readonly changed: number }
+        begun: { readonly at: bigint; readonly changes: number }
       ): void => {
-        if (freshMs === 0 || begun.changed !== changed) return
+        if (maxAgeMs === 0 || begun.changes !== changes) return
         tokens.set(question.tokenId, { reading, begunAt: begun.at })
         const name = nameOf(question)
         if (name !== "" && reading.requiredQueueId !== undefined) {
           queues.set(name, reading.requiredQueueId)
         }
       },
-      /** What a look would have found `withinMs` ago at the earliest, were it about this. */
-      get: (question: GateQuestion, withinMs = freshMs): TokenReading | undefined => {
-        const seen = tokens.get(question.tokenId)
-        if (seen === undefined) return undefined
+      /**
+       * The answer to a question by a reading that is younger than `withinMs`, or of an ended
+       * token. `undefined` if there is none, or if the queue in front of the show or performance is
+       * unknown.
+       */
+      get: (question: GateQuestion, withinMs = maxAgeMs): TokenReading | undefined => {
+        const cached = tokens.get(question.tokenId)
+        if (cached === undefined) return undefined
         const name = nameOf(question)
         const requiredQueueId = queues.get(name)
         if (name !== "" && requiredQueueId === undefined) return undefined
-        const age = msBetween(seen.begunAt, clock.monotonicTimeNanosUnsafe())
-        const hasEnded = seen.reading.token?.endedAt != null
+        const age = msBetween(cached.begunAt, clock.monotonicTimeNanosUnsafe())
+        const hasEnded = cached.reading.token?.endedAt != null
         if (age >= withinMs && !hasEnded) return undefined
-        return { ...seen.reading, requiredQueueId, now: Math.ceil(seen.reading.now + age) }
+        return { ...cached.reading, requiredQueueId, now: Math.ceil(cached.reading.now + age) }
       }
     }
   })

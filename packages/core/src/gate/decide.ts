@@ -18,20 +18,21 @@ export type GateDenial =
   | QueueTokenWaiting
   | QueueTokenExpired
 
-/** What the gate looks at. */
+/** The inputs of the gate besides the queue token itself. */
 export interface GateView {
-  /** The stored token that the ticket names. */
+  /** The stored token that the queue token names. */
   readonly token: TokenRow | undefined
+  /** How many tokens are in front of it. */
   readonly ahead: number
-  /** The queue in front of what is asked for; `undefined` where any queue will do. */
+  /** The queue in front of the show or performance; `undefined` if a token of any queue passes. */
   readonly requiredQueueId: QueueId | undefined
   readonly now: number
 }
 
 /**
- * Refuses, or lets through. Being seen keeps a session alive: where the token's end has come a
- * tenth of a session nearer since it was last moved, letting through moves it (so that a busy user
- * costs ten writes a session, not one a call).
+ * Refuses the token, or lets it through with the events that extend its session. A call extends the
+ * session only if at least a tenth of it has passed since the last extension, so that a busy user
+ * costs ten writes a session and not one a call.
  */
 export const decideGate = (
   payload: QueueTokenPayload,
@@ -51,7 +52,7 @@ export const decideGate = (
   return Result.succeed(decideSessionExtension(token, now))
 }
 
-/** Keeps an admitted token alive now that its user has been seen. */
+/** Extends the session of an admitted token whose user made a call. */
 export const decideSessionExtension = (
   token: TokenRow,
   now: number
@@ -63,8 +64,9 @@ export const decideSessionExtension = (
 }
 
 /**
- * A session lasts at least as long as a hold that was made in it: whoever holds seats can pay. Who has
- * not shown up before has shown up now, and the session takes the place of the claim window.
+ * Extends a session to the end of a hold that was made in it, so that a user who holds seats can
+ * pay. If the hold is the user's first call since being admitted, the session replaces the claim
+ * window.
  */
 export const decideSessionOfHold = (
   token: TokenRow,
@@ -86,9 +88,10 @@ const extendTo = (token: TokenRow, expiresAt: number, now: number): QueueTokenEx
 })
 
 /**
- * The gate of a payment, and of the charge that it needs. A user with a live hold passes with a
- * token that was admitted and has ended since: another payment of the same user completed it while
- * the hold was on its way, or the clock has stepped. A user who left gave up the session.
+ * The gate of a payment, and of the charge that it needs. A user with a live hold passes even if
+ * the token was admitted and has ended since: another payment of the same user may have completed
+ * it while the hold was under way, or the clock may have been set. A user who left has given up the
+ * session.
  */
 export const decideHolderGate = (
   payload: QueueTokenPayload,
@@ -98,6 +101,6 @@ export const decideHolderGate = (
   const decided = decideGate(payload, view)
   if (Result.isSuccess(decided) || !(decided.failure instanceof QueueTokenExpired)) return decided
   const { state } = decided.failure
-  const wasInside = view.token !== undefined && view.token.admittedAt !== null
-  return holdsSeats && wasInside && state !== "left" ? Result.succeed([]) : decided
+  const wasAdmitted = view.token !== undefined && view.token.admittedAt !== null
+  return holdsSeats && wasAdmitted && state !== "left" ? Result.succeed([]) : decided
 }

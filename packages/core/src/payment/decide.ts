@@ -1,4 +1,4 @@
-/** Who may pay for a reservation, and be paid back. Pure: rows in, an event or a refusal out. */
+/** Rules of payments and refunds. Pure: rows in, an event or a refusal out. */
 import { Result } from "effect"
 import type { PaymentRefunded, QueueTokenCompleted, ReservationPaid } from "../Events.ts"
 import type { Rows } from "../engine/Rows.ts"
@@ -28,7 +28,7 @@ export type PayRefusal =
   | InsufficientBalance
   | CurrencyMismatch
 
-/** A live hold of one's own, at the price it was held for, from a wallet that covers it. */
+/** A user pays for their own live hold, at the price of the hold, from a wallet that covers it. */
 export const decidePay = (rows: Rows, pay: Pay): Result.Result<ReservationPaid, PayRefusal> => {
   const reservation = rows.reservations.get(pay.reservationId)
   if (reservation === undefined || reservation.userId !== pay.userId) {
@@ -39,7 +39,8 @@ export const decidePay = (rows: Rows, pay: Pay): Result.Result<ReservationPaid, 
     return Result.fail(new HoldExpired({ expiredAt: new Date(reservation.holdExpiresAt) }))
   }
   if (status !== "held") return Result.fail(new ReservationNotPayable({ status }))
-  // A clock that has stepped back revives a hold whose seats have found another owner meanwhile.
+  // If the clock was set back, a lapsed hold counts as live again, but other users may have its
+  // seats.
   if (ownSeats(rows, reservation).length < reservation.seats.length) {
     return Result.fail(new HoldExpired({ expiredAt: new Date(reservation.holdExpiresAt) }))
   }
@@ -60,7 +61,9 @@ export const decidePay = (rows: Rows, pay: Pay): Result.Result<ReservationPaid, 
   })
 }
 
-/** A payment ends its user's visit, unless they hold other seats behind the queue. */
+/**
+ * A payment completes the user's token, unless the user has another unpaid hold behind the queue.
+ */
 export const decideCompletion = (
   rows: Rows,
   tokenId: TokenId
@@ -72,7 +75,7 @@ export const decideCompletion = (
   return [{ _tag: "QueueTokenCompleted", tokenId, queueId, userId, at: rows.now }]
 }
 
-/** Why a wallet does not cover what is due, if so. Where nothing is due, no wallet is needed. */
+/** The refusal if a wallet does not cover the amount due. An amount of 0 needs no wallet. */
 const refuseUncovered = (due: Money, wallet: WalletRow | undefined) => {
   if (due.amount === 0n) return undefined
   const currency = wallet?.currency ?? due.currency
@@ -88,8 +91,8 @@ const refuseUncovered = (due: Money, wallet: WalletRow | undefined) => {
 export type RefundRefusal = PaymentNotFound | ReservationNotPayable | RefundRefused | PolicyFailed
 
 /**
- * Gives a payment back once, as much of it as the policy says and never more: the reservation is
- * cancelled and its seats are free again.
+ * Refunds a payment once, as much of it as the policy says and never more than was paid. The
+ * reservation is cancelled and its seats are free again.
  */
 export const decideRefund = (
   rows: Rows,

@@ -1,7 +1,7 @@
-/** What giving money back can refuse. */
+/** Errors of refunds. */
 import { recordable, TaggedError } from "../engine/TaggedError.ts"
 
-/** No such payment. */
+/** There is no payment with this id. */
 export class PaymentNotFound extends TaggedError<PaymentNotFound>()("PaymentNotFound", {}) {
   static {
     recordable(PaymentNotFound, "anyone")

@@ -1,21 +1,21 @@
-/** Paying for a reservation, and giving the money back. */
+/** Types of payments and refunds. */
 import { Schema } from "effect"
 import { ReservationId, TransferId } from "../Ids.ts"
 import { Instant } from "../Instant.ts"
 import { Money } from "../Money.ts"
 
-/** The answer to a payment. */
+/** The result of a payment. */
 export const Payment = Schema.Struct({
   paymentId: TransferId,
   reservationId: ReservationId,
   amount: Money,
-  /** What is left in the wallet. */
+  /** The balance of the wallet after the payment. */
   balance: Money,
   paidAt: Instant
 }).annotate({ identifier: "Payment" })
 export interface Payment extends Schema.Schema.Type<typeof Payment> {}
 
-/** The answer to a refund: the reservation is cancelled, its seats are free again. */
+/** The result of a refund: the reservation is cancelled, its seats are free again. */
 export const Refund = Schema.Struct({
   refundId: TransferId,
   paymentId: TransferId,

@@ -1,4 +1,4 @@
-/** Checks the policies that an engine is made with, before anything is done by them. */
+/** Checks the policies of a host when the engine is made, so that mistakes show before any call. */
 import { Cause, Effect, Result, Schema } from "effect"
 import { toRequestInvalid } from "../engine/input.ts"
 import { defaultPolicies, PolicySettings } from "../Policies.ts"
@@ -6,17 +6,17 @@ import { PoliciesInvalid } from "./errors.ts"
 import { askAdmission } from "./evaluate.ts"
 import type { AdmissionRequest, PolicyOptions } from "./rules.ts"
 
-// Where a value will do, a function will, too; and these are functions or left out.
-const eitherWay = [
+// A policy of the first list is a value or a function; one of the second is a function or left out.
+const valueOrFunction = [
   "holdSeconds",
   "gate",
   "seatsPerReservation",
   "seatsPerUser",
   "walletCeiling"
 ] as const
-const functionsAlone = ["price", "refund", "admission"] as const
+const functionOnly = ["price", "refund", "admission"] as const
 
-/** What settings were called before: a host that still uses such a name reads the new one. */
+/** Old names of settings: a host that still uses one gets the new name in the error. */
 const renamed: Readonly<Record<string, string>> = {
   catalogFreshMs: "catalogMaxAgeMs",
   gateFreshMs: "gateMaxAgeMs",
@@ -26,21 +26,21 @@ const renamed: Readonly<Record<string, string>> = {
 
 const decode = Schema.decodeUnknownResult(Schema.toType(PolicySettings), {
   errors: "all",
-  // A policy whose name is misspelt would silently be none.
+  // The engine would silently ignore a policy whose name is misspelt.
   onExcessProperty: "error"
 })
 
-/** The policies with what was left out, or every problem that they have. */
+/** The policies completed by the defaults, or `PoliciesInvalid` with every problem. */
 export const checkPolicies = (
   policies: Partial<PolicyOptions>
 ): Effect.Effect<PolicyOptions, PoliciesInvalid> =>
   Effect.suspend(() => {
     const values: Record<string, unknown> = { ...defaultPolicies, ...policies }
-    for (const name of eitherWay) {
+    for (const name of valueOrFunction) {
       if (typeof values[name] === "function") values[name] = defaultPolicies[name]
     }
     const errors: Array<{ readonly path: string; readonly message: string }> = []
-    for (const name of functionsAlone) {
+    for (const name of functionOnly) {
       if (values[name] !== undefined && typeof values[name] !== "function") {
         errors.push({ path: name, message: "expected a function" })
       }
@@ -61,8 +61,8 @@ export const checkPolicies = (
 const msBetweenReports = 60_000
 
 /**
- * Logs that an admission policy is faulty, once a minute at most: it lets nobody in, and nobody
- * would notice but those who wait.
+ * Wraps the admission policy so that a failure is logged, once a minute at most. A faulty admission
+ * policy admits no users and fails no call, so the log is where an operator sees it.
  */
 export const reportAdmission = (policies: PolicyOptions): Effect.Effect<PolicyOptions> =>
   Effect.map(Effect.context<never>(), (context) => {

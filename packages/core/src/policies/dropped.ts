@@ -1,12 +1,13 @@
-/** What a function of the host's gave that cannot be waited for. */
+/** Handles promises that a host's policy returned although policies are synchronous. */
 
-// Deeper, and more of it, no answer is that anybody asked for.
+// Bounds the search. No valid answer of a policy is deeper or larger.
 const depthMax = 8
 const partsMax = 10_000
 
 /**
- * Handles the rejections of promises that are dropped: of the value, and of whatever is in it. One
- * that nobody handles ends the process. Never throws, whatever the value does when it is looked at.
+ * Handles the rejections of the promises in a value that the engine drops: of the value itself, and
+ * of all that it contains. Node ends the process on a rejection without a handler. Never throws,
+ * even if getters of the value do.
  */
 export const handleDropped = (value: unknown): void => {
   const seen = new Set<unknown>()
@@ -28,9 +29,9 @@ export const handleDropped = (value: unknown): void => {
   handle(value, 0)
 }
 
-const attempt = <A>(look: () => A): A | undefined => {
+const attempt = <A>(read: () => A): A | undefined => {
   try {
-    return look()
+    return read()
   } catch {
     return undefined
   }

@@ -1,4 +1,4 @@
-/** What goes wrong with the policies that a host gives. */
+/** Errors of the policies that a host gives. */
 import { Schema } from "effect"
 import { recordable, TaggedError } from "../engine/TaggedError.ts"
 
@@ -12,18 +12,19 @@ export const PolicyName = Schema.Literals([
   "walletCeiling",
   "refund",
   "admission",
-  // Of the HTTP server: see its `ChargesOption`.
+  // A policy of the HTTP server: see its `ChargesOption`.
   "charges"
 ])
 export type PolicyName = typeof PolicyName.Type
 
 /**
- * A policy that is a function of the host threw, or gave what it may not. Nothing was done, and
- * nothing is recorded for the idempotency key. Remedy: repair the function, then repeat the call.
+ * A policy function of the host threw, or returned a value that is not allowed. Nothing was done,
+ * and nothing is recorded for the idempotency key. Remedy: repair the function, then repeat the
+ * call.
  */
 export class PolicyFailed extends TaggedError<PolicyFailed>()("PolicyFailed", {
   policy: PolicyName,
-  /** What was wrong with the answer. */
+  /** What was wrong with the returned value. */
   reason: Schema.String,
   /** What the function threw, if it did. */
   cause: Schema.Defect()
@@ -34,7 +35,7 @@ export class PolicyFailed extends TaggedError<PolicyFailed>()("PolicyFailed", {
   }
 }
 
-/** The host's refund policy says no. Nothing was done. */
+/** The host's refund policy refused the refund. Nothing was done. */
 export class RefundRefused extends TaggedError<RefundRefused>()("RefundRefused", {
   /** In the policy's own words. */
   reason: Schema.String
@@ -48,7 +49,7 @@ export class RefundRefused extends TaggedError<RefundRefused>()("RefundRefused",
   }
 }
 
-/** The policies that an engine was to be made with do not fit. Every problem is listed. */
+/** The policies given for a new engine are invalid. `errors` lists every problem. */
 export class PoliciesInvalid extends TaggedError<PoliciesInvalid>()("PoliciesInvalid", {
   errors: Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String }))
 }) {

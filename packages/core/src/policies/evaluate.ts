@@ -1,4 +1,7 @@
-/** Asks the policies of a host, and takes no answer that would do harm. Pure if they are. */
+/**
+ * Calls the policy functions of a host and checks what they return: a value that is not allowed
+ * becomes `PolicyFailed`. Pure if the policies are.
+ */
 import { Result } from "effect"
 import { maxAmount } from "../Money.ts"
 import { handleDropped } from "./dropped.ts"
@@ -16,7 +19,7 @@ import type {
 const countMax = 2_147_483_647
 const priceMax = 2n ** 53n - 1n
 const reasonLengthMax = 500
-/** More than any hold has seats. */
+/** The most prices that are copied; more than any hold has seats. */
 const pricesMax = 100_000
 
 /** Whether a call needs a queue token. */
@@ -33,7 +36,7 @@ export interface HoldLimits {
   readonly seatsPerUser: number
 }
 
-/** How many seats may be held. */
+/** How many seats a hold may have, and a user in all. */
 export const askHoldLimits = (
   policies: Pick<PolicyOptions, keyof HoldLimits>,
   request: () => HoldRequest
@@ -50,11 +53,11 @@ export const askHoldLimits = (
 
 export interface HoldTerms {
   readonly holdSeconds: number
-  /** What each seat costs; `undefined` for what the catalogue says. */
+  /** The price of each seat; `undefined` for the catalogue's prices. */
   readonly prices: ReadonlyArray<bigint> | undefined
 }
 
-/** For how long seats are held, and at which prices. */
+/** How long a hold lasts, and the prices of its seats. */
 export const askHoldTerms = (
   { holdSeconds, price }: Pick<PolicyOptions, "holdSeconds" | "price">,
   request: () => HoldRequest
@@ -78,7 +81,7 @@ const askPrices = (rule: NonNullable<PolicyOptions["price"]>, request: HoldReque
   )
 }
 
-/** The most that a wallet may contain. */
+/** The most that a wallet may contain after a charge. */
 export const askWalletCeiling = (
   { walletCeiling }: Pick<PolicyOptions, "walletCeiling">,
   request: () => ChargeRequest
@@ -91,16 +94,16 @@ export const askWalletCeiling = (
       )
     : Result.succeed(walletCeiling)
 
-/** How much of a payment is given back, or why it is not. */
+/** How much of a payment the wallet gets back, or why the policy refuses. */
 export const askRefund = (
   { refund }: Pick<PolicyOptions, "refund">,
   request: () => RefundRequest
 ): Result.Result<RefundDecision, PolicyFailed> =>
   asking(() => {
-    const asked = request()
-    const paid = asked.amount.amount
+    const payment = request()
+    const paid = payment.amount.amount
     if (refund === undefined) return { amount: paid }
-    const decision = ask("refund", refund, asked, (answer) =>
+    const decision = ask("refund", refund, payment, (answer) =>
       isRefusal(answer) || isRefundOf(answer, paid)
         ? undefined
         : "{ refused } with a reason, or { amount } as a bigint from 0 to what was paid"
@@ -108,12 +111,12 @@ export const askRefund = (
     return "refused" in decision ? { refused: decision.refused } : { amount: decision.amount }
   })
 
-/** How many to let in: never more than there is room for. */
+/** How many users to admit: never more than `room`. */
 export const askAdmission = (
   { admission }: Pick<PolicyOptions, "admission">,
   request: AdmissionRequest
 ): Result.Result<number, PolicyFailed> => {
-  // Taken out before: the request is the policy's to change.
+  // Read before the call: the policy may change its request.
   const { room } = request
   if (admission === undefined) return Result.succeed(room)
   return asking(() => {
@@ -122,7 +125,7 @@ export const askAdmission = (
   })
 }
 
-/** What is wrong with an answer, as what was expected of it; `undefined` where nothing is. */
+/** Describes the expected answer if this one is wrong; `undefined` if it is right. */
 type Check = (answer: unknown) => string | undefined
 
 const isBoolean: Check = (answer) => (typeof answer === "boolean" ? undefined : "true or false")
@@ -150,6 +153,10 @@ const hasOnly = <Name extends string>(
 ): answer is Readonly<Record<Name, unknown>> =>
   typeof answer === "object" && answer !== null && Object.keys(answer).join() === name
 
+/**
+ * Calls a policy function. Throws `PolicyFailed` if it throws, or returns a value that is not
+ * allowed.
+ */
 const ask = <Request, Answer>(
   policy: PolicyName,
   rule: (request: Request) => Answer,
@@ -157,7 +164,8 @@ const ask = <Request, Answer>(
   check: Check
 ): Answer => {
   const failed = (reason: string, cause?: unknown) => new PolicyFailed({ policy, reason, cause })
-  // A batch notes no stacks, but who wrote the policy wants to know where it threw.
+  // A batch records no stacks, to save time, but the author of a policy needs to see where it
+  // threw.
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 10
   let answer: Answer
@@ -170,7 +178,7 @@ const ask = <Request, Answer>(
   }
   let reason: string
   try {
-    // Looked at once: what is read of it later is what was checked.
+    // Copies the answer before the check, so that getters cannot give another value afterwards.
     const copy = copyOf(answer)
     const expected = check(copy)
     if (expected === undefined) return copy
@@ -186,20 +194,21 @@ const ask = <Request, Answer>(
 const copyOf = <Answer>(answer: Answer): Answer => {
   if (typeof answer !== "object" || answer === null) return answer
   if (Array.isArray(answer)) return Array.from(answer.slice(0, pricesMax)) as Answer
-  // A promise has no fields of its own, and is none of the answers either way.
+  // A promise has no fields of its own, so its copy is never a valid answer.
   return { ...answer }
 }
 
-/** Enough to recognise an answer by, and nothing of what is in it. */
+/** Describes an answer by its type alone, since its contents can be confidential. */
 const nameOf = (answer: unknown): string => {
   if (typeof answer === "number" || typeof answer === "bigint") return String(answer)
   if (answer instanceof Promise) return "a promise"
   return Array.isArray(answer) ? "an array" : answer === null ? "null" : typeof answer
 }
 
-const asking = <A>(questions: () => A): Result.Result<A, PolicyFailed> => {
+/** Turns a thrown `PolicyFailed` into a failure. */
+const asking = <A>(calls: () => A): Result.Result<A, PolicyFailed> => {
   try {
-    return Result.succeed(questions())
+    return Result.succeed(calls())
   } catch (error) {
     if (error instanceof PolicyFailed) return Result.fail(error)
     throw error

@@ -1,10 +1,10 @@
 /**
- * Policies as code: what each function of a host is told, and what it gives.
+ * Policies as code: the input and the result of each function that a host can give.
  *
- * A function is asked inside a batch, between loading rows and saving them. It must be pure and
- * synchronous: it may run more than once for one command, and everybody in the batch waits for it.
- * What it needs to know of the time is `now`, the database's clock; instants are `Date`s, money is
- * minor units as `bigint`. Its input is a copy: changing it changes nothing.
+ * The engine calls a policy function inside a batch, between loading the rows and saving them. The
+ * function must be pure and synchronous: it may run more than once for one command, and all
+ * commands of the batch wait for it. Its time is `now`, by the database's clock. Instants are
+ * `Date`s; money is minor units as `bigint`. Its input is a copy, so changing it has no effect.
  */
 import { amountMaxInJson, type Money } from "../Money.ts"
 import type { GatedOperation, QueueSettings } from "../Policies.ts"
@@ -15,33 +15,33 @@ export interface PricedSeat {
   readonly section: string
   readonly row: string
   readonly number: string
-  /** In the catalogue, for a hold; as it was sold, for a refund. */
+  /** For a hold, the catalogue's price; for a refund, the price that it was sold at. */
   readonly price: Money
 }
 
-/** A hold that is asked for. All of its seats are there to be had. */
+/** The hold to decide. All of its seats are available. */
 export interface HoldRequest {
   readonly userId: string
   readonly showId: string
   readonly performanceId: string
   readonly startsAt: Date
-  /** In the order in which they were asked for. */
+  /** In the order of the request. */
   readonly seats: ReadonlyArray<PricedSeat>
   /** How many seats of this performance the user holds and owns already. */
   readonly seatsOfUser: number
   readonly now: Date
 }
 
-/** A charge that is asked for. */
+/** The charge to decide. */
 export interface ChargeRequest {
   readonly userId: string
   readonly amount: Money
-  /** What is in the wallet; `null` where there is none yet. */
+  /** The balance of the wallet; `null` if the user has no wallet yet. */
   readonly balance: Money | null
   readonly now: Date
 }
 
-/** A paid reservation that is to be cancelled. */
+/** The refund to decide: a paid reservation that is to be cancelled. */
 export interface RefundRequest {
   readonly paymentId: string
   readonly reservationId: string
@@ -50,49 +50,51 @@ export interface RefundRequest {
   readonly performanceId: string
   readonly startsAt: Date
   readonly seats: ReadonlyArray<PricedSeat>
-  /** What was paid. */
+  /** The amount of the payment. */
   readonly amount: Money
   readonly paidAt: Date
   readonly now: Date
 }
 
 /**
- * How much is given back, from nothing to all that was paid, or why it is refused. Whatever the
- * amount, the reservation is cancelled and its seats are free: a fee is what is kept back.
+ * How much the wallet gets back, from 0 to the amount of the payment, or why the refund is refused.
+ * Whatever the amount, the reservation is cancelled and its seats are free. A fee is the part that
+ * is not given back.
  */
 export type RefundDecision = { readonly amount: bigint } | { readonly refused: string }
 
-/** A queue that has room, and somebody waiting. */
+/** The admission to decide: a queue that has room and waiting users. */
 export interface AdmissionRequest {
   readonly queueId: string
   readonly settings: QueueSettings
-  /** How many are inside. */
+  /** How many users are inside. */
   readonly active: number
-  /** How many were let in within the last 60 seconds. */
+  /** How many users were admitted within the last 60 seconds. */
   readonly admittedLastMinute: number
+  /** How many users wait, in both lanes. */
   readonly waiting: number
-  /** The most that the settings let in now. */
+  /** The most users that the settings allow to admit now. */
   readonly room: number
   readonly now: Date
 }
 
 /**
- * A call of one of the six operations. It is decided before anything is read, so there is no
- * instant to go by, and the performance is known where the call names one.
+ * A call of one of the six operations. The policy decides before the engine reads anything, so
+ * there is no `now`, and the show or performance is known only if the call names it.
  */
 export interface GateRequest {
   readonly operation: GatedOperation
   readonly userId: string
-  /** At `dates`. */
+  /** Given for `dates`. */
   readonly showId: string | undefined
-  /** At `seats` and `hold`. */
+  /** Given for `seats` and `hold`. */
   readonly performanceId: string | undefined
 }
 
 /**
- * Everything a host may decide. What is not said is as in `defaultPolicies`. A function that throws
- * or gives what it may not refuses the command with `PolicyFailed`, and nothing is done; but a
- * faulty `admission` lets nobody in.
+ * All policies of a host. A policy that is left out is as in `defaultPolicies`. If a function
+ * throws or returns a value that is not allowed, the command is refused with `PolicyFailed` and
+ * nothing is done. If `admission` does so, no user is admitted.
  *
  * @example
  * ```ts
@@ -114,56 +116,60 @@ export interface GateRequest {
 export interface PolicyOptions {
   /** How long a hold lasts, in whole seconds from 1. */
   readonly holdSeconds: number | ((hold: HoldRequest) => number)
-  /** The operations that need an admitted queue token, or whether this call does. */
+  /** The operations that need an admitted queue token, or a function that decides for each call. */
   readonly gate: ReadonlyArray<GatedOperation> | ((call: GateRequest) => boolean)
-  /** Whether paying completes the queue token and so frees the user's place. */
+  /** Whether a payment completes the queue token and so makes room for the next user. */
   readonly paymentCompletesToken: boolean
-  /** The most seats in one reservation; a function may say 0. Never more than 200. */
+  /** The most seats in one reservation; a function may return 0. Never more than 200. */
   readonly seatsPerReservation: number | ((hold: HoldRequest) => number)
-  /** The most seats of one performance that one user can hold and own; a function may say 0. */
+  /** The most seats of one performance that one user can hold and own; a function may return 0. */
   readonly seatsPerUser: number | ((hold: HoldRequest) => number)
   /**
-   * What each seat of a hold costs, in the order of `seats`: from 0 to 2^53−1 minor units of the
-   * seat's currency. Left out, what the catalogue says. The price stands for as long as the hold.
+   * The price of each seat of a hold, in the order of `seats`: from 0 to 2^53−1 minor units of the
+   * seat's currency. Default: the catalogue's prices. The price does not change while the hold
+   * lasts.
    */
   readonly price?: ((hold: HoldRequest) => ReadonlyArray<bigint>) | undefined
-  /** The most that a wallet can contain after a charge, in minor units; a function may say 0. */
+  /** The most that a wallet can contain after a charge, in minor units; a function may return 0. */
   readonly walletCeiling: bigint | ((charge: ChargeRequest) => bigint)
-  /** Whether a payment is given back, and how much of it. Left out, all of it. */
+  /** Whether a payment is refunded, and how much of it. Default: all of it. */
   readonly refund?: ((payment: RefundRequest) => RefundDecision) | undefined
   /**
-   * How many to let in now, from 0 to `room`: fractions are cut off, and what lies outside counts
-   * as the nearest bound. Left out, `room`. Who they are is not to be decided: the next in line.
+   * How many users to admit now, from 0 to `room`. Fractions are cut off; a number outside counts
+   * as the nearest bound. Default: `room`. The function cannot choose the users: the next in line
+   * are admitted.
    */
   readonly admission?: ((queue: AdmissionRequest) => number) | undefined
   /** The currency of a wallet that was never charged. */
   readonly currency: string
-  /** How stale dates and seat maps may be, in milliseconds: see `PolicySettings`. */
+  /** The maximum age of dates and seat maps, in milliseconds: see `PolicySettings`. */
   readonly catalogMaxAgeMs: number
-  /** How stale the gate of an operation that only reads may be, in milliseconds. */
+  /** The maximum age of the gate's reading for an operation that only reads, in milliseconds. */
   readonly gateMaxAgeMs: number
-  /** How stale a place in line may be, in milliseconds. */
+  /** The maximum age of a queue's snapshot, and so of a position, in milliseconds. */
   readonly queueMaxAgeMs: number
-  /** For how long answers go on while the store is away, in milliseconds: see `PolicySettings`. */
+  /** How old answers may get while the store is down, in milliseconds: see `PolicySettings`. */
   readonly staleIfStoreDownMs: number
   /** How long an ended queue token is kept, in seconds. */
   readonly endedTokenSeconds: number
-  /** How long an idempotency key is remembered, in seconds; a day at least. */
+  /**
+   * How long the answer to a command with an idempotency key is kept, in seconds; a day at least.
+   */
   readonly idempotencyKeySeconds: number
-  /** How long a reservation that was never paid is kept once it has ended, in seconds; 0 is for ever. */
+  /** How long an ended reservation that was never paid is kept, in seconds; 0 keeps it for ever. */
   readonly endedReservationSeconds: number
-  /** How long events are kept that every consumer has passed, in seconds; 0 is for ever. */
+  /** How long an event that every consumer has passed is kept, in seconds; 0 keeps it for ever. */
   readonly eventSeconds: number
-  /** How long a webhook that was given up is kept, in seconds; 0 is for ever. */
+  /** How long a webhook delivery that was given up is kept, in seconds; 0 keeps it for ever. */
   readonly deadLetterSeconds: number
-  /** What a queue is created with where its creator says nothing. */
+  /** The settings of a new queue, as far as its creator gives none. */
   readonly queue: QueueSettings
 }
 
 /**
  * The most that any sum of money may come to, in minor units: what JSON can carry exactly, or the
- * host's own ceiling of wallets where that is higher. Decided before a commit, since what was
- * committed must be told.
+ * host's own wallet ceiling if that is higher. Checked before a commit, since the engine must be
+ * able to report every amount that it has committed.
  */
 export const amountMaxOf = ({
   walletCeiling

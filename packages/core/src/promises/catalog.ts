@@ -21,14 +21,16 @@ import type { GateRefusal } from "../Gate.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
 /**
- * What is on sale, and which of it can still be booked. Its ids are yours: 1 to 64 letters,
- * marks and numbers of any script (in NFC), `_ . : / -`, and single spaces between. Every operation can reject with `store_unavailable`. The gate's `queue_token_*` are
- * `queue_token_required`, `_invalid`, `_wrong_queue`, `_waiting` and `_expired`.
+ * The catalogue: shows, performances and seats, and which of them can still be booked. The host
+ * chooses the ids: 1 to 64 letters, marks and numbers of any script (in NFC), `_ . : / -`, and
+ * single spaces between. Every operation can reject with `store_unavailable`. The gate's
+ * `queue_token_*` are `queue_token_required`, `_invalid`, `_wrong_queue`, `_waiting` and
+ * `_expired`.
  */
 export interface PromisedCatalog {
   /**
-   * Shows by id, `limit` (1 to 200, default 50) at a time, from behind the show `after`. Not
-   * gated, so that a client can find its queue. Rejects with `request_invalid`.
+   * A page of shows in order of their ids: `limit` of them (1 to 200, default 50), after the show
+   * `after`. Not gated, so that a client can find its queue. Rejects with `request_invalid`.
    */
   readonly shows: (
     page: { readonly limit?: number | undefined; readonly after?: string | undefined },
@@ -39,8 +41,8 @@ export interface PromisedCatalog {
   readonly show: (showId: string, options?: CallOptions) => Promise<Show>
 
   /**
-   * The dates of a show that have a bookable seat, in the local time of each performance. Gated;
-   * may be as stale as the policies' `catalogMaxAgeMs` about what other nodes have sold.
+   * The dates of a show that have a bookable seat, in the local time of each performance. Gated.
+   * Sales of other nodes show after the policy `catalogMaxAgeMs` at the latest.
    *
    * Rejects with `request_invalid`, the gate's `queue_token_*` and `policy_failed`,
    * `show_not_found`, `overloaded`.
@@ -48,9 +50,8 @@ export interface PromisedCatalog {
   readonly availableDates: (input: DatesInput, options?: CallOptions) => Promise<AvailableDates>
 
   /**
-   * The seats of a performance that can be booked, or with `status: "all"` every seat and what has
-   * become of it. Gated; as stale as {@link availableDates} may be. `version` grows with every
-   * change.
+   * The bookable seats of a performance, or with `status: "all"` every seat with its status. Gated.
+   * As old as {@link availableDates} at most. `version` grows with every change.
    *
    * Rejects with `request_invalid`, the gate's `queue_token_*` and `policy_failed`,
    * `performance_not_found`, `overloaded`.
@@ -77,8 +78,8 @@ export interface PromisedCatalog {
   ) => Promise<ReadonlyArray<PerformanceReading>>
 
   /**
-   * Adds a show behind a queue that exists. One that is there already just so is given with
-   * `created: false`, so that a set-up can run again.
+   * Adds a show behind a queue that exists. If the same show exists already, resolves with it and
+   * `created: false`, so that a set-up script can run again.
    *
    * Rejects with `request_invalid`, `already_exists` (another show has this id), `queue_not_found`,
    * `idempotency_key_reused`.
@@ -86,7 +87,8 @@ export interface PromisedCatalog {
   readonly addShow: (show: ShowInput, options?: CallOptions) => Promise<Added<Show>>
 
   /**
-   * Adds a performance to a show. One that is there already just so is given with `created: false`.
+   * Adds a performance to a show. If the same performance exists already, resolves with it and
+   * `created: false`.
    *
    * Rejects with `request_invalid`, `already_exists` (another performance has this id),
    * `show_not_found`, `idempotency_key_reused`.
@@ -98,8 +100,8 @@ export interface PromisedCatalog {
 
   /**
    * Adds seats, all or none, 1 to 100,000 at a time, with prices in one currency. They keep the
-   * order they come in. Those that are there already just so stay as they are: `added` counts the
-   * others.
+   * order of the array. Seats that exist already with the same values stay as they are; `added`
+   * counts only the new ones.
    *
    * Rejects with `request_invalid`, `already_exists` (another seat has one of the ids),
    * `performance_not_found`, `idempotency_key_reused`.

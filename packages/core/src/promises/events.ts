@@ -1,20 +1,21 @@
-/** Events, as promises: `for await`, in place of a stream. */
+/** The event feed as promises: `for await` in place of a stream. */
 import type { ConsumeOptions, EventType, RecordedEvent } from "../EventFeed.ts"
 import type { ConsumerStatus, StartingPoint } from "../events/Outbox.ts"
 import type { CallOptions } from "./outcome.ts"
 
 /**
- * What has happened, for named consumers. Every operation can reject with `request_invalid` and
- * `store_unavailable`.
+ * The events of the engine, for named consumers. Every operation can reject with `request_invalid`
+ * and `store_unavailable`.
  */
 export interface PromisedEvents {
   /**
-   * The events behind the consumer's place, and then those that happen. Asking for the next one
-   * acknowledges the one before: an event whose turn of the loop throws, or ends in `break`, comes
-   * again. Aborting the signal ends the loop, and what was being handled counts as done.
+   * The events after the consumer's cursor, and then new ones as they are committed. The loop
+   * acknowledges an event when it asks for the next one: if its body throws or breaks, the event
+   * comes again. Aborting the signal ends the loop after the current event, which counts as
+   * handled.
    *
-   * Throws `ConsumerMisplaced` where {@link recover} has to be called first, and
-   * `EventsUnreadable` in front of an event that only a newer version of the package knows.
+   * Throws `ConsumerMisplaced` if {@link recover} has to be called first, and `EventsUnreadable` at
+   * an event that only a newer version of the package knows.
    *
    * @example
    * ```ts
@@ -33,22 +34,25 @@ export interface PromisedEvents {
     options?: ConsumeOptions<Type> & CallOptions
   ) => AsyncIterable<RecordedEvent<Type>>
 
-  /** All consumers that there are. */
+  /** All consumers. */
   readonly consumers: (options?: CallOptions) => Promise<ReadonlyArray<ConsumerStatus>>
 
-  /** Sets a consumer to the beginning, or behind all that has happened. False if unknown. */
+  /** Sets a consumer's cursor to the oldest event kept, or after the newest. False if unknown. */
   readonly reset: (consumer: string, to: StartingPoint, options?: CallOptions) => Promise<boolean>
 
   /**
-   * After a dump was restored, or the server upgraded: finds every misplaced consumer a place at
-   * which it misses nothing, and sees some events again. Gives their names.
+   * After a dump was restored or the server was upgraded: gives every misplaced consumer a cursor
+   * from which it misses no event and gets some again. Resolves with their names.
    */
   readonly recover: (options?: CallOptions) => Promise<ReadonlyArray<string>>
 
-  /** Forgets a consumer, so that events need not be kept for it. False if unknown. */
+  /** Deletes a consumer, so that no events are kept for it. False if unknown. */
   readonly remove: (consumer: string, options?: CallOptions) => Promise<boolean>
 
-  /** Deletes what is older, in milliseconds, and passed by every consumer. Gives the batches. */
+  /**
+   * Deletes the batches of events that are older than `olderThanMs` and that every consumer has
+   * passed. Resolves with the number of batches.
+   */
   readonly prune: (
     input: { readonly olderThanMs: number },
     options?: CallOptions

@@ -7,7 +7,7 @@ import type { BoxOfficeResults, PromisedOperations } from "./styles.ts"
 
 type Services = BoxOffice["Service"]
 
-/** How an operation is run. */
+/** Runs operations as promises, with errors as values. */
 export interface Runner {
   readonly outcome: <A, E>(
     operation: Effect.Effect<A, E>,
@@ -19,6 +19,7 @@ export interface Runner {
   ) => AsyncIterable<Outcome<A, E>>
 }
 
+/** The operations with their errors as values. */
 export const resultsOf = (services: Services, { outcome, outcomes }: Runner): BoxOfficeResults => {
   const { queue, catalog, reservations, wallet, payments } = services
   return {
@@ -71,6 +72,7 @@ export const resultsOf = (services: Services, { outcome, outcomes }: Runner): Bo
   }
 }
 
+/** The same operations, which reject with their errors. */
 export const throwing = (results: BoxOfficeResults): PromisedOperations => {
   const { queue, catalog, reservations, wallet, payments } = results
   return {
@@ -118,10 +120,10 @@ export const throwing = (results: BoxOfficeResults): PromisedOperations => {
   }
 }
 
-export const valueOf = <A>(outcome: Promise<Outcome<A, unknown>>): Promise<A> =>
-  outcome.then((settled) => {
-    if (settled.ok) return settled.value
-    throw settled.error
+export const valueOf = <A>(promise: Promise<Outcome<A, unknown>>): Promise<A> =>
+  promise.then((outcome) => {
+    if (outcome.ok) return outcome.value
+    throw outcome.error
   })
 
 async function* valuesOf<A>(outcomes: AsyncIterable<Outcome<A, unknown>>): AsyncGenerator<A> {

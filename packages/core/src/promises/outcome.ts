@@ -1,7 +1,7 @@
-/** What the operations of both styles share: see `Promises.ts`. */
+/** Types that the operations of both styles share: see `Promises.ts`. */
 
 /**
- * The answer of an operation as a value: what it gives, or the error that it refuses with.
+ * The outcome of an operation as a value: its result, or the error that it refuses with.
  *
  * @example
  * ```ts
@@ -18,9 +18,9 @@ export type Outcome<A, E> =
 /** The last argument of every operation. */
 export interface CallOptions {
   /**
-   * Stops the waiting: the promise rejects with the signal's `reason`. A command that no batch has
-   * taken yet is dropped and has no effect. One that a batch has taken takes its course, and
-   * nobody hears of it: repeat it with the same idempotency key to learn what became of it.
+   * Stops waiting: the promise rejects with the signal's `reason`. A command that no batch has
+   * taken yet is dropped and has no effect. A command that a batch has taken runs to its end, but
+   * its outcome is not reported: repeat it with the same idempotency key to learn the outcome.
    */
   readonly signal?: AbortSignal | undefined
 }

@@ -1,21 +1,21 @@
-/** Paying and refunding, as promises. */
+/** Payments and refunds as promises. */
 import type { PayError, PayInput, RefundError, RefundInput } from "../Payments.ts"
 import type { Payment, Refund } from "../payment/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
 /**
- * Paying for a reservation, and giving the money back. Every operation can reject with
- * `request_invalid`, `idempotency_key_reused`, `overloaded` and `store_unavailable`. Give an
- * `idempotencyKey`: then a repeated call moves the money once, and gives its first answer again.
+ * Pays for reservations and refunds them. Every operation can reject with `request_invalid`,
+ * `idempotency_key_reused`, `overloaded` and `store_unavailable`. Give an `idempotencyKey`: then a
+ * repeated call moves the money once, and resolves with the first answer again.
  */
 export interface PromisedPayments {
   /**
-   * Confirms the user's hold, debits their wallet at the price it was held for and, by default,
-   * completes their queue token: all of it, or none. Gated.
+   * Confirms the user's hold, debits their wallet by the price at the time of the hold and, by
+   * default, completes their queue token: all of that, or none. Gated.
    *
-   * Rejects with the gate's `queue_token_*` and `policy_failed`, `reservation_not_found`, `reservation_not_payable`
-   * (paid, released or cancelled before), `hold_expired`, `insufficient_balance` (with what is
-   * there), `currency_mismatch`.
+   * Rejects with the gate's `queue_token_*` and `policy_failed`, `reservation_not_found`,
+   * `reservation_not_payable` (paid, released or cancelled before), `hold_expired`,
+   * `insufficient_balance` (with the balance), `currency_mismatch`.
    *
    * @example
    * ```ts
@@ -43,10 +43,11 @@ export interface PromisedPayments {
 
   /**
    * Cancels a paid reservation, frees its seats and gives the money back to the wallet, or as much
-   * of it as your refund policy says. An operator's act: who may ask for it is yours to decide.
+   * of it as the host's refund policy says. An operation for operators: the host decides which
+   * callers may use it.
    *
    * Rejects with `payment_not_found`, `reservation_not_payable` (refunded before),
-   * `refund_refused` and `policy_failed` (your refund policy).
+   * `refund_refused` and `policy_failed` (the host's refund policy).
    */
   readonly refund: (input: RefundInput, options?: CallOptions) => Promise<Refund>
 }

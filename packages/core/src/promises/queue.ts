@@ -1,4 +1,4 @@
-/** The waiting room, as promises. */
+/** The waiting room as promises. */
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
 import type { CommandOptions } from "../engine/Idempotency.ts"
 import type { QueueSettings } from "../Policies.ts"
@@ -22,9 +22,9 @@ import type { CallOptions, Outcome } from "./outcome.ts"
 /** The waiting room in front of the shows. Every operation can reject with `store_unavailable`. */
 export interface PromisedQueue {
   /**
-   * Gives the user's place: the one they have, or a new one at the end of the line. Where there is
-   * room they are admitted at once. `token` is what every gated operation asks for. A `code` opens
-   * the priority lane.
+   * Joins a queue: resolves with the user's live token, or with a new one at the end of the line.
+   * If the queue has room, the user is admitted at once. Every gated operation needs the `token`. A
+   * `code` puts the user into the priority lane.
    *
    * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `queue_code_invalid`,
    * `idempotency_key_reused`, `overloaded`.
@@ -42,8 +42,9 @@ export interface PromisedQueue {
   readonly join: (input: JoinInput, options?: CallOptions) => Promise<Joined>
 
   /**
-   * Where the user stands: for one who waits, by arithmetic over what is known of the line. Being
-   * told that one is in is showing up. `pollAfterSeconds` says when to ask again.
+   * The status of a queue token. For a waiting user, the node computes it from its snapshot of the
+   * queue. The first poll after the admission counts as showing up, so the session begins.
+   * `pollAfterSeconds` says how long to wait before the next poll.
    *
    * Rejects with `request_invalid`, `queue_token_required`, `queue_token_invalid`,
    * `queue_token_wrong_queue`, `overloaded`.
@@ -51,9 +52,10 @@ export interface PromisedQueue {
   readonly status: (input: PlaceInput, options?: CallOptions) => Promise<QueueTokenStatus>
 
   /**
-   * The status now, and whenever it has changed; ends when the token has ended. Leaving the loop
-   * stops it. Throws the signal's `reason`, and as {@link status} rejects: `request_invalid`,
-   * `queue_token_required`, `queue_token_invalid`, `queue_token_wrong_queue`, `overloaded`.
+   * The status now, and again each time it changes. Ends when the token has ended, or when the
+   * caller leaves the loop. Throws the signal's `reason`, or the errors of {@link status}:
+   * `request_invalid`, `queue_token_required`, `queue_token_invalid`, `queue_token_wrong_queue`,
+   * `overloaded`.
    *
    * @example
    * ```ts
@@ -70,7 +72,8 @@ export interface PromisedQueue {
   readonly changes: (input: PlaceInput, options?: CallOptions) => AsyncIterable<QueueTokenStatus>
 
   /**
-   * Gives the place up. Doing so again changes nothing.
+   * Leaves the queue: ends the token, whether it waits or is admitted. A second call changes
+   * nothing.
    *
    * Rejects with `request_invalid`, `queue_token_required`, `queue_token_invalid`,
    * `queue_token_wrong_queue`, `overloaded`.
@@ -78,10 +81,11 @@ export interface PromisedQueue {
   readonly leave: (input: PlaceInput, options?: CallOptions) => Promise<void>
 
   /**
-   * Makes a queue, open and empty, with the policies' settings where none are given. Queue ids are
-   * yours: 1 to 64 letters, digits and `_ . : -`. With `opensAt` it collects people until then, and
-   * draws their places. One that is there already, with the settings given and the same opening, is
-   * given with `created: false`, so that a set-up can run again.
+   * Creates a queue, open and empty. Settings that are not given are those of the policies. The
+   * host chooses the id: 1 to 64 letters, digits and `_ . : -`. With `opensAt`, users join until
+   * then without being admitted, and the queue draws their places when it opens. If the queue
+   * exists already with the given settings and the same opening, resolves with it and `created:
+   * false`, so that a set-up script can run again.
    *
    * Rejects with `request_invalid`, `already_exists` (another queue has this id),
    * `idempotency_key_reused`.
@@ -92,13 +96,14 @@ export interface PromisedQueue {
   readonly get: (queueId: string, options?: CallOptions) => Promise<QueueInfo>
 
   /**
-   * What anyone may know of a queue: its mode, and what its draw is checked by. As of at most
-   * `queueMaxAgeMs` ago. Rejects with `queue_not_found`, `overloaded`.
+   * The public part of a queue: its mode, and all that a client needs to check its draw. At most
+   * `queueMaxAgeMs` old. Rejects with `queue_not_found`, `overloaded`.
    */
   readonly notice: (queueId: string, options?: CallOptions) => Promise<PublicQueueInfo>
 
   /**
-   * Queues by id, `limit` (1 to 200, default 50) at a time, from behind the queue `after`.
+   * A page of queues in order of their ids: `limit` of them (1 to 200, default 50), after the queue
+   * `after`.
    *
    * Rejects with `request_invalid`.
    */
@@ -108,7 +113,7 @@ export interface PromisedQueue {
   ) => Promise<QueuesPage>
 
   /**
-   * Changes the settings that are named, effective from the next admission on.
+   * Changes the given settings. They apply from the next admission on.
    *
    * Rejects with `request_invalid`, `queue_not_found`, `idempotency_key_reused`, `overloaded`.
    */
@@ -119,9 +124,10 @@ export interface PromisedQueue {
   ) => Promise<QueueInfo>
 
   /**
-   * `paused` lets nobody join or in; `draining` lets nobody join; `open` lets them do both;
-   * `closed` is for good. Give an `idempotencyKey` where the call may be repeated: a late `paused`
-   * then does not pause a queue that was opened again meanwhile.
+   * Sets the mode. `open`: users join and are admitted. `paused`: no new joins, no admissions.
+   * `draining`: no new joins; waiting users are admitted. `closed`: waiting tokens expire, and the
+   * queue cannot be opened again. Give an `idempotencyKey` if the call may be repeated: otherwise a
+   * late `paused` pauses a queue that was opened again meanwhile.
    *
    * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `idempotency_key_reused`,
    * `overloaded`.
@@ -133,8 +139,8 @@ export interface PromisedQueue {
   ) => Promise<QueueInfo>
 
   /**
-   * Moves the opening of a queue that still collects people; `null` opens it at once. Places are
-   * drawn as they would have been.
+   * Moves the opening of a queue that has not opened yet; `null` opens it at once. The draw uses
+   * the same seed as before.
    *
    * Rejects with `request_invalid`, `queue_not_found`, `queue_closed`, `queue_already_open`,
    * `idempotency_key_reused`, `overloaded`.
@@ -146,17 +152,17 @@ export interface PromisedQueue {
   ) => Promise<QueueInfo>
 
   /**
-   * Makes codes that open the priority lane, of 8 to 64 visible characters, each for so many joins
-   * (`uses`, 1 where left out). A code that is there already can be used this often from now on:
-   * give an `idempotencyKey`, so that a late repetition gives nobody a second use.
+   * Adds codes for the priority lane, of 8 to 64 visible characters, each for `uses` joins (default
+   * 1). A code that exists already can be used that often from now on: give an `idempotencyKey`, so
+   * that a late repetition does not allow a second use.
    *
    * Rejects with `request_invalid`, `queue_not_found`, `idempotency_key_reused`.
    */
   readonly addCodes: (input: CodesInput, options?: CallOptions) => Promise<AddedCodes>
 
   /**
-   * Tidies lapsed tokens and lets in who is next, with nobody asking. `office.sweep()` does so
-   * for every queue that needs it. Does nothing where there is no such queue.
+   * Ends lapsed tokens and admits the next ones without a poll. `office.sweep()` does so for every
+   * queue that is due. Does nothing if there is no such queue.
    *
    * Rejects with `overloaded`.
    */
@@ -172,7 +178,7 @@ export interface QueueResults {
     input: PlaceInput,
     options?: CallOptions
   ) => Promise<Outcome<QueueTokenStatus, PlaceError>>
-  /** See {@link PromisedQueue.changes}. An error is the last that it gives. */
+  /** See {@link PromisedQueue.changes}. An error is the last outcome. */
   readonly changes: (
     input: PlaceInput,
     options?: CallOptions

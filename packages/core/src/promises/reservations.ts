@@ -1,4 +1,4 @@
-/** Holds and reservations, as promises. */
+/** Holds and reservations as promises. */
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
 import type { HoldError, HoldInput, ReleaseError, ReservationsPage } from "../Reservations.ts"
 import type { ReservationNotFound } from "../reservation/errors.ts"
@@ -6,18 +6,17 @@ import type { Reservation, ReservationCursor } from "../reservation/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
 /**
- * Holding seats for a while, and letting them go. Every operation can reject with
- * `store_unavailable`.
+ * Holds seats for a while and releases them. Every operation can reject with `store_unavailable`.
  */
 export interface PromisedReservations {
   /**
    * Holds all of the seats, or none of them, until `holdExpiresAt`. At that instant they are free
-   * again by themselves. Gated.
+   * again, even if no sweeper runs. Gated.
    *
    * Rejects, in this order of precedence, with `request_invalid`, the gate's `queue_token_*`,
    * `performance_not_found`, `seat_not_found`, `seat_unavailable` (with the reason for each seat),
-   * `limit_exceeded`; and with `idempotency_key_reused`, `overloaded` and, where a function of yours
-   * is faulty, `policy_failed`.
+   * `limit_exceeded`; and with `idempotency_key_reused`, `overloaded` and, if a policy function of
+   * the host fails, `policy_failed`.
    *
    * @example
    * ```ts
@@ -36,7 +35,7 @@ export interface PromisedReservations {
   readonly hold: (input: HoldInput, options?: CallOptions) => Promise<Reservation>
 
   /**
-   * Lets a hold go; its seats are free at once. Doing so again changes nothing.
+   * Releases a hold; its seats are free at once. A second call changes nothing.
    *
    * Rejects with `request_invalid`, `reservation_not_found`, `reservation_not_payable` (it is
    * paid), `overloaded`.
@@ -47,9 +46,9 @@ export interface PromisedReservations {
   ) => Promise<void>
 
   /**
-   * The user's reservation.
+   * A reservation of the user.
    *
-   * Rejects with `request_invalid`, and `reservation_not_found`, for another user's too.
+   * Rejects with `request_invalid`, and with `reservation_not_found`, also if it is another user's.
    */
   readonly get: (
     input: { readonly userId: string; readonly reservationId: string },
@@ -57,7 +56,7 @@ export interface PromisedReservations {
   ) => Promise<Reservation>
 
   /**
-   * The user's reservations, newest first, `limit` (1 to 200, default 50) at a time.
+   * A page of the user's reservations, newest first: `limit` of them (1 to 200, default 50).
    *
    * Rejects with `request_invalid`.
    */
@@ -71,8 +70,8 @@ export interface PromisedReservations {
   ) => Promise<ReservationsPage>
 
   /**
-   * Records that holds have lapsed. They were free from `holdExpiresAt` on, whether this is done
-   * or not; `office.sweep()` does it for all. Rejects with `overloaded`.
+   * Records that holds have lapsed. Their seats are free from `holdExpiresAt` on, whether this is
+   * called or not. `office.sweep()` does it for all lapsed holds. Rejects with `overloaded`.
    */
   readonly expire: (reservationIds: ReadonlyArray<string>, options?: CallOptions) => Promise<void>
 }

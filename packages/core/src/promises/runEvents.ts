@@ -1,4 +1,4 @@
-/** How the feed is run for a backend that does not use Effect. */
+/** Runs the event feed for a host that does not use Effect. */
 import { type Context, Effect, Stream } from "effect"
 import type { EventFeed } from "../EventFeed.ts"
 import type { PromisedEvents } from "./events.ts"
@@ -15,7 +15,7 @@ export const promisedEvents = (
     for await (const { acknowledge, ...recorded } of Stream.toAsyncIterableWith(stream, context)) {
       yield recorded
       await Effect.runPromiseWith(context)(acknowledge)
-      // The stream may have more at hand, which it would give before it sees that it was ended.
+      // The stream may have buffered events, which it would emit before it notices the abort.
       if (signal?.aborted) return
     }
   },

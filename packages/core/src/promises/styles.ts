@@ -7,17 +7,17 @@ import type { PromisedQueue, QueueResults } from "./queue.ts"
 import type { PromisedReservations, ReservationResults } from "./reservations.ts"
 import type { PromisedWallet, WalletResults } from "./wallet.ts"
 
-/** The operations that throw. */
+/** The operations that reject with their errors. */
 export interface PromisedOperations {
-  /** The waiting room. */
+  /** Queues and queue tokens. */
   readonly queue: PromisedQueue
-  /** What is on sale. */
+  /** Shows, performances and seats. */
   readonly catalog: PromisedCatalog
-  /** Holding seats. */
+  /** Holds and reservations. */
   readonly reservations: PromisedReservations
-  /** Users' money. */
+  /** Users' prepaid balances. */
   readonly wallet: PromisedWallet
-  /** Paying and refunding. */
+  /** Payments and refunds. */
   readonly payments: PromisedPayments
 }
 
@@ -30,7 +30,7 @@ export interface BoxOfficeResults {
   readonly payments: PaymentResults
 }
 
-/** An operation inside a host's transaction can also fail by the transaction's fault. */
+/** The operations with the errors that the host's transaction adds. */
 type Within<Operations> = {
   readonly [Name in keyof Operations]: Operations[Name] extends (
     ...args: infer Args

@@ -1,4 +1,4 @@
-/** The wallet, as promises. */
+/** The wallet as promises. */
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
 import type { Caller, GateRefusal } from "../Gate.ts"
 import type { ChargeError, ChargeInput, EntriesPage } from "../Wallet.ts"
@@ -6,17 +6,17 @@ import type { Balance, Charge } from "../wallet/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
 /**
- * A user's prepaid balance. Amounts are whole minor units (cents, won) as `bigint`. Every operation
+ * Users' prepaid balances. Amounts are whole minor units (cents, won) as `bigint`. Every operation
  * can reject with `request_invalid` and `store_unavailable`.
  */
 export interface PromisedWallet {
   /**
-   * Adds money to the user's wallet, more than zero and in its currency. Gated, but for the operator
-   * (`byOperator`). Give an `idempotencyKey`: then a repeated charge moves the money once.
+   * Adds money to the user's wallet, more than zero and in its currency. Gated, except for an
+   * operator (`byOperator`). Give an `idempotencyKey`: then a repeated charge moves the money once.
    *
    * Rejects with the gate's `queue_token_*`, `limit_exceeded` (the wallet's ceiling),
-   * `currency_mismatch`, `idempotency_key_reused`, `overloaded` and, where a function of yours is
-   * faulty, `policy_failed`.
+   * `currency_mismatch`, `idempotency_key_reused`, `overloaded` and, if a policy function of the
+   * host fails, `policy_failed`.
    *
    * @example
    * ```ts
@@ -33,15 +33,15 @@ export interface PromisedWallet {
   readonly charge: (input: ChargeInput, options?: CallOptions) => Promise<Charge>
 
   /**
-   * What is in the user's wallet; 0 where they never charged. Gated.
+   * The balance of the user's wallet; 0 if the user never charged it. Gated.
    *
    * Rejects with the gate's `queue_token_*` and `policy_failed`, `overloaded`.
    */
   readonly balance: (caller: Caller, options?: CallOptions) => Promise<Balance>
 
   /**
-   * The wallet's statement, newest first, `limit` (1 to 200, default 50) at a time. Give the
-   * `next` of a page as `after` for the one behind it.
+   * A page of the wallet's statement, newest first: `limit` entries (1 to 200, default 50). For the
+   * following page, give the `next` of this one as `after`.
    */
   readonly entries: (
     input: {

@@ -1,4 +1,13 @@
-/** One batch of commands of queues: decided in order, then the line moves on, then the answers. */
+/**
+ * One batch of queue commands in one transaction:
+ *
+ * 1. Load and lock the queues, the next tokens in line, and what the commands need.
+ * 2. Open queues that are due, and end the admitted tokens that have lapsed: this makes room.
+ * 3. Decide the commands, in order.
+ * 4. Admit the next tokens in line, or end the waiting ones of a closed queue.
+ * 5. Begin the session of each admitted token whose user is online.
+ * 6. Make the replies, which see all of that.
+ */
 import type { Effect } from "effect"
 import type { BoxOfficeStore } from "../BoxOfficeStore.ts"
 import type { StoreUnavailable } from "../Errors.ts"
@@ -13,19 +22,22 @@ import { decideAdmissions, decideClosing, decideExpiries, decideOpening } from "
 import type { TokenRow } from "./model.ts"
 import { tokenStateAt } from "./status.ts"
 
-/** A command of a queue. Its answer is drawn up once the whole batch has been decided. */
+/** A command of a queue. Its reply is made once the whole batch has been decided. */
 export interface QueueCommand<A = unknown> {
   readonly queueId: QueueId
+  /** Adds the rows that the command needs. */
   readonly plan: (plan: LoadPlan) => void
   readonly decide: (rows: Rows) => {
-    /** The token of a user who is there to hear of being let in. */
+    /**
+     * The token of a user whose call waits for the reply, and so learns of an admission at once.
+     */
     readonly onlineToken: TokenId | undefined
-    /** `moved` is how many tokens, or queues, have moved on with nobody asking. */
-    readonly reply: (moved: number) => A
+    /** `dueEvents` counts the events that no command caused: openings, admissions and ends. */
+    readonly reply: (dueEvents: number) => A
   }
 }
 
-/** How many of the next in line come with any batch, so that whoever joins finds the line moved. */
+/** How many of the next tokens in line each batch loads, so that a join also admits those due. */
 const headsAlways = 32
 
 /** The rows that a batch of queue commands needs. */
@@ -39,38 +51,38 @@ export const planQueueBatch = (batch: ReadonlyArray<QueueCommand>): LoadPlan => 
   return plan
 }
 
-/** What has lapsed ends first, so that its place is free; who is next is let in last. */
+/**
+ * See the module. `hasPolled` says whether this node has a presence mark that it has yet to flush.
+ */
 export const runQueueBatch = (
   store: BoxOfficeStore["Service"],
   policies: PolicyOptions,
   batch: ReadonlyArray<QueueCommand>,
-  isNoted?: (token: TokenRow) => boolean
+  hasPolled?: (token: TokenRow) => boolean
 ): Effect.Effect<ReadonlyArray<unknown>, StoreUnavailable> => {
   const queueIds = new Set(batch.map(({ queueId }) => queueId))
   return store.transact(planQueueBatch(batch), (rows) => {
-    let moved = 0
+    let dueEvents = 0
     const advance = (events: ReadonlyArray<QueueEvent>): void => {
       evolveAll(rows, events)
-      moved += events.length
+      dueEvents += events.length
     }
     for (const queueId of queueIds) {
       advance(decideOpening(rows, queueId))
       advance(decideExpiries(rows, queueId))
     }
     const decided = batch.map((command) => command.decide(rows))
-    const present = new Set(
-      decided.flatMap(({ onlineToken }) => (onlineToken ? [onlineToken] : []))
-    )
+    const online = new Set(decided.flatMap(({ onlineToken }) => (onlineToken ? [onlineToken] : [])))
     for (const queueId of queueIds) {
       advance(decideClosing(rows, queueId))
-      advance(decideAdmissions(rows, queueId, present, policies, isNoted))
+      advance(decideAdmissions(rows, queueId, online, policies, hasPolled))
     }
-    for (const tokenId of present) {
+    for (const tokenId of online) {
       const token = rows.tokens.get(tokenId)
       if (token === undefined || token.claimed) continue
       if (tokenStateAt(token, rows.now) !== "admitted") continue
       evolveAll(rows, decideSessionExtension(token, rows.now))
     }
-    return decided.map(({ reply }) => reply(moved))
+    return decided.map(({ reply }) => reply(dueEvents))
   })
 }

@@ -1,7 +1,7 @@
-/** Codes that open the priority lane. The store knows their digests alone. */
+/** Codes that let a user into the priority lane. The store has only their digests. */
 import { hash } from "node:crypto"
 import type { QueueId } from "../Ids.ts"
 
-/** The digest that stands for a code of a queue. */
+/** The digest by which the store knows a code of a queue. */
 export const queueCodeHash = (queueId: QueueId, code: string): string =>
   hash("sha256", `${queueId} ${code}`)

@@ -1,4 +1,7 @@
-/** Who may join a queue, leave it, and be let in. Pure: rows in, events or a refusal out. */
+/**
+ * Rules of a queue: joining, leaving, admission, and the operator's changes. Pure: rows in, events
+ * or a refusal out.
+ */
 import { Result } from "effect"
 import type {
   QueueConfigured,
@@ -31,9 +34,9 @@ import { tokenStateAt } from "./status.ts"
 export interface Join {
   readonly queueId: QueueId
   readonly userId: UserId
-  /** What a new token will be called. */
+  /** The id of the new token, if the user gets one. */
   readonly tokenId: TokenId
-  /** The digest of the code that the user came with. */
+  /** The digest of the code that the user gave. */
   readonly codeHash?: string | undefined
 }
 
@@ -46,7 +49,8 @@ export const liveToken = (rows: Rows, queueId: QueueId, userId: UserId): TokenRo
   return undefined
 }
 
-const named = ({ tokenId, queueId, userId }: TokenRow, at: number) => ({
+/** The fields that all events of a token share. */
+const tokenFields = ({ tokenId, queueId, userId }: TokenRow, at: number) => ({
   tokenId,
   queueId,
   userId,
@@ -56,8 +60,8 @@ const named = ({ tokenId, queueId, userId }: TokenRow, at: number) => ({
 type JoinRefusal = QueueNotFound | QueueClosed | QueueCodeInvalid
 
 /**
- * One live token a user and queue: joining again changes nothing. A code that is good opens the
- * priority lane, and is used up a little by it.
+ * A user has one live token per queue, so joining again changes nothing. A valid code puts the
+ * token into the priority lane, which uses the code once.
  */
 export const decideJoin = (
   rows: Rows,
@@ -66,7 +70,7 @@ export const decideJoin = (
   const queue = rows.queues.get(join.queueId)
   if (queue === undefined) return Result.fail(new QueueNotFound())
   const live = liveToken(rows, join.queueId, join.userId)
-  // Who waits for what is closed has no place any more.
+  // Tokens that wait in a closed queue have expired, so the join is refused.
   if (live !== undefined && !(queue.mode === "closed" && live.state === "waiting")) {
     return Result.succeed([])
   }
@@ -88,8 +92,8 @@ export const decideJoin = (
 }
 
 /**
- * Leaving ends a token that is still alive; it is no error to leave twice. A ticket that is genuine
- * may still name a row of another user or queue, such as after a restore: that row is left alone.
+ * Leaving ends a live token; leaving twice is no error. A genuine queue token may still name a row
+ * of another user or queue, such as after a restore of the database: that row stays as it is.
  */
 export const decideLeave = (
   rows: Rows,
@@ -101,23 +105,23 @@ export const decideLeave = (
   }
   const state = tokenStateAt(token, rows.now)
   if (state !== "waiting" && state !== "admitted") return Result.succeed([])
-  return Result.succeed([{ _tag: "QueueTokenLeft", ...named(token, rows.now) }])
+  return Result.succeed([{ _tag: "QueueTokenLeft", ...tokenFields(token, rows.now) }])
 }
 
-/** Ends the admitted tokens of a queue that have lapsed, those that were loaded. */
+/** Ends the lapsed admitted tokens of a queue, as far as they were loaded. */
 export const decideExpiries = (rows: Rows, queueId: QueueId): ReadonlyArray<QueueTokenLapsed> => {
   const events: Array<QueueTokenLapsed> = []
   for (const token of rows.tokens.values()) {
     if (token.queueId !== queueId || token.state !== "admitted") continue
     if (tokenStateAt(token, rows.now) === "expired") {
       const unclaimed = token.claimed ? {} : { unclaimed: true as const }
-      events.push({ _tag: "QueueTokenLapsed", ...named(token, rows.now), ...unclaimed })
+      events.push({ _tag: "QueueTokenLapsed", ...tokenFields(token, rows.now), ...unclaimed })
     }
   }
   return events
 }
 
-/** Ends those who wait for a queue that was closed, as many as were loaded. */
+/** Ends the waiting tokens of a closed queue, as far as they were loaded. */
 export const decideClosing = (rows: Rows, queueId: QueueId): ReadonlyArray<QueueTokenLapsed> => {
   if (rows.queues.get(queueId)?.mode !== "closed") return []
   const waiting = Array.from(rows.tokens.values()).filter(
@@ -125,12 +129,12 @@ export const decideClosing = (rows: Rows, queueId: QueueId): ReadonlyArray<Queue
   )
   return waiting.map((token) => ({
     _tag: "QueueTokenLapsed",
-    ...named(token, rows.now),
+    ...tokenFields(token, rows.now),
     closed: true
   }))
 }
 
-/** Opens a queue whose time has come: the places of all who have come are settled by that. */
+/** Opens a queue that is due. The event fixes the draw: its seed, and how many take part. */
 export const decideOpening = (rows: Rows, queueId: QueueId): ReadonlyArray<QueueOpened> => {
   const queue = rows.queues.get(queueId)
   if (queue === undefined || queue.opening === null || !isPreOpening(queue)) return []
@@ -140,7 +144,7 @@ export const decideOpening = (rows: Rows, queueId: QueueId): ReadonlyArray<Queue
   return [{ _tag: "QueueOpened", queueId, seed, drawn: queue.nextNumber - 1n, at: rows.now }]
 }
 
-/** How many more may be let in now: both limits leave that much room, and the queue runs. */
+/** How many users may be admitted now: what both limits leave, or 0 if the queue does not run. */
 export const roomIn = (
   queue: Pick<QueueRow, "mode" | "opening" | "settings" | "active" | "admittedLastMinute">
 ): number => {
@@ -149,7 +153,7 @@ export const roomIn = (
   return Math.max(0, Math.min(maxActive - queue.active, admitPerMinute - queue.admittedLastMinute))
 }
 
-/** Whether there is something to do in a queue though nobody asks: to open it, let in, or end. */
+/** Whether a batch without a command has something to do: open the queue, admit or end tokens. */
 export const isDue = (queue: QueueRow, now: number): boolean => {
   if (queue.mode === "closed") return waitingIn(queue) > 0
   if (isPreOpening(queue)) return queue.opening!.opensAt <= now
@@ -157,22 +161,22 @@ export const isDue = (queue: QueueRow, now: number): boolean => {
 }
 
 /**
- * Lets in whoever is next while both limits leave room: each lane in the order of its places, and
- * the lanes in turn.
+ * Admits the next tokens in line while both limits leave room: each lane in the order of its
+ * places, and the lanes in turn by the priority share.
  *
- * `present` are those who will hear of it at once: their session begins. The others have the claim
- * window to show up in; those who have been away for too long lose their place instead, unless this
- * node has noted (`isNoted`) that they are back, and has not handed that over yet. A paused
- * queue lets nobody in; a draining one empties its line. The host's policy can let in fewer than
- * there is room for.
+ * `online` are the tokens of users who wait for this batch's replies: their session begins at once.
+ * Other users have the claim window to show up in. A user who was absent for too long loses the
+ * token instead, unless this node has a presence mark of theirs that it has yet to flush
+ * (`hasPolled`). A paused queue admits no users; a draining one goes on admitting. The host's
+ * admission policy can admit fewer than there is room for.
  */
 export const decideAdmissions = (
   rows: Rows,
   queueId: QueueId,
-  present: ReadonlySet<TokenId>,
+  online: ReadonlySet<TokenId>,
   policies: Pick<PolicyOptions, "admission"> &
     Partial<Pick<PolicyOptions, "staleIfStoreDownMs">> = {},
-  isNoted: (token: TokenRow) => boolean = () => false
+  hasPolled: (token: TokenRow) => boolean = () => false
 ): ReadonlyArray<QueueTokenAdmitted | QueueTokenLeft> => {
   const queue = rows.queues.get(queueId)
   if (queue === undefined) return []
@@ -183,10 +187,11 @@ export const decideAdmissions = (
     priority: headsOf(rows, queue, "priority")
   }
   if (heads.general.length + heads.priority.length === 0) return []
-  // Everyone who waits, loaded or not: where the next one was not loaded, the next batch goes on.
+  // All waiting tokens, loaded or not. If the next one was not loaded, admission stops there, and
+  // the next batch goes on.
   const waitingOf = (lane: QueueLane): number => {
     const { waiting, headsLoadedTo, nextNumber } = laneRow(queue, lane)
-    // Where all were loaded they are counted, whatever the row says.
+    // If all were loaded, their own count is exact, and the one in the queue row need not be.
     return headsLoadedTo >= nextNumber - 1n ? heads[lane].length : waiting
   }
   const waiting = { general: waitingOf("general"), priority: waitingOf("priority") }
@@ -194,36 +199,37 @@ export const decideAdmissions = (
   const counts = { active, admittedLastMinute, waiting: waitingIn(queue), room }
   const now = new Date(rows.now)
   const asked = askAdmission(policies, { queueId, settings: { ...settings }, ...counts, now })
-  // Where the policy cannot say, nobody: everything else in the queue goes on.
+  // If the policy fails, no user is admitted, so that a faulty policy never admits too many. The
+  // other commands of the batch go on.
   room = Result.isSuccess(asked) ? asked.success : 0
   const taken = { general: 0, priority: 0 }
   const { claimSeconds, sessionSeconds, prioritySharePercent } = settings
   const decided: Array<QueueTokenAdmitted | QueueTokenLeft> = []
   let { laneCredit } = queue
   while (room > 0) {
-    const waits = {
+    const hasWaiting = {
       general: taken.general < waiting.general,
       priority: taken.priority < waiting.priority
     }
-    if (!waits.general && !waits.priority) break
-    const next = nextLane(waits, laneCredit, prioritySharePercent)
+    if (!hasWaiting.general && !hasWaiting.priority) break
+    const next = nextLane(hasWaiting, laneCredit, prioritySharePercent)
     const token = heads[next.lane][taken[next.lane]]
     if (token === undefined) break
     taken[next.lane]++
-    const claimed = present.has(token.tokenId)
+    const claimed = online.has(token.tokenId)
     if (
       !claimed &&
-      !isNoted(token) &&
-      isAway(queue, token, rows.now, policies.staleIfStoreDownMs)
+      !hasPolled(token) &&
+      isAbsent(queue, token, rows.now, policies.staleIfStoreDownMs)
     ) {
-      decided.push({ _tag: "QueueTokenLeft", ...named(token, rows.now), away: true })
+      decided.push({ _tag: "QueueTokenLeft", ...tokenFields(token, rows.now), away: true })
       continue
     }
     laneCredit = next.turn
     room--
     decided.push({
       _tag: "QueueTokenAdmitted",
-      ...named(token, rows.now),
+      ...tokenFields(token, rows.now),
       claimed,
       expiresAt: rows.now + (claimed ? sessionSeconds : claimSeconds) * 1_000
     })
@@ -232,10 +238,11 @@ export const decideAdmissions = (
 }
 
 /**
- * Whether somebody whose turn it is has not been there for longer than the queue waits for them.
- * Counted from when they came, or the queue opened, at the earliest.
+ * Whether the user of the next token has not polled for longer than the queue waits for them. The
+ * time counts from the last presence mark, the join or the opening of the queue, whichever is
+ * latest.
  */
-const isAway = (
+const isAbsent = (
   { settings, presenceKept, opening }: QueueRow,
   { joinedAt, seenAt }: TokenRow,
   now: number,
@@ -248,7 +255,7 @@ const isAway = (
   )
 }
 
-/** Who waits at the head of a lane, in order: as far as everyone was loaded, and no further. */
+/** The tokens at the head of a lane, in order: as far as the batch loaded all of them. */
 const headsOf = (rows: Rows, queue: QueueRow, lane: QueueLane): ReadonlyArray<TokenRow> => {
   const { headsLoadedTo } = laneRow(queue, lane)
   const heads: Array<{ readonly token: TokenRow; readonly place: bigint }> = []
@@ -261,7 +268,7 @@ const headsOf = (rows: Rows, queue: QueueRow, lane: QueueLane): ReadonlyArray<To
   return heads.sort((a, b) => (a.place < b.place ? -1 : 1)).map(({ token }) => token)
 }
 
-/** Starts, stops, drains or closes a queue. A closed one stays closed. */
+/** Opens, pauses, drains or closes a queue. A closed queue stays closed. */
 export const decideMode = (
   rows: Rows,
   queueId: QueueId,
@@ -277,8 +284,8 @@ export const decideMode = (
 }
 
 /**
- * Moves the opening of a queue that still collects people: to another instant, or, without one, to
- * now. The draw is held all the same, with the seed that was promised.
+ * Moves the opening of a queue that has not opened yet: to another instant, or to now if there is
+ * none. The draw takes place all the same, with the seed that the queue is committed to.
  */
 export const decideReschedule = (
   rows: Rows,
@@ -300,7 +307,7 @@ export const decideReschedule = (
   ])
 }
 
-/** Changes settings, from the next admission on. */
+/** Changes settings. They apply from the next admission on. */
 export const decideConfigure = (
   rows: Rows,
   queueId: QueueId,

@@ -1,10 +1,10 @@
-/** What the waiting room, and the gate behind it, can refuse. */
+/** Errors of the queues, and of the gate that checks queue tokens. */
 
 import { recordable, TaggedError } from "../engine/TaggedError.ts"
 import { QueueId } from "../Ids.ts"
 import { QueueMode, queueTokenStatusFields, TokenState } from "./model.ts"
 
-/** A gated operation was asked for without a queue token. Remedy: join the queue first. */
+/** A client called a gated operation without a queue token. Remedy: join the queue first. */
 export class QueueTokenRequired extends TaggedError<QueueTokenRequired>()(
   "QueueTokenRequired",
   {}
@@ -23,7 +23,7 @@ export class QueueTokenInvalid extends TaggedError<QueueTokenInvalid>()("QueueTo
   }
 }
 
-/** The token is for another queue than the one in front of this show. */
+/** The token is for another queue than the one in front of this show. Remedy: join that queue. */
 export class QueueTokenWrongQueue extends TaggedError<QueueTokenWrongQueue>()(
   "QueueTokenWrongQueue",
   { requiredQueueId: QueueId }
@@ -34,7 +34,7 @@ export class QueueTokenWrongQueue extends TaggedError<QueueTokenWrongQueue>()(
   }
 }
 
-/** The user has not been admitted yet. Carries their place. Remedy: poll, then try again. */
+/** The user has not been admitted yet. Carries their position. Remedy: poll, then try again. */
 export class QueueTokenWaiting extends TaggedError<QueueTokenWaiting>()(
   "QueueTokenWaiting",
   queueTokenStatusFields
@@ -47,7 +47,7 @@ export class QueueTokenWaiting extends TaggedError<QueueTokenWaiting>()(
   }
 }
 
-/** The token has expired, was left, or was completed by a payment. Remedy: join again. */
+/** The token expired, its user left, or a payment completed it. Remedy: join again. */
 export class QueueTokenExpired extends TaggedError<QueueTokenExpired>()("QueueTokenExpired", {
   state: TokenState
 }) {
@@ -57,7 +57,7 @@ export class QueueTokenExpired extends TaggedError<QueueTokenExpired>()("QueueTo
   }
 }
 
-/** No such queue. */
+/** There is no queue with this id. */
 export class QueueNotFound extends TaggedError<QueueNotFound>()("QueueNotFound", {}) {
   static {
     recordable(QueueNotFound, "operator")
@@ -68,7 +68,7 @@ export class QueueNotFound extends TaggedError<QueueNotFound>()("QueueNotFound",
   }
 }
 
-/** The queue takes no one new at the moment. */
+/** The queue is paused, draining or closed, so users cannot join it. */
 export class QueueClosed extends TaggedError<QueueClosed>()("QueueClosed", {
   mode: QueueMode
 }) {
@@ -81,7 +81,7 @@ export class QueueClosed extends TaggedError<QueueClosed>()("QueueClosed", {
   }
 }
 
-/** The queue has opened, or never collected people: there is no opening to move. */
+/** The queue has opened, or was made without an opening: there is no opening to move. */
 export class QueueAlreadyOpen extends TaggedError<QueueAlreadyOpen>()("QueueAlreadyOpen", {}) {
   static {
     recordable(QueueAlreadyOpen, "operator")

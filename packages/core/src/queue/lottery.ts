@@ -1,27 +1,29 @@
 /**
- * The draw: who came before a queue opened gets a place by lot, and anyone can check it.
+ * The draw: users who join before a queue opens get their places by lot, and any client can check
+ * it.
  *
- * Before: the queue's seed is made when the queue is, and its SHA-256 is published. Whoever joins
- * takes the next number, 1, 2, 3 and so on. At opening the seed and the count n of those who came
- * are published. They alone decide: the place of a number is a permutation of 1 to n under the key
- * SHA-256("<seed>:<queueId>:<n>"). A person who reads the seed in the database before the opening can
- * add joins until n gives a number of theirs a good place: the draw does not protect against that.
+ * Before the opening: the seed is made together with the queue, and its SHA-256 is published. Each
+ * user who joins takes the next number, 1, 2, 3 and so on. At the opening, the seed and the count n
+ * of these users are published. They alone decide: the place of a number is a permutation of 1 to n
+ * under the key SHA-256("<seed>:<queueId>:<n>"). A person who reads the seed in the database before
+ * the opening can add joins until n gives a number of theirs a good place: the draw does not
+ * protect against that.
  *
- * Nothing is stored for anyone: the place is computed from the number, and back, in 4 µs.
+ * No place is stored: it is computed from the number, and the number from the place, in 4 µs.
  */
 import { hash } from "node:crypto"
 import type { QueueId } from "../Ids.ts"
 
-/** What the places of a draw follow from. */
+/** The inputs of a draw: they determine every place. */
 export interface Draw {
   readonly queueId: QueueId
   /** 64 hex digits. */
   readonly seed: string
-  /** How many take part. */
+  /** How many numbers take part. */
   readonly drawn: number
 }
 
-/** What is published of a seed before the draw: its SHA-256, in hex. */
+/** The SHA-256 of a seed, in hex, which is published before the draw. */
 export const commitmentOf = (seed: string): string => hash("sha256", seed)
 
 const rounds = 8
@@ -29,8 +31,8 @@ const rounds = 8
 /** The permutation of a draw, both ways. Numbers and places go from 1 to `drawn`. */
 export const permutationOf = ({ queueId, seed, drawn }: Draw) => {
   const key = hash("sha256", `${seed}:${queueId}:${drawn}`)
-  // A Feistel network over a grid of a × b cells, hardly more than there are numbers. What lands
-  // beyond the last number goes through again until it does not.
+  // A Feistel network over a grid of a × b cells, hardly more than there are numbers. A result
+  // beyond the last number goes through the network again until it is within.
   const a = Math.ceil(Math.sqrt(drawn))
   const b = Math.ceil(drawn / a)
   const mix = (round: number, value: number): number =>
@@ -67,15 +69,16 @@ const floorMod = (value: number, modulus: number): number => {
   return rest < 0 ? rest + modulus : rest
 }
 
-/** What everyone who doubts a draw can be handed. */
+/** A draw with its commitment: all that a user needs to check it. */
 export interface PublishedDraw extends Draw {
-  /** As it was published before. */
+  /** The commitment that was published before the opening. */
   readonly commitment: string
 }
 
 /**
- * Checks a draw: whether the seed is the one that was promised, and, for each number asked about,
- * which place it has.
+ * Checks a draw. `kept` says whether the seed matches the commitment; `places` has the place of
+ * each of the given numbers, in their order. Throws a `RangeError` for a number that did not take
+ * part.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** What an operator sets up: a queue, and codes for its priority lane. Pure, as `decide.ts` is. */
+/** Rules for what an operator creates: a queue, and codes for its priority lane. Pure. */
 import { Result } from "effect"
 import { AlreadyExists } from "../catalog/errors.ts"
 import type { QueueCodesAdded, QueueCreated } from "../Events.ts"
@@ -9,26 +9,27 @@ import { QueueNotFound } from "./errors.ts"
 import { commitmentOf } from "./lottery.ts"
 import type { Opening, QueueRow } from "./model.ts"
 
-/** A queue to make. */
+/** A queue that an operator wants to create. */
 export interface NewQueue {
   readonly queueId: QueueId
   readonly settings: QueueSettings
-  /** Those of the settings that were asked for: the others follow from the policies. */
+  /** The settings that the operator gave; the others are the policies' defaults. */
   readonly given: Partial<QueueSettings>
   readonly opening: Opening | null
 }
 
 /**
- * A queue has a name that no other has. Until it opens, its seed is not told. Where it is there
- * already just as asked for, in whatever mode by now, nothing happens.
+ * Creates a queue whose id is free. The event carries the commitment and not the seed, which is
+ * secret until the opening. If the queue exists with the same opening and the given settings,
+ * whatever its mode, nothing happens.
  */
 export const decideCreate = (
   rows: Rows,
   queue: NewQueue
 ): Result.Result<QueueCreated | undefined, AlreadyExists> => {
-  const there = rows.queues.get(queue.queueId)
-  if (there !== undefined) {
-    return isAsAskedFor(there, queue)
+  const existing = rows.queues.get(queue.queueId)
+  if (existing !== undefined) {
+    return isSame(existing, queue)
       ? Result.succeed(undefined)
       : Result.fail(new AlreadyExists({ kind: "queue" }))
   }
@@ -39,13 +40,13 @@ export const decideCreate = (
   return Result.succeed({ ...created, opening: { opensAt, commitment: commitmentOf(seed) } })
 }
 
-const isAsAskedFor = (there: QueueRow, { given, opening }: NewQueue): boolean =>
-  there.opening?.opensAt === opening?.opensAt &&
+const isSame = (existing: QueueRow, { given, opening }: NewQueue): boolean =>
+  existing.opening?.opensAt === opening?.opensAt &&
   Object.entries(given).every(
-    ([name, value]) => there.settings[name as keyof QueueSettings] === value
+    ([name, value]) => existing.settings[name as keyof QueueSettings] === value
   )
 
-/** Codes are of a queue that there is. A code may be there already: it is what it is made now. */
+/** Adds codes to a queue that exists. A code that exists already gets the new number of uses. */
 export const decideCodes = (
   rows: Rows,
   queueId: QueueId,

@@ -1,21 +1,31 @@
+/**
+ * The order of tokens within a lane, and how the two lanes take turns. Pure.
+ *
+ * A place is a token's rank in the order of its lane: its number, or its drawn place if it took
+ * part in a draw. Places of tokens that have ended are not closed up, so a place is no position.
+ */
+
 import type { Heads } from "../engine/LoadPlan.ts"
 import { permutationOf } from "./lottery.ts"
 import type { LaneRow, QueueLane, QueueRow, TokenRow } from "./model.ts"
 
-/** What a place follows from. */
+/** The fields of a queue that determine places. */
 export type DrawState = Pick<QueueRow, "queueId" | "opening" | "drawSize">
 
-/** Whether the queue still collects people, so that nobody has a place yet. */
+/**
+ * Whether the queue has a draw and has not opened, so that no token of the general lane has a
+ * place.
+ */
 export const isPreOpening = ({ opening }: Pick<QueueRow, "opening">): boolean =>
   opening !== null && opening.openedAt === null
 
-/** The place of a number: the number itself, but for those who took part in a draw. */
+/** The place of a number: its drawn place if it took part in a draw, else the number itself. */
 export const positionOf = (queue: DrawState, lane: QueueLane, number: bigint): bigint => {
   if (lane !== "general" || number > queue.drawSize || queue.opening === null) return number
   return BigInt(drawOf(queue).placeOf(Number(number)))
 }
 
-/** The number at a place: see {@link positionOf}. */
+/** The number at a place, the inverse of {@link positionOf}. */
 export const numberAt = (queue: DrawState, lane: QueueLane, place: bigint): bigint => {
   if (lane !== "general" || place > queue.drawSize || queue.opening === null) return place
   return BigInt(drawOf(queue).numberAt(Number(place)))
@@ -24,9 +34,11 @@ export const numberAt = (queue: DrawState, lane: QueueLane, place: bigint): bigi
 const drawOf = ({ queueId, opening, drawSize }: DrawState) =>
   permutationOf({ queueId, seed: opening!.seed, drawn: Number(drawSize) })
 
+/** One lane of a queue. */
 export const laneRow = (queue: QueueRow, lane: QueueLane): LaneRow =>
   lane === "general" ? queue : queue.priority
 
+/** A copy of a queue with one of its lanes changed. */
 export const withLaneRow = (
   queue: QueueRow,
   lane: QueueLane,
@@ -36,13 +48,13 @@ export const withLaneRow = (
     ? { ...queue, ...change }
     : { ...queue, priority: { ...queue.priority, ...change } }
 
-/** A token next in line that a batch did not load, since another transaction has it locked. */
+/** A token next in line that a batch did not load, because another transaction holds its lock. */
 export type SkippedHead = Pick<TokenRow, "queueId" | "lane" | "number">
 
 /**
- * A queue with what of its lanes was loaded: everyone who waits up to which place. A store loads by
- * {@link Heads}; each store must say it alike, so it is said here. Nobody is loaded from the first
- * skipped place on, or those behind it would be admitted first.
+ * A queue with `headsLoadedTo` of its lanes: up to which place the batch loaded all waiting tokens.
+ * Stores load by {@link Heads}; the rule is here so that all stores apply the same one. Tokens from
+ * the first skipped place on do not count as loaded, or those behind it would be admitted first.
  */
 export const withLoaded = (
   queue: QueueRow,
@@ -55,7 +67,7 @@ export const withLoaded = (
   for (const { queueId, lane, state, number } of tokens) {
     if (queueId === queue.queueId && state === "waiting") numbers[lane].push(number)
   }
-  /** By number: the first `limit` behind the cursor, and behind the drawn, are among the loaded. */
+  /** The store loads the first `limit` numbers behind the cursor, or behind the draw. */
   const upTo = (lane: QueueLane, behind: bigint): bigint | undefined =>
     numbers[lane].filter((number) => number > behind).sort(ascending)[limit - 1]
   const headsLoadedTo = (lane: QueueLane): bigint => {
@@ -72,33 +84,33 @@ export const withLoaded = (
     skipped
       .filter((head) => head.queueId === queue.queueId && head.lane === lane)
       .map(({ number }) => positionOf(queue, lane, number) - 1n)
-      .reduce(least, headsLoadedTo(lane))
+      .reduce(minOf, headsLoadedTo(lane))
   const general = withLaneRow(queue, "general", { headsLoadedTo: beforeSkipped("general") })
   return withLaneRow(general, "priority", { headsLoadedTo: beforeSkipped("priority") })
 }
 
-const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
+const minOf = (a: bigint, b: bigint): bigint => (a < b ? a : b)
 
 const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : 1)
 
-/** How many wait in both lanes. */
+/** How many tokens wait in both lanes. */
 export const waitingIn = (queue: QueueRow): number => queue.waiting + queue.priority.waiting
 
-/** Turns of the lanes, each worth the priority lane's share: at 100 it is that lane's turn. */
+/** Each admission adds the priority lane's share to its credit. At 100, the lane has its turn. */
 const fullCredit = 100
 
 /**
- * Whose turn it is, and what the turn is then. A lane that waits alone goes first without using up
- * anybody's turn.
+ * The lane that has its turn, and the credit of the priority lane afterwards. If only one lane has
+ * waiting tokens, it has its turn and the credit does not change.
  */
 export const nextLane = (
-  waits: { readonly general: boolean; readonly priority: boolean },
-  turn: number,
+  hasWaiting: { readonly general: boolean; readonly priority: boolean },
+  credit: number,
   sharePercent: number
 ): { readonly lane: QueueLane; readonly turn: number } => {
-  if (!waits.priority) return { lane: "general", turn }
-  if (!waits.general) return { lane: "priority", turn }
-  const next = turn + sharePercent
+  if (!hasWaiting.priority) return { lane: "general", turn: credit }
+  if (!hasWaiting.general) return { lane: "priority", turn: credit }
+  const next = credit + sharePercent
   return next >= fullCredit
     ? { lane: "priority", turn: next - fullCredit }
     : { lane: "general", turn: next }

@@ -1,8 +1,8 @@
-/** What a token counts as at an instant, and what its user is told. Pure. */
+/** The state of a token at an instant, and the status that its user is shown. Pure. */
 import type { QueueId, TokenId } from "../Ids.ts"
 import type { QueueTokenStatus, TokenRow, TokenState } from "./model.ts"
 
-/** An admitted token that has lapsed is expired, whatever is stored. */
+/** An admitted token whose end has passed is expired, even before a batch has stored that. */
 export const tokenStateAt = (
   token: Pick<TokenRow, "state" | "expiresAt">,
   now: number
@@ -11,20 +11,21 @@ export const tokenStateAt = (
     ? "expired"
     : token.state
 
-/** Between two polls of one who is in: only the session's end is news. */
+/** The poll delay of a user who does not wait: only the end of a session can change. */
 const pollSecondsInside = 30
 const pollSecondsMax = 60
 
 /**
- * When to ask again: after a quarter of the wait, at most a minute. Half as much more or less by
- * chance, anew each time: however many ask at once, the next time they are spread out.
+ * After how many seconds a waiting client should poll again: a quarter of the wait, at most a
+ * minute, varied at random by up to half of it. The variation differs from poll to poll, so clients
+ * that poll at the same time spread out.
  */
 export const pollAfterSeconds = (waitSeconds: number, tokenId: string, now: number): number => {
   const base = Math.min(pollSecondsMax, waitSeconds / 4)
   return Math.max(1, Math.round(base * (0.5 + chance(`${tokenId}${Math.floor(now / 1_000)}`))))
 }
 
-/** From 0 to 1, the same for the same text: FNV-1a, its bits mixed once more. */
+/** A number from 0 to 1, always the same for a text: FNV-1a with its bits mixed once more. */
 const chance = (text: string): number => {
   let h = 0x811c9dc5
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
@@ -36,13 +37,13 @@ const chance = (text: string): number => {
 const dateOrNull = (instant: number | null): Date | null =>
   instant === null ? null : new Date(instant)
 
-/** What somebody who waits is told. */
+/** The status of a waiting token. */
 export const waitingStatus = (
   token: { readonly queueId: QueueId; readonly tokenId: TokenId },
   place: {
     readonly ahead: number
     readonly estimatedWait: QueueTokenStatus["estimatedWait"]
-    /** About how long nothing will change for them. */
+    /** About how long the token waits until it is admitted or the queue opens. */
     readonly waitSeconds: number
     readonly now: number
   }
@@ -57,11 +58,11 @@ export const waitingStatus = (
   expiresAt: null
 })
 
-/** The shortest wait that the limit allows, in seconds: what to go by where none was measured. */
+/** The shortest wait that `admitPerMinute` allows, in seconds: for when no rate was measured. */
 export const minWaitSeconds = (ahead: number, admitPerMinute: number): number =>
   (ahead / admitPerMinute) * 60
 
-/** What somebody is told whose token has ended without their having been let in. */
+/** The status of a token that ended before it was admitted. */
 export const endedStatus = (queueId: QueueId, state: TokenState): QueueTokenStatus => ({
   queueId,
   state,
@@ -73,7 +74,7 @@ export const endedStatus = (queueId: QueueId, state: TokenState): QueueTokenStat
   expiresAt: null
 })
 
-/** What the owner of a token is told at an instant. */
+/** The status of a stored token at an instant. */
 export const queueTokenStatus = (token: TokenRow, ahead: number, now: number): QueueTokenStatus => {
   const state = tokenStateAt(token, now)
   if (state === "waiting") {

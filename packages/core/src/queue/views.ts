@@ -1,4 +1,4 @@
-/** What operators, and users who have just joined, are shown of a queue's rows. */
+/** Converts the rows of a queue to what operators, clients and users who just joined are shown. */
 
 import type { Rows } from "../engine/Rows.ts"
 import type { QueueId, TokenId } from "../Ids.ts"
@@ -15,7 +15,7 @@ import type {
 import { isPreOpening, laneRow, positionOf, waitingIn } from "./position.ts"
 import { minWaitSeconds, queueTokenStatus, tokenStateAt, waitingStatus } from "./status.ts"
 
-/** The seed is told once it can do no harm. */
+/** The seed stays `null` until the queue has opened: before, it would let a user steer the draw. */
 const toOpening = ({ opening, drawSize }: QueueRow): QueueOpening | null => {
   if (opening === null) return null
   const { seed, opensAt, openedAt } = opening
@@ -28,7 +28,7 @@ const toOpening = ({ opening, drawSize }: QueueRow): QueueOpening | null => {
   }
 }
 
-/** Follows from the opening: it is stored nowhere else, and ends with it. */
+/** `collecting` follows from the opening and is not stored: it ends once the queue has opened. */
 const displayModeOf = (row: QueueRow): QueueDisplayMode =>
   row.mode === "open" && isPreOpening(row) ? "collecting" : row.mode
 
@@ -38,7 +38,7 @@ export const toPublicQueueInfo = (row: QueueRow): PublicQueueInfo => ({
   opening: toOpening(row)
 })
 
-/** A queue as it stands among the rows of a batch; who has lapsed there is not inside any more. */
+/** A queue by the rows of a batch. Lapsed tokens do not count as active. */
 export const queueInfoIn = (rows: Rows, queueId: QueueId): QueueInfo => {
   const row = rows.queues.get(queueId)!
   let lapsed = 0
@@ -57,13 +57,14 @@ export const toQueueInfo = (row: QueueRow): QueueInfo => ({
 })
 
 /**
- * What the owner of a live token is told by the batch that they joined with. `recall` says what is
- * known of one who had joined before; without it, the place is the last that it can be.
+ * The status of a user's live token in the reply to a join. For a token from an earlier join,
+ * `lastKnownStatus` gives the status from the node's snapshot; if there is none, the position is an
+ * upper bound, since it counts tokens that have left.
  */
 export const joinedStatus = (
   rows: Rows,
   tokenId: TokenId,
-  recall: (token: TokenRow) => QueueTokenStatus | undefined
+  lastKnownStatus: (token: TokenRow) => QueueTokenStatus | undefined
 ): QueueTokenStatus => {
   const token = rows.tokens.get(tokenId)!
   if (token.state !== "waiting") return queueTokenStatus(token, 0, rows.now)
@@ -77,7 +78,7 @@ export const joinedStatus = (
   }
   if (lane === "general" && isPreOpening(queue)) return { ...untilOpening(0), position: 0 }
   const isNew = rows.tokens.added.has(tokenId)
-  const known = isNew ? undefined : recall(token)
+  const known = isNew ? undefined : lastKnownStatus(token)
   if (known !== undefined) return known
   const ahead = isNew
     ? rows.ahead(token)

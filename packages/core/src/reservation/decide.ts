@@ -1,4 +1,4 @@
-/** Who may hold seats, and let them go. Pure: rows in, events or a refusal out. */
+/** Rules of holding seats and releasing them. Pure: rows in, events or a refusal out. */
 import { Result } from "effect"
 import { PerformanceNotFound, SeatNotFound } from "../catalog/errors.ts"
 import { isOnSale, type Seat } from "../catalog/model.ts"
@@ -33,8 +33,9 @@ export type HoldRefusal =
   | PolicyFailed
 
 /**
- * Names that a caller made up, as a refusal repeats them: some of them, and no more of each than a seat
- * can have. The refusal is recorded for the command's idempotency key.
+ * Seat ids of a request as a refusal repeats them: at most 20, each cut to the 64 letters that an
+ * id can have. This bounds the size of the refusal, which is recorded for the command's idempotency
+ * key.
  */
 const listed = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
   names.slice(0, missingListed).map((name) => {
@@ -43,7 +44,7 @@ const listed = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
   })
 const missingListed = 20
 
-/** All of the seats, or none and every reason why. */
+/** Holds all of the seats, or none: then the refusal lists the reason for each seat. */
 export const decideHold = (
   rows: Rows,
   hold: Hold,
@@ -108,7 +109,7 @@ export const decideHold = (
     performanceId,
     userId,
     seats: held,
-    // Seats of one performance share its currency: the schema refuses anything else.
+    // All seats of a performance have its currency: the database's schema enforces that.
     amount: money(sum, held[0]!.price.currency),
     holdExpiresAt: rows.now + holdSeconds * 1_000,
     at: rows.now
@@ -123,7 +124,7 @@ const toSeat = ({ seatId, section, row, number, price }: SeatRow, amount?: bigin
   price: amount === undefined ? price : money(amount, price.currency)
 })
 
-/** A seat that a policy may do with what it likes. */
+/** A copy of a seat, which a policy may change. */
 export const copySeat = ({ seatId, section, row, number, price }: Seat): Seat => ({
   seatId,
   section,
@@ -132,7 +133,7 @@ export const copySeat = ({ seatId, section, row, number, price }: Seat): Seat =>
   price: copyMoney(price)
 })
 
-/** Releasing what has ended already changes nothing; what is paid for cannot be released. */
+/** Releasing a hold that has ended changes nothing. A paid reservation cannot be released. */
 export const decideRelease = (
   rows: Rows,
   release: { readonly reservationId: ReservationId; readonly userId: UserId }
@@ -158,7 +159,7 @@ export const decideRelease = (
   })
 }
 
-/** Tidies a hold that has lapsed. Its seats were free already; some may have a new owner. */
+/** Records that a hold has lapsed. Its seats were free already; some may belong to another hold. */
 export const decideExpiry = (rows: Rows, reservationId: ReservationId): HoldLapsed | undefined => {
   const reservation = rows.reservations.get(reservationId)
   if (reservation === undefined || reservation.status !== "held") return undefined
@@ -175,7 +176,7 @@ export const decideExpiry = (rows: Rows, reservationId: ReservationId): HoldLaps
   }
 }
 
-/** The seats of a reservation that are still its own: a lapsed hold may have lost some. */
+/** The seats that a reservation still has: other users may have taken some of a lapsed hold. */
 export const ownSeats = (rows: Rows, reservation: ReservationRow): ReadonlyArray<SeatId> =>
   reservation.seats
     .map((seat) => seat.seatId)

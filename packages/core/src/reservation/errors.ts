@@ -1,11 +1,11 @@
-/** What holding and releasing seats can refuse. */
+/** Errors of holding and releasing seats. */
 import { Schema } from "effect"
 import { recordable, TaggedError } from "../engine/TaggedError.ts"
 import { SeatId } from "../Ids.ts"
 import { Instant } from "../Instant.ts"
 import { ReservationStatus } from "./model.ts"
 
-/** No such reservation, or another user's: the two look the same. */
+/** There is no such reservation, or it is another user's: the error does not tell which. */
 export class ReservationNotFound extends TaggedError<ReservationNotFound>()(
   "ReservationNotFound",
   {}
@@ -19,13 +19,14 @@ export class ReservationNotFound extends TaggedError<ReservationNotFound>()(
   }
 }
 
+/** A seat that cannot be held, and why. */
 export const SeatConflict = Schema.Struct({
   seatId: SeatId,
   reason: Schema.Literals(["held", "sold", "blocked"])
 })
 export interface SeatConflict extends Schema.Schema.Type<typeof SeatConflict> {}
 
-/** One or more of the seats cannot be had. Lists every one of them; nothing was held. */
+/** One or more of the seats are not available. Lists each of them; nothing was held. */
 export class SeatUnavailable extends TaggedError<SeatUnavailable>()("SeatUnavailable", {
   conflicts: Schema.Array(SeatConflict)
 }) {
@@ -65,7 +66,7 @@ export class HoldExpired extends TaggedError<HoldExpired>()("HoldExpired", {
   }
 }
 
-/** A limit of the host's policies would be passed. */
+/** The command would exceed a limit of the host's policies. Nothing was done. */
 export class LimitExceeded extends TaggedError<LimitExceeded>()("LimitExceeded", {
   /** Which limit. */
   name: Schema.Literals([

@@ -40,16 +40,18 @@ export const Reservation = Schema.Struct({
 }).annotate({ identifier: "Reservation" })
 export interface Reservation extends Schema.Schema.Type<typeof Reservation> {}
 
-/** Where a page of a user's reservations begins: after this one. */
+/** The cursor of a page of a user's reservations: the page begins after this one. */
 export const ReservationCursor = Schema.Struct({
-  /** In milliseconds since 1970, up to the year 9999: no database holds every number as an instant. */
+  /** In milliseconds since 1970, up to the year 9999: databases cannot store later instants. */
   heldAt: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 253_402_300_799_999 })),
   reservationId: Schema.String.check(Schema.isUUID())
 })
 export interface ReservationCursor extends Schema.Schema.Type<typeof ReservationCursor> {}
 
-/** A reservation as stored. Instants are milliseconds since 1970 by the database's clock. */
-/** A hold that nobody has paid for yet: as much as tells until when its user needs to be inside. */
+/**
+ * An unpaid hold of a user: it shows until when the user needs to stay admitted, so that a payment
+ * does not complete the token too early.
+ */
 export interface UnpaidHold {
   readonly reservationId: ReservationId
   readonly userId: UserId
@@ -58,6 +60,7 @@ export interface UnpaidHold {
   readonly holdExpiresAt: number
 }
 
+/** A reservation as stored. Instants are milliseconds since 1970 by the database's clock. */
 export interface ReservationRow {
   readonly reservationId: ReservationId
   readonly performanceId: PerformanceId
@@ -72,7 +75,7 @@ export interface ReservationRow {
   readonly paymentId: TransferId | null
 }
 
-/** A seat as stored: who has it, and until when. */
+/** A seat as stored, with the reservation that has it and the end of the hold. */
 export interface SeatRow {
   readonly performanceId: PerformanceId
   readonly seatId: SeatId
@@ -85,7 +88,7 @@ export interface SeatRow {
   readonly heldUntil: number | null
 }
 
-/** What a stored seat counts as at an instant: a lapsed hold is available. */
+/** The status of a stored seat at an instant. A seat of a lapsed hold is available. */
 export const seatStatusAt = (
   seat: Pick<SeatRow, "status" | "heldUntil">,
   now: number
@@ -94,14 +97,14 @@ export const seatStatusAt = (
     ? "available"
     : seat.status
 
-/** What a stored reservation counts as at an instant: a lapsed hold is expired. */
+/** The status of a stored reservation at an instant. A lapsed hold is expired. */
 export const reservationStatusAt = (
   reservation: Pick<ReservationRow, "status" | "holdExpiresAt">,
   now: number
 ): ReservationStatus =>
   reservation.status === "held" && reservation.holdExpiresAt <= now ? "expired" : reservation.status
 
-/** What the owner of a stored reservation sees at an instant. */
+/** A stored reservation as its owner sees it at an instant. */
 export const toReservation = (row: ReservationRow, now: number): Reservation => {
   const status = reservationStatusAt(row, now)
   return {

@@ -1,43 +1,43 @@
-/** Makes a store fail on request, in the ways in which a real one does. For tests. */
+/** Makes a store fail on request, in the ways in which a real store fails. For tests. */
 import { Clock, Context, Duration, Effect, Layer } from "effect"
 import { BoxOfficeStore } from "../BoxOfficeStore.ts"
 import { Overloaded, StoreUnavailable } from "../Errors.ts"
 import type { Interval } from "../Interval.ts"
 
 /**
- * What can be made to go wrong. A commit is what a command does in the end: join, status, leave,
- * hold, release, charge, pay, refund. What goes wrong next goes wrong once.
+ * The failures that a test can inject. A "commit" is that of a command: join, status, leave, hold,
+ * release, charge, pay or refund. A failure of the "next" commit or command happens once.
  */
 export class Failures extends Context.Service<
   Failures,
   {
     /**
-     * The next commit fails and nothing is done: `StoreUnavailable`, by default one that says that
-     * trying again may help, as where the connection was lost before the commit.
+     * The next commit fails with `StoreUnavailable` and nothing is done, as if the connection was
+     * lost before the commit. `retryable` is true by default.
      */
     readonly failNextCommit: (options?: { readonly retryable?: boolean | undefined }) => void
     /**
-     * The next commit happens, but nobody hears of it: `StoreUnavailable`, retryable, as where the
-     * connection was lost while waiting for the answer. With the same idempotency key, trying again
-     * gives the answer of what has happened; without one, it happens twice.
+     * The next commit succeeds, but its answer is lost: the caller gets `StoreUnavailable`,
+     * retryable, as if the connection was lost after the commit. A retry with the same idempotency
+     * key gets the recorded outcome; a retry without a key runs the command twice.
      */
     readonly loseNextAnswer: () => void
     /**
-     * The next batch of commands is refused and nothing is done: `Overloaded`, with
-     * `retryAfterSeconds` (1 by default), as where too many wait.
+     * The next batch of commands is refused with `Overloaded` and nothing is done, as if too many
+     * commands were waiting. `retryAfterSeconds` is 1 by default.
      */
     readonly refuseNextCommand: (options?: {
       readonly retryAfterSeconds?: number | undefined
     }) => void
     /**
-     * Nothing reaches the store, neither commands nor reads: `StoreUnavailable`, retryable. For a
-     * while by the clock of the test, or until {@link bringStoreBack}.
+     * The store is down for commands and reads: `StoreUnavailable`, retryable. It lasts for the
+     * given time by the test's clock, or until {@link bringStoreBack}.
      */
     readonly takeStoreAway: (options?: { readonly for?: Interval | undefined }) => void
     readonly bringStoreBack: () => void
-    /** From now on each commit takes this long, by the clock of the test. */
+    /** From now on, each commit takes this long by the test's clock. */
     readonly slowCommits: (each: Interval) => void
-    /** Nothing goes wrong any more. */
+    /** Removes all injected failures. */
     readonly clear: () => void
   }
 >()("@boxoffice/core/testing/Failures") {}
@@ -45,7 +45,7 @@ export class Failures extends Context.Service<
 type Next = "fails" | "fails for good" | "is lost" | { readonly refusedFor: number }
 
 /**
- * Puts {@link Failures} in front of a store.
+ * Wraps a store so that {@link Failures} can make it fail.
  *
  * @example
  * ```ts
@@ -101,7 +101,7 @@ export const layerFailures: Layer.Layer<BoxOfficeStore | Failures, never, BoxOff
           }
         })
 
-      /** An operation, or a part of the store with operations of its own, such as the outbox. */
+      /** Wraps an operation, or a part of the store with its own operations, such as the outbox. */
       const guard = (operation: unknown): unknown => {
         if (Effect.isEffect(operation)) return unlessAway(operation as ReturnType<Operation>)
         if (typeof operation === "function") {
@@ -168,8 +168,9 @@ const unavailable = (cause: string, retryable = true) =>
   new StoreUnavailable({ retryable, cause: new Error(cause) })
 
 /**
- * The lanes say so, not a store, so its type cannot; but whoever waits in a lane expects it. It is
- * everyone's in the batch: a lane looks for the one bad command only where nothing is `retryable`.
+ * `Overloaded` comes from a batcher and not from a store, so the type of `transact` does not have
+ * it, but the callers of a batcher expect it. It is marked `retryable`, so that the batcher refuses
+ * the whole batch with it and does not bisect the batch to isolate one bad command.
  */
 const overloaded = (retryAfterSeconds: number): never =>
   Object.defineProperty(new Overloaded({ retryAfterSeconds }), "retryable", {

@@ -1,4 +1,4 @@
-/** Webhook deliveries in memory, in the order in which they were parked. */
+/** Webhook deliveries in memory, in the order of parking, until they are accepted or deleted. */
 import { Clock, Effect } from "effect"
 import type { DeadLetter, Deliveries } from "../events/Deliveries.ts"
 
@@ -15,7 +15,7 @@ export const makeMemoryDeliveries = (): Deliveries => {
   const keyOf = (endpoint: string, eventId: string) => `${endpoint}/${eventId}`
   const of = (endpoint: string, dead: boolean) =>
     Array.from(rows.values()).filter((row) => row.endpoint === endpoint && row.dead === dead)
-  const named = (endpoint: string, eventIds: ReadonlyArray<string> | undefined) =>
+  const deadLetters = (endpoint: string, eventIds: ReadonlyArray<string> | undefined) =>
     of(endpoint, true).filter(({ eventId }) => eventIds?.includes(eventId) ?? true)
 
   return {
@@ -73,7 +73,7 @@ export const makeMemoryDeliveries = (): Deliveries => {
       ),
     redeliver: (endpoint, eventIds) =>
       at((now) => {
-        const found = named(endpoint, eventIds)
+        const found = deadLetters(endpoint, eventIds)
         for (const row of found) {
           rows.set(keyOf(endpoint, row.eventId), { ...row, dead: false, attempts: 0, nextAt: now })
         }
@@ -81,7 +81,7 @@ export const makeMemoryDeliveries = (): Deliveries => {
       }),
     discard: (endpoint, eventIds) =>
       at(() => {
-        const found = named(endpoint, eventIds)
+        const found = deadLetters(endpoint, eventIds)
         for (const { eventId } of found) rows.delete(keyOf(endpoint, eventId))
         return found.length
       }),
@@ -104,5 +104,5 @@ export const makeMemoryDeliveries = (): Deliveries => {
   }
 }
 
-const at = <A>(look: (now: number) => A): Effect.Effect<A> =>
-  Effect.map(Clock.currentTimeMillis, look)
+const at = <A>(run: (now: number) => A): Effect.Effect<A> =>
+  Effect.map(Clock.currentTimeMillis, run)

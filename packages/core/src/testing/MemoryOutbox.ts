@@ -1,6 +1,7 @@
 /**
- * The outbox in memory, which numbers and commits batches as Postgres does: a batch takes its number
- * while it is decided, and others with higher numbers may be committed before it.
+ * The outbox in memory. It numbers and commits batches as Postgres does: a batch takes its number
+ * while it is decided, and batches with higher numbers may commit before it. It holds the committed
+ * batches until `prune` deletes them, and the place and lease of each consumer until `remove`.
  */
 import { Clock, Effect } from "effect"
 import type { BoxOfficeEvent } from "../Events.ts"
@@ -18,12 +19,12 @@ interface StoredBatch {
   readonly batchId: bigint
   readonly events: string
   readonly at: number
-  /** The how-manieth commit it was. */
+  /** The batch's number in the order of commits, which can differ from that of `batchId`. */
   readonly commit: number
 }
 
 /**
- * What a consumer has seen: all commits up to `seen`; and in the round that it reads, which ends with
+ * What a consumer has passed: all commits up to `seen`, and of the current round, which ends with
  * the commit `reading`, the batches up to `batchId`. `reading` is undefined between two rounds.
  */
 interface Cursor {
@@ -49,13 +50,13 @@ const isPassed = ({ commit, batchId }: StoredBatch, cursor: Cursor): boolean =>
   (cursor.reading !== undefined && commit <= cursor.reading && batchId <= cursor.batchId)
 
 export class MemoryOutbox {
-  /** Those that are committed, by their numbers. */
+  /** The committed batches, in order of their numbers. */
   private batches: Array<StoredBatch> = []
   private numbered = 0n
   private commits = 0
   private readonly consumers = new Map<string, StoredConsumer>()
 
-  /** Numbers a batch; what it gives commits it. */
+  /** Numbers a batch. The returned function commits it. */
   add(events: ReadonlyArray<BoxOfficeEvent>): () => void {
     if (events.length === 0) return () => {}
     const batchId = ++this.numbered
@@ -100,7 +101,8 @@ export class MemoryOutbox {
             ? batches.at(-1)!.after
             : toCursor({ seen: reading, reading: undefined, batchId: 0n }),
           more,
-          // Nothing is left of it after a crash.
+          // Not needed: a crash of the process loses the whole store, so no read is ever
+          // interrupted.
           at: ""
         }
       }),
@@ -156,5 +158,5 @@ export class MemoryOutbox {
   }
 }
 
-const at = <A>(look: (now: number) => A): Effect.Effect<A> =>
-  Effect.map(Clock.currentTimeMillis, look)
+const at = <A>(run: (now: number) => A): Effect.Effect<A> =>
+  Effect.map(Clock.currentTimeMillis, run)

@@ -1,6 +1,7 @@
 /**
- * The store in memory, for tests: the same batches and the same rules, on Effect's clock, which
- * `TestClock` moves. One process, one batch at a time, nothing kept.
+ * The store in memory, for tests: the same batches and the same rules as in Postgres, on Effect's
+ * clock, which `TestClock` moves. It runs one batch at a time, in one process. It holds all rows in
+ * maps by key for as long as its layer lives, and persists nothing.
  */
 import { Clock, Effect, Layer } from "effect"
 import {
@@ -43,14 +44,15 @@ import type { TransferRow, WalletRow } from "../wallet/model.ts"
 import { makeMemoryDeliveries } from "./MemoryDeliveries.ts"
 import { MemoryOutbox } from "./MemoryOutbox.ts"
 
-/** Everything, by key. */
+/** All rows, by key. */
 class Memory {
   readonly queues = new Map<QueueId, QueueRow>()
   readonly departures = new Map<QueueId, Array<Departure>>()
   readonly codes = new Map<string, CodeRow>()
-  /** When each number was last seen, by lane; and when anybody was. */
-  readonly seen = new Map<QueueId, Map<string, number>>()
-  readonly noted = new Map<QueueId, Array<number>>()
+  /** The time of the last presence mark of each number, by lane. */
+  readonly seenAt = new Map<QueueId, Map<string, number>>()
+  /** The times at which nodes flushed presence marks of a queue. */
+  readonly flushedAt = new Map<QueueId, Array<number>>()
   readonly tokens = new Map<TokenId, TokenRow>()
   readonly shows = new Map<ShowId, Show>()
   readonly performances = new Map<PerformanceId, Performance>()
@@ -62,20 +64,22 @@ class Memory {
   readonly outcomes = new Map<string, RecordedOutcome & { readonly recordedAt: number }>()
   readonly outbox = new MemoryOutbox()
 
+  /** A queue row with the fields that depend on the instant. */
   queueAt(queue: QueueRow, now: number): QueueRow {
     const tokens = this.tokensOf(queue.queueId)
     const admittedLastMinute = tokens.filter(({ admittedAt }) =>
       isOfLastMinute(admittedAt, now)
     ).length
     const absenceSeconds = absentAfterSeconds(queue.settings.absenceSeconds)
-    const noted = (this.noted.get(queue.queueId) ?? []).filter(
+    const flushes = (this.flushedAt.get(queue.queueId) ?? []).filter(
       (at) => at > now - absenceSeconds * 1_000
     )
-    const periods = new Set(noted.map((at) => Math.floor(at / 1_000 / presencePeriodSeconds)))
+    const periods = new Set(flushes.map((at) => Math.floor(at / 1_000 / presencePeriodSeconds)))
     const presenceKept = periods.size >= Math.floor(absenceSeconds / presencePeriodSeconds)
     return { ...queue, admittedLastMinute, presenceKept }
   }
 
+  /** A queue as an operator sees it: lapsed tokens do not count as active. */
   shown(queue: QueueRow, now: number): QueueRow {
     const lapsed = this.lapsedIn(queue.queueId, now).length
     return { ...this.queueAt(queue, now), active: queue.active - lapsed }
@@ -91,30 +95,33 @@ class Memory {
     )
   }
 
-  /** How many wait in front of each of these that waits. */
+  /** For each of these tokens that waits: how many tokens are ahead of it in its lane. */
   aheadOf(tokens: ReadonlyArray<TokenRow>): Map<TokenId, number> {
-    const lines = new Map<string, ReadonlyArray<bigint>>()
-    const lineOf = ({ queueId, lane }: TokenRow): ReadonlyArray<bigint> => {
+    const placesByLane = new Map<string, ReadonlyArray<bigint>>()
+    const placesInLaneOf = ({ queueId, lane }: TokenRow): ReadonlyArray<bigint> => {
       const key = `${queueId}/${lane}`
       const queue = this.queues.get(queueId)!
-      const line =
-        lines.get(key) ??
+      const places =
+        placesByLane.get(key) ??
         this.tokensOf(queueId)
           .filter((token) => token.state === "waiting" && token.lane === lane)
           .map(({ number }) => positionOf(queue, lane, number))
-      lines.set(key, line)
-      return line
+      placesByLane.set(key, places)
+      return places
     }
     const ahead = new Map<TokenId, number>()
     for (const token of tokens) {
       if (token.state !== "waiting") continue
       const own = positionOf(this.queues.get(token.queueId)!, token.lane, token.number)
-      ahead.set(token.tokenId, lineOf(token).filter((place) => place < own).length)
+      ahead.set(token.tokenId, placesInLaneOf(token).filter((place) => place < own).length)
     }
     return ahead
   }
 
-  /** Who is next, as a database finds them: by number, and by a draw those alone that are named. */
+  /**
+   * The next tokens in line, as Postgres finds them: by number, and of a draw only those in
+   * `heads`.
+   */
   heads(queue: QueueRow, { limit, drawn }: Heads): ReadonlyArray<TokenRow> {
     const behind = (lane: QueueLane, from: bigint) =>
       this.tokensOf(queue.queueId)
@@ -132,7 +139,7 @@ class Memory {
   }
 
   withSettings(token: TokenRow): TokenRow {
-    const seenAt = this.seen.get(token.queueId)?.get(`${token.lane}/${token.number}`)
+    const seenAt = this.seenAt.get(token.queueId)?.get(`${token.lane}/${token.number}`)
     const { settings } = this.queues.get(token.queueId)!
     return { ...token, settings, ...(seenAt === undefined ? {} : { seenAt }) }
   }
@@ -177,7 +184,9 @@ class Memory {
       this.lapsedIn(queue.queueId, now).slice(0, admissionsPerBatch).forEach(add)
       return { row: this.queueAt(queue, now), heads }
     })
-    const looks = present(plan.tokensToRead, this.tokens).map((token) => this.withSettings(token))
+    const tokensRead = present(plan.tokensToRead, this.tokens).map((token) =>
+      this.withSettings(token)
+    )
     const reservations = present(plan.reservations, this.reservations)
     const seats = [
       ...plan.seats.flatMap(({ performanceId, seatIds }) =>
@@ -207,8 +216,8 @@ class Memory {
       now,
       queues: queues.map(({ row, heads }) => withLoaded(row, heads, tokens.values())),
       tokens: tokens.values(),
-      tokensRead: looks,
-      ahead: this.aheadOf([...tokens.values(), ...looks]),
+      tokensRead,
+      ahead: this.aheadOf([...tokens.values(), ...tokensRead]),
       wallets: present(plan.wallets, this.wallets),
       unpaid: this.unpaidOf(plan, now),
       transfers: present(plan.transfers, this.transfers),
@@ -228,7 +237,7 @@ class Memory {
     }
   }
 
-  /** Whether a batch would add what is there already: a database refuses all of it. */
+  /** Whether a batch would add a row whose id is taken: then Postgres refuses the whole batch. */
   isTaken({ newTokens, newReservations, transfers, outcomes }: Changes): boolean {
     return (
       newTokens.some(({ tokenId }) => this.tokens.has(tokenId)) ||
@@ -238,7 +247,10 @@ class Memory {
     )
   }
 
-  /** One of each, as a database finds it: which one is nobody's business. */
+  /**
+   * For each user and queue, any one unpaid hold, as Postgres finds it: callers need no particular
+   * one.
+   */
   private unpaidOf({ unpaidOf, reservations }: LoadPlan, now: number): ReadonlyArray<UnpaidHold> {
     return Array.from(unpaidOf.values()).flatMap(({ userId, queueId }) => {
       for (const hold of this.reservations.values()) {
@@ -262,7 +274,7 @@ class Memory {
     return count
   }
 
-  /** Saves all but the events, which what it gives commits. */
+  /** Saves all rows but the events. The returned function commits the events to the outbox. */
   save(changes: Changes, now: number): () => void {
     for (const row of [...changes.newQueues, ...changes.queues]) this.queues.set(row.queueId, row)
     for (const { queueId, count } of changes.exits) {
@@ -297,12 +309,20 @@ class Memory {
 const codeKey = ({ queueId, codeHash }: { readonly queueId: QueueId; readonly codeHash: string }) =>
   `${queueId}/${codeHash}`
 
-/** As a database has it: what a clock that stepped back has dated over a minute ahead is left out. */
+/**
+ * The rule of Postgres: an admission dated more than a minute ahead does not count, since the clock
+ * was set back after it.
+ */
 const isOfLastMinute = (admittedAt: number | null, now: number): admittedAt is number =>
   admittedAt !== null && admittedAt > now - 60_000 && admittedAt <= now + 60_000
 
-/** The last admission of each second, and how many there were. */
-const grantsOf = (tokens: ReadonlyArray<TokenRow>, now: number): QueueReading["admissions"] => {
+/**
+ * The admissions of the last minute: for each second, their count and the instant of the last one.
+ */
+const admissionCountsOf = (
+  tokens: ReadonlyArray<TokenRow>,
+  now: number
+): QueueReading["admissions"] => {
   const seconds = new Map<number, { readonly at: number; readonly admitted: number }>()
   for (const { admittedAt } of tokens) {
     if (!isOfLastMinute(admittedAt, now)) continue
@@ -327,7 +347,10 @@ const pageOf = <A, Cursor>(
   return rows.filter((row) => after === undefined || isAfter(row, after)).slice(0, page.limit)
 }
 
-/** Byte by byte in UTF-8, as the "C" collation of Postgres has it: JavaScript goes by UTF-16. */
+/**
+ * Compares by the bytes of UTF-8, as the "C" collation of Postgres does. JavaScript compares
+ * UTF-16.
+ */
 const compareBytes = (a: string, b: string): number =>
   Buffer.compare(Buffer.from(a), Buffer.from(b))
 
@@ -336,7 +359,7 @@ const byText =
   (a: A, b: A) =>
     compareBytes(key(a), key(b))
 
-/** A fresh, empty store in memory. */
+/** A new, empty store in memory. */
 export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStore, () => {
   const memory = new Memory()
   let batches = 0
@@ -347,18 +370,19 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
     transact: (plan, decide) =>
       Effect.gen(function* () {
         const rows = new Rows(memory.load(plan, yield* Clock.currentTimeMillis))
-        const answer = decide(rows)
+        const replies = decide(rows)
         const changes = rows.changes()
         if (memory.isTaken(changes)) {
           const cause = new Error("a row with that id is there already")
           return yield* new StoreUnavailable({ retryable: false, cause, isTaken: true })
         }
         const commit = memory.save(changes, rows.now)
-        // Every other batch is overtaken by those that are decided right behind it.
+        // Every second batch yields, so that later batches commit before it, as they can in
+        // Postgres.
         batches++
         if (batches % 2 === 1) yield* Effect.yieldNow
         commit()
-        return answer
+        return replies
       }).pipe(Effect.uninterruptible),
     // Batches run one by one here, and no other transaction holds a row.
     lockedRows: () => Effect.succeed(new Set()),
@@ -393,7 +417,7 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
           queue: memory.queueAt(queue, now),
           lapsed: memory.lapsedIn(queueId, now).length > 0,
           departures: departures.filter(({ seq }) => seq > after).slice(0, departuresPerReading),
-          admissions: grantsOf(memory.tokensOf(queueId), now)
+          admissions: admissionCountsOf(memory.tokensOf(queueId), now)
         }
       }),
     queue: (queueId) =>
@@ -490,9 +514,9 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
       })),
     markSeen: (queueId, sightings) =>
       at((now) => {
-        const seen = memory.seen.get(queueId) ?? new Map<string, number>()
-        memory.seen.set(queueId, seen)
-        memory.noted.set(queueId, [...(memory.noted.get(queueId) ?? []), now])
+        const seen = memory.seenAt.get(queueId) ?? new Map<string, number>()
+        memory.seenAt.set(queueId, seen)
+        memory.flushedAt.set(queueId, [...(memory.flushedAt.get(queueId) ?? []), now])
         for (const { lane, block, seen: bits } of sightings) {
           for (let i = 0; i < numbersPerBlock; i++) {
             if (wasSeen(bits, i)) seen.set(`${lane}/${block * numbersPerBlock + i}`, now)

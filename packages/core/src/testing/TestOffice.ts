@@ -11,32 +11,34 @@ import { Failures, layerFailures } from "./Failures.ts"
 import { layerMemory } from "./MemoryStore.ts"
 
 export interface TestOfficeOptions extends Partial<BoxOfficeOptions> {
-  /** What time it is at first. Default: 2030-01-01, noon UTC. */
+  /** The time at the start. Default: 2030-01-01, noon UTC. */
   readonly now?: Date | string | undefined
 }
 
-/** The clock of a {@link TestOffice}. It stands still until it is moved. */
+/** The clock of a {@link TestOffice}. It stands still until the test moves it. */
 export interface MovableClock {
-  /** What time it is in the engine. */
+  /** The current time of the engine. */
   readonly now: () => Date
-  /** Lets time pass, and what was due in it happen: `"5 minutes"`, or milliseconds. */
+  /**
+   * Moves the time forward by `"5 minutes"`, or milliseconds, and runs the timers that become due.
+   */
   readonly advance: (by: Interval) => Promise<void>
-  /** Makes it this time. */
+  /** Sets the time. */
   readonly set: (to: Date | string) => Promise<void>
 }
 
-/** The engine as a host uses it, and what a test needs beside. */
+/** The engine as a host uses it, with the tools of a test. */
 export interface TestOffice extends PromisedBoxOffice {
   readonly clock: MovableClock
-  /** What can be made to go wrong. */
+  /** Injects failures of the store. */
   readonly failures: Failures["Service"]
-  /** What a test starts from, a line each. */
+  /** Creates the data that a test starts with. */
   readonly arrange: Arrange
 }
 
 /**
- * Makes an engine for a test: all of it, but in memory, and with time in the hands of the test.
- * Needs no test runner. Each has a store of its own.
+ * Makes a complete engine for a test, over an in-memory store of its own and with a clock that the
+ * test moves. Needs no particular test runner.
  *
  * @example
  * ```ts
@@ -85,10 +87,10 @@ export const makeTestOffice = async ({
   }
 }
 
-// Nobody has to move the clock of a test that is not about time.
+// Turns off the warning of a clock that is not moved: many tests are not about time.
 const never: Duration.Input = Number.MAX_SAFE_INTEGER
 
-/** A clock that stands at an instant before anything else begins. */
+/** A test clock that stands at an instant before the engine starts. */
 const layerClockAt = (instant: Date): Layer.Layer<TestClock.TestClock> =>
   Layer.effectContext(
     Effect.gen(function* () {

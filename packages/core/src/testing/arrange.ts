@@ -1,4 +1,7 @@
-/** What a test starts from, a line each: through the engine, so that it is as it would really be. */
+/**
+ * Creates the data that a test starts with, one call each. It uses the engine's own operations, so
+ * the data is as in production.
+ */
 import { Clock, Effect } from "effect"
 import { BoxOffice } from "../BoxOffice.ts"
 import type { SeatInput, ShowInput } from "../Catalog.ts"
@@ -15,11 +18,11 @@ export interface QueueToArrange {
   readonly settings?: Partial<QueueSettings> | undefined
 }
 
-/** Default: the show `gala`, on sale at once, behind the queue that was arranged last. */
+/** A show. Default: `gala`, on sale at once, behind the queue that was arranged last. */
 export interface ShowToArrange extends Partial<ShowInput> {}
 
 export interface PerformanceToArrange {
-  /** Default: the show with `-1` behind it, and so on. */
+  /** Default: the id of the show followed by `-1`, `-2` and so on. */
   readonly performanceId?: string | undefined
   /** Default: the show that was arranged last. */
   readonly showId?: string | undefined
@@ -27,9 +30,11 @@ export interface PerformanceToArrange {
   readonly startsAt?: Date | undefined
   /** Default `UTC`. */
   readonly timeZone?: string | undefined
-  /** How many, called `A1` and so on; or their ids; or all about them. Default 10. */
+  /**
+   * The number of seats, with the ids `A1` and so on; or their ids; or complete seats. Default 10.
+   */
   readonly seats?: number | ReadonlyArray<string | SeatInput> | undefined
-  /** Of each seat that is not given with a price. Default 110,000 KRW. */
+  /** The price of each seat that has none of its own. Default 110,000 KRW. */
   readonly price?: Money | undefined
 }
 
@@ -48,7 +53,7 @@ export interface HoldToArrange {
   readonly seatIds?: ReadonlyArray<string> | undefined
 }
 
-/** A user who has been let in: what every gated operation asks for. */
+/** An admitted user, with the queue token that gated operations need. */
 export interface AdmittedUser {
   readonly userId: string
   readonly queueToken: string
@@ -57,8 +62,8 @@ export interface AdmittedUser {
 const day = 24 * 3_600_000
 
 /**
- * Arranges things in the engine at hand. What something else needs is arranged, too, where nothing
- * of the kind has been.
+ * Arranges data in the engine of the context. If an item needs another one, such as a show a queue,
+ * and none has been arranged yet, that one is arranged, too.
  *
  * @example
  * ```ts
@@ -78,7 +83,9 @@ const day = 24 * 3_600_000
  */
 export const arranging = Effect.suspend(() => arrangingIn("KRW"))
 
-/** The same, with seats priced in the currency that the office's wallets are in. */
+/**
+ * The same, with seats priced in the given currency, which must be that of the engine's wallets.
+ */
 export const arrangingIn = (currency: string) =>
   Effect.map(BoxOffice, (office) => {
     const { catalog, reservations, wallet } = office
@@ -170,12 +177,12 @@ export interface Arrange {
   /** A performance with seats, of a show. */
   readonly performance: (performance?: PerformanceToArrange) => Promise<ArrangedPerformance>
   /**
-   * A user, `ada` by default, who has joined the queue that was arranged last and is in. Rejects
-   * where they would have to wait.
+   * A user, `ada` by default, who has joined the queue that was arranged last and was admitted.
+   * Rejects if the user would have to wait.
    */
   readonly admitted: (userId?: string, queueId?: string) => Promise<AdmittedUser>
-  /** Money in a user's wallet, beside what was there. */
+  /** Adds money to a user's wallet. */
   readonly charged: (userId: string, amount: Money) => Promise<Charge>
-  /** Seats held by a user. */
+  /** Holds seats for a user. */
   readonly hold: (hold?: HoldToArrange) => Promise<Reservation>
 }

@@ -1,5 +1,5 @@
 /**
- * Rows for tests, with sensible defaults: name only what the test is about.
+ * Rows for tests with sensible defaults: a test gives only the fields that it is about.
  *
  * ```ts
  * const seat = seatRow({ seatId: "A1", status: "held", reservationId: testId(1), heldUntil: 0 })
@@ -24,29 +24,29 @@ import type { LaneRow, QueueRow, TokenRow } from "../queue/model.ts"
 import type { ReservationRow, SeatRow } from "../reservation/model.ts"
 import type { WalletRow } from "../wallet/model.ts"
 
-/** Fields of a row, of which a test may name some. Ids are plain texts. */
+/** The fields of a row that a test may give. Ids are plain strings. */
 export type RowFields<Row> = { readonly [Name in keyof Row]?: Unbranded<Row[Name]> }
 type Unbranded<T> = T extends Brand.Brand<string> ? string : T
 
-/** The instant that the defaults below are about, in milliseconds since 1970. */
+/** The current instant of the defaults below, in milliseconds since 1970. */
 export const testStart: number = Date.parse("2030-01-01T12:00:00Z")
 
-/** An id of what the engine makes, the same for the same number. */
+/** An id as the engine makes them, always the same for a number. */
 export const testId = (n: number): CommandId & TokenId & ReservationId & TransferId =>
   `00000000-0000-7000-8000-${n.toString(16).padStart(12, "0")}` as never
 
-/** So many won. */
+/** An amount in Korean won. */
 export const won = (amount: bigint | number): Money => money(BigInt(amount), "KRW")
 
-const everyone = 2n ** 63n - 1n
-const emptyLine: LaneRow = { nextNumber: 1n, cursor: 0n, waiting: 0, headsLoadedTo: everyone }
+const maxBigint = 2n ** 63n - 1n
+const emptyLane: LaneRow = { nextNumber: 1n, cursor: 0n, waiting: 0, headsLoadedTo: maxBigint }
 
-/** An open, empty queue called `main`, with the default settings; all who wait were loaded. */
+/** An open, empty queue `main` with the default settings. All waiting tokens count as loaded. */
 export const queueRow = (fields: RowFields<QueueRow> = {}): QueueRow => ({
-  ...emptyLine,
+  ...emptyLane,
   mode: "open",
   settings: defaultPolicies.queue,
-  priority: emptyLine,
+  priority: emptyLane,
   laneCredit: 0,
   active: 0,
   admittedLastMinute: 0,
@@ -59,7 +59,7 @@ export const queueRow = (fields: RowFields<QueueRow> = {}): QueueRow => ({
 
 /**
  * Ada's token of the queue `main`: waiting, with number 1. An admitted one was admitted at
- * {@link testStart}, has been claimed, and has the whole session left.
+ * {@link testStart}, its user has shown up, and its whole session is left.
  */
 export const tokenRow = (fields: RowFields<TokenRow> = {}): TokenRow => {
   const settings = fields.settings ?? defaultPolicies.queue
@@ -119,7 +119,7 @@ export const walletRow = (fields: RowFields<WalletRow> = {}): WalletRow => ({
 
 /**
  * Ada's hold of the seat `A1`, made at {@link testStart} for five minutes. A confirmed one was paid
- * at once. {@link seatsOf} gives the seats that go with it.
+ * at once. {@link seatsOf} gives its seats.
  */
 export const reservationRow = (fields: RowFields<ReservationRow> = {}): ReservationRow => {
   const seats = fields.seats ?? [toSeat(seatRow())]
@@ -145,7 +145,7 @@ export const reservationRow = (fields: RowFields<ReservationRow> = {}): Reservat
   }
 }
 
-/** The seats of a reservation, as they are stored while it has them. */
+/** The seats of a reservation as stored while the reservation has them. */
 export const seatsOf = (reservation: ReservationRow): ReadonlyArray<SeatRow> =>
   reservation.seats.map((seat) => {
     const { performanceId, reservationId, holdExpiresAt } = reservation
@@ -159,7 +159,7 @@ export const seatsOf = (reservation: ReservationRow): ReadonlyArray<SeatRow> =>
     return seatRow({ ...seat, performanceId })
   })
 
-/** A seat as a reservation names it. */
+/** A seat as part of a reservation. */
 export const toSeat = ({ seatId, section, row, number, price }: SeatRow): Seat => ({
   seatId,
   section,

@@ -1,5 +1,6 @@
 /**
- * What every store must do, whichever it is. A list of named tests that need no test runner:
+ * The conformance suite: what every store must do. A list of named tests that need no particular
+ * test runner:
  *
  * ```ts
  * import { conformanceTests } from "@boxoffice/core/testing"
@@ -7,7 +8,7 @@
  * for (const { name, run } of conformanceTests) it(name, () => Effect.runPromise(run(harness)))
  * ```
  *
- * The tests work on names of their own, so that they can share one store and run in any order.
+ * Each test uses ids of its own, so the tests can share one store and run in any order.
  */
 import type { Effect } from "effect"
 import type { BoxOfficeStore } from "../BoxOfficeStore.ts"
@@ -20,12 +21,12 @@ import { queueTests } from "./conformance/queue.ts"
 import { reservationTests } from "./conformance/reservation.ts"
 import { stormTests } from "./conformance/storm.ts"
 
-/** A store to test, and a hand on its clock. */
+/** A store to test, and a way to move its clock. */
 export interface ConformanceHarness {
   readonly store: BoxOfficeStore["Service"]
   /**
-   * Lets time pass for everything stored so far: moves the store's clock forward or, where that is
-   * the database's own, everything stored into the past.
+   * Lets time pass for all stored rows: moves the store's clock forward or, if that is the
+   * database's own clock, moves all stored instants into the past.
    */
   readonly passTime: (milliseconds: number) => Effect.Effect<void, unknown>
 }

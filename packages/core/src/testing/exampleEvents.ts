@@ -22,7 +22,7 @@ const paid = {
   amount: seat.price
 }
 
-/** One event of each kind, for tests of what consumes them. */
+/** One event of each kind, for tests of consumers. */
 export const exampleEvents: ReadonlyArray<BoxOfficeEvent> = [
   { _tag: "QueueTokenIssued", ...token, lane: "priority", number: 1n, codeHash: "c0de" },
   { _tag: "QueueTokenAdmitted", ...token, claimed: true, expiresAt: at + 600_000 },

@@ -1,6 +1,6 @@
 /**
- * Given, when, then, for deciders: rows and past events in, new events or a refusal out. Needs no
- * database, no clock and no particular test runner.
+ * Given/when/then tests for deciders: rows and past events in, new events or a refusal out. They
+ * need no database, no clock and no particular test runner.
  */
 import { deepStrictEqual, fail, strictEqual } from "node:assert/strict"
 import { inspect } from "node:util"
@@ -9,17 +9,19 @@ import type { BoxOfficeEvent } from "../Events.ts"
 import { evolveAll } from "../engine/evolve.ts"
 import { type LoadedRows, Rows } from "../engine/Rows.ts"
 
-/** The rows that a test starts from: see `queueRow`, `seatRow` and the others. */
+/** The rows that a test starts with: see `queueRow`, `seatRow` and the others. */
 export type GivenRows = Omit<LoadedRows, "now">
 
-/** What a decider answers: events, one, or none; or a `Result` of these or a refusal. */
+/**
+ * The return value of a decider: events, one event, or none; or a `Result` of these or a refusal.
+ */
 export type Decision<Event, Refusal> = Decided<Event> | Result.Result<Decided<Event>, Refusal>
 type Decided<Event> = Event | ReadonlyArray<Event> | undefined
 
 export interface Given {
-  /** The instant at which the decision is made. */
+  /** Sets the instant of the decision. */
   readonly at: (instant: Date | number | string) => {
-    /** Runs the decider, twice: it must answer the same and leave the rows alone. */
+    /** Runs the decider twice: it must return the same both times, and must not change the rows. */
     readonly when: <Event extends BoxOfficeEvent, Refusal = never>(
       decide: (rows: Rows) => Decision<Event, Refusal>
     ) => Outcome<Event, Refusal>
@@ -27,19 +29,19 @@ export interface Given {
 }
 
 export interface Outcome<Event, Refusal> {
-  /** Exactly these events, in this order. Gives the rows once the events have taken effect. */
+  /** Asserts exactly these events, in this order. Returns the rows after the events. */
   readonly thenEvents: (...events: ReadonlyArray<Event>) => Rows
-  /** No event and no refusal: nothing changes. */
+  /** Asserts no event and no refusal. */
   readonly thenNothing: () => void
-  /** This refusal: of the same class, with the same fields. */
+  /** Asserts a refusal of the same class with the same fields. */
   readonly thenRefused: (refusal: Refusal) => void
 }
 
 /**
- * Begins a scenario with stored rows, and with events that have happened to them since.
+ * Begins a scenario with stored rows, and with events that happened after they were stored.
  *
- * Counts are the host's business, not an event's: say in a queue's row how many are active, and in
- * `seatCounts` how many seats a user has.
+ * Events do not set counts: give the number of active tokens in the queue's row, and the number of
+ * a user's seats in `seatCounts`.
  *
  * @example
  * ```ts
@@ -70,9 +72,9 @@ export const given = (rows: GivenRows, ...past: ReadonlyArray<BoxOfficeEvent>): 
     }
     return {
       when: (decide) => {
-        const seen = load()
-        const decision = decide(seen)
-        deepStrictEqual(seen.changes(), load().changes(), "The decider changed the rows.")
+        const loaded = load()
+        const decision = decide(loaded)
+        deepStrictEqual(loaded.changes(), load().changes(), "The decider changed the rows.")
         deepStrictEqual(decide(load()), decision, "The decider answered differently again.")
         return outcomeOf(decision, load)
       }
@@ -102,7 +104,7 @@ const outcomeOf = <Event extends BoxOfficeEvent, Refusal>(
     thenRefused: (refusal) => {
       if (Result.isSuccess(result)) fail(`Not refused: ${inspect(result.success)}`)
       const { failure } = result
-      // Where an error was made, which its stack tells, is no part of what it says.
+      // Compares class and fields only: the stack differs, since it says where the error was made.
       strictEqual(Object.getPrototypeOf(failure), Object.getPrototypeOf(refusal), inspect(failure))
       deepStrictEqual({ ...failure }, { ...refusal })
     }

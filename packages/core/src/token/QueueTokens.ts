@@ -1,7 +1,11 @@
 /**
- * The signed form of a queue token, which is what a client carries. It proves whose place it is,
- * in which queue and with which number, without asking the store: a poll of somebody who waits is
- * this and arithmetic. Whether an admitted place is still good, the store knows.
+ * Signs and verifies queue tokens, which clients carry. A valid signature proves the user, the
+ * queue and the number without a read from the store, so a poll of a waiting user costs a
+ * verification and arithmetic. Whether an admitted token is still good, only the store knows.
+ *
+ * Holds: the signing keys, and the 10,000 tokens that `verifyCached` used last, at most twice as
+ * many (see `engine/RecentMap.ts`). An entry needs no refresh: a signature that was valid stays
+ * valid, and the user and the lifetime are checked on every call.
  */
 import { Clock, Context, Effect, Layer, Redacted, Result, Schema } from "effect"
 import { RecentMap } from "../engine/RecentMap.ts"
@@ -23,7 +27,7 @@ export interface SigningKey {
   readonly secret: Redacted.Redacted
 }
 
-/** The signing keys cannot be used. */
+/** The signing keys are not usable: none, two with one id, a bad id, or a secret under 32 bytes. */
 export class SigningKeysInvalid extends TaggedError<SigningKeysInvalid>()("SigningKeysInvalid", {
   reason: Schema.String
 }) {
@@ -32,11 +36,11 @@ export class SigningKeysInvalid extends TaggedError<SigningKeysInvalid>()("Signi
   }
 }
 
-// No character takes more in UTF-8.
+// A UTF-16 unit takes at most 3 bytes in UTF-8.
 const bytesMax = 3 * tokenLengthMax
-// Those of who is inside, a few hundred bytes each.
-const tokensKnown = 10_000
-/** Longer than any sale. A ticket is not shown for ever. */
+// Enough for the users inside; an entry takes a few hundred bytes.
+const verifiedKept = 10_000
+/** 90 days, longer than any sale: an older queue token is refused. */
 const lifetimeSeconds = 90 * 86_400
 
 type Verify = (
@@ -49,11 +53,15 @@ export class QueueTokens extends Context.Service<
   QueueTokens,
   {
     readonly sign: (payload: QueueTokenPayload) => string
-    /** The ticket of a user's token; refuses one that is missing, forged or another user's. */
+    /**
+     * The payload of a user's queue token; refuses one that is missing, forged, too old or another
+     * user's.
+     */
     readonly verify: Verify
     /**
-     * The same, for those who show their token with every call: the last genuine ones are known by
-     * heart. Of a million who wait and ask now and then, none would be found.
+     * The same from a cache of tokens that were verified recently: for users inside, whose calls
+     * follow each other quickly. Polls use `verify`: a million waiting users would only evict each
+     * other.
      */
     readonly verifyCached: Verify
   }
@@ -67,38 +75,39 @@ export class QueueTokens extends Context.Service<
 const makeQueueTokens = Effect.fnUntraced(function* (keys: ReadonlyArray<SigningKey>) {
   const reason = problemWith(keys)
   if (reason !== undefined) return yield* new SigningKeysInvalid({ reason })
-  const macs = new Map(
+  const hmacs = new Map(
     keys.map(({ id, secret }) => [id, makeHmac(Redacted.value(secret), bytesMax)])
   )
-  const signingKey = keys[0]!.id
-  // Of a lifetime of months, a machine whose clock is wrong by minutes is as good a judge.
+  const signingKeyId = keys[0]!.id
+  // The node's clock, and not the database's: an error of minutes does not matter to 90 days.
   const clock = yield* Clock.Clock
 
   const sign = (payload: QueueTokenPayload): string => {
-    const body = `${prefix}.${signingKey}.${encodePayload(payload)}`
-    return `${body}.${macs.get(signingKey)!.of(body)}`
+    const body = `${prefix}.${signingKeyId}.${encodePayload(payload)}`
+    return `${body}.${hmacs.get(signingKeyId)!.of(body)}`
   }
 
+  /** The payload of a token whose signature is valid. */
   const open = (token: string): QueueTokenPayload | undefined => {
     if (token.length > tokenLengthMax || !token.startsWith(`${prefix}.`)) return undefined
     const keyEnd = token.indexOf(".", prefix.length + 1)
     const bodyEnd = token.indexOf(".", keyEnd + 1)
     if (keyEnd < 0 || bodyEnd < 0) return undefined
-    const mac = macs.get(token.slice(prefix.length + 1, keyEnd))
-    if (mac === undefined) return undefined
-    return mac.matches(token.slice(0, bodyEnd), token.slice(bodyEnd + 1))
+    const hmac = hmacs.get(token.slice(prefix.length + 1, keyEnd))
+    if (hmac === undefined) return undefined
+    return hmac.matches(token.slice(0, bodyEnd), token.slice(bodyEnd + 1))
       ? decodePayload(token.slice(keyEnd + 1, bodyEnd))
       : undefined
   }
 
-  // To be found here a token has to be the same to the last character; whatever is not is checked,
-  // and a forged one refused, in the time that takes.
-  const known = new RecentMap<string, QueueTokenPayload>(tokensKnown)
-  const recognise = (token: string): QueueTokenPayload | undefined => {
-    const before = known.get(token)
-    if (before !== undefined) return before
+  // The key is the whole token, signature included, so a forged token never matches an entry. Only
+  // valid tokens are kept.
+  const verified = new RecentMap<string, QueueTokenPayload>(verifiedKept)
+  const openCached = (token: string): QueueTokenPayload | undefined => {
+    const cached = verified.get(token)
+    if (cached !== undefined) return cached
     const payload = open(token)
-    if (payload !== undefined) known.set(token, payload)
+    if (payload !== undefined) verified.set(token, payload)
     return payload
   }
 
@@ -113,7 +122,7 @@ const makeQueueTokens = Effect.fnUntraced(function* (keys: ReadonlyArray<Signing
         ? Result.fail(new QueueTokenInvalid())
         : Result.succeed(payload)
     }
-  return QueueTokens.of({ sign, verify: verifyBy(open), verifyCached: verifyBy(recognise) })
+  return QueueTokens.of({ sign, verify: verifyBy(open), verifyCached: verifyBy(openCached) })
 })
 
 const problemWith = (keys: ReadonlyArray<SigningKey>): string | undefined => {

@@ -1,26 +1,30 @@
-/** What a queue token says, and how: no key is needed to read it, only to trust it. */
+/**
+ * The payload of a queue token and its encoding. Reading needs no key; trusting it needs the key.
+ */
 import { Schema } from "effect"
 import { isUuid, QueueId, type TokenId, UserId } from "../Ids.ts"
 import type { QueueLane, TokenRow } from "../queue/model.ts"
 
-/** What a queue token says. It can be trusted once its signature has been found good. */
+/** The payload of a queue token. It can be trusted once its signature has been verified. */
 export interface QueueTokenPayload {
   readonly queueId: QueueId
   readonly userId: UserId
   readonly tokenId: TokenId
-  /** What was given out with the place. A token of an earlier release does not say. */
+  /** Lane, number and instant of the join. A token of an earlier release does not have them. */
   readonly place?: QueueTokenPlace | undefined
 }
 
 export interface QueueTokenPlace {
   readonly lane: QueueLane
-  /** Up to 2^53 - 1; of what is beyond, only the store knows. */
+  /** Up to 2^53 - 1. A token with a larger number carries none: only the store knows it. */
   readonly number: number
-  /** In seconds since 1970, by the database's clock. */
+  /** When the user joined, in seconds since 1970, by the database's clock. */
   readonly issuedAt: number
 }
 
-/** The ticket of a token: the same whenever it is asked for, so that joining again gives the same. */
+/**
+ * The payload of a stored token. It is always the same, so that joining again gives the same token.
+ */
 export const payloadFor = ({
   queueId,
   userId,
@@ -36,27 +40,27 @@ export const payloadFor = ({
 })
 
 export const prefix = "bo1"
-// A genuine token is far shorter; what is longer is not looked at.
+// A genuine token is far shorter, so a longer one is refused without further work.
 export const tokenLengthMax = 1_024
 
 const lanes: ReadonlyArray<QueueLane> = ["general", "priority"]
 
-/** What a token says, as it is written in it. */
+/** The payload as base64url of a JSON array. */
 export const encodePayload = ({ queueId, userId, tokenId, place }: QueueTokenPayload): string => {
   const owner = [queueId, userId, tokenId]
-  const claims =
+  const fields =
     place === undefined || !Number.isSafeInteger(place.number)
       ? owner
       : [...owner, place.number, lanes.indexOf(place.lane), place.issuedAt]
-  return Buffer.from(JSON.stringify(claims)).toString("base64url")
+  return Buffer.from(JSON.stringify(fields)).toString("base64url")
 }
 
 /**
- * Reads it again. What we have signed has the shape that we gave it, unless the key signs other
- * things, too: so no more is looked at than tells the one from the other.
+ * Decodes a payload. A payload that the engine signed has the right shape. The host may use the key
+ * to sign other texts, so this checks enough to tell a payload from them, and no more.
  */
-export const decodePayload = (claims: string): QueueTokenPayload | undefined => {
-  const parsed = parse(Buffer.from(claims, "base64url").toString())
+export const decodePayload = (encoded: string): QueueTokenPayload | undefined => {
+  const parsed = parse(Buffer.from(encoded, "base64url").toString())
   if (!Array.isArray(parsed)) return undefined
   const [queueId, userId, tokenId, number, laneIndex, issuedAt] = parsed
   if (!isUuid(tokenId)) return undefined
@@ -76,12 +80,12 @@ const parse = (text: string): unknown => {
   }
 }
 
-/** What can be read in a queue token. */
+/** The contents of a queue token, as `readQueueToken` gives them. */
 export interface QueueTokenClaims {
   readonly queueId: QueueId
   readonly userId: UserId
   readonly tokenId: TokenId
-  /** What a token of an earlier release does not say. Numbers go from 1, in each lane. */
+  /** Absent in a token of an earlier release. Numbers start at 1 in each lane. */
   readonly place?: { readonly lane: QueueLane; readonly number: number; readonly issuedAt: Date }
 }
 
@@ -90,8 +94,8 @@ const isQueueId = Schema.is(QueueId)
 const isUserId = Schema.is(UserId)
 
 /**
- * Reads a queue token without checking its signature, and so proves nothing: its holder can see
- * their number by it, to check a draw. `undefined` for what is no queue token.
+ * Reads a queue token without checking its signature, so the result proves nothing. A user can read
+ * their own number by it, to check a draw. Returns `undefined` if the text is no queue token.
  *
  * @example
  * ```ts
@@ -101,8 +105,8 @@ const isUserId = Schema.is(UserId)
  * ```
  */
 export const readQueueToken = (token: string): QueueTokenClaims | undefined => {
-  const claims = token.length > tokenLengthMax ? undefined : form.exec(token)?.[1]
-  const payload = claims === undefined ? undefined : decodePayload(claims)
+  const encoded = token.length > tokenLengthMax ? undefined : form.exec(token)?.[1]
+  const payload = encoded === undefined ? undefined : decodePayload(encoded)
   if (payload === undefined || !isQueueId(payload.queueId) || !isUserId(payload.userId))
     return undefined
   const { place, ...owner } = payload

@@ -1,4 +1,4 @@
-/** Who may charge a wallet. Pure: rows in, an event or a refusal out. */
+/** Rules of charging a wallet. Pure: rows in, an event or a refusal out. */
 import { Result } from "effect"
 import type { WalletCharged } from "../Events.ts"
 import type { Rows } from "../engine/Rows.ts"
@@ -18,7 +18,10 @@ export interface ChargeCommand {
 
 export type ChargeRefusal = LimitExceeded | CurrencyMismatch | PolicyFailed
 
-/** A wallet keeps to one currency, and below the host's ceiling. */
+/**
+ * A charge must be in the wallet's currency, and must not raise the balance above the host's
+ * ceiling.
+ */
 export const decideCharge = (
   rows: Rows,
   charge: ChargeCommand,

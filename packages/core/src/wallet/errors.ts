@@ -1,9 +1,9 @@
-/** What moving money can refuse. */
+/** Errors of moving money. */
 
 import { recordable, TaggedError } from "../engine/TaggedError.ts"
 import { Currency, Money } from "../Money.ts"
 
-/** The wallet has too little. Remedy: charge at least the difference. */
+/** The balance of the wallet is too small. Remedy: charge at least the difference. */
 export class InsufficientBalance extends TaggedError<InsufficientBalance>()("InsufficientBalance", {
   required: Money,
   available: Money

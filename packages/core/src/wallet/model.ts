@@ -1,4 +1,4 @@
-/** A user's prepaid balance, and the transfers that move money in and out of it. */
+/** Types of the wallet: a user's prepaid balance, and the transfers that change it. */
 import { Schema } from "effect"
 import { ReservationId, TransferId, UserId } from "../Ids.ts"
 import { Instant } from "../Instant.ts"
@@ -10,7 +10,7 @@ export const Balance = Schema.Struct({ userId: UserId, balance: Money }).annotat
 })
 export interface Balance extends Schema.Schema.Type<typeof Balance> {}
 
-/** The answer to a charge. */
+/** The result of a charge. */
 export const Charge = Schema.Struct({
   transferId: TransferId,
   amount: Money,
@@ -25,7 +25,7 @@ export type TransferKind = typeof TransferKind.Type
 export const WalletEntry = Schema.Struct({
   transferId: TransferId,
   kind: TransferKind,
-  /** What the wallet gained; negative for what it paid. */
+  /** The change of the balance: negative for a payment. */
   amount: Money,
   /** The balance right after this entry. */
   balance: Money,
@@ -43,8 +43,8 @@ export interface WalletRow {
 }
 
 /**
- * One movement of money as stored: its two entries in one row, so that they cannot but sum to
- * zero. The wallet gains `amount`; the counter account (`cash`, or a show's revenue) loses it.
+ * One movement of money as stored. Both ledger entries are in one row, so they always sum to zero:
+ * the wallet gains `amount`, and the counter account (`cash`, or a show's revenue) loses it.
  */
 export interface TransferRow {
   readonly transferId: TransferId

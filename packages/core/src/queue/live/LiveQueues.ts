@@ -1,7 +1,26 @@
 /**
- * The queues as this node knows them, each read about once a second while anyone asks. There is no
- * timer: who asks first after a second has the queue read, for everyone. Where the reading shows
- * that somebody could be let in, that is done at once, by whichever node sees it first.
+ * In-memory snapshot of each queue, so that a node answers polls without a query.
+ *
+ * Holds: one entry per queue, for at most 1,000 queues; the queue that was read longest ago goes
+ * first. An entry has the snapshot (`LiveQueue`), the tokens that this node has changed since the
+ * snapshot was read (`staleTokens`: only the store knows their status), and the presence marks that
+ * the node has yet to flush to the store.
+ *
+ * Refresh: on demand, at most once per `queueMaxAgeMs`. There is no timer: the first poll after
+ * expiry refreshes the snapshot; concurrent polls share that read. An event of this node that
+ * changes a position makes the next `freshStatus` read the queue again. If a snapshot shows that
+ * the queue can open, admit or end tokens, the refresh runs the batches that do it: the node that
+ * sees it first does the work.
+ *
+ * States of an entry:
+ * - absent: never read, or evicted. The next call reads the queue.
+ * - fresh: read less than `queueMaxAgeMs` ago. Polls are answered from memory.
+ * - expired: older. The next poll refreshes it.
+ * - stale: the refresh failed, or took longer than 500 ms, and the snapshot is younger than
+ *   `staleIfStoreDownMs`. Polls are answered from it. Once it is older, polls fail as the store
+ *   does.
+ *
+ * An entry that is evicted, and a node that shuts down, flush their presence marks first.
  */
 import { Clock, Context, Effect, Fiber, Layer, Semaphore } from "effect"
 import { BoxOfficeStore } from "../../BoxOfficeStore.ts"
@@ -20,50 +39,68 @@ import { LiveQueue } from "./LiveQueue.ts"
 import { makeQueueMetrics } from "./metrics.ts"
 import { Presence, presencePeriodSeconds } from "./presence.ts"
 
-/** The most queues that a node keeps in mind. */
+/** The most queues that a node keeps a snapshot of. */
 const queuesKept = 1_000
-/** Batches in a row that one reading may lead to. */
+/** The most batches in a row that one refresh runs. */
 const batchesMax = 100
-/** How long a node that ends waits for the store. */
+/** How long a node that shuts down waits for the store to take its presence marks. */
 const closingMs = 2_000
-/** How long a store that does not answer is waited for where there is an older answer. */
-const patience = "500 millis"
+/** How long a poll waits for a refresh if there is an older snapshot to answer from. */
+const refreshTimeout = "500 millis"
 
 interface Entry {
   readonly liveQueue: LiveQueue
-  /** In nanoseconds, by a clock that is never set. */
+  /** In nanoseconds, by the monotonic clock. */
   readBegunAt: bigint
-  /** Tokens that this node has moved since: of these only the store knows. */
+  /** Tokens that this node has changed since the snapshot was read: only the store knows them. */
   readonly staleTokens: Set<TokenId>
+  /** Presence marks that this node has yet to flush to the store. */
   readonly presence: Presence
   presenceFlushedAt: bigint
 }
 
 type Faults = Overloaded | StoreUnavailable
 
-/** @internal What the queue and the gate know of the lines. */
+/** @internal The snapshots that the queue service and the gate answer from. */
 export class LiveQueues extends Context.Service<
   LiveQueues,
   {
+    /** Decides a command in a batch of its queue. */
     readonly submit: <A>(command: QueueCommand<A>) => Effect.Effect<A, Faults>
-    /** A queue as it was read of late; `undefined` where there is none. Nobody is loaded with it. */
+    /**
+     * The queue row of a snapshot that is fresh, or stale while the store is down; `undefined` if
+     * there is no such queue. No tokens are loaded with it.
+     */
     readonly read: (queueId: QueueId) => Effect.Effect<QueueRow | undefined, Faults>
-    /** See `LiveQueue.statusOf`, of a reading that is fresh, or the last while the store is away. */
+    /**
+     * `LiveQueue.statusOf` by a fresh snapshot, which this reads if needed, or by a stale one while
+     * the store is down. Marks a waiting user as present.
+     */
     readonly freshStatus: (
       payload: QueueTokenPayload
     ) => Effect.Effect<QueueTokenStatus | undefined, Faults>
-    /** The same from memory, while that is fresh enough; `undefined` also where it is not. */
+    /**
+     * The same without I/O: `undefined` also if there is no fresh snapshot. Marks a waiting user as
+     * present.
+     */
     readonly cachedStatus: (payload: QueueTokenPayload) => QueueTokenStatus | undefined
-    /** The same from memory, however old. */
+    /**
+     * The same without I/O, from a snapshot of any age. Marks no presence: the user did not poll.
+     */
     readonly lastKnownStatus: (payload: QueueTokenPayload) => QueueTokenStatus | undefined
     /**
-     * Asks nobody to come back before every node must have read the line anew: so a place never
-     * rises for whoever comes when told to, whichever node they reach.
+     * Raises `pollAfterSeconds` to `queueMaxAgeMs` at least. By then every node has refreshed its
+     * snapshot, so a user who polls when asked to never sees their position rise, whichever node
+     * answers.
      */
     readonly withMinPollDelay: <Status extends QueueTokenStatus>(status: Status) => Status
-    /** Somebody was found to have been let in. */
+    /**
+     * Records in the metrics that a token was admitted, so that its first estimate can be rated.
+     */
     readonly recordAdmission: (queueId: QueueId, tokenId: TokenId, admittedAt: number) => void
-    /** Does what is due, with nobody asking. */
+    /**
+     * Reads the queue and runs the batches that are due. The sweeper calls it, since no poll may.
+     */
     readonly advance: (queueId: QueueId) => Effect.Effect<void, Faults>
   }
 >()("@boxoffice/core/LiveQueues") {
@@ -82,29 +119,34 @@ export class LiveQueues extends Context.Service<
       const admitting = new Map<QueueId, Fiber.Fiber<unknown>>()
       const scope = yield* Effect.scope
 
-      const isNoted = ({ queueId, lane, number }: TokenRow): boolean =>
+      /** Whether a user has polled this node since it last flushed its presence marks. */
+      const hasPolled = ({ queueId, lane, number }: TokenRow): boolean =>
         entries.get(queueId)?.presence.has(lane, number) ?? false
 
       const batcher: Batcher<QueueCommand, unknown> = yield* makeBatchers({
         ...(yield* BatchSettings),
         keyOf: (command: QueueCommand) => command.queueId,
         locks: rowLocksOf(store, planQueueBatch),
-        run: (batch: ReadonlyArray<QueueCommand>) => runQueueBatch(store, policies, batch, isNoted)
+        run: (batch: ReadonlyArray<QueueCommand>) =>
+          runQueueBatch(store, policies, batch, hasPolled)
       })
       const submit = <A>(command: QueueCommand<A>) =>
         batcher.submit(command) as Effect.Effect<A, Faults>
 
-      /** Reads on from what a view knows; `undefined` where there is no such queue. */
+      /**
+       * Reads what has happened since a snapshot's last departure; without a snapshot, makes a new
+       * one. `undefined` if there is no such queue.
+       */
       const catchUp = Effect.fnUntraced(function* (queueId: QueueId, before?: LiveQueue) {
         let liveQueue = before
         for (;;) {
           const reading = yield* store.readQueue(queueId, liveQueue?.after ?? 0n)
           if (reading === undefined) return undefined
           liveQueue ??= new LiveQueue(reading)
-          const isAll = liveQueue.absorb(reading)
-          // Whatever else this node does goes on in between.
+          const isComplete = liveQueue.absorb(reading)
+          // Yields between the steps, so that the node's other work goes on.
           while (!liveQueue.placeSome()) yield* Effect.yieldNow
-          if (isAll) return liveQueue
+          if (isComplete) return liveQueue
           yield* Effect.yieldNow
         }
       })
@@ -120,7 +162,9 @@ export class LiveQueues extends Context.Service<
       const readNow = Effect.fnUntraced(function* (queueId: QueueId) {
         const begunAt = clock.monotonicTimeNanosUnsafe()
         const before = entries.get(queueId)
-        const moved = new Set(before?.staleTokens)
+        // The read shows the changes that were made before it. Tokens that change while it runs
+        // stay stale until the next one.
+        const staleBefore = new Set(before?.staleTokens)
         const liveQueue = yield* catchUp(queueId, before?.liveQueue)
         if (liveQueue === undefined) return undefined
         metrics.read(liveQueue)
@@ -132,8 +176,9 @@ export class LiveQueues extends Context.Service<
           presenceFlushedAt: begunAt
         }
         entry.readBegunAt = begunAt
-        for (const tokenId of moved) entry.staleTokens.delete(tokenId)
-        // The one that was read last goes to the end, and the one at the front has to go.
+        for (const tokenId of staleBefore) entry.staleTokens.delete(tokenId)
+        // Moves the entry to the end of the map. The entry at the front was read longest ago, and
+        // is evicted if there are too many.
         entries.delete(queueId)
         entries.set(queueId, entry)
         if (entries.size > queuesKept) yield* forget(entries.keys().next().value!)
@@ -147,7 +192,10 @@ export class LiveQueues extends Context.Service<
         yield* Effect.ignore(flushPresence(queueId, entry))
       })
 
-      /** Hands over who was there. Where that fails, it is kept for the next time. */
+      /**
+       * Writes the presence marks to the store. If that fails, the node keeps them for the next
+       * flush.
+       */
       const flushPresence = (queueId: QueueId, { liveQueue, presence }: Entry) =>
         Effect.suspend(() => {
           if (liveQueue.queue.settings.absenceSeconds === 0) return Effect.void
@@ -159,8 +207,10 @@ export class LiveQueues extends Context.Service<
         })
 
       /**
-       * Once a period. A node that cannot hand over does not read either: its polls go on from memory
-       * for `staleIfStoreDownMs` and then fail, so that nobody takes its answers for a place that is kept.
+       * Flushes once per period, before the read. If the flush fails, the refresh fails, too: the
+       * node answers polls from memory for `staleIfStoreDownMs`, and then polls fail. So a user
+       * never goes on polling a node whose marks do not reach the store, which would remove the
+       * user as absent.
        */
       const flushPresenceIfDue = Effect.fnUntraced(function* (queueId: QueueId) {
         const entry = entries.get(queueId)
@@ -171,7 +221,8 @@ export class LiveQueues extends Context.Service<
         entry.presenceFlushedAt = now
       })
 
-      // Users of a node that ends go on on another one: what this one knows of them must not be lost.
+      // The users of a node that shuts down go on polling another node, so their presence marks
+      // must reach the store.
       yield* Effect.addFinalizer(() =>
         Effect.forEach(
           entries,
@@ -187,22 +238,25 @@ export class LiveQueues extends Context.Service<
         submit<number>({
           queueId,
           plan: (plan) => plan.addHeads(queueId, liveQueue.heads()),
-          decide: () => ({ onlineToken: undefined, reply: (moved) => moved })
+          decide: () => ({ onlineToken: undefined, reply: (dueEvents) => dueEvents })
         })
 
-      /** Lets in whoever can be, and gives what is read after it. */
+      /**
+       * Runs batches while the snapshot shows that something is due, and reads the queue after
+       * each. Ends early if a batch changed nothing. Returns the last read.
+       */
       const admitUntilIdle = Effect.fnUntraced(function* <
         A extends { readonly liveQueue: LiveQueue }
       >(
         queueId: QueueId,
-        begun: A | undefined,
+        first: A | undefined,
         read: Effect.Effect<A | undefined, StoreUnavailable>
       ) {
-        let entry = begun
+        let entry = first
         for (let batch = 0; entry?.liveQueue.isDue && batch < batchesMax; batch++) {
-          const decided = yield* admit(queueId, entry.liveQueue)
+          const dueEvents = yield* admit(queueId, entry.liveQueue)
           entry = yield* read
-          if (decided === 0) break
+          if (dueEvents === 0) break
         }
         return entry
       })
@@ -221,7 +275,7 @@ export class LiveQueues extends Context.Service<
         )
         admitting.set(queueId, admission)
         admission.addObserver(() => admitting.delete(queueId))
-        yield* Effect.timeoutOption(Fiber.await(admission), patience)
+        yield* Effect.timeoutOption(Fiber.await(admission), refreshTimeout)
         return entries.get(queueId) ?? entry
       })
 
@@ -236,19 +290,21 @@ export class LiveQueues extends Context.Service<
       changes.listen((event) => {
         if (!("queueId" in event)) return
         if ("tokenId" in event) {
-          // Who comes changes nobody's place, and who is seen again neither.
+          // A join goes to the end of its lane, and an extended session is not in line: neither
+          // changes the position of another token.
           if (event._tag === "QueueTokenIssued" || event._tag === "QueueTokenExtended") return
           entries.get(event.queueId)?.staleTokens.add(event.tokenId)
-          // Who was inside has no place in line: there may be room now, which the next reading shows.
+          // A completed token was admitted, so no position changes. It may make room, which the
+          // next refresh shows.
           if (event._tag === "QueueTokenCompleted") return
         }
         reads.invalidate(event.queueId)
       })
 
-      const leastSeconds = Math.ceil(queueMaxAgeMs / 1_000)
+      const minPollDelaySeconds = Math.ceil(queueMaxAgeMs / 1_000)
       const withMinPollDelay = <Status extends QueueTokenStatus>(status: Status): Status =>
-        status.pollAfterSeconds < leastSeconds
-          ? { ...status, pollAfterSeconds: leastSeconds }
+        status.pollAfterSeconds < minPollDelaySeconds
+          ? { ...status, pollAfterSeconds: minPollDelaySeconds }
           : status
       const statusIn = (entry: Entry, payload: QueueTokenPayload) => {
         const status = entry.staleTokens.has(payload.tokenId)
@@ -260,31 +316,34 @@ export class LiveQueues extends Context.Service<
         const entry = entries.get(payload.queueId)
         return entry && statusIn(entry, payload)
       }
-      /** Whoever is told that they wait is there to hear it. */
+      /** A user who polls while waiting is present. */
       const statusAndMarkPresent = (entry: Entry, payload: QueueTokenPayload) => {
         const status = statusIn(entry, payload)
         if (status?.state === "waiting") {
           entry.presence.mark(payload)
-          metrics.told(payload.tokenId, status)
+          metrics.estimateShown(payload.tokenId, status)
         }
         return status
       }
       const ageMs = (entry: Entry): number =>
         msBetween(entry.readBegunAt, clock.monotonicTimeNanosUnsafe())
 
-      /** Reads a queue unless it was just read; the last reading will do while the store is away. */
-      const ensureKnown = (queueId: QueueId): Effect.Effect<Entry | undefined, Faults> =>
+      /**
+       * A fresh snapshot. If there is one younger than `staleIfStoreDownMs`, a refresh that fails
+       * or takes longer than `refreshTimeout` falls back to it.
+       */
+      const freshOrStale = (queueId: QueueId): Effect.Effect<Entry | undefined, Faults> =>
         Effect.suspend(() => {
           const fresh = ensureFresh(queueId)
-          const before = entries.get(queueId)
-          return before === undefined || ageMs(before) >= staleIfStoreDownMs
+          const last = entries.get(queueId)
+          return last === undefined || ageMs(last) >= staleIfStoreDownMs
             ? fresh
-            : Effect.timeout(fresh, patience).pipe(Effect.catch(() => Effect.succeed(before)))
+            : Effect.timeout(fresh, refreshTimeout).pipe(Effect.catch(() => Effect.succeed(last)))
         })
 
       /**
-       * A host's transaction sees what may never be so: what is read there is of use there alone,
-       * and nothing of it may come into what this node knows.
+       * Whether the call runs inside a host's transaction. The transaction may roll back, so it
+       * reads a snapshot of its own, and none of what it reads may enter the shared snapshots.
        */
       const isInside = Effect.map(HostTransaction, (transaction) => transaction !== undefined)
 
@@ -294,10 +353,10 @@ export class LiveQueues extends Context.Service<
           const status = (yield* catchUp(queueId))?.statusOf(payload)
           return status && withMinPollDelay(status)
         }
-        const entry = yield* ensureKnown(queueId)
+        const entry = yield* freshOrStale(queueId)
         if (entry === undefined) return undefined
         if (!isNewer(payload, entry.liveQueue)) return statusAndMarkPresent(entry, payload)
-        // Who came since the queue was read is not in the reading yet.
+        // The token joined after the snapshot was read, so the queue is read again.
         reads.invalidate(queueId)
         const next = yield* ensureFresh(queueId)
         return next && statusAndMarkPresent(next, payload)
@@ -305,7 +364,7 @@ export class LiveQueues extends Context.Service<
 
       const readQueue = Effect.fnUntraced(function* (queueId: QueueId) {
         if (yield* isInside) return (yield* catchUp(queueId))?.queue
-        return (yield* ensureKnown(queueId))?.liveQueue.queue
+        return (yield* freshOrStale(queueId))?.liveQueue.queue
       })
 
       const advance = Effect.fnUntraced(function* (queueId: QueueId) {
@@ -326,7 +385,7 @@ export class LiveQueues extends Context.Service<
         freshStatus,
         lastKnownStatus,
         withMinPollDelay,
-        recordAdmission: metrics.cameIn,
+        recordAdmission: metrics.tokenAdmitted,
         cachedStatus: (payload) => {
           const entry = entries.get(payload.queueId)
           return entry && ageMs(entry) < queueMaxAgeMs
@@ -339,8 +398,9 @@ export class LiveQueues extends Context.Service<
   )
 }
 
+/** Whether a token joined after its queue's snapshot was read. */
 const isNewer = ({ place }: QueueTokenPayload, liveQueue: LiveQueue): boolean => {
   if (place === undefined) return false
-  const entry = place.lane === "general" ? liveQueue.queue : liveQueue.queue.priority
-  return place.number >= entry.nextNumber
+  const lane = place.lane === "general" ? liveQueue.queue : liveQueue.queue.priority
+  return place.number >= lane.nextNumber
 }

@@ -1,4 +1,4 @@
-/** How fast a queue lets people in, from what was seen of it. Pure. */
+/** Admission rate of a queue, measured by the history of its movement. Pure. */
 import {
   isFull,
   isRateLimited,
@@ -7,35 +7,37 @@ import {
   type Sample
 } from "./movement.ts"
 
-/** How fast a queue lets people in, and how well that is known. */
+/** How fast a queue admits users, and how well that is known. */
 export interface AdmissionRate {
   readonly perSecond: number
-  /** How many it was measured by, over how many seconds. */
+  /** The number of users in the window that it was measured by. */
   readonly counted: number
+  /** The length of that window. */
   readonly seconds: number
-  /** The variance of the count of a second over its mean; 1 where they come by chance. */
+  /** The variance of the count of a second over its mean; 1 for random, independent admissions. */
   readonly dispersion: number
-  /** How far the rate moves from such a while to the next: the mean square, of logarithms. */
+  /** How far the rate moves from one such window to the next: the mean square of its logarithm. */
   readonly drift: number
-  /** Whether the limit by the minute is what people wait for. */
+  /** Whether `admitPerMinute` is the limit that users wait for. */
   readonly isLimited: boolean
-  /** How long nobody comes in at first, since more are inside than may be. */
+  /** How long the queue admits no users at first, since more are inside than `maxActive`. */
   readonly secondsFirst: number
 }
 
-// A second's worth of readings says nothing, a few seconds' something.
-const secondsLeast = 5
-// By chance alone, a count of 400 is off by a twentieth.
-const countedEnough = 400
-// One move by half stands for all that was not watched.
-const driftFirst = 0.5 ** 2
+// A window of a second says nothing; one of a few seconds is of use.
+const windowSecondsMin = 5
+// The random error of a count of 400 is 5 %.
+const countMin = 400
+// Stands for the time that was not observed: as if the logarithm of the rate had moved once by 0.5.
+const driftPrior = 0.5 ** 2
 
 /**
- * The rate of late: of as long as it took to count enough. `undefined` where it was not watched for
- * long enough, or nobody moves.
+ * Admission rate over the shortest recent window with ≥ 400 admissions and ≥ 5 s, or over all that
+ * was observed if no window has as many. `undefined` if that is less than 5 s, or no token moved.
  *
- * Once the house is full, people come in only as others end. Then those are what is counted, by how
- * many were inside: so nobody counts who only filled the house, and where it grows, the rate does.
+ * Once the queue is full, users are admitted only as sessions end. Then the ended sessions are
+ * counted, in proportion to the users inside: admissions that only filled the room do not count,
+ * and if `maxActive` grows, so does the rate.
  */
 export const admissionRate = (
   { samples, admissions }: MovementHistory,
@@ -46,40 +48,43 @@ export const admissionRate = (
   const full = isFull(queue)
   const last = samples.at(-1)!
   if (!full && isRateLimited(admissions, queue)) {
-    // Admissions of before a pause limit what follows it, and tell nothing of it.
+    // Admissions from before a pause still use up the limit, but say nothing about the rate after
+    // it.
     const hasMoved = last.admitted > samples[0]!.admitted
     return hasMoved ? limitedRate(admitPerMinute, last.at - samples[0]!.at) : undefined
   }
   const measure = full ? endedOf(Math.min(active, maxActive)) : admitted
-  const enough = samples.findLastIndex((sample) => {
+  const shortest = samples.findLastIndex((sample) => {
     const { count, seconds } = measure(sample, last)
-    return seconds >= secondsLeast && count >= countedEnough
+    return seconds >= windowSecondsMin && count >= countMin
   })
-  const from = Math.max(0, enough)
-  const lately = measure(samples[from]!, last)
-  if (lately.seconds < secondsLeast || lately.count <= 0) return undefined
+  const from = Math.max(0, shortest)
+  const recent = measure(samples[from]!, last)
+  if (recent.seconds < windowSecondsMin || recent.count <= 0) return undefined
   const dispersion = dispersionOf(samples.slice(from), measure)
-  const perSecond = lately.count / lately.seconds
-  // The fuller it still is, the more of them end.
-  const tooFull = Math.log(Math.max(1, active / maxActive))
+  const perSecond = recent.count / recent.seconds
+  // Sessions end in proportion to the users inside, so the excess shrinks exponentially.
+  const excess = Math.log(Math.max(1, active / maxActive))
   return {
     perSecond: Math.min(perSecond, admitPerMinute / 60),
-    counted: lately.count,
-    seconds: lately.seconds,
+    counted: recent.count,
+    seconds: recent.seconds,
     dispersion,
-    drift: driftOf(samples.slice(0, from + 1), measure, lately, dispersion),
+    drift: driftOf(samples.slice(0, from + 1), measure, recent, dispersion),
     isLimited: false,
-    secondsFirst: (maxActive / perSecond) * tooFull
+    secondsFirst: (maxActive / perSecond) * excess
   }
 }
 
-/** A minute is as the one before, and nothing is left to chance, for as long as the limit decides. */
-const limitedRate = (admitPerMinute: number, watchedMs: number): AdmissionRate => ({
+/**
+ * The rate while `admitPerMinute` is the limit: each minute repeats the last one, without spread.
+ */
+const limitedRate = (admitPerMinute: number, observedMs: number): AdmissionRate => ({
   perSecond: admitPerMinute / 60,
   counted: admitPerMinute,
   seconds: 60,
   dispersion: 0,
-  drift: driftFirst / (1 + watchedMs / 60_000),
+  drift: driftPrior / (1 + observedMs / 60_000),
   isLimited: true,
   secondsFirst: 0
 })
@@ -95,7 +100,9 @@ const admitted: Measure = (from, to) => ({
   seconds: (to.at - from.at) / 1_000
 })
 
-/** Seconds of a house with so many inside. */
+/**
+ * Counts ended sessions. A second counts in proportion to the users inside: as one with `inside`.
+ */
 const endedOf =
   (inside: number): Measure =>
   (from, to) => ({
@@ -113,26 +120,26 @@ const dispersionOf = (samples: ReadonlyArray<Sample>, measure: Measure): number 
   return Math.max(1, squares / whole.count)
 }
 
-/** Compares each while with the one before it, as far back as it was watched. */
+/** Compares each window with the one before it, as far back as the history goes. */
 const driftOf = (
   before: ReadonlyArray<Sample>,
   measure: Measure,
-  lately: Count,
+  recent: Count,
   dispersion: number
 ): number => {
-  let squares = driftFirst
+  let squares = driftPrior
   let moves = 1
   let end = before.at(-1)!
-  let later = lately.count
+  let later = recent.count
   for (const start of before.toReversed()) {
     const { count, seconds } = measure(start, end)
-    if (seconds < lately.seconds) continue
-    const earlier = (Math.max(0, count) * lately.seconds) / seconds
+    if (seconds < recent.seconds) continue
+    const earlier = (Math.max(0, count) * recent.seconds) / seconds
     const byChance = dispersion * (1 / (later + 1) + 1 / (earlier + 1))
     squares += Math.log((later + 1) / (earlier + 1)) ** 2 - byChance
     moves++
     end = start
     later = earlier
   }
-  return Math.max(driftFirst, squares) / moves
+  return Math.max(driftPrior, squares) / moves
 }

@@ -1,4 +1,12 @@
-/** What an operator wants to see of the waiting room, as Effect metrics. */
+/**
+ * Metrics of the waiting room for operators, as Effect metrics.
+ *
+ * Holds: a set of metrics per queue, for as long as the node runs, and the first estimate that each
+ * of up to 10,000 waiting users was shown. An estimate is removed when this node finds its user
+ * admitted. Estimates of users who leave stay; once 10,000 are kept, no more are added.
+ *
+ * Refresh: gauges with each read of a queue, counters with each event that this node commits.
+ */
 import { type Context, Effect, Metric } from "effect"
 import type { CommittedEvents } from "../../engine/CommittedEvents.ts"
 import type { QueueId, TokenId } from "../../Ids.ts"
@@ -6,11 +14,11 @@ import type { QueueTokenStatus } from "../model.ts"
 import { waitingIn } from "../position.ts"
 import type { LiveQueue } from "./LiveQueue.ts"
 
-/** Estimates that are kept until their users are in: enough to tell how good they are. */
+/** The most first estimates that are kept: enough of a sample to rate them. */
 const estimatesKept = 10_000
 
 interface Estimate {
-  readonly toldAt: number
+  readonly shownAt: number
   readonly p50Seconds: number
 }
 
@@ -37,26 +45,26 @@ export const makeQueueMetrics = (changes: CommittedEvents["Service"]) =>
       })
 
       return {
-        /** A queue was read. */
-        read: (view: LiveQueue): void => {
-          const metrics = of(view.queue.queueId)
-          metrics.waiting.updateUnsafe(waitingIn(view.queue), context)
-          metrics.active.updateUnsafe(view.queue.active, context)
-          metrics.rate.updateUnsafe(view.queue.admittedLastMinute, context)
+        /** Updates the gauges after a queue was read. */
+        read: ({ queue }: LiveQueue): void => {
+          const metrics = of(queue.queueId)
+          metrics.waiting.updateUnsafe(waitingIn(queue), context)
+          metrics.active.updateUnsafe(queue.active, context)
+          metrics.rate.updateUnsafe(queue.admittedLastMinute, context)
         },
-        /** Somebody was told how long they will wait. The first time is the one that counts. */
-        told: (tokenId: TokenId, { estimatedWait, asOf }: QueueTokenStatus): void => {
+        /** Keeps the first estimate that a user is shown. Later ones are not rated. */
+        estimateShown: (tokenId: TokenId, { estimatedWait, asOf }: QueueTokenStatus): void => {
           if (estimatedWait === null || asOf === undefined) return
           if (estimates.size >= estimatesKept || estimates.has(tokenId)) return
           const { p50Seconds } = estimatedWait
-          estimates.set(tokenId, { toldAt: asOf.getTime(), p50Seconds })
+          estimates.set(tokenId, { shownAt: asOf.getTime(), p50Seconds })
         },
-        /** Somebody is in: how long it took is known now. */
-        cameIn: (queueId: QueueId, tokenId: TokenId, admittedAt: number): void => {
+        /** Rates the first estimate against the wait, which is known once the token is admitted. */
+        tokenAdmitted: (queueId: QueueId, tokenId: TokenId, admittedAt: number): void => {
           const estimate = estimates.get(tokenId)
           if (estimate === undefined) return
           estimates.delete(tokenId)
-          const waited = Math.max(1, (admittedAt - estimate.toldAt) / 1_000)
+          const waited = Math.max(1, (admittedAt - estimate.shownAt) / 1_000)
           const error = Math.abs(estimate.p50Seconds - waited) / waited
           of(queueId).estimateError.updateUnsafe(error, context)
         }

@@ -1,9 +1,9 @@
-/** How long it takes until it is one's turn. Pure. */
+/** Estimate of how long a waiting token takes to be admitted. Pure. */
 import type { QueueTokenStatus } from "../model.ts"
 import type { AdmissionRate } from "./admissionRate.ts"
 import { admittedIn, type Movement } from "./movement.ts"
 
-/** Who was let in within the last minute, as of `now`, and how many may be. */
+/** The admissions of the last minute as of `now`, and how many a minute allows. */
 export interface MinuteLimit extends Pick<Movement, "now" | "admissions"> {
   readonly used: number
   readonly admitPerMinute: number
@@ -16,15 +16,15 @@ export const minuteLimitOf = ({ now, admissions, queue }: Movement): MinuteLimit
   admitPerMinute: queue.settings.admitPerMinute
 })
 
-/** How many standard deviations nine in ten stay below. */
+/** The 90th percentile of a normal distribution, in standard deviations. */
 const ninetieth = 1.2816
-// Who can say no more than that it may take five times as long says nothing.
-const spreadTold = 5
-const spreadMost = (Math.log(spreadTold) / ninetieth) ** 2
+// If the p90 is more than five times the p50, the estimate is of no use, and none is given.
+const p90OverP50Max = 5
+const varianceMax = (Math.log(p90OverP50Max) / ninetieth) ** 2
 
 /**
- * How long it takes until as many as are ahead, and one, have been let in. The spread is that of
- * chance, and that of a rate which goes on to move as it did; `null` where that is too much.
+ * Seconds until `ahead` + 1 users have been admitted. The p90 adds the spread of random arrivals,
+ * and that of a rate that goes on drifting as it did; `null` if the spread is too wide.
  */
 export const estimatedWait = (
   ahead: number,
@@ -35,18 +35,18 @@ export const estimatedWait = (
   const allowed = waitByLimit(ahead, limit)
   const measured = rate.secondsFirst + (ahead + 1) / rate.perSecond
   const wait = rate.isLimited ? allowed : Math.max(allowed, measured)
-  const unknown = dispersion / counted + (drift * (wait + seconds)) / (2 * seconds)
-  if (unknown > spreadMost) return null
-  const spread = Math.exp(ninetieth * Math.sqrt(unknown + dispersion / (ahead + 1)))
+  const rateVariance = dispersion / counted + (drift * (wait + seconds)) / (2 * seconds)
+  if (rateVariance > varianceMax) return null
+  const spread = Math.exp(ninetieth * Math.sqrt(rateVariance + dispersion / (ahead + 1)))
   const p50Seconds = Math.max(1, Math.round(wait))
   const p90Seconds = Math.max(1, Math.ceil(wait * spread))
-  return p90Seconds > spreadTold * p50Seconds ? null : { p50Seconds, p90Seconds }
+  return p90Seconds > p90OverP50Max * p50Seconds ? null : { p50Seconds, p90Seconds }
 }
 
-/** In how many seconds the limit by the minute lets the next in who comes behind these. */
+/** Seconds until `admitPerMinute` allows one more admission than those ahead. */
 const waitByLimit = (ahead: number, limit: MinuteLimit): number => {
   const { now, admissions, used, admitPerMinute } = limit
-  // So many admissions have to be a minute ago first: of this minute, and of those to come.
+  // So many admissions, of this minute and of those to come, must become a minute old first.
   let left = ahead + 1 - (admitPerMinute - used)
   const minutes = Math.max(0, Math.ceil((left - used) / admitPerMinute))
   left -= minutes * admitPerMinute

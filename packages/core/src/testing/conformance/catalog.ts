@@ -1,4 +1,4 @@
-/** The catalogue: what is added is read back exactly, and once. */
+/** The catalogue: added items are read back exactly, and once. */
 import assert from "node:assert/strict"
 import { Effect } from "effect"
 import type { PerformanceId, SeatId, ShowId } from "../../Ids.ts"
@@ -33,12 +33,12 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
       assert.equal(first!.startsAt, ends.salesCloseAt.getTime())
     })
   ),
-  inWorld("ids in any script are told apart, and in one order everywhere", { seats: 1 }, (world) =>
+  inWorld("ids in any script are distinct, and sort alike in every store", { seats: 1 }, (world) =>
     Effect.gen(function* () {
       const { office, queueId, showId, join } = world
       const startsAt = new Date("2999-01-01T00:00:00.000Z")
       const show = { title: "A show", queueId, salesOpenAt: null, salesCloseAt: null }
-      // By their bytes in UTF-8, which is not the order of UTF-16.
+      // Sorted by the bytes of UTF-8, which differs from the order of UTF-16.
       const ids = [`${showId} a`, `${showId}/가`, `${showId}가`, `${showId}ﬀ`, `${showId}𠮷`]
       for (const id of ids.toReversed()) yield* office.catalog.addShow({ ...show, showId: id })
       const after = `${showId} `.trim()
@@ -129,7 +129,7 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
       )
     })
   ),
-  inWorld("what differs is refused, and what it belongs to must exist", {}, (world) =>
+  inWorld("an addition with other values is refused, and its parent must exist", {}, (world) =>
     Effect.gen(function* () {
       const { office, queueId, showId, performanceId } = world
       const show = { title: "Again", queueId, salesOpenAt: null, salesCloseAt: null }
@@ -159,7 +159,7 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
       )
     })
   ),
-  inWorld("seats that have not changed are given again as they are", { seats: 2 }, (world) =>
+  inWorld("unchanged seats are returned as the same array", { seats: 2 }, (world) =>
     Effect.gen(function* () {
       const { store, office, performanceId, join } = world
       const first = (yield* store.seats(performanceId))!
@@ -181,7 +181,7 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
   ),
   inWorld("seats are added all or none", { seats: 2 }, ({ office, performanceId, join }) =>
     Effect.gen(function* () {
-      // Another S2 is there already: S3 must not be added either.
+      // S2 exists with other values, so S3 must not be added either.
       const [other, ...seats] = newSeats(2, 2)
       for (const change of [{ row: "other" }, { price: krw(7n) }, { blocked: true }]) {
         const differs = { performanceId, seats: [...seats, { ...other!, ...change }] }
@@ -195,7 +195,7 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
       )
     })
   ),
-  inWorld("seats keep their order and their words", { seats: 12 }, (world) =>
+  inWorld("seats keep their order and their texts", { seats: 12 }, (world) =>
     Effect.gen(function* () {
       const { office, performanceId, join } = world
       const last = {
@@ -300,7 +300,7 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
       assert.ok((yield* read).version > swept.version)
     })
   ),
-  inWorld("all seats of a performance are in one currency, which buyers can have", {}, (world) =>
+  inWorld("all seats of a performance have one currency, that of wallets", {}, (world) =>
     Effect.gen(function* () {
       const { office, performanceId } = world
       const seat = (seatId: number, amount: bigint, currency: string) => ({
@@ -332,7 +332,7 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
         office.catalog.addSeats({ performanceId: fresh, seats })
       const unpayable = yield* refused("RequestInvalid", add([seat(1, 5n, "USD")]))
       assert.match(unpayable.errors[0]!.message, /expected KRW.*`currency`/)
-      // Nobody has to pay for it.
+      // The seat is free, so its currency does not matter.
       yield* add([seat(1, 0n, "USD")])
       yield* refused("RequestInvalid", add([seat(2, 0n, "KRW")]))
     })

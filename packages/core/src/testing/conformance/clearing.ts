@@ -1,4 +1,4 @@
-/** What is deleted because of its age, and what never is. */
+/** Retention: which rows are deleted because of their age, and which never are. */
 import assert from "node:assert/strict"
 import { Effect } from "effect"
 import type { ConformanceTest } from "../conformance.ts"
@@ -41,7 +41,7 @@ export const clearingTests: ReadonlyArray<ConformanceTest> = [
       )
       const kept = yield* office.reservations.get({ userId: late.userId, reservationId: fresh })
       assert.equal(kept.status, "released")
-      // The seats are everybody's, as before.
+      // The seats are available, as before.
       const others = yield* join("others")
       yield* hold(others, "S1", "S2", "S4", "S5")
     })
@@ -85,7 +85,7 @@ export const clearingTests: ReadonlyArray<ConformanceTest> = [
       for (const eventId of ["1-1", "2-1", "3-1"]) yield* park(eventId)
       yield* giveUp("1-1")
       yield* world.passTime(100_000)
-      // Parked as long ago, and given up just now.
+      // Parked as long ago, but given up just now.
       yield* giveUp("2-1")
       while ((yield* deliveries.clear(50_000, 100)) > 0);
       assert.deepEqual(yield* dead, ["2-1"])

@@ -1,4 +1,4 @@
-/** Events: each consumer gets all of them, in order, from where it stopped. */
+/** Events: each consumer gets all of them, in order, from its cursor. */
 import assert from "node:assert/strict"
 import { randomUUID } from "node:crypto"
 import { Effect, Fiber, Stream } from "effect"
@@ -10,9 +10,9 @@ import type { ConformanceTest } from "../conformance.ts"
 import { inWorld, krw, refused, times, type World, type WorldOptions } from "./world.ts"
 
 interface EventWorld extends World {
-  /** A consumer of this test alone, which begins with what happens now. */
+  /** A consumer of this test alone, which begins with the next event. */
   readonly consumer: string
-  /** The next events of the consumer, or of another one; acknowledges as many as it is told. */
+  /** Takes the next events of the consumer and acknowledges the first `acknowledged` of them. */
   readonly take: <Type extends EventType = EventType>(
     count: number,
     acknowledged?: number,
@@ -25,7 +25,7 @@ const leaseMs = 5_000
 const withEvents = (
   name: string,
   options: WorldOptions,
-  play: (world: EventWorld) => Effect.Effect<void, unknown>
+  test: (world: EventWorld) => Effect.Effect<void, unknown>
 ): ConformanceTest =>
   inWorld(name, options, (world) => {
     const { store, office } = world
@@ -40,8 +40,8 @@ const withEvents = (
         Stream.runCollect
       )
     return begin.pipe(
-      Effect.andThen(play({ ...world, consumer, take })),
-      // A consumer that stands still would keep the events of all the tests to come.
+      Effect.andThen(test({ ...world, consumer, take })),
+      // A consumer that stays would keep the events of all later tests.
       Effect.ensuring(Effect.ignore(office.events.remove(consumer)))
     )
   })
@@ -95,7 +95,7 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
     })
   ),
   withEvents(
-    "whatever an operator does to a queue is an event, with no secret in it",
+    "each change of a queue by an operator is an event, with no secret in it",
     {},
     (world) =>
       Effect.gen(function* () {
@@ -135,55 +135,58 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
             { _tag: "QueueModeChanged", ...of, mode: "closed", before: "open" }
           ]
         )
-        const told = encodeEvents(events)
+        const json = encodeEvents(events)
         for (const code of codes) {
-          assert.ok(!told.includes(code) && !told.includes(queueCodeHash(queueId, code)))
+          assert.ok(!json.includes(code) && !json.includes(queueCodeHash(queueId, code)))
         }
       })
   ),
-  withEvents("what was acknowledged does not come again, and what was not does", {}, (world) =>
+  withEvents("acknowledged events do not come again, the others do", {}, (world) =>
     Effect.gen(function* () {
       const { join, charge, take } = world
       const ada = yield* join("ada")
       yield* charge(ada, 1n)
       yield* charge(ada, 2n)
       const first = yield* take(4, 1)
-      // In the middle of a batch.
+      // The take ended in the middle of a batch.
       assert.deepEqual(tags(first).slice(0, 2), ["QueueTokenIssued", "QueueTokenAdmitted"])
       const second = yield* take(3, 2)
       assert.deepEqual(ids(second), ids(first).slice(1))
       assert.deepEqual(ids(yield* take(1)), ids(first).slice(3))
     })
   ),
-  withEvents("an event is not passed before those that come before it", {}, (world) =>
-    Effect.gen(function* () {
-      const { join, charge, take } = world
-      yield* charge(yield* join("ada"), 1n)
-      const [first, second, third] = yield* take(3, 0)
-      // Too late: these are of a stay that is over, and no longer move anything.
-      yield* Effect.all([first!.acknowledge, second!.acknowledge])
-      const again = yield* world.office.events.consume(world.consumer, { leaseMs }).pipe(
-        Stream.take(3),
-        Stream.mapEffect((delivery, index) =>
-          Effect.as(index === 1 ? Effect.void : delivery.acknowledge, delivery)
-        ),
-        Stream.runCollect
-      )
-      assert.deepEqual(ids(again), ids([first!, second!, third!]))
-      assert.deepEqual(ids(yield* take(2)), ids([second!, third!]))
-    })
+  withEvents(
+    "the cursor does not pass an event before earlier ones are acknowledged",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const { join, charge, take } = world
+        yield* charge(yield* join("ada"), 1n)
+        const [first, second, third] = yield* take(3, 0)
+        // Too late: the session of these events is over, so they do not move the cursor.
+        yield* Effect.all([first!.acknowledge, second!.acknowledge])
+        const again = yield* world.office.events.consume(world.consumer, { leaseMs }).pipe(
+          Stream.take(3),
+          Stream.mapEffect((delivery, index) =>
+            Effect.as(index === 1 ? Effect.void : delivery.acknowledge, delivery)
+          ),
+          Stream.runCollect
+        )
+        assert.deepEqual(ids(again), ids([first!, second!, third!]))
+        assert.deepEqual(ids(yield* take(2)), ids([second!, third!]))
+      })
   ),
-  withEvents("a consumer that stops anywhere misses nothing and doubles nothing", {}, (world) =>
+  withEvents("a consumer that stops anywhere misses no event and gets none twice", {}, (world) =>
     Effect.gen(function* () {
       const { join, charge, take } = world
       const callers = yield* Effect.all(times(4, (i) => join(`user${i}`)))
-      // More batches than one page has, of several users in turn.
+      // More batches than one page has, from several users in turn.
       for (const amount of times(40, (i) => BigInt(i + 1))) {
         for (const caller of callers) yield* charge(caller, amount)
       }
       const seen: Array<Delivery<"WalletCharged">> = []
-      for (let stay = 0; seen.length < 160; stay++) {
-        const count = Math.min(1 + ((stay * 7) % 23), 160 - seen.length)
+      for (let session = 0; seen.length < 160; session++) {
+        const count = Math.min(1 + ((session * 7) % 23), 160 - seen.length)
         seen.push(...(yield* take(count, count, { types: ["WalletCharged"] })))
       }
       assert.equal(new Set(ids(seen)).size, 160)
@@ -218,7 +221,7 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       yield* office.events.remove(other)
     })
   ),
-  withEvents("one stream at a time is a consumer, and the next goes on", {}, (world) =>
+  withEvents("one stream at a time reads as a consumer, and the next one goes on", {}, (world) =>
     Effect.gen(function* () {
       const { office, store, consumer, join, charge, take } = world
       const ada = yield* join("ada")
@@ -236,7 +239,7 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
     })
   ),
   withEvents(
-    "a lease that has lapsed is another's, and its late owner moves nothing",
+    "another owner can take a lapsed lease, and the late owner cannot move the cursor",
     {},
     (world) =>
       Effect.gen(function* () {
@@ -318,7 +321,7 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       yield* park("1-1", "wallet/ada", 5_000)
       yield* park("1-2", "wallet/ada")
       yield* park("2-1", "wallet/bob")
-      // What is parked stays as it is.
+      // Parking a parked delivery changes nothing.
       assert.equal(yield* park("1-1", "wallet/ada", 0), false)
       assert.deepEqual(yield* due, ["2-1"])
       assert.deepEqual(
@@ -335,7 +338,7 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       yield* deliveries.refused(endpoint, "1-1", { ...failed, delayMs: 5_000 })
       assert.deepEqual(yield* due, [])
       yield* deliveries.refused(endpoint, "1-1", { attempts: 2, error: "HTTP 500", delayMs: null })
-      // The next of the aggregate no longer waits for it.
+      // The next delivery of the aggregate no longer waits for this one.
       assert.deepEqual(yield* due, ["1-2"])
       const [letter] = yield* dead
       assert.deepEqual(

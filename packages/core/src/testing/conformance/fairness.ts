@@ -1,4 +1,4 @@
-/** Who is let in after a draw, from which lane, and what those are told who wait for an opening. */
+/** Admissions after a draw, the shares of the lanes, and the status of tokens before an opening. */
 import assert from "node:assert/strict"
 import { Effect, Stream } from "effect"
 import type { QueueId } from "../../Ids.ts"
@@ -10,7 +10,7 @@ type Caller = { readonly userId: string; readonly queueToken: string }
 
 const code = "first-in-line"
 
-/** A queue that collects people for a minute, and how to join it. */
+/** A queue that opens with a draw in a minute, and how to join it. */
 const collecting = Effect.fnUntraced(function* (world: World, settings: Partial<QueueSettings>) {
   const { office, store, user } = world
   const queueId = user("drawn") as QueueId
@@ -30,7 +30,7 @@ const collecting = Effect.fnUntraced(function* (world: World, settings: Partial<
   return { queueId, opensAt, join, crowd, open: world.passTime(61_000) }
 })
 
-/** Sweeps until there is nothing left to do. */
+/** Sweeps until nothing is due. */
 const settle = ({ sweep }: World) =>
   Effect.gen(function* () {
     for (let round = 0; round < 20; round++) if ((yield* sweep) === 0) return
@@ -47,7 +47,7 @@ const inside = Effect.fnUntraced(function* (world: World, callers: ReadonlyArray
   return callers.filter((_, i) => states[i] === "admitted")
 })
 
-/** How many of each lane are let in where as many wait in the one as in the other. */
+/** Tests how many tokens of each lane are admitted if both lanes have the same number waiting. */
 const shares = (
   name: string,
   settings: Partial<QueueSettings>,
@@ -72,38 +72,41 @@ const shares = (
   )
 
 export const fairnessTests: ReadonlyArray<ConformanceTest> = [
-  inWorld("users who come after a draw are let in though its last have left", {}, (world) =>
-    Effect.gen(function* () {
-      const { office } = world
-      const { join, open } = yield* collecting(world, { maxActive: 1 })
-      const drawn = yield* Effect.forEach(["u1", "u2", "u3"], (name) => join(name))
-      yield* open
-      yield* settle(world)
-      const [first] = yield* inside(world, drawn)
-      for (const caller of drawn) if (caller !== first) yield* office.queue.leave(caller)
-      const late = [yield* join("late1"), yield* join("late2")]
-      yield* office.queue.leave(first!)
-      yield* settle(world)
-      assert.equal(yield* stateOf(world, late[0]!), "admitted")
-      assert.equal((yield* office.queue.status(late[1]!)).position, 1)
-      yield* office.queue.leave(late[0]!)
-      yield* settle(world)
-      assert.equal(yield* stateOf(world, late[1]!), "admitted")
-    })
+  inWorld(
+    "users who join after a draw are admitted even if the last drawn ones left",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const { office } = world
+        const { join, open } = yield* collecting(world, { maxActive: 1 })
+        const drawn = yield* Effect.forEach(["u1", "u2", "u3"], (name) => join(name))
+        yield* open
+        yield* settle(world)
+        const [first] = yield* inside(world, drawn)
+        for (const caller of drawn) if (caller !== first) yield* office.queue.leave(caller)
+        const late = [yield* join("late1"), yield* join("late2")]
+        yield* office.queue.leave(first!)
+        yield* settle(world)
+        assert.equal(yield* stateOf(world, late[0]!), "admitted")
+        assert.equal((yield* office.queue.status(late[1]!)).position, 1)
+        yield* office.queue.leave(late[0]!)
+        yield* settle(world)
+        assert.equal(yield* stateOf(world, late[1]!), "admitted")
+      })
   ),
   shares(
-    "after a draw the lanes share as they are told to, half each",
+    "after a draw the lanes share the admissions by the setting: half each",
     { maxActive: 20, prioritySharePercent: 50 },
     50,
     [10, 10]
   ),
   shares(
-    "after a draw the lanes share as they are told to, a tenth",
+    "after a draw the lanes share the admissions by the setting: a tenth",
     { maxActive: 20, prioritySharePercent: 10 },
     50,
     [18, 2]
   ),
-  inWorld("places that are freed after a draw are shared as well", {}, (world) =>
+  inWorld("after a draw the lanes share the room that leaving users make, too", {}, (world) =>
     Effect.gen(function* () {
       const { office } = world
       const settings = { maxActive: 20, prioritySharePercent: 25, admitPerMinute: 10_000 }
@@ -111,19 +114,19 @@ export const fairnessTests: ReadonlyArray<ConformanceTest> = [
       const lanes = [yield* crowd("general", 60), yield* crowd("priority", 60)]
       yield* open
       yield* settle(world)
-      const came = [0, 0]
+      const admittedByLane = [0, 0]
       for (let round = 0; round < 3; round++) {
         const admitted = [yield* inside(world, lanes[0]!), yield* inside(world, lanes[1]!)]
-        for (const [lane, callers] of admitted.entries()) came[lane]! += callers.length
+        for (const [lane, callers] of admitted.entries()) admittedByLane[lane]! += callers.length
         if (round === 2) break
         for (const caller of admitted.flat()) yield* office.queue.leave(caller)
         yield* settle(world)
       }
-      assert.deepEqual(came, [45, 15])
+      assert.deepEqual(admittedByLane, [45, 15])
     })
   ),
   inWorld(
-    "the lanes share what a raised limit makes room for",
+    "the lanes share the room that a raised limit makes",
     { queue: { maxActive: 1, prioritySharePercent: 25, admitPerMinute: 10_000 } },
     (world) =>
       Effect.gen(function* () {
@@ -145,31 +148,28 @@ export const fairnessTests: ReadonlyArray<ConformanceTest> = [
         )
       })
   ),
-  inWorld(
-    "a queue that is closed before it opens ends those who wait, in both lanes",
-    {},
-    (world) =>
-      Effect.gen(function* () {
-        const { office } = world
-        const { queueId, crowd, open } = yield* collecting(world, {})
-        const callers = [...(yield* crowd("general", 40)), ...(yield* crowd("priority", 3))]
-        yield* office.queue.setMode(queueId, "closed")
-        for (const caller of callers) assert.equal(yield* stateOf(world, caller), "expired")
-        yield* settle(world)
-        for (const caller of callers) assert.equal(yield* stateOf(world, caller), "expired")
-        assert.equal((yield* office.queue.get(queueId)).waiting, 0)
-        const told = yield* Stream.runCollect(office.queue.changes(callers[0]!))
-        assert.deepEqual(
-          told.map(({ state }) => state),
-          ["expired"]
-        )
-        yield* open
-        yield* settle(world)
-        const closed = yield* office.queue.get(queueId)
-        assert.deepEqual([closed.mode, closed.opening!.openedAt], ["closed", null])
-      })
+  inWorld("closing a queue before it opens expires the waiting tokens of both lanes", {}, (world) =>
+    Effect.gen(function* () {
+      const { office } = world
+      const { queueId, crowd, open } = yield* collecting(world, {})
+      const callers = [...(yield* crowd("general", 40)), ...(yield* crowd("priority", 3))]
+      yield* office.queue.setMode(queueId, "closed")
+      for (const caller of callers) assert.equal(yield* stateOf(world, caller), "expired")
+      yield* settle(world)
+      for (const caller of callers) assert.equal(yield* stateOf(world, caller), "expired")
+      assert.equal((yield* office.queue.get(queueId)).waiting, 0)
+      const changes = yield* Stream.runCollect(office.queue.changes(callers[0]!))
+      assert.deepEqual(
+        changes.map(({ state }) => state),
+        ["expired"]
+      )
+      yield* open
+      yield* settle(world)
+      const closed = yield* office.queue.get(queueId)
+      assert.deepEqual([closed.mode, closed.opening!.openedAt], ["closed", null])
+    })
   ),
-  inWorld("the sweeper ends all who wait for what is closed, with nobody asking", {}, (world) =>
+  inWorld("the sweeper ends the waiting tokens of a closed queue without a poll", {}, (world) =>
     Effect.gen(function* () {
       const { office } = world
       const { queueId, crowd, open } = yield* collecting(world, {})
@@ -178,7 +178,7 @@ export const fairnessTests: ReadonlyArray<ConformanceTest> = [
       yield* settle(world)
       assert.equal((yield* office.queue.get(queueId)).waiting, 0)
       yield* open
-      // Nothing of it is due any more, whatever else there is in the store.
+      // The queue is not due any more. Other tests may have queues that are.
       const { queues } = yield* world.store.lapsed(1_000)
       assert.ok(!queues.includes(queueId))
     })
@@ -190,16 +190,16 @@ export const fairnessTests: ReadonlyArray<ConformanceTest> = [
       yield* crowd("priority", 2)
       const joined = yield* office.queue.join({ queueId, userId: user("ada"), code })
       const polled = yield* office.queue.status({ userId: user("ada"), queueToken: joined.token })
-      for (const told of [joined, polled]) {
-        assert.deepEqual([told.position, told.ahead, told.estimatedWait], [3, 2, null])
-        assert.deepEqual(told.opensAt, opensAt)
-        assert.ok(told.pollAfterSeconds > 5)
+      for (const status of [joined, polled]) {
+        assert.deepEqual([status.position, status.ahead, status.estimatedWait], [3, 2, null])
+        assert.deepEqual(status.opensAt, opensAt)
+        assert.ok(status.pollAfterSeconds > 5)
       }
       const bob = yield* office.queue.status(yield* join("bob"))
       assert.deepEqual([bob.position, bob.opensAt], [0, opensAt])
     })
   ),
-  inWorld("whoever joins again once the queue has opened is not told when it opens", {}, (world) =>
+  inWorld("a user who joins again after the opening does not see the opening", {}, (world) =>
     Effect.gen(function* () {
       const { office, user } = world
       const { queueId, crowd, open } = yield* collecting(world, { maxActive: 1 })
@@ -209,11 +209,11 @@ export const fairnessTests: ReadonlyArray<ConformanceTest> = [
         office.queue.join({ queueId, userId: user(`general${n}`) })
       )
       assert.equal(again.filter(({ state }) => state === "waiting").length, 2)
-      for (const told of again) assert.equal(told.opensAt, undefined)
+      for (const status of again) assert.equal(status.opensAt, undefined)
     })
   ),
   inWorld(
-    "a keyed join tells the place of a user who came after the node read the line",
+    "a keyed join has the position of a user who joined after the node read the queue",
     { queue: { maxActive: 1 }, policies: { queueMaxAgeMs: 60_000 } },
     (world) =>
       Effect.gen(function* () {
@@ -230,7 +230,7 @@ export const fairnessTests: ReadonlyArray<ConformanceTest> = [
       })
   ),
   inWorld(
-    "a keyed join of a user who has waited gives the recorded place again",
+    "a keyed join of a waiting user returns the recorded position again",
     { queue: { maxActive: 1 } },
     (world) =>
       Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** Money: nothing is lost, nothing is paid twice, and the first answer stands. */
+/** Money: none is lost, no command pays twice, and the first outcome of a key is repeated. */
 import assert from "node:assert/strict"
 import { Effect } from "effect"
 import type { ConformanceTest } from "../conformance.ts"
@@ -45,7 +45,7 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
         }
       })
   ),
-  inWorld("what a store reads can be written as JSON, money as numbers", {}, (world) =>
+  inWorld("rows that a store reads can be written as JSON, money as numbers", {}, (world) =>
     Effect.gen(function* () {
       const { office, join, charge, hold, performanceId, showId } = world
       const ada = yield* join("ada")
@@ -92,7 +92,7 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
         assert.equal(items[0]!.balance.amount, 2n * large)
       })
   ),
-  inWorld("paying sells the seats, takes the price and ends the token", {}, (world) =>
+  inWorld("a payment sells the seats, debits the price and completes the token", {}, (world) =>
     Effect.gen(function* () {
       const { office, join, hold, charge, queueId, performanceId, store } = world
       const ada = yield* join("ada")
@@ -134,13 +134,13 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
     })
   ),
   inWorld(
-    "a hold outlasts no session: its user can pay until it ends",
+    "a session lasts as long as a hold in it, so that its user can pay",
     { policies: { holdSeconds: 600 }, queue: { sessionSeconds: 600 } },
     ({ office, join, hold, charge, passTime }) =>
       Effect.gen(function* () {
         const ada = yield* join("ada")
         yield* charge(ada, 1_000n)
-        // Too soon for the session to be moved by being used.
+        // Too soon for a call to extend the session.
         yield* passTime(50_000)
         const held = yield* hold(ada, "S1")
         const { expiresAt } = yield* office.queue.status(ada)
@@ -150,7 +150,7 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
         assert.equal((yield* office.payments.pay({ ...ada, reservationId })).balance.amount, 0n)
       })
   ),
-  inWorld("paying one hold leaves its user inside to pay the other", {}, (world) =>
+  inWorld("paying one hold leaves its user admitted to pay the other", {}, (world) =>
     Effect.gen(function* () {
       const { office, join, hold, charge } = world
       const ada = yield* join("ada")
@@ -174,14 +174,14 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
       const first = yield* hold(ada, "S1")
       yield* office.payments.pay({ ...ada, reservationId: first.reservationId })
       yield* refused("QueueTokenExpired", chargeMore)
-      // As if the payment had completed the token while this hold was on its way.
+      // As if the payment had completed the token while this hold was under way.
       const { reservationId } = yield* hold(yield* join("ada"), "S2")
       assert.equal((yield* chargeMore).balance.amount, 1_000n)
       yield* office.payments.pay({ ...ada, reservationId })
       yield* refused("QueueTokenExpired", chargeMore)
     })
   ),
-  inWorld("a hold that has lapsed or was let go keeps nobody inside", {}, (world) =>
+  inWorld("a lapsed or released hold does not keep its user admitted", {}, (world) =>
     Effect.gen(function* () {
       const { office, join, hold, charge, passTime } = world
       const ada = yield* join("ada")
@@ -196,7 +196,7 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
       assert.equal((yield* office.queue.status(ada)).state, "completed")
     })
   ),
-  inWorld("two payments of one user at once: the last one ends the visit", {}, (world) =>
+  inWorld("two payments of one user at once: the last one completes the token", {}, (world) =>
     Effect.gen(function* () {
       const { office, join, hold, charge } = world
       const ada = yield* join("ada")
@@ -210,18 +210,21 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
       assert.equal((yield* office.queue.status(ada)).state, "completed")
     })
   ),
-  inWorld("too little is refused, and nothing moves", {}, ({ office, join, hold, charge }) =>
-    Effect.gen(function* () {
-      const ada = yield* join("ada")
-      const { reservationId } = yield* hold(ada, "S1")
-      const pay = office.payments.pay({ ...ada, reservationId })
-      const none = yield* refused("InsufficientBalance", pay)
-      assert.deepEqual([none.required, none.available], [krw(1_000n), krw(0n)])
-      yield* charge(ada, 999n)
-      assert.deepEqual((yield* refused("InsufficientBalance", pay)).available, krw(999n))
-      yield* charge(ada, 1n)
-      assert.equal((yield* pay).balance.amount, 0n)
-    })
+  inWorld(
+    "a payment that the balance does not cover is refused, and no money moves",
+    {},
+    ({ office, join, hold, charge }) =>
+      Effect.gen(function* () {
+        const ada = yield* join("ada")
+        const { reservationId } = yield* hold(ada, "S1")
+        const pay = office.payments.pay({ ...ada, reservationId })
+        const none = yield* refused("InsufficientBalance", pay)
+        assert.deepEqual([none.required, none.available], [krw(1_000n), krw(0n)])
+        yield* charge(ada, 999n)
+        assert.deepEqual((yield* refused("InsufficientBalance", pay)).available, krw(999n))
+        yield* charge(ada, 1n)
+        assert.equal((yield* pay).balance.amount, 0n)
+      })
   ),
   inWorld(
     "1,000 pays at once on a balance that covers 7: 7 succeed",
@@ -266,7 +269,7 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
       assert.equal(items.length, 2)
     })
   ),
-  inWorld("the first answer to a key stands, refusals too", {}, (world) =>
+  inWorld("the first outcome of a key is repeated, refusals too", {}, (world) =>
     Effect.gen(function* () {
       const { office, join, hold, charge, performanceId } = world
       const ada = yield* join("ada")
@@ -288,12 +291,12 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
       })
       assert.deepEqual(yield* holds, yield* holds)
       assert.equal((yield* office.wallet.balance(ada)).balance.amount, 5_010n)
-      // Another user's key is another key.
+      // Keys of different users are independent.
       const bob = yield* join("bob")
       yield* office.wallet.charge({ ...bob, amount: krw(99n), idempotencyKey: "k" })
     })
   ),
-  inWorld("a refund gives the money and the seats back, once", {}, (world) =>
+  inWorld("a refund returns the money and frees the seats, once", {}, (world) =>
     Effect.gen(function* () {
       const { office, join, hold, charge } = world
       const ada = yield* join("ada")
@@ -318,7 +321,7 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
     })
   ),
   inWorld(
-    "what the host's policies price a seat at is paid, and what they keep of a refund stays",
+    "a user pays the price of the host's policy, and a refund keeps the policy's fee",
     {
       policies: {
         price: ({ seats }) => seats.map((_, i) => BigInt(700 * i)),
@@ -386,22 +389,25 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
           "ReservationNotPayable",
           office.payments.refund({ paymentId: paid.paymentId })
         )
-        // The wallet begins in whichever currency money comes in.
+        // The free payment made no wallet, so the first charge sets its currency.
         assert.equal(yield* charge(yield* join("ada"), 5n), 5n)
       })
   ),
-  inWorld("a refund that the wallet could not tell is refused, and nothing moves", {}, (world) =>
-    Effect.gen(function* () {
-      const { office, join, hold, charge } = world
-      const ada = yield* join("ada")
-      yield* charge(ada, 1_000n)
-      const { reservationId } = yield* hold(ada, "S1")
-      const { paymentId } = yield* office.payments.pay({ ...ada, reservationId })
-      const again = yield* join("ada")
-      yield* charge(again, 2n ** 53n - 1n)
-      const { reason } = yield* refused("RefundRefused", office.payments.refund({ paymentId }))
-      assert.match(reason, /cannot hold/)
-      assert.equal((yield* office.wallet.balance(again)).balance.amount, 2n ** 53n - 1n)
-    })
+  inWorld(
+    "a refund that would exceed the largest amount is refused, and no money moves",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const { office, join, hold, charge } = world
+        const ada = yield* join("ada")
+        yield* charge(ada, 1_000n)
+        const { reservationId } = yield* hold(ada, "S1")
+        const { paymentId } = yield* office.payments.pay({ ...ada, reservationId })
+        const again = yield* join("ada")
+        yield* charge(again, 2n ** 53n - 1n)
+        const { reason } = yield* refused("RefundRefused", office.payments.refund({ paymentId }))
+        assert.match(reason, /cannot hold/)
+        assert.equal((yield* office.wallet.balance(again)).balance.amount, 2n ** 53n - 1n)
+      })
   )
 ]

@@ -1,4 +1,6 @@
-/** The waiting room: one place a user, first come first served, within both limits. */
+/**
+ * The waiting room: one live token per user and queue, admitted in order and within both limits.
+ */
 import assert from "node:assert/strict"
 import { Effect, Stream } from "effect"
 import { v7 } from "uuid"
@@ -12,7 +14,7 @@ const status = (world: World, caller: { readonly userId: string; readonly queueT
   world.office.queue.status(caller)
 
 export const queueTests: ReadonlyArray<ConformanceTest> = [
-  inWorld("joining again gives the same place", {}, ({ office, queueId, user }) =>
+  inWorld("joining again returns the same token", {}, ({ office, queueId, user }) =>
     Effect.gen(function* () {
       const first = yield* office.queue.join({ queueId, userId: user("ada") })
       const second = yield* office.queue.join({ queueId, userId: user("ada") })
@@ -31,7 +33,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       assert.equal(succeeded.filter((joined) => joined.created).length, 1)
     })
   ),
-  inWorld("the line is first come first served", { queue: { maxActive: 1 } }, (world) =>
+  inWorld("users are admitted in the order of joining", { queue: { maxActive: 1 } }, (world) =>
     Effect.gen(function* () {
       const { office, join } = world
       const ada = yield* join("ada")
@@ -46,7 +48,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         ]
       )
       yield* office.queue.leave(ada)
-      // Eve asks first, but Bob is in front.
+      // Eve polls first, but Bob is in front.
       assert.equal((yield* status(world, eve)).position, 1)
       assert.equal((yield* status(world, bob)).state, "admitted")
       assert.equal((yield* status(world, ada)).state, "left")
@@ -63,7 +65,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         const bob = yield* join("bob")
         const eve = yield* join("eve")
         yield* office.queue.leave(ada)
-        // Bob is let in by a sweep, and does not know.
+        // A sweep admits Bob, who does not poll within the claim window.
         yield* sweep
         assert.equal((yield* office.queue.get(queueId)).active, 1)
         yield* passTime(11_000)
@@ -72,7 +74,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       })
   ),
   inWorld(
-    "an idle session ends, a used one goes on, and admission goes on past both",
+    "an idle session ends, calls extend a session, and admission goes on past both",
     { queue: { maxActive: 1, sessionSeconds: 60 } },
     (world) =>
       Effect.gen(function* () {
@@ -94,7 +96,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       })
   ),
   inWorld(
-    "no more are let in than fit within a minute",
+    "no more users are admitted than `admitPerMinute` allows",
     { queue: { admitPerMinute: 3 } },
     (world) =>
       Effect.gen(function* () {
@@ -112,23 +114,26 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         assert.deepEqual(yield* states, admitted(6))
       })
   ),
-  inWorld("a crowd is let in to the limit and not beyond", { queue: { maxActive: 20 } }, (world) =>
-    Effect.gen(function* () {
-      const { office, queueId, user } = world
-      const joins = times(200, (i) => office.queue.join({ queueId, userId: user(String(i)) }))
-      const { succeeded } = yield* tally(joins)
-      assert.equal(succeeded.filter((joined) => joined.state === "admitted").length, 20)
-      const positions = succeeded.filter((j) => j.state === "waiting").map((j) => j.position)
-      assert.deepEqual(
-        positions.toSorted((a, b) => a - b),
-        times(180, (i) => i + 1)
-      )
-      const queue = yield* office.queue.get(queueId)
-      assert.deepEqual([queue.active, queue.waiting], [20, 180])
-    })
+  inWorld(
+    "a crowd is admitted up to the limit and not beyond",
+    { queue: { maxActive: 20 } },
+    (world) =>
+      Effect.gen(function* () {
+        const { office, queueId, user } = world
+        const joins = times(200, (i) => office.queue.join({ queueId, userId: user(String(i)) }))
+        const { succeeded } = yield* tally(joins)
+        assert.equal(succeeded.filter((joined) => joined.state === "admitted").length, 20)
+        const positions = succeeded.filter((j) => j.state === "waiting").map((j) => j.position)
+        assert.deepEqual(
+          positions.toSorted((a, b) => a - b),
+          times(180, (i) => i + 1)
+        )
+        const queue = yield* office.queue.get(queueId)
+        assert.deepEqual([queue.active, queue.waiting], [20, 180])
+      })
   ),
   inWorld(
-    "a paused queue lets nobody in, a draining one empties",
+    "a paused queue admits no users, a draining one empties",
     { queue: { maxActive: 1 } },
     (world) =>
       Effect.gen(function* () {
@@ -137,7 +142,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         const bob = yield* join("bob")
         yield* office.queue.setMode(queueId, "paused")
         yield* refused("QueueClosed", office.queue.join({ queueId, userId: user("eve") }))
-        // Who is in the line already keeps the place.
+        // A user who waits already keeps the token.
         assert.equal((yield* office.queue.join({ queueId, userId: user("bob") })).created, false)
         yield* office.queue.leave(ada)
         assert.equal((yield* status(world, bob)).state, "waiting")
@@ -158,20 +163,23 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       assert.equal((yield* status(world, bob)).state, "admitted")
     })
   ),
-  inWorld("the gate refuses a waiting token with its place", { queue: { maxActive: 1 } }, (world) =>
-    Effect.gen(function* () {
-      const { office, join, hold, performanceId } = world
-      yield* join("ada")
-      const bob = yield* join("bob")
-      const eve = yield* join("eve")
-      const atHold = yield* refused("QueueTokenWaiting", hold(eve, "S1"))
-      const atRead = yield* refused(
-        "QueueTokenWaiting",
-        office.catalog.availableSeats({ ...eve, performanceId })
-      )
-      assert.deepEqual([atHold.position, atRead.position], [2, 2])
-      assert.equal((yield* refused("QueueTokenWaiting", hold(bob, "S1"))).position, 1)
-    })
+  inWorld(
+    "the gate refuses a waiting token with its position",
+    { queue: { maxActive: 1 } },
+    (world) =>
+      Effect.gen(function* () {
+        const { office, join, hold, performanceId } = world
+        yield* join("ada")
+        const bob = yield* join("bob")
+        const eve = yield* join("eve")
+        const atHold = yield* refused("QueueTokenWaiting", hold(eve, "S1"))
+        const atRead = yield* refused(
+          "QueueTokenWaiting",
+          office.catalog.availableSeats({ ...eve, performanceId })
+        )
+        assert.deepEqual([atHold.position, atRead.position], [2, 2])
+        assert.equal((yield* refused("QueueTokenWaiting", hold(bob, "S1"))).position, 1)
+      })
   ),
   inWorld("a token of another queue, or of no queue, is refused", {}, (world) =>
     Effect.gen(function* () {
@@ -204,7 +212,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
     })
   ),
   inWorld(
-    "a code opens the priority lane, which goes first in its turns",
+    "a code puts a user into the priority lane, which has its share of the turns",
     {
       queue: { maxActive: 1, prioritySharePercent: 50 }
     },
@@ -221,7 +229,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
           quick.map(({ position }) => position),
           [1, 2]
         )
-        // Who has a place needs no code for it, and uses none up.
+        // A user with a live token needs no code, so joining again uses none up.
         assert.equal((yield* withCode("q1")).created, false)
         yield* refused("QueueCodeInvalid", withCode("q3"))
         yield* refused("QueueCodeInvalid", withCode("q4", "code-of-none"))
@@ -269,7 +277,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         assert.equal((yield* status(world, bob)).state, "expired")
       })
   ),
-  inWorld("who comes before a queue opens is drawn, and who comes after follows", {}, (world) =>
+  inWorld("users who join before the opening are drawn, and later ones follow", {}, (world) =>
     Effect.gen(function* () {
       const { office, user, passTime } = world
       const queueId = `${world.queueId}-draw`
@@ -310,26 +318,26 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         times(20, (i) => i + 1)
       )
       assert.ok(kept)
-      // Everyone has the place that was drawn, but for those in front who are gone.
-      const line = times(20, (i) => i)
+      // Each user's position follows from the drawn places of the users who have not left.
+      const order = times(20, (i) => i)
         .filter((i) => i !== 7)
         .sort((a, b) => places[a]! - places[b]!)
-      for (const [rank, i] of line.entries()) {
+      for (const [rank, i] of order.entries()) {
         const { state, position } = yield* office.queue.status(place(i))
         assert.deepEqual([state, position], rank === 0 ? ["admitted", 0] : ["waiting", rank])
       }
       assert.equal((yield* office.queue.status(place(7))).state, "left")
-      const told = { userId: user("late"), queueToken: late.token }
-      assert.equal((yield* office.queue.status(told)).position, 19)
+      const caller = { userId: user("late"), queueToken: late.token }
+      assert.equal((yield* office.queue.status(caller)).position, 19)
     })
   ),
-  inWorld("a refusal tells the place that a poll tells, among the drawn as well", {}, (world) =>
+  inWorld("a refusal has the position that a poll shows, after a draw as well", {}, (world) =>
     Effect.gen(function* () {
       const { office, user, passTime, store } = world
       const [queueId, showId, performanceId] = [
-        `${world.queueId}-told`,
-        `${world.showId}-told`,
-        `${world.performanceId}-told`
+        `${world.queueId}-drawn`,
+        `${world.showId}-drawn`,
+        `${world.performanceId}-drawn`
       ]
       const { now } = (yield* store.readQueue(world.queueId, 0n))!
       const opensAt = new Date(now + 60_000)
@@ -350,7 +358,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       )
       yield* Effect.forEach(crowd.slice(0, 5), office.queue.leave)
       yield* passTime(61_000)
-      // The first to ask opens the queue, and one is in.
+      // The first poll opens the queue, and one user is admitted.
       const states = yield* Effect.forEach(crowd, office.queue.status)
       yield* Effect.forEach(
         crowd.slice(5, 8).filter((_, i) => states[5 + i]!.state === "waiting"),
@@ -389,7 +397,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       yield* refused("QueueTokenInvalid", status(world, ada))
       assert.equal((yield* status(world, bob)).state, "left")
       assert.equal((yield* status(world, cyd)).state, "admitted")
-      // Whose token is gone can come again.
+      // A user whose token was deleted can join again.
       assert.equal(
         (yield* office.queue.join({ queueId: world.queueId, userId: ada.userId })).created,
         true
@@ -420,7 +428,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       })
   ),
   inWorld(
-    "who has been away for too long loses the place when their turn comes, who has not keeps it",
+    "a user who was absent for too long loses the token when their turn comes, a present one keeps it",
     { queue: { maxActive: 1, absenceSeconds: 120, sessionSeconds: 3_600 } },
     (world) =>
       Effect.gen(function* () {
@@ -430,7 +438,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         const presence = new Presence()
         const place = { lane: "general" as const, number: 3, issuedAt: 0 }
         for (let minute = 0; minute < 6; minute++) {
-          // As a node does that Here has been asking.
+          // Flushes presence marks as a node does that `here` polls.
           presence.mark({ queueId, userId: here.userId as never, tokenId: "" as never, place })
           yield* store.markSeen(queueId, presence.take())
           yield* passTime(59_000)
@@ -442,7 +450,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       })
   ),
   inWorld(
-    "who is back before their turn has their place still",
+    "a user who polls again before their turn keeps the token",
     { queue: { maxActive: 1, absenceSeconds: 120, sessionSeconds: 3_600 } },
     (world) =>
       Effect.gen(function* () {
@@ -456,7 +464,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
           yield* store.markSeen(queueId, presence.take())
           yield* passTime(59_000)
         }
-        // This node has noted it, and not handed it over.
+        // The poll marks `back` as present on this node, which has yet to flush the mark.
         assert.equal((yield* status(world, back)).position, 1)
         yield* office.queue.leave(ada)
         assert.equal((yield* status(world, back)).state, "admitted")

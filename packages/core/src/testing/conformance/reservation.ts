@@ -1,11 +1,11 @@
-/** Holding seats: all or none, for a while, by one user. */
+/** Holds: all seats or none, for a limited time, by one user. */
 import assert from "node:assert/strict"
 import { Effect } from "effect"
 import type { ConformanceTest } from "../conformance.ts"
 import { inWorld, krw, newSeats, refused, tally, times } from "./world.ts"
 
 export const reservationTests: ReadonlyArray<ConformanceTest> = [
-  inWorld("a hold is read back as it was answered", {}, ({ office, join, hold, store }) =>
+  inWorld("a hold is read back as it was returned", {}, ({ office, join, hold, store }) =>
     Effect.gen(function* () {
       const ada = yield* join("ada")
       const held = yield* hold(ada, "S2", "S1")
@@ -26,7 +26,7 @@ export const reservationTests: ReadonlyArray<ConformanceTest> = [
       assert.equal(stored.reservations[0]!.endedAt, null)
     })
   ),
-  inWorld("every seat that cannot be had is named, and none is held", {}, (world) =>
+  inWorld("a refusal names every unavailable seat, and none is held", {}, (world) =>
     Effect.gen(function* () {
       const { office, performanceId, join, hold, charge } = world
       const ada = yield* join("ada")
@@ -71,7 +71,7 @@ export const reservationTests: ReadonlyArray<ConformanceTest> = [
       const late = office.payments.pay({ ...ada, reservationId: lost.reservationId })
       const expired = yield* refused("HoldExpired", late)
       assert.equal(expired.expiredAt.getTime(), read.holdExpiresAt.getTime())
-      // Letting the lapsed hold go must not free what Bob has now.
+      // Releasing the lapsed hold must not free the seats that Bob holds now.
       yield* office.reservations.release({
         userId: ada.userId,
         reservationId: lost.reservationId
@@ -84,7 +84,7 @@ export const reservationTests: ReadonlyArray<ConformanceTest> = [
       yield* refused("SeatUnavailable", hold(ada, "S2"))
     })
   ),
-  inWorld("a sweep records the lapse and takes nobody's seat", {}, (world) =>
+  inWorld("a sweep records the lapse and takes no seat from a later hold", {}, (world) =>
     Effect.gen(function* () {
       const { office, join, hold, passTime, sweep, store } = world
       const ada = yield* join("ada")
@@ -124,21 +124,24 @@ export const reservationTests: ReadonlyArray<ConformanceTest> = [
       assert.equal((yield* refused("ReservationNotPayable", pay)).status, "released")
     })
   ),
-  inWorld("somebody else's reservation looks like none", {}, ({ office, join, hold }) =>
-    Effect.gen(function* () {
-      const ada = yield* join("ada")
-      const bob = yield* join("bob")
-      const { reservationId } = yield* hold(ada, "S1")
-      const { userId } = bob
-      yield* refused("ReservationNotFound", office.reservations.get({ userId, reservationId }))
-      yield* refused("ReservationNotFound", office.payments.pay({ ...bob, reservationId }))
-      for (const none of ["nope", "00000000-0000-7000-8000-000000000000"]) {
-        const named = { ...bob, reservationId: none }
-        yield* refused("ReservationNotFound", office.reservations.get(named))
-        yield* refused("ReservationNotFound", office.reservations.release(named))
-        yield* refused("ReservationNotFound", office.payments.pay(named))
-      }
-    })
+  inWorld(
+    "another user's reservation is refused like a missing one",
+    {},
+    ({ office, join, hold }) =>
+      Effect.gen(function* () {
+        const ada = yield* join("ada")
+        const bob = yield* join("bob")
+        const { reservationId } = yield* hold(ada, "S1")
+        const { userId } = bob
+        yield* refused("ReservationNotFound", office.reservations.get({ userId, reservationId }))
+        yield* refused("ReservationNotFound", office.payments.pay({ ...bob, reservationId }))
+        for (const none of ["nope", "00000000-0000-7000-8000-000000000000"]) {
+          const named = { ...bob, reservationId: none }
+          yield* refused("ReservationNotFound", office.reservations.get(named))
+          yield* refused("ReservationNotFound", office.reservations.release(named))
+          yield* refused("ReservationNotFound", office.payments.pay(named))
+        }
+      })
   ),
   inWorld("200 callers on one seat: one has it", {}, ({ join, hold }) =>
     Effect.gen(function* () {
@@ -162,7 +165,7 @@ export const reservationTests: ReadonlyArray<ConformanceTest> = [
         assert.deepEqual(tags, { LimitExceeded: 93 })
       })
   ),
-  inWorld("limits count what lapsed no more", { policies: { seatsPerUser: 2 } }, (world) =>
+  inWorld("lapsed holds do not count towards limits", { policies: { seatsPerUser: 2 } }, (world) =>
     Effect.gen(function* () {
       const { join, hold, passTime } = world
       const ada = yield* join("ada")

@@ -1,4 +1,4 @@
-/** A small storm over everything at once, and the invariants that must hold after it. */
+/** Concurrent commands of all kinds, and the invariants that must hold after them. */
 import assert from "node:assert/strict"
 import { Effect } from "effect"
 import type { UserId } from "../../Ids.ts"

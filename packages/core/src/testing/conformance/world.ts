@@ -1,4 +1,4 @@
-/** The small world that each conformance test plays in: one queue, one show, one performance. */
+/** The data that each conformance test has for itself: one queue, one show, one performance. */
 import assert from "node:assert/strict"
 import { Effect, Layer, type Scope } from "effect"
 import { v7 } from "uuid"
@@ -19,9 +19,9 @@ export interface World {
   readonly queueId: QueueId
   readonly showId: ShowId
   readonly performanceId: PerformanceId
-  /** A user of this test alone. */
+  /** The id of a user of this test alone. */
   readonly user: (name: string) => string
-  /** A user who has joined the queue: what every gated operation wants to know. */
+  /** Joins the queue as a user; returns the caller fields that gated operations need. */
   readonly join: (
     name: string
   ) => Effect.Effect<{ readonly userId: string; readonly queueToken: string }, unknown>
@@ -40,7 +40,7 @@ export interface World {
 export interface WorldOptions {
   readonly policies?: Partial<PolicyOptions>
   readonly queue?: Partial<QueueSettings>
-  /** How many seats: `S1`, `S2`, …, each at 1,000 KRW. */
+  /** The number of seats: `S1`, `S2`, …, each at 1,000 KRW. */
   readonly seats?: number
 }
 
@@ -66,7 +66,7 @@ const makeWorld = (
     const context = yield* Layer.build(
       layerOf({
         signingKeys: { test: "conformance conformance conformance" },
-        // Time passes behind the engine's back in these tests, so nothing may be kept for later.
+        // These tests move the store's clock without the engine, so the engine must not cache.
         policies: { catalogMaxAgeMs: 0, gateMaxAgeMs: 0, queueMaxAgeMs: 0, ...options.policies }
       }).pipe(Layer.provideMerge(storeLayer))
     )
@@ -115,17 +115,17 @@ const makeWorld = (
     }
   })
 
-/** A conformance test in a world of its own. */
+/** A conformance test with a world of its own. */
 export const inWorld = (
   name: string,
   options: WorldOptions,
-  play: (world: World) => Effect.Effect<void, unknown>
+  test: (world: World) => Effect.Effect<void, unknown>
 ): ConformanceTest => ({
   name,
-  run: (harness) => Effect.scoped(Effect.flatMap(makeWorld(harness, options), play))
+  run: (harness) => Effect.scoped(Effect.flatMap(makeWorld(harness, options), test))
 })
 
-/** The tagged error that an operation is refused with; a test that is not refused fails. */
+/** The tagged error that an operation is refused with. If it succeeds, the test fails. */
 const refusal = <A, E>(operation: Effect.Effect<A, E>): Effect.Effect<E> =>
   Effect.matchEffect(operation, {
     onFailure: (error) => Effect.succeed(error),
@@ -133,7 +133,7 @@ const refusal = <A, E>(operation: Effect.Effect<A, E>): Effect.Effect<E> =>
       Effect.die(new Error(`expected a refusal, got ${JSON.stringify(value, bigintsAsText)}`))
   })
 
-/** Asserts that an operation is refused with an error of this tag, and gives the error. */
+/** Asserts that an operation is refused with an error of this tag, and returns the error. */
 export const refused = <A, E extends { readonly _tag: string }, Tag extends E["_tag"]>(
   tag: Tag,
   operation: Effect.Effect<A, E>
@@ -143,7 +143,10 @@ export const refused = <A, E extends { readonly _tag: string }, Tag extends E["_
     return error as Extract<E, { readonly _tag: Tag }>
   })
 
-/** How many of many operations succeeded, and the tags of the others' errors. */
+/**
+ * Runs operations concurrently: the results of those that succeeded, and the count of each error
+ * tag.
+ */
 export const tally = <A, E extends { readonly _tag: string }>(
   operations: ReadonlyArray<Effect.Effect<A, E>>
 ): Effect.Effect<{ readonly succeeded: ReadonlyArray<A>; readonly tags: Record<string, number> }> =>
