@@ -5,7 +5,7 @@ import { InsufficientBalance, Money, money } from "../src/index.ts"
 import { decodeEvents, encodeEvents } from "../src/store.ts"
 import { makeTestOffice, won } from "../src/testing.ts"
 
-// What `res.json(result)` of a host sends.
+// The body that `res.json(result)` of a host sends.
 
 const encodeMoney = Schema.encodeUnknownSync(Money)
 
@@ -110,7 +110,7 @@ test("JSON.stringify writes every result of every operation, money as the HTTP A
   noted("events.remove", await events.remove("test"))
   noted("events.recover", await events.recover())
   noted("events.prune", await events.prune({ olderThanMs: 0 }))
-  // What was read can be written again, for a consumer of one's own.
+  // A host's own consumer can write the events that it read.
   const again = recorded.map(({ event }) => event)
   expect(decodeEvents(1, encodeEvents(again))).toEqual(again)
   expect(encodeEvents(again)).toMatch(/"amount":"500000"/)

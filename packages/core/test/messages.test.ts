@@ -4,7 +4,7 @@ import * as schemas from "../src/schema.ts"
 import { toRequestInvalid } from "../src/store.ts"
 import { makeTestOffice } from "../src/testing.ts"
 
-// What is told of an input is for people: it says in words what is wanted.
+// Messages about an input are for people: they say in words what is expected.
 
 const wrongs: ReadonlyArray<unknown> = [
   undefined,
@@ -34,7 +34,7 @@ type AnySchema = Schema.Codec<unknown, unknown>
 const fieldsOf = (schema: AnySchema) =>
   (schema as { readonly fields?: Readonly<Record<string, AnySchema>> }).fields
 
-/** What a schema says of everything that is wrong, of each of its fields as well. */
+/** The messages of a schema for every wrong input, and those of each of its fields. */
 const messagesOf = async (schema: AnySchema, depth = 0): Promise<ReadonlyArray<string>> => {
   const said: Array<string> = []
   for (const side of [schema, Schema.toType(schema) as AnySchema]) {

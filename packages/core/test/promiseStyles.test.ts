@@ -39,7 +39,7 @@ describe("the interfaces that are written by hand", () => {
   type Keyed = "configure" | "reschedule" | "setMode"
   type OptionsOf<Name> = Name extends Keyed ? CallOptions & CommandOptions : CallOptions
 
-  // What they are to be, of the services that they repeat.
+  // The expected types, derived from the services that the interfaces repeat.
   type Throwing<Service> = {
     readonly [Name in keyof Service]: Service[Name] extends (
       ...args: infer Args
@@ -59,7 +59,7 @@ describe("the interfaces that are written by hand", () => {
         : never
   }
   // Ids come as plain texts. These two are the only operations whose Effect asks for a branded one.
-  // What answers at once is no promise.
+  // An operation that returns at once returns no promise.
   type Two<Name extends Keyed> = Queue["Service"][Name] extends (
     a: infer A,
     b: infer B,
@@ -237,7 +237,7 @@ describe("an error", () => {
   it("is known by its tag", () => {
     expectTypeOf(isBoxOfficeError).guards.toEqualTypeOf<BoxOfficeError>()
     expect(isBoxOfficeError(poor)).toBe(true)
-    // Of another copy of the package.
+    // As an error of another copy of the package.
     expect(isBoxOfficeError(Object.assign(new Error(), { _tag: "HoldExpired", code: "x" }))).toBe(
       true
     )
@@ -274,7 +274,7 @@ describe("an error", () => {
     expect(printed).toContain("promiseStyles.test.ts")
     expect(printed).toContain("code: 'store_unavailable'")
     expect(printed).toContain("connection refused")
-    // What a batch refuses has no stack.
+    // A refusal of a batch has no stack.
     expect(format(new QueueNotFound())).toContain("QueueNotFound: There is no such queue.")
   })
 })

@@ -1,7 +1,7 @@
 /**
- * Random histories of commands over a small world, through the real services on the store in
- * memory. After each step everything that must always hold is looked at. A failure is printed as
- * the shortest history that shows it, with what replays it; `SEED` and `RUNS` explore further.
+ * Random histories of commands over a small catalogue, through the real services on the store in
+ * memory. After each step the test checks all invariants. It prints a failure as the shortest
+ * history that shows it, with the command that replays it; `SEED` and `RUNS` explore further.
  */
 import { afterAll, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Layer, Result, Schema } from "effect"
@@ -40,8 +40,8 @@ const policies = {
 } as const
 const krw = (amount: number) => ({ amount: BigInt(amount), currency: "KRW" })
 
-// What can happen, to one of few users, seats and reservations, so that they get in each other's
-// way. `which` counts back from the latest.
+// The possible actions. There are few users, seats and reservations, so that actions often conflict.
+// `which` counts back from the latest.
 const below = (n: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: n - 1 }))
 const user = below(buyers.length)
 const which = below(3)
@@ -68,7 +68,7 @@ const actions = [
   tick
 ] as const
 const open = Schema.TaggedStruct("mode", { mode: Schema.Literal("open") })
-// What makes for a purchase comes more often than what gets in its way.
+// Actions that lead to a purchase are more frequent than those that prevent one.
 const Action = Schema.Union([
   ...actions,
   join,
@@ -133,7 +133,7 @@ const openWorld = Effect.gen(function* () {
   }
 })
 
-/** Does what a history says, and knows what has come of it. */
+/** Performs the actions of a history and records their outcomes. */
 const makeActor = Effect.gen(function* () {
   const office = yield* BoxOffice
   const services = yield* Effect.context<Effect.Services<typeof sweep>>()
@@ -217,7 +217,7 @@ const makeActor = Effect.gen(function* () {
   return { tokenIds, perform }
 })
 
-/** Looks at everything that must hold, and remembers what must not go back. */
+/** Checks all invariants, and keeps the values that must never decrease. */
 const makeInspector = Effect.gen(function* () {
   const store = yield* BoxOfficeStore
   const { catalog } = yield* BoxOffice
@@ -288,7 +288,7 @@ const makeInspector = Effect.gen(function* () {
 
   const inspectMaps = (performed: ReadonlyArray<Performed>) =>
     Effect.gen(function* () {
-      // What writes seats, even if it puts them back, or says late what was so already.
+      // Actions that write seats, even if they restore them, or record a lapse late.
       const written = performed.some(
         ({ action, succeeded }) =>
           succeeded && ["hold", "release", "pay", "refund", "sweep"].includes(action._tag)

@@ -64,7 +64,7 @@ describe("given, when, then", () => {
     expect(() => charging(2n).thenRefused(refused(3))).toThrow()
     expect(() => charging(2n).thenEvents(charged)).toThrow("Refused")
     expect(() => charging(2n).thenNothing()).toThrow("Refused")
-    // The same fields do not make the same error.
+    // Another class with the same fields is another error.
     class Lookalike extends LimitExceeded {}
     const lookalike = new Lookalike({ name: "walletCeiling", limit: 2 })
     expect(() => charging(2n).thenRefused(lookalike)).toThrow()

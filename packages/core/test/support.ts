@@ -5,7 +5,7 @@ import { layerMemory, testStart, won } from "../src/testing.ts"
 
 export const signingKeys = { k1: "a secret of at least thirty-two bytes" }
 
-/** Says what was measured, where somebody wants to know: with `STATS=1`. */
+/** Prints a measurement if `STATS=1`. */
 export const note = (text: string): void => {
   if (process.env.STATS) console.log(text)
 }
@@ -18,7 +18,7 @@ export const engine = (options: Partial<BoxOfficeOptions> = {}) =>
     policies: { queueMaxAgeMs: 0, ...options.policies }
   }).pipe(Layer.provideMerge(layerMemory))
 
-/** The seats that there are, at 110,000 won each. */
+/** The ids of the seats, at 110,000 won each. */
 export const seatIds = ["A1", "A2", "A3", "A4"] as const
 
 /** The catalogue of every test: the show `gala` behind the queue `main`, on sale. */
@@ -48,7 +48,7 @@ export const gala = {
   }
 }
 
-/** Sets the clock, fills the catalogue, and gives the engine with a few short-cuts. */
+/** Sets the clock, fills the catalogue, and returns the engine with a few helpers. */
 export const openOffice = Effect.fnUntraced(function* (
   settings: Partial<QueueSettings> = {},
   currency = "KRW"

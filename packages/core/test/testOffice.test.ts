@@ -141,7 +141,7 @@ describe("failures", () => {
     expect(await rejection(charge("k"))).toMatchObject({ retryable: true })
     expect(await balance()).toBe(100n)
     expect((await charge("k")).balance).toEqual(won(100))
-    // Without a key it happens twice.
+    // Without a key, the retry runs the command twice.
     office.failures.loseNextAnswer()
     await rejection(charge())
     await charge()
@@ -196,7 +196,7 @@ describe("failures", () => {
     })
     await office.clock.advance("1 second")
     expect(done).toBe(false)
-    // Giving up does not undo it.
+    // Aborting the call does not undo the commit.
     const controller = new AbortController()
     const given = office.wallet.charge(
       { userId: "ada", amount: won(100), idempotencyKey: "k" },

@@ -1,7 +1,7 @@
 /**
- * What the types cost a host's type-checker, counted, not timed: against the declarations that are
- * published, as a host checks them. A count that passes its budget is a type to look at again; so
- * is a budget that has become much too large.
+ * The cost of the types for a host's type-checker, counted and not timed: against the published
+ * declarations, as a host checks them. A count above its budget shows a type that became expensive;
+ * a budget that has become much too large must be lowered.
  */
 import { execFile } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -26,7 +26,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-/** What checking one file of a host's adds to checking an empty one. */
+/** The cost of checking one file of a host, beyond that of an empty file. */
 const costOf = async (fixture: string) => {
   const empty = await count("empty", `${directory}/empty.ts`)
   const full = await count(fixture, `${core}test/types/${fixture}.ts`)

@@ -17,7 +17,7 @@ const seed = process.env.SEED ?? "waiting room"
 const runs = Number(process.env.HISTORIES ?? 120)
 
 const queueId = "main" as QueueId
-// More than a second, so that a hint of a second would be too soon.
+// More than a second, so that a poll delay of a second would be too short.
 const freshMs = 2_500
 
 const openRoom = Effect.gen(function* () {
@@ -97,7 +97,7 @@ describe(`the waiting room of two nodes (seed: ${seed}, histories: ${runs})`, ()
             ),
           { seed, runs, maxShrinks: 400 }
         )
-        // Fewer histories may see little, and find something all the same.
+        // Fewer histories may cover little, so their coverage is not checked.
         if (runs < 100) return
         for (const what of ["admitted by turns", "opened", "completed", "away", "asked in time"]) {
           expect(seen.get(what) ?? 0, what).toBeGreaterThan(0)
