@@ -16,7 +16,7 @@ import type {
   UserId
 } from "./Ids.ts"
 import type { Money } from "./Money.ts"
-import type { QueueSettings } from "./Policies.ts"
+import type { QueueSettings } from "./policies/settings.ts"
 import type { QueueLane, QueueMode } from "./queue/model.ts"
 
 interface TokenEvent {

@@ -15,7 +15,7 @@ import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import type { StoreUnavailable } from "./Errors.ts"
 import { runInBackground } from "./engine/backgroundLoop.ts"
 import { checkInterval } from "./Interval.ts"
-import { idempotencyKeySecondsMin, Policies } from "./Policies.ts"
+import { idempotencyKeySecondsMin, Policies } from "./policies/settings.ts"
 import { Queue } from "./Queue.ts"
 import { Reservations } from "./Reservations.ts"
 

@@ -4,7 +4,7 @@ import type { QueueTokenAdmitted, QueueTokenIssued } from "../src/Events.ts"
 import { evolve } from "../src/engine/evolve.ts"
 import { Rows } from "../src/engine/Rows.ts"
 import type { QueueId, TokenId, UserId } from "../src/Ids.ts"
-import { defaultPolicies } from "../src/Policies.ts"
+import { defaultPolicies } from "../src/policies/settings.ts"
 import {
   decideAdmissions,
   decideConfigure,

@@ -3,7 +3,7 @@ import { PerformanceNotFound, SeatNotFound } from "../src/catalog/errors.ts"
 import type { HoldLapsed, HoldReleased, SeatsHeld } from "../src/Events.ts"
 import { holdingKey } from "../src/engine/Rows.ts"
 import type { PerformanceId, ReservationId, SeatId, UserId } from "../src/Ids.ts"
-import { defaultPolicies } from "../src/Policies.ts"
+import { defaultPolicies } from "../src/policies/settings.ts"
 import { decideExpiry, decideHold, decideRelease } from "../src/reservation/decide.ts"
 import {
   LimitExceeded,

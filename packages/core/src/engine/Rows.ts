@@ -23,7 +23,7 @@ import type {
   UserId
 } from "../Ids.ts"
 import { money } from "../Money.ts"
-import type { QueueSettings } from "../Policies.ts"
+import type { QueueSettings } from "../policies/settings.ts"
 import type { Departure, Opening, QueueRow, TokenRow } from "../queue/model.ts"
 import { positionOf } from "../queue/position.ts"
 import type { ReservationRow, SeatRow, UnpaidHold } from "../reservation/model.ts"

@@ -15,7 +15,7 @@ import {
   UserId
 } from "../Ids.ts"
 import { bigintInJson, Currency, money } from "../Money.ts"
-import { QueueSettings } from "../Policies.ts"
+import { QueueSettings } from "../policies/settings.ts"
 import { QueueLane, QueueMode } from "../queue/model.ts"
 
 /**

@@ -26,7 +26,7 @@ import type { Rows } from "../engine/Rows.ts"
 import { traced } from "../engine/tracing.ts"
 import { type Caller, Gate, type GateDecision, type GateRefusal } from "../Gate.ts"
 import type { CommandId, UserId } from "../Ids.ts"
-import type { GatedOperation } from "../Policies.ts"
+import type { GatedOperation } from "../policies/settings.ts"
 import type { QueueTokenPayload } from "../token/format.ts"
 import type { GateDenial } from "./decide.ts"
 

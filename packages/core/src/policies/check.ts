@@ -1,7 +1,7 @@
 /** Checks the policies of a host when the engine is made, so that mistakes show before any call. */
 import { Cause, Effect, Result, Schema } from "effect"
 import { toRequestInvalid } from "../engine/input.ts"
-import { defaultPolicies, PolicySettings } from "../Policies.ts"
+import { defaultPolicies, PolicySettings } from "./settings.ts"
 import { PoliciesInvalid } from "./errors.ts"
 import { askAdmission } from "./evaluate.ts"
 import type { AdmissionRequest, PolicyOptions } from "./rules.ts"

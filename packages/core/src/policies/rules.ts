@@ -7,7 +7,7 @@
  * `Date`s; money is minor units as `bigint`. Its input is a copy, so changing it has no effect.
  */
 import { amountMaxInJson, type Money } from "../Money.ts"
-import type { GatedOperation, QueueSettings } from "../Policies.ts"
+import type { GatedOperation, QueueSettings } from "./settings.ts"
 
 /** A seat as a policy sees it. */
 export interface PricedSeat {

@@ -1,7 +1,7 @@
 /** The waiting room as promises. */
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
 import type { CommandOptions } from "../engine/Idempotency.ts"
-import type { QueueSettings } from "../Policies.ts"
+import type { QueueSettings } from "../policies/settings.ts"
 import type { JoinError, Joined, JoinInput, PlaceError, PlaceInput } from "../Queue.ts"
 import type {
   AddCodesError,

@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { QueueId, type TokenId, type UserId } from "../Ids.ts"
 import { Instant } from "../Instant.ts"
-import { QueueSettings } from "../Policies.ts"
+import { QueueSettings } from "../policies/settings.ts"
 
 /**
  * - `open`: users join and are admitted.

@@ -19,7 +19,7 @@ import type {
   UserId
 } from "../Ids.ts"
 import { type Money, money } from "../Money.ts"
-import { defaultPolicies } from "../Policies.ts"
+import { defaultPolicies } from "../policies/settings.ts"
 import type { LaneRow, QueueRow, TokenRow } from "../queue/model.ts"
 import type { ReservationRow, SeatRow } from "../reservation/model.ts"
 import type { WalletRow } from "../wallet/model.ts"

@@ -1,6 +1,6 @@
 import type { BoxOfficeEvent } from "../Events.ts"
 import type { PerformanceId, QueueId, SeatId, ShowId, UserId } from "../Ids.ts"
-import { defaultPolicies } from "../Policies.ts"
+import { defaultPolicies } from "../policies/settings.ts"
 import { seatRow, testId, testStart, toSeat, won } from "./builders.ts"
 
 const userId = "ada" as UserId

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict"
 import { Effect, Stream } from "effect"
 import type { QueueId } from "../../Ids.ts"
-import type { QueueSettings } from "../../Policies.ts"
+import type { QueueSettings } from "../../policies/settings.ts"
 import type { ConformanceTest } from "../conformance.ts"
 import { inWorld, times, type World } from "./world.ts"
 

@@ -1,7 +1,7 @@
 /** The engine's policies as values, with their checks and defaults. */
 import { Context, Schema } from "effect"
-import { KnownCurrency } from "./Money.ts"
-import type { PolicyOptions } from "./policies/rules.ts"
+import { KnownCurrency } from "../Money.ts"
+import type { PolicyOptions } from "./rules.ts"
 
 /** The six operations that can be gated, so that they need a queue token. */
 export const GatedOperation = Schema.Literals([
