@@ -31,7 +31,7 @@ import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
 import { afterCommit, HostTransaction } from "./HostTransaction.ts"
 import { isCatalogKey, PerformanceId, ShowId, UserId } from "./Ids.ts"
 import { GivenInstant } from "./Instant.ts"
-import { Policies } from "./policies/settings.ts"
+import { Policies } from "./Policies.ts"
 import type { QueueNotFound } from "./queue/errors.ts"
 
 export interface DatesInput extends Caller {

@@ -28,9 +28,10 @@ import {
 import { makeTokenCache } from "./gate/TokenCache.ts"
 import { HostTransaction } from "./HostTransaction.ts"
 import type { PerformanceId, QueueId, ShowId, TokenId, UserId } from "./Ids.ts"
-import { type GatedOperation, Policies } from "./policies/settings.ts"
+import { Policies } from "./Policies.ts"
 import type { PolicyFailed } from "./policies/errors.ts"
 import { askGate } from "./policies/evaluate.ts"
+import type { GatedOperation } from "./policies/settings.ts"
 import {
   QueueTokenExpired,
   type QueueTokenInvalid,

@@ -25,7 +25,7 @@ import { decideHolderGate } from "./gate/decide.ts"
 import { makeGatedCommand } from "./gate/gatedCommand.ts"
 import { type CommandId, isUuid, type ReservationId, type TransferId, UserId } from "./Ids.ts"
 import { money } from "./Money.ts"
-import { Policies } from "./policies/settings.ts"
+import { Policies } from "./Policies.ts"
 import {
   decideCompletion,
   decidePay,

@@ -25,7 +25,7 @@ import {
   type SeatId,
   UserId
 } from "./Ids.ts"
-import { Policies } from "./policies/settings.ts"
+import { Policies } from "./Policies.ts"
 import {
   decideExpiry,
   decideHold,

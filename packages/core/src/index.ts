@@ -52,7 +52,7 @@ export type { Interval } from "./Interval.ts"
 export { type BoxOfficeError, isBoxOfficeError } from "./isBoxOfficeError.ts"
 export * from "./Money.ts"
 export * from "./Payments.ts"
-export * from "./policies/settings.ts"
+export * from "./Policies.ts"
 export {
   type EngineServices,
   makeBoxOffice,

@@ -31,10 +31,10 @@ export * from "./Ids.ts"
 export { Instant, Milliseconds } from "./Instant.ts"
 export { type BoxOfficeError, isBoxOfficeError } from "./isBoxOfficeError.ts"
 export * from "./Money.ts"
-export { QueueSettings } from "./policies/settings.ts"
 export * from "./payment/errors.ts"
 export * from "./payment/model.ts"
 export { PolicyFailed, PolicyName, RefundRefused } from "./policies/errors.ts"
+export { QueueSettings } from "./policies/settings.ts"
 export * from "./queue/errors.ts"
 export {
   CodeUses,

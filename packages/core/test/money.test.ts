@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest"
 import type { PaymentRefunded, ReservationPaid, WalletCharged } from "../src/Events.ts"
 import type { PerformanceId, SeatId, ShowId, UserId } from "../src/Ids.ts"
-import { defaultPolicies } from "../src/policies/settings.ts"
 import { decidePay, decideRefund } from "../src/payment/decide.ts"
 import { PaymentNotFound } from "../src/payment/errors.ts"
+import { defaultPolicies } from "../src/policies/settings.ts"
 import {
   HoldExpired,
   LimitExceeded,

@@ -14,7 +14,7 @@ import { BoxOfficeStore, type PerformanceReading, type SeatsReading } from "../B
 import { CommittedEvents } from "../engine/CommittedEvents.ts"
 import { makeSharedReads, type SharedRead } from "../engine/SharedReads.ts"
 import type { PerformanceId, ShowId } from "../Ids.ts"
-import { Policies } from "../policies/settings.ts"
+import { Policies } from "../Policies.ts"
 import type { AvailableDates, SeatMap } from "./model.ts"
 import { toAvailableDates, toSeatMap, type Until } from "./views.ts"
 

@@ -1,10 +1,10 @@
 /** Checks the policies of a host when the engine is made, so that mistakes show before any call. */
 import { Cause, Effect, Result, Schema } from "effect"
 import { toRequestInvalid } from "../engine/input.ts"
-import { defaultPolicies, PolicySettings } from "./settings.ts"
 import { PoliciesInvalid } from "./errors.ts"
 import { askAdmission } from "./evaluate.ts"
 import type { AdmissionRequest, PolicyOptions } from "./rules.ts"
+import { defaultPolicies, PolicySettings } from "./settings.ts"
 
 // A policy of the first list is a value or a function; one of the second is a function or left out.
 const valueOrFunction = [

@@ -1,7 +1,6 @@
-/** The engine's policies as values, with their checks and defaults. */
-import { Context, Schema } from "effect"
+/** The policies that are plain values, with their checks and defaults. */
+import { Schema } from "effect"
 import { KnownCurrency } from "../Money.ts"
-import type { PolicyOptions } from "./rules.ts"
 
 /** The six operations that can be gated, so that they need a queue token. */
 export const GatedOperation = Schema.Literals([
@@ -161,8 +160,3 @@ export const defaultPolicies: PolicySettings = {
     absenceSeconds: 300
   }
 }
-
-/** The engine's policies. A host replaces them with a layer, or by the options of `layerOf`. */
-export const Policies = Context.Reference<PolicyOptions>("@boxoffice/core/Policies", {
-  defaultValue: () => defaultPolicies
-})

@@ -15,9 +15,9 @@ import type {
 } from "../Events.ts"
 import type { Rows } from "../engine/Rows.ts"
 import type { QueueId, TokenId, UserId } from "../Ids.ts"
-import type { QueueSettings } from "../policies/settings.ts"
 import { askAdmission } from "../policies/evaluate.ts"
 import type { PolicyOptions } from "../policies/rules.ts"
+import type { QueueSettings } from "../policies/settings.ts"
 import type { QueueTokenPayload } from "../token/format.ts"
 import {
   QueueAlreadyOpen,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict"
 import { Effect } from "effect"
 import type { PerformanceId, SeatId, ShowId } from "../../Ids.ts"
-import type { ConformanceTest } from "../conformance.ts"
+import type { ConformanceTest } from "./harness.ts"
 import { inWorld, krw, newSeats, refused } from "./world.ts"
 
 const hostile = `Rob'); DROP TABLE seat; -- "quoted" \\ $1 {a,b} 좌석 🎫`

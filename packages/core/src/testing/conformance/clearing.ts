@@ -1,7 +1,7 @@
 /** Retention: which rows are deleted because of their age, and which never are. */
 import assert from "node:assert/strict"
 import { Effect } from "effect"
-import type { ConformanceTest } from "../conformance.ts"
+import type { ConformanceTest } from "./harness.ts"
 import { inWorld, newSeats, refused } from "./world.ts"
 
 export const clearingTests: ReadonlyArray<ConformanceTest> = [

@@ -6,7 +6,7 @@ import type { ConsumeOptions, Delivery, EventType } from "../../EventFeed.ts"
 import { encodeEvents } from "../../events/codec.ts"
 import type { QueueId } from "../../Ids.ts"
 import { queueCodeHash } from "../../queue/code.ts"
-import type { ConformanceTest } from "../conformance.ts"
+import type { ConformanceTest } from "./harness.ts"
 import { inWorld, krw, refused, times, type World, type WorldOptions } from "./world.ts"
 
 interface EventWorld extends World {

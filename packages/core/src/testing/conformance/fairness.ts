@@ -3,7 +3,7 @@ import assert from "node:assert/strict"
 import { Effect, Stream } from "effect"
 import type { QueueId } from "../../Ids.ts"
 import type { QueueSettings } from "../../policies/settings.ts"
-import type { ConformanceTest } from "../conformance.ts"
+import type { ConformanceTest } from "./harness.ts"
 import { inWorld, times, type World } from "./world.ts"
 
 type Caller = { readonly userId: string; readonly queueToken: string }

@@ -1,7 +1,7 @@
 /** Money: none is lost, no command pays twice, and the first outcome of a key is repeated. */
 import assert from "node:assert/strict"
 import { Effect } from "effect"
-import type { ConformanceTest } from "../conformance.ts"
+import type { ConformanceTest } from "./harness.ts"
 import { inWorld, krw, newSeats, refused, tally, times } from "./world.ts"
 
 export const moneyTests: ReadonlyArray<ConformanceTest> = [

@@ -7,7 +7,7 @@ import { v7 } from "uuid"
 import type { QueueId, TokenId } from "../../Ids.ts"
 import { Presence } from "../../queue/live/presence.ts"
 import { verifyLottery } from "../../queue/lottery.ts"
-import type { ConformanceTest } from "../conformance.ts"
+import type { ConformanceTest } from "./harness.ts"
 import { inWorld, krw, newSeats, refused, tally, times, type World } from "./world.ts"
 
 const status = (world: World, caller: { readonly userId: string; readonly queueToken: string }) =>

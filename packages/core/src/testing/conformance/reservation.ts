@@ -1,7 +1,7 @@
 /** Holds: all seats or none, for a limited time, by one user. */
 import assert from "node:assert/strict"
 import { Effect } from "effect"
-import type { ConformanceTest } from "../conformance.ts"
+import type { ConformanceTest } from "./harness.ts"
 import { inWorld, krw, newSeats, refused, tally, times } from "./world.ts"
 
 export const reservationTests: ReadonlyArray<ConformanceTest> = [

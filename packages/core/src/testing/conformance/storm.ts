@@ -2,7 +2,7 @@
 import assert from "node:assert/strict"
 import { Effect } from "effect"
 import type { UserId } from "../../Ids.ts"
-import type { ConformanceTest } from "../conformance.ts"
+import type { ConformanceTest } from "./harness.ts"
 import { inWorld, times } from "./world.ts"
 
 const users = 40

@@ -7,10 +7,10 @@ import { BoxOfficeStore } from "../../BoxOfficeStore.ts"
 import type { NewSeat } from "../../catalog/model.ts"
 import type { PerformanceId, QueueId, SeatId, ShowId } from "../../Ids.ts"
 import { type Money, money } from "../../Money.ts"
-import type { QueueSettings } from "../../policies/settings.ts"
 import type { PolicyOptions } from "../../policies/rules.ts"
+import type { QueueSettings } from "../../policies/settings.ts"
 import { sweep } from "../../Sweeper.ts"
-import type { ConformanceHarness, ConformanceTest } from "../conformance.ts"
+import type { ConformanceHarness, ConformanceTest } from "./harness.ts"
 
 export interface World {
   readonly harness: ConformanceHarness
