@@ -13,11 +13,11 @@ import {
 } from "@boxoffice/core"
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { invalidDatabase } from "./databaseSetting.ts"
+import { invalidDatabase } from "./connection/databaseSetting.ts"
+import { placeOfPool } from "./connection/opening.ts"
 import { type AbortablePool, type HostClient, type HostPool, isSqlClient } from "./host/client.ts"
 import { sqlErrorOf } from "./host/driverFailure.ts"
 import { makeHostTransactions } from "./host/transaction.ts"
-import { placeOfPool } from "./opening.ts"
 import { schemaName } from "./schemaName.ts"
 import { sqlState } from "./sqlFailure.ts"
 

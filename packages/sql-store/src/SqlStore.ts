@@ -6,8 +6,12 @@ import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { InTransaction } from "./batch/save/inTransaction.ts"
 import { makeTransact } from "./batch/transact.ts"
-import { makeClosing } from "./closing.ts"
-import { type DatabaseInvalid, invalidUrl } from "./databaseSetting.ts"
+import { makeClosing } from "./connection/closing.ts"
+import { type DatabaseInvalid, invalidUrl } from "./connection/databaseSetting.ts"
+import { openingFailed, placeOfUrl } from "./connection/opening.ts"
+import { makeProbe, shared } from "./connection/probe.ts"
+import { makeSockets } from "./connection/sockets.ts"
+import { type Waits, waitsOf } from "./connection/waits.ts"
 import {
   type EncodingUnsupported,
   type MigrationBlocked,
@@ -15,18 +19,14 @@ import {
   type SchemaMismatch,
   verify
 } from "./Migrator.ts"
-import { openingFailed, placeOfUrl } from "./opening.ts"
 import { makeOperations, type StatementRunner } from "./operations/operations.ts"
 import { checkStoreOptions } from "./options.ts"
-import { makeProbe, shared } from "./probe.ts"
 import { runQuery } from "./Query.ts"
 import { schemaName } from "./schemaName.ts"
-import { makeSockets } from "./sockets.ts"
 import { deadline, isPoisoned, unavailable, type WithDeadline } from "./sqlFailure.ts"
-import { type Waits, waitsOf } from "./waits.ts"
 
+export type { Waits } from "./connection/waits.ts"
 export { layerPool } from "./host/pool.ts"
-export type { Waits } from "./waits.ts"
 
 export interface SqlStoreOptions {
   /** The schema that holds the tables: 1 to 63 of `a-z 0-9 _`. Default `boxoffice`. */

@@ -6,8 +6,8 @@
  */
 
 export type { HostStatement, InTransaction } from "./batch/save/inTransaction.ts"
+export { DatabaseInvalid, urlProblem } from "./connection/databaseSetting.ts"
 export * as Doctor from "./Doctor.ts"
-export { DatabaseInvalid, urlProblem } from "./databaseSetting.ts"
 export * as Host from "./Host.ts"
 export * as Invariants from "./Invariants.ts"
 export * as Migrator from "./Migrator.ts"

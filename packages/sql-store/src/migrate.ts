@@ -1,12 +1,12 @@
 /** Bringing the schema up to date, for a backend that does not use Effect. */
 import { Effect, Result } from "effect"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { invalidDatabase, invalidUrl } from "./databaseSetting.ts"
+import { invalidDatabase, invalidUrl } from "./connection/databaseSetting.ts"
+import { openingFailed, openingRefused, type Place, placeOfUrl } from "./connection/opening.ts"
 import { type HostPool, type PgPool, poolOf } from "./Host.ts"
 import { type HostClient, placeOf, runOn } from "./host/client.ts"
 import { sqlErrorOf } from "./host/driverFailure.ts"
 import * as Migrator from "./Migrator.ts"
-import { openingFailed, openingRefused, type Place, placeOfUrl } from "./opening.ts"
 
 /** How {@link migrate} goes about it. */
 export interface MigrateDatabaseOptions extends Omit<Migrator.MigrateOptions, "onStep"> {

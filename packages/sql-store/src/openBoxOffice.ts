@@ -8,12 +8,12 @@ import {
 } from "@boxoffice/core"
 import type { SqlError } from "effect/sql/SqlError"
 import type { InTransaction } from "./batch/save/inTransaction.ts"
-import { invalidDatabase, isPgliteMissing, missingPglite } from "./databaseSetting.ts"
+import { invalidDatabase, isPgliteMissing, missingPglite } from "./connection/databaseSetting.ts"
+import { openingRefused, placeOfUrl } from "./connection/opening.ts"
+import { type Waits, waitsOf } from "./connection/waits.ts"
 import { type HostClient, type HostPool, type PgPool, poolOf, transactionOf } from "./Host.ts"
-import { openingRefused, placeOfUrl } from "./opening.ts"
 import { checkOpenOptions, checkStoreOptions } from "./options.ts"
 import { layerAt, layerPool, type SqlStoreOptions } from "./SqlStore.ts"
-import { type Waits, waitsOf } from "./waits.ts"
 
 /** What an engine on a database is opened with. */
 export type OpenOptions = BoxOfficeOptions & (OnItsOwnConnections | OnTheHostsPool)

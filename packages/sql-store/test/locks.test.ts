@@ -11,10 +11,10 @@ import { lockHeads, lockTokens } from "../src/batch/load/tokens.ts"
 import { readUnpaid } from "../src/batch/load/unpaid.ts"
 import { lockWallets } from "../src/batch/load/wallets.ts"
 import { batchRetries } from "../src/batch/transact.ts"
+import { defaultWaits } from "../src/connection/waits.ts"
 import { SqlStore } from "../src/index.ts"
 import { type Query, runQuery } from "../src/Query.ts"
 import { schemaName } from "../src/schemaName.ts"
-import { defaultWaits } from "../src/waits.ts"
 import {
   charge,
   chargedEvent,

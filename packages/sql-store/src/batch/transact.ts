@@ -5,6 +5,7 @@ import { type LoadPlan, type Rows, StoreUnavailable } from "@boxoffice/core"
 import type { PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Exit, Metric, Random } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import type { Waits } from "../connection/waits.ts"
 import { Pipeline, type Query, runQuery } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import {
@@ -17,7 +18,6 @@ import {
   unavailable,
   type WithDeadline
 } from "../sqlFailure.ts"
-import type { Waits } from "../waits.ts"
 import { type Attempt, type CommitStatus, commit, resolveCommit, rollback } from "./commit.ts"
 import { begin, forceIndexPlans } from "./load/begin.ts"
 import { makeLoad } from "./load/load.ts"

@@ -2,7 +2,7 @@
 import { Effect, Option, Semaphore } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import type { Place } from "../opening.ts"
+import type { Place } from "../connection/opening.ts"
 import type { Pipeline, Query, Row } from "../Query.ts"
 import { sqlErrorOf } from "./driverFailure.ts"
 import { answerOf, type Statement, statementOf } from "./statement.ts"

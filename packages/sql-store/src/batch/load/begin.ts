@@ -1,5 +1,5 @@
+import type { Waits } from "../../connection/waits.ts"
 import type { Query } from "../../Query.ts"
-import type { Waits } from "../../waits.ts"
 
 /**
  * The level is said, since a database can have another default. Every statement has to see what

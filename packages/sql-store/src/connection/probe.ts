@@ -2,13 +2,13 @@
 import { randomUUID } from "node:crypto"
 import { StoreUnavailable } from "@boxoffice/core"
 import { Cause, Deferred, Effect, Exit } from "effect"
-import { commit } from "./batch/commit.ts"
-import { begin, forceIndexPlans } from "./batch/load/begin.ts"
-import { insertOutcomes } from "./batch/save/outcomes.ts"
-import { AttemptFailed, type BatchContext, cleanUp } from "./batch/transact.ts"
-import { Pipeline, type Query } from "./Query.ts"
-import type { SchemaName } from "./schemaName.ts"
-import { deadline, unavailable } from "./sqlFailure.ts"
+import { commit } from "../batch/commit.ts"
+import { begin, forceIndexPlans } from "../batch/load/begin.ts"
+import { insertOutcomes } from "../batch/save/outcomes.ts"
+import { AttemptFailed, type BatchContext, cleanUp } from "../batch/transact.ts"
+import { Pipeline, type Query } from "../Query.ts"
+import type { SchemaName } from "../schemaName.ts"
+import { deadline, unavailable } from "../sqlFailure.ts"
 
 /** Tables that commands write to: whoever has locked one as a whole stops them all. */
 const written = ["queue", "queue_token", "wallet", "reservation", "seat", "transfer", "outbox"]

@@ -2,9 +2,9 @@
 import { StoreUnavailable } from "@boxoffice/core"
 import { Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import { isConnectionLost, unavailable } from "../sqlFailure.ts"
 import { type DatabaseInvalid, refusedSetting, shown } from "./databaseSetting.ts"
 import { targetOf } from "./sockets.ts"
-import { isConnectionLost, unavailable } from "./sqlFailure.ts"
 
 /** Where a store is looked for, as far as a log may show it. */
 export interface Place {

@@ -1,7 +1,7 @@
 /** Whether the setting that says where the data is can be right: a mistake in it is no outage. */
 import { Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { sqlState } from "./sqlFailure.ts"
+import { sqlState } from "../sqlFailure.ts"
 
 /**
  * The setting that says where the database is cannot be right, and waiting changes nothing about it.
