@@ -6,7 +6,8 @@ import type { PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Exit, Metric, Random } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Waits } from "../connection/waits.ts"
-import { Pipeline, type Query, runQuery } from "../Query.ts"
+import { Pipeline } from "../Pipeline.ts"
+import { type Query, runQuery } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import {
   deadline,

@@ -2,7 +2,8 @@
 import type { StoreUnavailable } from "@boxoffice/core"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { Pipeline, type Query, type Row } from "../Query.ts"
+import { Pipeline } from "../Pipeline.ts"
+import type { Query, Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import {
   clearDepartures,

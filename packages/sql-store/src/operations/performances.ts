@@ -5,29 +5,23 @@ import {
   type ShowId,
   type StoredPerformance
 } from "@boxoffice/core"
-import { performanceColumns, performanceOf } from "../batch/load/performances.ts"
-import { bigint, date, instant, type Query, type Row } from "../Query.ts"
+import {
+  performanceColumns,
+  performanceOf,
+  storedPerformanceColumns,
+  storedPerformanceOf
+} from "../columns/performance.ts"
+import { bigint, instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-
-export const storedColumns = "performance_id, show_id, starts_at, time_zone, currency"
-
-/** Reads {@link storedColumns}. */
-export const performanceOfRow = (row: Row): StoredPerformance => ({
-  performanceId: row[0],
-  showId: row[1],
-  startsAt: date(row[2]),
-  timeZone: row[3],
-  currency: row[4]
-})
 
 export const readPerformance = (schema: SchemaName) => {
   const sql = `
-    SELECT ${storedColumns} FROM ${schema}.performance
+    SELECT ${storedPerformanceColumns} FROM ${schema}.performance
     WHERE performance_id = $1::text`
   return (performanceId: PerformanceId): Query<StoredPerformance | undefined> => ({
     sql,
     params: [performanceId],
-    read: ([row]) => row && performanceOfRow(row)
+    read: ([row]) => row && storedPerformanceOf(row)
   })
 }
 

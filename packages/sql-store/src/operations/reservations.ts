@@ -6,7 +6,7 @@ import type {
   TransferId,
   UserId
 } from "@boxoffice/core"
-import { reservationColumns, reservationOf } from "../batch/load/reservations.ts"
+import { reservationColumns, reservationOf } from "../columns/reservation.ts"
 import { instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 

@@ -1,5 +1,5 @@
 import type { PerformanceId, SeatRow } from "@boxoffice/core"
-import { seatColumns, seatOf } from "../batch/load/seats.ts"
+import { seatColumns, seatOf } from "../columns/seat.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 

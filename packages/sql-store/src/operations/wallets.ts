@@ -1,5 +1,6 @@
-import type { Page, TransferId, TransferRow, UserId, WalletRow } from "@boxoffice/core"
-import { bigint, instant, type Query, type Row, uuids } from "../Query.ts"
+import type { Page, TransferRow, UserId, WalletRow } from "@boxoffice/core"
+import { transferColumns, transferOf } from "../columns/transfer.ts"
+import { bigint, type Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 export const readWallet = (schema: SchemaName) => {
@@ -10,33 +11,6 @@ export const readWallet = (schema: SchemaName) => {
     params: [userId],
     read: ([row]) =>
       row && { userId: row[0], currency: row[1], balance: bigint(row[2]), version: Number(row[3]) }
-  })
-}
-
-const transferColumns = `transfer_id, kind, user_id, counter_account, amount, currency, version,
-      balance, reservation_id, made_at`
-
-const transferOf = (row: Row): TransferRow => ({
-  transferId: row[0],
-  kind: row[1],
-  userId: row[2],
-  counterAccount: row[3],
-  amount: bigint(row[4]),
-  currency: row[5],
-  version: Number(row[6]),
-  balance: bigint(row[7]),
-  reservationId: row[8],
-  at: instant(row[9])
-})
-
-/** Transfers by their ids. */
-export const findTransfers = (schema: SchemaName) => {
-  const sql = `
-    SELECT ${transferColumns} FROM ${schema}.transfer WHERE transfer_id = ANY($1::uuid[])`
-  return (transferIds: ReadonlySet<TransferId>): Query<ReadonlyArray<TransferRow>> => ({
-    sql,
-    params: [uuids(transferIds)],
-    read: (rows) => rows.map(transferOf)
   })
 }
 

@@ -1,10 +1,10 @@
 /** What additions to the catalogue have to know. */
 import type { LoadPlan, SeatRow, Show, ShowId, StoredPerformance } from "@boxoffice/core"
-import { performanceOfRow, storedColumns } from "../../operations/performances.ts"
-import { showColumns, showOf } from "../../operations/shows.ts"
+import { storedPerformanceColumns, storedPerformanceOf } from "../../columns/performance.ts"
+import { seatColumns, seatOf } from "../../columns/seat.ts"
+import { showColumns, showOf } from "../../columns/show.ts"
 import { type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
-import { seatColumns, seatOf } from "./seats.ts"
 
 /** Not locked: no command changes a show. */
 export const loadShows = (schema: SchemaName) => {
@@ -19,12 +19,12 @@ export const loadShows = (schema: SchemaName) => {
 /** Whoever adds seats to a performance waits here for the one before; buyers do not. */
 export const lockPerformances = (schema: SchemaName) => {
   const sql = `
-    SELECT ${storedColumns} FROM ${schema}.performance WHERE performance_id = ANY($1)
+    SELECT ${storedPerformanceColumns} FROM ${schema}.performance WHERE performance_id = ANY($1)
     ORDER BY performance_id FOR NO KEY UPDATE`
   return (performanceIds: LoadPlan["performances"]): Query<ReadonlyArray<StoredPerformance>> => ({
     sql,
     params: [texts(performanceIds)],
-    read: (rows) => rows.map(performanceOfRow)
+    read: (rows) => rows.map(storedPerformanceOf)
   })
 }
 

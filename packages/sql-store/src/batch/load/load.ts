@@ -9,8 +9,8 @@ import {
   type UserId,
   withLoaded
 } from "@boxoffice/core"
-import { findTransfers } from "../../operations/wallets.ts"
-import type { Pipeline, Query } from "../../Query.ts"
+import type { Pipeline } from "../../Pipeline.ts"
+import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import { loadSeatsThere, loadShows, lockPerformances } from "./catalog.ts"
 import { type ClockReading, readClock } from "./clock.ts"
@@ -23,6 +23,7 @@ import { lockQueues } from "./queues.ts"
 import { lockReservations } from "./reservations.ts"
 import { lockSeats } from "./seats.ts"
 import { countAhead, lockHeads, lockLapsed, lockTokens, lookAtTokens } from "./tokens.ts"
+import { loadTransfers } from "./transfers.ts"
 import { readUnpaid } from "./unpaid.ts"
 import { lockWallets } from "./wallets.ts"
 
@@ -54,7 +55,7 @@ export const makeLoad = (schema: SchemaName) => {
   const holdings = countHoldings(schema)
   const performances = loadPerformances(schema)
   const unpaid = readUnpaid(schema)
-  const transfers = findTransfers(schema)
+  const transfers = loadTransfers(schema)
   const outcomes = loadOutcomes(schema)
   const shows = loadShows(schema)
   const storedPerformances = lockPerformances(schema)

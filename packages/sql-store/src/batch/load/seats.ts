@@ -1,22 +1,7 @@
-import { type LoadPlan, money, type SeatRow } from "@boxoffice/core"
-import { bigint, millis, type Query, type Row, texts, uuids } from "../../Query.ts"
+import type { LoadPlan, SeatRow } from "@boxoffice/core"
+import { seatColumns, seatOf } from "../../columns/seat.ts"
+import { type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
-
-export const seatColumns = `s.performance_id, s.seat_id, s.section, s.seat_row, s.seat_number,
-      s.price, s.currency, s.status, s.reservation_id, s.held_until`
-
-/** Reads {@link seatColumns}. */
-export const seatOf = (row: Row): SeatRow => ({
-  performanceId: row[0],
-  seatId: row[1],
-  section: row[2],
-  row: row[3],
-  number: row[4],
-  price: money(bigint(row[5]), row[6]),
-  status: row[7],
-  reservationId: row[8],
-  heldUntil: millis(row[9])
-})
 
 /**
  * Lock 6, by performance and seat: the seats that are named, and those of the reservations that

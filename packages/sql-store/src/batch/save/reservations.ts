@@ -1,7 +1,7 @@
 import type { ReservationRow } from "@boxoffice/core"
+import type { StoredSeat } from "../../columns/reservation.ts"
 import { bigints, instants, type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
-import type { StoredSeat } from "../load/reservations.ts"
 
 /**
  * New reservations, by reservation_id, as they were held. What has become of one since, in the same

@@ -1,7 +1,8 @@
 /** All saves of a batch. */
 
 import type { ReservationRow, WalletRow } from "@boxoffice/core"
-import type { Pipeline, Query } from "../../Query.ts"
+import type { Pipeline } from "../../Pipeline.ts"
+import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import type { Loaded } from "../load/load.ts"
 import { insertPerformance, insertSeats, insertShow } from "./catalog.ts"

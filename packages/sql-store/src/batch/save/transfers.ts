@@ -1,16 +1,15 @@
 import type { TransferRow, WalletRow } from "@boxoffice/core"
+import { transferColumns } from "../../columns/transfer.ts"
 import { bigints, instants, type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
-const columns = `transfer_id, kind, user_id, counter_account, amount, currency, version, balance,
-      reservation_id, made_at`
 const moved = `unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int8[], $6::text[],
       $7::int8[], $8::int8[], $9::uuid[], $10::timestamptz[]) AS moved`
 
 /** New entries, each wallet's in order. Behind the wallets and reservations they refer to. */
 export const insertTransfers = (schema: SchemaName) => {
   const sql = `
-    INSERT INTO ${schema}.transfer (${columns})
+    INSERT INTO ${schema}.transfer (${transferColumns})
     SELECT moved.* FROM ${moved}`
   return (rows: ReadonlyArray<TransferRow>): Query<void> => ({
     sql,
@@ -36,7 +35,7 @@ export const insertTransfersOfNew = (schema: SchemaName) => {
       ORDER BY id COLLATE "C"
       RETURNING user_id
     )
-    INSERT INTO ${schema}.transfer (${columns})
+    INSERT INTO ${schema}.transfer (${transferColumns})
     SELECT moved.* FROM ${moved} WHERE (SELECT count(*) FROM made) > 0`
   return (wallets: ReadonlyArray<WalletRow>, rows: ReadonlyArray<TransferRow>): Query<void> => ({
     sql,

@@ -1,0 +1,15 @@
+import type { TransferId, TransferRow } from "@boxoffice/core"
+import { transferColumns, transferOf } from "../../columns/transfer.ts"
+import { type Query, uuids } from "../../Query.ts"
+import type { SchemaName } from "../../schemaName.ts"
+
+/** Transfers by their ids. */
+export const loadTransfers = (schema: SchemaName) => {
+  const sql = `
+    SELECT ${transferColumns} FROM ${schema}.transfer WHERE transfer_id = ANY($1::uuid[])`
+  return (transferIds: ReadonlySet<TransferId>): Query<ReadonlyArray<TransferRow>> => ({
+    sql,
+    params: [uuids(transferIds)],
+    read: (rows) => rows.map(transferOf)
+  })
+}
