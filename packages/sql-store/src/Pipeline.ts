@@ -4,11 +4,13 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { Query, Row } from "./Query.ts"
 
 /**
- * Statements that leave in one write and are answered in order: one round trip for all of them.
+ * Statements that the store sends in one write; the server answers them in order. All of them cost
+ * one round trip.
  *
- * `add` gives the way to the answer, for after `run`. A statement that fails in a transaction
- * makes the server refuse the ones behind it, `COMMIT` included, so the first failure is the one
- * that counts. The connection must be multiplexed, and nobody else's meanwhile.
+ * `add` returns a function that gives the answer, once `run` has ended. If a statement fails in a
+ * transaction, the server refuses all statements behind it, `COMMIT` included, so the first failure
+ * is the one that counts. The connection must be multiplexed, and lent to no other caller
+ * meanwhile.
  */
 export class Pipeline {
   private readonly queries: Array<Query<unknown>> = []
@@ -23,7 +25,7 @@ export class Pipeline {
     return this.queries.length === 0
   }
 
-  /** One statement after the other, each answered before the next one leaves. */
+  /** Runs one statement after the other, each after the answer to the one before. */
   runEach<E>(
     run: (query: Query<unknown>) => Effect.Effect<ReadonlyArray<Row>, E>
   ): Effect.Effect<void, E> {
@@ -35,7 +37,7 @@ export class Pipeline {
     return Effect.all(each, { discard: true })
   }
 
-  /** Fails with what the first failing statement failed with. */
+  /** Fails with the error of the first failing statement. */
   run(connection: PgConnection.PgConnection): Effect.Effect<void, SqlError> {
     return Effect.callback((resume) => {
       const cancels: Array<() => void> = []
@@ -45,22 +47,23 @@ export class Pipeline {
       const finish = () => resume(failure === undefined ? Effect.void : Effect.failCause(failure))
       const receive = (index: number, exit: Exit.Exit<ReadonlyArray<Row>, SqlError>) => {
         if (!sent) {
-          // No answer is that fast: the statement did not leave.
+          // No answer can arrive before all statements are sent: this statement was not sent.
           failure = Exit.isFailure(exit) ? exit.cause : outOfOrder
           return
         }
-        // The locks' safety rests on the order of the statements: it is never taken on trust.
+        // The safety of the locks depends on the order of the statements, so the pipeline checks
+        // it.
         if (index !== answered++) failure ??= outOfOrder
         if (Exit.isSuccess(exit)) this.answers[index] = exit.value
         else failure ??= exit.cause
         if (answered === cancels.length) finish()
       }
       for (const [index, query] of this.queries.entries()) {
-        // A fiber of its own runs at once until it waits for its answer: by then the statement is
+        // The fiber starts at once and runs until it waits for its answer. By then its statement is
         // queued behind the one before.
         const statement = connection.queryValues(query.sql, query.params, !query.unprepared)
         const cancel = Effect.runCallback(statement, { onExit: (exit) => receive(index, exit) })
-        // Nothing may follow a statement that did not leave, the COMMIT least of all.
+        // No statement may follow one that was not sent, least of all the COMMIT.
         if (failure !== undefined) break
         cancels.push(cancel)
       }

@@ -5,8 +5,9 @@ import type { SqlError } from "effect/sql/SqlError"
 import { instantOf } from "./instant.ts"
 
 /**
- * A row by position. The driver gives `int8` as bigint and `timestamptz` as Date; a host's driver
- * gives the row as JSON, and so what is exact is read by {@link bigint}, {@link date} and the like.
+ * A row by position. The store's own driver gives `int8` as bigint and `timestamptz` as Date;
+ * through a host's driver a row comes as JSON. {@link bigint}, {@link date} and the like read both
+ * forms exactly.
  */
 // biome-ignore lint/suspicious/noExplicitAny: a statement and its reader, side by side, agree
 export type Row = ReadonlyArray<any>
@@ -15,11 +16,15 @@ export interface Query<A> {
   readonly sql: string
   readonly params: ReadonlyArray<unknown>
   readonly read: (rows: ReadonlyArray<Row>) => A
-  /** Transaction control goes unprepared: a name that the server forgot must not delay `BEGIN`. */
+  /**
+   * Sends the statement unprepared. Transaction control does so: a prepared name that the server no
+   * longer has must not delay `BEGIN`.
+   */
   readonly unprepared?: true
 }
 
-// A typed array has one type whatever it holds: empty, all null, small numbers or large.
+// An array with its type stated: it stays the same if the array is empty, all null, or has only
+// small numbers.
 const arrayOf = (oid: number) => (values: Iterable<unknown>) =>
   Result.getOrThrow(PgTypes.array(Array.isArray(values) ? values : Array.from(values), oid))
 

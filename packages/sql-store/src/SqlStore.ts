@@ -137,16 +137,16 @@ const make = (options: SqlStoreOptions) =>
         })
       })
     )
-    const lane = { pool, schema, waits, isDropped: sockets.isDropped }
+    const batchContext = { pool, schema, waits, isDropped: sockets.isDropped }
     const operations = makeOperations(schema)(runnerOf(reads, withDeadline))
-    const able = Effect.all([makeProbe(lane), operations.ping], {
+    const probes = Effect.all([makeProbe(batchContext), operations.ping], {
       concurrency: "unbounded",
       discard: true
     })
     return BoxOfficeStore.of({
-      transact: makeTransact(lane, options.inTransaction),
+      transact: makeTransact(batchContext, options.inTransaction),
       ...operations,
-      ping: Effect.withSpan(shared(able), "SqlStore.ping"),
+      ping: Effect.withSpan(shared(probes), "SqlStore.ping"),
       closing: closing.engine
     })
   })
@@ -175,6 +175,6 @@ const reading = <A>(
 
 const runnerOf = (pool: PgPool.PgPool, withDeadline: WithDeadline): StatementRunner => ({
   run: (query) => reading(pool, withDeadline, (connection) => runQuery(connection, query)),
-  runPipeline: (flight) => reading(pool, withDeadline, (connection) => flight.run(connection)),
+  runPipeline: (pipeline) => reading(pool, withDeadline, (connection) => pipeline.run(connection)),
   fault: unavailable
 })

@@ -4,7 +4,7 @@ import { bigint, instant, millis, type Row } from "../Query.ts"
 export const reservationColumns = `r.reservation_id, r.performance_id, r.user_id, r.seats, r.amount,
       r.currency, r.status, r.held_at, r.hold_expires_at, r.confirmed_at, r.ended_at, r.payment_id`
 
-/** A seat as it stands in `reservation.seats`. */
+/** A seat as `reservation.seats` stores it. */
 export interface StoredSeat {
   readonly seatId: string
   readonly section: string

@@ -59,10 +59,12 @@ export const makeProbe = ({
   const failed = (error: ConstructorParameters<typeof AttemptFailed>[0]) => new AttemptFailed(error)
   return Effect.scoped(
     Effect.flatMap(Effect.mapError(withDeadline(pool.get), failed), (connection) => {
-      const flight = new Pipeline()
-      for (const query of [begin, plan, ...probing(schema), commit]) flight.add(query)
-      return Effect.onExit(Effect.mapError(withDeadline(flight.run(connection)), failed), (exit) =>
-        Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
+      const pipeline = new Pipeline()
+      for (const query of [begin, plan, ...probing(schema), commit]) pipeline.add(query)
+      return Effect.onExit(
+        Effect.mapError(withDeadline(pipeline.run(connection)), failed),
+        (exit) =>
+          Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
       )
     })
   ).pipe(Effect.mapError(({ error }) => unavailable(error)))

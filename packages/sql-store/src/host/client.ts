@@ -66,8 +66,8 @@ export const runOn = (client: HostClient | SqlClient): Run => {
 }
 
 /** One statement after the other: a host's driver has one answer at a time. */
-export const runEach = (run: Run, flight: Pipeline): Effect.Effect<void, SqlError> =>
-  flight.runEach((query) => run({ ...query, read: (rows) => rows }))
+export const runEach = (run: Run, pipeline: Pipeline): Effect.Effect<void, SqlError> =>
+  pipeline.runEach((query) => run({ ...query, read: (rows) => rows }))
 
 type Answer = (statement: Statement) => Effect.Effect<ReadonlyArray<Row>, SqlError>
 

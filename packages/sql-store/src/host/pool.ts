@@ -59,13 +59,13 @@ export const layerPool = (
       const closing = makeClosing(watching, waits.closeWithinMs).engine
       const run = runOn(watchedClient(pool, watching))
       yield* verify(run, schema, placeOf(pool))
-      const fly = (flight: Pipeline) => runEach(run, flight)
+      const runPipeline = (pipeline: Pipeline) => runEach(run, pipeline)
       const transacted = transactedOn(pool, watching, forceIndexPlans(waits))
       const attempt = attemptOn(
         transacted,
         makeBatch(schema, { inTransaction: options.inTransaction })
       )
-      const fate = (lost: Attempt) =>
+      const resolveLostCommit = (lost: Attempt) =>
         Effect.timeoutOrElse(resolveCommit(schema, lost, run), {
           duration: waits.answerWithinMs,
           orElse: () => Effect.succeed<CommitStatus>("unknown")
@@ -81,8 +81,8 @@ export const layerPool = (
         catch: (error) => unavailable(sqlErrorOf(error))
       })
       return BoxOfficeStore.of({
-        transact: retrying({ attempt, fate }),
-        ...makeOperations(schema)({ run, runPipeline: fly, fault: unavailable }),
+        transact: retrying({ attempt, resolveLostCommit }),
+        ...makeOperations(schema)({ run, runPipeline, fault: unavailable }),
         ping: Effect.withSpan(shared(probe), "SqlStore.ping"),
         closing
       })

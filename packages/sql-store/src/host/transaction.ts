@@ -22,7 +22,7 @@ export const makeHostTransactions = (schema: SchemaName) => {
     const under = underSavepoint(client)
     const runner: StatementRunner = {
       run: (query) => under((run) => run(query)),
-      runPipeline: (flight) => under((run) => runEach(run, flight)),
+      runPipeline: (pipeline) => under((run) => runEach(run, pipeline)),
       fault: transactionFault
     }
     const transact = <A>(plan: LoadPlan, decide: (rows: Rows) => A) => {

@@ -25,7 +25,7 @@ export const readPerformance = (schema: SchemaName) => {
   })
 }
 
-/** The performances of a show, by start, each with its seats counted as they stand now. */
+/** The performances of a show, by start, each with the count of its seats at this time. */
 export const readPerformances = (schema: SchemaName) => {
   const sql = `
     WITH clock AS MATERIALIZED (SELECT date_trunc('milliseconds', clock_timestamp()) AS now)
@@ -49,7 +49,7 @@ export const readPerformances = (schema: SchemaName) => {
     read: (rows) =>
       rows[0] && {
         now: instant(rows[0][0]),
-        // A show without performances is one row of nulls.
+        // A show without performances gives one row of nulls.
         performances: rows[0][6] === null ? [] : rows.map(readingOf)
       }
   })
@@ -71,7 +71,7 @@ const readingOf = ([
   priceFrom: amount === null ? null : money(bigint(amount), currency)
 })
 
-/** A performance, and the time. */
+/** A performance, and the time of the database. */
 export const readPerformanceNow = (schema: SchemaName) => {
   const sql = `
     SELECT ${performanceColumns}, date_trunc('milliseconds', clock_timestamp())

@@ -14,7 +14,7 @@ export const readWallet = (schema: SchemaName) => {
   })
 }
 
-/** A wallet's, newest first; `after` is a version. */
+/** The transfers of a wallet, newest first; `after` is a version. */
 export const readTransfers = (schema: SchemaName) => {
   const sql = `
     SELECT ${transferColumns} FROM ${schema}.transfer

@@ -3,7 +3,7 @@ import { performanceColumns, performanceOf } from "../../columns/performance.ts"
 import { type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
-/** The performances of what is named. Not locked: no command changes them. */
+/** Performances of the named seats and reservations. Not locked, since no command changes them. */
 export const loadPerformances = (schema: SchemaName) => {
   const sql = `
     SELECT ${performanceColumns}

@@ -4,8 +4,8 @@ import { type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
 /**
- * Lock 6, by performance and seat: the seats that are named, and those of the reservations that
- * were locked just before, which therefore cannot change any more.
+ * Lock 6, by performance and seat: the named seats, and those of the reservations that lock 5
+ * holds, whose seats therefore cannot change any more.
  */
 export const lockSeats = (schema: SchemaName) => {
   const sql = `
@@ -22,7 +22,7 @@ export const lockSeats = (schema: SchemaName) => {
   return (plan: Pick<LoadPlan, "seats" | "reservations">): Query<ReadonlyArray<SeatRow>> => {
     const performanceIds: Array<string> = []
     const seatIds: Array<string> = []
-    // A hot seat is named by every command of the batch, and sent once.
+    // Many commands of a batch may name the same popular seat: it is sent once.
     const byPerformance = new Map<string, Set<string>>()
     for (const named of plan.seats) {
       const seen = byPerformance.get(named.performanceId) ?? new Set()

@@ -3,7 +3,7 @@ import { transferColumns, transferOf } from "../../columns/transfer.ts"
 import { type Query, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
-/** Transfers by their ids. */
+/** Transfers by id. Not locked, since no command changes a transfer. */
 export const loadTransfers = (schema: SchemaName) => {
   const sql = `
     SELECT ${transferColumns} FROM ${schema}.transfer WHERE transfer_id = ANY($1::uuid[])`

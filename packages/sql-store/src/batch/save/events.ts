@@ -2,7 +2,9 @@ import { type BoxOfficeEvent, encodeEvents } from "@boxoffice/core"
 import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
-/** What happened, in the order in which it was decided: one row for the whole batch. */
+/**
+ * Writes the batch's events, in the order of their decisions: one outbox row for the whole batch.
+ */
 export const insertEvents = (schema: SchemaName) => {
   const sql = `
     INSERT INTO ${schema}.outbox (occurred_at, events, attempt_id)

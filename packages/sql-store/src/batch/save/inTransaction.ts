@@ -1,8 +1,8 @@
-/** Rows of the host's own, written in the transaction that the events are written in. */
+/** The host's own rows, written in the same transaction as the events. */
 import { type BoxOfficeEvent, handleDropped, withJson } from "@boxoffice/core"
 import type { Query } from "../../Query.ts"
 
-/** A statement of the host's. */
+/** A statement of the host. */
 export interface HostStatement {
   /** One statement. It casts each of its parameters: `$1::uuid`, `$2::text[]`. */
   readonly text: string
@@ -47,7 +47,7 @@ export interface HostStatement {
  */
 export type InTransaction = (events: ReadonlyArray<BoxOfficeEvent>) => ReadonlyArray<HostStatement>
 
-// A batch holds its locks while they run.
+// A batch holds its locks while these statements run.
 const statementsMax = 100
 
 export const statementsFor = (
@@ -58,7 +58,8 @@ export const statementsFor = (
   try {
     return checked(statements)
   } catch (error) {
-    // What is not sent is dropped, and the promises in it with it.
+    // Statements that are not sent may be promises. Handle their rejections, so that none is
+    // reported as unhandled.
     handleDropped(statements)
     throw error
   }
@@ -87,7 +88,8 @@ const checked = (statements: unknown): ReadonlyArray<Query<void>> => {
           "Date or null: a promise cannot be waited for, and an object is written as JSON first"
       )
     }
-    // Unprepared, lest one that is built anew each time fills the connection's cache.
+    // Unprepared: a text that is built for each call would fill the connection's cache of
+    // statements.
     return { sql: text, params: values, read: () => {}, unprepared: true }
   })
 }
