@@ -1,4 +1,4 @@
-/** Whether a user's command could be done now: what readiness asks. */
+/** Readiness probe: checks whether a user's command could succeed now. */
 import { randomUUID } from "node:crypto"
 import { StoreUnavailable } from "@boxoffice/core"
 import { Cause, Deferred, Effect, Exit } from "effect"
@@ -11,12 +11,18 @@ import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { deadline, unavailable } from "../sqlFailure.ts"
 
-/** Tables that commands write to: whoever has locked one as a whole stops them all. */
+/**
+ * Tables that commands write to. A transaction that has locked one of them as a whole stops all
+ * commands.
+ */
 const written = ["queue", "queue_token", "wallet", "reservation", "seat", "transfer", "outbox"]
-/** Shorter than a server waits before it looks for a deadlock: a migration must not be its victim. */
+/**
+ * Shorter than the server's `deadlock_timeout`, so that the probe never makes a migration the
+ * victim of a deadlock check.
+ */
 const lockTimeout = "500ms"
-/** How long one answer is given again. */
-const freshMs = 1_000
+/** How long a result is reused. */
+const resultMaxAgeMs = 1_000
 
 const statement = (sql: string): Query<void> => ({
   sql,
@@ -26,9 +32,10 @@ const statement = (sql: string): Query<void> => ({
 })
 
 /**
- * What each command needs, in a transaction of its own: the tables, a row that is written to the disk
- * (and taken back, so that nothing grows), and a commit. A server that only reads refuses it, and so
- * does one whose disk is full; one that cannot make a commit durable does not answer it.
+ * The statements of a probe, in a transaction of its own. They need what each command needs: the
+ * tables, a row that is written to disk (and taken back, so that no table grows), and a commit. A
+ * read-only server refuses them, and so does one whose disk is full; a server that cannot make a
+ * commit durable does not answer.
  */
 export const probing = (schema: SchemaName): ReadonlyArray<Query<void>> => [
   statement(`SELECT set_config('lock_timeout', '${lockTimeout}', true)`),
@@ -48,7 +55,7 @@ export const probing = (schema: SchemaName): ReadonlyArray<Query<void>> => [
   statement("ROLLBACK TO SAVEPOINT boxoffice_probe")
 ]
 
-/** On a connection of the batches, as a command would be done. */
+/** Runs the probe on a connection of the batches, like a command. */
 export const makeProbe = ({
   pool,
   schema,
@@ -71,8 +78,9 @@ export const makeProbe = ({
 }
 
 /**
- * However many ask, there is one probe at a time, and one each second. It goes on where whoever asked
- * has gone: the next one hears what came of it.
+ * Shares a probe among its callers: there is one at a time, and at most one each second. It holds
+ * the last result for that second. A probe goes on if its first caller is interrupted, so the next
+ * caller gets its result.
  */
 export const shared = (
   probe: Effect.Effect<void, StoreUnavailable>
@@ -80,19 +88,19 @@ export const shared = (
   type Answer = Deferred.Deferred<void, StoreUnavailable>
   let last: { readonly answer: Answer; readonly at: number } | undefined
   return Effect.suspend(() => {
-    // By the machine's own clock: how a server is has nothing to do with a test's time.
-    if (last !== undefined && performance.now() - last.at < freshMs) {
+    // Uses the machine's clock: the server's health does not depend on the clock of a test.
+    if (last !== undefined && performance.now() - last.at < resultMaxAgeMs) {
       return Deferred.await(last.answer)
     }
     const answer: Answer = Deferred.makeUnsafe()
-    const asked = { answer, at: Number.POSITIVE_INFINITY }
-    last = asked
-    // A pool that is shut down interrupts whoever waits for it.
+    const result = { answer, at: Number.POSITIVE_INFINITY }
+    last = result
+    // A pool that shuts down interrupts its waiting callers.
     const ended = Effect.catchCause(probe, (cause) =>
       Cause.hasInterrupts(cause) ? Effect.fail(closed) : Effect.failCause(cause)
     )
     return Effect.onExit(ended, (exit) => {
-      asked.at = performance.now()
+      result.at = performance.now()
       return Deferred.done(answer, exit)
     }).pipe(Effect.forkDetach({ startImmediately: true }), Effect.andThen(Deferred.await(answer)))
   })

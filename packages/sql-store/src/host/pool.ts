@@ -1,4 +1,4 @@
-/** The store on a host's pool: its own transactions, on connections that the host lends. */
+/** The store on a host's pool: it runs its own transactions on connections that the pool lends. */
 import { BoxOfficeStore, type LoadPlan, type Rows, type StoreUnavailable } from "@boxoffice/core"
 import { Cause, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -34,8 +34,8 @@ import { statementOf } from "./statement.ts"
 import { makeWatching, type Watching } from "./watch.ts"
 
 /**
- * The store on a host's pool: see `Host`. Every statement is a round trip of its own there, so that
- * a batch takes longer than on connections of the store's own. The schema is only verified.
+ * The store on a host's pool: see `Host`. There every statement is a round trip, so a batch takes
+ * longer than on connections of the store's own. The schema is only verified, never migrated.
  */
 export const layerPool = (
   pool: HostPool,
@@ -89,7 +89,7 @@ export const layerPool = (
     })
   )
 
-/** Each statement within its time. */
+/** A client whose statements each have a time limit. */
 const watchedClient = (pool: HostPool, watching: Watching): HostClient => ({
   query: (text, params) =>
     watching.during(
@@ -98,8 +98,8 @@ const watchedClient = (pool: HostPool, watching: Watching): HostClient => ({
 })
 
 /**
- * A transaction of the pool, with each of its answers within its time: of a connection, of each
- * statement, of the commit. One that was given up goes no further: it cannot get to its commit.
+ * Runs work in a transaction of the pool. Each answer has a time limit: of a connection, of each
+ * statement, of the commit. A transaction that was given up cannot go on to its commit.
  */
 type Transacted = <A>(work: (client: HostClient, heard: () => void) => Promise<A>) => Promise<A>
 
@@ -122,7 +122,7 @@ const transactedOn =
       return abortable(pool)?.transaction(begun, signal) ?? pool.transaction(begun)
     })
 
-/** Only looks: see `Migrator.ts` for what alters a schema. */
+/** Verifies the schema and changes nothing: see `Migrator.ts` for what alters a schema. */
 const verify = (run: Run, schema: SchemaName, place: Place) =>
   Effect.gen(function* () {
     const found = yield* run(encoding)
@@ -154,7 +154,7 @@ const version = (schema: SchemaName): Query<number> => ({
   read: ([row]) => row![0]
 })
 
-// Whatever the pool begins its transactions with: see `load/begin.ts`.
+// The pool may begin its transactions at another level: see `load/begin.ts`.
 const readCommitted: Query<void> = {
   sql: "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
   params: [],
@@ -165,12 +165,13 @@ const attemptOn =
   (transacted: Transacted, batch: ReturnType<typeof makeBatch>) =>
   <A>(plan: LoadPlan, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>
     Effect.contextWith((context) => {
-      // What the work failed with or came to: what the pool says of it may be wrapped.
+      // The error or result of the work itself, since the pool may wrap it.
       let failed: Cause.Cause<SqlError> | undefined
       let worked: Decided<A> | undefined
       const work = (run: Run, heard: () => void) =>
         batch(run, plan, decide).pipe(
-          // Whoever was given up before is not committed; from here on it may be.
+          // Throws if the transaction was given up before this point, so that it is not committed.
+          // From here on it may be.
           Effect.tap((done) =>
             Effect.try({
               try: () => {
@@ -188,8 +189,8 @@ const attemptOn =
         catch: (error) => error
       }).pipe(
         Effect.catch((error): Effect.Effect<never, AttemptFailed> => {
-          // A bug, such as in a hook of the host's, is one on every kind of connection: it is looked
-          // for among the commands of the batch, and is no failure of the database.
+          // A defect, such as one in a hook of the host, is a defect on every kind of connection:
+          // the batcher bisects the batch to find its command. It is no failure of the database.
           if (failed !== undefined && Cause.hasDies(failed)) {
             return Effect.failCause(failed as Cause.Cause<never>)
           }

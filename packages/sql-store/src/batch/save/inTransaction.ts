@@ -12,20 +12,22 @@ export interface HostStatement {
 /**
  * Turns the events of a batch into statements that are committed together with them, or not at all.
  *
- * A batch has the events of many callers, so write for all of them at once: one statement that takes
- * a JSON array (`json_to_recordset($1::json)`) costs what one that takes a single row does. They
- * leave in the batch's own round trip.
+ * A batch has the events of many callers, so write for all of them at once: a statement that takes a
+ * JSON array (`json_to_recordset($1::json)`) costs the same as one that takes a single row. The
+ * statements are sent in the batch's own round trip.
  *
- * - It is a pure function. The batch may run again on fresh rows, and then it is called again; what
- *   it gave before was rolled back. It cannot wait, so nothing remote can happen in it: for that,
- *   consume the events.
- * - It is given every batch that has events, whichever operation they are from. Inside a transaction
- *   of your own it is not called: there you write your rows yourself.
- * - Write tables of your own, in the same order each time. Read those of Box Office at most: they
- *   are locked in an order of their own.
- * - No transaction control. Statements are planned by index, as those of the batch are.
- * - A statement that fails, or a function that throws, fails the commands of its batch with
- *   `StoreUnavailable` or as a defect. Commands of others are tried again without the one at fault.
+ * - Write a pure function. The batch may run again on fresh rows and calls the function again; the
+ *   statements of the call before were rolled back. The function cannot wait, so it cannot call
+ *   anything remote: for that, consume the events.
+ * - The engine calls it for every batch that has events, whichever operation they are from. It does
+ *   not call it inside a transaction of your own: there you write your rows yourself.
+ * - Write to tables of your own, in the same order each time. Only read those of Box Office: the
+ *   engine locks them in an order of its own.
+ * - Do not control the transaction. The server plans your statements by index, as those of the
+ *   batch.
+ * - If a statement fails or the function throws, the commands of the batch fail with
+ *   `StoreUnavailable` or as a defect. The engine bisects the batch to isolate the command at fault,
+ *   and runs the others again.
  *
  * @example
  * ```ts
