@@ -1,6 +1,6 @@
 /**
- * Box Office on Postgres: the store, the migrator of its schema, who looks after it, and what a
- * host's own driver has to do with them.
+ * Box Office on Postgres: the store, the migrator of its schema, the doctor and the invariants that
+ * check a database, and the adapters for a host's own driver.
  *
  * @module
  */

@@ -1,4 +1,4 @@
-/** Bringing the schema up to date, for a backend that does not use Effect. */
+/** Migrates the schema for a backend that does not use Effect. */
 import { Effect, Result } from "effect"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { invalidDatabase, invalidUrl } from "./connection/databaseSetting.ts"
@@ -8,9 +8,9 @@ import { type HostClient, placeOf, runOn } from "./host/client.ts"
 import { sqlErrorOf } from "./host/driverFailure.ts"
 import * as Migrator from "./Migrator.ts"
 
-/** How {@link migrate} goes about it. */
+/** Options of {@link migrate}. */
 export interface MigrateDatabaseOptions extends Omit<Migrator.MigrateOptions, "onStep"> {
-  /** Told before each step, by the name of its file where it is one. */
+  /** Called before each step, with the name of its file if it is one. */
   readonly onStep?: ((title: string) => void) | undefined
 }
 
@@ -36,11 +36,11 @@ export const migrate = async (
   database: PgPool | HostPool | string,
   { onStep, ...options }: MigrateDatabaseOptions = {}
 ): Promise<ReadonlyArray<string>> => {
-  const settings = { ...options, onStep: onStep && told(onStep) }
+  const settings = { ...options, onStep: onStep && asEffect(onStep) }
   return typeof database === "string" ? byUrl(database, settings) : onPool(database, settings)
 }
 
-const told = (onStep: (title: string) => void) => (title: string) =>
+const asEffect = (onStep: (title: string) => void) => (title: string) =>
   Effect.sync(() => onStep(title))
 
 const byUrl = (url: string, options: Migrator.MigrateOptions) => {
@@ -65,7 +65,7 @@ const onPool = async (given: PgPool | HostPool, options: Migrator.MigrateOptions
   try {
     return await pool.transaction(work)
   } catch (error) {
-    // What the pool says of it may be wrapped.
+    // The pool may wrap the error.
     const failure = refused ?? sqlErrorOf(error)
     throw isSqlError(failure) ? faultOf(placeOf(pool), failure) : failure
   }
@@ -81,7 +81,8 @@ const within = (client: HostClient, options: Migrator.MigrateOptions) => {
     run: (text) => Effect.tryPromise({ try: async () => client.query(text, []), catch: sqlErrorOf })
   }
   return Effect.andThen(
-    // Whatever the pool begins its transactions with: what is read must be of behind the lock.
+    // The pool may begin its transactions at another level, but each read must see what was
+    // committed before the lock was acquired.
     session.run("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"),
     Migrator.applyIn(session, options)
   )
