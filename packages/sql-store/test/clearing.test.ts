@@ -14,7 +14,8 @@ import {
   seedCatalog
 } from "./support.ts"
 
-// What the sweeper deletes, on a real server: never what somebody still needs, and for nobody's wait.
+// What the sweeper deletes on a real server: only rows that nothing needs, and without making a
+// command wait.
 
 const violations = (url: string) =>
   Effect.runPromise(
@@ -50,7 +51,7 @@ test("reservations that were never paid go; the books, and what has a seat, stay
   await pay(database, "ann", refunded)
   await refund(database, "ann", refunded)
   const held = await hold(database, "ann", ["A-5"])
-  // A row that no code of ours writes: its end must not keep the others.
+  // A row that the engine never writes: its end must not keep the others from being deleted.
   const odd = await hold(database, "ann", ["A-6"])
   await sql(`UPDATE boxoffice.reservation SET status = 'expired', ended_at = now()
     WHERE reservation_id = '${odd}'`)
@@ -138,7 +139,7 @@ test("what was cleared after the clock had stepped back is no false alarm either
   await seedCatalog(database)
   const { run, store, sql } = database
   await release(database, await hold(database, "ann", ["A-1"]))
-  // As it is where the clock stood a minute later when the seats were held.
+  // As if the clock had been a minute ahead when the seats were held.
   await sql("UPDATE boxoffice.reservation SET ended_at = held_at - interval '1 minute'")
   expect(await run(store.clearReservations(0, 100))).toBe(1)
   expect(await violations(database.url)).toEqual([])

@@ -32,7 +32,7 @@ describe("the schema", { timeout: 60_000 }, () => {
     const report = await Effect.runPromise(
       Effect.andThen(Migrator.migrate(), Doctor.examine()).pipe(Effect.provide(layerPglite()))
     )
-    // PGlite does not sync, and has one user, who may do everything.
+    // PGlite does not sync, and has one user with all rights.
     expect(report.findings.filter(({ subject }) => !/^(role|setting)/.test(subject))).toEqual([])
   })
 
@@ -56,7 +56,7 @@ describe("the schema", { timeout: 60_000 }, () => {
     expect(await findingsOn(url)).toMatchObject([
       { level: "problem", code: "migration_edited", subject: "migration 0001_schema.sql" }
     ])
-    // What was applied before checksums were kept is not known, and not blamed.
+    // A migration applied before checksums were kept has none, so it is not reported.
     await sql("UPDATE boxoffice.migration SET checksum = NULL WHERE version = 1")
     expect(await findingsOn(url)).toEqual([])
   })
@@ -201,7 +201,7 @@ describe("the schema", { timeout: 60_000 }, () => {
     expect(finding).toMatchObject({ subject, message: expect.stringMatching(message) })
     expect(finding!.remedy).not.toBe("")
     if (finding!.sql === undefined) return
-    // What it says to run makes it good.
+    // The statement that the finding gives repairs it.
     for (const statement of finding!.sql.split(/;\n(?=ALTER|CREATE)/)) await sql(statement)
     expect(await findingsOn(url)).toEqual([])
   })

@@ -1,4 +1,7 @@
-/** Reading the outbox while others write it: on the server, where transactions end in any order. */
+/**
+ * Reads the outbox while other transactions write it, on a server, where transactions end in any
+ * order.
+ */
 import { BoxOfficeStore, type Delivery, EventFeed, encodeEvents, layerOf } from "@boxoffice/core"
 import { exampleEvents } from "@boxoffice/core/testing"
 import { Effect, Layer, ManagedRuntime, Random, Stream } from "effect"
@@ -108,11 +111,11 @@ test("a place in memory is given up with the server's life that it was read in",
   expect(await again()).toBe("interrupted")
   const save = { ...claim, place: next, since: page.at }
   expect(await node.run(outbox.save(save))).toBe("interrupted")
-  // The lease is kept, and the place as it was saved.
+  // The lease is kept, and the cursor as it was saved.
   const [found] = await database.sql("SELECT batch_id, seen::text FROM boxoffice.event_consumer")
   expect(found).toMatchObject({ seen: "3:3:" })
   expect(await node.run(outbox.claim({ ...claim, from: "now" }))).toEqual(place)
-  // A name was given to the new life, and it is not that of the one before.
+  // The new life has a name, and it differs from that of the life before.
   expect(await again()).toBe("interrupted")
   expect(await node.run(outbox.read(place.cursor, 10))).toMatchObject({ batches: [{}] })
 })
@@ -235,7 +238,7 @@ test("many writers, and two nodes that are one consumer: each event once, each w
   const nodes = [await openNode(database.url), await openNode(database.url)]
   const total = users.length * perUser
   const seen: Array<string> = []
-  // Each takes a few, and lets the other go on.
+  // Each node takes a few events, and lets the other go on.
   const consuming = nodes.map(async (node) => {
     while (seen.length < total) {
       await node.run(
@@ -310,7 +313,7 @@ test("after a lost lease the late node waits for the consumer, and goes on with 
     )
   )
   await expect.poll(() => seen).toEqual(["ann 1"])
-  // Somebody resets it: that takes it from whoever has it.
+  // An operator resets the consumer, which takes its lease from the node that holds it.
   await node.run(node.feed.reset("mailer", "beginning"))
   await charge(database, "ann", 2n)
   await consuming
@@ -334,7 +337,7 @@ test.each([
     await node.take("audit", 1)
     await late("COMMIT")
     await charge(database, "ann", 5n)
-    // As the rows of a dump look in a cluster whose transactions are numbered otherwise.
+    // As the rows of a dump look in a cluster with other transaction ids.
     await database.sql(`UPDATE boxoffice.outbox
     SET xid = (xid::text::bigint + ${shift})::text::xid8`)
     const moved = (column: string) => `(SELECT string_agg(coalesce(
@@ -355,7 +358,7 @@ test.each([
     expect(await node.run(node.feed.recover())).toEqual([])
 
     await charge(database, "ann", 7n)
-    // From the first that was not passed on: the one that committed late.
+    // From the first batch that was not passed on: the one that committed late.
     expect((await node.take("mailer", 5)).map(chargeOf)).toEqual([
       "late 1",
       "ann 4",

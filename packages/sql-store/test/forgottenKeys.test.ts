@@ -1,4 +1,7 @@
-/** Keys whose recorded answers are gone, as after their retention: what was done tells the answer. */
+/**
+ * Idempotency keys whose recorded outcomes are gone, as after their retention: the engine finds the
+ * answer in the rows that the command made.
+ */
 import { makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
 import { expect, test } from "vitest"
 import { Host, SqlStore } from "../src/index.ts"

@@ -86,7 +86,7 @@ test("on a retry it is called again, and counts once", async () => {
   expect(await database.sql("SELECT * FROM public.spent")).toEqual([{ user_id: "ann", total: 7n }])
 })
 
-// One that nobody handles fails the run.
+// An unhandled rejection fails the run.
 const rejecting = async () => {
   throw new Error("a bug of the host")
 }

@@ -52,7 +52,7 @@ test("rows are sorted before they are locked, in every statement that locks", as
     const plan = await Effect.runPromise(
       Effect.scoped(
         Effect.flatMap(PgConnection.make({ url: Redacted.make(url) }), (connection) =>
-          // Any order a scan happens to have is none to rely on.
+          // The order in which a scan happens to return rows is not reliable.
           Effect.andThen(
             connection.query("SET enable_indexscan = off"),
             runQuery(connection, {
@@ -99,7 +99,7 @@ test("who joins is looked up by key, also as planned while the table is new", as
     )
   )
   const conditions = plan.filter((line) => line.includes("Index Cond:"))
-  // Neither goes through all who are in the queue to find those who are named.
+  // Neither reads all tokens of the queue to find the named ones.
   expect(conditions).toContainEqual(
     expect.stringMatching(/queue_id = member\.queue_id.*user_id = member\.user_id/)
   )
@@ -217,7 +217,7 @@ test("a count behind a lock is what was committed while it waited, whatever the 
   )
   const late = await openStore(SqlStore.layerUrl({ url: database.url }))
   const raw = openSql(database.url)
-  // The other node: it has the right to give Ann seats, and gives her one.
+  // The other node: it holds the lock for giving Ann seats, and gives her one.
   const lock = lockHoldings(schemaName("boxoffice"))(
     Array.from({ length: 257 }, (_, index) => ({
       performanceId: id.performance,

@@ -57,7 +57,8 @@ describe("Migrator", { timeout: 60_000 }, () => {
     expect(steps).toContain("0001_schema.sql")
     expect(Exit.isSuccess(await on(url, Migrator.verify()))).toBe(true)
 
-    // A table in use, and then a schema that is newer: told as with Effect, whatever the pool wraps.
+    // A table in use, and then a newer schema: the same errors as with Effect, whatever the pool
+    // wraps them in.
     const other = await pool.connect()
     await pool.query("ALTER TABLE boxoffice.migration DROP COLUMN checksum")
     await other.query("BEGIN")
@@ -174,7 +175,7 @@ describe("Migrator", { timeout: 60_000 }, () => {
       WHERE aggregate_id = 'ann' ORDER BY batch_id, position`)
     expect(events.map(({ at }) => Number(at))).toEqual(Array.from({ length: 600 }, (_, i) => i + 1))
     expect(await sql("SELECT count(*) FROM boxoffice.outbox")).toEqual([{ count: 3n }])
-    // Visible to whoever looks from now on, whichever transactions wrote them.
+    // Visible to every snapshot from now on, whichever transactions wrote them.
     expect(
       await sql(`SELECT FROM boxoffice.outbox
         WHERE NOT pg_visible_in_snapshot(xid, pg_current_snapshot())`)

@@ -113,7 +113,7 @@ test("Postgres in process", { timeout: 60_000 }, async () => {
 })
 
 test("Postgres in process that is not installed is named, with the command that does", () => {
-  // What is looked for from the root of the file system is installed nowhere.
+  // No package is installed at the root of the file system.
   const program = `
     import { registerHooks } from "node:module"
     registerHooks({
@@ -220,7 +220,7 @@ test("a server that is away is told with its host and port, and without the pass
       expect(error).toMatchObject({ _tag: "StoreUnavailable", retryable: true, address: at })
       expect(error.message).toContain(`The store at ${at} is unavailable: see that`)
     }
-    // Another driver's pool: the socket alone says where it led.
+    // Another driver's pool: only the socket's error has the address.
     const pool = new pg.Pool({ connectionString: url })
     const other = { query: pool.query.bind(pool), transaction: () => Promise.reject() } as never
     const error = await open(other).catch((error) => error)

@@ -1,4 +1,7 @@
-/** Servers, connections and rows that do not answer: what waits for them, for how long, and what not. */
+/**
+ * Servers, connections and rows that do not answer: which commands wait for them, for how long, and
+ * which do not.
+ */
 import { makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
 import pg from "pg"
 import postgres from "postgres"
@@ -42,7 +45,7 @@ test("a row that somebody else has locked keeps nobody waiting but those who nee
   const victim = charge(office, "victim")
   const others = Array.from({ length: 200 }, (_, n) => charge(office, `user${n}`))
   await Promise.all(others)
-  // Whoever comes after them is not kept waiting either.
+  // Later commands do not wait either.
   await charge(office, "late")
   await unlock()
   expect(await codeOf(victim)).toBe("ok")
@@ -90,7 +93,7 @@ test("the place of one who waits far back in line, while it is locked, keeps nob
   const left = codeOf(office.queue.leave({ userId: "user60", queueToken: last.token }))
   const joined = Array.from({ length: 7 }, (_, n) => codeOf(join(100 + n)))
   expect(new Set(await Promise.all(joined))).toEqual(new Set(["ok"]))
-  // Nor who comes after them.
+  // Nor do later joins.
   expect(await codeOf(join(200))).toBe("ok")
   await unlock()
   expect(await left).toBe("ok")
@@ -111,7 +114,7 @@ test("the place of one who is next in line, while it is locked, stops admissions
     await office.queue.leave({ userId: `user${n}`, queueToken: token })
   }
   await expect.poll(() => stateOf(2)).toBe("admitted")
-  // There is room for one more. The next one is locked, and is not overtaken.
+  // There is room for one more. The next token is locked, and no user overtakes it.
   expect(await codeOf(join(200))).toBe("ok")
   expect(await stateOf(4)).toBe("waiting")
   await unlock()
@@ -147,7 +150,7 @@ test("connections that go silent are given up, and others take their place", asy
   for (const code of await Promise.all([...during, reading])) {
     expect(["ok", "store_unavailable", "overloaded"]).toContain(code)
   }
-  // What was refused can be asked again with its key, and happens once.
+  // A refused command can be sent again with its key, and takes effect once.
   for (let n = 0; n < 40; n++) {
     await expect.poll(() => codeOf(charge(office, `during${n}`, "k"))).toBe("ok")
   }
@@ -176,7 +179,7 @@ test("a node whose link is cut within a batch keeps its locks from others for a 
     codeOf(other.queue.join({ queueId: "main", userId: `user${n}` }))
   )
   expect(new Set(await Promise.all(users))).toEqual(new Set(["ok"]))
-  // It finds out that nothing of its own was committed, and runs again.
+  // The node finds out that its attempt was not committed, and runs it again.
   expect(await cut).toBe("ok")
   expect((await other.queue.get("main")).active).toBe(21)
 })
@@ -185,7 +188,7 @@ test("an engine closes within its time, though its database is silent", async ()
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const line = await openLine(url)
-  // Whatever ends this sooner than an hour is the closing.
+  // If it ends sooner than in an hour, closing has ended it.
   const waits = { answerWithinMs: 3_600_000, closeWithinMs: 300 }
   const office = await openNode(line.url, { waits })
   await charge(office, "ada")
@@ -254,7 +257,7 @@ test("a session of a server that was read-only is not used again", async () => {
   await sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()`)
   await expect.poll(() => codeOf(charge(office, "ada"))).toBe("store_unavailable")
-  // Reading alone would do; but a user would find that nothing can be bought.
+  // Reads would work on it, but users could not buy.
   expect(await codeOf(office.ping())).toBe("store_unavailable")
   const writable = openSql(url)
   await writable("SET default_transaction_read_only = off")
@@ -266,7 +269,7 @@ test("a session of a server that was read-only is not used again", async () => {
 test("a connection of the host's pool that dies while the engine has it ends no process", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
-  // With no listener of the host's on its clients.
+  // The host has no error listener on its clients.
   const pool = new pg.Pool({ connectionString: url, max: 2 })
   pool.on("error", () => {})
   atEnd(() => pool.end())
@@ -277,7 +280,7 @@ test("a connection of the host's pool that dies while the engine has it ends no 
       rows: Array<{ pid: string }>
     }
     await killer(`SELECT pg_terminate_backend(${rows[0]!.pid})`)
-    // Time for the pool to hear of it, with no statement under way.
+    // Time for the pool to notice, with no statement under way.
     await new Promise((resolve) => setTimeout(resolve, 100))
     return client.query("SELECT 1", [])
   })
@@ -341,7 +344,7 @@ test("a connection of postgres.js that dies within a transaction fails that one 
       pid: string
     }>
     await killer(`SELECT pg_terminate_backend(${rows[0]!.pid})`)
-    // Time for the driver to hear of it: a statement in that very moment ends the process, which no
+    // Time for the driver to notice: a statement in that very moment ends the process, which no
     // caller of the driver can prevent. See "operations.md".
     await new Promise((resolve) => setTimeout(resolve, 300))
     return client.query("SELECT 1", [])

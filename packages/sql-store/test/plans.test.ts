@@ -27,9 +27,9 @@ import { readTokens } from "../src/operations/tokens.ts"
 import { type Query, runQuery } from "../src/Query.ts"
 import { schemaName } from "../src/schemaName.ts"
 
-// What runs in the background, or once per poll, reads what it is after and nothing else: each bound
-// is in the condition that the index is searched by, and not in a filter behind it. A volatile
-// function, or a bound of another type than the column, is never there.
+// Statements that run in the background, or once per poll, read only the rows that they need: each
+// bound is in the condition that the index is searched by, and not in a filter behind it. A
+// volatile function, or a bound of another type than the column, never gets there.
 
 const rows = `
   SET session_replication_role = replica;
@@ -136,7 +136,7 @@ const plan = new LoadPlan()
 plan.queues.add(queueId)
 plan.addHeads(queueId, { limit: 100, drawn: undefined })
 
-// The statements about deliveries, as they are handed to whoever runs them.
+// The statements on deliveries, as their runner receives them.
 const deliveries = makeDeliveries(schema)(
   (_, query) =>
     (...args) =>
@@ -261,9 +261,15 @@ const statements: ReadonlyArray<
   ]
 ]
 
-/** What is read from one end as far as a LIMIT goes, and what operators add a row of. */
+/**
+ * Statements that read from one end of an index as far as a LIMIT goes, and tables to which only
+ * operators add rows.
+ */
 const few = /^(server_life|outbox|queue|event_consumer)$/
-/** What is looked at by a time behind a bound that the index has, or in a row for each queue. */
+/**
+ * Statements that filter by a time behind a bound that the index has, or that read a row for each
+ * queue.
+ */
 const behind = /granted_at|opens_at|oldest\.occurred_at/
 
 test.each(statements)("%s: searched by an index", async (_, query, searched) => {

@@ -16,7 +16,7 @@ import {
   untilSomeoneWaits
 } from "./support.ts"
 
-/** How often a batch that charges Ann 5 is decided, and what came of it. */
+/** How often a batch that charges Ann 5 is decided, and its result. */
 const charging = () => {
   const transferId = id.transfer()
   const batch = { decided: 0, transferId }
@@ -40,7 +40,7 @@ test("a deadlock with somebody else's transaction runs the batch again (40P01)",
   await charge(database, "ann", 1n)
   await charge(database, "bob", 1n)
   const raw = openSql(database.url)
-  // The other one waits longer before it looks for a deadlock, so the batch is the victim.
+  // The other session waits longer before it looks for a deadlock, so the batch is the victim.
   await raw("SET deadlock_timeout = '1min'")
   await raw("BEGIN")
   await raw("SELECT FROM boxoffice.wallet WHERE user_id = 'bob' FOR UPDATE")
@@ -68,7 +68,8 @@ test("a deadlock with somebody else's transaction runs the batch again (40P01)",
 test("a serialization failure runs the batch again on fresh rows (40001)", async () => {
   const database = await openDatabase()
   await charge(database, "ann", 1n)
-  // The sequence counts on when the transaction is rolled back: it fails twice, then lets go.
+  // A sequence advances even when the transaction is rolled back: the trigger fails twice, then
+  // passes.
   await database.sql("CREATE SEQUENCE public.attempts")
   await database.sql(
     "CREATE FUNCTION public.fail_twice() RETURNS trigger LANGUAGE plpgsql AS $$\n" +
@@ -149,7 +150,7 @@ test("a decision that throws rolls back, and the pool goes on", async () => {
     }
   )
   await expect(broken).rejects.toThrow("a bug")
-  // Ann's wallet is locked by nobody.
+  // No session has Ann's wallet locked.
   await charge(database, "ann", 1n)
 })
 
@@ -233,7 +234,7 @@ test("the same command on two nodes is answered once, and found by the other", a
   expect(await stateOf(database)).toEqual([{ balance: 5n, version: 1n }])
 })
 
-/** Stands between a store and its server, and cuts the line at the first COMMIT. */
+/** A proxy between a store and its server that cuts the connection at the first COMMIT. */
 const cutter = async (url: string, deliverCommit: boolean) => {
   const target = new URL(url)
   const sockets = new Set<Socket>()
@@ -245,7 +246,7 @@ const cutter = async (url: string, deliverCommit: boolean) => {
       socket.on("error", () => {})
       socket.on("close", () => {
         client.destroy()
-        // The server is to get what it was sent.
+        // The server must receive what was sent.
         upstream.end()
       })
     }
@@ -274,7 +275,7 @@ const cutter = async (url: string, deliverCommit: boolean) => {
 test("a commit whose answer was lost has its outcome delivered, once it is in", async () => {
   const database = await openDatabase()
   await charge(database, "ann", 1n)
-  // The commit takes its time, so that it is first found still in progress.
+  // The commit is slow, so that the store first finds it still in progress.
   await database.sql(
     "CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$\n" +
       "BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$"

@@ -172,7 +172,7 @@ test("lapsed tokens come with their queue, and a queue with something to do is f
   expect(await look()).toEqual({ users: ["next"], active: 1 })
   expect(await run(store.lapsed(10))).toEqual({ reservations: [], queues: [] })
   await sql("UPDATE boxoffice.queue_token SET expires_at = now() WHERE state = 'admitted'")
-  // Who has lapsed counts until the batch has tidied them away.
+  // A lapsed user counts as active until a batch ends the token.
   expect(await look()).toEqual({ users: ["inside", "next"], active: 1 })
   expect((await run(store.queue(id.queue)))!.active).toBe(0)
   expect(await run(store.lapsed(10))).toMatchObject({ queues: ["q"] })

@@ -48,7 +48,9 @@ const testsOf = (pool: string) =>
     ? conformanceTests.filter(({ name }) => brief.includes(name))
     : conformanceTests
 
-/** What the pool of `pg` was sent by each test, and as its store was opened. */
+/**
+ * The statements that each test sent to the pool of `pg`, and those sent as its store was opened.
+ */
 const opening = "opening"
 const sent = new Map<string, Set<string>>()
 const noting = (pool: Host.HostPool, test: () => string): Host.HostPool => {

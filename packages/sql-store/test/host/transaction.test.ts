@@ -26,7 +26,7 @@ const nextSeat = () => `A${++seats}`
 let users = 0
 const nextUser = () => `user-${++users}`
 
-/** A client, and every statement that it was sent. */
+/** A client, and every statement sent to it. */
 const withClient = async <A>(
   work: (client: pg.Client, sent: Array<string>) => Promise<A>
 ): Promise<A> => {
@@ -57,7 +57,7 @@ test("what the host did before is still its own to roll back", () =>
     sent.length = 0
     await engine(client, charge(world, user))
     await engine(client, hold(world, user, seat))
-    // Nothing of it can be seen from outside: no COMMIT came with it.
+    // Other sessions see nothing of it: no COMMIT was sent.
     expect(await world.traces(user, user)).toEqual([0, 0, 0])
     const control = sent.filter((sql) => !/^\s*(SELECT|INSERT|UPDATE|WITH)\b/.test(sql))
     expect(control).toEqual([
@@ -145,7 +145,7 @@ describe("whatever fails, the savepoint is closed and the transaction goes on", 
           .poll(() => world.query("SELECT 1 FROM pg_locks WHERE NOT granted").then((r) => r.length))
           .toBeGreaterThan(0)
         await blocker.query("ROLLBACK")
-        // A statement runs to its end, and what it was part of with it.
+        // A statement runs to its end, and so does the operation that it is part of.
         await waiting
       })
       expect(openSavepoints(sent)).toEqual([])
@@ -335,7 +335,7 @@ describe("what this node shares follows the commit", () => {
 
   test("a SqlClient tells by itself, and not where it rolls back", async () => {
     const client = PgClient.layer({ url: Redacted.make(world.url) })
-    // Fresh for long: only being told explains what is seen.
+    // The cache stays fresh for long: only the announcement explains the new value.
     const options = { signingKeys, policies: { gate: [], catalogMaxAgeMs: 60_000 } }
     const runtime = ManagedRuntime.make(
       layerOf(options).pipe(Layer.provideMerge(SqlStore.layer()), Layer.provideMerge(client))
