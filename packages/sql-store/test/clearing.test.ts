@@ -38,7 +38,7 @@ const ids = async (sql: ReturnType<typeof openSql>) =>
     (row) => row.id
   )
 
-test("reservations that were never paid go; the books, and what has a seat, stay", async () => {
+test("reservations that were never paid are deleted; the ledger, and those that have a seat, stay", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const { run, store, sql } = database
@@ -63,7 +63,7 @@ test("reservations that were never paid go; the books, and what has a seat, stay
   expect(await violations(database.url)).toEqual([])
 })
 
-test("a clearing waits for nobody, and takes the rest at the next time", async () => {
+test("clearing waits for no lock, and deletes the rest in the next run", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const { run, store, sql } = database
@@ -102,7 +102,7 @@ test("two nodes that clear at once delete each row once", async () => {
   expect(all).toBeGreaterThanOrEqual(200)
 })
 
-test("an outcome is as old as the database says, whatever a node's clock says", async () => {
+test("the database's clock alone decides how old an outcome is", async () => {
   const database = await openDatabase()
   const { run, store, sql } = database
   const record = (age: string) =>
@@ -114,7 +114,7 @@ test("an outcome is as old as the database says, whatever a node's clock says", 
   expect(await run(store.clearOutcomes(86_400_000, 100))).toBe(0)
 })
 
-test("what was cleared is no false alarm, and what is lost beside it is one", async () => {
+test("deleted old rows raise no false alarm, and rows lost beside them are reported", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const { run, store, sql } = database
@@ -134,7 +134,7 @@ test("what was cleared is no false alarm, and what is lost beside it is one", as
   ])
 })
 
-test("what was cleared after the clock had stepped back is no false alarm either", async () => {
+test("rows deleted after the clock stepped back raise no false alarm either", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const { run, store, sql } = database

@@ -271,7 +271,7 @@ const rules: ReadonlyArray<readonly [constraint: string, statement: string | (()
 
 describe("the schema is the last guard", () => {
   // One database for all: every statement is rolled back.
-  test("each rule refuses what breaks it", async () => {
+  test("each rule refuses the statement that breaks it", async () => {
     for (const [constraint, rule] of rules) {
       const statement = typeof rule === "string" ? rule : rule()
       expect.soft(await refusal(statement), statement).toBe(constraint)
@@ -301,7 +301,7 @@ describe("the schema is the last guard", () => {
     expect(untested.filter((name) => !new RegExp(elsewhere).test(name))).toEqual([])
   })
 
-  test("a refund gives the seat back, to be sold to another", async () => {
+  test("a refund frees the seat, which can be sold again", async () => {
     const rows = await sql("SELECT status, reservation_id FROM seat WHERE seat_id = 'A-4'")
     expect(rows).toEqual([{ status: "available", reservation_id: null }])
   })

@@ -42,7 +42,7 @@ describe("the schema", { timeout: 60_000 }, () => {
     expect(await sql("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%doctor%'")).toEqual([])
   })
 
-  test("that is not there, or newer, is said to be", async () => {
+  test("that is missing, or newer, is reported", async () => {
     const url = await emptyDatabase()
     expect(await findingsOn(url)).toMatchObject([{ level: "problem", code: "schema_missing" }])
     const { url: other, sql } = await migrated()
@@ -50,7 +50,7 @@ describe("the schema", { timeout: 60_000 }, () => {
     expect(await findingsOn(other)).toMatchObject([{ code: "schema_newer" }])
   })
 
-  test("whose record differs from the files is said to", async () => {
+  test("whose record differs from the files is reported", async () => {
     const { url, sql } = await migrated()
     await sql("UPDATE boxoffice.migration SET checksum = 'edited' WHERE version = 1")
     expect(await findingsOn(url)).toMatchObject([
@@ -206,7 +206,7 @@ describe("the schema", { timeout: 60_000 }, () => {
     expect(await findingsOn(url)).toEqual([])
   })
 
-  test("that is behind is compared with what it should be, at its version", async () => {
+  test("that is behind is compared with the migrations up to its version", async () => {
     const { url, sql } = await migrated()
     await sql("DELETE FROM boxoffice.migration WHERE version > 1")
     const codes = (await findingsOn(url)).map(({ code }) => code)
@@ -230,7 +230,7 @@ describe("the server", { timeout: 60_000 }, () => {
     )
   })
 
-  test("whose clock is elsewhere is said to be", async () => {
+  test("whose clock differs is reported", async () => {
     const { url } = await migrated()
     const report = await Effect.clockWith((clock) =>
       Doctor.examine().pipe(

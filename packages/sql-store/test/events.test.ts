@@ -51,7 +51,7 @@ const insertCharge = (wallet: string, ...amounts: ReadonlyArray<number>) => {
 const chargeOf = ({ aggregate, event }: Delivery): string =>
   event._tag === "WalletCharged" ? `${aggregate.id} ${event.amount.amount}` : event._tag
 
-test("a transaction that commits late is not skipped, however far others have gone on", async () => {
+test("a transaction that commits late is not skipped, however many have committed since", async () => {
   const database = await openDatabase()
   const node = await openNode(database.url)
   const late = openSql(database.url)
@@ -83,7 +83,7 @@ test("a consumer that stops inside a batch misses nothing of one that commits la
   expect((await node.take("mailer", 3)).map(chargeOf)).toEqual(["ann 3", "late 1", "late 2"])
 })
 
-test("a place in memory is given up with the server's life that it was read in", async () => {
+test("a cursor in memory is given up when the server's life ends", async () => {
   const database = await openDatabase()
   const node = await openNode(database.url)
   await charge(database, "ann", 1n)
@@ -131,7 +131,7 @@ test("the schema refuses a position that belongs to no round", async () => {
   await expect(move).rejects.toThrow()
 })
 
-test("one whose id is above all that have ended, and whose batch is below them, is not skipped", async () => {
+test("a transaction with a higher id and a lower batch number than those that ended is not skipped", async () => {
   const database = await openDatabase()
   const node = await openNode(database.url)
   const [early, late] = [openSql(database.url), openSql(database.url)]
@@ -147,7 +147,7 @@ test("one whose id is above all that have ended, and whose batch is below them, 
   expect((await node.take("mailer", 1)).map(chargeOf)).toEqual(["late 1"])
 })
 
-test("one that began before another on the same aggregate, and ended behind it, comes behind it", async () => {
+test("a transaction that began before another on the same aggregate, and ended after it, comes after it", async () => {
   const database = await openDatabase()
   await charge(database, "ann", 1n)
   const node = await openNode(database.url)
@@ -223,7 +223,7 @@ test("transactions that end in any order, or never, and a consumer that stops an
   }
 }, 60_000)
 
-test("many writers, and two nodes that are one consumer: each event once, each wallet's in order", async () => {
+test("many writers, and two nodes of one consumer: each event once, each wallet's in order", async () => {
   const database = await openDatabase({ maxConnections: 8 })
   const second = await openStore(SqlStore.layerUrl({ url: database.url, maxConnections: 8 }))
   const users = Array.from({ length: 8 }, (_, n) => `user${n}`)
@@ -269,7 +269,7 @@ test("many writers, and two nodes that are one consumer: each event once, each w
   }
 }, 60_000)
 
-test("a node that hangs loses its consumer to another, which begins where it had saved", async () => {
+test("a node that hangs loses the lease to another, which begins at the saved cursor", async () => {
   const database = await openDatabase()
   for (let n = 1; n <= 5; n++) await charge(database, "ann", BigInt(n))
   const hung = await openNode(database.url, (store) => ({
@@ -297,7 +297,7 @@ test("a node that hangs loses its consumer to another, which begins where it had
   void hanging.catch(() => {})
 }, 20_000)
 
-test("after a lost lease the late node waits for the consumer, and goes on with it", async () => {
+test("after a lost lease the late node waits for the lease, and then goes on", async () => {
   const database = await openDatabase()
   const node = await openNode(database.url)
   await charge(database, "ann", 1n)
@@ -381,7 +381,7 @@ test.each([
   20_000
 )
 
-test("what a newer node wrote stops the consumer, and comes once it can be read", async () => {
+test("events of a newer node stop the consumer, and arrive once it can read them", async () => {
   const database = await openDatabase()
   const node = await openNode(database.url)
   await charge(database, "ann", 1n)

@@ -132,7 +132,7 @@ test("a join by a key whose record is gone makes no second token", async () => {
   expect(await codeOf(join("other"))).toBe("idempotency_key_reused")
 })
 
-test("a payment of nothing is known by its reservation alone", async () => {
+test("the engine recognises a free payment by its reservation alone", async () => {
   const { url } = await openDatabase()
   const office = await makeBoxOffice(SqlStore.layerUrl({ url }), {
     ...options,
@@ -152,7 +152,7 @@ test("a payment of nothing is known by its reservation alone", async () => {
   expect(await codeOf(pay(second))).toBe("idempotency_key_reused")
 })
 
-test("what was done is told, though it would be refused now", async () => {
+test("a repeated key gives the outcome, though the command would be refused now", async () => {
   const { url } = await openDatabase()
   const office = await makeBoxOffice(SqlStore.layerUrl({ url }), {
     ...options,

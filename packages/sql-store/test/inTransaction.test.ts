@@ -50,7 +50,7 @@ test("the host's rows are committed with the batch's", async () => {
   ])
 })
 
-test("a batch without events does not call it", async () => {
+test("a batch without events does not call inTransaction", async () => {
   let calls = 0
   const database = await open(() => {
     calls++
@@ -65,7 +65,7 @@ test("a batch without events does not call it", async () => {
   expect(calls).toBe(1)
 })
 
-test("on a retry it is called again, and counts once", async () => {
+test("a retry calls inTransaction again, and its rows count once", async () => {
   const seen: Array<ReadonlyArray<BoxOfficeEvent>> = []
   const database = await open((events) => {
     seen.push(events)

@@ -67,7 +67,7 @@ const violated = (statements: string) =>
   ) as Promise<ReadonlyArray<Invariants.Check>>
 
 describe("the checker", { timeout: 60_000 }, () => {
-  test("finds nothing in what is sound", async () => {
+  test("finds nothing in a sound database", async () => {
     expect(await violated("")).toEqual([])
   })
 
@@ -164,7 +164,7 @@ describe("the checker", { timeout: 60_000 }, () => {
 
   // No statement can break these invariants while the tables are as they are: a transfer is one
   // row.
-  test("cannot be shown what the tables have no room for", async () => {
+  test("has checks that the tables leave no way to break", async () => {
     expect(await violated("")).toEqual([])
     const checks = await Effect.runPromise(
       Effect.provide(

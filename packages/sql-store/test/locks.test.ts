@@ -69,7 +69,7 @@ test("rows are sorted before they are locked, in every statement that locks", as
   }
 })
 
-test("who joins is looked up by key, also as planned while the table is new", async () => {
+test("joining users are looked up by key, also if planned while the table is new", async () => {
   const { url } = await openDatabase()
   const loadPlan = planFor((plan) => {
     plan.queues.add(id.queue)
@@ -165,7 +165,7 @@ test("two nodes that name the same rows in opposite orders never deadlock", {
   expect(sum!.sum).toBe(20_000n + 400n * 8n)
 })
 
-test("the clock is read after the locks: what lapsed while they waited has lapsed", async () => {
+test("the clock is read after the locks: a hold that lapsed while they waited has lapsed", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   await hold(database, "ann", ["A-1"], 200)
@@ -184,7 +184,7 @@ test("the clock is read after the locks: what lapsed while they waited has lapse
   expect(await late).toBeGreaterThanOrEqual(0)
 })
 
-test("who only looks at a token waits for nobody, and sees what was committed before", async () => {
+test("a read of a token waits for no lock, and sees earlier commits", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const tokenId = id.token()
@@ -208,7 +208,7 @@ test("who only looks at a token waits for nobody, and sees what was committed be
   expect(await look()).toBe("left")
 })
 
-test("a count behind a lock is what was committed while it waited, whatever the default level", async () => {
+test("a count behind a lock includes commits while it waited, whatever the default level", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const name = new URL(database.url).pathname.slice(1)
@@ -259,7 +259,7 @@ const planOf = async (query: Query<unknown>) => {
   )
 }
 
-test("what a user holds is found by user, also where it was planned while the table was new", async () => {
+test("a user's holds are found by user, also if planned while the table was new", async () => {
   const plan = await planOf(
     lockReservations(schemaName("boxoffice"))({
       reservations: new Set(),
@@ -270,7 +270,7 @@ test("what a user holds is found by user, also where it was planned while the ta
   expect(condition).toMatch(/performance_id = .*user_id = .*>= ROW.*<= ROW/)
 })
 
-test("so is what a user has not paid for", async () => {
+test("so are a user's unpaid holds", async () => {
   const loadPlan = new LoadPlan()
   loadPlan.addUnpaidOf(id.user("ann"), id.queue)
   const plan = await planOf(readUnpaid(schemaName("boxoffice"))(loadPlan))
@@ -278,7 +278,7 @@ test("so is what a user has not paid for", async () => {
   expect(condition).toMatch(/ = payer.user_id/)
 })
 
-test("two nodes never give a user more than counted, in small batches and in large", async () => {
+test("two nodes never give a user more seats than allowed, in small batches and in large", async () => {
   const database = await openDatabase()
   await seedCatalog(database, { seats: 400 })
   const nodes = [database, await openStore(SqlStore.layerUrl({ url: database.url }))]

@@ -53,7 +53,7 @@ const swallower = async (url: string) => {
   return { url: through.href, swallow, hangUp: () => line.hangUp() }
 }
 
-test("a commit is not taken for done because another transaction has its id after a crash", async () => {
+test("a lost commit does not count as done because another transaction has its id after a crash", async () => {
   const server = await serverThatCrashes()
   const line = await swallower(server.url)
   const database = await openStore(SqlStore.layerUrl({ url: server.url, migrate: true }))

@@ -170,7 +170,7 @@ test("the same command on two nodes at once is done once, and answered alike", a
   ])
 })
 
-test("what is recorded and what is changed are committed together, or neither is", async () => {
+test("the recorded outcome and the change are committed together, or neither is", async () => {
   const { one, sql, standing } = await world()
   const before = await standing()
   await sql("ALTER TABLE boxoffice.command_outcome ADD CONSTRAINT none CHECK (false) NOT VALID")

@@ -37,7 +37,7 @@ const lockRow = async (url: string, table: "wallet" | "queue_token", userId: str
   return () => other("ROLLBACK")
 }
 
-test("a row that somebody else has locked keeps nobody waiting but those who need it", async () => {
+test("a row that another session has locked delays only the commands that need it", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await charge(office, "victim")
@@ -51,7 +51,7 @@ test("a row that somebody else has locked keeps nobody waiting but those who nee
   expect(await codeOf(victim)).toBe("ok")
 })
 
-test("however many need a locked row, they keep nobody else back, nor the node from closing", async () => {
+test("many commands that need a locked row delay neither other commands nor the closing of the node", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await charge(office, "victim")
@@ -65,7 +65,7 @@ test("however many need a locked row, they keep nobody else back, nor the node f
   await unlock()
 })
 
-test("nor does a user who goes on asking for their own", async () => {
+test("nor does a user who keeps sending commands for the locked row", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await charge(office, "victim")
@@ -82,7 +82,7 @@ test("nor does a user who goes on asking for their own", async () => {
   expect((await office.wallet.balance({ userId: "victim" })).balance.amount).toBe(130n)
 })
 
-test("the place of one who waits far back in line, while it is locked, keeps nobody from joining", async () => {
+test("a locked token far back in line delays no joins", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await office.queue.create({ queueId: "main", settings: { maxActive: 1 } })
@@ -99,7 +99,7 @@ test("the place of one who waits far back in line, while it is locked, keeps nob
   expect(await left).toBe("ok")
 })
 
-test("the place of one who is next in line, while it is locked, stops admissions and no joins", async () => {
+test("a locked token that is next in line stops admissions, but no joins", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await office.queue.create({ queueId: "main", settings: { maxActive: 2 } })
@@ -122,7 +122,7 @@ test("the place of one who is next in line, while it is locked, stops admissions
   expect(await stateOf(4)).toBe("waiting")
 })
 
-test("a command that can never be inserted keeps nobody else back", async () => {
+test("a command that can never be inserted delays no other", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await charge(office, "ada", "k1")
@@ -135,7 +135,7 @@ test("a command that can never be inserted keeps nobody else back", async () => 
   expect((await office.wallet.balance({ userId: "ada" })).balance.amount).toBe(10n)
 })
 
-test("connections that go silent are given up, and others take their place", async () => {
+test("connections that go silent are dropped and replaced", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const line = await openLine(url)
@@ -160,7 +160,7 @@ test("connections that go silent are given up, and others take their place", asy
   expect(balances).toEqual([{ balance: 10n }])
 })
 
-test("a node whose link is cut within a batch keeps its locks from others for a while only", async () => {
+test("a node whose link is cut within a batch keeps its locks for a limited time", async () => {
   const url = await emptyDatabase()
   const other = await openNode(url, { migrate: true })
   await other.queue.create({ queueId: "main" })
@@ -220,7 +220,7 @@ test("connections that are reset lose no charge, and make none twice", async () 
   expect(balances).toEqual([{ balance: 10n, users: 30 }])
 })
 
-test("where the database is slow, callers are answered; slower than that, they are refused in time", async () => {
+test("callers of a slow database get answers; of a slower one, refusals in time", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const line = await openLine(url)
@@ -236,7 +236,7 @@ test("where the database is slow, callers are answered; slower than that, they a
   expect((await office.wallet.balance({ userId: "eve" })).balance.amount).toBe(10n)
 })
 
-test("a node that is closed hands over who was there", async () => {
+test("a closing node writes the presence that it holds", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await office.queue.create({ queueId: "main", settings: { maxActive: 1 } })
@@ -266,7 +266,7 @@ test("a session of a server that was read-only is not used again", async () => {
   await expect.poll(() => codeOf(charge(office, "ada"))).toBe("ok")
 })
 
-test("a connection of the host's pool that dies while the engine has it ends no process", async () => {
+test("a connection of the host's pool that dies while the engine has it does not end the process", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   // The host has no error listener on its clients.
@@ -303,7 +303,7 @@ const openOnPool = async (host: Host.HostPool, waits: Partial<SqlStore.Waits> = 
   return office
 }
 
-test("a host's pool that is silent keeps nobody waiting, and is given back its connections", async () => {
+test("a silent host's pool keeps no caller waiting, and gets its connections back", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const line = await openLine(url)
@@ -323,7 +323,7 @@ test("a host's pool that is silent keeps nobody waiting, and is given back its c
   expect(pool.waitingCount).toBe(0)
 })
 
-test("a session of the host's pool that only reads is dropped", async () => {
+test("a read-only session of the host's pool is dropped", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const pool = openPgPool(url, { max: 1 })
@@ -354,7 +354,7 @@ test("a connection of postgres.js that dies within a transaction fails that one 
   expect(await codeOf(charge(office, "ada"))).toBe("ok")
 })
 
-test("on the host's pool, a hook that throws fails its own command, and no neighbour", async () => {
+test("on the host's pool, a hook that throws fails its own command alone", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const pool = openPgPool(url)

@@ -79,7 +79,7 @@ test("a clock that steps back sells no seat twice: the hold that lost it cannot 
   expect(await sold(sql)).toHaveLength(1)
 })
 
-test("a payment that is still committing counts: nobody passes seatsPerUser beside it", async () => {
+test("a payment that is still committing counts: no user exceeds seatsPerUser beside it", async () => {
   const url = await emptyDatabase()
   const sql = openSql(url)
   const { office, hold } = await openOffice(url)

@@ -262,7 +262,7 @@ const statements: ReadonlyArray<
 ]
 
 /**
- * Statements that read from one end of an index as far as a LIMIT goes, and tables to which only
+ * Tables that are read from one end of an index as far as a LIMIT goes, and tables to which only
  * operators add rows.
  */
 const few = /^(server_life|outbox|queue|event_consumer)$/
@@ -297,7 +297,7 @@ test.each(statements)("%s: searched by an index", async (_, query, searched) => 
     .toEqual([])
 })
 
-test("a deletion asks no table for rows that refer to it, but by an index", async () => {
+test("a deletion finds the rows that refer to it by an index", async () => {
   const references = await onConnection((connection) =>
     runQuery(connection, {
       // Foreign keys to what rows are deleted from, and whether an index begins with their columns.

@@ -8,7 +8,7 @@ test.each([
   ["is not claimed", { claimSeconds: 1, sessionSeconds: 600 }],
   ["is not used", { claimSeconds: 600, sessionSeconds: 1 }]
 ])(
-  "a place inside that %s goes to the next in line within a second of its end",
+  "the session of a user that %s goes to the next in line within a second of its end",
   {
     timeout: 60_000
   },

@@ -35,7 +35,7 @@ const charging = () => {
 const stateOf = async (database: Awaited<ReturnType<typeof openDatabase>>) =>
   database.sql("SELECT balance, version FROM boxoffice.wallet WHERE user_id = 'ann'")
 
-test("a deadlock with somebody else's transaction runs the batch again (40P01)", async () => {
+test("a deadlock with another application's transaction runs the batch again (40P01)", async () => {
   const database = await openDatabase()
   await charge(database, "ann", 1n)
   await charge(database, "bob", 1n)
@@ -83,7 +83,7 @@ test("a serialization failure runs the batch again on fresh rows (40001)", async
   expect(await stateOf(database)).toEqual([{ balance: 6n, version: 2n }])
 })
 
-test("contention without end is given back, to be tried later", async () => {
+test("endless contention fails as retryable", async () => {
   const database = await openDatabase()
   await charge(database, "ann", 1n)
   await database.sql(
@@ -103,7 +103,7 @@ test("contention without end is given back, to be tried later", async () => {
   expect(await charging().run(database)).toBe(1)
 })
 
-test("what the schema refuses is not tried again, and leaves nothing behind", async () => {
+test("a statement that the schema refuses is not retried, and leaves nothing behind", async () => {
   const database = await openDatabase()
   let decided = 0
   const overdraw = database.transact(
@@ -272,7 +272,7 @@ const cutter = async (url: string, deliverCommit: boolean) => {
   return Object.assign(proxy, { url: through.href })
 }
 
-test("a commit whose answer was lost has its outcome delivered, once it is in", async () => {
+test("a commit whose answer was lost delivers its outcome, once it is in", async () => {
   const database = await openDatabase()
   await charge(database, "ann", 1n)
   // The commit is slow, so that the store first finds it still in progress.
@@ -303,7 +303,7 @@ test("a commit that never arrived runs again", async () => {
   expect(await stateOf(database)).toEqual([{ balance: 6n, version: 2n }])
 })
 
-test("a server that cannot be reached is unavailable, and that may pass", async () => {
+test("an unreachable server is unavailable, and retryable", async () => {
   const database = await openDatabase()
   const line = await cutter(database.url, true)
   const { store, run } = await openStore(SqlStore.layerUrl({ url: line.url }))

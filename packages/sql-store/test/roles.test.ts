@@ -103,7 +103,7 @@ describe("the application's role", () => {
     "ALTER TABLE boxoffice.transfer DISABLE TRIGGER transfer_is_append_only",
     "CREATE INDEX ON boxoffice.seat (price)",
     "SET session_replication_role = replica",
-    // Tables that are only inserted into.
+    // Rows that never change once written.
     "UPDATE boxoffice.transfer SET amount = 1",
     "DELETE FROM boxoffice.transfer",
     "UPDATE boxoffice.command_outcome SET outcome = ''",
@@ -115,7 +115,7 @@ describe("the application's role", () => {
     "DELETE FROM boxoffice.wallet",
     "TRUNCATE boxoffice.transfer CASCADE",
     "TRUNCATE boxoffice.outbox",
-    // Objects outside the schema.
+    // A table of the host.
     "SELECT * FROM host.secret"
   ])("is refused: %s", async (statement) => {
     expect(await refusal(statement)).toBe(noRight)
@@ -132,7 +132,7 @@ describe("the application's role", () => {
   const examine = (url: string, appRole?: string) =>
     Effect.runPromise(Effect.provide(Doctor.examine({ appRole }), clientOf(url)))
 
-  test("the doctor finds its rights right, lacking, and too many", async () => {
+  test("the doctor reports rights that are right, missing and too many", async () => {
     expect(await examine(urls.owner, app)).toMatchObject({ healthy: true, findings: [] })
     await asAdmin(`REVOKE UPDATE ON boxoffice.seat FROM ${app}`)
     await asAdmin(`GRANT DELETE, TRUNCATE ON boxoffice.show TO ${app}`)
@@ -157,7 +157,7 @@ describe("the application's role", () => {
     expect(await examine(urls.owner, app)).toMatchObject({ healthy: true, findings: [] })
   })
 
-  test("the doctor says who is too mighty, who is not there, and what it could not see", async () => {
+  test("the doctor reports a role with too many rights, a missing role, and checks that it could not make", async () => {
     expect(await examine(urls.owner)).toMatchObject({
       healthy: true,
       findings: [{ code: "role_too_mighty", message: expect.stringContaining("owns the schema") }]

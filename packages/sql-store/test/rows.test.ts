@@ -94,7 +94,7 @@ test("a token comes back as it was saved, in every state", async () => {
   expect(await run(store.queue("none" as never))).toBeUndefined()
 })
 
-test("a member's live token is found, and the place of a named one counted", async () => {
+test("a user's live token is found, and the position of a named one counted", async () => {
   const database = await openDatabase()
   await seedCatalog(database, { queue: { ...settings, maxActive: 3 } })
   const tokens = Array.from({ length: 20 }, (_, index) => ({
@@ -294,7 +294,7 @@ test("a wallet, its transfers and an outcome come back to the last unit", async 
   expect(await run(store.paid(id.transfer()))).toBeUndefined()
 })
 
-test("what was decided lands in the outbox, in order, exactly: a row for each batch", async () => {
+test("a batch's events are in the outbox, in order, exactly: a row for each batch", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   await charge(database, "ann", large)
@@ -399,7 +399,7 @@ test("the catalogue is read back as it was added, and refused without a parent",
   expect((await run(store.performances("later" as never)))!.performances).toEqual([])
 })
 
-test("a lapsed hold counts as free wherever seats are counted, and the version tells of changes", async () => {
+test("a lapsed hold counts as free wherever seats are counted, and the version shows changes", async () => {
   const database = await openDatabase()
   await seedCatalog(database, { seats: 3 })
   const { store, run, sql } = database

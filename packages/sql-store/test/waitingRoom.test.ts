@@ -9,7 +9,7 @@ import { emptyDatabase, openSql, passTime, type Sql } from "./support.ts"
 
 const queueId = "main" as QueueId
 
-test("10,000 joins, sent five times over while connections die: 10,000 places", {
+test("10,000 joins, sent five times over while connections die: 10,000 numbers", {
   timeout: 180_000
 }, async () => {
   const url = await emptyDatabase()
@@ -69,7 +69,7 @@ test("10,000 joins, sent five times over while connections die: 10,000 places", 
   })
 })
 
-test("a queue that 90 of 100 have abandoned is back to 95 % use within two ticks", {
+test("a queue that 90 of 100 users have abandoned is back to 95 % use within two ticks", {
   timeout: 60_000
 }, async () => {
   const url = await emptyDatabase()
@@ -173,7 +173,7 @@ test(`${longLine} in line cost what a thousand do: the same statements, of as ma
   expect(long!.pages).toBeLessThanOrEqual(short!.pages + 6)
 })
 
-test("of many who make the same queue at once, on two nodes, one does", async () => {
+test("of many commands that create the same queue at once, on two nodes, one succeeds", async () => {
   const url = await emptyDatabase()
   const nodes = [await startNode({ url }), await startNode({ url })]
   const makers = Array.from({ length: 20 }, (_, n) => {
@@ -194,7 +194,7 @@ test("of many who make the same queue at once, on two nodes, one does", async ()
   expect(await openSql(url)(events)).toEqual([{ limit: String(made[0]) }])
 })
 
-test("codes and their event are there together, or not at all", async () => {
+test("codes and their event are written together, or not at all", async () => {
   const url = await emptyDatabase()
   const { queue, run } = await startNode({ url })
   const sql = openSql(url)
