@@ -267,8 +267,8 @@ const statements: ReadonlyArray<
  */
 const few = /^(server_life|outbox|queue|event_consumer)$/
 /**
- * Statements that filter by a time behind a bound that the index has, or that read a row for each
- * queue.
+ * Columns that a filter may test behind the index condition: a time behind a bound that the index
+ * has, or in a row for each queue.
  */
 const behind = /granted_at|opens_at|oldest\.occurred_at/
 
