@@ -15,7 +15,7 @@ import {
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { invalidDatabase } from "./connection/databaseSetting.ts"
-import { placeOfPool } from "./connection/opening.ts"
+import { locationOfPool } from "./connection/opening.ts"
 import { type AbortablePool, type HostClient, type HostPool, isSqlClient } from "./host/client.ts"
 import { sqlErrorOf } from "./host/driverFailure.ts"
 import { makeHostTransactions } from "./host/transaction.ts"
@@ -127,7 +127,7 @@ export const pg = (pool: PgPool): HostPool =>
     pool,
     (): AbortablePool => ({
       takesSignals: true,
-      place: placeOfPool(pool),
+      location: locationOfPool(pool),
       query: (text, params, signal) => lend(pool, signal, (client) => client.query(text, params)),
       transaction: (work, signal) => lend(pool, signal, (client) => transacted(client, work))
     })

@@ -8,8 +8,8 @@ import type { InTransaction } from "./batch/save/inTransaction.ts"
 import { makeTransact } from "./batch/transact.ts"
 import { makeClosing } from "./connection/closing.ts"
 import { type DatabaseInvalid, invalidUrl } from "./connection/databaseSetting.ts"
-import { openingFailed, placeOfUrl } from "./connection/opening.ts"
-import { makeProbe, shared } from "./connection/probe.ts"
+import { locationOfUrl, openingFailed } from "./connection/opening.ts"
+import { makeProbe, shareProbe } from "./connection/probe.ts"
 import { makeSockets } from "./connection/sockets.ts"
 import { type Waits, waitsOf } from "./connection/waits.ts"
 import {
@@ -95,7 +95,7 @@ export const layerAt = (
     Layer.catchTag("SqlError", (error: SqlError) =>
       Layer.effect(
         BoxOfficeStore,
-        Effect.fail(origin.refused(error) ?? openingFailed(placeOfUrl(url), error))
+        Effect.fail(origin.refused(error) ?? openingFailed(locationOfUrl(url), error))
       )
     )
   )
@@ -148,7 +148,7 @@ const make = (options: SqlStoreOptions) =>
     return BoxOfficeStore.of({
       transact: makeTransact(batchContext, options.inTransaction),
       ...operations,
-      ping: Effect.withSpan(shared(probes), "SqlStore.ping"),
+      ping: Effect.withSpan(shareProbe(probes), "SqlStore.ping"),
       closing: closing.engine
     })
   })

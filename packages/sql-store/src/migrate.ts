@@ -2,9 +2,14 @@
 import { Effect, Result } from "effect"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { invalidDatabase, invalidUrl } from "./connection/databaseSetting.ts"
-import { openingFailed, openingRefused, type Place, placeOfUrl } from "./connection/opening.ts"
+import {
+  locationOfUrl,
+  openingFailed,
+  openingRefused,
+  type StoreLocation
+} from "./connection/opening.ts"
 import { type HostPool, type PgPool, poolOf } from "./Host.ts"
-import { type HostClient, placeOf, runOn } from "./host/client.ts"
+import { type HostClient, locationOf, runOn } from "./host/client.ts"
 import { sqlErrorOf } from "./host/driverFailure.ts"
 import * as Migrator from "./Migrator.ts"
 
@@ -48,7 +53,7 @@ const byUrl = (url: string, options: Migrator.MigrateOptions) => {
   if (invalid !== undefined) throw invalid
   return Migrator.migrate(options).pipe(
     Effect.provide(Migrator.layerUrl(url)),
-    Effect.catchTag("SqlError", (error) => Effect.fail(faultOf(placeOfUrl(url), error))),
+    Effect.catchTag("SqlError", (error) => Effect.fail(faultOf(locationOfUrl(url), error))),
     Effect.runPromise
   )
 }
@@ -67,12 +72,12 @@ const onPool = async (given: PgPool | HostPool, options: Migrator.MigrateOptions
   } catch (error) {
     // The pool may wrap the error.
     const failure = refused ?? sqlErrorOf(error)
-    throw isSqlError(failure) ? faultOf(placeOf(pool), failure) : failure
+    throw isSqlError(failure) ? faultOf(locationOf(pool), failure) : failure
   }
 }
 
-const faultOf = (place: Place, error: SqlError) =>
-  openingRefused("database", place, error) ?? openingFailed(place, error)
+const faultOf = (location: StoreLocation, error: SqlError) =>
+  openingRefused("database", location, error) ?? openingFailed(location, error)
 
 const within = (client: HostClient, options: Migrator.MigrateOptions) => {
   const run = runOn(client)

@@ -9,7 +9,7 @@ import {
 import type { SqlError } from "effect/sql/SqlError"
 import type { InTransaction } from "./batch/save/inTransaction.ts"
 import { invalidDatabase, isPgliteMissing, missingPglite } from "./connection/databaseSetting.ts"
-import { openingRefused, placeOfUrl } from "./connection/opening.ts"
+import { locationOfUrl, openingRefused } from "./connection/opening.ts"
 import { type Waits, waitsOf } from "./connection/waits.ts"
 import { type HostClient, type HostPool, type PgPool, poolOf, transactionOf } from "./Host.ts"
 import { checkOpenOptions, checkStoreOptions } from "./options.ts"
@@ -106,7 +106,7 @@ const storeOf = async (options: OnItsOwnConnections | OnTheHostsPool): Promise<S
     return layerPool(pool, settings)
   }
   if (/^postgres(ql)?:/.test(database)) {
-    const refused = (error: SqlError) => openingRefused("database", placeOfUrl(database), error)
+    const refused = (error: SqlError) => openingRefused("database", locationOfUrl(database), error)
     return layerAt(database, settings, { setting: "database", refused })
   }
   if (!/^pglite(:|$)/.test(database)) throw invalidDatabase(database)

@@ -114,10 +114,10 @@ export const aheadOf = (
   if (token.lane !== "general" || opening === null) return Number(counted)
   if (isPreOpening({ opening })) return 0
   if (token.number > drawn) return Number(counted)
-  const place = positionOf(
+  const position = positionOf(
     { queueId: token.queueId, opening, drawSize: drawn },
     "general",
     token.number
   )
-  return Math.max(0, Number(place - 1n - cursor))
+  return Math.max(0, Number(position - 1n - cursor))
 }

@@ -10,20 +10,20 @@ import { type DatabaseInvalid, refusedSetting, shown } from "./databaseSetting.t
 import { targetOf } from "./sockets.ts"
 
 /** The address of a store, as far as a log may show it. */
-export interface Place {
+export interface StoreLocation {
   /** The value of the setting. */
   readonly value: string
   /** Host and port; undefined if only the driver knows them. */
   readonly address?: string | undefined
 }
 
-export const placeOfUrl = (url: string): Place => ({
+export const locationOfUrl = (url: string): StoreLocation => ({
   value: shown(url),
   address: addressOf({ url })
 })
 
 /** The address of a `Pool` of `pg`; undefined if it takes its host from the environment. */
-export const placeOfPool = (pool: object): Place => {
+export const locationOfPool = (pool: object): StoreLocation => {
   const { options } = pool as { readonly options?: Readonly<Record<string, unknown>> }
   const { connectionString, host, port } = options ?? {}
   const url = typeof connectionString === "string" ? connectionString : undefined
@@ -56,14 +56,14 @@ const addressOf = (said: {
 /** The error if the server or the network path refuses the setting; undefined for an outage. */
 export const openingRefused = (
   setting: string,
-  place: Place,
+  location: StoreLocation,
   error: SqlError
-): DatabaseInvalid | undefined => refusedSetting(setting, place.value, error)
+): DatabaseInvalid | undefined => refusedSetting(setting, location.value, error)
 
 /** The error for an outage, with the address of the store. */
-export const openingFailed = (place: Place, error: SqlError): StoreUnavailable => {
+export const openingFailed = (location: StoreLocation, error: SqlError): StoreUnavailable => {
   const failed = unavailable(error)
-  const address = place.address ?? addressIn(error)
+  const address = location.address ?? addressIn(error)
   // A server that answers, or waits for a lock, is at the right address: leave it out.
   if (address === undefined || !isConnectionLost(error)) return failed
   return new StoreUnavailable({ retryable: failed.retryable, cause: error, address })

@@ -37,7 +37,7 @@ const statement = (sql: string): Query<void> => ({
  * read-only server refuses them, and so does one whose disk is full; a server that cannot make a
  * commit durable does not answer.
  */
-export const probing = (schema: SchemaName): ReadonlyArray<Query<void>> => [
+export const probeStatements = (schema: SchemaName): ReadonlyArray<Query<void>> => [
   statement(`SELECT set_config('lock_timeout', '${lockTimeout}', true)`),
   statement(
     `LOCK TABLE ${written.map((table) => `${schema}.${table}`).join(", ")} IN ROW EXCLUSIVE MODE`
@@ -67,7 +67,7 @@ export const makeProbe = ({
   return Effect.scoped(
     Effect.flatMap(Effect.mapError(withDeadline(pool.get), failed), (connection) => {
       const pipeline = new Pipeline()
-      for (const query of [begin, plan, ...probing(schema), commit]) pipeline.add(query)
+      for (const query of [begin, plan, ...probeStatements(schema), commit]) pipeline.add(query)
       return Effect.onExit(
         Effect.mapError(withDeadline(pipeline.run(connection)), failed),
         (exit) =>
@@ -82,7 +82,7 @@ export const makeProbe = ({
  * the last result for that second. A probe goes on if its first caller is interrupted, so the next
  * caller gets its result.
  */
-export const shared = (
+export const shareProbe = (
   probe: Effect.Effect<void, StoreUnavailable>
 ): Effect.Effect<void, StoreUnavailable> => {
   type Answer = Deferred.Deferred<void, StoreUnavailable>

@@ -2,7 +2,7 @@
 import { Effect, Option, Semaphore } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import type { Place } from "../connection/opening.ts"
+import type { StoreLocation } from "../connection/opening.ts"
 import type { Pipeline } from "../Pipeline.ts"
 import type { Query, Row } from "../Query.ts"
 import { sqlErrorOf } from "./driverFailure.ts"
@@ -42,7 +42,7 @@ export interface HostPool extends HostClient {
 export interface AbortablePool extends HostPool {
   readonly takesSignals: true
   /** The address it connects to, for error messages. */
-  readonly place: Place
+  readonly location: StoreLocation
   query(text: string, params: Array<string | null>, signal?: AbortSignal): PromiseLike<unknown>
   transaction<A>(work: (client: HostClient) => Promise<A>, signal?: AbortSignal): Promise<A>
 }
@@ -51,7 +51,8 @@ export const abortable = (pool: HostPool): AbortablePool | undefined =>
   "takesSignals" in pool ? (pool as AbortablePool) : undefined
 
 /** The address that a pool connects to, if the pool tells it. */
-export const placeOf = (pool: HostPool): Place => abortable(pool)?.place ?? { value: "a pool" }
+export const locationOf = (pool: HostPool): StoreLocation =>
+  abortable(pool)?.location ?? { value: "a pool" }
 
 export const isSqlClient = (client: object): client is SqlClient =>
   "~effect/sql/SqlClient" in client

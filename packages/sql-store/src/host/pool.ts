@@ -8,8 +8,8 @@ import type { InTransaction } from "../batch/save/inTransaction.ts"
 import { AttemptFailed, retrying } from "../batch/transact.ts"
 import { makeClosing } from "../connection/closing.ts"
 import type { DatabaseInvalid } from "../connection/databaseSetting.ts"
-import { openingFailed, openingRefused, type Place } from "../connection/opening.ts"
-import { probing, shared } from "../connection/probe.ts"
+import { openingFailed, openingRefused, type StoreLocation } from "../connection/opening.ts"
+import { probeStatements, shareProbe } from "../connection/probe.ts"
 import { type Waits, waitsOf } from "../connection/waits.ts"
 import { EncodingUnsupported, SchemaMismatch } from "../Migrator.ts"
 import { head } from "../migrator/steps.ts"
@@ -24,7 +24,7 @@ import {
   abortable,
   type HostClient,
   type HostPool,
-  placeOf,
+  locationOf,
   type Run,
   runEach,
   runOn
@@ -58,7 +58,7 @@ export const layerPool = (
       const watching = makeWatching(waits.answerWithinMs)
       const closing = makeClosing(watching, waits.closeWithinMs).engine
       const run = runOn(watchedClient(pool, watching))
-      yield* verify(run, schema, placeOf(pool))
+      yield* verify(run, schema, locationOf(pool))
       const runPipeline = (pipeline: Pipeline) => runEach(run, pipeline)
       const transacted = transactedOn(pool, watching, forceIndexPlans(waits))
       const attempt = attemptOn(
@@ -73,7 +73,7 @@ export const layerPool = (
       const probe = Effect.tryPromise({
         try: () =>
           transacted(async (client) => {
-            for (const query of probing(schema)) {
+            for (const query of probeStatements(schema)) {
               const { text, params } = statementOf(query)
               await client.query(text, [...params])
             }
@@ -83,7 +83,7 @@ export const layerPool = (
       return BoxOfficeStore.of({
         transact: retrying({ attempt, resolveLostCommit }),
         ...makeOperations(schema)({ run, runPipeline, fault: unavailable }),
-        ping: Effect.withSpan(shared(probe), "SqlStore.ping"),
+        ping: Effect.withSpan(shareProbe(probe), "SqlStore.ping"),
         closing
       })
     })
@@ -123,7 +123,7 @@ const transactedOn =
     })
 
 /** Verifies the schema and changes nothing: see `Migrator.ts` for what alters a schema. */
-const verify = (run: Run, schema: SchemaName, place: Place) =>
+const verify = (run: Run, schema: SchemaName, location: StoreLocation) =>
   Effect.gen(function* () {
     const found = yield* run(encoding)
     if (found.encoding !== "UTF8") return yield* new EncodingUnsupported(found)
@@ -134,7 +134,7 @@ const verify = (run: Run, schema: SchemaName, place: Place) =>
     Effect.catchTag(
       "SqlError",
       (error): Effect.Effect<never, DatabaseInvalid | StoreUnavailable> =>
-        Effect.fail(openingRefused("database", place, error) ?? openingFailed(place, error))
+        Effect.fail(openingRefused("database", location, error) ?? openingFailed(location, error))
     )
   )
 

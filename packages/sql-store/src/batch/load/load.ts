@@ -120,7 +120,7 @@ export const makeLoad = (schema: SchemaName) => {
       const heads = lockedHeads() ?? { tokens: [], skipped: [] }
       // A named token may also be next in its queue, or have lapsed: it counts once. The row from
       // the queue's head wins, since it alone says when the user was last seen.
-      const tokens = onceEach([
+      const tokens = distinctTokens([
         ...(lockedLapsed() ?? []),
         ...(lockedTokens() ?? []),
         ...heads.tokens
@@ -167,7 +167,7 @@ export const makeLoad = (schema: SchemaName) => {
 }
 
 /** Each token once. If several loads give it, the last one wins. */
-const onceEach = (tokens: ReadonlyArray<TokenRow>): ReadonlyArray<TokenRow> =>
+const distinctTokens = (tokens: ReadonlyArray<TokenRow>): ReadonlyArray<TokenRow> =>
   Array.from(new Map(tokens.map((token) => [token.tokenId, token])).values())
 
 const withCounts = (

@@ -2,7 +2,7 @@
 import type { ConsumerStatus, Outbox, Place, StartingPoint } from "@boxoffice/core"
 import { millis, type Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
-import { fromCursor, livesOn, nameLife, toCursor } from "./cursor.ts"
+import { fromCursor, isSameLife, nameLife, toCursor } from "./cursor.ts"
 
 type Claim = Parameters<Outbox["claim"]>[0]
 type Save = Parameters<Outbox["save"]>[0]
@@ -58,7 +58,7 @@ export const saveConsumer = (schema: SchemaName) => {
   const moved = (column: string, value: string) =>
     `${column} = CASE WHEN session.lives_on THEN ${value} ELSE held.${column} END`
   const sql = `
-    WITH session AS MATERIALIZED (SELECT ${livesOn(schema, "$9")} AS lives_on)
+    WITH session AS MATERIALIZED (SELECT ${isSameLife(schema, "$9")} AS lives_on)
     UPDATE ${schema}.event_consumer AS held SET ${moved("seen", "$3::text::pg_snapshot")},
       ${moved("reading", "$4::text::pg_snapshot")}, ${moved("batch_id", "$5::int8")},
       ${moved("highest", "$6::int8")}, ${moved("position", "$7::int4")},

@@ -35,7 +35,7 @@ export const lifeOf = (schema: SchemaName): string => `(SELECT life_id || '/' ||
     FROM ${schema}.server_life, pg_control_system())`
 
 /** Whether a page of `since` was read in the same life. A saved cursor is good in any life. */
-export const livesOn = (schema: SchemaName, since: string): string =>
+export const isSameLife = (schema: SchemaName, since: string): string =>
   `(${since}::text IS NULL OR coalesce(${since}::text = ${lifeOf(schema)}, false))`
 
 /**

@@ -1,7 +1,7 @@
 import type { OutboxBatch, OutboxPage } from "@boxoffice/core"
 import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
-import { fromCursor, lifeOf, livesOn, toCursor, unnamedLife } from "./cursor.ts"
+import { fromCursor, isSameLife, lifeOf, toCursor, unnamedLife } from "./cursor.ts"
 
 /**
  * Reads the next batches of a round, and begins a round if none is under way. A new round takes its
@@ -22,7 +22,7 @@ export const readOutbox = (schema: SchemaName) => {
           SELECT min(batch_id + 0) - 1 FROM ${schema}.outbox
           WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)
         ), 9223372036854775807) END AS fresh_from,
-        ${livesOn(schema, "$5")} AS lives_on, ${lifeOf(schema)} AS at
+        ${isSameLife(schema, "$5")} AS lives_on, ${lifeOf(schema)} AS at
     ), late AS MATERIALIZED (
       SELECT batch_id, event_version, events FROM ${schema}.outbox
       WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
@@ -49,8 +49,8 @@ export const readOutbox = (schema: SchemaName) => {
       // Unprepared, so that it is planned for these snapshots: few batches are new, or all are.
       unprepared: true,
       read: (rows) => {
-        const [reading, , , , livesOn, at] = rows[0]!
-        if (!livesOn) return "interrupted"
+        const [reading, , , , isOfSameLife, at] = rows[0]!
+        if (!isOfSameLife) return "interrupted"
         const round = { seen, reading: reading as string }
         const from = toCursor({ ...round, batchId, highest })
         let highestYet = highest
