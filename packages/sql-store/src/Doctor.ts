@@ -1,4 +1,4 @@
-/** Looks at a database and tells, in words, what is amiss. It changes nothing. */
+/** Examines a database and reports problems in words. It changes nothing. */
 import { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -16,30 +16,31 @@ import { sqlState } from "./sqlFailure.ts"
 export type { Finding }
 
 export interface DoctorOptions extends MigratorOptions {
-  /** The role that the engine connects as. Default: the one that the doctor connects as. */
+  /** The role that the engine connects as. Default: the role of this connection. */
   readonly appRole?: string | undefined
 }
 
 export interface Report {
   readonly schema: string
-  /** The version the schema is at; 0 where there is nothing yet. */
+  /** The version of the schema; 0 if it has no tables yet. */
   readonly version: number
   /** The version that this package knows. */
   readonly expectedVersion: number
-  /** Of Postgres. */
+  /** The version of Postgres. */
   readonly serverVersion: string
-  /** Whether there is no problem. Warnings and notes are none. */
+  /** Whether no finding is a problem. Warnings and notes do not count. */
   readonly healthy: boolean
-  /** The worst first. */
+  /** The most severe first. */
   readonly findings: ReadonlyArray<Finding>
 }
 
 const levels = ["problem", "warning", "note"] as const
 
 /**
- * Examines the schema, the server and the role. The schema is compared with what the migrations
- * make on this server, up to the version it is at, and with what a restored dump of that is; for that, the doctor has to connect as a role
- * that may create a schema, and says so where it may not.
+ * Examines the schema, the server and the role. It compares the schema with the one that the
+ * migrations make on this server, up to the same version, and with the one that restoring a dump of
+ * that gives. For this the doctor needs a role that may create a schema; if the role may not, the
+ * report says so.
  *
  * @example
  * ```ts
@@ -111,7 +112,7 @@ const checkVersion = (schema: string, { version }: Progress): ReadonlyArray<Find
   ]
 }
 
-/** Whether what was applied is what this package has under the same numbers. */
+/** Checks that the applied migrations are the ones that this package has under the same numbers. */
 const checkRecord = (
   sql: PgClient.PgClient,
   schema: string
@@ -136,7 +137,7 @@ const checkRecord = (
             "Find out who wrote to the table migration; the rest of this report says what is missing."
         })
       }
-      // Null where it was applied before checksums were kept.
+      // Null if it was applied before checksums were recorded.
       if (found !== undefined && found.checksum !== null && found.checksum !== checksum) {
         findings.push({
           level: "problem",
@@ -163,7 +164,7 @@ const checkSchema = (
     return findDrift(schema, expected, found)
   }).pipe(
     Effect.catchIf(
-      // No right to create, or nothing can be created here at all.
+      // The role may not create a schema, or the server is read-only.
       (error) => ["42501", "25006"].includes(sqlState(error) ?? ""),
       () =>
         Effect.succeed<ReadonlyArray<Finding>>([

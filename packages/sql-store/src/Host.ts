@@ -1,10 +1,11 @@
 /**
- * The host's own database driver: what makes a transaction, or a pool, of it something that the
- * engine works in. Nothing here imports a driver: what is asked of each is in the types below.
+ * Adapters for the host's own database driver: they turn its transaction or pool into one that the
+ * engine can work in. Nothing here imports a driver: the types below state what the engine needs of
+ * each.
  *
- * A client of `pg` and an `EntityManager` of TypeORM can be given as they are. For the others there
- * is a function here that gives both: inside a transaction it stands for that transaction, and
- * elsewhere for the pool.
+ * A client of `pg` and an `EntityManager` of TypeORM work as they are. For other drivers, a
+ * function here adapts both the transaction and the pool: inside a transaction it stands for that
+ * transaction, elsewhere for the pool.
  */
 import {
   type HostTransaction,
@@ -13,11 +14,11 @@ import {
 } from "@boxoffice/core"
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { invalidDatabase } from "./databaseSetting.ts"
+import { invalidDatabase } from "./connection/databaseSetting.ts"
+import { locationOfPool } from "./connection/opening.ts"
 import { type AbortablePool, type HostClient, type HostPool, isSqlClient } from "./host/client.ts"
 import { sqlErrorOf } from "./host/driverFailure.ts"
 import { makeHostTransactions } from "./host/transaction.ts"
-import { placeOfPool } from "./opening.ts"
 import { schemaName } from "./schemaName.ts"
 import { sqlState } from "./sqlFailure.ts"
 
@@ -36,18 +37,18 @@ const transactionsOf = (schema = "boxoffice") => {
   return found
 }
 
-/** A host's open transaction, and the way to say that it was committed. */
+/** A host's open transaction, and a function that reports its commit. */
 export interface OpenTransaction {
   readonly transaction: HostTransaction
   /**
-   * Tells the engine that the transaction was committed, so that what this node shares of seats
-   * and dates is read anew at once. Without it, that becomes stale for as long as the policies
-   * `catalogMaxAgeMs` and `gateMaxAgeMs` allow.
+   * Tells the engine that the transaction was committed, so that this node at once reads again what
+   * it caches of seats and dates. Without this call the cache stays stale for as long as the
+   * policies `catalogMaxAgeMs` and `gateMaxAgeMs` allow.
    */
   readonly committed: () => Promise<void>
 }
 
-/** The transaction that a client is in, for `within` of core and of an office of promises. */
+/** The transaction that a client is in, for `within` of core and of the Promise API. */
 export const transactionOf = (client: HostClient, options: HostOptions = {}): OpenTransaction => {
   const pending: Array<Effect.Effect<void>> = []
   const afterCommit = (effect: Effect.Effect<void>) => Effect.sync(() => void pending.push(effect))
@@ -85,11 +86,11 @@ export const transactionOf = (client: HostClient, options: HostOptions = {}): Op
 export const within = (client: HostClient | SqlClient, options: HostOptions = {}) => {
   checkClient(client)
   return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | HostTransactionError, R> =>
-    // Without a way to say that it was committed: see `transactionOf`.
+    // No function reports the commit here: see `transactionOf`.
     withinOf(transactionsOf(options.schema)(client, () => Effect.void))(effect)
 }
 
-/** Throws a `TypeError` where nothing can be asked of what a host gave as its transaction. */
+/** Throws a `TypeError` if a host gave something as its transaction that has no `query`. */
 const checkClient = (given: unknown): void => {
   const isObject = (typeof given === "object" && given !== null) || typeof given === "function"
   if (isObject && (isSqlClient(given) || typeof (given as HostClient).query === "function")) return
@@ -99,7 +100,7 @@ const checkClient = (given: unknown): void => {
   )
 }
 
-// One for each of the host's objects: commands in one transaction take turns by it.
+// One adapter for each of the host's objects, since commands in one transaction take turns by it.
 const adapted = new WeakMap<object, HostPool>()
 const adapt = (source: object, make: () => HostPool): HostPool => {
   const found = adapted.get(source) ?? make()
@@ -117,13 +118,16 @@ interface PgPoolClient extends HostClient {
   off?(event: "error", listener: (error: unknown) => void): unknown
 }
 
-/** A `Pool` of `pg`. A `Client`, or what `connect` gives, is a {@link HostClient} as it is. */
+/**
+ * Adapts a `Pool` of `pg`. A `Client`, or the client that `connect` gives, is a {@link HostClient}
+ * as it is.
+ */
 export const pg = (pool: PgPool): HostPool =>
   adapt(
     pool,
     (): AbortablePool => ({
       takesSignals: true,
-      place: placeOfPool(pool),
+      location: locationOfPool(pool),
       query: (text, params, signal) => lend(pool, signal, (client) => client.query(text, params)),
       transaction: (work, signal) => lend(pool, signal, (client) => transacted(client, work))
     })
@@ -140,9 +144,9 @@ const transacted = async <A>(
 }
 
 /**
- * Lends a client of the pool, and gives it back: as broken where its connection is gone, where the
- * signal was aborted meanwhile, or where its server only reads, as one that was opened during a failover
- * goes on to do.
+ * Lends a client of the pool, and gives it back. It gives it back as broken, so that the pool
+ * closes it, if its connection is gone, if the signal was aborted meanwhile, or if its server only
+ * reads: a connection that was opened during a failover stays read-only.
  */
 const lend = async <A>(
   pool: PgPool,
@@ -158,8 +162,8 @@ const lend = async <A>(
     if (!broken) client.off?.("error", onError)
     client.release(broken)
   }
-  // The pool listens only while it has the client: without this, a connection that dies between
-  // two statements ends the process. The next statement says that it is gone.
+  // The pool listens for errors only while it has the client: without this listener, a connection
+  // that dies between two statements ends the process. The next statement fails then.
   const onError = () => {
     broken = true
   }
@@ -188,7 +192,10 @@ const lend = async <A>(
   }
 }
 
-/** @internal The pool that a host gave. Throws where it is none: a driver's own object is none yet. */
+/**
+ * @internal The pool that a host gave. Throws if it is not a pool, such as a driver's object that
+ * no function of `Host` has adapted.
+ */
 export const poolOf = (given: unknown): HostPool => {
   const { query, transaction, connect } = (given ?? {}) as Record<string, unknown>
   if (typeof query !== "function" || typeof (transaction ?? connect) !== "function") {
@@ -204,7 +211,7 @@ export interface PostgresJs {
   savepoint?(work: (tx: PostgresJs) => Promise<unknown>): Promise<unknown>
 }
 
-/** postgres.js. */
+/** Adapts postgres.js. */
 export const postgresJs = (sql: PostgresJs): HostPool =>
   adapt(sql, () => ({
     query: (text, params) => sql.unsafe(text, params),
@@ -224,21 +231,22 @@ export interface Drizzle<Sql> {
   rollback?(): void
 }
 
-/** Drizzle on any driver of Postgres, with its own `sql` tag: `Host.drizzle(tx, sql)`. */
+/** Adapts Drizzle on any driver of Postgres, with its own `sql` tag: `Host.drizzle(tx, sql)`. */
 export const drizzle = <Sql>(
   db: Drizzle<Sql>,
   sql: (strings: TemplateStringsArray, ...params: Array<string | null>) => Sql
 ): HostPool =>
   adapt(db, () => ({
     query: (text, params) => {
-      // As if it had been written as a template: a parameter stands wherever its number does.
+      // Builds the query as if it had been written as a template: a parameter stands wherever its
+      // number does.
       const [...strings] = text.split(/\$\d+/)
       const numbers = text.match(/\$\d+/g) ?? []
       const values = numbers.map((number) => params[Number(number.slice(1)) - 1]!)
       return db.execute(sql(Object.assign(strings, { raw: strings }), ...values))
     },
     transaction: (work) => db.transaction((tx) => work(drizzle(tx, sql))),
-    // Inside a transaction, one more is a savepoint.
+    // Inside a transaction, a nested one is a savepoint.
     ...("rollback" in db && {
       savepoint: <A>(work: (client: HostClient) => Promise<A>) =>
         db.transaction((tx) => work(drizzle(tx, sql)))
@@ -251,7 +259,7 @@ export interface Kysely<Query> {
   transaction(): { execute<A>(work: (trx: Kysely<Query>) => Promise<A>): Promise<A> }
 }
 
-/** Kysely, with its own `CompiledQuery`: `Host.kysely(trx, CompiledQuery)`. */
+/** Adapts Kysely, with its own `CompiledQuery`: `Host.kysely(trx, CompiledQuery)`. */
 export const kysely = <Query>(
   db: Kysely<Query>,
   compiled: { raw(sql: string, params: Array<unknown>): Query }
@@ -267,7 +275,7 @@ export interface Prisma {
   $transaction?<A>(work: (tx: Prisma) => Promise<A>): Promise<A>
 }
 
-/** Prisma on Postgres. */
+/** Adapts Prisma on Postgres. */
 export const prisma = (client: Prisma): HostPool =>
   adapt(client, () => ({
     query: (text, params) => client.$queryRawUnsafe(text, ...params),
@@ -279,7 +287,7 @@ export interface TypeOrm extends HostClient {
   transaction<A>(work: (manager: TypeOrm) => Promise<A>): Promise<A>
 }
 
-/** TypeORM on Postgres. */
+/** Adapts TypeORM on Postgres. */
 export const typeOrm = (source: TypeOrm): HostPool =>
   adapt(source, () => ({
     query: (text, params) => source.query(text, params),

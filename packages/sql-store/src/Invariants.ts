@@ -1,6 +1,6 @@
 /**
- * Reads a database and looks for what must not be there. Each check is a query that counts
- * violations of one invariant; it knows nothing of how the engine works.
+ * Checks a database for violations of the invariants. Each check is a query that counts violations
+ * of one invariant, and does not depend on how the engine works.
  */
 import { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
@@ -12,20 +12,20 @@ export interface Check {
   /** Its number, such as `I4`. */
   readonly invariant: string
   readonly meaning: string
-  /** How many rows, or sums, are as they must not be. */
+  /** The number of rows, or sums, that violate it. */
   readonly violations: number
 }
 
-/** Up to which instant rows of a kind were deleted because of their age. */
+/** The instant up to which rows of a kind were deleted because of their age. */
 const clearedUpTo = (schema: SchemaName, kind: "outbox" | "queue_token" | "reservation") =>
   `coalesce((SELECT up_to FROM ${schema}.cleared WHERE kind = '${kind}'), '-infinity')`
 
-/** Since when each queue has had the settings that it has, as far as the events tell that are kept. */
+/** Since when each queue has had its current settings, as far as the kept events tell. */
 const settingsSince = (schema: SchemaName) => `
     WITH settings AS MATERIALIZED (
       SELECT queue_id, greatest(${clearedUpTo(schema, "outbox")}, max(changed.at)) AS since
       FROM ${schema}.queue LEFT JOIN (
-        -- Few batches have one: the others are not taken apart.
+        -- Few batches have such an event: the others are not expanded.
         SELECT event ->> 'queueId' AS queue_id,
           timestamptz 'epoch' + (event ->> 'at')::bigint * interval '1 millisecond' AS at
         FROM ${schema}.outbox b, json_array_elements(b.events) event
@@ -100,7 +100,7 @@ const queries = (
   [
     "I9",
     "one event for each change",
-    // Of what is later than whatever was deleted of either: see `cleared` in `migrations/`.
+    // Of rows later than the latest deleted one of either kind: see `cleared` in `migrations/`.
     `WITH changes (type, since) AS (VALUES
        ('SeatsHeld', greatest(${clearedUpTo(schema, "outbox")},
          ${clearedUpTo(schema, "reservation")})),
@@ -116,7 +116,7 @@ const queries = (
      ), rows (type, at) AS (
        SELECT 'SeatsHeld', held_at FROM ${schema}.reservation
        UNION ALL
-       -- What costs nothing is confirmed without a transfer.
+       -- A free reservation is confirmed without a transfer.
        SELECT 'ReservationPaid', confirmed_at FROM ${schema}.reservation
          WHERE payment_id IS NOT NULL
        UNION ALL
@@ -134,8 +134,8 @@ const queries = (
   [
     "I9",
     "a reservation's events come in order",
-    // Where the first of them may have been deleted, another one comes first.
-    // A key whose hold was deleted long ago makes another one under the same id.
+    // If the first event may have been deleted, another one may come first. A key whose hold was
+    // deleted long ago makes another hold under the same id.
     `SELECT count(*) FROM (SELECT aggregate_id, type, row_number() OVER each AS place,
          lag(type) OVER each AS before
        FROM ${schema}.outbox_event WHERE aggregate_kind = 'reservation'
@@ -180,7 +180,7 @@ const queries = (
   ],
   [
     "I13",
-    // Of the drawn, whose places are not their numbers, the history in the outbox can tell.
+    // The positions of drawn tokens are not their numbers; the history in the outbox covers them.
     "nobody is let in before somebody in front",
     `SELECT count(*) FROM (SELECT admitted_at, number,
          max(admitted_at) OVER (PARTITION BY queue_id, lane ORDER BY number
@@ -194,10 +194,10 @@ const queries = (
 ]
 
 /**
- * Checks every invariant, each in a snapshot of its own: what is being changed meanwhile is seen
- * whole or not at all. It reads whole tables. What was deleted because of its age is missed nowhere:
- * tables are compared with events from there on. The limits of a queue hold from the last time that
- * they were changed.
+ * Checks every invariant, each in a snapshot of its own: it sees a concurrent change as a whole or
+ * not at all. It reads whole tables. Rows that were deleted because of their age cause no
+ * violation: tables are compared with events from then on. The limits of a queue are checked from
+ * their last change on.
  */
 export const check = (
   options: MigratorOptions = {}
@@ -226,7 +226,7 @@ export const payments = (
     return new Set(rows.map(({ id }) => id))
   })
 
-/** How many deadlocks the database has seen, whoever's they were. */
+/** The number of deadlocks in the database, of any application. */
 export const deadlocks: Effect.Effect<number, SqlError, PgClient.PgClient> = Effect.gen(
   function* () {
     const sql = yield* PgClient.PgClient

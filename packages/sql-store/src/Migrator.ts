@@ -1,6 +1,7 @@
 /**
- * Brings a schema to the version that this package knows, from the numbered files of
- * `migrations/`. Nothing here runs unasked: by default a store only looks, and says what is amiss.
+ * Migrates a schema to the version that this package knows, with the numbered files of
+ * `migrations/`. Nothing here runs unless asked: by default a store only verifies the schema and
+ * reports what is wrong.
  */
 import { PgClient } from "@effect/sql-pg"
 import { Effect, type Layer, Redacted, Schema } from "effect"
@@ -22,13 +23,13 @@ import { sqlState } from "./sqlFailure.ts"
 
 export { isSchemaName }
 
-/** @internal Asked for by its package: `npx boxoffice` would fetch another one, of that name. */
+/** @internal Names the package: `npx boxoffice` would fetch another package of that name. */
 export const commandLine = "npx --package @boxoffice/http-server boxoffice"
 
 /** The schema is not at the version that this package knows. */
 export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("SchemaMismatch", {
   schema: Schema.String,
-  /** 0 where there is nothing yet. */
+  /** 0 if it has no tables yet. */
   found: Schema.Int,
   expected: Schema.Int
 }) {
@@ -41,8 +42,8 @@ export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("Schema
 }
 
 /**
- * The database cannot hold every name and title. Only another database can: create one with
- * `ENCODING 'UTF8'`, and restore into it.
+ * The database's encoding cannot store every name and title. Only another database can: create one
+ * with `ENCODING 'UTF8'`, and restore into it.
  */
 export class EncodingUnsupported extends Schema.TaggedError<EncodingUnsupported>()(
   "EncodingUnsupported",
@@ -56,10 +57,10 @@ export class EncodingUnsupported extends Schema.TaggedError<EncodingUnsupported>
   }
 }
 
-/** A table that has to be changed was in use for too long. Nothing was changed. */
+/** Another session used a table that has to be changed for too long. Nothing was changed. */
 export class MigrationBlocked extends Schema.TaggedError<MigrationBlocked>()("MigrationBlocked", {
   schema: Schema.String,
-  /** The file, or what else it was that had to wait. */
+  /** The file, or other step, that had to wait. */
   step: Schema.String,
   lockTimeoutSeconds: Schema.Number
 }) {
@@ -79,25 +80,28 @@ export interface MigratorOptions {
 
 export interface MigrateOptions extends MigratorOptions {
   /**
-   * The role that the engine connects as, where it is not the owner's: it is given exactly the
-   * rights that the engine needs in this schema, and loses any other that it had in it.
+   * The role that the engine connects as, if it is not the owner. It gets exactly the rights that
+   * the engine needs in this schema, and loses any other that it had in it.
    */
   readonly appRole?: string | undefined
-  /** How long to wait for a table that is in use, before all is left as it was. Default 5. */
+  /**
+   * How long to wait for a table that another session uses; after that, nothing is changed. Default
+   * 5.
+   */
   readonly lockTimeoutSeconds?: number | undefined
-  /** Told before each step of {@link migrate}, by the name of its file where it is one. */
+  /** Called before each step of {@link migrate}, with the name of its file if it is one. */
   readonly onStep?: ((title: string) => Effect.Effect<void>) | undefined
 }
 
 /** What {@link migrate} would do. */
 export interface Plan {
   readonly schema: string
-  /** The version the schema is at; 0 where there is nothing yet. */
+  /** The version of the schema; 0 if it has no tables yet. */
   readonly from: number
   readonly to: number
   readonly migrations: ReadonlyArray<{
     readonly file: string
-    /** What it locks until the end, of the tables that are there already. */
+    /** The existing tables that it locks until the end. */
     readonly locks: ReadonlyArray<TableLock>
   }>
   /** Whether anything is left to do. */
@@ -108,8 +112,8 @@ export interface Plan {
 
 /**
  * A connection to the database of a URL, such as `postgres://user:password@host:5432/name`, for
- * what is done now and then. Statements are not prepared, so that it goes through any pooler; a
- * store that is built on it wants them `prepared`.
+ * occasional work. Statements are not prepared, so that it works through any pooler; a store built
+ * on it wants them `prepared`.
  */
 export const layerUrl = (
   url: string,
@@ -124,13 +128,13 @@ export const layerUrl = (
 
 const nameOf = (options: MigratorOptions): SchemaName => schemaName(options.schema ?? "boxoffice")
 
-/** How far a schema has come. */
+/** Reads the version of a schema. */
 export const progressOf = (
   sql: PgClient.PgClient,
   schema: SchemaName
 ): Effect.Effect<Progress, SqlError> => progressBy(sessionOf(sql), schema)
 
-/** @internal A connection in the transaction that all is done in, whichever driver has it. */
+/** @internal A connection inside the migration's transaction, of any driver. */
 export interface Session {
   readonly read: (text: string) => Effect.Effect<ReadonlyArray<Row>, SqlError>
   readonly run: (text: string) => Effect.Effect<unknown, SqlError>
@@ -141,7 +145,7 @@ const sessionOf = (sql: PgClient.PgClient): Session => ({
   run: (text) => sql.unsafe(text)
 })
 
-// A schema's name is quoted, and has no apostrophe in it.
+// A schema's name is quoted and contains no apostrophe.
 const progressBy = ({ read }: Session, schema: SchemaName): Effect.Effect<Progress, SqlError> =>
   Effect.gen(function* () {
     const [found] = yield* read(`
@@ -165,7 +169,7 @@ const checkEncoding = ({ read }: Session) =>
 const mismatch = (schema: SchemaName, found: number) =>
   new SchemaMismatch({ schema, found, expected: head })
 
-/** What would be run to bring the schema up to date, without running it. Refuses a newer one. */
+/** The statements that would migrate the schema, without running them. Refuses a newer schema. */
 export const plan = (
   options: MigrateOptions = {}
 ): Effect.Effect<Plan, SchemaMismatch | SqlError, PgClient.PgClient> =>
@@ -176,7 +180,7 @@ export const plan = (
     return planFrom(progress, options)
   })
 
-/** What would be run on a database that has nothing of ours yet, which takes no database to say. */
+/** The statements that would migrate an empty database. Needs no database. */
 export const planFromNothing = (options: MigrateOptions = {}): Plan => planFrom(nothingYet, options)
 
 const planFrom = (progress: Progress, options: MigrateOptions): Plan => {
@@ -209,9 +213,9 @@ export const verify = (
   })
 
 /**
- * Applies what is missing, in order and in one transaction: all of it, or nothing. Succeeds with
- * the names of what was applied. Any number of nodes may do so at once: one works, the others
- * wait for it and find nothing left to do. Refuses a schema that is newer.
+ * Applies the missing migrations, in order and in one transaction: all or nothing. Succeeds with
+ * the names of the applied ones. Any number of nodes may do so at once: one works; the others wait
+ * for it and find nothing left to do. Refuses a schema that is newer.
  */
 export const migrate = (
   options: MigrateOptions = {}
@@ -225,7 +229,7 @@ export const migrate = (
     return yield* sql.withTransaction(applyIn(sessionOf(sql), options))
   })
 
-/** @internal What {@link migrate} does in its transaction. */
+/** @internal The work of {@link migrate} inside its transaction. */
 export const applyIn = (
   session: Session,
   options: MigrateOptions
@@ -236,7 +240,8 @@ export const applyIn = (
   Effect.gen(function* () {
     const schema = nameOf(options)
     const { lockTimeoutSeconds = 5 } = options
-    // The lock is waited for in a statement of its own: the next one sees what it was held for.
+    // The lock has a statement of its own, so that the next statement sees what the lock's last
+    // holder committed.
     yield* session.run(`SELECT pg_advisory_xact_lock(${lockKey(schema)})`)
     const lockTimeoutMs = Math.ceil(lockTimeoutSeconds * 1_000)
     yield* session.run(`SELECT set_config('lock_timeout', '${lockTimeoutMs}ms', true)`)

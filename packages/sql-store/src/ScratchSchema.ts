@@ -1,10 +1,10 @@
-/** A schema to play in, which may be thrown away at any time, and is marked as such. */
+/** A scratch schema: it can be emptied at any time, and carries a comment that says so. */
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { schemaName } from "./schemaName.ts"
 
-/** There is a schema of that name that nobody has marked as a playground. It was left alone. */
+/** A schema of that name exists without the mark of a scratch schema. It was not changed. */
 export class NotScratchSchema extends Schema.TaggedError<NotScratchSchema>()("NotScratchSchema", {
   schema: Schema.String
 }) {
@@ -19,8 +19,8 @@ export class NotScratchSchema extends Schema.TaggedError<NotScratchSchema>()("No
 const mark = "Box Office plays here: this schema is emptied without asking."
 
 /**
- * Makes an empty schema. Empties one that was made by this before; refuses any other, so that no
- * rows are lost that somebody wanted.
+ * Creates an empty schema. Empties one that this function created before; refuses any other, so
+ * that no rows are lost by mistake.
  */
 export const open = (
   name: string
@@ -30,7 +30,7 @@ export const open = (
     const sql = yield* PgClient.PgClient
     yield* sql.withTransaction(
       Effect.gen(function* () {
-        // One at a time: what is looked at stays so until it is dropped.
+        // One at a time: the schema found stays the same until it is dropped.
         yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${`boxoffice play ${name}`}, 0))`
         const [found] = yield* sql<{ mark: string | null }>`
           SELECT obj_description(oid, 'pg_namespace') AS mark FROM pg_namespace
@@ -45,13 +45,13 @@ export const open = (
     )
   })
 
-/** Removes a schema that {@link open} has made. */
+/** Removes a schema that {@link open} has created. */
 export const close = (
   name: string
 ): Effect.Effect<void, NotScratchSchema | SqlError, PgClient.PgClient> =>
   Effect.gen(function* () {
     const sql = yield* PgClient.PgClient
-    // Whatever has taken its place meanwhile is not removed.
+    // Refuses a schema that has taken its place meanwhile.
     yield* open(name)
     yield* sql.unsafe(`DROP SCHEMA ${schemaName(name)} CASCADE`)
   })

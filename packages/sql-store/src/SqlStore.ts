@@ -6,8 +6,12 @@ import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { InTransaction } from "./batch/save/inTransaction.ts"
 import { makeTransact } from "./batch/transact.ts"
-import { makeClosing } from "./closing.ts"
-import { type DatabaseInvalid, invalidUrl } from "./databaseSetting.ts"
+import { makeClosing } from "./connection/closing.ts"
+import { type DatabaseInvalid, invalidUrl } from "./connection/databaseSetting.ts"
+import { locationOfUrl, openingFailed } from "./connection/opening.ts"
+import { makeProbe, shareProbe } from "./connection/probe.ts"
+import { makeSockets } from "./connection/sockets.ts"
+import { type Waits, waitsOf } from "./connection/waits.ts"
 import {
   type EncodingUnsupported,
   type MigrationBlocked,
@@ -15,38 +19,34 @@ import {
   type SchemaMismatch,
   verify
 } from "./Migrator.ts"
-import { openingFailed, placeOfUrl } from "./opening.ts"
 import { makeOperations, type StatementRunner } from "./operations/operations.ts"
 import { checkStoreOptions } from "./options.ts"
-import { makeProbe, shared } from "./probe.ts"
 import { runQuery } from "./Query.ts"
 import { schemaName } from "./schemaName.ts"
-import { makeSockets } from "./sockets.ts"
 import { deadline, isPoisoned, unavailable, type WithDeadline } from "./sqlFailure.ts"
-import { type Waits, waitsOf } from "./waits.ts"
 
+export type { Waits } from "./connection/waits.ts"
 export { layerPool } from "./host/pool.ts"
-export type { Waits } from "./waits.ts"
 
 export interface SqlStoreOptions {
   /** The schema that holds the tables: 1 to 63 of `a-z 0-9 _`. Default `boxoffice`. */
   readonly schema?: string | undefined
   /**
-   * Whether to bring the schema up to date at start. By default it is only verified: a host's
-   * database is never altered unasked.
+   * Whether to migrate the schema at start. By default it is only verified: the engine never alters
+   * a host's database unless asked.
    */
   readonly migrate?: boolean | undefined
   /** The most connections the store opens, 2 or more. Default: the client's, or else 10. */
   readonly maxConnections?: number | undefined
-  /** How long to wait, and for what, where the defaults do not suit. */
+  /** Time limits that differ from the defaults. */
   readonly waits?: Partial<Waits> | undefined
   /**
-   * Whether the server keeps statements under a name, which spares it their parsing. Default `true`.
-   * Set to `false` behind a pooler that gives each transaction another session and does not keep track
-   * of names, such as PgBouncer before 1.21 in transaction mode.
+   * Whether the server keeps statements prepared under a name, which saves parsing them. Default
+   * `true`. Set to `false` behind a pooler that gives each transaction another session and does not
+   * keep track of names, such as PgBouncer before 1.21 in transaction mode.
    */
   readonly preparedStatements?: boolean | undefined
-  /** Writes rows of the host's own together with the events of each batch. */
+  /** Writes the host's own rows together with the events of each batch. */
   readonly inTransaction?: InTransaction | undefined
 }
 
@@ -54,9 +54,9 @@ export interface SqlStoreOptions {
  * The store, on the database that the client connects to.
  *
  * The client itself serves the migrator alone. The store opens its own connections with the
- * client's settings, since it sends all statements of a phase before it waits for the first
- * answer, and a connection that a client lends waits for each. Most carry one batch each; a
- * quarter, at most four, are shared by all reads.
+ * client's settings, since it sends all statements of a phase before it waits for the first answer;
+ * a connection that a client lends waits for each answer. Most of these connections carry one batch
+ * each. A quarter, at most four, serve all reads.
  */
 export const layer = (
   options: SqlStoreOptions = {}
@@ -75,16 +75,18 @@ export const layerUrl = ({
   SchemaMismatch | MigrationBlocked | DatabaseInvalid | EncodingUnsupported | StoreUnavailable
 > => layerAt(url, options, { setting: "url", refused: () => undefined })
 
-/** @internal The same, of a setting whose user is to hear what the server has against it. */
+/**
+ * @internal The same, but a setting that the server refuses fails with the error of `origin.refused`.
+ */
 export const layerAt = (
   url: string,
   options: SqlStoreOptions,
-  user: {
+  origin: {
     readonly setting: string
     readonly refused: (error: SqlError) => DatabaseInvalid | undefined
   }
 ): ReturnType<typeof layerUrl> => {
-  const invalid = invalidUrl(user.setting, url)
+  const invalid = invalidUrl(origin.setting, url)
   if (invalid !== undefined) return Layer.effect(BoxOfficeStore, Effect.fail(invalid))
   return Layer.effect(BoxOfficeStore, make(options)).pipe(
     Layer.provide(
@@ -93,7 +95,7 @@ export const layerAt = (
     Layer.catchTag("SqlError", (error: SqlError) =>
       Layer.effect(
         BoxOfficeStore,
-        Effect.fail(user.refused(error) ?? openingFailed(placeOfUrl(url), error))
+        Effect.fail(origin.refused(error) ?? openingFailed(locationOfUrl(url), error))
       )
     )
   )
@@ -118,7 +120,7 @@ const make = (options: SqlStoreOptions) =>
     yield* Effect.addFinalizer(() => sockets.leave)
     const own = {
       ...config,
-      // The driver's own types: a client may have been given others.
+      // The driver's own types: the client may have others.
       types: undefined,
       multiplex: true,
       stream: sockets.open,
@@ -131,22 +133,22 @@ const make = (options: SqlStoreOptions) =>
         reads: PgPool.make({ ...own, minConnections: 0, maxConnections: readers }),
         pool: PgPool.make({
           ...own,
-          // A batch has its connection to itself, and only so may it send statements ahead.
+          // A batch has its connection to itself; only then may it send statements ahead.
           multiplexConcurrency: 1,
           maxConnections: connections - readers
         })
       })
     )
-    const lane = { pool, schema, waits, isDropped: sockets.isDropped }
+    const batchContext = { pool, schema, waits, isDropped: sockets.isDropped }
     const operations = makeOperations(schema)(runnerOf(reads, withDeadline))
-    const able = Effect.all([makeProbe(lane), operations.ping], {
+    const probes = Effect.all([makeProbe(batchContext), operations.ping], {
       concurrency: "unbounded",
       discard: true
     })
     return BoxOfficeStore.of({
-      transact: makeTransact(lane, options.inTransaction),
+      transact: makeTransact(batchContext, options.inTransaction),
       ...operations,
-      ping: Effect.withSpan(shared(able), "SqlStore.ping"),
+      ping: Effect.withSpan(shareProbe(probes), "SqlStore.ping"),
       closing: closing.engine
     })
   })
@@ -157,8 +159,8 @@ const checkWhole = (name: string, value: number | undefined): void => {
 }
 
 /**
- * A connection that does not answer is not used again: another one may. Whoever waits for one to become
- * free does so for as long.
+ * Runs reads on a connection of the pool. A connection that does not answer is dropped, since
+ * another one may answer. The wait for a free connection has the same limit.
  */
 const reading = <A>(
   pool: PgPool.PgPool,
@@ -175,6 +177,6 @@ const reading = <A>(
 
 const runnerOf = (pool: PgPool.PgPool, withDeadline: WithDeadline): StatementRunner => ({
   run: (query) => reading(pool, withDeadline, (connection) => runQuery(connection, query)),
-  runPipeline: (flight) => reading(pool, withDeadline, (connection) => flight.run(connection)),
+  runPipeline: (pipeline) => reading(pool, withDeadline, (connection) => pipeline.run(connection)),
   fault: unavailable
 })

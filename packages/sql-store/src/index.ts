@@ -1,13 +1,13 @@
 /**
- * Box Office on Postgres: the store, the migrator of its schema, who looks after it, and what a
- * host's own driver has to do with them.
+ * Box Office on Postgres: the store, the migrator of its schema, the doctor and the invariants that
+ * check a database, and the adapters for a host's own driver.
  *
  * @module
  */
 
 export type { HostStatement, InTransaction } from "./batch/save/inTransaction.ts"
+export { DatabaseInvalid, urlProblem } from "./connection/databaseSetting.ts"
 export * as Doctor from "./Doctor.ts"
-export { DatabaseInvalid, urlProblem } from "./databaseSetting.ts"
 export * as Host from "./Host.ts"
 export * as Invariants from "./Invariants.ts"
 export * as Migrator from "./Migrator.ts"

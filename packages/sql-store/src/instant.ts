@@ -1,11 +1,13 @@
-/** An instant as JSON has it, whatever the session's time zone: `2030-01-01T09:00:00.25+09:00`. */
+/**
+ * An instant in Postgres' JSON, whatever the session's time zone: `2030-01-01T09:00:00.25+09:00`.
+ */
 const iso =
   /^(\d{4,})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?( BC)?$/
 
-/** In milliseconds since 1970, without what is finer. NaN where there is no such instant. */
+/** In milliseconds since 1970, without finer digits. NaN if the text is no finite instant. */
 export const instantOf = (text: string): number => {
   const parts = iso.exec(text)
-  // Postgres has `infinity` too.
+  // `infinity` is a value of Postgres, too.
   if (parts === null) return Number.NaN
   const [, year, month, day, hour, minute, second, fraction = "", sign, ...offset] = parts
   const at = new Date(0)
@@ -21,7 +23,7 @@ export const instantOf = (text: string): number => {
   return at.getTime() - (sign === "-" ? -east : east)
 }
 
-/** The other way: an instant as Postgres reads it, whatever the session's settings. */
+/** An instant as text that Postgres reads, whatever the session's settings. */
 export const instantText = (at: number | Date): string => {
   const text = new Date(at).toISOString()
   if (text.startsWith("+")) return text.replace(/^\+0*/, "")

@@ -1,16 +1,21 @@
-/** Bringing the schema up to date, for a backend that does not use Effect. */
+/** Migrates the schema for a backend that does not use Effect. */
 import { Effect, Result } from "effect"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { invalidDatabase, invalidUrl } from "./databaseSetting.ts"
+import { invalidDatabase, invalidUrl } from "./connection/databaseSetting.ts"
+import {
+  locationOfUrl,
+  openingFailed,
+  openingRefused,
+  type StoreLocation
+} from "./connection/opening.ts"
 import { type HostPool, type PgPool, poolOf } from "./Host.ts"
-import { type HostClient, placeOf, runOn } from "./host/client.ts"
+import { type HostClient, locationOf, runOn } from "./host/client.ts"
 import { sqlErrorOf } from "./host/driverFailure.ts"
 import * as Migrator from "./Migrator.ts"
-import { openingFailed, openingRefused, type Place, placeOfUrl } from "./opening.ts"
 
-/** How {@link migrate} goes about it. */
+/** Options of {@link migrate}. */
 export interface MigrateDatabaseOptions extends Omit<Migrator.MigrateOptions, "onStep"> {
-  /** Told before each step, by the name of its file where it is one. */
+  /** Called before each step, with the name of its file if it is one. */
   readonly onStep?: ((title: string) => void) | undefined
 }
 
@@ -36,11 +41,11 @@ export const migrate = async (
   database: PgPool | HostPool | string,
   { onStep, ...options }: MigrateDatabaseOptions = {}
 ): Promise<ReadonlyArray<string>> => {
-  const settings = { ...options, onStep: onStep && told(onStep) }
+  const settings = { ...options, onStep: onStep && asEffect(onStep) }
   return typeof database === "string" ? byUrl(database, settings) : onPool(database, settings)
 }
 
-const told = (onStep: (title: string) => void) => (title: string) =>
+const asEffect = (onStep: (title: string) => void) => (title: string) =>
   Effect.sync(() => onStep(title))
 
 const byUrl = (url: string, options: Migrator.MigrateOptions) => {
@@ -48,7 +53,7 @@ const byUrl = (url: string, options: Migrator.MigrateOptions) => {
   if (invalid !== undefined) throw invalid
   return Migrator.migrate(options).pipe(
     Effect.provide(Migrator.layerUrl(url)),
-    Effect.catchTag("SqlError", (error) => Effect.fail(faultOf(placeOfUrl(url), error))),
+    Effect.catchTag("SqlError", (error) => Effect.fail(faultOf(locationOfUrl(url), error))),
     Effect.runPromise
   )
 }
@@ -65,14 +70,14 @@ const onPool = async (given: PgPool | HostPool, options: Migrator.MigrateOptions
   try {
     return await pool.transaction(work)
   } catch (error) {
-    // What the pool says of it may be wrapped.
+    // The pool may wrap the error.
     const failure = refused ?? sqlErrorOf(error)
-    throw isSqlError(failure) ? faultOf(placeOf(pool), failure) : failure
+    throw isSqlError(failure) ? faultOf(locationOf(pool), failure) : failure
   }
 }
 
-const faultOf = (place: Place, error: SqlError) =>
-  openingRefused("database", place, error) ?? openingFailed(place, error)
+const faultOf = (location: StoreLocation, error: SqlError) =>
+  openingRefused("database", location, error) ?? openingFailed(location, error)
 
 const within = (client: HostClient, options: Migrator.MigrateOptions) => {
   const run = runOn(client)
@@ -81,7 +86,8 @@ const within = (client: HostClient, options: Migrator.MigrateOptions) => {
     run: (text) => Effect.tryPromise({ try: async () => client.query(text, []), catch: sqlErrorOf })
   }
   return Effect.andThen(
-    // Whatever the pool begins its transactions with: what is read must be of behind the lock.
+    // The pool may begin its transactions at another level, but each read must see what was
+    // committed before the lock was acquired.
     session.run("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"),
     Migrator.applyIn(session, options)
   )

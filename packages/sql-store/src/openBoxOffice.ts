@@ -1,4 +1,4 @@
-/** The engine on a database, for a backend that does not use Effect. */
+/** Opens the engine on a database, for a backend that does not use Effect. */
 import {
   type BoxOfficeOptions,
   makeBoxOffice,
@@ -8,56 +8,56 @@ import {
 } from "@boxoffice/core"
 import type { SqlError } from "effect/sql/SqlError"
 import type { InTransaction } from "./batch/save/inTransaction.ts"
-import { invalidDatabase, isPgliteMissing, missingPglite } from "./databaseSetting.ts"
+import { invalidDatabase, isPgliteMissing, missingPglite } from "./connection/databaseSetting.ts"
+import { locationOfUrl, openingRefused } from "./connection/opening.ts"
+import { type Waits, waitsOf } from "./connection/waits.ts"
 import { type HostClient, type HostPool, type PgPool, poolOf, transactionOf } from "./Host.ts"
-import { openingRefused, placeOfUrl } from "./opening.ts"
 import { checkOpenOptions, checkStoreOptions } from "./options.ts"
 import { layerAt, layerPool, type SqlStoreOptions } from "./SqlStore.ts"
-import { type Waits, waitsOf } from "./waits.ts"
 
-/** What an engine on a database is opened with. */
+/** Options of {@link openBoxOffice}. */
 export type OpenOptions = BoxOfficeOptions & (OnItsOwnConnections | OnTheHostsPool)
 
 interface OnItsOwnConnections extends SqlStoreOptions {
   /**
    * The URL of a Postgres, such as `postgres://user:password@host:5432/name`. Or `pglite` for
-   * Postgres in process and in memory, `pglite:./data` to keep it there: this needs
-   * `@electric-sql/pglite` to be installed, and is migrated unless `migrate` is `false`.
+   * Postgres in process and in memory, `pglite:./data` to keep its data there: this needs
+   * `@electric-sql/pglite` to be installed, and migrates the schema unless `migrate` is `false`.
    */
   readonly database: string
 }
 
 interface OnTheHostsPool {
   /**
-   * The host's pool: of `pg` as it is, of other drivers by `Host`. Every statement is a round trip
-   * of its own there, so that connections of the engine's own are faster.
+   * The host's pool: one of `pg` as it is, one of another driver through `Host`. Every statement is
+   * a round trip of its own there, so the engine is faster on its own connections.
    */
   readonly database: PgPool | HostPool
   /** The schema that holds the tables: 1 to 63 of `a-z 0-9 _`. Default `boxoffice`. */
   readonly schema?: string | undefined
-  /** On a host's pool the schema is only verified: `migrate(pool)` brings it up to date before. */
+  /** On a host's pool the schema is only verified: call `migrate(pool)` before. */
   readonly migrate?: never
-  /** Writes rows of the host's own together with the events of each batch. */
+  /** Writes the host's own rows together with the events of each batch. */
   readonly inTransaction?: InTransaction | undefined
-  /** How long to wait, and for what. How long for a new connection is the pool's to say. */
+  /** Time limits that differ from the defaults. The pool limits the wait for a new connection. */
   readonly waits?: Partial<Waits> | undefined
-  /** How a statement is sent is the driver's to say. */
+  /** The driver decides how it sends a statement. */
   readonly preparedStatements?: never
-  /** How many connections there are is the pool's to say. */
+  /** The pool decides how many connections there are. */
   readonly maxConnections?: never
 }
 
 /** The services inside a transaction of the host's. */
 export interface ServicesWithin extends OperationsWithin {
-  /** See {@link OpenTransaction.committed}: to be called behind the commit, where that matters. */
+  /** Call it after the commit: see {@link OpenTransaction.committed}. */
   readonly committed: () => Promise<void>
 }
 
 export interface OpenBoxOffice extends Omit<PromisedBoxOffice, "within"> {
   /**
-   * The services inside the transaction that this client is in: what they do commits and rolls back
+   * The services inside the transaction that this client is in: their changes commit and roll back
    * with the host's own rows. They also reject with `HostTransactionRefused` and
-   * `HostTransactionConflict`. It costs nothing to call this anew for each transaction.
+   * `HostTransactionConflict`. It costs nothing to call this for each transaction.
    */
   readonly within: (client: HostClient) => ServicesWithin
 }
@@ -106,11 +106,11 @@ const storeOf = async (options: OnItsOwnConnections | OnTheHostsPool): Promise<S
     return layerPool(pool, settings)
   }
   if (/^postgres(ql)?:/.test(database)) {
-    const refused = (error: SqlError) => openingRefused("database", placeOfUrl(database), error)
+    const refused = (error: SqlError) => openingRefused("database", locationOfUrl(database), error)
     return layerAt(database, settings, { setting: "database", refused })
   }
   if (!/^pglite(:|$)/.test(database)) throw invalidDatabase(database)
-  // Loaded where it is asked for: an optional peer.
+  // Imported only on demand, since it is an optional peer dependency.
   const { layerPgliteStore } = await import("./pglite.ts").catch((error) => {
     throw isPgliteMissing(error) ? missingPglite(database) : error
   })

@@ -1,4 +1,4 @@
-/** The options of a store, looked at before it is opened: a mistake is told by the name of the option. */
+/** Checks the options of a store before it is opened. An error names the option. */
 import { optionNames } from "@boxoffice/core"
 import { checkNames } from "@boxoffice/core/store"
 
@@ -12,7 +12,7 @@ const names = [
   "inTransaction"
 ] as const
 
-/** Throws a `TypeError` that names the option which is not known to `openBoxOffice`. */
+/** Throws a `TypeError` with the name of an option that `openBoxOffice` does not know. */
 export const checkOpenOptions = (given: unknown): void => {
   checkNames("the options of openBoxOffice", given, ["database", ...optionNames, ...names.slice(1)])
 }
@@ -24,7 +24,7 @@ interface Given {
   readonly inTransaction?: unknown
 }
 
-/** Throws a `TypeError` that names the option of a store which cannot be meant. */
+/** Throws a `TypeError` with the name of a store option of the wrong type. */
 export const checkStoreOptions = (options: Given): void => {
   const kinds = [
     ["schema", "string", 'a text, such as "boxoffice"'],

@@ -16,15 +16,15 @@ import { makeStreams } from "./pglite/stream.ts"
 import * as SqlStore from "./SqlStore.ts"
 
 export interface PgliteOptions {
-  /** Where the data is kept; in memory where it is left out. */
+  /** The directory of the data; in memory if left out. */
   readonly dataDir?: string | undefined
 }
 
 /**
  * A client over a PGlite of its own, which ends with the layer. Provide it to `SqlStore.layer`.
  *
- * There is one backend. Connections take turns, each for a statement or a whole transaction, so
- * that nothing runs side by side, and a transaction must not wait for another connection.
+ * There is one backend. Connections take turns, each for a statement or a whole transaction. So
+ * nothing runs in parallel, and a transaction must not wait for another connection.
  */
 export const layerPglite = ({
   dataDir
@@ -43,7 +43,7 @@ export const layerPglite = ({
       )
       return yield* PgClient.make({
         stream: makeStreams(db),
-        // A URL or PG* variables of the environment must not lead elsewhere.
+        // A URL or PG* variables in the environment must not lead to another database.
         username: "postgres",
         database: "postgres",
         maxConnections: 2
@@ -51,7 +51,7 @@ export const layerPglite = ({
     })
   )
 
-/** The store over a PGlite of its own, which it brings up to date: nothing is to be set up. */
+/** The store over a PGlite of its own, which it migrates: there is nothing to set up. */
 export const layerPgliteStore = ({
   dataDir,
   ...options
@@ -71,7 +71,9 @@ const notStarted = (cause: unknown) =>
     reason: new ConnectionError({ cause, message: "PGlite did not start", operation: "open" })
   })
 
-/** Where on the disk that is. PGlite has other places, too, by a name such as `memory://`. */
+/**
+ * The directory on disk, if there is one. PGlite has other storage, too, named such as `memory://`.
+ */
 const directoryOf = (dataDir: string | undefined): string | undefined => {
   const directory = dataDir?.replace(/^file:\/\//, "")
   return directory === undefined || /^\w+:\/\//.test(directory) ? undefined : directory

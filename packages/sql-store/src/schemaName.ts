@@ -1,15 +1,15 @@
-/** The name of the schema that holds the tables: checked once, then quoted wherever it appears. */
+/** The name of the schema that holds the tables: checked once, then quoted wherever it is used. */
 
-/** A schema's name, quoted, so that it can stand in a statement. */
+/** A schema's name, quoted for use in a statement. */
 export type SchemaName = string & { readonly SchemaName: unique symbol }
 
 const plain = /^[a-z_][a-z0-9_]{0,62}$/
 
-/** Whether a schema can have this name. */
+/** Whether this is an allowed name of a schema. */
 export const isSchemaName = (name: string): boolean =>
   plain.test(name) && !name.startsWith("pg_") && name !== "information_schema"
 
-/** Quotes a schema's name. Dies on one that is not plain lower case, or is Postgres' own. */
+/** Quotes a schema's name. Throws if it is not plain lower case, or is reserved by Postgres. */
 export const schemaName = (name: string): SchemaName => {
   if (!isSchemaName(name)) {
     throw new Error(

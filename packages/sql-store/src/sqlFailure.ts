@@ -1,4 +1,4 @@
-/** What a database error means for a batch, and for its caller. */
+/** What a database error means for a batch and for its caller. */
 import { StoreUnavailable } from "@boxoffice/core"
 import { Effect } from "effect"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
@@ -12,7 +12,10 @@ export const sqlState = (error: SqlError): string | undefined =>
 const constraint = (error: SqlError): string | undefined =>
   (error.reason.cause as { readonly constraint?: string } | undefined)?.constraint
 
-/** Keys of which two nodes may insert the same: the second one sees the first's row next time. */
+/**
+ * Keys that two nodes may insert at once: on the next attempt, the second node sees the first one's
+ * row.
+ */
 const sharedKeys = new Set([
   "queue_pkey",
   "show_pkey",
@@ -27,7 +30,7 @@ const sharedKeys = new Set([
   "command_outcome_pkey"
 ])
 
-/** Those that a command adds under its own id. */
+/** Keys that a command inserts under its own id. */
 const keysOfCommands = new Set([
   "queue_token_pkey",
   "reservation_pkey",
@@ -35,14 +38,14 @@ const keysOfCommands = new Set([
   "transfer_pkey"
 ])
 
-/** Whether what a command would add is there already. */
+/** Whether the row that a command inserts exists already. */
 export const isCommandsOwnKey = (error: SqlError): boolean =>
   sqlState(error) === "23505" && keysOfCommands.has(constraint(error) ?? "")
 
 /**
- * Whether running the batch again on fresh rows should help: the server asked for it (40001,
- * 40P01), another node was first, or a prepared statement was made for tables of before a
- * migration (0A000) or is gone (26000).
+ * Whether running the batch again on fresh rows can help: the server asked for it (40001, 40P01),
+ * another node was first, or a prepared statement is older than a migration (0A000) or gone
+ * (26000).
  */
 export const isContention = (error: SqlError): boolean => {
   const state = sqlState(error)
@@ -50,7 +53,7 @@ export const isContention = (error: SqlError): boolean => {
   return state === "40001" || state === "40P01" || state === "0A000" || state === "26000"
 }
 
-/** The key that is there already, by its constraint and its values; undefined of other errors. */
+/** The duplicate key, by its constraint and its values; undefined for other errors. */
 export const duplicateKey = (error: SqlError): string | undefined => {
   if (sqlState(error) !== "23505") return undefined
   const { detail } = error.reason.cause as { readonly detail?: string }
@@ -58,20 +61,20 @@ export const duplicateKey = (error: SqlError): string | undefined => {
 }
 
 /**
- * Whether the session itself stands in the way, so that another one may do better: one that was
- * opened while the server was read-only, as during a failover, stays so.
+ * Whether the session itself is the problem, so that another one may work: a session opened while
+ * the server was read-only, as during a failover, stays read-only.
  */
 export const isPoisoned = (error: SqlError): boolean =>
   sqlState(error) === "25006" || isConnectionLost(error)
 
-/** Ends a wait for the server: see {@link deadline}. */
+/** Puts a time limit on a wait for the server: see {@link deadline}. */
 export type WithDeadline = <A, E, R>(
   answer: Effect.Effect<A, E, R>
 ) => Effect.Effect<A, E | SqlError, R>
 
 /**
- * Ends the wait for a connection that has gone silent, as after a failover that moves an address. What
- * was sent may have been done, or not: that is found out on another connection.
+ * Ends the wait for a connection that has gone silent, as after a failover that moves an address.
+ * Its statements may have run; the store finds that out on another connection.
  */
 export const deadline =
   (milliseconds: number): WithDeadline =>
@@ -89,15 +92,16 @@ export const deadline =
         )
     })
 
-/** Whether the connection went away, so that a statement that was sent may have run, or not. */
+/** Whether the connection was lost, so that a statement that was sent may have run. */
 export const isConnectionLost = (error: SqlError): boolean =>
-  // 57P: the server is being shut down, and closes the connection by itself.
+  // 57P: the server shuts down and closes the connection itself.
   error.reason._tag === "ConnectionError" || (sqlState(error)?.startsWith("57P") ?? false)
 
 /**
- * The way to the server, or the machine under it, has failed; no memory or connections left; a lock,
- * statement or transaction timed out; a standby. Whatever else a server says, it says again: data
- * that it cannot hold (22), a rule of the schema (23), a right or a table that is not there (42).
+ * SQLSTATEs of failures that may pass: the network or the machine has failed; memory or connections
+ * have run out; a lock, statement or transaction timed out; the server is a standby. Any other
+ * error would come again: data that the server cannot store (22), a rule of the schema (23), a
+ * missing right or table (42).
  */
 const passing = /^(08|53|58|55P03|57014|25006|25P03|25P04)/
 
@@ -106,6 +110,6 @@ export const unavailable = (error: SqlError): StoreUnavailable =>
     retryable:
       isConnectionLost(error) || isContention(error) || passing.test(sqlState(error) ?? ""),
     cause: error,
-    // A lock, or a statement behind one, was waited for in vain.
+    // The wait for a lock, or for a statement behind one, timed out.
     ...(sqlState(error) === "55P03" ? { isBusy: true } : {})
   })

@@ -15,7 +15,8 @@ import {
   seedCatalog
 } from "./support.ts"
 
-// What the sweeper deletes, on a real server: never what somebody still needs, and for nobody's wait.
+// What the sweeper deletes on a real server: only rows that nothing needs, and without making a
+// command wait.
 
 const violations = (url: string) =>
   Effect.runPromise(
@@ -38,7 +39,7 @@ const ids = async (sql: ReturnType<typeof openSql>) =>
     (row) => row.id
   )
 
-test("reservations that were never paid go; the books, and what has a seat, stay", async () => {
+test("reservations that were never paid are deleted; the ledger, and those that have a seat, stay", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const { run, store, sql } = database
@@ -51,7 +52,7 @@ test("reservations that were never paid go; the books, and what has a seat, stay
   await pay(database, "ann", refunded)
   await refund(database, "ann", refunded)
   const held = await hold(database, "ann", ["A-5"])
-  // A row that no code of ours writes: its end must not keep the others.
+  // A row that the engine never writes: its end must not keep the others from being deleted.
   const odd = await hold(database, "ann", ["A-6"])
   await sql(`UPDATE boxoffice.reservation SET status = 'expired', ended_at = now()
     WHERE reservation_id = '${odd}'`)
@@ -63,7 +64,7 @@ test("reservations that were never paid go; the books, and what has a seat, stay
   expect(await violations(database.url)).toEqual([])
 })
 
-test("a clearing waits for nobody, and takes the rest at the next time", async () => {
+test("clearing waits for no lock, and deletes the rest in the next run", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const { run, store, sql } = database
@@ -102,7 +103,7 @@ test("two nodes that clear at once delete each row once", async () => {
   expect(all).toBeGreaterThanOrEqual(200)
 })
 
-test("an outcome is as old as the database says, whatever a node's clock says", async () => {
+test("the database's clock alone decides how old an outcome is", async () => {
   const database = await openDatabase()
   const { run, store, sql } = database
   const record = (age: string) =>
@@ -114,7 +115,7 @@ test("an outcome is as old as the database says, whatever a node's clock says", 
   expect(await run(store.clearOutcomes(86_400_000, 100))).toBe(0)
 })
 
-test("what was cleared is no false alarm, and what is lost beside it is one", async () => {
+test("deleted old rows raise no false alarm, and rows lost beside them are reported", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const { run, store, sql } = database
@@ -134,12 +135,12 @@ test("what was cleared is no false alarm, and what is lost beside it is one", as
   ])
 })
 
-test("what was cleared after the clock had stepped back is no false alarm either", async () => {
+test("rows deleted after the clock stepped back raise no false alarm either", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const { run, store, sql } = database
   await release(database, await hold(database, "ann", ["A-1"]))
-  // As it is where the clock stood a minute later when the seats were held.
+  // As if the clock had been a minute ahead when the seats were held.
   await sql("UPDATE boxoffice.reservation SET ended_at = held_at - interval '1 minute'")
   expect(await run(store.clearReservations(0, 100))).toBe(1)
   expect(await violations(database.url)).toEqual([])

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest"
 import { charge, hold, id, openDatabase, pay, refund, type Sql, seedCatalog } from "./support.ts"
 
-// What the schema refuses to anybody, by raw SQL as its owner: each line breaks one rule.
+// What the schema refuses to every session, by raw SQL as its owner: each line breaks one rule.
 
 let sql: Sql
 let ids: { held: string; paid: string; payment: string; refunded: string; free: string }
@@ -55,7 +55,7 @@ const transfer = (values: string) => `
     version, balance, currency, made_at)
   VALUES (gen_random_uuid(), ${values}, 'KRW', now())`
 
-/** At a place: the round's snapshot, the batch, the events of the next, the highest batch. */
+/** A cursor: the round's snapshot, the batch, the events of the next, the highest batch. */
 const consumer = (place: string) => `
   INSERT INTO event_consumer (reading, batch_id, position, highest, consumer, cluster, seen,
     leased_until, moved_at)
@@ -197,7 +197,7 @@ const rules: ReadonlyArray<readonly [constraint: string, statement: string | (()
   ["wallet_not_negative", wallet("balance = -1")],
   ["wallet_currency_code", wallet("currency = 'won'")],
   ["wallet_version_positive", wallet("version = 0")],
-  // A balance is what the ledger says, to the last unit.
+  // A balance equals the sum of the ledger, to the last unit.
   ["wallet_is_what_the_ledger_says", wallet("balance = balance + 1")],
   ["wallet_is_what_the_ledger_says", wallet("version = version - 1")],
   ["wallet_is_what_the_ledger_says", "INSERT INTO wallet VALUES ('eve', 'KRW', 1000000, 1)"],
@@ -271,7 +271,7 @@ const rules: ReadonlyArray<readonly [constraint: string, statement: string | (()
 
 describe("the schema is the last guard", () => {
   // One database for all: every statement is rolled back.
-  test("each rule refuses what breaks it", async () => {
+  test("each rule refuses the statement that breaks it", async () => {
     for (const [constraint, rule] of rules) {
       const statement = typeof rule === "string" ? rule : rule()
       expect.soft(await refusal(statement), statement).toBe(constraint)
@@ -287,8 +287,8 @@ describe("the schema is the last guard", () => {
       WHERE indisunique AND indexrelid::regclass::text !~ '^pg_'
         AND (SELECT relnamespace FROM pg_class WHERE oid = indexrelid)
           = 'boxoffice'::regnamespace`)
-    // Plain keys of what is inserted by an id of its own, a guard with the name of another, and
-    // what only other constraints refer to.
+    // Left out: plain keys of rows that are inserted by an id of their own, a guard with the name
+    // of another, and keys that only other constraints refer to.
     const elsewhere = [
       "_pkey$",
       "^seat_sold_stays$",
@@ -301,7 +301,7 @@ describe("the schema is the last guard", () => {
     expect(untested.filter((name) => !new RegExp(elsewhere).test(name))).toEqual([])
   })
 
-  test("a refund gives the seat back, to be sold to another", async () => {
+  test("a refund frees the seat, which can be sold again", async () => {
     const rows = await sql("SELECT status, reservation_id FROM seat WHERE seat_id = 'A-4'")
     expect(rows).toEqual([{ status: "available", reservation_id: null }])
   })

@@ -14,7 +14,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }))
 
 const lockIn = (directory: string) => join(directory, "boxoffice.pid")
 
-test("a directory is made with its parents, and is one opener's at a time", () => {
+test("a directory is created with its parents, and has one owner at a time", () => {
   const directory = join(root, "not", "there", "yet")
   const letGo = takeDirectory(directory)
   expect(() => takeDirectory(directory)).toThrow(`in use by the process ${process.pid}`)
@@ -23,7 +23,7 @@ test("a directory is made with its parents, and is one opener's at a time", () =
   takeDirectory(directory)()
 })
 
-test("by a link it is the same directory", () => {
+test("a link to a directory is the same directory", () => {
   const link = `${root}-link`
   symlinkSync(root, link)
   const letGo = takeDirectory(root)
@@ -32,7 +32,7 @@ test("by a link it is the same directory", () => {
   rmSync(link)
 })
 
-test("a process that runs keeps it, and one that has ended does not", async () => {
+test("a running process keeps the lock, and one that has ended does not", async () => {
   const other = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"])
   await once(other, "spawn")
   writeFileSync(lockIn(root), String(other.pid))
@@ -42,7 +42,7 @@ test("a process that runs keeps it, and one that has ended does not", async () =
   takeDirectory(root)()
 })
 
-test("after a restart with the same process id it is free", () => {
+test("after a restart with the same process id the directory is free", () => {
   mkdirSync(root, { recursive: true })
   writeFileSync(lockIn(root), String(process.pid))
   takeDirectory(root)()

@@ -32,7 +32,7 @@ describe("the schema", { timeout: 60_000 }, () => {
     const report = await Effect.runPromise(
       Effect.andThen(Migrator.migrate(), Doctor.examine()).pipe(Effect.provide(layerPglite()))
     )
-    // PGlite does not sync, and has one user, who may do everything.
+    // PGlite does not sync, and has one user with all rights.
     expect(report.findings.filter(({ subject }) => !/^(role|setting)/.test(subject))).toEqual([])
   })
 
@@ -42,7 +42,7 @@ describe("the schema", { timeout: 60_000 }, () => {
     expect(await sql("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%doctor%'")).toEqual([])
   })
 
-  test("that is not there, or newer, is said to be", async () => {
+  test("that is missing, or newer, is reported", async () => {
     const url = await emptyDatabase()
     expect(await findingsOn(url)).toMatchObject([{ level: "problem", code: "schema_missing" }])
     const { url: other, sql } = await migrated()
@@ -50,13 +50,13 @@ describe("the schema", { timeout: 60_000 }, () => {
     expect(await findingsOn(other)).toMatchObject([{ code: "schema_newer" }])
   })
 
-  test("whose record differs from the files is said to", async () => {
+  test("whose record differs from the files is reported", async () => {
     const { url, sql } = await migrated()
     await sql("UPDATE boxoffice.migration SET checksum = 'edited' WHERE version = 1")
     expect(await findingsOn(url)).toMatchObject([
       { level: "problem", code: "migration_edited", subject: "migration 0001_schema.sql" }
     ])
-    // What was applied before checksums were kept is not known, and not blamed.
+    // A migration applied before checksums were kept has none, so it is not reported.
     await sql("UPDATE boxoffice.migration SET checksum = NULL WHERE version = 1")
     expect(await findingsOn(url)).toEqual([])
   })
@@ -201,12 +201,12 @@ describe("the schema", { timeout: 60_000 }, () => {
     expect(finding).toMatchObject({ subject, message: expect.stringMatching(message) })
     expect(finding!.remedy).not.toBe("")
     if (finding!.sql === undefined) return
-    // What it says to run makes it good.
+    // The statement that the finding gives repairs it.
     for (const statement of finding!.sql.split(/;\n(?=ALTER|CREATE)/)) await sql(statement)
     expect(await findingsOn(url)).toEqual([])
   })
 
-  test("that is behind is compared with what it should be, at its version", async () => {
+  test("that is behind is compared with the migrations up to its version", async () => {
     const { url, sql } = await migrated()
     await sql("DELETE FROM boxoffice.migration WHERE version > 1")
     const codes = (await findingsOn(url)).map(({ code }) => code)
@@ -230,7 +230,7 @@ describe("the server", { timeout: 60_000 }, () => {
     )
   })
 
-  test("whose clock is elsewhere is said to be", async () => {
+  test("whose clock differs is reported", async () => {
     const { url } = await migrated()
     const report = await Effect.clockWith((clock) =>
       Doctor.examine().pipe(

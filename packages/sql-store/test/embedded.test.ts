@@ -8,7 +8,9 @@ import { expect, test } from "vitest"
 
 const directory = new URL("../migrations/", import.meta.url)
 
-/** Which tables of before a transaction has locked, beyond what reading and writing rows takes. */
+/**
+ * The existing tables that a transaction has locked, beyond what reading and writing rows takes.
+ */
 const locksHeld = `
   SELECT name AS table, l.mode,
     -- Of what has its name now: a table may be replaced by another one.

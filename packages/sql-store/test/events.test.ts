@@ -1,4 +1,7 @@
-/** Reading the outbox while others write it: on the server, where transactions end in any order. */
+/**
+ * Reads the outbox while other transactions write it, on a server, where transactions end in any
+ * order.
+ */
 import { BoxOfficeStore, type Delivery, EventFeed, layerOf } from "@boxoffice/core"
 import { encodeEvents } from "@boxoffice/core/store"
 import { exampleEvents } from "@boxoffice/core/testing"
@@ -49,7 +52,7 @@ const insertCharge = (wallet: string, ...amounts: ReadonlyArray<number>) => {
 const chargeOf = ({ aggregate, event }: Delivery): string =>
   event._tag === "WalletCharged" ? `${aggregate.id} ${event.amount.amount}` : event._tag
 
-test("a transaction that commits late is not skipped, however far others have gone on", async () => {
+test("a transaction that commits late is not skipped, however many have committed since", async () => {
   const database = await openDatabase()
   const node = await openNode(database.url)
   const late = openSql(database.url)
@@ -81,7 +84,7 @@ test("a consumer that stops inside a batch misses nothing of one that commits la
   expect((await node.take("mailer", 3)).map(chargeOf)).toEqual(["ann 3", "late 1", "late 2"])
 })
 
-test("a place in memory is given up with the server's life that it was read in", async () => {
+test("a cursor in memory is given up when the server's life ends", async () => {
   const database = await openDatabase()
   const node = await openNode(database.url)
   await charge(database, "ann", 1n)
@@ -109,11 +112,11 @@ test("a place in memory is given up with the server's life that it was read in",
   expect(await again()).toBe("interrupted")
   const save = { ...claim, place: next, since: page.at }
   expect(await node.run(outbox.save(save))).toBe("interrupted")
-  // The lease is kept, and the place as it was saved.
+  // The lease is kept, and the cursor as it was saved.
   const [found] = await database.sql("SELECT batch_id, seen::text FROM boxoffice.event_consumer")
   expect(found).toMatchObject({ seen: "3:3:" })
   expect(await node.run(outbox.claim({ ...claim, from: "now" }))).toEqual(place)
-  // A name was given to the new life, and it is not that of the one before.
+  // The new life has a name, and it differs from that of the life before.
   expect(await again()).toBe("interrupted")
   expect(await node.run(outbox.read(place.cursor, 10))).toMatchObject({ batches: [{}] })
 })
@@ -129,7 +132,7 @@ test("the schema refuses a position that belongs to no round", async () => {
   await expect(move).rejects.toThrow()
 })
 
-test("one whose id is above all that have ended, and whose batch is below them, is not skipped", async () => {
+test("a transaction with a higher id and a lower batch number than those that ended is not skipped", async () => {
   const database = await openDatabase()
   const node = await openNode(database.url)
   const [early, late] = [openSql(database.url), openSql(database.url)]
@@ -145,7 +148,7 @@ test("one whose id is above all that have ended, and whose batch is below them, 
   expect((await node.take("mailer", 1)).map(chargeOf)).toEqual(["late 1"])
 })
 
-test("one that began before another on the same aggregate, and ended behind it, comes behind it", async () => {
+test("a transaction that began before another on the same aggregate, and ended after it, comes after it", async () => {
   const database = await openDatabase()
   await charge(database, "ann", 1n)
   const node = await openNode(database.url)
@@ -221,7 +224,7 @@ test("transactions that end in any order, or never, and a consumer that stops an
   }
 }, 60_000)
 
-test("many writers, and two nodes that are one consumer: each event once, each wallet's in order", async () => {
+test("many writers, and two nodes of one consumer: each event once, each wallet's in order", async () => {
   const database = await openDatabase({ maxConnections: 8 })
   const second = await openStore(SqlStore.layerUrl({ url: database.url, maxConnections: 8 }))
   const users = Array.from({ length: 8 }, (_, n) => `user${n}`)
@@ -236,7 +239,7 @@ test("many writers, and two nodes that are one consumer: each event once, each w
   const nodes = [await openNode(database.url), await openNode(database.url)]
   const total = users.length * perUser
   const seen: Array<string> = []
-  // Each takes a few, and lets the other go on.
+  // Each node takes a few events, and lets the other go on.
   const consuming = nodes.map(async (node) => {
     while (seen.length < total) {
       await node.run(
@@ -267,7 +270,7 @@ test("many writers, and two nodes that are one consumer: each event once, each w
   }
 }, 60_000)
 
-test("a node that hangs loses its consumer to another, which begins where it had saved", async () => {
+test("a node that hangs loses the lease to another, which begins at the saved cursor", async () => {
   const database = await openDatabase()
   for (let n = 1; n <= 5; n++) await charge(database, "ann", BigInt(n))
   const hung = await openNode(database.url, (store) => ({
@@ -295,7 +298,7 @@ test("a node that hangs loses its consumer to another, which begins where it had
   void hanging.catch(() => {})
 }, 20_000)
 
-test("after a lost lease the late node waits for the consumer, and goes on with it", async () => {
+test("after a lost lease the late node waits for the lease, and then goes on", async () => {
   const database = await openDatabase()
   const node = await openNode(database.url)
   await charge(database, "ann", 1n)
@@ -311,7 +314,7 @@ test("after a lost lease the late node waits for the consumer, and goes on with 
     )
   )
   await expect.poll(() => seen).toEqual(["ann 1"])
-  // Somebody resets it: that takes it from whoever has it.
+  // An operator resets the consumer, which takes its lease from the node that holds it.
   await node.run(node.feed.reset("mailer", "beginning"))
   await charge(database, "ann", 2n)
   await consuming
@@ -335,7 +338,7 @@ test.each([
     await node.take("audit", 1)
     await late("COMMIT")
     await charge(database, "ann", 5n)
-    // As the rows of a dump look in a cluster whose transactions are numbered otherwise.
+    // As the rows of a dump look in a cluster with other transaction ids.
     await database.sql(`UPDATE boxoffice.outbox
     SET xid = (xid::text::bigint + ${shift})::text::xid8`)
     const moved = (column: string) => `(SELECT string_agg(coalesce(
@@ -356,7 +359,7 @@ test.each([
     expect(await node.run(node.feed.recover())).toEqual([])
 
     await charge(database, "ann", 7n)
-    // From the first that was not passed on: the one that committed late.
+    // From the first batch that was not passed on: the one that committed late.
     expect((await node.take("mailer", 5)).map(chargeOf)).toEqual([
       "late 1",
       "ann 4",
@@ -379,7 +382,7 @@ test.each([
   20_000
 )
 
-test("what a newer node wrote stops the consumer, and comes once it can be read", async () => {
+test("events of a newer node stop the consumer, and arrive once it can read them", async () => {
   const database = await openDatabase()
   const node = await openNode(database.url)
   await charge(database, "ann", 1n)

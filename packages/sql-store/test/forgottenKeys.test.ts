@@ -1,4 +1,7 @@
-/** Keys whose recorded answers are gone, as after their retention: what was done tells the answer. */
+/**
+ * Idempotency keys whose recorded outcomes are gone, as after their retention: the engine finds the
+ * answer in the rows that the command made.
+ */
 import { makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
 import { expect, test } from "vitest"
 import { Host, SqlStore } from "../src/index.ts"
@@ -129,7 +132,7 @@ test("a join by a key whose record is gone makes no second token", async () => {
   expect(await codeOf(join("other"))).toBe("idempotency_key_reused")
 })
 
-test("a payment of nothing is known by its reservation alone", async () => {
+test("the engine recognises a free payment by its reservation alone", async () => {
   const { url } = await openDatabase()
   const office = await makeBoxOffice(SqlStore.layerUrl({ url }), {
     ...options,
@@ -155,7 +158,7 @@ test("a payment of nothing is known by its reservation alone", async () => {
   expect(await codeOf(refund())).toBe("reservation_not_payable")
 })
 
-test("what was done is told, though it would be refused now", async () => {
+test("a repeated key gives the outcome, though the command would be refused now", async () => {
   const { url } = await openDatabase()
   const office = await makeBoxOffice(SqlStore.layerUrl({ url }), {
     ...options,

@@ -1,7 +1,7 @@
 /**
- * Whatever happens on four nodes at once, with wrong clocks and restarts: people join either lane,
- * leave, ask, buy, and are never heard of again, while operators stop and start the queue. What the
- * outbox says has happened is then played again: nobody is overtaken, and no limit is passed.
+ * Random histories on four nodes, with wrong clocks and restarts: users join either lane, leave,
+ * poll, buy and vanish, while operators stop and start the queue. The test then replays the outbox:
+ * no user is overtaken, and no limit is exceeded.
  */
 import {
   permutationOf,
@@ -38,7 +38,7 @@ interface Standing {
   readonly place: number
 }
 
-/** What the outbox says happened, in order: nobody is overtaken, no limit is passed. */
+/** Replays the outbox in order: no user is overtaken, no limit is exceeded. */
 const checkHistory = async (
   sql: Sql,
   limits: Pick<QueueSettings, "maxActive" | "admitPerMinute">,
@@ -84,7 +84,9 @@ const checkHistory = async (
   return { admitted: admissions.length, waiting, inside }
 }
 
-/** How often each was so, over all histories: they are worth nothing where hardly anything happens. */
+/**
+ * How often each case occurred, over all histories: they prove nothing if hardly anything happens.
+ */
 const seen = new Map<string, number>()
 const count = (what: string) => seen.set(what, (seen.get(what) ?? 0) + 1)
 
@@ -95,7 +97,7 @@ const refusals = [
   "QueueTokenExpired",
   "SeatUnavailable",
   "HoldExpired",
-  // A node that is going down does not reach the store any more.
+  // A node that is closing does not reach the store any more.
   "Overloaded",
   "StoreUnavailable"
 ]
@@ -158,7 +160,7 @@ test.each([1, 2, 3, 4])("history %i", { timeout: 120_000 }, async (seed) => {
     else if (kind < 8) await buy(node, caller, `S${below(seats)}`, below(4) > 0)
     else await attempt(node, node.queue.status(caller))
   }
-  /** Who is in has a seat, and then pays for it, or is never heard of again. */
+  /** An admitted user holds a seat, and then pays for it, or vanishes. */
   const buy = async (
     node: RunningNode,
     caller: { readonly userId: string; readonly queueToken: string },
@@ -177,7 +179,7 @@ test.each([1, 2, 3, 4])("history %i", { timeout: 120_000 }, async (seed) => {
   for (let round = 0; round < 80; round++) {
     const actions = Array.from({ length: 16 }, () =>
       act(nodes[below(4)]!, `u${below(users)}`).catch((error) => {
-        // What was under way on a node as it was closed ends with it.
+        // Commands under way on a node end when it closes.
         if (!/interrupt|closed/i.test(String(error))) throw error
       })
     )
@@ -207,7 +209,7 @@ test.each([1, 2, 3, 4])("history %i", { timeout: 120_000 }, async (seed) => {
   const stored = await sql("SELECT FROM boxoffice.queue_token WHERE state = 'admitted'")
   expect(stored.length).toBe(inside.size)
 
-  // At rest every node tells everyone in line the place that a plain list gives them.
+  // At rest every node gives each waiting user the position that a plain list gives.
   await run(queue.setMode(queueId, "paused"))
   await new Promise((resolve) => setTimeout(resolve, 50))
   const line = await sql<{ user_id: string; lane: number; number: string }>(
@@ -228,7 +230,7 @@ test.each([1, 2, 3, 4])("history %i", { timeout: 120_000 }, async (seed) => {
       expect(await node.run(Effect.flip(hold))).toMatchObject({ position: ahead + 1 })
     }
   }
-  // The counts of the queue's row are what a count would find.
+  // The counts in the queue's row equal a count of the rows.
   const [counted] = await sql(`
     SELECT q.waiting + q.priority_waiting = (
         SELECT count(*) FROM boxoffice.queue_token WHERE state = 'waiting') AS waiting,

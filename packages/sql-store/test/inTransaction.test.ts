@@ -51,7 +51,7 @@ test("the host's rows are committed with the batch's", async () => {
   ])
 })
 
-test("a batch without events does not call it", async () => {
+test("a batch without events does not call inTransaction", async () => {
   let calls = 0
   const database = await open(() => {
     calls++
@@ -66,7 +66,7 @@ test("a batch without events does not call it", async () => {
   expect(calls).toBe(1)
 })
 
-test("on a retry it is called again, and counts once", async () => {
+test("a retry calls inTransaction again, and its rows count once", async () => {
   const seen: Array<ReadonlyArray<BoxOfficeEvent>> = []
   const database = await open((events) => {
     seen.push(events)
@@ -87,7 +87,7 @@ test("on a retry it is called again, and counts once", async () => {
   expect(await database.sql("SELECT * FROM public.spent")).toEqual([{ user_id: "ann", total: 7n }])
 })
 
-// One that nobody handles fails the run.
+// An unhandled rejection fails the run.
 const rejecting = async () => {
   throw new Error("a bug of the host")
 }

@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, test } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
 import { Invariants, Migrator } from "../src/index.ts"
 
-// A checker that has never found anything proves nothing: each break has to be found, by the check
-// that it is for. The rules of the schema are off meanwhile, as for nobody else.
+// A checker that has never found anything proves nothing: each break must be found by the check for
+// it. The rules of the schema are off meanwhile.
 
 let url: string
 beforeAll(async () => {
@@ -67,7 +67,7 @@ const violated = (statements: string) =>
   ) as Promise<ReadonlyArray<Invariants.Check>>
 
 describe("the checker", { timeout: 60_000 }, () => {
-  test("finds nothing in what is sound", async () => {
+  test("finds nothing in a sound database", async () => {
     expect(await violated("")).toEqual([])
   })
 
@@ -118,7 +118,7 @@ describe("the checker", { timeout: 60_000 }, () => {
     expect(found).toContainEqual(expect.stringContaining(meaning))
   })
 
-  // What was deleted because of its age is missed nowhere, and what is missing beside it is found.
+  // Rows deleted because of their age cause no finding, and rows missing beside them do.
   const cleared = (kind: string, second: number) =>
     `INSERT INTO cleared VALUES ('${kind}', ${at(second)});`
   const late = (second: number) => Date.parse("2030-01-01T00:00:00Z") + second * 1_000
@@ -162,8 +162,9 @@ describe("the checker", { timeout: 60_000 }, () => {
     expect(found.map(({ meaning }) => meaning)).toContain("one event for each change")
   })
 
-  // These no statement can break while the tables are what they are: a transfer is one row.
-  test("cannot be shown what the tables have no room for", async () => {
+  // No statement can break these invariants while the tables are as they are: a transfer is one
+  // row.
+  test("has checks that the tables leave no way to break", async () => {
     expect(await violated("")).toEqual([])
     const checks = await Effect.runPromise(
       Effect.provide(

@@ -1,9 +1,9 @@
-/** Stands between a node and its server, and does to their connections what networks do. */
+/** A proxy between a node and its server that does to their connections what networks do. */
 import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
 import { atEnd } from "./support.ts"
 
-/** A connection of a node, and the one of the server that it is passed on to. */
+/** A connection of a node, and the connection to the server that it is passed on to. */
 interface Pair {
   readonly client: Socket
   readonly upstream: Socket
@@ -59,16 +59,16 @@ export const openLine = async (url: string) => {
   through.port = String((server.address() as { port: number }).port)
   return {
     url: through.href,
-    /** The connections that there are pass nothing on any more, not even that they are closed. */
+    /** Existing connections pass on nothing any more, not even that they are closed. */
     silence: () => {
       for (const pair of pairs) pair.isSilent = true
     },
-    /** Neither they nor any that is made from now on. */
+    /** Neither existing connections nor new ones pass on anything from now on. */
     silenceAll: () => {
       isSilent = true
       for (const pair of pairs) pair.isSilent = true
     },
-    /** Lets the connection go silent that sends this next, before it arrives. */
+    /** The connection that sends this next goes silent before it arrives. */
     swallow: (text: string) => {
       swallowed = text
     },
@@ -80,7 +80,7 @@ export const openLine = async (url: string) => {
         upstream.destroy()
       }
     },
-    /** From now on everything arrives so much later. */
+    /** From now on all data arrives this much later. */
     slowDown: (milliseconds: number) => {
       delayMs = milliseconds
     }

@@ -12,10 +12,10 @@ import { lockHeads, lockTokens } from "../src/batch/load/tokens.ts"
 import { readUnpaid } from "../src/batch/load/unpaid.ts"
 import { lockWallets } from "../src/batch/load/wallets.ts"
 import { batchRetries } from "../src/batch/transact.ts"
+import { defaultWaits } from "../src/connection/waits.ts"
 import { SqlStore } from "../src/index.ts"
 import { type Query, runQuery } from "../src/Query.ts"
 import { schemaName } from "../src/schemaName.ts"
-import { defaultWaits } from "../src/waits.ts"
 import {
   charge,
   chargedEvent,
@@ -53,7 +53,7 @@ test("rows are sorted before they are locked, in every statement that locks", as
     const plan = await Effect.runPromise(
       Effect.scoped(
         Effect.flatMap(PgConnection.make({ url: Redacted.make(url) }), (connection) =>
-          // Any order a scan happens to have is none to rely on.
+          // The order in which a scan happens to return rows is not reliable.
           Effect.andThen(
             connection.query("SET enable_indexscan = off"),
             runQuery(connection, {
@@ -70,7 +70,7 @@ test("rows are sorted before they are locked, in every statement that locks", as
   }
 })
 
-test("who joins is looked up by key, also as planned while the table is new", async () => {
+test("joining users are looked up by key, also if planned while the table is new", async () => {
   const { url } = await openDatabase()
   const loadPlan = planFor((plan) => {
     plan.queues.add(id.queue)
@@ -100,7 +100,7 @@ test("who joins is looked up by key, also as planned while the table is new", as
     )
   )
   const conditions = plan.filter((line) => line.includes("Index Cond:"))
-  // Neither goes through all who are in the queue to find those who are named.
+  // Neither reads all tokens of the queue to find the named ones.
   expect(conditions).toContainEqual(
     expect.stringMatching(/queue_id = member\.queue_id.*user_id = member\.user_id/)
   )
@@ -166,7 +166,7 @@ test("two nodes that name the same rows in opposite orders never deadlock", {
   expect(sum!.sum).toBe(20_000n + 400n * 8n)
 })
 
-test("the clock is read after the locks: what lapsed while they waited has lapsed", async () => {
+test("the clock is read after the locks: a hold that lapsed while they waited has lapsed", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   await hold(database, "ann", ["A-1"], 200)
@@ -185,7 +185,7 @@ test("the clock is read after the locks: what lapsed while they waited has lapse
   expect(await late).toBeGreaterThanOrEqual(0)
 })
 
-test("who only looks at a token waits for nobody, and sees what was committed before", async () => {
+test("a read of a token waits for no lock, and sees earlier commits", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const tokenId = id.token()
@@ -209,7 +209,7 @@ test("who only looks at a token waits for nobody, and sees what was committed be
   expect(await look()).toBe("left")
 })
 
-test("a count behind a lock is what was committed while it waited, whatever the default level", async () => {
+test("a count behind a lock includes commits while it waited, whatever the default level", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   const name = new URL(database.url).pathname.slice(1)
@@ -218,7 +218,7 @@ test("a count behind a lock is what was committed while it waited, whatever the 
   )
   const late = await openStore(SqlStore.layerUrl({ url: database.url }))
   const raw = openSql(database.url)
-  // The other node: it has the right to give Ann seats, and gives her one.
+  // The other node: it holds the lock for giving Ann seats, and gives her one.
   const lock = lockHoldings(schemaName("boxoffice"))(
     Array.from({ length: 257 }, (_, index) => ({
       performanceId: id.performance,
@@ -260,7 +260,7 @@ const planOf = async (query: Query<unknown>) => {
   )
 }
 
-test("what a user holds is found by user, also where it was planned while the table was new", async () => {
+test("a user's holds are found by user, also if planned while the table was new", async () => {
   const plan = await planOf(
     lockReservations(schemaName("boxoffice"))({
       reservations: new Set(),
@@ -271,7 +271,7 @@ test("what a user holds is found by user, also where it was planned while the ta
   expect(condition).toMatch(/performance_id = .*user_id = .*>= ROW.*<= ROW/)
 })
 
-test("so is what a user has not paid for", async () => {
+test("so are a user's unpaid holds", async () => {
   const loadPlan = new LoadPlan()
   loadPlan.addUnpaidOf(id.user("ann"), id.queue)
   const plan = await planOf(readUnpaid(schemaName("boxoffice"))(loadPlan))
@@ -279,7 +279,7 @@ test("so is what a user has not paid for", async () => {
   expect(condition).toMatch(/ = payer.user_id/)
 })
 
-test("two nodes never give a user more than counted, in small batches and in large", async () => {
+test("two nodes never give a user more seats than allowed, in small batches and in large", async () => {
   const database = await openDatabase()
   await seedCatalog(database, { seats: 400 })
   const nodes = [database, await openStore(SqlStore.layerUrl({ url: database.url }))]

@@ -13,7 +13,10 @@ const serverThatCrashes = async () => {
   return server
 }
 
-/** Stands between a store and its server, and keeps a COMMIT to itself until it hangs up. */
+/**
+ * A proxy between a store and its server that keeps a COMMIT to itself until it closes the
+ * connection.
+ */
 const swallower = async (url: string) => {
   const target = new URL(url)
   const clients = new Set<Socket>()
@@ -51,7 +54,7 @@ const swallower = async (url: string) => {
   return { url: through.href, swallow, hangUp: () => line.hangUp() }
 }
 
-test("a commit is not taken for done because another transaction has its id after a crash", async () => {
+test("a lost commit does not count as done because another transaction has its id after a crash", async () => {
   const server = await serverThatCrashes()
   const line = await swallower(server.url)
   const database = await openStore(SqlStore.layerUrl({ url: server.url, migrate: true }))
@@ -88,7 +91,7 @@ test("a commit is not taken for done because another transaction has its id afte
   expect(await charged).toMatchObject({ _tag: "StoreUnavailable", retryable: true })
   const entries = await other("SELECT user_id FROM boxoffice.transfer")
   expect(entries).toEqual([{ user_id: "bob" }])
-  // Once told so, the client tries again, and then it holds.
+  // After this error the client tries again, and then the charge holds.
   await charge("ann")
   expect(await other("SELECT balance FROM boxoffice.wallet WHERE user_id = 'ann'")).toEqual([
     { balance: 5n }

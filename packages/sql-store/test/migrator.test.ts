@@ -42,7 +42,7 @@ describe("Migrator", { timeout: 60_000 }, () => {
     expect(Exit.isSuccess(await on(url, Migrator.verify()))).toBe(true)
   })
 
-  test("so do the pools of a host, and a URL, as promises", async () => {
+  test("the pools of a host, and a URL, migrate with promises", async () => {
     const url = await emptyDatabase()
     const pool = new pg.Pool({ connectionString: url })
     const sql = postgres(url, { max: 2, onnotice: () => {} })
@@ -57,7 +57,8 @@ describe("Migrator", { timeout: 60_000 }, () => {
     expect(steps).toContain("0001_schema.sql")
     expect(Exit.isSuccess(await on(url, Migrator.verify()))).toBe(true)
 
-    // A table in use, and then a schema that is newer: told as with Effect, whatever the pool wraps.
+    // A table in use, and then a newer schema: the same errors as with Effect, whatever the pool
+    // wraps them in.
     const other = await pool.connect()
     await pool.query("ALTER TABLE boxoffice.migration DROP COLUMN checksum")
     await other.query("BEGIN")
@@ -174,14 +175,14 @@ describe("Migrator", { timeout: 60_000 }, () => {
       WHERE aggregate_id = 'ann' ORDER BY batch_id, position`)
     expect(events.map(({ at }) => Number(at))).toEqual(Array.from({ length: 600 }, (_, i) => i + 1))
     expect(await sql("SELECT count(*) FROM boxoffice.outbox")).toEqual([{ count: 3n }])
-    // Visible to whoever looks from now on, whichever transactions wrote them.
+    // Visible to every snapshot from now on, whichever transactions wrote them.
     expect(
       await sql(`SELECT FROM boxoffice.outbox
         WHERE NOT pg_visible_in_snapshot(xid, pg_current_snapshot())`)
     ).toEqual([])
   })
 
-  test("a table in use for too long leaves all as it was, and says so", async () => {
+  test("a table in use for too long changes nothing, and is reported", async () => {
     const url = await emptyDatabase()
     await on(url, Migrator.migrate())
     const holder = openSql(url)
@@ -214,7 +215,7 @@ describe("Migrator", { timeout: 60_000 }, () => {
 })
 
 describe("plan", { timeout: 60_000 }, () => {
-  test("says what would be done, and does nothing", async () => {
+  test("shows the steps, and changes nothing", async () => {
     const url = await emptyDatabase()
     const planned = await on(url, Migrator.plan({ schema: "tickets", appRole: 'the "app"' }))
     expect(planned).toMatchObject({
@@ -230,7 +231,7 @@ describe("plan", { timeout: 60_000 }, () => {
     ])
   })
 
-  test("is empty where nothing is left to do, and starts where the schema is", async () => {
+  test("is empty if nothing is left to do, and starts at the schema's version", async () => {
     const url = await emptyDatabase()
     await on(url, Migrator.migrate())
     expect(await on(url, Migrator.plan())).toMatchObject({
@@ -242,7 +243,7 @@ describe("plan", { timeout: 60_000 }, () => {
     })
   })
 
-  test("runs as a script, and makes what migrate makes", async () => {
+  test("runs as a script, and makes the same schema as migrate", async () => {
     const directory = mkdtempSync(join(tmpdir(), "boxoffice-plan-"))
     try {
       const database = await PGlite.create({ dataDir: directory })

@@ -8,9 +8,9 @@ const signingKeys = { k1: "a secret of at least thirty-two bytes" }
 
 /** How wrong a clock is. */
 interface Skew {
-  /** By how many milliseconds the time that it tells is wrong; it runs on like any other. */
+  /** By how many milliseconds its time is wrong; it advances like any other clock. */
   readonly toldMs?: number
-  /** Where it is moved on by hand, and by nothing else: how many milliseconds have passed. */
+  /** If the test alone advances it: how many milliseconds have passed. */
   passedMs?: number
 }
 
@@ -40,11 +40,14 @@ export interface NodeOptions {
   readonly url: string
   readonly skew?: Skew
   readonly policies?: Partial<PolicyOptions>
-  /** Hears of every call of the store, by its name. */
+  /** Called with the name of every call of the store. */
   readonly onCall?: (name: string) => void
 }
 
-/** One node: an engine over a store of its own. What is read is looked at again at once, as a rule. */
+/**
+ * One node: an engine over a store of its own. By default it reads again at once instead of
+ * caching.
+ */
 export const startNode = async ({ url, skew = {}, policies, onCall }: NodeOptions) => {
   const store = SqlStore.layerUrl({ url, migrate: true, maxConnections: 4 })
   const heard = Layer.effect(

@@ -61,7 +61,7 @@ test("a URL, a pool of pg, and the transaction of its client", async () => {
   }
 })
 
-test("a mistake in the setting is told as one, with its value and without its password", async () => {
+test("a mistake in the setting is reported as one, with its value and without its password", async () => {
   const pass = "hunter2"
   const mistakes: ReadonlyArray<readonly [unknown, RegExp]> = [
     ["pglit", /`database` is "pglit": expected .*pglite/],
@@ -112,8 +112,8 @@ test("Postgres in process", { timeout: 60_000 }, async () => {
   expect((await office.queue.get("main")).mode).toBe("open")
 })
 
-test("Postgres in process that is not installed is named, with the command that does", () => {
-  // What is looked for from the root of the file system is installed nowhere.
+test("a missing PGlite is named, with the command that installs it", () => {
+  // No package is installed at the root of the file system.
   const program = `
     import { registerHooks } from "node:module"
     registerHooks({
@@ -145,7 +145,7 @@ test("a pool's schema is verified, and left alone", async () => {
   await expect(openBoxOffice(migrated)).rejects.toThrow('a pool cannot be given with "migrate"')
 })
 
-test("an option that is not known, or cannot be meant, is told by its name", async () => {
+test("an unknown option, or one of the wrong type, is named", async () => {
   const good = { database: pool, signingKeys }
   const mistakes: ReadonlyArray<readonly [unknown, RegExp]> = [
     [
@@ -175,7 +175,7 @@ test("an option that is not known, or cannot be meant, is told by its name", asy
   }
 })
 
-test("what is no client to work within is refused at once", async () => {
+test("a value that is no client is refused by within at once", async () => {
   await using office = await open(pool)
   for (const given of [undefined, null, 5, "x", {}, () => {}]) {
     expect(() => office.within(given as never)).toThrow(
@@ -185,7 +185,7 @@ test("what is no client to work within is refused at once", async () => {
   }
 })
 
-test("the same mistakes are told of a host's pool, and of TLS by both", async () => {
+test("the same mistakes are reported for a host's pool, and TLS mistakes for both", async () => {
   const pass = "hunter2"
   const withUser = world.url.replace(/\/\/[^@/]*@/, `//nobody_at_all:${pass}@`)
   const noTls = `${world.url}?sslmode=require`
@@ -210,7 +210,7 @@ test("the same mistakes are told of a host's pool, and of TLS by both", async ()
   }
 })
 
-test("a server that is away is told with its host and port, and without the password", async () => {
+test("an unreachable server is reported with its host and port, and without the password", async () => {
   for (const at of ["127.0.0.1:1", "no-such-host.invalid:5432"]) {
     const url = `postgres://ann:hunter2@${at}/tickets`
     const byParts = new pg.Pool({ host: at.split(":")[0]!, port: Number(at.split(":")[1]) })
@@ -220,7 +220,7 @@ test("a server that is away is told with its host and port, and without the pass
       expect(error).toMatchObject({ _tag: "StoreUnavailable", retryable: true, address: at })
       expect(error.message).toContain(`The store at ${at} is unavailable: see that`)
     }
-    // Another driver's pool: the socket alone says where it led.
+    // Another driver's pool: only the socket's error has the address.
     const pool = new pg.Pool({ connectionString: url })
     const other = { query: pool.query.bind(pool), transaction: () => Promise.reject() } as never
     const error = await open(other).catch((error) => error)

@@ -4,7 +4,7 @@ import { createTestDatabase } from "../../../test-support/database.ts"
 import { type RunningNode, startNode } from "./nodes.ts"
 import { atEnd, krw, openSql } from "./support.ts"
 
-// What operators ask for, on two nodes over one Postgres.
+// Operators' commands with keys, on two nodes over one Postgres.
 
 interface Command {
   readonly name: string
@@ -102,7 +102,7 @@ const world = async () => {
   await run(catalog.addShow(show("s")))
   await run(catalog.addPerformance(performance("p")))
   const sql = openSql(url)
-  /** All that there is, but for what was recorded. */
+  /** All rows, apart from recorded outcomes. */
   const standing = () =>
     sql(`SELECT
       (SELECT json_agg(q ORDER BY queue_id)::text FROM boxoffice.queue q) AS queues,
@@ -170,7 +170,7 @@ test("the same command on two nodes at once is done once, and answered alike", a
   ])
 })
 
-test("what is recorded and what is changed are committed together, or neither is", async () => {
+test("the recorded outcome and the change are committed together, or neither is", async () => {
   const { one, sql, standing } = await world()
   const before = await standing()
   await sql("ALTER TABLE boxoffice.command_outcome ADD CONSTRAINT none CHECK (false) NOT VALID")

@@ -1,10 +1,13 @@
-/** Servers, connections and rows that do not answer: what waits for them, for how long, and what not. */
+/**
+ * Servers, connections and rows that do not answer: which commands wait for them, for how long, and
+ * which do not.
+ */
 import { makeBoxOffice, type PolicyOptions, type PromisedBoxOffice } from "@boxoffice/core"
 import pg from "pg"
 import postgres from "postgres"
 import { expect, test } from "vitest"
+import { probeStatements } from "../src/connection/probe.ts"
 import { Host, type InTransaction, SqlStore } from "../src/index.ts"
-import { probing } from "../src/probe.ts"
 import { schemaName } from "../src/schemaName.ts"
 import { openLine } from "./line.ts"
 import { atEnd, emptyDatabase, openPgPool, openSql } from "./support.ts"
@@ -44,7 +47,7 @@ const lockWhere = async (url: string, table: string, condition: string) => {
 const lockRow = (url: string, table: "wallet" | "queue_token", userId: string) =>
   lockWhere(url, table, `user_id = '${userId}'`)
 
-test("a row that somebody else has locked keeps nobody waiting but those who need it", async () => {
+test("a row that another session has locked delays only the commands that need it", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await charge(office, "victim")
@@ -52,13 +55,13 @@ test("a row that somebody else has locked keeps nobody waiting but those who nee
   const victim = charge(office, "victim")
   const others = Array.from({ length: 200 }, (_, n) => charge(office, `user${n}`))
   await Promise.all(others)
-  // Whoever comes after them is not kept waiting either.
+  // Later commands do not wait either.
   await charge(office, "late")
   await unlock()
   expect(await codeOf(victim)).toBe("ok")
 })
 
-test("however many need a locked row, they keep nobody else back, nor the node from closing", async () => {
+test("many commands that need a locked row delay neither other commands nor the closing of the node", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await charge(office, "victim")
@@ -72,7 +75,7 @@ test("however many need a locked row, they keep nobody else back, nor the node f
   await unlock()
 })
 
-test("nor does a user who goes on asking for their own", async () => {
+test("nor does a user who keeps sending commands for the locked row", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await charge(office, "victim")
@@ -89,7 +92,7 @@ test("nor does a user who goes on asking for their own", async () => {
   expect((await office.wallet.balance({ userId: "victim" })).balance.amount).toBe(130n)
 })
 
-test("the place of one who waits far back in line, while it is locked, keeps nobody from joining", async () => {
+test("a locked token far back in line delays no joins", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await office.queue.create({ queueId: "main", settings: { maxActive: 1 } })
@@ -100,13 +103,13 @@ test("the place of one who waits far back in line, while it is locked, keeps nob
   const left = codeOf(office.queue.leave({ userId: "user60", queueToken: last.token }))
   const joined = Array.from({ length: 7 }, (_, n) => codeOf(join(100 + n)))
   expect(new Set(await Promise.all(joined))).toEqual(new Set(["ok"]))
-  // Nor who comes after them.
+  // Nor do later joins.
   expect(await codeOf(join(200))).toBe("ok")
   await unlock()
   expect(await left).toBe("ok")
 })
 
-test("the place of one who is next in line, while it is locked, stops admissions and no joins", async () => {
+test("a locked token that is next in line stops admissions, but no joins", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await office.queue.create({ queueId: "main", settings: { maxActive: 2 } })
@@ -121,7 +124,7 @@ test("the place of one who is next in line, while it is locked, stops admissions
     await office.queue.leave({ userId: `user${n}`, queueToken: token })
   }
   await expect.poll(() => stateOf(2)).toBe("admitted")
-  // There is room for one more. The next one is locked, and is not overtaken.
+  // There is room for one more. The next token is locked, and no user overtakes it.
   expect(await codeOf(join(200))).toBe("ok")
   expect(await stateOf(4)).toBe("waiting")
   await unlock()
@@ -237,7 +240,7 @@ test("a seat that is locked keeps holds of other seats from nobody", async () =>
   expect(codes.filter((code) => code === "seat_unavailable")).toHaveLength(7)
 })
 
-test("a command that can never be inserted keeps nobody else back", async () => {
+test("a command that can never be inserted delays no other", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await charge(office, "ada", "k1")
@@ -250,7 +253,7 @@ test("a command that can never be inserted keeps nobody else back", async () => 
   expect((await office.wallet.balance({ userId: "ada" })).balance.amount).toBe(10n)
 })
 
-test("connections that go silent are given up, and others take their place", async () => {
+test("connections that go silent are dropped and replaced", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const line = await openLine(url)
@@ -265,7 +268,7 @@ test("connections that go silent are given up, and others take their place", asy
   for (const code of await Promise.all([...during, reading])) {
     expect(["ok", "store_unavailable", "overloaded"]).toContain(code)
   }
-  // What was refused can be asked again with its key, and happens once.
+  // A refused command can be sent again with its key, and takes effect once.
   for (let n = 0; n < 40; n++) {
     await expect.poll(() => codeOf(charge(office, `during${n}`, "k"))).toBe("ok")
   }
@@ -275,7 +278,7 @@ test("connections that go silent are given up, and others take their place", asy
   expect(balances).toEqual([{ balance: 10n }])
 })
 
-test("a node whose link is cut within a batch keeps its locks from others for a while only", async () => {
+test("a node whose link is cut within a batch keeps its locks for a limited time", async () => {
   const url = await emptyDatabase()
   const other = await openNode(url, { migrate: true })
   await other.queue.create({ queueId: "main" })
@@ -294,7 +297,7 @@ test("a node whose link is cut within a batch keeps its locks from others for a 
     codeOf(other.queue.join({ queueId: "main", userId: `user${n}` }))
   )
   expect(new Set(await Promise.all(users))).toEqual(new Set(["ok"]))
-  // It finds out that nothing of its own was committed, and runs again.
+  // The node finds out that its attempt was not committed, and runs it again.
   expect(await cut).toBe("ok")
   expect((await other.queue.get("main")).active).toBe(21)
 })
@@ -303,7 +306,7 @@ test("an engine closes within its time, though its database is silent", async ()
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const line = await openLine(url)
-  // Whatever ends this sooner than an hour is the closing.
+  // If it ends sooner than in an hour, closing has ended it.
   const waits = { answerWithinMs: 3_600_000, closeWithinMs: 300 }
   const office = await openNode(line.url, { waits })
   await charge(office, "ada")
@@ -335,7 +338,7 @@ test("connections that are reset lose no charge, and make none twice", async () 
   expect(balances).toEqual([{ balance: 10n, users: 30 }])
 })
 
-test("where the database is slow, callers are answered; slower than that, they are refused in time", async () => {
+test("callers of a slow database get answers; of a slower one, refusals in time", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const line = await openLine(url)
@@ -351,7 +354,7 @@ test("where the database is slow, callers are answered; slower than that, they a
   expect((await office.wallet.balance({ userId: "eve" })).balance.amount).toBe(10n)
 })
 
-test("a node that is closed hands over who was there", async () => {
+test("a closing node writes the presence that it holds", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await office.queue.create({ queueId: "main", settings: { maxActive: 1 } })
@@ -372,7 +375,7 @@ test("a session of a server that was read-only is not used again", async () => {
   await sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()`)
   await expect.poll(() => codeOf(charge(office, "ada"))).toBe("store_unavailable")
-  // Reading alone would do; but a user would find that nothing can be bought.
+  // Reads would work on it, but users could not buy.
   expect(await codeOf(office.ping())).toBe("store_unavailable")
   const writable = openSql(url)
   await writable("SET default_transaction_read_only = off")
@@ -412,7 +415,7 @@ test("readiness needs each table that users need, and none that is for operators
   await openNode(url, { migrate: true })
   const sql = openSql(url)
   await sql("BEGIN")
-  for (const { sql: statement, params } of probing(schemaName("boxoffice"))) {
+  for (const { sql: statement, params } of probeStatements(schemaName("boxoffice"))) {
     if (params.length === 0) await sql(statement)
   }
   const locked = await sql<{ name: string }>(`
@@ -455,10 +458,10 @@ test("nor is it while reads wait for the table, and is ready again once they hav
   expect(await codeOf(charge(office, "user1"))).toBe("ok")
 })
 
-test("a connection of the host's pool that dies while the engine has it ends no process", async () => {
+test("a connection of the host's pool that dies while the engine has it does not end the process", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
-  // With no listener of the host's on its clients.
+  // The host has no error listener on its clients.
   const pool = new pg.Pool({ connectionString: url, max: 2 })
   pool.on("error", () => {})
   atEnd(() => pool.end())
@@ -469,7 +472,7 @@ test("a connection of the host's pool that dies while the engine has it ends no 
       rows: Array<{ pid: string }>
     }
     await killer(`SELECT pg_terminate_backend(${rows[0]!.pid})`)
-    // Time for the pool to hear of it, with no statement under way.
+    // Time for the pool to notice, with no statement under way.
     await new Promise((resolve) => setTimeout(resolve, 100))
     return client.query("SELECT 1", [])
   })
@@ -492,7 +495,7 @@ const openOnPool = async (host: Host.HostPool, waits: Partial<SqlStore.Waits> = 
   return office
 }
 
-test("a host's pool that is silent keeps nobody waiting, and is given back its connections", async () => {
+test("a silent host's pool keeps no caller waiting, and gets its connections back", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const line = await openLine(url)
@@ -512,7 +515,7 @@ test("a host's pool that is silent keeps nobody waiting, and is given back its c
   expect(pool.waitingCount).toBe(0)
 })
 
-test("a session of the host's pool that only reads is dropped", async () => {
+test("a read-only session of the host's pool is dropped", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const pool = openPgPool(url, { max: 1 })
@@ -533,7 +536,7 @@ test("a connection of postgres.js that dies within a transaction fails that one 
       pid: string
     }>
     await killer(`SELECT pg_terminate_backend(${rows[0]!.pid})`)
-    // Time for the driver to hear of it: a statement in that very moment ends the process, which no
+    // Time for the driver to notice: a statement in that very moment ends the process, which no
     // caller of the driver can prevent. See "operations.md".
     await new Promise((resolve) => setTimeout(resolve, 300))
     return client.query("SELECT 1", [])
@@ -543,7 +546,7 @@ test("a connection of postgres.js that dies within a transaction fails that one 
   expect(await codeOf(charge(office, "ada"))).toBe("ok")
 })
 
-test("on the host's pool, a hook that throws fails its own command, and no neighbour", async () => {
+test("on the host's pool, a hook that throws fails its own command alone", async () => {
   const url = await emptyDatabase()
   await openNode(url, { migrate: true })
   const pool = openPgPool(url)

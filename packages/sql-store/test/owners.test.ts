@@ -1,4 +1,7 @@
-/** Who owns a seat, and how many a user has, while clocks step back and commits take their time. */
+/**
+ * The owner of a seat, and the number of seats of a user, while clocks step back and commits are
+ * slow.
+ */
 import { makeBoxOffice } from "@boxoffice/core"
 import { expect, test } from "vitest"
 import { SqlStore } from "../src/index.ts"
@@ -76,7 +79,7 @@ test("a clock that steps back sells no seat twice: the hold that lost it cannot 
   expect(await sold(sql)).toHaveLength(1)
 })
 
-test("a payment that is still committing counts: nobody passes seatsPerUser beside it", async () => {
+test("a payment that is still committing counts: no user exceeds seatsPerUser beside it", async () => {
   const url = await emptyDatabase()
   const sql = openSql(url)
   const { office, hold } = await openOffice(url)
@@ -88,7 +91,7 @@ test("a payment that is still committing counts: nobody passes seatsPerUser besi
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.status = 'confirmed')
     EXECUTE FUNCTION public.slow()`)
   const paid = codeOf(office.payments.pay({ userId: "ada", reservationId }))
-  // Until the hold has lapsed, and the payment has not been committed yet.
+  // Until the hold has lapsed while the payment has not committed yet.
   const instant = Math.floor(holdExpiresAt.getTime()) + 1
   await sql(`SELECT pg_sleep(greatest(0, ${instant} / 1000.0 - extract(epoch FROM clock_timestamp()))
     ::float8)`)

@@ -60,7 +60,7 @@ test("transactions of several connections take turns", async () => {
   )
 })
 
-test("errors are the server's own, and the connection is fit for the next statement", async () => {
+test("errors are the server's own, and the connection takes the next statement", async () => {
   await withClient((sql) =>
     Effect.gen(function* () {
       yield* sql`CREATE TABLE once (k text CONSTRAINT once_only PRIMARY KEY)`
@@ -76,7 +76,7 @@ test("errors are the server's own, and the connection is fit for the next statem
   )
 })
 
-test("a connection that goes away in a transaction takes it back, and the others go on", async () => {
+test("closing a connection in a transaction rolls it back, and the others go on", async () => {
   await db.exec("CREATE TABLE gone (n int)")
   await withClient((sql) =>
     Effect.gen(function* () {
@@ -94,7 +94,7 @@ test("a connection that goes away in a transaction takes it back, and the others
   )
 })
 
-test("what is notified reaches whoever listens", async () => {
+test("notifications reach every listening connection", async () => {
   await withClient((sql) =>
     Effect.scoped(
       Effect.gen(function* () {

@@ -28,9 +28,9 @@ import { readTokens } from "../src/operations/tokens.ts"
 import { type Query, runQuery } from "../src/Query.ts"
 import { schemaName } from "../src/schemaName.ts"
 
-// What runs in the background, or once per poll, reads what it is after and nothing else: each bound
-// is in the condition that the index is searched by, and not in a filter behind it. A volatile
-// function, or a bound of another type than the column, is never there.
+// Statements that run in the background, or once per poll, read only the rows that they need: each
+// bound is in the condition that the index is searched by, and not in a filter behind it. A
+// volatile function, or a bound of another type than the column, never gets there.
 
 const rows = `
   SET session_replication_role = replica;
@@ -137,7 +137,7 @@ const plan = new LoadPlan()
 plan.queues.add(queueId)
 plan.addHeads(queueId, { limit: 100, drawn: undefined })
 
-// The statements about deliveries, as they are handed to whoever runs them.
+// The statements on deliveries, as their runner receives them.
 const deliveries = makeDeliveries(schema)(
   (_, query) =>
     (...args) =>
@@ -267,9 +267,15 @@ const statements: ReadonlyArray<
   ]
 ]
 
-/** What is read from one end as far as a LIMIT goes, and what operators add a row of. */
+/**
+ * Tables that are read from one end of an index as far as a LIMIT goes, and tables to which only
+ * operators add rows.
+ */
 const few = /^(server_life|outbox|queue|event_consumer)$/
-/** What is looked at by a time behind a bound that the index has, or in a row for each queue. */
+/**
+ * Columns that a filter may test behind the index condition: a time behind a bound that the index
+ * has, or in a row for each queue.
+ */
 const behind = /granted_at|opens_at|oldest\.occurred_at/
 
 test.each(statements)("%s: searched by an index", async (_, query, searched) => {
@@ -297,7 +303,7 @@ test.each(statements)("%s: searched by an index", async (_, query, searched) => 
     .toEqual([])
 })
 
-test("a deletion asks no table for rows that refer to it, but by an index", async () => {
+test("a deletion finds the rows that refer to it by an index", async () => {
   const references = await onConnection((connection) =>
     runQuery(connection, {
       // Foreign keys to what rows are deleted from, and whether an index begins with their columns.

@@ -21,7 +21,7 @@ const openNode = async (url: string, options: Partial<SqlStore.SqlStoreOptions> 
   return office
 }
 
-/** Commands and reads at once, many times over. Gives what went wrong. */
+/** Runs commands and reads at once, many times. Returns the errors. */
 const useAll = async (office: Awaited<ReturnType<typeof openNode>>) => {
   const amount = { amount: 10n, currency: "KRW" }
   const failures: Array<string> = []

@@ -1,4 +1,4 @@
-/** Places of people who have crashed come back, with no sweeper anywhere. */
+/** The sessions of users that vanish end, and the next users are admitted, without any sweeper. */
 import { defaultPolicies } from "@boxoffice/core"
 import { expect, test } from "vitest"
 import { startNode } from "./nodes.ts"
@@ -8,7 +8,7 @@ test.each([
   ["is not claimed", { claimSeconds: 1, sessionSeconds: 600 }],
   ["is not used", { claimSeconds: 600, sessionSeconds: 1 }]
 ])(
-  "a place inside that %s goes to the next in line within a second of its end",
+  "the session of a user that %s goes to the next in line within a second of its end",
   {
     timeout: 60_000
   },
@@ -30,7 +30,8 @@ test.each([
       line.push({ userId, queueToken: token })
     }
     await run(queue.leave(line[0]!))
-    // Whoever is let in is not heard of again. Where places are claimed, they were told so.
+    // Admitted users never poll again. If the queue has a claim window, they have seen their status
+    // once.
     const claims = settings.sessionSeconds === 1
     const last = line.length - 1
     for (let next = 1, round = 0; next <= last; round++) {
@@ -40,7 +41,7 @@ test.each([
         "SELECT number::int FROM boxoffice.queue_token WHERE state = 'admitted'"
       )
       if (claims ? state === "admitted" : inside?.number === next + 1) {
-        // The queue is read as it is let in, and again after a refresh: it ends about then.
+        // The queue is read at the admission, and again after a refresh: it ends about then.
         await sql(`UPDATE boxoffice.queue_token
         SET expires_at = expires_at + interval '${25 * next - 90} milliseconds'
         WHERE state = 'admitted'`)

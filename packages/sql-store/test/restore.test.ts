@@ -1,4 +1,6 @@
-/** What a dump and its restore do to a schema: Postgres parses there what it has itself written. */
+/**
+ * What a dump and its restore do to a schema: Postgres parses the text that it has itself written.
+ */
 import { execFile } from "node:child_process"
 import { existsSync, readdirSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
@@ -19,7 +21,10 @@ const migrated = async () => {
   await Effect.runPromise(Effect.provide(Migrator.migrate(), client(url)))
   return url
 }
-/** Of the schema: the test server has settings, and a superuser, that are worth a word every time. */
+/**
+ * Findings on the schema alone: the test server has settings, and a superuser, that are reported
+ * every time.
+ */
 const findingsOn = async (url: string) => {
   const report = await Effect.runPromise(Effect.provide(Doctor.examine(), client(url)))
   return report.findings.filter(({ code }) => !/^(role|setting)_/.test(code))
@@ -50,7 +55,10 @@ const programsFor = async (sql: Sql) => {
   return undefined
 }
 
-/** What a restore does to whatever holds an expression, on any server: parse what it has written. */
+/**
+ * What a restore does to everything that holds an expression, on any server: parse the text that
+ * the server has written.
+ */
 const parseAgain = `
   DO $$
   DECLARE thing record;
@@ -111,7 +119,7 @@ describe("a restored database is healthy", () => {
   test.each(["plain", "custom"])("dumped as %s, and once more", async (format) => {
     let url = await migrated()
     const program = await programsFor(openSql(url))
-    // Where there are none, the test above shows the same.
+    // Without such programs, the test above shows the same.
     if (program === undefined) return
     const directory = await mkdtemp(join(tmpdir(), "boxoffice-dump-"))
     atEnd(() => rm(directory, { recursive: true }))

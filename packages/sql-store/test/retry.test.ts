@@ -17,7 +17,7 @@ import {
   untilSomeoneWaits
 } from "./support.ts"
 
-/** How often a batch that charges Ann 5 is decided, and what came of it. */
+/** How often a batch that charges Ann 5 is decided, and its result. */
 const charging = () => {
   const transferId = id.transfer()
   const batch = { decided: 0, transferId }
@@ -36,12 +36,12 @@ const charging = () => {
 const stateOf = async (database: Awaited<ReturnType<typeof openDatabase>>) =>
   database.sql("SELECT balance, version FROM boxoffice.wallet WHERE user_id = 'ann'")
 
-test("a deadlock with somebody else's transaction runs the batch again (40P01)", async () => {
+test("a deadlock with another application's transaction runs the batch again (40P01)", async () => {
   const database = await openDatabase()
   await charge(database, "ann", 1n)
   await charge(database, "bob", 1n)
   const raw = openSql(database.url)
-  // The other one waits longer before it looks for a deadlock, so the batch is the victim.
+  // The other session waits longer before it looks for a deadlock, so the batch is the victim.
   await raw("SET deadlock_timeout = '1min'")
   await raw("BEGIN")
   await raw("SELECT FROM boxoffice.wallet WHERE user_id = 'bob' FOR UPDATE")
@@ -69,7 +69,8 @@ test("a deadlock with somebody else's transaction runs the batch again (40P01)",
 test("a serialization failure runs the batch again on fresh rows (40001)", async () => {
   const database = await openDatabase()
   await charge(database, "ann", 1n)
-  // The sequence counts on when the transaction is rolled back: it fails twice, then lets go.
+  // A sequence advances even when the transaction is rolled back: the trigger fails twice, then
+  // passes.
   await database.sql("CREATE SEQUENCE public.attempts")
   await database.sql(
     "CREATE FUNCTION public.fail_twice() RETURNS trigger LANGUAGE plpgsql AS $$\n" +
@@ -83,7 +84,7 @@ test("a serialization failure runs the batch again on fresh rows (40001)", async
   expect(await stateOf(database)).toEqual([{ balance: 6n, version: 2n }])
 })
 
-test("contention without end is given back, to be tried later", async () => {
+test("endless contention fails as retryable", async () => {
   const database = await openDatabase()
   await charge(database, "ann", 1n)
   await database.sql(
@@ -103,7 +104,7 @@ test("contention without end is given back, to be tried later", async () => {
   expect(await charging().run(database)).toBe(1)
 })
 
-test("what the schema refuses is not tried again, and leaves nothing behind", async () => {
+test("a statement that the schema refuses is not retried, and leaves nothing behind", async () => {
   const database = await openDatabase()
   let decided = 0
   const overdraw = database.transact(
@@ -150,7 +151,7 @@ test("a decision that throws rolls back, and the pool goes on", async () => {
     }
   )
   await expect(broken).rejects.toThrow("a bug")
-  // Ann's wallet is locked by nobody.
+  // No session has Ann's wallet locked.
   await charge(database, "ann", 1n)
 })
 
@@ -234,7 +235,7 @@ test("the same command on two nodes is answered once, and found by the other", a
   expect(await stateOf(database)).toEqual([{ balance: 5n, version: 1n }])
 })
 
-/** Stands between a store and its server, and cuts the line at the first COMMIT. */
+/** A proxy between a store and its server that cuts the connection at the first COMMIT. */
 const cutter = async (url: string, deliverCommit: boolean) => {
   const target = new URL(url)
   const sockets = new Set<Socket>()
@@ -246,7 +247,7 @@ const cutter = async (url: string, deliverCommit: boolean) => {
       socket.on("error", () => {})
       socket.on("close", () => {
         client.destroy()
-        // The server is to get what it was sent.
+        // The server must receive what was sent.
         upstream.end()
       })
     }
@@ -272,10 +273,10 @@ const cutter = async (url: string, deliverCommit: boolean) => {
   return Object.assign(proxy, { url: through.href })
 }
 
-test("a commit whose answer was lost has its outcome delivered, once it is in", async () => {
+test("a commit whose answer was lost delivers its outcome, once it is in", async () => {
   const database = await openDatabase()
   await charge(database, "ann", 1n)
-  // The commit takes its time, so that it is first found still in progress.
+  // The commit is slow, so that the store first finds it still in progress.
   await database.sql(
     "CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$\n" +
       "BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$"
@@ -303,7 +304,7 @@ test("a commit that never arrived runs again", async () => {
   expect(await stateOf(database)).toEqual([{ balance: 6n, version: 2n }])
 })
 
-test("a server that cannot be reached is unavailable, and that may pass", async () => {
+test("an unreachable server is unavailable, and retryable", async () => {
   const database = await openDatabase()
   const line = await cutter(database.url, true)
   const { store, run } = await openStore(SqlStore.layerUrl({ url: line.url }))

@@ -79,7 +79,7 @@ describe("the application's role", () => {
   })
   afterAll(() => store.dispose())
 
-  // The clock is moved by the administrator: only a superuser may move the ledger's.
+  // The administrator moves the clock: only a superuser may change the ledger's instants.
   test.each(conformanceTests.map((one) => [one.name, one] as const))("%s", async (_, one) => {
     await store.runPromise(
       Effect.gen(function* () {
@@ -103,19 +103,19 @@ describe("the application's role", () => {
     "ALTER TABLE boxoffice.transfer DISABLE TRIGGER transfer_is_append_only",
     "CREATE INDEX ON boxoffice.seat (price)",
     "SET session_replication_role = replica",
-    // What is written once.
+    // Rows that never change once written.
     "UPDATE boxoffice.transfer SET amount = 1",
     "DELETE FROM boxoffice.transfer",
     "UPDATE boxoffice.command_outcome SET outcome = ''",
     "UPDATE boxoffice.outbox SET events = NULL",
     "INSERT INTO boxoffice.migration (version, name) VALUES (99, 'mine')",
     "DELETE FROM boxoffice.migration",
-    // What nothing removes.
+    // Rows that no statement of the engine removes.
     "DELETE FROM boxoffice.seat",
     "DELETE FROM boxoffice.wallet",
     "TRUNCATE boxoffice.transfer CASCADE",
     "TRUNCATE boxoffice.outbox",
-    // What is not ours.
+    // A table of the host.
     "SELECT * FROM host.secret"
   ])("is refused: %s", async (statement) => {
     expect(await refusal(statement)).toBe(noRight)
@@ -132,7 +132,7 @@ describe("the application's role", () => {
   const examine = (url: string, appRole?: string) =>
     Effect.runPromise(Effect.provide(Doctor.examine({ appRole }), clientOf(url)))
 
-  test("the doctor finds its rights right, lacking, and too many", async () => {
+  test("the doctor reports rights that are right, missing and too many", async () => {
     expect(await examine(urls.owner, app)).toMatchObject({ healthy: true, findings: [] })
     await asAdmin(`REVOKE UPDATE ON boxoffice.seat FROM ${app}`)
     await asAdmin(`GRANT DELETE, TRUNCATE ON boxoffice.show TO ${app}`)
@@ -150,14 +150,14 @@ describe("the application's role", () => {
         message: expect.stringMatching(/DELETE, TRUNCATE on show/)
       }
     ])
-    // Its statement makes both good.
+    // The statement that it gives repairs both.
     for (const statement of findings[0]!.sql!.split(";").filter((text) => text.trim() !== "")) {
       await runAs(urls.owner, statement)
     }
     expect(await examine(urls.owner, app)).toMatchObject({ healthy: true, findings: [] })
   })
 
-  test("the doctor says who is too mighty, who is not there, and what it could not see", async () => {
+  test("the doctor reports a role with too many rights, a missing role, and checks that it could not make", async () => {
     expect(await examine(urls.owner)).toMatchObject({
       healthy: true,
       findings: [{ code: "role_too_mighty", message: expect.stringContaining("owns the schema") }]

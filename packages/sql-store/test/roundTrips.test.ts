@@ -5,7 +5,7 @@ import { expect, test } from "vitest"
 import { SqlStore } from "../src/index.ts"
 import { charge, emptyDatabase, hold, id, openStore, pay, seedCatalog } from "./support.ts"
 
-test("a batch is two round trips, whatever it names; a look at the gate is one", async () => {
+test("a batch takes two round trips, whatever it names; a read of the gate takes one", async () => {
   const url = new URL(await emptyDatabase())
   let writes = 0
   const stream = () => {

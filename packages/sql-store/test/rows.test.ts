@@ -89,7 +89,7 @@ test("a token comes back as it was saved, in every state", async () => {
   expect(await run(store.queue("none" as never))).toBeUndefined()
 })
 
-test("a member's live token is found, and the place of a named one counted", async () => {
+test("a user's live token is found, and the position of a named one counted", async () => {
   const database = await openDatabase()
   await seedCatalog(database, { queue: { ...settings, maxActive: 3 } })
   const tokens = Array.from({ length: 20 }, (_, index) => ({
@@ -167,7 +167,7 @@ test("lapsed tokens come with their queue, and a queue with something to do is f
   expect(await look()).toEqual({ users: ["next"], active: 1 })
   expect(await run(store.lapsed(10))).toEqual({ reservations: [], queues: [] })
   await sql("UPDATE boxoffice.queue_token SET expires_at = now() WHERE state = 'admitted'")
-  // Who has lapsed counts until the batch has tidied them away.
+  // A lapsed user counts as active until a batch ends the token.
   expect(await look()).toEqual({ users: ["inside", "next"], active: 1 })
   expect((await run(store.queue(id.queue)))!.active).toBe(0)
   expect(await run(store.lapsed(10))).toMatchObject({ queues: ["q"] })
@@ -289,7 +289,7 @@ test("a wallet, its transfers and an outcome come back to the last unit", async 
   expect(await run(store.paid(id.transfer()))).toBeUndefined()
 })
 
-test("what was decided lands in the outbox, in order, exactly: a row for each batch", async () => {
+test("a batch's events are in the outbox, in order, exactly: a row for each batch", async () => {
   const database = await openDatabase()
   await seedCatalog(database)
   await charge(database, "ann", large)
@@ -394,7 +394,7 @@ test("the catalogue is read back as it was added, and refused without a parent",
   expect((await run(store.performances("later" as never)))!.performances).toEqual([])
 })
 
-test("a lapsed hold counts as free wherever seats are counted, and the version tells of changes", async () => {
+test("a lapsed hold counts as free wherever seats are counted, and the version shows changes", async () => {
   const database = await openDatabase()
   await seedCatalog(database, { seats: 3 })
   const { store, run, sql } = database

@@ -9,7 +9,7 @@ const on = <A, E>(url: string, effect: Effect.Effect<A, E, PgClient.PgClient>) =
     Effect.provide(effect, PgClient.layer({ url: Redacted.make(url), maxConnections: 1 }))
   )
 
-test("what it has made it empties and removes; what it has not it leaves alone", async () => {
+test("it empties and removes a schema that it created; it leaves others alone", async () => {
   const url = await emptyDatabase()
   const sql = openSql(url)
   await on(url, ScratchSchema.open("play"))

@@ -1,4 +1,4 @@
-/** What these tests share: a database each, a store over it, and raw SQL beside it. */
+/** Shared by these tests: a database for each, a store over it, and raw SQL beside it. */
 import { randomUUID } from "node:crypto"
 import {
   type BoxOfficeEvent,
@@ -41,8 +41,8 @@ export const emptyDatabase = async (): Promise<string> => {
 }
 
 /**
- * A host's pool, which is ended before its database is dropped. It does not wait for its clients to have
- * gone, so that the server may end their sessions first: that is nobody's error.
+ * A host's pool, ended before its database is dropped. Its end does not wait for the sessions to
+ * close, so the server may end them first; this is no error.
  */
 export const openPgPool = (connectionString: string, options: pg.PoolConfig = {}): pg.Pool => {
   const pool = new pg.Pool({ connectionString, ...options })
@@ -104,7 +104,7 @@ export const untilSomeoneWaits = async (url: string) => {
   }
 }
 
-/** Moves every instant there is into the past: the clock is the database's own. */
+/** Moves every stored instant into the past, since the clock is the database's own. */
 export const passTime = (milliseconds: number) => `
   DO $$
   DECLARE tables record;
@@ -176,7 +176,7 @@ export const addQueue = (
 
 type Transact = Pick<OpenStore, "transact">
 
-/** What is added to the catalogue, whatever its words: the engine has decided before. */
+/** Rows of the catalogue: the engine decides on them before. */
 export const addShow = ({ transact }: Transact, show: Show): Promise<void> =>
   transact(
     () => {},

@@ -8,14 +8,14 @@ import { head, migrations } from "../src/migrator/steps.ts"
 import { layerPglite } from "../src/pglite.ts"
 import { emptyDatabase, openSql, type Sql } from "./support.ts"
 
-// What was released is migrated for ever: from every version, with rows in it, to the newest.
+// Every released version can be migrated, with rows in it, to the newest.
 
 const directory = new URL("released/", import.meta.url)
 const versions = readdirSync(directory)
   .filter((file) => file.endsWith(".sql"))
   .map((file) => ({ file, version: Number(file.slice(0, 4)) }))
 
-/** A database as that version had left it. */
+/** A database as that version left it. */
 const databaseAt = async (file: string) => {
   const url = await emptyDatabase()
   const sql = openSql(url)
@@ -36,7 +36,7 @@ const migrateTo = (url: string) =>
 const contents = async (sql: Sql, columns: ReadonlyArray<{ table: string; columns: string }>) => {
   const found: Record<string, unknown> = {}
   for (const { table, columns: names } of columns) {
-    // Written anew by version 2, and compared as events.
+    // Rewritten by version 2, and compared as events.
     if (table === "migration" || table === "outbox") continue
     found[table] = await sql(
       `SELECT (t)::text AS row FROM (SELECT ${names} FROM boxoffice.${table}) t ORDER BY 1`
@@ -45,7 +45,7 @@ const contents = async (sql: Sql, columns: ReadonlyArray<{ table: string; column
   return found
 }
 
-/** What happened, in order. */
+/** The events, in order. */
 const eventsOf = async (sql: Sql) => {
   const [view] = await sql("SELECT to_regclass('boxoffice.outbox_event') AS view")
   const [from, order] =
@@ -97,7 +97,8 @@ describe.each(versions)("from version $version", { timeout: 60_000 }, ({ file, v
     }
     const performanceId = "gala-1"
 
-    // What was bought is still owned, to the last unit, and an old key is still answered as it was.
+    // The seats bought are still owned, to the last unit, and an old key still gives the old
+    // answer.
     const owned = (await office.reservations.list({ userId: "ada" })).items
     expect(owned).toMatchObject([
       { status: "confirmed", seats: [{ seatId: "A1" }, { seatId: "A2" }] }
@@ -131,7 +132,7 @@ describe.each(versions)("from version $version", { timeout: 60_000 }, ({ file, v
 })
 
 test("every released version has its database", () => {
-  // One may be ahead: it is written down when it is released, by released/take.ts.
+  // The newest version may have none yet: released/take.ts writes it at the release.
   expect(versions.map(({ version }) => version)).toContain(1)
   expect(new Set(versions.map(({ version }) => version)).size).toBe(versions.length)
 })

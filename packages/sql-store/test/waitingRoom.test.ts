@@ -9,7 +9,7 @@ import { emptyDatabase, openSql, passTime, type Sql } from "./support.ts"
 
 const queueId = "main" as QueueId
 
-test("10,000 joins, sent five times over while connections die: 10,000 places", {
+test("10,000 joins, sent five times over while connections die: 10,000 numbers", {
   timeout: 180_000
 }, async () => {
   const url = await emptyDatabase()
@@ -42,7 +42,7 @@ test("10,000 joins, sent five times over while connections die: 10,000 places", 
       expect(result.failure).toMatchObject({ _tag: "StoreUnavailable", retryable: true })
     }
   }
-  // Whoever was told that it failed asks once more.
+  // Callers whose join failed send it again.
   const tokens = new Map<number, string>()
   for (let wave = 5; wave < 10 && tokens.size < users; wave++) {
     const missing = Array.from({ length: users }, (_, user) => user).filter(
@@ -69,7 +69,7 @@ test("10,000 joins, sent five times over while connections die: 10,000 places", 
   })
 })
 
-test("a queue that 90 of 100 have abandoned is back to 95 % use within two ticks", {
+test("a queue that 90 of 100 users have abandoned is back to 95 % use within two ticks", {
   timeout: 60_000
 }, async () => {
   const url = await emptyDatabase()
@@ -87,7 +87,7 @@ test("a queue that 90 of 100 have abandoned is back to 95 % use within two ticks
   await come("absent", 90)
   const present = [...(await come("there", 10)), ...(await come("next", 200))]
   await one.run(Effect.all(inside.map(one.queue.leave), { concurrency: "unbounded" }))
-  /** How many are in and know it, when everyone who is there has asked. */
+  /** How many are admitted and have seen it, once every present user has polled. */
   const used = async () => {
     const asked = Effect.all(present.map(other.queue.status), { concurrency: "unbounded" })
     return (await other.run(asked)).filter(({ state }) => state === "admitted").length
@@ -102,7 +102,7 @@ test("a queue that 90 of 100 have abandoned is back to 95 % use within two ticks
   expect(await one.run(one.queue.get(queueId))).toMatchObject({ active: 100, waiting: 110 })
 })
 
-/** Puts so many in line, as joins would. */
+/** Puts this many users in line, as joins would. */
 const fill = async (sql: Sql, waiting: number) => {
   await sql(`
     INSERT INTO boxoffice.queue_token (token_id, queue_id, user_id, number, state, claimed, joined_at)
@@ -114,7 +114,7 @@ const fill = async (sql: Sql, waiting: number) => {
   await sql("VACUUM ANALYZE boxoffice.queue_token")
 }
 
-// With SIZE=1000000 as it is asked for; a tenth of that shows the same in a tenth of the time.
+// SIZE=1000000 runs the required size; a tenth of that shows the same in a tenth of the time.
 const longLine = Number(process.env.SIZE ?? 100_000)
 
 test(`${longLine} in line cost what a thousand do: the same statements, of as many pages`, {
@@ -146,7 +146,7 @@ test(`${longLine} in line cost what a thousand do: the same statements, of as ma
       [900, false]
     ])
     calls.clear()
-    // Two minutes, of which each second 10 ask: who is there is noted once a minute.
+    // Two minutes, with 10 polls a second: presence is written once a minute.
     for (let second = 0; second < 120; second++) {
       skew.passedMs += 1_000
       for (let poll = 0; poll < 10; poll++) {
@@ -169,11 +169,11 @@ test(`${longLine} in line cost what a thousand do: the same statements, of as ma
   const [short, long] = costs
   expect(short!.calls).toEqual({ readQueue: 120, markSeen: 2 })
   expect(long!.calls).toEqual(short!.calls)
-  // A level more of an index is all that so many more may cost.
+  // A longer line may cost one more level of an index, and nothing else.
   expect(long!.pages).toBeLessThanOrEqual(short!.pages + 6)
 })
 
-test("of many who make the same queue at once, on two nodes, one does", async () => {
+test("of many commands that create the same queue at once, on two nodes, one succeeds", async () => {
   const url = await emptyDatabase()
   const nodes = [await startNode({ url }), await startNode({ url })]
   const makers = Array.from({ length: 20 }, (_, n) => {
@@ -194,7 +194,7 @@ test("of many who make the same queue at once, on two nodes, one does", async ()
   expect(await openSql(url)(events)).toEqual([{ limit: String(made[0]) }])
 })
 
-test("codes and their event are there together, or not at all", async () => {
+test("codes and their event are written together, or not at all", async () => {
   const url = await emptyDatabase()
   const { queue, run } = await startNode({ url })
   const sql = openSql(url)

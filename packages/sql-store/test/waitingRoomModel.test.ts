@@ -18,7 +18,9 @@ const runs = Number(process.env.HISTORIES ?? 8)
 
 const freshMs = 900
 
-/** Asks until there is an answer: a pool finds out by asking that its connections are gone. */
+/**
+ * Retries until it gets an answer: a pool only notices by a request that its connections are gone.
+ */
 const untilUp = async (ask: () => Promise<unknown>): Promise<void> => {
   for (;;) {
     const isUp = await ask().then(
@@ -64,7 +66,7 @@ const openHouse = async () => {
     return {
       queueId,
       freshMs,
-      // What a node has read before time passed is told as it was then.
+      // A node may still give what it read before time passed.
       slackMs: 1_000,
       store,
       node: (n) => {
@@ -97,7 +99,7 @@ const openHouse = async () => {
           nodes[n] = await start()
           started[n]!++
         }),
-      // Which of the two it is, chance decides: whether the commit came through before the cut.
+      // Either can happen: it depends on whether the commit came through before the cut.
       cut: (_n, _isLost, during) =>
         Effect.gen(function* () {
           const kill = Effect.promise(() =>
@@ -114,7 +116,7 @@ const openHouse = async () => {
         }),
       inspect: Effect.promise(async () => {
         const checks = await Effect.runPromise(Effect.provide(Invariants.check(), client))
-        // The limits are judged by the ledger: the check goes by those in force now alone.
+        // The ledger judges the limits, since the check knows only those in force now.
         const broken = checks.filter(({ violations }) => violations > 0)
         expect(broken.filter(({ invariant }) => invariant !== "I12")).toEqual([])
       })
@@ -134,7 +136,7 @@ test(`two nodes over Postgres are what plain lists say they are (seed: ${seed}, 
       maxShrinks: 150
     })
   )
-  // Fewer histories may see little, and find something all the same.
+  // Fewer histories may see few cases, and still find faults.
   if (runs < 8) return
   for (const what of ["admitted by turns", "opened", "told: waiting"]) {
     expect(seen.get(what) ?? 0, what).toBeGreaterThan(0)

@@ -1,4 +1,7 @@
-/** How a batch ends, and what became of a commit whose answer was lost with the connection. */
+/**
+ * How a batch ends, and how the store finds out whether a commit took effect when the connection
+ * was lost before the server's answer arrived.
+ */
 import { Effect, Schedule } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Query } from "../Query.ts"
@@ -6,38 +9,46 @@ import type { SchemaName } from "../schemaName.ts"
 
 const end = (sql: string): Query<void> => ({ sql, params: [], read: () => {}, unprepared: true })
 export const commit = end("COMMIT")
-/** A batch that changed nothing has nothing to make durable: this spares the wait for the disk. */
+/**
+ * Ends a batch that changed nothing. There is nothing to make durable, so a rollback spares the
+ * wait for the disk.
+ */
 export const rollback = end("ROLLBACK")
 
-/** What is known of an attempt whose COMMIT was on its way. */
+/** What the store knows of an attempt whose COMMIT it had sent. */
 export interface Attempt {
-  /** Drawn at random for this attempt, and in its outbox row where it wrote one. */
+  /** A random id of this attempt. The attempt's outbox row holds it, if the attempt wrote one. */
   readonly attemptId: string
-  /** Where to look for that row, and whether to wait. It proves nothing: see {@link resolveCommit}. */
+  /**
+   * The transaction's id. It says where to look for that row, and whether the transaction is still
+   * in progress. It does not prove a commit: see {@link resolveCommit}.
+   */
   readonly xid: string
 }
 
 /**
- * - `committed`: the attempt's own row is there.
- * - `absent`: it is not there, and cannot come any more.
- * - `unknown`: no server that could know was reached, or what it says does not settle it.
+ * - `committed`: the attempt's own row is in the outbox.
+ * - `absent`: the row is not there and cannot appear later.
+ * - `unknown`: the store reached no server that could know, or the server's answer does not settle
+ *   it.
  */
 export type CommitStatus = "committed" | "absent" | "unknown"
 
-// Together about five seconds: a server that is being restarted is often back by then.
+// Together about five seconds: a server that restarts is often back by then.
 const pause = Schedule.spaced("100 millis")
 const pausesMax = 50
 
 /**
- * Finds out what became of an attempt, on a connection of its own (`run`).
+ * Finds out whether an attempt committed, on a connection of its own (`run`).
  *
- * The server's word for the transaction's id is not enough to say "committed". After a crash, or on
- * a new leader, the server gives ids again whose records never reached the disk, and another
- * transaction may have committed under this one. Only the attempt's own row proves its commit.
+ * The server's status of the transaction id is not enough to say "committed". After a crash, or on
+ * a new leader, the server reuses ids whose records never reached the disk, so another transaction
+ * may have committed under this id. Only the attempt's own row proves its commit.
  *
- * Where the id is committed and the row is not there, the statement is asked once more: the commit
- * may have come between its snapshot and its answer. After that, either somebody else has the id, or
- * the row was pruned, and nobody can tell. Nor where the connections are dropped (`isDropped`).
+ * If the id is committed and the row is missing, the store runs the query once more: the commit may
+ * have come between the query's snapshot and its reading of the status. If the row is still
+ * missing, either another transaction has the id or the row was pruned, and the status is unknown.
+ * It is unknown, too, once the store drops its connections (`isDropped`).
  */
 export const resolveCommit = (
   schema: SchemaName,
@@ -46,26 +57,27 @@ export const resolveCommit = (
   isDropped: () => boolean = () => false
 ): Effect.Effect<CommitStatus> =>
   Effect.gen(function* () {
-    const look = run(lookFor(schema, xid, attemptId))
-    const found = yield* look.pipe(
+    const readStatus = run(statusQuery(schema, xid, attemptId))
+    const found = yield* readStatus.pipe(
       Effect.filterOrFail(({ status }) => status !== "in progress"),
       Effect.retry({ schedule: pause, times: pausesMax, while: () => !isDropped() })
     )
-    const { status, hasRow } = found.status === "committed" && !found.hasRow ? yield* look : found
+    const { status, hasRow } =
+      found.status === "committed" && !found.hasRow ? yield* readStatus : found
     if (hasRow) return "committed"
     return status === "aborted" || status === "none" ? "absent" : "unknown"
   }).pipe(Effect.catch(() => Effect.succeed<CommitStatus>("unknown")))
 
 interface Found {
   /**
-   * What the server says of the transaction's id: `none` where it has yet to give it, or has
-   * forgotten it. A standby may be behind, so that what it does not have says nothing.
+   * The server's status of the transaction id. `none`: the server has not assigned the id yet, or
+   * has forgotten it. `standby`: a standby may lag behind, so a row missing there proves nothing.
    */
   readonly status: "in progress" | "committed" | "aborted" | "none" | "standby"
   readonly hasRow: boolean
 }
 
-const lookFor = (schema: SchemaName, xid: string, attemptId: string): Query<Found> => ({
+const statusQuery = (schema: SchemaName, xid: string, attemptId: string): Query<Found> => ({
   sql: `SELECT
     CASE
       WHEN pg_is_in_recovery() THEN 'standby'

@@ -1,4 +1,12 @@
-/** One batch in one transaction: load and lock, decide, save and commit; again where need be. */
+/**
+ * Runs one batch in one transaction:
+ *
+ * - Load: one pipeline begins the transaction, locks the rows of the load plan and reads them.
+ * - Decide: the commands of the batch run on these rows, in memory.
+ * - Save and commit: one more pipeline writes what changed and commits.
+ *
+ * If another node was first, or the server asks for it, the batch runs again on fresh rows.
+ */
 
 import { randomUUID } from "node:crypto"
 import { StoreUnavailable } from "@boxoffice/core"
@@ -6,7 +14,9 @@ import type { LoadPlan, Rows } from "@boxoffice/core/store"
 import type { PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Exit, Metric, Random } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { Pipeline, type Query, runQuery } from "../Query.ts"
+import type { Waits } from "../connection/waits.ts"
+import { Pipeline } from "../Pipeline.ts"
+import { type Query, runQuery } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import {
   deadline,
@@ -18,23 +28,25 @@ import {
   unavailable,
   type WithDeadline
 } from "../sqlFailure.ts"
-import type { Waits } from "../waits.ts"
 import { type Attempt, type CommitStatus, commit, resolveCommit, rollback } from "./commit.ts"
 import { begin, forceIndexPlans } from "./load/begin.ts"
 import { makeLoad } from "./load/load.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
 import { makeSave } from "./save/save.ts"
 
-/** How often a batch is run before contention is the caller's to wait out. */
+/** The most attempts of one batch. After that the caller gets `StoreUnavailable` and can retry. */
 const attemptsMax = 12
 
-/** How often batches ran again: another node was first, or the server asked for it. */
+/** How often batches ran again, because another node was first or the server asked for it. */
 export const batchRetries = Metric.counter("boxoffice_store_batch_retries", {
   description: "Batches that ran again on fresh rows",
   incremental: true
 })
 
-/** How an attempt failed. Where it names itself, its COMMIT was on its way. */
+/**
+ * How an attempt failed. `attempt` is set if its COMMIT had been sent, so that it may have
+ * committed.
+ */
 export class AttemptFailed {
   readonly error: SqlError
   readonly outcome: unknown
@@ -46,12 +58,15 @@ export class AttemptFailed {
   }
 }
 
-/** What a store's batches run on, and within which limits. */
+/** What the batches of a store run on, and their time limits. */
 export interface BatchContext {
   readonly pool: PgPool.PgPool
   readonly schema: SchemaName
   readonly waits: Waits
-  /** Whether the connections are dropped, since the engine is closing: there is no finding out then. */
+  /**
+   * Whether the store drops its connections because the engine is closing. It cannot find out then
+   * whether a commit took effect.
+   */
   readonly isDropped: () => boolean
 }
 
@@ -94,8 +109,8 @@ export const makeTransact = (
     )
   }
 
-  // Holds one connection, and asks for no other while it does: whatever the pool's size and the
-  // number of callers, whoever has one can finish.
+  // An attempt holds one connection and never asks for a second one. So the pool cannot deadlock,
+  // whatever its size and the number of callers: each attempt that has a connection can finish.
   const attempt = <A>(plan: LoadPlan, decide: (rows: Rows) => A) =>
     Effect.scoped(
       Effect.flatMap(
@@ -107,8 +122,9 @@ export const makeTransact = (
       )
     )
 
-  // An answer that was not waited for may still come: nobody else is given that connection.
-  const look = <A>(query: Query<A>) =>
+  // The answer to a query that was given up may still arrive. The pool drops the connection, so
+  // that no other caller receives that answer.
+  const runOnPool = <A>(query: Query<A>) =>
     pool.use((connection) =>
       Effect.onExit(runQuery(connection, query), (exit) =>
         Exit.isSuccess(exit)
@@ -118,43 +134,47 @@ export const makeTransact = (
     )
   const resolveLostCommit = (lost: Attempt) =>
     Effect.timeoutOrElse(
-      resolveCommit(schema, lost, (query) => withDeadline(look(query)), isDropped),
+      resolveCommit(schema, lost, (query) => withDeadline(runOnPool(query)), isDropped),
       { duration: waits.answerWithinMs, orElse: () => Effect.succeed<CommitStatus>("unknown") }
     )
-  return retrying({ attempt, fate: resolveLostCommit })
+  return retrying({ attempt, resolveLostCommit })
 }
 
-/** Runs an attempt again where that should help, or finds out that it was committed after all. */
+/**
+ * Runs an attempt again if that can help. If the connection was lost during the COMMIT, finds out
+ * first whether the attempt committed.
+ */
 export const retrying = (options: {
   readonly attempt: <A>(
     plan: LoadPlan,
     decide: (rows: Rows) => A
   ) => Effect.Effect<A, AttemptFailed>
-  readonly fate: (lost: Attempt) => Effect.Effect<CommitStatus>
+  readonly resolveLostCommit: (lost: Attempt) => Effect.Effect<CommitStatus>
 }) => {
   const run = <A>(
     plan: LoadPlan,
     decide: (rows: Rows) => A,
     attempts: number,
-    duplicate?: string
+    previousKey?: string
   ): Effect.Effect<A, StoreUnavailable> =>
     Effect.catch(options.attempt(plan, decide), ({ error, outcome, attempt }) => {
       const key = duplicateKey(error)
-      const again = () =>
+      const runAgain = () =>
         attempts >= attemptsMax
           ? Effect.fail(unavailable(error))
           : Effect.andThen(backOff(attempts), run(plan, decide, attempts + 1, key))
-      // Another node was first, once. What is there the second time as well stays there: a command
-      // of the batch cannot be inserted, ever, and the lane looks for it.
-      if (key !== undefined && key === duplicate) {
+      // A key that existed once may come from another node that was first. If the same key exists
+      // in the next attempt as well, it stays: one command of the batch can never be inserted. The
+      // batcher bisects the batch to isolate that command.
+      if (key !== undefined && key === previousKey) {
         const isTaken = isCommandsOwnKey(error) ? { isTaken: true } : {}
         return Effect.fail(new StoreUnavailable({ retryable: false, cause: error, ...isTaken }))
       }
-      if (isContention(error)) return again()
+      if (isContention(error)) return runAgain()
       if (attempt === undefined || !isConnectionLost(error)) return Effect.fail(unavailable(error))
-      return Effect.flatMap(options.fate(attempt), (resolveLostCommit) => {
-        if (resolveLostCommit === "committed") return Effect.succeed(outcome as A)
-        return resolveLostCommit === "absent" ? again() : Effect.fail(unavailable(error))
+      return Effect.flatMap(options.resolveLostCommit(attempt), (status) => {
+        if (status === "committed") return Effect.succeed(outcome as A)
+        return status === "absent" ? runAgain() : Effect.fail(unavailable(error))
       })
     })
 
@@ -162,15 +182,15 @@ export const retrying = (options: {
     Effect.withSpan(run(plan, decide, 1), "SqlStore.transact")
 }
 
-/** Leaves no transaction open: the connection goes back to the pool for somebody else. */
+/** Leaves no transaction open, since the pool lends the connection to another caller next. */
 export const cleanUp = (
   pool: PgPool.PgPool,
   connection: PgConnection.PgConnection,
   exit: Exit.Failure<unknown, AttemptFailed>,
   withDeadline: WithDeadline
 ): Effect.Effect<void> => {
-  // Interrupted, or a defect: a statement may still be on its way. The server rolls back once it
-  // sees the connection close.
+  // After an interruption or a defect a statement may still be in progress. The store closes the
+  // connection, and the server then rolls back.
   const isUsable = exit.cause.reasons.every(
     (reason) => reason._tag === "Fail" && !isPoisoned(reason.error.error)
   )
@@ -180,7 +200,10 @@ export const cleanUp = (
   return Effect.catch(Effect.asVoid(rolledBack), () => discard)
 }
 
-/** At random within a span that doubles: 2 ms, 4 ms, … up to about a quarter of a second. */
+/**
+ * Waits for a random time. Its limit doubles with each attempt: 2 ms, 4 ms, … up to about a quarter
+ * of a second.
+ */
 const backOff = (attempts: number): Effect.Effect<void> =>
   Effect.flatMap(Random.next, (random) =>
     Effect.andThen(

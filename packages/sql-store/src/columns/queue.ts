@@ -4,10 +4,10 @@ import { bigint, instant, millis, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { settingsColumns, settingsOf } from "./token.ts"
 
-/** Lanes as they are stored. */
+/** The lanes by the number that stands for each in the tables. */
 export const lanes: ReadonlyArray<QueueLane> = ["general", "priority"]
 
-/** The draw of queue `q`, and how far its general lane has come. */
+/** The draw of queue `q`, and the cursor of its general lane. */
 export const drawColumns = "q.opens_at, q.lottery_seed, q.opened_at, q.drawn, q.cursor"
 
 /** Reads the opening from {@link drawColumns}, from column `at` on. */
@@ -16,14 +16,14 @@ const openingOf = (row: Row, at: number): Opening | null =>
     ? null
     : { opensAt: instant(row[at]), seed: row[at + 1], openedAt: millis(row[at + 2]) }
 
-/** Queue `q`, but for what is counted in other tables. */
+/** Queue `q`, without the counts that other tables keep. */
 export const queueColumns = `q.queue_id, q.mode, ${settingsColumns}, ${drawColumns},
       q.next_number, q.waiting, q.priority_next_number, q.priority_cursor, q.priority_waiting,
       q.turn, q.active, q.departed`
-/** How many columns these are. */
+/** The number of these columns. */
 export const queueColumnCount = 21
 
-/** Reads {@link queueColumns}, from column `at` on. Nobody was loaded with it. */
+/** Reads {@link queueColumns}, from column `at` on. No heads of the line are loaded with it. */
 export const queueOf = (row: Row, at = 0): Omit<QueueRow, "admittedLastMinute"> => ({
   queueId: row[at],
   mode: row[at + 1],
@@ -46,41 +46,42 @@ export const queueOf = (row: Row, at = 0): Omit<QueueRow, "admittedLastMinute"> 
 })
 
 /**
- * Whether an admitted token of queue `q` has lapsed by {@link clock}: the first to lapse is looked at.
- * Asked whether there is any, the server went through all who are inside to find none.
+ * Whether an admitted token of queue `q` has lapsed by {@link clock}: reads the first one to lapse.
+ * With EXISTS the server read all admitted tokens to find none.
  */
 export const hasLapsed = (schema: SchemaName) =>
   `coalesce((SELECT min(t.expires_at) FROM ${schema}.queue_token t
         WHERE t.queue_id = q.queue_id AND t.state = 'admitted') <= clock.now, false)`
 
-/** How many have gone out of queue `q` and still count in its row. */
+/** How many users have left queue `q` whom its row still counts as active. */
 export const exitsOf = (schema: SchemaName) =>
   `(SELECT coalesce(sum(e.exits), 0)::int8 FROM ${schema}.queue_exit e
         WHERE e.queue_id = q.queue_id)`
 
 /**
- * The time of a statement, taken once: `clock.now`. Only so can an index be searched by it, since
- * what `clock_timestamp()` gives may change from row to row.
+ * The time of a statement, read once: `clock.now`. Only then can the server search an index by it,
+ * since `clock_timestamp()` may change from row to row.
  */
 export const clock = "clock AS MATERIALIZED (SELECT clock_timestamp() AS now)"
 
 /**
- * Whether admission `g` counts within the last minute. After the clock has stepped back by more than
- * a minute those of before it do not: they would stop the queue until the clock has caught up.
+ * Whether admission count `g` falls within the last minute. If the clock has stepped back by more
+ * than a minute, the counts from before that step are ignored: otherwise they would stop the queue
+ * until the clock has caught up.
  */
 export const isOfLastMinute = `g.second BETWEEN floor(extract(epoch FROM clock.now))::int8 - 60
           AND floor(extract(epoch FROM clock.now))::int8 + 60
         AND g.granted_at > clock.now - interval '60 seconds'`
 
-/** How many queue `q` has let in within the last minute of {@link clock}. */
+/** How many users queue `q` has admitted within the last minute of {@link clock}. */
 export const lastMinuteOf = (schema: SchemaName) =>
   `(SELECT coalesce(sum(g.admitted), 0)::int8 FROM ${schema}.queue_grant g
         WHERE g.queue_id = q.queue_id AND ${isOfLastMinute})`
 
 /**
- * How many wait in front of token `t` of queue `q`, where its number is its place: what lies
- * between it and the cursor, but for who has left. Never walks the line itself. Of those who still
- * wait by a draw in front of it, all count that might.
+ * How many users wait in front of token `t` of queue `q`, if its position follows from its number:
+ * the numbers between it and the cursor, without those that left. It never reads the line itself.
+ * Those that wait in front of it by a draw all count, since they may still be there.
  */
 export const aheadColumn = (schema: SchemaName) => `CASE
         WHEN t.state <> 'waiting' THEN 0
@@ -91,7 +92,7 @@ export const aheadColumn = (schema: SchemaName) => `CASE
             AND d.number > CASE t.lane WHEN 0 THEN greatest(q.cursor, q.drawn) ELSE q.priority_cursor END)
       END`
 
-/** What {@link aheadColumn} leaves open: the place of one who was drawn is computed. */
+/** Completes {@link aheadColumn}: the position of a drawn token is computed. */
 export const aheadOf = (
   token: {
     readonly queueId: QueueRow["queueId"]
@@ -108,10 +109,10 @@ export const aheadOf = (
   if (token.lane !== "general" || opening === null) return Number(counted)
   if (isPreOpening({ opening })) return 0
   if (token.number > drawn) return Number(counted)
-  const place = positionOf(
+  const position = positionOf(
     { queueId: token.queueId, opening, drawSize: drawn },
     "general",
     token.number
   )
-  return Math.max(0, Number(place - 1n - cursor))
+  return Math.max(0, Number(position - 1n - cursor))
 }

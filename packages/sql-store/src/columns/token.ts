@@ -19,7 +19,7 @@ export const settingsOf = (row: Row, at: number): QueueSettings => ({
 /** Token `t` of queue `q`. */
 export const tokenColumns = `t.token_id, t.queue_id, t.user_id, t.number, t.state, t.claimed,
       t.joined_at, t.admitted_at, t.expires_at, t.ended_at, t.lane, ${settingsColumns}`
-/** How many columns these are. */
+/** The number of these columns. */
 export const tokenColumnCount = 17
 
 /** Reads {@link tokenColumns}, from column `at` on. */

@@ -1,4 +1,4 @@
-/** What is not as the migrations made it, in words. */
+/** Describes the differences between a schema and the one that the migrations make. */
 import type { ExpectedFact } from "./expected.ts"
 import { type Fact, keyOf, kinds } from "./facts.ts"
 import type { Finding } from "./findings.ts"
@@ -17,11 +17,13 @@ export const findDrift = (
   const findings: Array<Finding> = []
   for (const fact of inOrder(expected)) {
     const live = foundBy.get(keyOf(fact))
-    // Without its table nothing can be there: the table is named, and that is enough.
+    // If its table is missing, everything that belongs to it is missing as well: the finding names
+    // the table alone.
     const hasNoTable = fact.kind !== "table" && wanted.has(fact.owner) && !there.has(fact.owner)
     if (live === undefined && !hasNoTable) findings.push(missing(schema, fact))
     if (live === undefined) continue
-    // As it was made, or as it was restored: what is added to that, such as DISABLED, is told.
+    // Compares with the definition as migrated or as restored, whichever fits. An addition to
+    // either, such as DISABLED, is a difference.
     const like = live.definition.startsWith(fact.restored) ? fact.restored : fact.definition
     if (live.definition !== like)
       findings.push(changed(schema, { ...fact, definition: like }, live))
@@ -124,7 +126,7 @@ const changed = (schema: string, fact: Fact, live: Fact): Finding => {
         remedy: "Bring its type, NOT NULL and default back with ALTER TABLE ... ALTER COLUMN."
       }
     case "constraint":
-      // What differs by this alone needs no second constraint.
+      // A constraint that differs only in NOT VALID does not need to be replaced.
       return live.definition === `${fact.definition} NOT VALID`
         ? {
             ...common,

@@ -1,4 +1,7 @@
-/** What a schema should have: the migrations are asked themselves, in a schema that never is. */
+/**
+ * What a schema should contain. The doctor runs the migrations themselves in a scratch schema that
+ * is never committed.
+ */
 import type { PgClient } from "@effect/sql-pg"
 import { Data, Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -8,21 +11,22 @@ import { type Fact, keyOf, readFacts } from "./facts.ts"
 
 export interface ExpectedFact extends Fact {
   /**
-   * The same as this server writes it after a dump was restored. A restore parses what a server has
-   * written, and groups `AND` and `OR` otherwise than the migration did: by `a BETWEEN 1 AND 2`
-   * Postgres means `(a >= 1 AND a <= 2)`, and what it reads as `a >= 1 AND a <= 2 AND b` is one list.
+   * The definition as this server writes it after a dump was restored. A restore parses the
+   * server's own text, and groups `AND` and `OR` differently from the migration: by `a BETWEEN 1
+   * AND 2` Postgres means `(a >= 1 AND a <= 2)`, but it reads `a >= 1 AND a <= 2 AND b` as one
+   * list.
    */
   readonly restored: string
 }
 
-/** Carries what was read out of a transaction that is rolled back. */
+/** Carries the facts out of a transaction that is rolled back. */
 class Read extends Data.TaggedError("Read")<{ readonly facts: ReadonlyArray<ExpectedFact> }> {}
 
 /**
- * The facts of a schema that was just migrated to a version, as this very server writes them. The
- * schema is made under another name, in a transaction that is rolled back: nobody sees it, and no
- * table of anybody's is locked. It takes the right to create a schema. Where what was `found` is not
- * as it is made there, it is made once more as by a restore.
+ * The facts of a schema just migrated to a version, as this server writes them. The schema is
+ * created under another name, in a transaction that is rolled back: no other session sees it, and
+ * no existing table is locked. This takes the right to create a schema. If the facts `found` differ
+ * from it, the schema is created once more, as a restore does.
  */
 export const expectedFacts = (
   sql: PgClient.PgClient,
@@ -33,16 +37,16 @@ export const expectedFacts = (
   sql
     .withTransaction(
       Effect.gen(function* () {
-        // As the facts are read, whatever the session quotes otherwise.
+        // As for reading the facts, whatever the session's own setting is.
         yield* sql`SELECT set_config('quote_all_identifiers', 'off', true)`
-        // One session is one doctor.
+        // One session runs one doctor at a time, so its pid makes a unique name.
         const [session] = yield* sql<{ pid: number; plain: string }>`
           SELECT pg_backend_pid() AS pid, quote_ident(${schema}) AS plain`
         const scratch = `boxoffice_doctor_${session!.pid}`
         for (const step of stepsOf(schemaName(scratch), nothingYet, { to: version })) {
           yield* sql.unsafe(asOneStatement(step))
         }
-        // As if it had been made in the schema. The scratch name stands nowhere else.
+        // Replaces the scratch name by the schema's name. The scratch name occurs nowhere else.
         const inSchema = (fact: Fact): Fact => ({
           ...fact,
           definition: fact.definition
@@ -73,7 +77,7 @@ export const expectedFacts = (
 const definitionsOf = (facts: ReadonlyArray<Fact>): ReadonlyMap<string, string> =>
   new Map(facts.map((fact) => [keyOf(fact), fact.definition]))
 
-/** Makes the schema anew from what was read of it, as a dump does. The search path is empty. */
+/** Creates the schema again from the facts read of it, as a dump does. The search path is empty. */
 const restore = (schema: SchemaName, facts: ReadonlyArray<Fact>): Step => {
   const of = (kind: Fact["kind"]) => facts.filter((fact) => fact.kind === kind)
   const definitions = (kind: Fact["kind"]) => of(kind).map(({ definition }) => definition)
@@ -87,12 +91,12 @@ const restore = (schema: SchemaName, facts: ReadonlyArray<Fact>): Step => {
       const columns = of("column").filter(({ owner }) => owner === name)
       return `CREATE ${definition} (${columns.map((column) => column.definition).join(", ")})`
     }),
-    // Those of identity columns are there already.
+    // The sequences of identity columns exist already.
     ...definitions("sequence").map((sequence) =>
       sequence.replace("CREATE SEQUENCE", "CREATE SEQUENCE IF NOT EXISTS")
     ),
     ...definitions("storage"),
-    // What a foreign key refers to has to be unique before.
+    // Keys come first: a foreign key refers to a unique one.
     ...constraints.filter((definition) => !isReference(definition)),
     ...constraints.filter(isReference),
     ...definitions("index"),

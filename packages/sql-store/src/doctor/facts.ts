@@ -1,4 +1,4 @@
-/** What there is in a schema, each thing with the statement that makes it, as Postgres writes it. */
+/** The contents of a schema, each with the statement that creates it, as Postgres writes it. */
 import type { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -18,18 +18,19 @@ export const kinds = [
 
 export interface Fact {
   readonly kind: (typeof kinds)[number]
-  /** The table it belongs to, or itself. */
+  /** The table that it belongs to; of a table, its own name. */
   readonly owner: string
   readonly name: string
   readonly definition: string
 }
 
-/** What two facts of one thing share. */
+/** The key of the described thing: two facts about one thing have the same. */
 export const keyOf = ({ kind, owner, name }: Fact): string => JSON.stringify([kind, owner, name])
 
 /**
- * Everything in a schema. The search path is empty meanwhile, so that every definition names its
- * schema in full, and names are quoted where they have to be: inside a transaction only.
+ * Reads all contents of a schema. The search path is empty meanwhile, so that every definition
+ * names its schema in full, and names are quoted where they must be. Run it inside a transaction,
+ * since it changes settings.
  */
 export const readFacts = (
   sql: PgClient.PgClient,

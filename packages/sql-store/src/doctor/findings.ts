@@ -1,19 +1,19 @@
-/** What the doctor finds. */
+/** The findings of the doctor. */
 
 export interface Finding {
   /**
-   * `problem`: something will fail, or is not guarded. `warning`: it works, and something about it
-   * is unwise. `note`: worth knowing, and possibly meant.
+   * `problem`: something will fail, or a rule is not enforced. `warning`: it works, but it is
+   * risky. `note`: worth knowing, and possibly intended.
    */
   readonly level: "problem" | "warning" | "note"
   /** Stable, for scripts: such as `index_missing` or `clock_skew`. */
   readonly code: string
-  /** What it is about, such as `constraint seat_pkey of seat`. */
+  /** The subject, such as `constraint seat_pkey of seat`. */
   readonly subject: string
-  /** What is the matter, in a sentence or two. */
+  /** The finding, in a sentence or two. */
   readonly message: string
-  /** What to do about it. */
+  /** How to fix it. */
   readonly remedy: string
-  /** A statement that does so. Read it first: it may lock, or fail on the rows that are there. */
+  /** A statement that fixes it. Read it first: it may lock a table, or fail on existing rows. */
   readonly sql?: string
 }

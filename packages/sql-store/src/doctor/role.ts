@@ -1,4 +1,4 @@
-/** Whether the role of the application has the rights it needs, and none that it should not. */
+/** Checks that the application's role has the rights that it needs, and no others. */
 import type { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"

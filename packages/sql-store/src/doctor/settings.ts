@@ -1,4 +1,4 @@
-/** What of the server, and of the way to it, matters to the engine. */
+/** Checks the settings of the server and the connection to it that matter to the engine. */
 import { type PgClient, PgConnection } from "@effect/sql-pg"
 import { Clock, Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -33,7 +33,7 @@ const readServer = (sql: PgClient.PgClient): Effect.Effect<Server, SqlError> =>
     ([server]) => server!
   )
 
-/** Each setting with what is wrong with it, where something is. */
+/** Each setting, the values that are wrong, and the finding for them. */
 const settingRules: ReadonlyArray<
   readonly [name: string, isBad: (value: string) => boolean, Omit<Finding, "code" | "subject">]
 > = [
@@ -120,7 +120,7 @@ const settingRules: ReadonlyArray<
       level: "warning",
       message:
         "statement_timeout is below a second: a batch that waits for a lock is cut off, and its " +
-        "callers are told to try again.",
+        "callers have to try again.",
       remedy: "Allow a few seconds for the role of the engine."
     }
   ]
@@ -169,7 +169,7 @@ export const checkServer = (
         remedy: "Raise max_connections, put a pooler in front, or lower BOXOFFICE_CONNECTIONS."
       })
     }
-    // The answer was read somewhere between the two: only what lies outside is skew.
+    // The server read its clock at some moment between the two: only a time outside them is skew.
     const skewMs = Math.max(before - server.clockMs, server.clockMs - after, 0)
     if (skewMs > skewMsMax) {
       findings.push({
@@ -186,9 +186,9 @@ export const checkServer = (
   })
 
 /**
- * A session of a server tells its own number at its start. Where it is not the one that answers, a pooler
- * is in between. One that keeps its sessions for a client gives it the same again while another is in a
- * transaction; one by transaction lends the session out meanwhile.
+ * Detects a pooler. A session states its process id when it starts; if another process answers, a
+ * pooler is in between. A pooler by session gives a client the same session again while another
+ * client is in a transaction; a pooler by transaction lends that session to the other client.
  */
 const checkPooler = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArray<Finding>, SqlError> =>
   Effect.gen(function* () {
@@ -224,7 +224,7 @@ const checkPooler = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArray<Findin
     Effect.timeoutOrElse({ duration: poolerMs, orElse: () => Effect.succeed([]) })
   )
 
-/** A pooler that lends one session alone would let the one wait for the other. */
+/** If a pooler has a single session, one connection would wait for the other. */
 const poolerMs = 5_000
 
 const pidOf = (connection: PgConnection.PgConnection): Effect.Effect<number, SqlError> =>

@@ -1,4 +1,4 @@
-/** A batch inside a transaction that somebody else begins and ends: load, decide, save. */
+/** Runs a batch inside a transaction that the caller begins and ends: load, decide, save. */
 import { randomUUID } from "node:crypto"
 import type { LoadPlan, Rows } from "@boxoffice/core/store"
 import { Effect } from "effect"
@@ -7,18 +7,18 @@ import type { Attempt } from "../batch/commit.ts"
 import { makeLoad } from "../batch/load/load.ts"
 import type { InTransaction } from "../batch/save/inTransaction.ts"
 import { makeSave } from "../batch/save/save.ts"
-import { Pipeline } from "../Query.ts"
+import { Pipeline } from "../Pipeline.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { type Run, runEach } from "./client.ts"
 import { refusedBy } from "./driverFailure.ts"
 
 export interface Decided<A> {
   readonly outcome: A
-  /** By which a lost commit is found again. */
+  /** The attempt's id, by which the store finds out about a lost commit. */
   readonly attempt: Attempt
 }
 
-/** The statements are written once for a schema. */
+/** Builds the statements once for a schema. */
 export const makeBatch = (
   schema: SchemaName,
   { inTransaction }: { readonly inTransaction?: InTransaction | undefined } = {}

@@ -1,47 +1,48 @@
-/** What a host hands over, by structure alone: no driver is a dependency. */
+/** The types of a host's client and pool, by structure alone: no driver is a dependency. */
 import { Effect, Option, Semaphore } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import type { Place } from "../opening.ts"
-import type { Pipeline, Query, Row } from "../Query.ts"
+import type { StoreLocation } from "../connection/opening.ts"
+import type { Pipeline } from "../Pipeline.ts"
+import type { Query, Row } from "../Query.ts"
 import { sqlErrorOf } from "./driverFailure.ts"
 import { answerOf, type Statement, statementOf } from "./statement.ts"
 
 /**
- * Runs a statement of one text with `$1`, `$2`, …, and answers with its rows, or with `{ rows }`.
- * A client of `pg` and an `EntityManager` of TypeORM are one as they are.
+ * Runs one statement with `$1`, `$2`, …, and resolves to its rows, or to `{ rows }`. A client of
+ * `pg` and an `EntityManager` of TypeORM are a HostClient as they are.
  *
- * Every parameter is a string or null, and every row has at most one column, of type `text`: there
- * is nothing for a driver to convert.
+ * Every parameter is a string or null, and every row has at most one column, of type `text`, so the
+ * driver has nothing to convert.
  */
 export interface HostClient {
   query(text: string, params: Array<string | null>): PromiseLike<unknown>
   /**
-   * Runs the work under a savepoint, which it rolls back to when the work's promise rejects.
-   * Needed only where a driver gives a transaction up once a statement of it has failed, whoever
-   * caught that; elsewhere the engine sends `SAVEPOINT` itself.
+   * Runs the work under a savepoint, and rolls back to it if the work's promise rejects. Only
+   * needed for a driver that gives up the transaction once a statement of it has failed, even if
+   * the caller caught the error; for others the engine sends `SAVEPOINT` itself.
    */
   savepoint?<A>(work: (client: HostClient) => Promise<A>): Promise<A>
 }
 
-/** A {@link HostClient} that can also begin a transaction: what stands for a pool. */
+/** A {@link HostClient} that can also begin a transaction: it stands for a pool. */
 export interface HostPool extends HostClient {
   /**
-   * Runs the work in a transaction on one connection: commits when its promise resolves, rolls
-   * back when it rejects, and rejects as it did.
+   * Runs the work in a transaction on one connection: commits if the work's promise resolves; rolls
+   * back if it rejects, and rejects with the same error.
    */
   transaction<A>(work: (client: HostClient) => Promise<A>): Promise<A>
 }
 
 /**
- * A pool that drops the connection of a statement or a transaction when its signal is aborted, since the
- * engine has given it up. Of other pools the engine answers its callers all the same, and the connection
- * stays lent for as long as the driver waits.
+ * A pool that drops the connection of a statement or transaction once its signal is aborted, since
+ * the engine has given it up. With other pools the engine answers its callers all the same, but the
+ * connection stays lent for as long as the driver waits.
  */
 export interface AbortablePool extends HostPool {
   readonly takesSignals: true
-  /** Where it leads, for whoever hears that it cannot be used. */
-  readonly place: Place
+  /** The address it connects to, for error messages. */
+  readonly location: StoreLocation
   query(text: string, params: Array<string | null>, signal?: AbortSignal): PromiseLike<unknown>
   transaction<A>(work: (client: HostClient) => Promise<A>, signal?: AbortSignal): Promise<A>
 }
@@ -49,13 +50,14 @@ export interface AbortablePool extends HostPool {
 export const abortable = (pool: HostPool): AbortablePool | undefined =>
   "takesSignals" in pool ? (pool as AbortablePool) : undefined
 
-/** Where a pool leads, as far as it tells. */
-export const placeOf = (pool: HostPool): Place => abortable(pool)?.place ?? { value: "a pool" }
+/** The address that a pool connects to, if the pool tells it. */
+export const locationOf = (pool: HostPool): StoreLocation =>
+  abortable(pool)?.location ?? { value: "a pool" }
 
 export const isSqlClient = (client: object): client is SqlClient =>
   "~effect/sql/SqlClient" in client
 
-/** Runs a query on what the host gave. */
+/** Runs a query on a host's client. */
 export type Run = <A>(query: Query<A>) => Effect.Effect<A, SqlError>
 
 export const runOn = (client: HostClient | SqlClient): Run => {
@@ -64,9 +66,9 @@ export const runOn = (client: HostClient | SqlClient): Run => {
     Effect.flatMap(answer(statementOf(query)), (rows) => Effect.sync(() => query.read(rows)))
 }
 
-/** One statement after the other: a host's driver has one answer at a time. */
-export const runEach = (run: Run, flight: Pipeline): Effect.Effect<void, SqlError> =>
-  flight.runEach((query) => run({ ...query, read: (rows) => rows }))
+/** Runs one statement after the other: a host's driver handles one at a time. */
+export const runEach = (run: Run, pipeline: Pipeline): Effect.Effect<void, SqlError> =>
+  pipeline.runEach((query) => run({ ...query, read: (rows) => rows }))
 
 type Answer = (statement: Statement) => Effect.Effect<ReadonlyArray<Row>, SqlError>
 
@@ -81,7 +83,7 @@ const answerOfClient =
       catch: sqlErrorOf
     })
 
-// Its transaction is where its statements look for it: in the context of the fiber.
+// The statements find the transaction of a `SqlClient` in the context of the fiber.
 const answerOfSqlClient =
   (client: SqlClient): Answer =>
   ({ text, params, answers }) =>
@@ -89,7 +91,10 @@ const answerOfSqlClient =
       answers ? Effect.try({ try: () => answerOf(rows), catch: sqlErrorOf }) : Effect.succeed([])
     )
 
-/** What stands for the transaction: the client or, of a `SqlClient`, the connection it runs on. */
+/**
+ * The object that stands for the transaction: the client or, for a `SqlClient`, the connection it
+ * runs on.
+ */
 const keyOf = (client: HostClient | SqlClient): Effect.Effect<object> =>
   isSqlClient(client)
     ? Effect.map(Effect.serviceOption(client.transactionService), (transaction) =>
@@ -100,8 +105,8 @@ const keyOf = (client: HostClient | SqlClient): Effect.Effect<object> =>
 const turns = new WeakMap<object, Semaphore.Semaphore>()
 
 /**
- * Savepoints nest, so that commands in one transaction take turns, whoever issues them: rolling one
- * back would undo another that was begun inside it.
+ * Runs commands of one transaction one after the other, whichever caller issues them. Savepoints
+ * nest: rolling one back would undo another that was begun inside it.
  */
 export const inTurn =
   (client: HostClient | SqlClient) =>

@@ -1,4 +1,7 @@
-/** What went wrong in a host's driver, as every driver hides it somewhere else. */
+/**
+ * Finds the server's error in the error of a host's driver, since every driver wraps it
+ * differently.
+ */
 import { getSystemErrorMap } from "node:util"
 import { HostTransactionConflict, HostTransactionRefused, StoreUnavailable } from "@boxoffice/core"
 import { ConnectionError, isSqlError, SqlError, UnknownError } from "effect/sql/SqlError"
@@ -8,17 +11,20 @@ import { isCommandsOwnKey, isContention, sqlState, unavailable } from "../sqlFai
 interface ServerError {
   readonly code: string
   readonly constraint: string | undefined
-  /** Names the values of a key that is there already. */
+  /** States the values of a duplicate key. */
   readonly detail: string | undefined
 }
 
-// Where drivers and ORMs keep the error that they wrap.
+// The fields in which drivers and ORMs keep the error that they wrap.
 const inner = ["cause", "driverError", "reason", "meta", "driverAdapterError"] as const
 const depthMax = 6
 
 const socketCodes = new Set(Array.from(getSystemErrorMap().values(), ([name]) => name))
 
-/** The server's own error, from the innermost out: what wraps it can have a code of its own. */
+/**
+ * The server's own error, searched from the innermost error out: a wrapping error can have a code
+ * of its own.
+ */
 const serverErrorOf = (error: unknown, depth = 0): ServerError | undefined => {
   if (typeof error !== "object" || error === null || depth > depthMax) return undefined
   const fields = error as Readonly<Record<string, unknown>>
@@ -28,8 +34,8 @@ const serverErrorOf = (error: unknown, depth = 0): ServerError | undefined => {
   }
   const code = fields.originalCode ?? fields.code
   if (typeof code !== "string" || !/^[0-9A-Z]{5}$/.test(code)) return undefined
-  // What the socket says looks the same (`EPIPE`): the statement may have run. So does a Prisma code,
-  // which comes with the client's version.
+  // A code of the socket looks the same (`EPIPE`), but then the statement may have run. A Prisma
+  // code looks the same, too; it comes with the client's version.
   if (socketCodes.has(code) || "syscall" in fields || "clientVersion" in fields) return undefined
   const constraint = fields.constraint ?? fields.constraint_name
   const detail = typeof fields.detail === "string" ? fields.detail : undefined
@@ -39,12 +45,13 @@ const serverErrorOf = (error: unknown, depth = 0): ServerError | undefined => {
 }
 
 /**
- * A `TypeError` is a mistake in what the host gave, as a rule. But postgres.js fails with one where a
- * server said goodbye between two statements, and adds the query to it: whether that ran is not known.
+ * A `TypeError` is normally a mistake of the host. But postgres.js fails with one if the server
+ * closed the connection between two statements, and adds the query to the error. Then the statement
+ * may have run.
  */
 const isOfPostgresJs = (error: object): boolean => "query" in error && "args" in error
 
-/** As the store's own driver would have told it. */
+/** Converts an error to the form that the store's own driver gives. */
 export const sqlErrorOf = (error: unknown): SqlError => {
   if (isSqlError(error)) return error
   const server = serverErrorOf(error)
@@ -54,7 +61,7 @@ export const sqlErrorOf = (error: unknown): SqlError => {
   return new SqlError({ reason: new Reason({ cause, message: "The host's driver failed" }) })
 }
 
-/** What is true of a transaction that cannot be worked in. */
+/** SQLSTATEs of a transaction that the engine cannot work in. */
 const refusals: Readonly<Record<string, HostTransactionRefused["reason"]>> = {
   "25P01": "none",
   "25P02": "aborted",
@@ -63,13 +70,15 @@ const refusals: Readonly<Record<string, HostTransactionRefused["reason"]>> = {
   BX002: "encoding"
 }
 
-/** Why a session cannot be worked in, as if the server had said it. */
+/**
+ * Why the engine cannot work in this session, in the form of a server error; undefined if it can.
+ */
 export const refusedBy = ({
   replicationRole,
   clientEncoding
 }: ClockReading): SqlError | undefined => {
   if (replicationRole === "replica") return refusal("BX001")
-  // Postgres shows the second where a driver has asked for UTF8 by its old name.
+  // Postgres shows `UNICODE` if a driver has asked for UTF8 by its old name.
   return /^(UTF8|UNICODE)$/.test(clientEncoding) ? undefined : refusal("BX002")
 }
 
@@ -78,7 +87,7 @@ const refusal = (code: string): SqlError => {
   return new SqlError({ reason: new UnknownError({ cause, message: "The session was refused" }) })
 }
 
-/** How a failure inside a host's transaction is told: see `within` of core. */
+/** Converts an error inside a host's transaction: see `within` of core. */
 export const transactionFault = (error: SqlError): StoreUnavailable => {
   const reason = refusals[sqlState(error) ?? ""]
   if (reason !== undefined) {
@@ -87,7 +96,8 @@ export const transactionFault = (error: SqlError): StoreUnavailable => {
   }
   if (isContention(error)) {
     const cause = new HostTransactionConflict({ cause: error })
-    // Nothing is run again in a host's transaction; but who asks can see what is there.
+    // The engine does not run a command again in a host's transaction. But a caller can see that
+    // the row exists.
     return new StoreUnavailable({
       retryable: false,
       cause,

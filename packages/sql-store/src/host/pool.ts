@@ -1,4 +1,4 @@
-/** The store on a host's pool: its own transactions, on connections that the host lends. */
+/** The store on a host's pool: it runs its own transactions on connections that the pool lends. */
 import { BoxOfficeStore, type StoreUnavailable } from "@boxoffice/core"
 import type { LoadPlan, Rows } from "@boxoffice/core/store"
 import { Cause, Effect, Layer, Option } from "effect"
@@ -7,24 +7,25 @@ import { type Attempt, type CommitStatus, resolveCommit } from "../batch/commit.
 import { forceIndexPlans } from "../batch/load/begin.ts"
 import type { InTransaction } from "../batch/save/inTransaction.ts"
 import { AttemptFailed, retrying } from "../batch/transact.ts"
-import { makeClosing } from "../closing.ts"
-import type { DatabaseInvalid } from "../databaseSetting.ts"
+import { makeClosing } from "../connection/closing.ts"
+import type { DatabaseInvalid } from "../connection/databaseSetting.ts"
+import { openingFailed, openingRefused, type StoreLocation } from "../connection/opening.ts"
+import { probeStatements, shareProbe } from "../connection/probe.ts"
+import { type Waits, waitsOf } from "../connection/waits.ts"
 import { EncodingUnsupported, SchemaMismatch } from "../Migrator.ts"
 import { head } from "../migrator/steps.ts"
-import { openingFailed, openingRefused, type Place } from "../opening.ts"
 import { makeOperations } from "../operations/operations.ts"
 import { checkStoreOptions } from "../options.ts"
-import { probing, shared } from "../probe.ts"
-import type { Pipeline, Query } from "../Query.ts"
+import type { Pipeline } from "../Pipeline.ts"
+import type { Query } from "../Query.ts"
 import { type SchemaName, schemaName } from "../schemaName.ts"
 import { unavailable } from "../sqlFailure.ts"
-import { type Waits, waitsOf } from "../waits.ts"
 import { type Decided, makeBatch } from "./batch.ts"
 import {
   abortable,
   type HostClient,
   type HostPool,
-  placeOf,
+  locationOf,
   type Run,
   runEach,
   runOn
@@ -34,8 +35,8 @@ import { statementOf } from "./statement.ts"
 import { makeWatching, type Watching } from "./watch.ts"
 
 /**
- * The store on a host's pool: see `Host`. Every statement is a round trip of its own there, so that
- * a batch takes longer than on connections of the store's own. The schema is only verified.
+ * The store on a host's pool: see `Host`. There every statement is a round trip, so a batch takes
+ * longer than on connections of the store's own. The schema is only verified, never migrated.
  */
 export const layerPool = (
   pool: HostPool,
@@ -58,14 +59,14 @@ export const layerPool = (
       const watching = makeWatching(waits.answerWithinMs)
       const closing = makeClosing(watching, waits.closeWithinMs).engine
       const run = runOn(watchedClient(pool, watching))
-      yield* verify(run, schema, placeOf(pool))
-      const fly = (flight: Pipeline) => runEach(run, flight)
+      yield* verify(run, schema, locationOf(pool))
+      const runPipeline = (pipeline: Pipeline) => runEach(run, pipeline)
       const transacted = transactedOn(pool, watching, forceIndexPlans(waits))
       const attempt = attemptOn(
         transacted,
         makeBatch(schema, { inTransaction: options.inTransaction })
       )
-      const fate = (lost: Attempt) =>
+      const resolveLostCommit = (lost: Attempt) =>
         Effect.timeoutOrElse(resolveCommit(schema, lost, run), {
           duration: waits.answerWithinMs,
           orElse: () => Effect.succeed<CommitStatus>("unknown")
@@ -73,7 +74,7 @@ export const layerPool = (
       const probe = Effect.tryPromise({
         try: () =>
           transacted(async (client) => {
-            for (const query of probing(schema)) {
+            for (const query of probeStatements(schema)) {
               const { text, params } = statementOf(query)
               await client.query(text, [...params])
             }
@@ -81,15 +82,15 @@ export const layerPool = (
         catch: (error) => unavailable(sqlErrorOf(error))
       })
       return BoxOfficeStore.of({
-        transact: retrying({ attempt, fate }),
-        ...makeOperations(schema)({ run, runPipeline: fly, fault: unavailable }),
-        ping: Effect.withSpan(shared(probe), "SqlStore.ping"),
+        transact: retrying({ attempt, resolveLostCommit }),
+        ...makeOperations(schema)({ run, runPipeline, fault: unavailable }),
+        ping: Effect.withSpan(shareProbe(probe), "SqlStore.ping"),
         closing
       })
     })
   )
 
-/** Each statement within its time. */
+/** A client whose statements each have a time limit. */
 const watchedClient = (pool: HostPool, watching: Watching): HostClient => ({
   query: (text, params) =>
     watching.during(
@@ -98,8 +99,8 @@ const watchedClient = (pool: HostPool, watching: Watching): HostClient => ({
 })
 
 /**
- * A transaction of the pool, with each of its answers within its time: of a connection, of each
- * statement, of the commit. One that was given up goes no further: it cannot get to its commit.
+ * Runs work in a transaction of the pool. Each answer has a time limit: of a connection, of each
+ * statement, of the commit. A transaction that was given up cannot go on to its commit.
  */
 type Transacted = <A>(work: (client: HostClient, heard: () => void) => Promise<A>) => Promise<A>
 
@@ -122,8 +123,8 @@ const transactedOn =
       return abortable(pool)?.transaction(begun, signal) ?? pool.transaction(begun)
     })
 
-/** Only looks: see `Migrator.ts` for what alters a schema. */
-const verify = (run: Run, schema: SchemaName, place: Place) =>
+/** Verifies the schema and changes nothing: see `Migrator.ts` for what alters a schema. */
+const verify = (run: Run, schema: SchemaName, location: StoreLocation) =>
   Effect.gen(function* () {
     const found = yield* run(encoding)
     if (found.encoding !== "UTF8") return yield* new EncodingUnsupported(found)
@@ -134,7 +135,7 @@ const verify = (run: Run, schema: SchemaName, place: Place) =>
     Effect.catchTag(
       "SqlError",
       (error): Effect.Effect<never, DatabaseInvalid | StoreUnavailable> =>
-        Effect.fail(openingRefused("database", place, error) ?? openingFailed(place, error))
+        Effect.fail(openingRefused("database", location, error) ?? openingFailed(location, error))
     )
   )
 
@@ -154,7 +155,7 @@ const version = (schema: SchemaName): Query<number> => ({
   read: ([row]) => row![0]
 })
 
-// Whatever the pool begins its transactions with: see `load/begin.ts`.
+// The pool may begin its transactions at another level: see `load/begin.ts`.
 const readCommitted: Query<void> = {
   sql: "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
   params: [],
@@ -165,12 +166,13 @@ const attemptOn =
   (transacted: Transacted, batch: ReturnType<typeof makeBatch>) =>
   <A>(plan: LoadPlan, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>
     Effect.contextWith((context) => {
-      // What the work failed with or came to: what the pool says of it may be wrapped.
+      // The error or result of the work itself, since the pool may wrap it.
       let failed: Cause.Cause<SqlError> | undefined
       let worked: Decided<A> | undefined
       const work = (run: Run, heard: () => void) =>
         batch(run, plan, decide).pipe(
-          // Whoever was given up before is not committed; from here on it may be.
+          // Throws if the transaction was given up before this point, so that it is not committed.
+          // From here on it may be.
           Effect.tap((done) =>
             Effect.try({
               try: () => {
@@ -188,8 +190,8 @@ const attemptOn =
         catch: (error) => error
       }).pipe(
         Effect.catch((error): Effect.Effect<never, AttemptFailed> => {
-          // A bug, such as in a hook of the host's, is one on every kind of connection: it is looked
-          // for among the commands of the batch, and is no failure of the database.
+          // A defect, such as one in a hook of the host, is a defect on every kind of connection:
+          // the batcher bisects the batch to find its command. It is no failure of the database.
           if (failed !== undefined && Cause.hasDies(failed)) {
             return Effect.failCause(failed as Cause.Cause<never>)
           }

@@ -1,10 +1,11 @@
 /**
- * Statements and answers in a form that every driver takes as it is.
+ * Statements and answers in a form that every driver handles unchanged.
  *
- * Parameters go as text and are cast by the server, since drivers differ in how they guess and
- * write a type, arrays most of all. Arrays go as JSON, since how Postgres reads an array's own text
- * depends on a setting of the session (`array_nulls`). Rows come back as one column of text, a JSON
- * array each, since a host may have its own parsers of `int8` or `timestamptz`, or rename columns.
+ * Parameters are sent as text and the server casts them, since drivers differ in how they guess and
+ * write a type, arrays most of all. Arrays are sent as JSON, since how Postgres reads an array's
+ * own text depends on a setting of the session (`array_nulls`). Rows come back as one column of
+ * text, a JSON array each, since a host may have its own parsers of `int8` or `timestamptz`, or
+ * rename columns.
  */
 import { PgTypes } from "@effect/sql-pg"
 import { instantText } from "../instant.ts"
@@ -13,7 +14,7 @@ import { bigints, booleans, instants, type Query, type Row, texts, uuids } from 
 export interface Statement {
   readonly text: string
   readonly params: ReadonlyArray<string | null>
-  /** Whether rows are to be read from what the driver answers. */
+  /** Whether the driver's answer holds rows to read. */
   readonly answers: boolean
 }
 
@@ -21,7 +22,7 @@ export const statementOf = ({ sql, params }: Query<unknown>): Statement => {
   const typed = sql.replaceAll(/\$(\d+)(?:::(\w+)\[\])?(?=(::)?)/g, (name, n, element, cast) => {
     const param = params[Number(n) - 1]
     if (PgTypes.isParameter(param)) return arrayOf(`$${n}`, element ?? elementOf(param.oid))
-    // An array that is not there at all.
+    // A null in place of an array.
     if (element !== undefined && param === null) return `$${n}::text::${element}[]`
     if (cast !== undefined) return `${name}::text`
     throw new Error("a parameter that is no array must be cast in its statement")
@@ -29,12 +30,13 @@ export const statementOf = ({ sql, params }: Query<unknown>): Statement => {
   return { ...answering(typed), params: params.map(textOf) }
 }
 
-/** The statement with its rows as one column of text, where it gives any. */
+/** The statement with its rows as one column of text, if it returns rows. */
 const answering = (sql: string): Omit<Statement, "params"> => {
   const { head, last } = partsOf(sql)
   const reads = /^SELECT\b/.test(last)
   if (!reads && !/\bRETURNING\b/.test(last)) return { text: sql, answers: false }
-  // What only reads stays one piece: see rowsOf. What writes may stand at the top only.
+  // A statement that only reads stays in one piece: see rowsOf. A `WITH` that writes must stand at
+  // the top level.
   if (reads && !writes.test(head)) return { text: rowsOf(`(${sql})`), answers: true }
   const before = head === "" ? "WITH" : `${head},`
   return { text: `${before} answer AS (${last}) ${rowsOf("answer")}`, answers: true }
@@ -42,12 +44,12 @@ const answering = (sql: string): Omit<Statement, "params"> => {
 
 const writes = /\b(INSERT INTO|DELETE FROM|UPDATE)\b/
 
-/** What a statement begins with (`WITH …`, if anything), and what it does in the end. */
+/** Splits a statement into its `WITH …`, if any, and its main part. */
 const partsOf = (sql: string): { readonly head: string; readonly last: string } => {
   const trimmed = sql.trim()
   if (!/^WITH\b/.test(trimmed)) return { head: "", last: trimmed }
   let depth = 0
-  // Texts and comments may have parentheses and words of their own.
+  // String literals and comments may contain parentheses and keywords.
   for (const found of trimmed.matchAll(/'[^']*'|--.*|[()]|\b(?:SELECT|INSERT|UPDATE|DELETE)\b/g)) {
     const [token] = found
     if (token === "(") depth++
@@ -59,15 +61,15 @@ const partsOf = (sql: string): { readonly head: string; readonly last: string } 
   throw new Error("a statement that begins with WITH has to do something")
 }
 
-// By position: names can occur twice. A query that locks rows stays as it is below this one, so
-// that it locks them all, in its own order.
+// By position, since names can occur twice. A query that locks rows stays unchanged below this one,
+// so that it locks all of them in its own order.
 const rowsOf = (source: string) =>
   `SELECT to_json(ARRAY(SELECT value FROM json_each(row_to_json(answer))))::text AS answer
     FROM ${source}${source === "answer" ? "" : " AS answer"}`
 
 const arrayTypes = new Map(
   Object.entries({ text: texts, uuid: uuids, int8: bigints, bool: booleans, timestamptz: instants })
-    // An array of nothing still has its type.
+    // An empty array still has its type.
     .map(([name, arrayOf]) => [arrayOf([]).oid, name])
 )
 

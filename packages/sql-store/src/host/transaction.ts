@@ -1,4 +1,4 @@
-/** The store inside a transaction of the host's: each operation under a savepoint of its own. */
+/** The store inside a host's transaction: each operation runs under a savepoint of its own. */
 import type { HostTransaction } from "@boxoffice/core"
 import type { LoadPlan, Rows } from "@boxoffice/core/store"
 import { type Cause, Effect, Exit } from "effect"
@@ -11,10 +11,10 @@ import { makeBatch } from "./batch.ts"
 import { type HostClient, inTurn, isSqlClient, type Run, runEach, runOn } from "./client.ts"
 import { sqlErrorOf, transactionFault } from "./driverFailure.ts"
 
-/** Where a command that is known to be committed is announced. */
+/** Receives what to announce once the host's transaction has committed. */
 type AfterCommit = HostTransaction["afterCommit"]
 
-/** The statements are written once for a schema; a transaction can come with every call. */
+/** Builds the statements once for a schema. Each call can bring its own transaction. */
 export const makeHostTransactions = (schema: SchemaName) => {
   const operations = makeOperations(schema)
   const batch = makeBatch(schema)
@@ -23,7 +23,7 @@ export const makeHostTransactions = (schema: SchemaName) => {
     const under = underSavepoint(client)
     const runner: StatementRunner = {
       run: (query) => under((run) => run(query)),
-      runPipeline: (flight) => under((run) => runEach(run, flight)),
+      runPipeline: (pipeline) => under((run) => runEach(run, pipeline)),
       fault: transactionFault
     }
     const transact = <A>(plan: LoadPlan, decide: (rows: Rows) => A) => {
@@ -40,9 +40,9 @@ export const makeHostTransactions = (schema: SchemaName) => {
 let savepoints = 0
 
 /**
- * Whatever becomes of the work, the host's transaction is as usable after it as before: the
- * savepoint is released or rolled back to, and never left open. Nothing cuts the work short, since
- * a statement that a driver was given runs to its end.
+ * The host's transaction stays usable whether the work succeeds or fails: the savepoint is released
+ * or rolled back to, and never left open. The work is uninterruptible, since a statement that a
+ * driver has received runs to its end.
  */
 const underSavepoint =
   (client: HostClient | SqlClient) =>
@@ -61,7 +61,7 @@ const underOurSavepoint = <A>(run: Run, work: (run: Run) => Effect.Effect<A, Sql
       run(control(`SAVEPOINT ${name}`)),
       Effect.onExit(
         Effect.flatMap(work(run), (value) => Effect.as(end, value)),
-        // A connection that is gone took the savepoint with it.
+        // A lost connection took the savepoint with it.
         (exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.ignore(undo))
       )
     )

@@ -1,16 +1,23 @@
-/** Ends the waits for a host's driver, which may have no end of their own. */
+/**
+ * Puts a time limit on the waits for a host's driver, which may have none of its own. It holds the
+ * waits under way, each until its driver answers or its time is over; `drop` ends all of them and
+ * refuses new ones until `allow`.
+ */
 
 interface Watch {
-  /** Aborted once it was given up. */
+  /** Aborted once the wait was given up. */
   readonly signal: AbortSignal
-  /** The driver has answered, and has its whole time again. Throws where it was given up before. */
+  /**
+   * Reports that the driver has answered; its time starts again. Throws if the wait was given up
+   * before.
+   */
   readonly heard: () => void
 }
 
 export interface Watching {
-  /** Rejects where the driver is not heard of for too long, or is given up with all others. */
+  /** Rejects if the driver does not answer in time, or once all waits are given up. */
   readonly during: <A>(ask: (watch: Watch) => PromiseLike<A>) => Promise<A>
-  /** Gives all of them up, and whatever is asked until {@link allow}. */
+  /** Gives up all waits, and refuses new ones until {@link allow}. */
   readonly drop: () => void
   readonly allow: () => void
 }
@@ -24,7 +31,7 @@ export const makeWatching = (withinMs: number): Watching => {
         if (closed !== undefined) return reject(closed)
         const controller = new AbortController()
         const giveUp = (reason: Error) => {
-          // First: what comes behind this must find that nobody waits any more.
+          // Abort first: code that runs after the rejection must find the wait given up.
           controller.abort(reason)
           reject(reason)
         }

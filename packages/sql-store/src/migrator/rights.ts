@@ -1,10 +1,10 @@
-/** What the role of the application may do: what the engine does, and nothing else. */
+/** The rights of the application's role: those that the engine needs, and no others. */
 import type { SchemaName } from "../schemaName.ts"
 
 /**
- * For each table and view, what the engine does with it. A row is locked by the right to update
- * it. The ledger and the record of migrations are never changed, and an outcome is only ever deleted
- * when it is old, so nobody who has only the application's password can change them.
+ * The rights on each table and view. To lock a row takes the right to update it. The engine never
+ * changes the ledger and the record of migrations, and only deletes outcomes, once they are old. So
+ * with the application's password alone they cannot be changed.
  */
 export const rights: Readonly<Record<string, string>> = {
   cleared: "SELECT, INSERT, UPDATE",
@@ -31,10 +31,10 @@ export const rights: Readonly<Record<string, string>> = {
   webhook_delivery: "SELECT, INSERT, UPDATE, DELETE"
 }
 
-/** Any name that Postgres allows, quoted. */
+/** Quotes a name; any name that Postgres allows. */
 const roleName = (role: string): string => `"${role.replaceAll('"', '""')}"`
 
-/** Gives the role exactly these rights in the schema: what it had there before is taken first. */
+/** Gives the role exactly these rights in the schema: first revokes the ones it has there. */
 export const grantStatements = (schema: SchemaName, role: string): ReadonlyArray<string> => {
   const name = roleName(role)
   const tablesWith = (right: string) =>

@@ -1,4 +1,4 @@
-/** The steps of a migration as a script, for a person to read and for psql to run. */
+/** The steps of a migration as a script, for an operator to read and for psql to run. */
 import type { SchemaName } from "../schemaName.ts"
 import { lockKey, type Step, type TableLock } from "./steps.ts"
 
@@ -9,7 +9,7 @@ export interface ScriptOptions {
   readonly lockTimeoutSeconds: number
 }
 
-/** One transaction: all of it, or nothing. */
+/** One transaction: all or nothing. */
 export const scriptOf = (steps: ReadonlyArray<Step>, options: ScriptOptions): string => {
   const { schema, from, to, lockTimeoutSeconds } = options
   const title = `Box Office: the schema ${schema}, from version ${from} to ${to}.`
@@ -20,9 +20,9 @@ export const scriptOf = (steps: ReadonlyArray<Step>, options: ScriptOptions): st
     "--   boxoffice plan | psql -X -v ON_ERROR_STOP=1 ...",
     "",
     "BEGIN;",
-    "-- Whoever migrates this schema, one at a time.",
+    "-- One session at a time migrates this schema.",
     `SELECT pg_advisory_xact_lock(${lockKey(schema)});`,
-    "-- Waiting longer for a table would make everybody wait behind this: better to fail, and to",
+    "-- If this waited longer for a table, all other sessions would wait behind it. Better to fail, and",
     "-- try again once no long transaction uses it.",
     `SET LOCAL lock_timeout = '${lockTimeoutSeconds}s';`,
     ...steps.flatMap(({ title, migration, sql }) => [

@@ -1,4 +1,4 @@
-/** What brings a schema from one version to a later one, step by step, as SQL. */
+/** The steps that migrate a schema from one version to a later one, as SQL. */
 import type { SchemaName } from "../schemaName.ts"
 import { embedded } from "./embedded.ts"
 import { grantStatements } from "./rights.ts"
@@ -9,7 +9,7 @@ export interface Migration {
   readonly name: string
   /** The SHA-256 of the file. */
   readonly checksum: string
-  /** What it locks, of the tables that were there before it. */
+  /** The tables that it locks, of those that existed before it. */
   readonly locks: ReadonlyArray<TableLock>
   /** Its statements; `{{schema}}` stands for the quoted name of the schema. */
   readonly sql: string
@@ -20,7 +20,7 @@ export interface TableLock {
   readonly table: string
   /** As Postgres names it, such as `AccessExclusiveLock`. */
   readonly mode: string
-  /** Whether every row is written again, which takes time and space in proportion. */
+  /** Whether it rewrites every row, which takes time and space in proportion. */
   readonly rewrites: boolean
 }
 
@@ -29,23 +29,23 @@ export const migrations: ReadonlyArray<Migration> = embedded
 /** The version that this package knows. */
 export const head = migrations.at(-1)!.version
 
-/** How far a schema has come. */
+/** The version of a schema, and what its record of migrations holds. */
 export interface Progress {
-  /** 0 where there is nothing yet. */
+  /** 0 if it has no tables yet. */
   readonly version: number
   readonly schemaExists: boolean
-  /** Whether the record of migrations has its checksums, as it did not from the beginning. */
+  /** Whether the record of migrations has checksums; the first versions had none. */
   readonly keepsChecksums: boolean
 }
 
 export const nothingYet: Progress = { version: 0, schemaExists: false, keepsChecksums: false }
 
 export interface Step {
-  /** The migration that it is, or belongs to. */
+  /** The migration that this step is, or belongs to. */
   readonly migration?: Migration
-  /** What it is there for, in a few words. */
+  /** Its purpose, in a few words. */
   readonly title: string
-  /** One statement or more, good in a script as well as in a block of PL/pgSQL. */
+  /** One statement or more, valid in a script as well as in a block of PL/pgSQL. */
   readonly sql: string
 }
 
@@ -56,7 +56,7 @@ export const stepsOf = (
 ): ReadonlyArray<Step> => {
   const steps: Array<Step> = []
   if (progress.version === 0) {
-    // Left out where it exists: even then it would want a right on the database.
+    // Left out if the schema exists: even `IF NOT EXISTS` needs a right on the database.
     if (!progress.schemaExists) {
       steps.push({ title: "the schema", sql: `CREATE SCHEMA ${schema};` })
     }
@@ -73,7 +73,8 @@ export const stepsOf = (
     steps.push({
       migration,
       title: fileName(migration),
-      // Recorded first: what was applied meanwhile is refused by its key, before anything is done.
+      // Recorded first: if another session has applied it meanwhile, the key refuses it before
+      // anything is done.
       sql: `INSERT INTO ${schema}.migration (version, name, checksum)
   VALUES (${version}, '${name}', '${checksum}');
 
@@ -97,10 +98,12 @@ const createRecord = (schema: SchemaName): string => `CREATE TABLE ${schema}.mig
 export const fileName = ({ version, name }: Pick<Migration, "version" | "name">): string =>
   `${String(version).padStart(4, "0")}_${name}.sql`
 
-/** The statements of a step as one, since the driver sends one at a time. */
+/** The statements of a step as a single one, since the driver sends one at a time. */
 export const asOneStatement = ({ sql }: Step): string =>
   `DO $boxoffice_migration$ BEGIN\n${sql}\nEND $boxoffice_migration$`
 
-/** Who migrates a schema holds this, until the transaction ends. */
+/**
+ * The key of the advisory lock that a migration of this schema holds until its transaction ends.
+ */
 export const lockKey = (schema: SchemaName): string =>
   `hashtextextended('boxoffice migrate ${schema}', 0)`

@@ -1,20 +1,23 @@
 /**
- * Deletes what is older than it has to be, the oldest first and so many at a time.
+ * Deletes rows that are older than they need to be, the oldest first and a limited number at a
+ * time.
  *
- * What all of these share: rows that somebody has locked wait for the next time, so that nobody waits
- * for a clearing and it waits for nobody. The time is a subquery, which is asked once, so that the index
- * is searched by it; without one, every row that ever was is read. And it is the database's time alone.
+ * All of these skip rows that another transaction has locked, and leave them for the next run: so
+ * clearing waits for no command, and no command waits long for clearing. The time is a subquery
+ * that runs once, so that the server searches the index by it; otherwise it would read every row of
+ * the table. It is always the database's time.
  */
 import { clock } from "../columns/queue.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
-/** So many milliseconds ago, of parameter `$1`. */
+/** The time `$1` milliseconds ago. */
 export const ago = "(SELECT clock_timestamp()) - $1::int8 * interval '1 millisecond'"
 
 /**
- * Notes the last instant of what a DELETE, `gone`, returns as `at`: see `cleared` in `migrations/`. That
- * is the last that a row has, since it need not be that of its end: the clock may have stepped back.
+ * Records the latest `at` that a DELETE, `gone`, returns: see `cleared` in `migrations/`. `at` is
+ * the latest of a row's instants, which need not be that of its end: the clock may have stepped
+ * back.
  */
 export const noted = (schema: SchemaName, kind: string) => `noted AS (
       INSERT INTO ${schema}.cleared AS c (kind, up_to)
@@ -30,7 +33,10 @@ export const clearing =
     read: ([row]) => Number(row![0])
   })
 
-/** Tokens that have ended. What happened stays in the outbox for as long as that is kept. */
+/**
+ * Deletes tokens that have ended. Their events stay in the outbox for as long as the outbox keeps
+ * events.
+ */
 export const clearTokens = (schema: SchemaName) =>
   clearing(`
     WITH gone AS (
@@ -44,12 +50,14 @@ export const clearTokens = (schema: SchemaName) =>
     SELECT count(*) FROM gone`)
 
 /**
- * Reservations that were never paid. One that has a seat or a transfer nevertheless is left for
- * whoever finds out why: the schema keeps it, and it must not keep the others.
+ * Deletes reservations that were never paid. One that nevertheless has a seat or a transfer stays,
+ * so that an operator can find out why. The schema would refuse to delete it, and that must not
+ * keep the others from being deleted.
  *
- * Each is asked about by itself: `OFFSET 0` keeps the planner from joining all seats with all
- * reservations. The seats are an array, which it takes for ten; taken for a hundred, as a join has it,
- * they looked dear enough to compile the statement, for a quarter of a second each time.
+ * The statement checks each reservation separately: `OFFSET 0` keeps the planner from joining all
+ * seats with all reservations. The seats are an array, which the planner takes for ten rows. As a
+ * join it would take them for a hundred, which made the statement look expensive enough to compile,
+ * for a quarter of a second each time.
  */
 export const clearReservations = (schema: SchemaName) =>
   clearing(`
@@ -75,8 +83,8 @@ export const clearReservations = (schema: SchemaName) =>
     SELECT count(*) FROM gone`)
 
 /**
- * The answers to commands. They are locked by nobody, and the engine's role may not lock them either:
- * where two nodes delete the same ones, the second finds them gone.
+ * Deletes recorded outcomes. No transaction locks them, and the engine's role may not lock them
+ * either: if two nodes delete the same ones, the second finds them gone.
  */
 export const clearOutcomes = (schema: SchemaName) =>
   clearing(`
@@ -89,7 +97,7 @@ export const clearOutcomes = (schema: SchemaName) =>
     )
     SELECT count(*) FROM gone`)
 
-/** Deliveries that were given up so long ago, whose endpoint nobody has set right since. */
+/** Deletes deliveries that were given up long ago, and that no operator has retried since. */
 export const clearDeadLetters = (schema: SchemaName) =>
   clearing(`
     WITH gone AS (
@@ -102,10 +110,14 @@ export const clearDeadLetters = (schema: SchemaName) =>
     )
     SELECT count(*) FROM gone`)
 
-// These two are found queue by queue, and deleted by where they are on disk: nobody changes such a row
-// any more, and a join by their keys would read all of the table where that is small for the planner.
+// The next two find rows queue by queue and delete them by their location on disk. No transaction
+// changes such a row any more, and a join by key would read the whole table whenever the planner
+// takes it for small.
 
-/** The departures that the line has passed: those of a draw once it has gone through all of it. */
+/**
+ * Deletes departures that the line has passed; those of a draw once the line has gone through all
+ * of it.
+ */
 export const clearDepartures = (schema: SchemaName) => {
   const sql = `
     DELETE FROM ${schema}.queue_departure WHERE ctid = ANY(ARRAY(
@@ -113,7 +125,7 @@ export const clearDepartures = (schema: SchemaName) => {
         SELECT d.ctid AS at, d.lane, d.number FROM ${schema}.queue_departure d
         WHERE d.queue_id = q.queue_id ORDER BY d.seq LIMIT $1::int8
       ) gone
-      -- Where a queue is closed, nobody asks for a place any more.
+      -- A closed queue has no positions to compute any more.
       WHERE q.mode = 'closed' OR CASE gone.lane WHEN 0 THEN
         q.cursor >= greatest(gone.number, CASE WHEN gone.number <= q.drawn THEN q.drawn ELSE 0 END)
         AND (q.opens_at IS NULL OR q.opened_at IS NOT NULL)
@@ -123,10 +135,10 @@ export const clearDepartures = (schema: SchemaName) => {
   return (limit: number): Query<void> => ({ sql, params: [BigInt(limit)], read: () => {} })
 }
 
-/** More than all queues together note in a minute: a row for each 4,096 places in line. */
+/** More than all queues together record in a minute: a row stands for 4,096 numbers of a lane. */
 const presencePerClearing = 10_000
 
-/** What was noted of who is there, once no queue waits for it any more: the oldest of each queue. */
+/** Deletes presence that no queue considers any more: the oldest of each queue. */
 export const clearPresence = (schema: SchemaName) => {
   const sql = `
     WITH ${clock}

@@ -1,4 +1,4 @@
-/** Webhook deliveries that wait or were given up: the statements about `webhook_delivery`. */
+/** Webhook deliveries that wait or were given up: the statements on `webhook_delivery`. */
 import type { DeadLetter } from "@boxoffice/core"
 import type { Deliveries, ParkedDelivery } from "@boxoffice/core/store"
 import { millis, type Query, texts } from "../Query.ts"
@@ -47,8 +47,8 @@ const listWaiting = (schema: SchemaName) => {
 }
 
 /**
- * By their time, so that what is not due yet costs nothing, however much an operator has brought back
- * at once; and of each aggregate the first alone.
+ * Due deliveries, by their time, so that those not due yet cost nothing, however many an operator
+ * has put back at once. Of each aggregate only the first.
  */
 const dueDeliveries = (schema: SchemaName) => {
   const sql = `
@@ -82,7 +82,7 @@ const refuseDelivery = (schema: SchemaName) => {
   const sql = `
     UPDATE ${schema}.webhook_delivery SET attempts = $3::int4, error = $5::text,
       state = CASE WHEN $4::int8 IS NULL THEN 'dead' ELSE 'waiting' END,
-      -- Of what is given up: when that was.
+      -- Of a delivery that is given up: the time at which it was.
       next_at = coalesce(${later("$4")}, clock_timestamp())
     WHERE endpoint = $1::text AND event_id = $2::text`
   return (endpoint: Refused[0], eventId: Refused[1], attempt: Refused[2]): Query<void> => ({

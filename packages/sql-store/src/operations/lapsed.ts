@@ -3,7 +3,10 @@ import { clock, exitsOf, hasLapsed, lastMinuteOf } from "../columns/queue.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
-/** What has lapsed and is not tidied yet, and queues that could let somebody in. */
+/**
+ * Holds that have lapsed and are still held, and queues that have lapsed tokens, must open or
+ * close, or could admit a user.
+ */
 export const readLapsed = (schema: SchemaName) => {
   const sql = `
     WITH ${clock}

@@ -1,8 +1,9 @@
-/** Everything that a store does beside batches, whoever runs its statements. */
+/** All operations of a store besides batches, whatever runs their statements. */
 import type { StoreUnavailable } from "@boxoffice/core"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { Pipeline, type Query, type Row } from "../Query.ts"
+import { Pipeline } from "../Pipeline.ts"
+import type { Query, Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import {
   clearDepartures,
@@ -25,15 +26,15 @@ import { readShow, readShows } from "./shows.ts"
 import { readTokens } from "./tokens.ts"
 import { readTransfers, readWallet } from "./wallets.ts"
 
-/** Runs statements somewhere: on a connection of the store's, or on what a host gave. */
+/** Runs statements on a connection of the store, or on a client that a host gave. */
 export interface StatementRunner {
   readonly run: <A>(query: Query<A>) => Effect.Effect<A, SqlError>
   readonly runPipeline: (pipeline: Pipeline) => Effect.Effect<void, SqlError>
-  /** How a failure is told. */
+  /** Turns an SQL error into the error of the store. */
   readonly fault: (error: SqlError) => StoreUnavailable
 }
 
-/** The statements are written once for a schema; a runner can come with every call. */
+/** Builds the statements once for a schema. Each call can bring its own runner. */
 export const makeOperations = (schema: SchemaName) => {
   const queries = {
     lockedRows: readLockedRows(schema),
@@ -64,7 +65,7 @@ export const makeOperations = (schema: SchemaName) => {
   const seats = readSeats(schema)
   const performanceNow = readPerformanceNow(schema)
 
-  return ({ run, runPipeline: fly, fault }: StatementRunner) => {
+  return ({ run, runPipeline, fault }: StatementRunner) => {
     const reading =
       <Args extends Row, A>(name: string, query: (...args: Args) => Query<A>) =>
       (...args: Args): Effect.Effect<A, StoreUnavailable> =>
@@ -98,11 +99,12 @@ export const makeOperations = (schema: SchemaName) => {
       ping: reading("ping", queries.ping)(),
       closing: Effect.void,
       seats: (...asked: Parameters<typeof seats>) => {
-        // The clock behind the seats: no hold is older than it, and none looks fresher.
+        // The clock is read behind the seats: no hold began after it, and none seems to have longer
+        // to go than it has.
         const pipeline = new Pipeline()
         const found = pipeline.add(seats(...asked))
         const performance = pipeline.add(performanceNow(asked[0]))
-        return fly(pipeline).pipe(
+        return runPipeline(pipeline).pipe(
           Effect.map(() => {
             const read = performance()
             const { version, seats } = found()

@@ -1,32 +1,26 @@
 import { money, type PerformanceId, type ShowId } from "@boxoffice/core"
 import type { PerformanceReading, StoredPerformance } from "@boxoffice/core/store"
-import { performanceColumns, performanceOf } from "../batch/load/performances.ts"
-import { bigint, date, instant, type Query, type Row } from "../Query.ts"
+import {
+  performanceColumns,
+  performanceOf,
+  storedPerformanceColumns,
+  storedPerformanceOf
+} from "../columns/performance.ts"
+import { bigint, instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-
-export const storedColumns = "performance_id, show_id, starts_at, time_zone, currency"
-
-/** Reads {@link storedColumns}. */
-export const performanceOfRow = (row: Row): StoredPerformance => ({
-  performanceId: row[0],
-  showId: row[1],
-  startsAt: date(row[2]),
-  timeZone: row[3],
-  currency: row[4]
-})
 
 export const readPerformance = (schema: SchemaName) => {
   const sql = `
-    SELECT ${storedColumns} FROM ${schema}.performance
+    SELECT ${storedPerformanceColumns} FROM ${schema}.performance
     WHERE performance_id = $1::text`
   return (performanceId: PerformanceId): Query<StoredPerformance | undefined> => ({
     sql,
     params: [performanceId],
-    read: ([row]) => row && performanceOfRow(row)
+    read: ([row]) => row && storedPerformanceOf(row)
   })
 }
 
-/** The performances of a show, by start, each with its seats counted as they stand now. */
+/** The performances of a show, by start, each with the count of its seats at this time. */
 export const readPerformances = (schema: SchemaName) => {
   const sql = `
     WITH clock AS MATERIALIZED (SELECT date_trunc('milliseconds', clock_timestamp()) AS now)
@@ -50,7 +44,7 @@ export const readPerformances = (schema: SchemaName) => {
     read: (rows) =>
       rows[0] && {
         now: instant(rows[0][0]),
-        // A show without performances is one row of nulls.
+        // A show without performances gives one row of nulls.
         performances: rows[0][6] === null ? [] : rows.map(readingOf)
       }
   })
@@ -72,7 +66,7 @@ const readingOf = ([
   priceFrom: amount === null ? null : money(bigint(amount), currency)
 })
 
-/** A performance, and the time. */
+/** A performance, and the time of the database. */
 export const readPerformanceNow = (schema: SchemaName) => {
   const sql = `
     SELECT ${performanceColumns}, date_trunc('milliseconds', clock_timestamp())

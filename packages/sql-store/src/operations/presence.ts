@@ -4,7 +4,7 @@ import { lanes } from "../columns/queue.ts"
 import { bigints, type Query, texts } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
-/** Adds to what was noted in this minute. */
+/** Adds the users that polled to the presence bitmap of this minute. */
 export const markSeen = (schema: SchemaName) => {
   const sql = `
     INSERT INTO ${schema}.queue_presence AS p (queue_id, lane, block, seen_until, seen)
@@ -25,7 +25,10 @@ export const markSeen = (schema: SchemaName) => {
   })
 }
 
-/** The first bit of a bit string is the highest of its first byte. */
+/**
+ * Reverses the bits of a byte: the first bit of Postgres' bit string is the highest bit of its
+ * first byte.
+ */
 const reversed = (byte: number): number => {
   let turned = 0
   for (let bit = 0; bit < 8; bit++) if (byte & (1 << bit)) turned |= 128 >> bit

@@ -14,8 +14,8 @@ import { bigint, instant, type Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 /**
- * A queue, and what has happened in it since. One statement, so that all of it is as of one moment;
- * every part of it goes by an index to a bounded number of rows, however long the line is.
+ * A queue, and the departures and admissions since. One statement, so that all of it is as of one
+ * moment. Each part finds a bounded number of rows by an index, however long the line is.
  */
 export const readQueueSnapshot = (schema: SchemaName) => {
   const sql = `

@@ -11,7 +11,10 @@ import {
 import type { Query, Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
-/** Who has lapsed is not inside, though the row counts them until they are tidied away. */
+/**
+ * Lapsed users are not active, though the queue's row counts them until a batch ends their tokens.
+ * So this adds them to the exits.
+ */
 const shownColumns = (schema: SchemaName) => `${queueColumns}, ${exitsOf(schema)} + (
         SELECT count(*) FROM ${schema}.queue_token t
         WHERE t.queue_id = q.queue_id AND t.state = 'admitted'

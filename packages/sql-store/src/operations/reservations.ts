@@ -1,10 +1,10 @@
 import type { ReservationId, TransferId, UserId } from "@boxoffice/core"
 import type { Page, ReservationRow, ReservationsReading } from "@boxoffice/core/store"
-import { reservationColumns, reservationOf } from "../batch/load/reservations.ts"
+import { reservationColumns, reservationOf } from "../columns/reservation.ts"
 import { instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
-// The time is told even where there is no reservation.
+// Gives the time even if there is no reservation.
 const withClock = (reservations: string) => `
     SELECT date_trunc('milliseconds', clock_timestamp()), ${reservationColumns}
     FROM (VALUES (1)) AS one LEFT JOIN LATERAL (${reservations}) r ON true`
@@ -26,7 +26,7 @@ export const readReservation = (schema: SchemaName) => {
 
 type Cursor = { readonly heldAt: number; readonly reservationId: ReservationId }
 
-/** A user's, newest first. */
+/** The reservations of a user, newest first. */
 export const readReservations = (schema: SchemaName) => {
   const newest = (before: string) => `
     ${withClock(`
@@ -47,7 +47,7 @@ export const readReservations = (schema: SchemaName) => {
   })
 }
 
-/** The reservation that a payment confirmed: what costs nothing has no transfer. */
+/** The reservation that a payment confirmed. A free reservation has no transfer. */
 export const readPaid = (schema: SchemaName) => {
   const sql = `
     SELECT reservation_id, user_id FROM ${schema}.reservation WHERE payment_id = $1::uuid`

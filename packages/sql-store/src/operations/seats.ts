@@ -1,6 +1,6 @@
 import type { PerformanceId } from "@boxoffice/core"
 import type { SeatRow } from "@boxoffice/core/store"
-import { seatColumns, seatOf } from "../batch/load/seats.ts"
+import { seatColumns, seatOf } from "../columns/seat.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
@@ -10,8 +10,9 @@ export interface SeatsAndVersion {
 }
 
 /**
- * All seats of a performance, as they were added; none where the version is still the one before.
- * For 50,000 seats that spares all but 8 ms of 60, and as much again in whoever decodes them.
+ * All seats of a performance, in the order of their insertion; no rows if the version has not
+ * changed. For 50,000 seats that saves all but 8 ms of 60, and as much again in the caller that
+ * decodes them.
  */
 export const readSeats = (schema: SchemaName) => {
   const sql = `

@@ -1,18 +1,8 @@
 import type { Show, ShowId } from "@boxoffice/core"
 import type { Page } from "@boxoffice/core/store"
-import { date, type Query, type Row } from "../Query.ts"
+import { showColumns, showOf } from "../columns/show.ts"
+import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
-
-export const showColumns = "show_id, title, queue_id, sales_open_at, sales_close_at"
-
-/** Reads {@link showColumns}. */
-export const showOf = ([showId, title, queueId, salesOpenAt, salesCloseAt]: Row): Show => ({
-  showId,
-  title,
-  queueId,
-  salesOpenAt: salesOpenAt && date(salesOpenAt),
-  salesCloseAt: salesCloseAt && date(salesCloseAt)
-})
 
 export const readShow = (schema: SchemaName) => {
   const sql = `SELECT ${showColumns} FROM ${schema}.show WHERE show_id = $1::text`

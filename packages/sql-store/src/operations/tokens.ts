@@ -4,7 +4,10 @@ import { tokenColumnCount, tokenColumns, tokenOf } from "../columns/token.ts"
 import { instant, type Query, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
-/** Tokens, their places, and the queues in front of what is asked about: one row a question. */
+/**
+ * Tokens, their positions, and the queue that protects the show or performance of each question:
+ * one row a question.
+ */
 export const readTokens = (schema: SchemaName) => {
   const sql = `
     SELECT date_trunc('milliseconds', clock_timestamp()),

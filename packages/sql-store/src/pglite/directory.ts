@@ -1,6 +1,6 @@
 /**
- * A data directory that one process has to itself. Two of them in one directory each write over what
- * the other has written: a paid seat was lost.
+ * Locks a data directory for one process. Two processes in one directory overwrite each other's
+ * data: a paid seat was lost that way.
  */
 import {
   linkSync,
@@ -13,7 +13,10 @@ import {
 } from "node:fs"
 import { join } from "node:path"
 
-/** The directories that this process has: its own id in a lock says nothing after a restart. */
+/**
+ * The directories that this process holds, until it releases them. Its own id in a lock file proves
+ * nothing, since another process may have had the same id before a restart.
+ */
 const held = new Set<string>()
 
 const ownerOf = (lock: string): number | undefined => {
@@ -29,19 +32,21 @@ const isRunning = (pid: number): boolean => {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // It runs, and is somebody else's.
+    // The process runs, under another user.
     return (error as { readonly code?: string }).code === "EPERM"
   }
 }
 
-/** Takes the directory, and makes it where there is none; gives the way to let it go. */
+/**
+ * Locks the directory, and creates it if it does not exist. Returns a function that releases it.
+ */
 export const takeDirectory = (dataDir: string): (() => void) => {
   mkdirSync(dataDir, { recursive: true })
-  // One directory can have several names, by links.
+  // A directory can have several names, by links.
   const directory = realpathSync(dataDir)
   const lock = join(directory, "boxoffice.pid")
   if (held.has(directory)) throw inUse(directory, process.pid)
-  // A link is there with its text in it, or not at all.
+  // A link appears together with its content, or not at all.
   const own = `${lock}.${process.pid}`
   writeFileSync(own, String(process.pid))
   try {
@@ -72,7 +77,10 @@ const linked = (from: string, to: string): boolean => {
   }
 }
 
-/** Takes away the lock of a process that has ended, but no other that has come in its place. */
+/**
+ * Removes the lock of a process that has ended, but not one that another process has created in its
+ * place.
+ */
 const takeAway = (lock: string, owner: number): void => {
   const aside = `${lock}.${process.pid}.ended`
   try {

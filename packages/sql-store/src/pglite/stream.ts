@@ -1,16 +1,18 @@
 /**
- * Wire connections to one PGlite: each is a stream that speaks Postgres' protocol, as a socket to
- * a server would.
+ * Wire connections to one PGlite: each is a stream that speaks Postgres' protocol, like a socket to
+ * a server.
  *
- * PGlite has one backend, which knows of one session. What a server keeps apart is kept apart here:
+ * PGlite has one backend with one session. This module keeps apart what a server would keep apart:
  *
- * - A transaction: a connection owns the backend from its first message until the backend says
- *   that it is idle again (`ReadyForQuery` with `I`). The others wait in line.
- * - A connection that goes away: its transaction is rolled back and its statements are dropped.
+ * - Transactions: a connection owns the backend from its first message until the backend reports
+ *   that it is idle (`ReadyForQuery` with `I`). The other connections wait in line.
+ * - Closed connections: the module rolls back the transaction of a connection that goes away, and
+ *   drops its statements.
  *
- * Prepared statements are safe: the driver gives every connection's a name of their own, and an
- * unnamed one never outlives the cycle of messages, which is run as a whole. Settings (`SET`) and
- * `LISTEN` are shared: what is notified goes to every connection, which takes what it listens to.
+ * Prepared statements are safe: the driver gives those of each connection unique names, and an
+ * unnamed one never outlives its cycle of messages, which runs as a whole. Settings (`SET`) and
+ * `LISTEN` are shared: a notification goes to every connection, and each takes the channels that it
+ * listens to.
  */
 import { Duplex } from "node:stream"
 import type { PGlite } from "@electric-sql/pglite"
@@ -19,13 +21,13 @@ import { closeStatement, greeting, type Message, messagesOf, simpleQuery, sync }
 const cancelRequest = 80877102
 const sslRequest = 80877103
 
-/** What a driver calls for each new connection. */
+/** Returns a function that the driver calls for each new connection. */
 export const makeStreams = (db: Pick<PGlite, "execProtocolRaw">): (() => Duplex) => {
   const backend = new Backend(db)
   return () => new WireConnection(backend)
 }
 
-/** The one backend, and whose turn it is. */
+/** The one backend. It holds which connection owns it, and the queue of those that wait for it. */
 class Backend {
   readonly connections = new Set<WireConnection>()
   private readonly db: Pick<PGlite, "execProtocolRaw">
@@ -36,7 +38,7 @@ class Backend {
     this.db = db
   }
 
-  /** Runs a cycle of messages, up to its Sync, once it is this connection's turn. */
+  /** Runs a cycle of messages, up to its Sync, once this connection owns the backend. */
   async run(connection: WireConnection, cycle: Uint8Array): Promise<Buffer> {
     await this.turn(connection)
     const answer = Buffer.from(await this.db.execProtocolRaw(cycle))
@@ -49,7 +51,7 @@ class Backend {
     return answer
   }
 
-  /** Ends what a connection that went away has begun, and forgets its statements. */
+  /** Rolls back the transaction of a connection that went away, and drops its statements. */
   async leave(connection: WireConnection, statements: Iterable<string>): Promise<void> {
     this.connections.delete(connection)
     try {
@@ -57,7 +59,7 @@ class Backend {
       const closes = Array.from(statements, closeStatement)
       if (closes.length > 0) await this.run(connection, Buffer.concat([...closes, sync]))
     } finally {
-      // Whatever became of it: the others must not wait for one who is gone.
+      // Even on failure: the others must not wait for a closed connection.
       if (this.owner === connection) this.pass()
     }
   }
@@ -87,7 +89,7 @@ class WireConnection extends Duplex {
   private readonly statements = new Set<string>()
   private received: Buffer = Buffer.alloc(0)
   private started = false
-  /** Cycles run one after the other; what ends the connection comes behind them. */
+  /** Cycles run one after the other; the end of the connection comes behind them. */
   private work: Promise<void> = Promise.resolve()
 
   constructor(backend: Backend) {
@@ -105,19 +107,19 @@ class WireConnection extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    // Not waited for: whoever comes next waits for its turn.
+    // Not awaited: the next connection waits for its turn.
     this.work = this.work.then(() => this.backend.leave(this, this.statements)).catch(() => {})
     done(error)
   }
 
-  /** The first message has no type: a length, and a code that says what is wanted. */
+  /** The first message has no type: a length, and a code of the request. */
   private start(): void {
     if (this.received.length < 8) return
     const length = this.received.readInt32BE(0)
     if (this.received.length < length) return
     const code = this.received.readInt32BE(4)
     this.received = this.received.subarray(length)
-    // A statement cannot be cancelled: it holds the one thread there is.
+    // A statement cannot be cancelled: it occupies the only thread.
     if (code === cancelRequest) this.destroy()
     else if (code === sslRequest) this.push("N")
     else {

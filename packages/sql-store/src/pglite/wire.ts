@@ -1,8 +1,8 @@
-/** The little of Postgres' wire protocol that standing in for a server takes. */
+/** The part of Postgres' wire protocol that is needed to act as a server. */
 
 export interface Message {
   readonly type: string
-  /** All of it, the type and the length included. */
+  /** The whole message, with its type and length. */
   readonly bytes: Buffer
 }
 
@@ -32,7 +32,7 @@ export const simpleQuery = (sql: string): Buffer => message("Q", text(sql))
 
 export const closeStatement = (name: string): Buffer => message("C", text(`S${name}`))
 
-/** What a server says to a client that it lets in: no password, its settings, ready. */
+/** A server's answer to a client that it accepts: no password, its settings, ready. */
 export const greeting = Buffer.concat([
   message("R", Buffer.alloc(4)),
   message("S", text("server_version", "17")),

@@ -88,7 +88,7 @@ describe.each(Object.entries(hosts))("%s", (_, open) => {
     expect(await world.traces(user, order)).toEqual([1, 0, 1])
   })
 
-  test("it reads its own uncommitted work, and nobody else does", async () => {
+  test("it reads its own uncommitted work, and no other session does", async () => {
     const user = next("ann")
     const balance = world.office.wallet.balance({ userId: user })
     await host.transaction(async ({ engine }) => {
@@ -168,7 +168,7 @@ describe.each(Object.entries(hosts))("%s", (_, open) => {
     expect(refused).toMatchObject({ _tag: "HostTransactionRefused", reason: "aborted" })
   })
 
-  test("a read-only transaction can be read in, and no more", async () => {
+  test("a read-only transaction allows reads only", async () => {
     const user = next("ann")
     await host.transaction(async ({ engine }) => {
       expect((await engine(world.office.wallet.balance({ userId: user }))).balance.amount).toBe(0n)

@@ -1,4 +1,4 @@
-/** Every kind of host that is promised to work, each with a transaction of its own making. */
+/** Every supported kind of host, each with a transaction of its own making. */
 import { execFile } from "node:child_process"
 import { mkdir, rm, writeFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
@@ -15,22 +15,22 @@ import postgres from "postgres"
 import { DataSource } from "typeorm"
 import { Host } from "../../src/index.ts"
 
-/** A transaction that the host has begun, by its own means. */
+/** A transaction that the host has begun in its own way. */
 interface HostWork {
-  /** Inserts a row of the host's. */
+  /** Inserts a row of the host. */
   readonly insert: (id: string) => Promise<unknown>
-  /** Any statement of the host's. */
+  /** Runs any statement of the host. */
   readonly query: (text: string) => Promise<unknown>
-  /** Runs an effect of the engine's inside the transaction. */
+  /** Runs an effect of the engine inside the transaction. */
   readonly engine: <A, E>(effect: Effect.Effect<A, E>) => Promise<A>
 }
 
 export interface OpenHost {
   /** Commits when the work's promise resolves, and rolls back when it rejects. */
   readonly transaction: <A>(work: (tx: HostWork) => Promise<A>, begin?: string) => Promise<A>
-  /** The host's pool, where the engine can run on one. */
+  /** The host's pool, if the engine can run on one. */
   readonly pool: Host.HostPool | undefined
-  /** Runs an effect of the engine's where there is no transaction, as if there were. */
+  /** Runs an effect of the engine as if there were a transaction, without one. */
   readonly mistaken: <A, E>(effect: Effect.Effect<A, E>) => Promise<A>
   readonly close: () => Promise<unknown>
 }
@@ -71,7 +71,7 @@ const pgPool = async (url: string): Promise<OpenHost> => {
   }
 }
 
-/** A client for each transaction, with parsers that bend what they can. */
+/** A client for each transaction, with parsers that change as many types as they can. */
 const pgClient = async (url: string): Promise<OpenHost> => {
   const types = {
     getTypeParser: (oid: number, format?: "text" | "binary") => {
@@ -229,7 +229,7 @@ const prisma = async (url: string): Promise<OpenHost> => {
     ["generate", `--schema=${directory}/schema.prisma`],
     {
       cwd: root,
-      // The generator needs no engine; told of one, the command looks for none to download.
+      // The generator needs no engine; with one named, the command downloads none.
       env: {
         ...process.env,
         PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,

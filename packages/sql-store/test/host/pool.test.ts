@@ -48,7 +48,9 @@ const testsOf = (pool: string) =>
     ? conformanceTests.filter(({ name }) => brief.includes(name))
     : conformanceTests
 
-/** What the pool of `pg` was sent by each test, and as its store was opened. */
+/**
+ * The statements that each test sent to the pool of `pg`, and those sent as its store was opened.
+ */
 const opening = "opening"
 const sent = new Map<string, Set<string>>()
 const noting = (pool: Host.HostPool, test: () => string): Host.HostPool => {
@@ -168,7 +170,7 @@ describe("on a pool", () => {
     expect([lost.rolledBack, await transfers("bob")]).toEqual([2, 1])
   })
 
-  test("what is begun at another isolation level is made READ COMMITTED", async () => {
+  test("a transaction begun at another isolation level is made READ COMMITTED", async () => {
     await world.query(`ALTER DATABASE ${new URL(world.url).pathname.slice(1)}
       SET default_transaction_isolation = 'serializable'`)
     const others = new pg.Pool({ connectionString: world.url, max: 4 })
@@ -183,7 +185,7 @@ describe("on a pool", () => {
     }
   })
 
-  test("a schema that is not there is told, and not made", async () => {
+  test("a missing schema is reported, and not created", async () => {
     const database = await createTestDatabase()
     const empty = new pg.Pool({ connectionString: database.url })
     try {
@@ -197,7 +199,7 @@ describe("on a pool", () => {
     }
   })
 
-  test("a server that is away is unavailable, and that may pass", async () => {
+  test("an unreachable server is unavailable, and retryable", async () => {
     const nowhere = new pg.Pool({ connectionString: "postgres://nobody@127.0.0.1:1/nothing" })
     await expect(officeOn(Host.pg(nowhere))).rejects.toMatchObject({
       _tag: "StoreUnavailable",

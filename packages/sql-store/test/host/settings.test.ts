@@ -1,4 +1,4 @@
-/** Settings that a host may make in its transaction, or its database for every session. */
+/** Settings that a host may change in its transaction, or in its database for every session. */
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
@@ -132,7 +132,7 @@ test("the same settings of a database, on the engine's own connections", async (
   const sql = support.openSql(url)
   const database = new URL(url).pathname.slice(1)
   for (const setting of everywhere) {
-    // Read-only is refused, and told by the doctor.
+    // Read-only is refused, and the doctor reports it.
     if (!setting.startsWith("default_transaction_read_only")) {
       await sql(`ALTER DATABASE ${database} SET ${setting}`)
     }

@@ -26,7 +26,7 @@ const nextSeat = () => `A${++seats}`
 let users = 0
 const nextUser = () => `user-${++users}`
 
-/** A client, and every statement that it was sent. */
+/** A client, and every statement sent to it. */
 const withClient = async <A>(
   work: (client: pg.Client, sent: Array<string>) => Promise<A>
 ): Promise<A> => {
@@ -49,7 +49,7 @@ const withClient = async <A>(
 const engine = <A, E>(client: Host.HostClient, effect: Effect.Effect<A, E>) =>
   Effect.runPromise(Host.within(client)(effect))
 
-test("what the host did before is still its own to roll back", () =>
+test("the host can still roll back its earlier work", () =>
   withClient(async (client, sent) => {
     const [user, seat] = [nextUser(), nextSeat()]
     await client.query("BEGIN")
@@ -57,7 +57,7 @@ test("what the host did before is still its own to roll back", () =>
     sent.length = 0
     await engine(client, charge(world, user))
     await engine(client, hold(world, user, seat))
-    // Nothing of it can be seen from outside: no COMMIT came with it.
+    // Other sessions see nothing of it: no COMMIT was sent.
     expect(await world.traces(user, user)).toEqual([0, 0, 0])
     const control = sent.filter((sql) => !/^\s*(SELECT|INSERT|UPDATE|WITH)\b/.test(sql))
     expect(control).toEqual([
@@ -116,7 +116,7 @@ describe("whatever fails, the savepoint is closed and the transaction goes on", 
       await client.query("ROLLBACK")
     }))
 
-  test("a mistake of a decider", () =>
+  test("a decider throws", () =>
     withClient(async (client, sent) => {
       const [user, other] = [nextUser(), nextUser()]
       await client.query("BEGIN")
@@ -145,7 +145,7 @@ describe("whatever fails, the savepoint is closed and the transaction goes on", 
           .poll(() => world.query("SELECT 1 FROM pg_locks WHERE NOT granted").then((r) => r.length))
           .toBeGreaterThan(0)
         await blocker.query("ROLLBACK")
-        // A statement runs to its end, and what it was part of with it.
+        // A statement runs to its end, and so does the operation that it is part of.
         await waiting
       })
       expect(openSavepoints(sent)).toEqual([])
@@ -165,7 +165,7 @@ describe("whatever fails, the savepoint is closed and the transaction goes on", 
     }))
 })
 
-test("commands given at once take turns, and one's refusal undoes none of the others", () =>
+test("concurrent commands take turns, and a refusal undoes none of the others", () =>
   withClient(async (client) => {
     const user = nextUser()
     const seat = nextSeat()
@@ -313,14 +313,14 @@ describe("any value, under any settings of the host's", () => {
     }))
 })
 
-describe("what this node shares follows the commit", () => {
+describe("this node's caches follow the commit", () => {
   const free = (office: World["office"]) =>
     Effect.map(
       office.catalog.availableSeats({ userId: "ann", performanceId: "gala-1" }),
       ({ seats }) => seats.length
     )
 
-  test("at once where the engine is told, and never before", () =>
+  test("at once when the host reports the commit, and never before", () =>
     withClient(async (client) => {
       const before = await world.run(free(world.office))
       await client.query("BEGIN")
@@ -333,9 +333,9 @@ describe("what this node shares follows the commit", () => {
       expect(await world.run(free(world.office))).toBe(before - 1)
     }))
 
-  test("a SqlClient tells by itself, and not where it rolls back", async () => {
+  test("a SqlClient reports the commit by itself, and not after a rollback", async () => {
     const client = PgClient.layer({ url: Redacted.make(world.url) })
-    // Fresh for long: only being told explains what is seen.
+    // The cache stays fresh for long: only the announcement explains the new value.
     const options = { signingKeys, policies: { gate: [], catalogMaxAgeMs: 60_000 } }
     const runtime = ManagedRuntime.make(
       layerOf(options).pipe(Layer.provideMerge(SqlStore.layer()), Layer.provideMerge(client))
@@ -362,7 +362,7 @@ describe("what this node shares follows the commit", () => {
   })
 })
 
-test("above READ COMMITTED, what is counted over other rows is as the snapshot has it", () =>
+test("above READ COMMITTED, counts over other rows are those of the snapshot", () =>
   withClient(async (client) => {
     const user = nextUser()
     const limited = (atMost: number) =>
@@ -390,7 +390,7 @@ test("above READ COMMITTED, what is counted over other rows is as the snapshot h
     }
   }))
 
-test("a row lock that another transaction holds is waited for, and judged by what it left", () =>
+test("a command waits for another transaction's row lock, and decides on the row as that left it", () =>
   withClient(async (client) => {
     const [user, seat] = [nextUser(), nextSeat()]
     await withClient(async (other) => {

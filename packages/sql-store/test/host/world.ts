@@ -1,4 +1,4 @@
-/** The world of these tests: a database with the engine's schema and a table of the host's. */
+/** What these tests run on: a database with the engine's schema and a table of the host. */
 import { BoxOffice, BoxOfficeStore, layerOf } from "@boxoffice/core"
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Exit, Layer, ManagedRuntime, Redacted, Scope } from "effect"
@@ -77,7 +77,7 @@ export const openWorld = async (seats = 40) => {
     store: engineStore,
     query,
     run,
-    /** What is there of a user and of an order of the host's. */
+    /** The rows of a user and of an order of the host. */
     traces: async (userId: string, orderId: string) => {
       const [found] = await query<Record<string, bigint>>(`
         SELECT (SELECT count(*) FROM public.host_order WHERE id = '${orderId}') AS orders,

@@ -90,7 +90,8 @@ const play = async (url: string) => {
   await office.reservations.hold({ ...hal, performanceId, seatIds: ["A6"] })
 }
 
-// Each after what it refers to, as far as there is such an order: keys are not looked at anyway.
+// Each after the rows that it refers to, as far as there is such an order: keys are not checked
+// anyway.
 const rowsOf = `
   SELECT format('INSERT INTO boxoffice.%I (%s) OVERRIDING SYSTEM VALUE VALUES', relname, columns)
     AS head, values AS expression, relname AS table

@@ -1,9 +1,10 @@
+import type { Waits } from "../../connection/waits.ts"
 import type { Query } from "../../Query.ts"
-import type { Waits } from "../../waits.ts"
 
 /**
- * The level is said, since a database can have another default. Every statement has to see what
- * was committed before it began: what is counted behind a lock, as it is behind that lock.
+ * States the isolation level, since a database can have another default. Every statement must see
+ * what was committed before it began: a count behind a lock has to include what the lock waited
+ * for.
  */
 export const begin: Query<void> = {
   sql: "BEGIN ISOLATION LEVEL READ COMMITTED",
@@ -13,16 +14,17 @@ export const begin: Query<void> = {
 }
 
 /**
- * How this transaction's statements are planned, and how long it may take. All of them look rows up
- * by key, so the plan by index is right whatever the tables hold, and there is nothing to gain from
- * planning again.
+ * Sets how the server plans the statements of this transaction, and how long it may take. All
+ * statements find rows by key, so the index plan is right whatever the tables hold, and planning
+ * again gains nothing.
  *
- * Left to itself, the server plans with what it knows, and keeps a scan of the whole table that
- * was cheap while that was small: measured at 128 holds a batch, 162 ms against 8. These settings
- * end with the transaction, and so reach through a pooler, and the one backend of PGlite.
+ * By default the server plans by its statistics, and keeps a scan of the whole table that was cheap
+ * while the table was small: measured at 128 holds a batch, 162 ms against 8. These settings end
+ * with the transaction, so they work through a pooler and on the one backend of PGlite.
  *
- * The last ones are for a node that has vanished without a word: while the server sends to it, no
- * other limit ends the transaction that keeps its locks. On a Unix socket they mean nothing.
+ * The last four settings are for a node that vanished without closing its connection. While the
+ * server sends to such a node, no other limit ends the transaction that keeps its locks. On a Unix
+ * socket they have no effect.
  */
 export const forceIndexPlans = (waits: Waits): Query<void> => ({
   sql: `SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
@@ -40,5 +42,5 @@ export const forceIndexPlans = (waits: Waits): Query<void> => ({
   read: () => {}
 })
 
-/** Together about fifteen seconds, after which the server gives a silent link up. */
+/** Together about fifteen seconds. After that the server closes a silent connection. */
 const keepalive = { idleSeconds: 5, intervalSeconds: 5, count: 2 }

@@ -1,13 +1,13 @@
-/** What additions to the catalogue have to know. */
+/** What a batch loads to decide on additions to the catalogue. */
 import type { Show, ShowId } from "@boxoffice/core"
 import type { LoadPlan, SeatRow, StoredPerformance } from "@boxoffice/core/store"
-import { performanceOfRow, storedColumns } from "../../operations/performances.ts"
-import { showColumns, showOf } from "../../operations/shows.ts"
+import { storedPerformanceColumns, storedPerformanceOf } from "../../columns/performance.ts"
+import { seatColumns, seatOf } from "../../columns/seat.ts"
+import { showColumns, showOf } from "../../columns/show.ts"
 import { type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
-import { seatColumns, seatOf } from "./seats.ts"
 
-/** Not locked: no command changes a show. */
+/** Not locked, since no command changes a show. */
 export const loadShows = (schema: SchemaName) => {
   const sql = `SELECT ${showColumns} FROM ${schema}.show WHERE show_id = ANY($1)`
   return (showIds: Iterable<ShowId>): Query<ReadonlyArray<Show>> => ({
@@ -17,19 +17,24 @@ export const loadShows = (schema: SchemaName) => {
   })
 }
 
-/** Whoever adds seats to a performance waits here for the one before; buyers do not. */
+/**
+ * The last lock, by performance_id: batches that add seats to the same performance run one after
+ * the other. Buyers do not take this lock, so they do not wait.
+ */
 export const lockPerformances = (schema: SchemaName) => {
   const sql = `
-    SELECT ${storedColumns} FROM ${schema}.performance WHERE performance_id = ANY($1)
+    SELECT ${storedPerformanceColumns} FROM ${schema}.performance WHERE performance_id = ANY($1)
     ORDER BY performance_id FOR NO KEY UPDATE`
   return (performanceIds: LoadPlan["performances"]): Query<ReadonlyArray<StoredPerformance>> => ({
     sql,
     params: [texts(performanceIds)],
-    read: (rows) => rows.map(performanceOfRow)
+    read: (rows) => rows.map(storedPerformanceOf)
   })
 }
 
-/** Not locked: only who has a seat ever changes, and nobody asks for that here. */
+/**
+ * Not locked: of an existing seat only its owner and status change, and this load needs neither.
+ */
 export const loadSeatsThere = (schema: SchemaName) => {
   const sql = `
     SELECT ${seatColumns}

@@ -3,16 +3,19 @@ import { instant, type Query } from "../../Query.ts"
 export interface ClockReading {
   /** Milliseconds since 1970. */
   readonly now: number
-  /** The transaction's id: where to look for what it wrote, should its commit be lost. */
+  /**
+   * The transaction's id. If the connection is lost during the commit, the store looks for the
+   * attempt's row by it.
+   */
   readonly xid: string
-  /** Of the session, which a host may have set otherwise. */
+  /** Settings of the session. A host may have changed them. */
   readonly replicationRole: string
   readonly clientEncoding: string
 }
 
 /**
- * The time, in a statement of its own behind all locks: a hold may have lapsed while they waited.
- * The xid costs nothing, since a transaction that has locked rows has one.
+ * Reads the time in a statement of its own behind all locks, since a hold may lapse while the batch
+ * waits for them. The transaction id costs nothing: a transaction that has locked rows has one.
  */
 export const readClock: Query<ClockReading> = {
   sql: `

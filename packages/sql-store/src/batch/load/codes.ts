@@ -2,7 +2,10 @@ import type { CodeRow, LoadPlan } from "@boxoffice/core/store"
 import { type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
-/** Codes of queues that are locked, by key: whoever uses one has the queue, so nobody waits here. */
+/**
+ * Access codes of locked queues, by key. A batch that uses a code holds the lock of its queue, so
+ * this lock never waits.
+ */
 export const lockCodes = (schema: SchemaName) => {
   const sql = `
     SELECT c.queue_id, c.code_hash, c.uses_left FROM ${schema}.queue_code c

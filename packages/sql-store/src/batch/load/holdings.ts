@@ -7,11 +7,12 @@ import type { SchemaName } from "../../schemaName.ts"
 type Holdings = LoadPlan["seatCounts"]
 
 /**
- * Lock 4: the right to give a user more seats of a performance. There may be no row yet to lock,
- * so these are advisory locks, sorted by their keys: first of the performances, then of the users.
+ * Lock 4: the right to give a user more seats of a performance. There may be no row to lock yet, so
+ * these are advisory locks, sorted by key: first those of the performances, then those of the
+ * users.
  *
- * The server has memory for a few thousand advisory locks in all. A batch of many users therefore
- * locks whole performances instead, which the other batches share.
+ * The server has memory for a few thousand advisory locks in all. A batch with many users therefore
+ * locks whole performances instead; other batches lock these in shared mode.
  */
 export const lockHoldings = (schema: SchemaName) => {
   const lock = (mode: string) => `
@@ -20,7 +21,7 @@ export const lockHoldings = (schema: SchemaName) => {
       FROM unnest($1::text[]) AS performance (performance_id) ORDER BY key
     ) keys`
   const alone = lock("")
-  // One statement for both: no user's key is made before the performances are locked.
+  // One statement for both, so that it makes no user's key before it has locked the performances.
   const shared = `
     WITH performances AS MATERIALIZED (${lock("_shared")})
     SELECT count(pg_advisory_xact_lock(key)) FROM performances, LATERAL (
@@ -39,11 +40,12 @@ export const lockHoldings = (schema: SchemaName) => {
 }
 
 /**
- * How many seats each user has. A statement after the locks: it sees what they waited for.
+ * Counts the seats of each user, in a statement behind the locks, so that it sees what they waited
+ * for.
  *
- * Held rows are found as a range of the pair (status, hold_expires_at), which only the index of
- * holdings can serve. Two plain conditions let the server choose the one of all lapsing holds:
- * measured with 5,000 of them, 0.8 ms a user.
+ * It finds held rows as a range of the pair (status, hold_expires_at), which only the index of
+ * holdings can serve. With two plain conditions the server may choose the index of all lapsing
+ * holds: measured with 5,000 of them, 0.8 ms a user.
  */
 export const countHoldings = (schema: SchemaName) => {
   const seats = `SELECT sum(jsonb_array_length(r.seats)) FROM ${schema}.reservation r

@@ -1,4 +1,20 @@
-/** All loads of a batch, in the one order in which every batch takes its locks. */
+/**
+ * All loads of a batch, in the one order in which every batch takes its locks. Because all batches
+ * lock tables in this order, and the rows of a table sorted by key, they cannot deadlock:
+ *
+ * - 1: queues.
+ * - 2: tokens: those that the batch names, then the next in each queue, then lapsed ones. For the
+ *   last two, the batch skips locked rows instead of waiting. Access codes follow; the lock of
+ *   their queue protects them.
+ * - 3: wallets.
+ * - 4: holdings: the right to give a user more seats of a performance (advisory locks).
+ * - 5: reservations.
+ * - 6: seats.
+ * - 7: performances that get new seats.
+ *
+ * The reads without locks follow, so that they see what the locks waited for. The clock is last: a
+ * hold may lapse while the batch waits for a lock.
+ */
 
 import type { QueueId, UserId } from "@boxoffice/core"
 import {
@@ -8,8 +24,8 @@ import {
   type TokenRow,
   withLoaded
 } from "@boxoffice/core/store"
-import { findTransfers } from "../../operations/wallets.ts"
-import type { Pipeline, Query } from "../../Query.ts"
+import type { Pipeline } from "../../Pipeline.ts"
+import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import { loadSeatsThere, loadShows, lockPerformances } from "./catalog.ts"
 import { type ClockReading, readClock } from "./clock.ts"
@@ -21,22 +37,26 @@ import { countQueues, type QueueCounts } from "./queueCounts.ts"
 import { lockQueues } from "./queues.ts"
 import { lockReservations } from "./reservations.ts"
 import { lockSeats } from "./seats.ts"
-import { countAhead, lockHeads, lockLapsed, lockTokens, lookAtTokens } from "./tokens.ts"
+import { countAhead, loadTokens, lockHeads, lockLapsed, lockTokens } from "./tokens.ts"
+import { loadTransfers } from "./transfers.ts"
 import { readUnpaid } from "./unpaid.ts"
 import { lockWallets } from "./wallets.ts"
 
 export interface Loaded {
   readonly rows: Rows
-  /** Whose wallet was there. */
+  /** The users whose wallets already exist. */
   readonly wallets: ReadonlySet<UserId>
-  /** The notes of exits that the queues' counts have taken into account. */
+  /** Ids of the `queue_exit` rows that the loaded queues' counts include. */
   readonly exits: ReadonlyMap<QueueId, ReadonlyArray<bigint>>
   readonly clock: ClockReading
 }
 
-const none = () => undefined
+const notLoaded = () => undefined
 
-/** Adds the loads to a flight; gives the way to what they loaded, for when it has landed. */
+/**
+ * Adds the loads to a pipeline. Returns a function that gives the loaded rows once the pipeline has
+ * run.
+ */
 export const makeLoad = (schema: SchemaName) => {
   const queues = lockQueues(schema)
   const tokens = lockTokens(schema)
@@ -48,12 +68,12 @@ export const makeLoad = (schema: SchemaName) => {
   const seats = lockSeats(schema)
   const codes = lockCodes(schema)
   const queueCounts = countQueues(schema)
-  const tokenLooks = lookAtTokens(schema)
+  const tokensToRead = loadTokens(schema)
   const tokensAhead = countAhead(schema)
   const holdings = countHoldings(schema)
   const performances = loadPerformances(schema)
   const unpaid = readUnpaid(schema)
-  const transfers = findTransfers(schema)
+  const transfers = loadTransfers(schema)
   const outcomes = loadOutcomes(schema)
   const shows = loadShows(schema)
   const storedPerformances = lockPerformances(schema)
@@ -61,58 +81,58 @@ export const makeLoad = (schema: SchemaName) => {
 
   return (pipeline: Pipeline, plan: LoadPlan): (() => Loaded) => {
     const add = <A>(named: boolean, query: () => Query<A>): (() => A | undefined) =>
-      named ? pipeline.add(query()) : none
-    const inQueues = plan.queues.size > 0
-    const ofTokens = plan.tokens.size > 0 || plan.liveTokensOf.length > 0
-    const ofReservations = plan.reservations.size > 0
-    const ofSeats = plan.seats.length > 0 || ofReservations
-    const ofHoldings = plan.seatCounts.length > 0
+      named ? pipeline.add(query()) : notLoaded
+    const hasQueues = plan.queues.size > 0
+    const hasTokens = plan.tokens.size > 0 || plan.liveTokensOf.length > 0
+    const hasReservations = plan.reservations.size > 0
+    const hasSeats = plan.seats.length > 0 || hasReservations
+    const hasHoldings = plan.seatCounts.length > 0
 
-    // The locks, table by table.
-    const lockedQueues = add(inQueues, () => queues(plan.queues))
-    const lockedTokens = add(ofTokens, () => tokens(plan))
+    // The locks, table by table, in the order above.
+    const lockedQueues = add(hasQueues, () => queues(plan.queues))
+    const lockedTokens = add(hasTokens, () => tokens(plan))
     const lockedHeads = add(plan.heads.size > 0, () => heads(plan.heads))
-    const lockedLapsed = add(inQueues, () => lapsed(plan.queues))
+    const lockedLapsed = add(hasQueues, () => lapsed(plan.queues))
     const lockedCodes = add(plan.codes.length > 0, () => codes(plan.codes))
     const lockedWallets = add(plan.wallets.size > 0, () => wallets(plan.wallets))
-    if (ofHoldings) pipeline.add(holdingLocks(plan.seatCounts))
-    const lockedReservations = add(ofReservations || ofHoldings, () => reservations(plan))
-    const lockedSeats = add(ofSeats, () => seats(plan))
+    if (hasHoldings) pipeline.add(holdingLocks(plan.seatCounts))
+    const lockedReservations = add(hasReservations || hasHoldings, () => reservations(plan))
+    const lockedSeats = add(hasSeats, () => seats(plan))
     const lockedPerformances = add(plan.performances.size > 0, () =>
       storedPerformances(plan.performances)
     )
-    // What is read and not locked comes after them, and the clock last.
-    const counts = add(inQueues, () => queueCounts(plan.queues))
-    const lookedAt = add(plan.tokensToRead.size > 0, () => tokenLooks(plan.tokensToRead))
-    const ahead = add(plan.tokens.size > 0, () => tokensAhead(plan.tokens))
-    const counted = add(ofHoldings, () => holdings(plan.seatCounts))
-    const found = add(ofSeats || ofHoldings, () => performances(plan))
-    const unpaidHolds = add(plan.unpaidOf.size > 0, () => unpaid(plan))
-    const madeTransfers = add(plan.transfers.size > 0, () => transfers(plan.transfers))
-    const knownShows = add(plan.shows.size > 0, () => shows(plan.shows))
-    const knownSeats = add(plan.seatsToRead.length > 0, () => seatsToRead(plan.seatsToRead))
-    const recorded = add(plan.outcomes.size > 0, () => outcomes(plan.outcomes))
+    // Reads without locks follow the locks, and the clock is last.
+    const loadedQueueCounts = add(hasQueues, () => queueCounts(plan.queues))
+    const loadedTokens = add(plan.tokensToRead.size > 0, () => tokensToRead(plan.tokensToRead))
+    const loadedAhead = add(plan.tokens.size > 0, () => tokensAhead(plan.tokens))
+    const loadedSeatCounts = add(hasHoldings, () => holdings(plan.seatCounts))
+    const loadedPerformances = add(hasSeats || hasHoldings, () => performances(plan))
+    const loadedUnpaid = add(plan.unpaidOf.size > 0, () => unpaid(plan))
+    const loadedTransfers = add(plan.transfers.size > 0, () => transfers(plan.transfers))
+    const loadedShows = add(plan.shows.size > 0, () => shows(plan.shows))
+    const loadedSeats = add(plan.seatsToRead.length > 0, () => seatsToRead(plan.seatsToRead))
+    const loadedOutcomes = add(plan.outcomes.size > 0, () => outcomes(plan.outcomes))
     const clock = pipeline.add(readClock)
 
     return () => {
-      const reading = clock()
+      const clockReading = clock()
       const heads = lockedHeads() ?? { tokens: [], skipped: [] }
-      // A named token can be next, or have lapsed, as well: it counts once, and a head tells when its
-      // user was seen.
-      const tokens = onceEach([
+      // A named token may also be next in its queue, or have lapsed: it counts once. The row from
+      // the queue's head wins, since it alone says when the user was last seen.
+      const tokens = distinctTokens([
         ...(lockedLapsed() ?? []),
         ...(lockedTokens() ?? []),
         ...heads.tokens
       ])
-      const looks = lookedAt() ?? []
+      const tokensRead = loadedTokens() ?? []
       const wallets = lockedWallets() ?? []
-      const queueCounted = counts() ?? new Map<QueueId, QueueCounts>()
+      const countsByQueue = loadedQueueCounts() ?? new Map<QueueId, QueueCounts>()
       const rows = new Rows({
-        now: reading.now,
-        outcomes: recorded() ?? [],
+        now: clockReading.now,
+        outcomes: loadedOutcomes() ?? [],
         queues: (lockedQueues() ?? []).map((queue) =>
           withLoaded(
-            withCounts(queue, queueCounted.get(queue.queueId)!),
+            withCounts(queue, countsByQueue.get(queue.queueId)!),
             plan.heads.get(queue.queueId),
             tokens,
             heads.skipped
@@ -120,33 +140,33 @@ export const makeLoad = (schema: SchemaName) => {
         ),
         codes: lockedCodes() ?? [],
         tokens,
-        tokensRead: looks.map(({ token }) => token),
+        tokensRead: tokensRead.map(({ token }) => token),
         ahead: [
-          ...(ahead() ?? []),
-          ...looks.map(({ token, ahead }) => [token.tokenId, ahead] as const)
+          ...(loadedAhead() ?? []),
+          ...tokensRead.map(({ token, ahead }) => [token.tokenId, ahead] as const)
         ],
-        performances: found() ?? [],
+        performances: loadedPerformances() ?? [],
         wallets,
         reservations: lockedReservations() ?? [],
-        seats: [...(lockedSeats() ?? []), ...(knownSeats() ?? [])],
-        shows: knownShows() ?? [],
+        seats: [...(lockedSeats() ?? []), ...(loadedSeats() ?? [])],
+        shows: loadedShows() ?? [],
         storedPerformances: lockedPerformances() ?? [],
-        seatCounts: counted() ?? [],
-        unpaid: unpaidHolds() ?? [],
-        transfers: madeTransfers() ?? []
+        seatCounts: loadedSeatCounts() ?? [],
+        unpaid: loadedUnpaid() ?? [],
+        transfers: loadedTransfers() ?? []
       })
       return {
         rows,
         wallets: new Set(wallets.map((wallet) => wallet.userId)),
-        exits: new Map(Array.from(queueCounted, ([queueId, { exitIds }]) => [queueId, exitIds])),
-        clock: reading
+        exits: new Map(Array.from(countsByQueue, ([queueId, { exitIds }]) => [queueId, exitIds])),
+        clock: clockReading
       }
     }
   }
 }
 
-/** Each token once, as the last load gives it. */
-const onceEach = (tokens: ReadonlyArray<TokenRow>): ReadonlyArray<TokenRow> =>
+/** Each token once. If several loads give it, the last one wins. */
+const distinctTokens = (tokens: ReadonlyArray<TokenRow>): ReadonlyArray<TokenRow> =>
   Array.from(new Map(tokens.map((token) => [token.tokenId, token])).values())
 
 const withCounts = (

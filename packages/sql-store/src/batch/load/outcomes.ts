@@ -3,8 +3,9 @@ import { type Query, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
 /**
- * What was answered before. After the locks, so that it is seen if the first attempt at a command
- * was what they waited for. If it commits later still, this batch's insert conflicts.
+ * Recorded outcomes of commands. The query runs behind the locks: if they waited for the first
+ * attempt at a command, it sees that attempt's outcome. If the first attempt commits later still,
+ * this batch's insert conflicts.
  */
 export const loadOutcomes = (schema: SchemaName) => {
   const sql = `

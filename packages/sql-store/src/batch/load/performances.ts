@@ -1,22 +1,9 @@
 import type { LoadPlan, PerformanceRow } from "@boxoffice/core/store"
-import { instant, millis, type Query, type Row, texts, uuids } from "../../Query.ts"
+import { performanceColumns, performanceOf } from "../../columns/performance.ts"
+import { type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
-/** Performance `p` of show `w`. */
-export const performanceColumns =
-  "p.performance_id, p.show_id, w.queue_id, p.starts_at, w.sales_open_at, w.sales_close_at"
-
-/** Reads {@link performanceColumns}. */
-export const performanceOf = (row: Row): PerformanceRow => ({
-  performanceId: row[0],
-  showId: row[1],
-  queueId: row[2],
-  startsAt: instant(row[3]),
-  salesOpenAt: millis(row[4]),
-  salesCloseAt: millis(row[5])
-})
-
-/** The performances of what is named. Not locked: no command changes them. */
+/** Performances of the named seats and reservations. Not locked, since no command changes them. */
 export const loadPerformances = (schema: SchemaName) => {
   const sql = `
     SELECT ${performanceColumns}

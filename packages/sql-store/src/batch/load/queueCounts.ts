@@ -4,18 +4,27 @@ import { clock, lastMinuteOf } from "../../columns/queue.ts"
 import { bigint, type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
-/** The most notes of exits that one batch takes off; the rest follow in the next. */
+/**
+ * The most `queue_exit` rows that one batch folds into the queue row; the next batch takes the
+ * rest.
+ */
 const exitsPerBatch = 10_000
 
 export interface QueueCounts {
   readonly presenceKept: boolean
   readonly admittedLastMinute: number
-  /** How many have gone out and still count in the queue's row, and the notes that say so. */
+  /**
+   * Users who left and whom the queue's row still counts as active, and the `queue_exit` rows that
+   * say so.
+   */
   readonly exits: number
   readonly exitIds: ReadonlyArray<bigint>
 }
 
-/** How full a queue is: a statement after the locks sees what others committed before them. */
+/**
+ * Counts how full a queue is. The statement runs behind the locks, so that it sees what other
+ * batches committed before.
+ */
 const absentAfter = `(q.absence_seconds::int8 + ${absentAfterSeconds(0)})`
 
 export const countQueues = (schema: SchemaName) => {

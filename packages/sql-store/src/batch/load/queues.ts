@@ -5,10 +5,11 @@ import { type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
 /**
- * Lock 1, by queue_id: who holds a queue's row is alone in giving out numbers and places.
+ * Lock 1, by queue_id: only the batch that holds a queue's row assigns its numbers and admits its
+ * users.
  *
- * Here as in every load, rows are sorted before they are locked (LockRows stands above the Sort),
- * and the lock leaves the key readable, so that an insert that refers to the row need not wait.
+ * As in every load, the rows are sorted before they are locked (LockRows stands above the Sort).
+ * The lock mode leaves the key readable, so an insert that refers to the row does not wait.
  */
 export const lockQueues = (schema: SchemaName) => {
   const sql = `

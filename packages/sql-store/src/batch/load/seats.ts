@@ -1,27 +1,11 @@
-import { money } from "@boxoffice/core"
 import type { LoadPlan, SeatRow } from "@boxoffice/core/store"
-import { bigint, millis, type Query, type Row, texts, uuids } from "../../Query.ts"
+import { seatColumns, seatOf } from "../../columns/seat.ts"
+import { type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
-export const seatColumns = `s.performance_id, s.seat_id, s.section, s.seat_row, s.seat_number,
-      s.price, s.currency, s.status, s.reservation_id, s.held_until`
-
-/** Reads {@link seatColumns}. */
-export const seatOf = (row: Row): SeatRow => ({
-  performanceId: row[0],
-  seatId: row[1],
-  section: row[2],
-  row: row[3],
-  number: row[4],
-  price: money(bigint(row[5]), row[6]),
-  status: row[7],
-  reservationId: row[8],
-  heldUntil: millis(row[9])
-})
-
 /**
- * Lock 6, by performance and seat: the seats that are named, and those of the reservations that
- * were locked just before, which therefore cannot change any more.
+ * Lock 6, by performance and seat: the named seats, and those of the reservations that lock 5
+ * holds, whose seats therefore cannot change any more.
  */
 export const lockSeats = (schema: SchemaName) => {
   const sql = `
@@ -38,7 +22,7 @@ export const lockSeats = (schema: SchemaName) => {
   return (plan: Pick<LoadPlan, "seats" | "reservations">): Query<ReadonlyArray<SeatRow>> => {
     const performanceIds: Array<string> = []
     const seatIds: Array<string> = []
-    // A hot seat is named by every command of the batch, and sent once.
+    // Many commands of a batch may name the same popular seat: it is sent once.
     const byPerformance = new Map<string, Set<string>>()
     for (const named of plan.seats) {
       const seen = byPerformance.get(named.performanceId) ?? new Set()

@@ -12,13 +12,13 @@ import { bigint, bigints, millis, type Query, texts, uuids } from "../../Query.t
 import type { SchemaName } from "../../schemaName.ts"
 
 /**
- * Lock 2, by token_id: the tokens that the batch names, by their id or by queue and user. The batch
- * waits for each. Which ones is decided before they are locked, and a row is given as it is once
- * locked: one that was admitted may have paid.
+ * Lock 2, by token_id: the tokens that the batch names, by id or by queue and user. The batch waits
+ * for each. The statement chooses them before it locks them, and returns each row as it is once
+ * locked: an admitted user may have paid meanwhile.
  *
- * Each is looked up by itself: a LIMIT keeps the planner from joining the other way round. Planned
- * while the table was new and had no statistics, a plain join went through everyone in the queue
- * once a batch and compared them with all who join: 1,000 joins took 2.7 s at 30,000 waiting.
+ * It looks up each token separately: a LIMIT keeps the planner from joining the other way round. A
+ * plain join, planned while the table was new and had no statistics, read every token of the queue
+ * in each batch and compared it with all joining users: 1,000 joins took 2.7 s at 30,000 waiting.
  */
 export const lockTokens = (schema: SchemaName) => {
   const sql = `
@@ -50,20 +50,20 @@ export const lockTokens = (schema: SchemaName) => {
 
 type TokenNames = Pick<LoadPlan, "tokens" | "liveTokensOf">
 
-/** Who is next in the locked queues: the tokens that the batch has locked, and those it has not. */
+/** The next tokens of the locked queues: those that the batch has locked, and those it skipped. */
 export interface LockedHeads {
   readonly tokens: ReadonlyArray<TokenRow>
   readonly skipped: ReadonlyArray<SkippedHead>
 }
 
 /**
- * Of each locked queue, the tokens that are next in line. A queue that is locked lets nobody else
- * move its line meanwhile, so only one who leaves, or an operator with a transaction of their own, has
- * one of them locked. The batch waits for neither: it admits nobody from there on, and users who join
- * behind them are not kept waiting.
+ * Lock 2, continued: of each locked queue, the tokens that are next in line. The lock of the queue
+ * keeps other batches from moving its line. So only a user who leaves, or an operator in a
+ * transaction of their own, can have one of these tokens locked. The batch waits for neither: it
+ * admits users up to the first skipped token, and those who join behind do not wait for it.
  *
- * The statement looks at the line from the cursor on: tokens admitted since the last vacuum are
- * still in the index, in front of it.
+ * The statement reads the line from the cursor on: tokens admitted since the last vacuum are still
+ * in the index, in front of it.
  */
 export const lockHeads = (schema: SchemaName) => {
   const heads = (lane: number, cursor: string) => `
@@ -71,7 +71,8 @@ export const lockHeads = (schema: SchemaName) => {
         WHERE t.queue_id = q.queue_id AND t.lane = ${lane} AND t.state = 'waiting'
           AND t.number > ${cursor}
         ORDER BY t.number LIMIT h.most)`
-  // Those who came after the draw, once all of the drawn have been let in, or are loaded as well.
+  // Tokens behind the draw, once the queue has admitted all drawn tokens or this load includes the
+  // rest of them.
   const behindTheDrawn =
     "greatest(q.cursor, q.drawn) AND greatest(q.cursor, h.drawn_up_to) >= q.drawn"
   const sql = `
@@ -128,7 +129,7 @@ export const lockHeads = (schema: SchemaName) => {
   }
 }
 
-/** When a waiting user was last seen, where the queue asks for it. */
+/** When a waiting user was last seen, for queues that skip absent users. */
 const seenUntil = (schema: SchemaName) => `
       CASE WHEN t.state = 'waiting' AND q.absence_seconds > 0 THEN (
         SELECT max(p.seen_until) FROM ${schema}.queue_presence p
@@ -138,9 +139,9 @@ const seenUntil = (schema: SchemaName) => `
       ) END`
 
 /**
- * Of each locked queue, admitted tokens that have lapsed, to be tidied. They come behind the tokens that
- * the batch waits for, and one that somebody else has locked is left for the next batch: nobody who asks
- * for their own place waits for the user of another.
+ * Lock 2, continued: of each locked queue, admitted tokens that have lapsed, so that the batch ends
+ * them. They come behind the tokens that the batch waits for. A token that another transaction has
+ * locked is left for the next batch, so no user waits for the token of another user.
  */
 export const lockLapsed = (schema: SchemaName) => {
   const sql = `
@@ -158,19 +159,22 @@ export const lockLapsed = (schema: SchemaName) => {
   })
 }
 
-/** A token, and how many wait in front of it if it waits. */
-export interface Look {
+/** A token, and how many users wait in front of it, if it waits. */
+export interface TokenAhead {
   readonly token: TokenRow
   readonly ahead: number
 }
 
-/** Tokens that are only looked at, behind the locks: nothing is written, and nobody waits. */
-export const lookAtTokens = (schema: SchemaName) => {
+/**
+ * Reads tokens behind the locks, without locking them: the batch does not write them and waits for
+ * none.
+ */
+export const loadTokens = (schema: SchemaName) => {
   const sql = `
     SELECT ${aheadColumn(schema)}, ${tokenColumns}, ${drawColumns}
     FROM ${schema}.queue_token t JOIN ${schema}.queue q USING (queue_id)
     WHERE t.token_id = ANY($1)`
-  return (tokenIds: Iterable<TokenId>): Query<ReadonlyArray<Look>> => ({
+  return (tokenIds: Iterable<TokenId>): Query<ReadonlyArray<TokenAhead>> => ({
     sql,
     params: [uuids(tokenIds)],
     read: (rows) =>
@@ -182,7 +186,7 @@ export const lookAtTokens = (schema: SchemaName) => {
   })
 }
 
-/** How many wait in front of each token that is named by its id and waits. */
+/** Counts how many users wait in front of each named token that waits. */
 export const countAhead = (schema: SchemaName) => {
   const sql = `
     SELECT t.token_id, t.queue_id, t.lane, t.number, ${aheadColumn(schema)}, ${drawColumns}

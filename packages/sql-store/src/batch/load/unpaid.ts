@@ -4,13 +4,13 @@ import { instant, type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
 /**
- * Of each user and queue one live hold that nobody has paid for, if there is any, but for those that the
- * batch has locked. It is read after the locks, so that another payment of the same user, which locks the
- * same wallet, has been committed.
+ * Of each user and queue one live hold without a payment, if there is any; the reservations that
+ * the batch has locked do not count. The query runs behind the locks. Another payment of the same
+ * user locks the same wallet, so it has committed by then.
  *
  * The condition is the key of the index of unpaid holds, as an expression: planned while the table
- * was new, `user_id` and `status` let the server read every hold there was. One is enough: to read all of
- * them cost a payer of many holds 94 µs a payment.
+ * was new, `user_id` and `status` made the server read every hold of the table. One hold is enough:
+ * reading all of them cost a payer with many holds 94 µs a payment.
  */
 export const readUnpaid = (schema: SchemaName) => {
   const sql = `

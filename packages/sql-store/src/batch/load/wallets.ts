@@ -4,8 +4,8 @@ import { bigint, type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
 /**
- * Lock 3, by user_id. A wallet that is not there cannot be locked: of two nodes that make it at
- * once, the second one's insert conflicts, and its batch runs again.
+ * Lock 3, by user_id. A wallet that does not exist cannot be locked: if two nodes create it at
+ * once, the second insert conflicts, and that batch runs again.
  */
 export const lockWallets = (schema: SchemaName) => {
   const sql = `

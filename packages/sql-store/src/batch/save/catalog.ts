@@ -1,4 +1,6 @@
-/** Additions to the catalogue. A batch has decided that they are new, and that their parents exist. */
+/**
+ * Additions to the catalogue. The batch has decided that they are new and that their parents exist.
+ */
 import type { Performance, Show } from "@boxoffice/core"
 import type { SeatRow } from "@boxoffice/core/store"
 import { bigints, type Query, texts } from "../../Query.ts"
@@ -29,8 +31,8 @@ export const insertPerformance = (schema: SchemaName) => {
 }
 
 /**
- * Seats in the order in which they come, behind those that are there. The performances are locked, so
- * that nobody else numbers any. The first seats of a performance fix its currency.
+ * Inserts seats in the given order, behind those that exist. The performances are locked, so no
+ * other batch numbers seats at the same time. The first seats of a performance fix its currency.
  */
 export const insertSeats = (schema: SchemaName) => {
   const sql = `

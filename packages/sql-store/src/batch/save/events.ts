@@ -3,7 +3,9 @@ import { encodeEvents } from "@boxoffice/core/store"
 import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
-/** What happened, in the order in which it was decided: one row for the whole batch. */
+/**
+ * Writes the batch's events, in the order of their decisions: one outbox row for the whole batch.
+ */
 export const insertEvents = (schema: SchemaName) => {
   const sql = `
     INSERT INTO ${schema}.outbox (occurred_at, events, attempt_id)

@@ -1,9 +1,9 @@
-/** Rows of the host's own, written in the transaction that the events are written in. */
+/** The host's own rows, written in the same transaction as the events. */
 import { type BoxOfficeEvent, withJson } from "@boxoffice/core"
 import { handleDropped } from "@boxoffice/core/store"
 import type { Query } from "../../Query.ts"
 
-/** A statement of the host's. */
+/** A statement of the host. */
 export interface HostStatement {
   /** One statement. It casts each of its parameters: `$1::uuid`, `$2::text[]`. */
   readonly text: string
@@ -13,20 +13,22 @@ export interface HostStatement {
 /**
  * Turns the events of a batch into statements that are committed together with them, or not at all.
  *
- * A batch has the events of many callers, so write for all of them at once: one statement that takes
- * a JSON array (`json_to_recordset($1::json)`) costs what one that takes a single row does. They
- * leave in the batch's own round trip.
+ * A batch has the events of many callers, so write for all of them at once: a statement that takes a
+ * JSON array (`json_to_recordset($1::json)`) costs the same as one that takes a single row. The
+ * statements are sent in the batch's own round trip.
  *
- * - It is a pure function. The batch may run again on fresh rows, and then it is called again; what
- *   it gave before was rolled back. It cannot wait, so nothing remote can happen in it: for that,
- *   consume the events.
- * - It is given every batch that has events, whichever operation they are from. Inside a transaction
- *   of your own it is not called: there you write your rows yourself.
- * - Write tables of your own, in the same order each time. Read those of Box Office at most: they
- *   are locked in an order of their own.
- * - No transaction control. Statements are planned by index, as those of the batch are.
- * - A statement that fails, or a function that throws, fails the commands of its batch with
- *   `StoreUnavailable` or as a defect. Commands of others are tried again without the one at fault.
+ * - Write a pure function. The batch may run again on fresh rows and calls the function again; the
+ *   statements of the call before were rolled back. The function cannot wait, so it cannot call
+ *   anything remote: for that, consume the events.
+ * - The engine calls it for every batch that has events, whichever operation they are from. It does
+ *   not call it inside a transaction of your own: there you write your rows yourself.
+ * - Write to tables of your own, in the same order each time. Only read those of Box Office: the
+ *   engine locks them in an order of its own.
+ * - Do not control the transaction. The server plans your statements by index, as those of the
+ *   batch.
+ * - If a statement fails or the function throws, the commands of the batch fail with
+ *   `StoreUnavailable` or as a defect. The engine bisects the batch to isolate the command at fault,
+ *   and runs the others again.
  *
  * @example
  * ```ts
@@ -48,7 +50,7 @@ export interface HostStatement {
  */
 export type InTransaction = (events: ReadonlyArray<BoxOfficeEvent>) => ReadonlyArray<HostStatement>
 
-// A batch holds its locks while they run.
+// A batch holds its locks while these statements run.
 const statementsMax = 100
 
 export const statementsFor = (
@@ -59,7 +61,8 @@ export const statementsFor = (
   try {
     return checked(statements)
   } catch (error) {
-    // What is not sent is dropped, and the promises in it with it.
+    // Statements that are not sent may be promises. Handle their rejections, so that none is
+    // reported as unhandled.
     handleDropped(statements)
     throw error
   }
@@ -88,7 +91,8 @@ const checked = (statements: unknown): ReadonlyArray<Query<void>> => {
           "Date or null: a promise cannot be waited for, and an object is written as JSON first"
       )
     }
-    // Unprepared, lest one that is built anew each time fills the connection's cache.
+    // Unprepared: a text that is built for each call would fill the connection's cache of
+    // statements.
     return { sql: text, params: values, read: () => {}, unprepared: true }
   })
 }

@@ -3,8 +3,8 @@ import { type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
 /**
- * The answers to keep, by command_id. Where another node is answering the same command, this
- * waits for it and conflicts with `command_outcome_pkey`.
+ * Inserts recorded outcomes, by command_id. If another node is running the same command, this waits
+ * for it and conflicts with `command_outcome_pkey`.
  */
 export const insertOutcomes = (schema: SchemaName) => {
   const sql = `

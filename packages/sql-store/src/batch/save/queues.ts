@@ -6,8 +6,8 @@ import type { SchemaName } from "../../schemaName.ts"
 const nothing = () => {}
 
 /**
- * A queue as it is made, empty. Where another node has made it meanwhile, the batch runs again, and
- * finds it there.
+ * Inserts a new queue, empty. If another node has created it meanwhile, the batch runs again and
+ * finds it.
  */
 export const insertQueue = (schema: SchemaName) => {
   const sql = `
@@ -32,7 +32,7 @@ export const insertQueue = (schema: SchemaName) => {
   })
 }
 
-/** Queues as they stand at the end of the batch. The rows are locked. */
+/** Writes queues as they stand at the end of the batch. The rows are locked. */
 export const saveQueues = (schema: SchemaName) => {
   const sql = `
     UPDATE ${schema}.queue q SET mode = saved.mode,
@@ -87,8 +87,8 @@ export const saveQueues = (schema: SchemaName) => {
 }
 
 /**
- * Admissions of this moment, added to those of its second. What an earlier turn of the clock has
- * left in the row no longer counts.
+ * Adds the batch's admissions to the count of their second. A count that the row still holds from
+ * before the clock was set back no longer applies.
  */
 export const saveGrants = (schema: SchemaName) => {
   const sql = `
@@ -110,7 +110,7 @@ export const saveGrants = (schema: SchemaName) => {
   })
 }
 
-/** Admissions of more than two minutes ago, of queues that are locked. */
+/** Deletes admission counts older than two minutes. The queues are locked. */
 export const deleteOldGrants = (schema: SchemaName) => {
   const sql = `
     DELETE FROM ${schema}.queue_grant
@@ -124,7 +124,10 @@ export const deleteOldGrants = (schema: SchemaName) => {
   })
 }
 
-/** Who left a line. The queues are locked, so the numbers are nobody else's. */
+/**
+ * Records the tokens that left the line. The queues are locked, so no other batch uses these
+ * sequence numbers.
+ */
 export const insertDepartures = (schema: SchemaName) => {
   const sql = `
     INSERT INTO ${schema}.queue_departure (queue_id, seq, lane, number)
@@ -141,7 +144,10 @@ export const insertDepartures = (schema: SchemaName) => {
   })
 }
 
-/** Notes of those who ended inside, for whoever locks the queue next. Locks nothing. */
+/**
+ * Records how many admitted users' sessions ended, in rows of their own, so that it needs no lock
+ * on the queue. The next batch that locks the queue folds them into its row.
+ */
 export const insertExits = (schema: SchemaName) => {
   const sql = `
     INSERT INTO ${schema}.queue_exit (queue_id, exits)
@@ -156,7 +162,7 @@ export const insertExits = (schema: SchemaName) => {
   })
 }
 
-/** Takes away the notes that a queue's count, saved with this, has taken into account. */
+/** Deletes the `queue_exit` rows that the saved count of their queue now includes. */
 export const deleteExits = (schema: SchemaName) => {
   const sql = `DELETE FROM ${schema}.queue_exit WHERE exit_id = ANY($1)`
   return (exitIds: ReadonlyArray<bigint>): Query<void> => ({
@@ -172,7 +178,7 @@ const codeColumns = (codes: ReadonlyArray<CodeRow>) => [
   bigints(codes.map(({ usesLeft }) => BigInt(usesLeft)))
 ]
 
-/** What is left of codes. The rows are locked. */
+/** Writes the remaining uses of access codes. The rows are locked. */
 export const saveCodes = (schema: SchemaName) => {
   const sql = `
     UPDATE ${schema}.queue_code c SET uses_left = saved.uses_left
@@ -186,8 +192,8 @@ export const saveCodes = (schema: SchemaName) => {
 }
 
 /**
- * Codes that are to be there. One that is already can be used as often as is said now. The queue is
- * locked, so nobody uses one meanwhile.
+ * Inserts access codes. A code that exists already gets the new number of uses. The queue is
+ * locked, so no batch uses the code meanwhile.
  */
 export const insertCodes = (schema: SchemaName) => {
   const sql = `

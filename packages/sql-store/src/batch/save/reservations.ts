@@ -1,11 +1,11 @@
 import type { ReservationRow } from "@boxoffice/core/store"
+import type { StoredSeat } from "../../columns/reservation.ts"
 import { bigints, instants, type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
-import type { StoredSeat } from "../load/reservations.ts"
 
 /**
- * New reservations, by reservation_id, as they were held. What has become of one since, in the same
- * batch, {@link updateReservations} writes like any other change.
+ * Inserts new reservations, by reservation_id, as held. If the same batch changed one further,
+ * {@link updateReservations} writes that like any other change.
  */
 export const insertReservations = (schema: SchemaName) => {
   const sql = `
@@ -47,7 +47,7 @@ const seatsOf = (row: ReservationRow): string =>
     )
   )
 
-/** What a reservation can change. The rows are locked. */
+/** Writes the columns of a reservation that can change. The rows are locked. */
 export const updateReservations = (schema: SchemaName) => {
   const sql = `
     UPDATE ${schema}.reservation r

@@ -1,5 +1,6 @@
 import type { ReservationRow, WalletRow } from "@boxoffice/core/store"
-import type { Pipeline, Query } from "../../Query.ts"
+import type { Pipeline } from "../../Pipeline.ts"
+import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import type { Loaded } from "../load/load.ts"
 import { insertPerformance, insertSeats, insertShow } from "./catalog.ts"
@@ -23,18 +24,18 @@ import { insertTokens, updateTokens } from "./tokens.ts"
 import { insertTransfers, insertTransfersOfNew } from "./transfers.ts"
 import { updateWallets } from "./wallets.ts"
 
-const hasMovedOn = (reservation: ReservationRow): boolean => reservation.status !== "held"
+const isNoLongerHeld = (reservation: ReservationRow): boolean => reservation.status !== "held"
 
 /**
- * Adds the saves to a flight.
+ * Adds the saves to a pipeline.
  *
- * Every row that is updated was locked before. What can still wait for another batch is an insert
- * with a key that the other inserts as well: of queues, what is added to the catalogue, tokens,
- * reservations, wallets and outcomes, in this order everywhere, and by key within each. So this part
- * of the locks has one order too.
+ * Every row that is updated was locked by the load. Only an insert can still wait for another
+ * batch, if both insert the same key. The inserts come in this order everywhere, sorted by key
+ * within each table, so they cannot deadlock either: queues, the catalogue, tokens, reservations,
+ * wallets, outcomes.
  *
- * Each statement leaves every constraint satisfied, those that are deferred included: a host can have
- * made them immediate in its transaction (`SET CONSTRAINTS ALL IMMEDIATE`).
+ * Each statement leaves every constraint satisfied, deferred ones included: a host can have made
+ * them immediate in its transaction (`SET CONSTRAINTS ALL IMMEDIATE`).
  */
 export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const newQueue = insertQueue(schema)
@@ -43,7 +44,7 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const oldGrants = deleteOldGrants(schema)
   const departures = insertDepartures(schema)
   const exits = insertExits(schema)
-  const noted = deleteExits(schema)
+  const foldedExits = deleteExits(schema)
   const codes = saveCodes(schema)
   const newCodes = insertCodes(schema)
   const newTokens = insertTokens(schema)
@@ -60,47 +61,50 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const newSeats = insertSeats(schema)
   const events = insertEvents(schema)
 
-  return (flight: Pipeline, loaded: Loaded, attemptId: string): void => {
+  return (pipeline: Pipeline, loaded: Loaded, attemptId: string): void => {
     const { rows } = loaded
     const changes = rows.changes()
     const add = <A>(rows: ReadonlyArray<A>, query: (rows: ReadonlyArray<A>) => Query<void>) => {
-      if (rows.length > 0) flight.add(query(rows))
+      if (rows.length > 0) pipeline.add(query(rows))
     }
-    const isOld = (wallet: WalletRow) => loaded.wallets.has(wallet.userId)
+    const existedBefore = (wallet: WalletRow) => loaded.wallets.has(wallet.userId)
 
-    const saved = new Map(changes.queues.map((queue) => [queue.queueId, queue]))
+    const savedQueues = new Map(changes.queues.map((queue) => [queue.queueId, queue]))
     for (const [queueId, exitIds] of loaded.exits) {
-      // Noted exits are worth a save of their own, lest they add up.
-      if (exitIds.length > 0) saved.set(queueId, rows.queues.get(queueId)!)
+      // Fold pending `queue_exit` rows into the queue row even if nothing else changed; otherwise
+      // they accumulate.
+      if (exitIds.length > 0) savedQueues.set(queueId, rows.queues.get(queueId)!)
     }
-    for (const queue of changes.newQueues) flight.add(newQueue(queue))
-    for (const show of changes.newShows) flight.add(newShow(show))
-    for (const performance of changes.newPerformances) flight.add(newPerformance(performance))
+    for (const queue of changes.newQueues) pipeline.add(newQueue(queue))
+    for (const show of changes.newShows) pipeline.add(newShow(show))
+    for (const performance of changes.newPerformances) pipeline.add(newPerformance(performance))
     add(changes.newSeats, newSeats)
-    add(Array.from(saved.values()), queues)
-    add(Array.from(loaded.exits.values()).flat(), noted)
+    add(Array.from(savedQueues.values()), queues)
+    add(Array.from(loaded.exits.values()).flat(), foldedExits)
     add(changes.admissions, oldGrants)
     add(changes.admissions, (granted) => admissions(granted, changes.at))
     add(changes.departures, departures)
     add(changes.codes, codes)
     add(changes.newCodes, newCodes)
-    // A live token that ended makes room for the user's next one.
+    // Updates come before inserts: a user has one live token per queue, so the old one must end
+    // before the new one is inserted.
     add(changes.tokens, tokens)
     add(changes.newTokens, newTokens)
     add(changes.newReservations, newReservations)
-    // A payment exists before its wallet and its reservation say so, and these before its seats are
-    // sold or free. A new wallet and its first transfer refer to each other: one statement for both.
-    const newWallets = changes.wallets.filter((wallet) => !isOld(wallet))
-    if (newWallets.length > 0) flight.add(transfersOfNew(newWallets, changes.transfers))
+    // A transfer is written before the wallet and the reservation that refer to it, and these
+    // before their seats are sold or free. A new wallet and its first transfer refer to each other,
+    // so one statement writes both.
+    const newWallets = changes.wallets.filter((wallet) => !existedBefore(wallet))
+    if (newWallets.length > 0) pipeline.add(transfersOfNew(newWallets, changes.transfers))
     else add(changes.transfers, transfers)
-    add(changes.wallets.filter(isOld), wallets)
-    add([...changes.reservations, ...changes.newReservations.filter(hasMovedOn)], reservations)
+    add(changes.wallets.filter(existedBefore), wallets)
+    add([...changes.reservations, ...changes.newReservations.filter(isNoLongerHeld)], reservations)
     add(changes.seats, seats)
     add(changes.outcomes, outcomes)
     add(changes.exits, exits)
     add(changes.events, (happened) => events(happened, attemptId))
     if (inTransaction !== undefined && changes.events.length > 0) {
-      for (const statement of statementsFor(inTransaction, changes.events)) flight.add(statement)
+      for (const statement of statementsFor(inTransaction, changes.events)) pipeline.add(statement)
     }
   }
 }

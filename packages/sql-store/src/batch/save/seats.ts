@@ -2,7 +2,10 @@ import type { SeatRow } from "@boxoffice/core/store"
 import { instants, type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
-/** Who has which seat now. The rows are locked. Behind the reservations: an owner must exist. */
+/**
+ * Writes the status and owner of seats. The rows are locked. Comes behind the reservations, since
+ * an owner must exist.
+ */
 export const saveSeats = (schema: SchemaName) => {
   const sql = `
     UPDATE ${schema}.seat s

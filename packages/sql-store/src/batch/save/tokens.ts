@@ -4,8 +4,8 @@ import { bigints, booleans, instants, type Query, texts, uuids } from "../../Que
 import type { SchemaName } from "../../schemaName.ts"
 
 /**
- * New tokens, by token_id. Where another node gave the same user a token first, this waits for it
- * and conflicts with `queue_token_live_once`.
+ * Inserts new tokens, by token_id. If another node gave the same user a token first, this waits for
+ * that node and conflicts with `queue_token_live_once`.
  */
 export const insertTokens = (schema: SchemaName) => {
   const sql = `
@@ -34,7 +34,7 @@ export const insertTokens = (schema: SchemaName) => {
   })
 }
 
-/** What a token can change. The rows are locked. */
+/** Writes the columns of a token that can change. The rows are locked. */
 export const updateTokens = (schema: SchemaName) => {
   const sql = `
     UPDATE ${schema}.queue_token t

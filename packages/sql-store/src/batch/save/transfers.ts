@@ -1,16 +1,18 @@
 import type { TransferRow, WalletRow } from "@boxoffice/core/store"
+import { transferColumns } from "../../columns/transfer.ts"
 import { bigints, instants, type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
-const columns = `transfer_id, kind, user_id, counter_account, amount, currency, version, balance,
-      reservation_id, made_at`
 const moved = `unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int8[], $6::text[],
       $7::int8[], $8::int8[], $9::uuid[], $10::timestamptz[]) AS moved`
 
-/** New entries, each wallet's in order. Behind the wallets and reservations they refer to. */
+/**
+ * Inserts transfers, in order within each wallet. Comes behind the wallets and reservations that
+ * they refer to.
+ */
 export const insertTransfers = (schema: SchemaName) => {
   const sql = `
-    INSERT INTO ${schema}.transfer (${columns})
+    INSERT INTO ${schema}.transfer (${transferColumns})
     SELECT moved.* FROM ${moved}`
   return (rows: ReadonlyArray<TransferRow>): Query<void> => ({
     sql,
@@ -20,13 +22,13 @@ export const insertTransfers = (schema: SchemaName) => {
 }
 
 /**
- * Wallets that were not there, by user_id, and all entries of the batch. Where another node made a
- * wallet first, this waits for it and conflicts with `wallet_pkey`.
+ * Inserts new wallets, by user_id, and all transfers of the batch. If another node created a wallet
+ * first, this waits for that node and conflicts with `wallet_pkey`.
  *
- * A wallet refers to its last entry, and that to the wallet. In one statement both are there before
- * Postgres looks, even where the host has made that constraint immediate. The count of the wallets
- * that were made is what keeps the entries behind all of them: otherwise an entry of another node's
- * wallet would conflict with a key that says nothing of the wallet.
+ * A wallet refers to its last transfer, and the transfer to the wallet. In one statement both exist
+ * before Postgres checks, even if the host has made that constraint immediate. The count of
+ * inserted wallets makes Postgres insert the transfers behind all of them: otherwise a transfer of
+ * another node's wallet would conflict with a key that does not identify the wallet.
  */
 export const insertTransfersOfNew = (schema: SchemaName) => {
   const sql = `
@@ -36,7 +38,7 @@ export const insertTransfersOfNew = (schema: SchemaName) => {
       ORDER BY id COLLATE "C"
       RETURNING user_id
     )
-    INSERT INTO ${schema}.transfer (${columns})
+    INSERT INTO ${schema}.transfer (${transferColumns})
     SELECT moved.* FROM ${moved} WHERE (SELECT count(*) FROM made) > 0`
   return (wallets: ReadonlyArray<WalletRow>, rows: ReadonlyArray<TransferRow>): Query<void> => ({
     sql,

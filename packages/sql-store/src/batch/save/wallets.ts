@@ -3,8 +3,8 @@ import { bigints, type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
 /**
- * Balances as the batch leaves them: one row write, however many transfers. Behind these, since a
- * wallet refers to the last of its own. The rows are locked.
+ * Writes the balances at the end of the batch: one row write a wallet, however many transfers.
+ * Comes behind the transfers, since a wallet refers to its last one. The rows are locked.
  */
 export const updateWallets = (schema: SchemaName) => {
   const sql = `

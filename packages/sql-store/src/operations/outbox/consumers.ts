@@ -1,9 +1,9 @@
-/** Who reads the outbox: the statements about `event_consumer`. */
+/** The consumers of the outbox: the statements on `event_consumer`. */
 import type { ConsumerStatus, StartingPoint } from "@boxoffice/core"
 import type { Outbox, Place } from "@boxoffice/core/store"
 import { millis, type Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
-import { fromCursor, livesOn, nameLife, toCursor } from "./cursor.ts"
+import { fromCursor, isSameLife, nameLife, toCursor } from "./cursor.ts"
 
 type Claim = Parameters<Outbox["claim"]>[0]
 type Save = Parameters<Outbox["save"]>[0]
@@ -12,19 +12,22 @@ const cluster = "(SELECT system_identifier::text FROM pg_control_system())"
 const until = (milliseconds: string) =>
   `clock_timestamp() + ${milliseconds}::int8 * interval '1 millisecond'`
 
-/** Before all transactions: the lowest id that one can have. */
+/** Before all transactions: the lowest transaction id there is. */
 const nothingSeen = "'3:3:'::pg_snapshot"
 
-/** Snapshot and highest batch of a starting point, `$1`. */
+/** The snapshot and the highest batch of a starting point, `$1`. */
 const startingPoint = (schema: SchemaName, point: string) => `
   CASE ${point}::text WHEN 'now' THEN pg_current_snapshot() ELSE ${nothingSeen} END,
   CASE ${point}::text WHEN 'now' THEN coalesce((SELECT max(batch_id) FROM ${schema}.outbox), 0)
     ELSE 0 END`
 
-/** Whether a consumer's snapshots are of another cluster: one with another identifier. */
+/** Whether a consumer's snapshots come from another cluster, one with another identifier. */
 const misplaced = `(cluster <> ${cluster})`
 
-/** The row is locked for as long as the statement runs: of two who claim at once, one is first. */
+/**
+ * Takes the consumer's lease. The statement locks the row, so of two processes that try at once,
+ * one is first.
+ */
 export const claimConsumer = (schema: SchemaName) => {
   const sql = `
     WITH life AS (${nameLife(schema)})
@@ -48,12 +51,15 @@ export const claimConsumer = (schema: SchemaName) => {
   })
 }
 
-/** The lease is renewed in any case; the place moves where it can still be trusted. */
+/**
+ * Renews the lease in any case, and moves the cursor if the pages since are still of the same life
+ * of the server.
+ */
 export const saveConsumer = (schema: SchemaName) => {
   const moved = (column: string, value: string) =>
     `${column} = CASE WHEN session.lives_on THEN ${value} ELSE held.${column} END`
   const sql = `
-    WITH session AS MATERIALIZED (SELECT ${livesOn(schema, "$9")} AS lives_on)
+    WITH session AS MATERIALIZED (SELECT ${isSameLife(schema, "$9")} AS lives_on)
     UPDATE ${schema}.event_consumer AS held SET ${moved("seen", "$3::text::pg_snapshot")},
       ${moved("reading", "$4::text::pg_snapshot")}, ${moved("batch_id", "$5::int8")},
       ${moved("highest", "$6::int8")}, ${moved("position", "$7::int4")},
@@ -117,7 +123,7 @@ export const resetConsumer = (schema: SchemaName) => {
   })
 }
 
-/** The function is part of the schema: see `migrations/`. */
+/** Calls a function of the schema: see `migrations/`. */
 export const recoverConsumers = (schema: SchemaName) => {
   const sql = `SELECT name FROM ${schema}.recover_consumers() AS name ORDER BY name`
   return (): Query<ReadonlyArray<string>> => ({

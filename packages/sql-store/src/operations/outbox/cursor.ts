@@ -1,6 +1,6 @@
 /**
  * A cursor is `seen reading batch_id highest`: see `event_consumer` in `migrations/`. Between two
- * rounds nothing is being read, which `-` stands for.
+ * rounds there is no `reading`, and `-` stands for it.
  */
 import type { SchemaName } from "../../schemaName.ts"
 
@@ -25,21 +25,25 @@ export const fromCursor = (cursor: string): Cursor => {
 }
 
 /**
- * Names the life of the server that answers: what it says is the same only until it crashes, or another
- * one takes over, when Postgres empties the table (see `server_life` in `migrations/`). No clock has a
- * say: one that steps back would let a later life pass for an earlier one. Null where nobody has named
- * this life yet. A copy of the database elsewhere has the row, and another system.
+ * Identifies the life of the server that answers. Its snapshots mean the same only until it crashes
+ * or another server takes over; Postgres empties the table then (see `server_life` in
+ * `migrations/`). No clock is involved: with a clock that stepped back, a later life could pass for
+ * an earlier one. Null if no statement has named this life yet. A copy of the database elsewhere
+ * has the same row, but another system identifier.
  */
 export const lifeOf = (schema: SchemaName): string => `(SELECT life_id || '/' || system_identifier
     FROM ${schema}.server_life, pg_control_system())`
 
-/** Whether a page of `since` was read in the same life. What was saved is good in any. */
-export const livesOn = (schema: SchemaName, since: string): string =>
+/** Whether a page of `since` was read in the same life. A saved cursor is good in any life. */
+export const isSameLife = (schema: SchemaName, since: string): string =>
   `(${since}::text IS NULL OR coalesce(${since}::text = ${lifeOf(schema)}, false))`
 
-/** Of a page that was read before anybody named the life: no later page is known to be of the same. */
+/**
+ * Stands for the life of a page that was read before that life had a name. No later page can be
+ * shown to be of the same life.
+ */
 export const unnamedLife = "unnamed"
 
-/** Names the life of the server, where nobody has. */
+/** Names the life of the server, if it has no name yet. */
 export const nameLife = (schema: SchemaName): string => `
     INSERT INTO ${schema}.server_life (life_id) VALUES (gen_random_uuid()) ON CONFLICT DO NOTHING`

@@ -1,4 +1,4 @@
-/** Everything about the outbox beside writing it, whoever runs the statements. */
+/** All operations on the outbox besides writing it, whatever runs their statements. */
 import type { StoreUnavailable } from "@boxoffice/core"
 import type { Outbox } from "@boxoffice/core/store"
 import type { Effect } from "effect"
@@ -15,7 +15,7 @@ import {
 import { pruneOutbox } from "./prune.ts"
 import { readOutbox } from "./read.ts"
 
-/** Makes an operation of a query: a statement of its own, with a span of this name. */
+/** Makes an operation of a query: one statement, in a span of this name. */
 export type Reading = <Args extends Row, A>(
   name: string,
   query: (...args: Args) => Query<A>

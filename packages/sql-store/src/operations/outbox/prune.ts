@@ -2,9 +2,9 @@ import type { SchemaName } from "../../schemaName.ts"
 import { ago, clearing, noted } from "../clear.ts"
 
 /**
- * Deletes what every consumer has passed. Only the oldest are looked at, so that a consumer that
- * stands still makes this no dearer. A consumer whose place is from another cluster has passed
- * nothing: what its snapshots say of new batches means nothing.
+ * Deletes batches that every consumer has passed. It looks at the oldest only, so a consumer that
+ * makes no progress does not make it slower. A consumer whose cursor is from another cluster counts
+ * as having passed nothing: its snapshots say nothing about new batches.
  */
 export const pruneOutbox = (schema: SchemaName) =>
   clearing(`

@@ -1,18 +1,18 @@
 import type { OutboxBatch, OutboxPage } from "@boxoffice/core/store"
 import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
-import { fromCursor, lifeOf, livesOn, toCursor, unnamedLife } from "./cursor.ts"
+import { fromCursor, isSameLife, lifeOf, toCursor, unnamedLife } from "./cursor.ts"
 
 /**
- * The next batches of a round, and begins one where none is under way: with a snapshot of its own,
- * in the same statement, so that whatever is visible in it can be read. The page says where in the
- * round it begins: no other cursor may be saved with a position inside its first batch, since what
- * comes first behind an older one changes with every commit.
+ * Reads the next batches of a round, and begins a round if none is under way. A new round takes its
+ * snapshot in the same statement, so that every batch visible in that snapshot can be read. The
+ * page says where in the round it begins. A position inside its first batch may be saved with this
+ * cursor only, since the batch that comes first behind an older cursor changes with every commit.
  *
- * Not visible in what was seen is whatever was in progress then, and whatever has a higher id. Each
- * is found by an index: those by their ids, these by going on from the batch that was read last, or
- * from the first that there is of them. `batch_id + 0` keeps the planner from going through all
- * batches in their order to find those few.
+ * Not visible in the snapshot `seen` are the transactions that were in progress then, and those
+ * with a higher id. An index finds both: the former by their ids, the latter by going on from the
+ * batch that was read last, or from the first of them. `batch_id + 0` keeps the planner from
+ * reading all batches in order to find those few.
  */
 export const readOutbox = (schema: SchemaName) => {
   const sql = `
@@ -22,7 +22,7 @@ export const readOutbox = (schema: SchemaName) => {
           SELECT min(batch_id + 0) - 1 FROM ${schema}.outbox
           WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)
         ), 9223372036854775807) END AS fresh_from,
-        ${livesOn(schema, "$5")} AS lives_on, ${lifeOf(schema)} AS at
+        ${isSameLife(schema, "$5")} AS lives_on, ${lifeOf(schema)} AS at
     ), late AS MATERIALIZED (
       SELECT batch_id, event_version, events FROM ${schema}.outbox
       WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
@@ -46,11 +46,11 @@ export const readOutbox = (schema: SchemaName) => {
     return {
       sql,
       params: [seen, reading, batchId, BigInt(limit), since ?? null],
-      // Planned for these very snapshots: few batches are new, or all are.
+      // Unprepared, so that it is planned for these snapshots: few batches are new, or all are.
       unprepared: true,
       read: (rows) => {
-        const [reading, , , , livesOn, at] = rows[0]!
-        if (!livesOn) return "interrupted"
+        const [reading, , , , isOfSameLife, at] = rows[0]!
+        if (!isOfSameLife) return "interrupted"
         const round = { seen, reading: reading as string }
         const from = toCursor({ ...round, batchId, highest })
         let highestYet = highest

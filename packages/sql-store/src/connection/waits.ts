@@ -1,21 +1,24 @@
 import { checkNames } from "@boxoffice/core/store"
 
-/** In milliseconds, each. What a server of Postgres waits for, a batch says for its own transaction. */
+/** Each in milliseconds. A batch sets the limits of the Postgres server for its own transaction. */
 export interface Waits {
-  /** For a row that somebody else has locked. Default 1,500. */
+  /** For a row that another transaction has locked. Default 1,500. */
   readonly lockTimeoutMs: number
   /** For a statement of a batch, its waits for locks included. Default 15,000. */
   readonly statementTimeoutMs: number
   /**
-   * For a node that is silent within its transaction. Then the server frees the locks of a node that
-   * has vanished. Default 15,000.
+   * For a node that is silent within its transaction. After it the server frees the locks of a node
+   * that has vanished. Default 15,000.
    */
   readonly idleInTransactionMs: number
-  /** For the server's answer to what was sent in one go, and for a connection of the pool. Default 20,000. */
+  /** For the server's answer to one pipeline, and for a connection of the pool. Default 20,000. */
   readonly answerWithinMs: number
-  /** For a new connection. Default: what the URL or the client says, or else 5,000. */
+  /** For a new connection. Default: the limit of the URL or the client, or else 5,000. */
   readonly connectWithinMs: number | undefined
-  /** For what is in flight when the engine is closed: then its connections are dropped. Default 10,000. */
+  /**
+   * For the commands under way when the engine is closed. After it, their connections are dropped.
+   * Default 10,000.
+   */
   readonly closeWithinMs: number
 }
 
@@ -30,7 +33,7 @@ export const defaultWaits: Waits = {
 
 const most = 2_147_483_647
 
-/** Throws a `TypeError` that names the setting where one cannot work. */
+/** Throws a `TypeError` with the name of a setting that is out of range. */
 export const waitsOf = (
   given: { readonly [Name in keyof Waits]?: Waits[Name] | undefined } = {}
 ) => {
@@ -44,7 +47,8 @@ export const waitsOf = (
   }
   const checked = waits as unknown as Waits
   for (const name of ["statementTimeoutMs", "answerWithinMs"] as const) {
-    // Otherwise nobody would ever hear that it is a lock that is waited for.
+    // Otherwise the other limit ends the wait first, and the error would never say that a lock was
+    // the cause.
     if (checked.lockTimeoutMs >= checked[name]) {
       throw new TypeError(`waits.lockTimeoutMs must be below waits.${name}`)
     }

@@ -1,16 +1,21 @@
-/** The end of an engine on a store: what is in flight may end, for a while. */
+/**
+ * Closing of an engine on a store: the batches and reads under way may finish, for a limited time.
+ */
 import { Effect, type Scope } from "effect"
 
-/** What drops connections, and lets others be made again: a store may outlive an engine on it. */
+/** Drops connections, and allows new ones again: a store may outlive an engine on it. */
 export interface Droppable {
   readonly drop: () => void
   readonly allow: () => void
 }
 
 export interface Closing {
-  /** For as long as the scope lasts an engine is closing: after its time nothing may wait. */
+  /**
+   * Acquired when an engine begins to close, and released when it has closed. If that takes longer
+   * than the limit, all connections are dropped.
+   */
   readonly engine: Effect.Effect<void, never, Scope.Scope>
-  /** Around what the store closes itself, within what is left of that time. */
+  /** Wraps the pools that the store closes itself, which then have the rest of that time. */
   readonly around: <A, E, R>(pools: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Scope.Scope>
 }
 
@@ -38,7 +43,7 @@ export const makeClosing = ({ drop, allow }: Droppable, milliseconds: number): C
         let timer: NodeJS.Timeout | undefined
         yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(timer)))
         const made = yield* pools
-        // The last to be made is the first to end.
+        // Finalizers run in reverse order, so this timer starts before the pools close.
         yield* Effect.addFinalizer(() =>
           Effect.sync(() => {
             timer = setTimeout(drop, left())

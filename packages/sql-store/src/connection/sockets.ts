@@ -1,6 +1,7 @@
 /**
- * The sockets that a store has opened. The driver says goodbye and leaves a socket to the server, which
- * takes for ever where the server is silent: these end by themselves.
+ * The sockets that a store has opened, each held until it closes. The driver sends its last message
+ * and leaves the socket to the server, which never closes it if the server is silent. So a socket
+ * closes by itself a second after the driver has ended it.
  */
 import { connect, Socket } from "node:net"
 import type { Duplex } from "node:stream"
@@ -8,18 +9,21 @@ import type { PgClient } from "@effect/sql-pg"
 import { Duration, Effect, Redacted } from "effect"
 
 export interface Sockets {
-  /** What the driver calls for a new connection. */
+  /** Opens a socket; the driver calls it for a new connection. */
   readonly open: () => Duplex
-  /** Gives those that are still open a moment to end. */
+  /** Closes the open sockets after a moment. */
   readonly leave: Effect.Effect<void>
-  /** Drops every connection, and lets none be made until {@link allow}: nobody waits for one any more. */
+  /**
+   * Drops every connection and refuses new ones until {@link allow}, so that no caller waits for
+   * one.
+   */
   readonly drop: () => void
   readonly allow: () => void
-  /** Whether they are dropped now. */
+  /** Whether connections are dropped now. */
   readonly isDropped: () => boolean
 }
 
-/** How long a server may take to hear a goodbye. */
+/** How long a server may take to close after the driver's last message. */
 const goodbyeMs = 1_000
 /** Of a timer of Node's. */
 const longestMs = 2_147_483_647
@@ -28,7 +32,7 @@ const keepAliveDefault = "10 seconds"
 const idleDefault = "60 seconds"
 
 /**
- * Over what the client says that it connects to; a client with streams of its own keeps them.
+ * Connects as the client's settings say. A client with its own `stream` keeps it.
  *
  * Under TLS a socket does not learn that the driver said goodbye. So the store also ends a socket that
  * carries nothing for longer than a pool keeps an idle one and a caller waits for an answer.
@@ -78,13 +82,13 @@ export const makeSockets = (config: PgClient.PgPoolConfig, answerWithinMs: numbe
   }
 }
 
-/** As the driver reads its own settings: what is said apart from the URL comes first. */
+/** Reads the settings as the driver does: a separate setting wins over the URL. */
 export const targetOf = (config: PgClient.PgClientConfig) => {
   const url = config.url === undefined ? null : URL.parse(Redacted.value(config.url))
-  const said = (name: string) => url?.searchParams.getAll(name).at(-1)
-  const ofUrl = decodeURIComponent(url?.hostname.replace(/^\[(.*)\]$/, "$1") ?? "")
-  const host = config.host ?? said("host") ?? (ofUrl || "localhost")
-  const port = config.port ?? Number(said("port") ?? (url?.port || 5432))
+  const parameter = (name: string) => url?.searchParams.getAll(name).at(-1)
+  const urlHost = decodeURIComponent(url?.hostname.replace(/^\[(.*)\]$/, "$1") ?? "")
+  const host = config.host ?? parameter("host") ?? (urlHost || "localhost")
+  const port = config.port ?? Number(parameter("port") ?? (url?.port || 5432))
   const path = config.path ?? (host.startsWith("/") ? `${host}/.s.PGSQL.${port}` : undefined)
   if (path !== undefined) return { path }
   return {

@@ -1,12 +1,12 @@
-/** Whether the setting that says where the data is can be right: a mistake in it is no outage. */
+/**
+ * Checks of the setting `database`: a mistake in it is not an outage, and the store reports it as
+ * such.
+ */
 import { Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { sqlState } from "./sqlFailure.ts"
+import { sqlState } from "../sqlFailure.ts"
 
-/**
- * The setting that says where the database is cannot be right, and waiting changes nothing about it.
- * Nothing was opened.
- */
+/** The setting `database` is wrong, and waiting does not change that. No connection was opened. */
 export class DatabaseInvalid extends Schema.TaggedError<DatabaseInvalid>()("DatabaseInvalid", {
   /** The name of the setting. */
   setting: Schema.String,
@@ -23,7 +23,7 @@ export class DatabaseInvalid extends Schema.TaggedError<DatabaseInvalid>()("Data
 const example = "postgres://user:password@host:5432/name"
 const sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
-/** What is wrong with the URL of a Postgres, if anything is; it never repeats the URL. */
+/** The problem of a Postgres URL, or undefined if it has none. The text never repeats the URL. */
 export const urlProblem = (text: string): string | undefined => {
   const url = URL.parse(text)
   if (url === null || !/^\s*postgres(ql)?:\/\//i.test(text)) {
@@ -46,7 +46,7 @@ export const urlProblem = (text: string): string | undefined => {
     : "expected a connect_timeout in whole seconds."
 }
 
-/** The error to fail with where a URL cannot be right. */
+/** The error for a URL that has a problem. */
 export const invalidUrl = (setting: string, url: unknown): DatabaseInvalid | undefined => {
   const problem = typeof url === "string" ? urlProblem(url) : `expected ${example}.`
   if (problem === undefined) return undefined
@@ -56,17 +56,17 @@ export const invalidUrl = (setting: string, url: unknown): DatabaseInvalid | und
 const expected =
   "expected postgres://user:password@host:5432/name, pglite, pglite:./data, a Pool of pg, or what Host makes of another driver's."
 
-/** What is none of the things that `database` can be. */
+/** The error for a value that is none of the forms that `database` can have. */
 export const invalidDatabase = (database: unknown): DatabaseInvalid =>
   new DatabaseInvalid({ setting: "database", value: shown(database), problem: expected })
 
-/** Whether loading failed because Postgres in process, an optional peer, is not installed. */
+/** Whether the import failed because PGlite, an optional peer dependency, is not installed. */
 export const isPgliteMissing = (error: unknown): boolean => {
   const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
   return code === "ERR_MODULE_NOT_FOUND" && String(message).includes("'@electric-sql/pglite'")
 }
 
-/** `database` asks for it all the same. */
+/** The error if `database` asks for PGlite and it is not installed. */
 export const missingPglite = (database: string): DatabaseInvalid =>
   new DatabaseInvalid({
     setting: "database",
@@ -77,8 +77,8 @@ export const missingPglite = (database: string): DatabaseInvalid =>
   })
 
 /**
- * What the server says of a setting that leads to it and is wrong all the same, by a URL or by a host's
- * pool. `value` is what a log may show of it.
+ * The error if the server was reached and refuses the setting, given by a URL or by a host's pool.
+ * `value` is the part that a log may show.
  */
 export const refusedSetting = (
   setting: string,
@@ -96,7 +96,7 @@ const refusals: Readonly<Record<string, string>> = {
   "3D000": "the server has no database of this name: check it, or create the database first."
 }
 
-/** What is wrong about TLS, if anything is: neither side changes its mind by itself. */
+/** The problem with TLS, or undefined if there is none. Neither side resolves it by itself. */
 const tlsProblem = (error: unknown, depth = 0): string | undefined => {
   if (typeof error !== "object" || error === null || depth > 6) return undefined
   const { code, message, cause, reason } = error as Readonly<Record<string, unknown>>
@@ -112,8 +112,8 @@ const untrusted =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|ERR_TLS_CERT_ALTNAME_INVALID)$/
 
 /**
- * A value, as far as a log may show it. A password can be wherever a URL is not as it should be: only
- * what is behind the last @ is none, or a text without anything that could introduce one.
+ * The part of a value that a log may show. In a malformed URL a password can be anywhere: only the
+ * part behind the last @ is safe, or a text without a character that could introduce a password.
  */
 export const shown = (value: unknown): string => {
   if (typeof value !== "string") return nameOf(value)

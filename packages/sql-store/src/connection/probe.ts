@@ -1,16 +1,17 @@
-/** Whether a user's command could be done now: what readiness asks. */
+/** Readiness probe: checks whether a user's command could succeed now. */
 import { randomUUID } from "node:crypto"
 import { StoreUnavailable } from "@boxoffice/core"
 import { Cause, Deferred, Effect, Exit } from "effect"
-import { commit } from "./batch/commit.ts"
-import { begin, forceIndexPlans } from "./batch/load/begin.ts"
-import { insertOutcomes } from "./batch/save/outcomes.ts"
-import { AttemptFailed, type BatchContext, cleanUp } from "./batch/transact.ts"
-import { Pipeline, type Query } from "./Query.ts"
-import type { SchemaName } from "./schemaName.ts"
-import { deadline, unavailable } from "./sqlFailure.ts"
+import { commit } from "../batch/commit.ts"
+import { begin, forceIndexPlans } from "../batch/load/begin.ts"
+import { insertOutcomes } from "../batch/save/outcomes.ts"
+import { AttemptFailed, type BatchContext, cleanUp } from "../batch/transact.ts"
+import { Pipeline } from "../Pipeline.ts"
+import type { Query } from "../Query.ts"
+import type { SchemaName } from "../schemaName.ts"
+import { deadline, unavailable } from "../sqlFailure.ts"
 
-/** Tables that users' commands write to: a session that has locked one of them stops those commands. */
+/** Tables that users' commands write to. A session that has locked one of them stops those commands. */
 const written = [
   "queue",
   "queue_code",
@@ -28,10 +29,13 @@ const written = [
 ]
 /** Tables that users' commands only read: an index may be built on them meanwhile. */
 const read = ["show", "performance"]
-/** Shorter than a server waits before it looks for a deadlock: a migration must not be its victim. */
+/**
+ * Shorter than the server's `deadlock_timeout`, so that the probe never makes a migration the
+ * victim of a deadlock check.
+ */
 const lockTimeout = "500ms"
-/** How long one answer is given again. */
-const freshMs = 1_000
+/** How long a result is reused. */
+const resultMaxAgeMs = 1_000
 
 const statement = (sql: string): Query<void> => ({
   sql,
@@ -44,11 +48,12 @@ const lock = (schema: SchemaName, tables: ReadonlyArray<string>, mode: string) =
   statement(`LOCK TABLE ${tables.map((table) => `${schema}.${table}`).join(", ")} IN ${mode} MODE`)
 
 /**
- * What each command needs, in a transaction of its own: the tables, a row that is written to the disk
- * (and taken back, so that nothing grows), and a commit. A server that only reads refuses it, and so
- * does one whose disk is full; one that cannot make a commit durable does not answer it.
+ * The statements of a probe, in a transaction of its own. They need what each command needs: the
+ * tables, a row that is written to disk (and taken back, so that no table grows), and a commit. A
+ * read-only server refuses them, and so does one whose disk is full; a server that cannot make a
+ * commit durable does not answer.
  */
-export const probing = (schema: SchemaName): ReadonlyArray<Query<void>> => [
+export const probeStatements = (schema: SchemaName): ReadonlyArray<Query<void>> => [
   statement(`SELECT set_config('lock_timeout', '${lockTimeout}', true)`),
   lock(schema, written, "ROW EXCLUSIVE"),
   lock(schema, read, "ACCESS SHARE"),
@@ -65,7 +70,7 @@ export const probing = (schema: SchemaName): ReadonlyArray<Query<void>> => [
   statement("ROLLBACK TO SAVEPOINT boxoffice_probe")
 ]
 
-/** On a connection of the batches, as a command would be done. */
+/** Runs the probe on a connection of the batches, like a command. */
 export const makeProbe = ({
   pool,
   schema,
@@ -76,38 +81,41 @@ export const makeProbe = ({
   const failed = (error: ConstructorParameters<typeof AttemptFailed>[0]) => new AttemptFailed(error)
   return Effect.scoped(
     Effect.flatMap(Effect.mapError(withDeadline(pool.get), failed), (connection) => {
-      const flight = new Pipeline()
-      for (const query of [begin, plan, ...probing(schema), commit]) flight.add(query)
-      return Effect.onExit(Effect.mapError(withDeadline(flight.run(connection)), failed), (exit) =>
-        Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
+      const pipeline = new Pipeline()
+      for (const query of [begin, plan, ...probeStatements(schema), commit]) pipeline.add(query)
+      return Effect.onExit(
+        Effect.mapError(withDeadline(pipeline.run(connection)), failed),
+        (exit) =>
+          Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
       )
     })
   ).pipe(Effect.mapError(({ error }) => unavailable(error)))
 }
 
 /**
- * However many ask, there is one probe at a time, and one each second. It goes on where whoever asked
- * has gone: the next one hears what came of it.
+ * Shares a probe among its callers: there is one at a time, and at most one each second. It holds
+ * the last result for that second. A probe goes on if its first caller is interrupted, so the next
+ * caller gets its result.
  */
-export const shared = (
+export const shareProbe = (
   probe: Effect.Effect<void, StoreUnavailable>
 ): Effect.Effect<void, StoreUnavailable> => {
   type Answer = Deferred.Deferred<void, StoreUnavailable>
   let last: { readonly answer: Answer; readonly at: number } | undefined
   return Effect.suspend(() => {
-    // By the machine's own clock: how a server is has nothing to do with a test's time.
-    if (last !== undefined && performance.now() - last.at < freshMs) {
+    // Uses the machine's clock: the server's health does not depend on the clock of a test.
+    if (last !== undefined && performance.now() - last.at < resultMaxAgeMs) {
       return Deferred.await(last.answer)
     }
     const answer: Answer = Deferred.makeUnsafe()
-    const asked = { answer, at: Number.POSITIVE_INFINITY }
-    last = asked
-    // A pool that is shut down interrupts whoever waits for it.
+    const result = { answer, at: Number.POSITIVE_INFINITY }
+    last = result
+    // A pool that shuts down interrupts its waiting callers.
     const ended = Effect.catchCause(probe, (cause) =>
       Cause.hasInterrupts(cause) ? Effect.fail(closed) : Effect.failCause(cause)
     )
     return Effect.onExit(ended, (exit) => {
-      asked.at = performance.now()
+      result.at = performance.now()
       return Deferred.done(answer, exit)
     }).pipe(Effect.forkDetach({ startImmediately: true }), Effect.andThen(Deferred.await(answer)))
   })

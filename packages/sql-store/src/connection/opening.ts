@@ -1,26 +1,29 @@
-/** Why a store cannot be opened: a mistake in a setting, or an outage that says where it was looked for. */
+/**
+ * Why a store cannot be opened: either a mistake in a setting, or an outage, with the address of
+ * the database.
+ */
 import { StoreUnavailable } from "@boxoffice/core"
 import { Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import { isConnectionLost, unavailable } from "../sqlFailure.ts"
 import { type DatabaseInvalid, refusedSetting, shown } from "./databaseSetting.ts"
 import { targetOf } from "./sockets.ts"
-import { isConnectionLost, unavailable } from "./sqlFailure.ts"
 
-/** Where a store is looked for, as far as a log may show it. */
-export interface Place {
+/** The address of a store, as far as a log may show it. */
+export interface StoreLocation {
   /** The value of the setting. */
   readonly value: string
-  /** Host and port; left out where the driver alone knows them. */
+  /** Host and port; undefined if only the driver knows them. */
   readonly address?: string | undefined
 }
 
-export const placeOfUrl = (url: string): Place => ({
+export const locationOfUrl = (url: string): StoreLocation => ({
   value: shown(url),
   address: addressOf({ url })
 })
 
-/** What a `Pool` of `pg` says of itself: where it takes its host from the environment, nothing. */
-export const placeOfPool = (pool: object): Place => {
+/** The address of a `Pool` of `pg`; undefined if it takes its host from the environment. */
+export const locationOfPool = (pool: object): StoreLocation => {
   const { options } = pool as { readonly options?: Readonly<Record<string, unknown>> }
   const { connectionString, host, port } = options ?? {}
   const url = typeof connectionString === "string" ? connectionString : undefined
@@ -50,23 +53,23 @@ const addressOf = (said: {
   }
 }
 
-/** What the server, or the way to it, has against the setting; undefined of an outage. */
+/** The error if the server or the network path refuses the setting; undefined for an outage. */
 export const openingRefused = (
   setting: string,
-  place: Place,
+  location: StoreLocation,
   error: SqlError
-): DatabaseInvalid | undefined => refusedSetting(setting, place.value, error)
+): DatabaseInvalid | undefined => refusedSetting(setting, location.value, error)
 
-/** The outage, with where the store was looked for. */
-export const openingFailed = (place: Place, error: SqlError): StoreUnavailable => {
+/** The error for an outage, with the address of the store. */
+export const openingFailed = (location: StoreLocation, error: SqlError): StoreUnavailable => {
   const failed = unavailable(error)
-  const address = place.address ?? addressIn(error)
-  // One that answers, or waits for a lock, is where it should be.
+  const address = location.address ?? addressIn(error)
+  // A server that answers, or waits for a lock, is at the right address: leave it out.
   if (address === undefined || !isConnectionLost(error)) return failed
   return new StoreUnavailable({ retryable: failed.retryable, cause: error, address })
 }
 
-/** What the socket says of where it was to lead, from the innermost error out. */
+/** The address in the socket's error, searched from the innermost error out. */
 const addressIn = (error: unknown, depth = 0): string | undefined => {
   if (typeof error !== "object" || error === null || depth > 6) return undefined
   const { cause, reason, errors, address, hostname, port } = error as Record<string, unknown>
