@@ -2,7 +2,7 @@
 import { BatchSettings, defaultPolicies } from "@boxoffice/core"
 import { Effect } from "effect"
 import { expect, test } from "vitest"
-import { defaultWaits } from "../../packages/sql-store/src/waits.ts"
+import { defaultWaits } from "../../packages/sql-store/src/connection/waits.ts"
 import { readPage, tableBehind } from "./markdown.ts"
 
 const withoutTicks = (cell: string | undefined): string => (cell ?? "").replaceAll("`", "")
