@@ -18,7 +18,8 @@ import type {
 import { Effect, ManagedRuntime } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient, HttpApiMiddleware } from "effect/http-api"
-import { Admin, Api, Identity } from "./api.ts"
+import { Api } from "./api/api.ts"
+import { Admin, Identity } from "./api/identity.ts"
 
 export interface ClientOptions {
   /** Where the server is, such as `https://tickets.example`. */
@@ -157,7 +158,7 @@ export const connect = (options: ClientOptions): BoxOfficeClient => {
   return client
 }
 
-export { Api } from "./api.ts"
+export { Api } from "./api/api.ts"
 
 /** UTF-8, in the one form in which a header can carry it: a character for each byte. */
 const asHeader = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text))

@@ -16,7 +16,7 @@ import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import type { SqlError } from "effect/sql/SqlError"
 import type { RequestRecord } from "../http/requestContext.ts"
 import { layerServer } from "../server/server.ts"
-import { Webhooks } from "../webhooks.ts"
+import { Webhooks } from "../webhooks/webhooks.ts"
 import type { ServerConfig } from "./config.ts"
 
 /** The engine that a config describes. */

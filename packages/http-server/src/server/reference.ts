@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApiScalar, OpenApi } from "effect/http-api"
-import { Api, PublicApi } from "../api.ts"
+import { Api, PublicApi } from "../api/api.ts"
 import { RouteResponse } from "../http/message.ts"
 import type { Route } from "../http/route.ts"
 

@@ -1,7 +1,7 @@
 import type { DeadLetter } from "@boxoffice/core"
 import { Console, Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import type { Webhooks } from "../../webhooks.ts"
+import type { Webhooks } from "../../webhooks/webhooks.ts"
 import { columns } from "../columns.ts"
 import { ofEndpoint, onDeliveries } from "./endpoint.ts"
 

@@ -2,7 +2,7 @@ import { EventFeed } from "@boxoffice/core"
 import { Effect, Layer, Schema } from "effect"
 import { Argument } from "effect/cli"
 import { endpointName } from "../../webhooks/endpoint.ts"
-import { Webhooks } from "../../webhooks.ts"
+import { Webhooks } from "../../webhooks/webhooks.ts"
 import { type DatabaseFlags, database, databaseOf, json } from "../flags.ts"
 import { layerStore } from "../office.ts"
 
