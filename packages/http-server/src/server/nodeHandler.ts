@@ -7,7 +7,7 @@ import { HttpRouter } from "effect/http"
 import { Drain } from "../http/drain.ts"
 import { checkOptions } from "./checkOptions.ts"
 import { layerRoutes, prefixOf, type RoutesOptions, routerConfig, type Services } from "./router.ts"
-import { answerUnmade, logUnmade } from "./unmade.ts"
+import { answerUnmade, logUnmade } from "./startFailure.ts"
 
 /** A request listener for Node, which is also a middleware of Express and its like. */
 export interface NodeHandler {

@@ -12,7 +12,7 @@ import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } fr
 import { MethodNotAllowed, RouteUnknown } from "../api/errors.ts"
 import { adminRoutes } from "../handlers/admin.ts"
 import { catalogRoutes } from "../handlers/catalog.ts"
-import { noticeRoutes } from "../handlers/notice.ts"
+import { noticeRoutes } from "../handlers/queueInfo.ts"
 import { paymentRoutes } from "../handlers/payment.ts"
 import { queueRoutes } from "../handlers/queue.ts"
 import { reservationRoutes } from "../handlers/reservation.ts"

@@ -17,7 +17,7 @@ import {
   routerConfig,
   type Services
 } from "./router.ts"
-import { answerUnmade, logUnmade } from "./unmade.ts"
+import { answerUnmade, logUnmade } from "./startFailure.ts"
 
 /**
  * The routes as a function from a Fetch request to its response, for a host to mount in a server
