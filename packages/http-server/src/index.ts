@@ -5,7 +5,7 @@
  * @module
  */
 export * from "./api.ts"
-export type { AskedCharge, ChargesOption } from "./http/charges.ts"
+export type { ChargesOption, RequestedCharge } from "./http/charges.ts"
 export { Drain } from "./http/drain.ts"
 export type { IdentityOptions } from "./http/identity.ts"
 export type { RequestRecord } from "./http/requestContext.ts"

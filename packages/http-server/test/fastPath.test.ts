@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { RouteResponse } from "../src/http/message.ts"
 import type { RequestRecord } from "../src/http/requestContext.ts"
 import type { Route } from "../src/http/route.ts"
-import { finderOf } from "../src/server/fastPath.ts"
+import { makeRouteFinder } from "../src/server/fastPath.ts"
 import { type Answer, type Ask, enter, openHouse, startServer, type TestServer } from "./support.ts"
 
 describe("which requests go the short way", () => {
@@ -16,7 +16,7 @@ describe("which requests go the short way", () => {
     streams,
     answer: () => Effect.succeed(new RouteResponse(200, {}, path))
   })
-  const find = finderOf([
+  const find = makeRouteFinder([
     route("GET", "/v1/shows"),
     route("GET", "/v1/shows/:showId"),
     route("GET", "/v1/shows/:showId/dates"),
@@ -36,7 +36,7 @@ describe("which requests go the short way", () => {
   ])("%s %s %o", (method, url, headers, path, params, search) => {
     const found = ask(method, url, headers as Record<string, string>)
     expect(found?.route.path).toBe(path)
-    expect(found?.asked).toMatchObject({
+    expect(found?.request).toMatchObject({
       params,
       search,
       hasBody: "content-length" in headers

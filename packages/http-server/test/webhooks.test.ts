@@ -395,7 +395,7 @@ describe("one POST", () => {
     const { url } = await serve((_, response) =>
       response.writeHead(307, { location: target.url }).end()
     )
-    expect(await send(url)).toMatchObject({ accepted: false, said: "HTTP 307" })
+    expect(await send(url)).toMatchObject({ accepted: false, summary: "HTTP 307" })
     expect(target.requests()).toBe(0)
   })
 
@@ -406,7 +406,7 @@ describe("one POST", () => {
       response.on("close", () => clearInterval(drip))
     })
     const answer = await send(url, { timeoutMs: 200 })
-    expect(answer).toMatchObject({ accepted: false, said: "no answer within 200 ms" })
+    expect(answer).toMatchObject({ accepted: false, summary: "no answer within 200 ms" })
   })
 
   test("reads no more of the answer than it has to", async () => {
@@ -420,7 +420,7 @@ describe("one POST", () => {
       response.on("drain", pour)
       pour()
     })
-    expect(await send(url)).toMatchObject({ accepted: true, said: "HTTP 200" })
+    expect(await send(url)).toMatchObject({ accepted: true, summary: "HTTP 200" })
     await expect.poll(() => closed).toBe(true)
   })
 
@@ -437,7 +437,7 @@ describe("one POST", () => {
 
   test("says what the network said", async () => {
     const { url } = await serve((request) => request.socket.destroy())
-    expect(await send(url)).toMatchObject({ accepted: false, said: "socket hang up" })
+    expect(await send(url)).toMatchObject({ accepted: false, summary: "socket hang up" })
   })
 
   test.each([
@@ -455,7 +455,7 @@ describe("one POST", () => {
     const answer = await send(template.replace("PORT", String(port)), { allowPrivate: false })
     expect(answer).toMatchObject({
       accepted: false,
-      said: expect.stringContaining("not a public address")
+      summary: expect.stringContaining("not a public address")
     })
     expect(requests()).toBe(0)
   })
@@ -472,7 +472,7 @@ describe("one POST", () => {
     expect(asked).toBe(1)
     expect(first.accepted).toBe(false)
     const second = await send(url, { allowPrivate: false, lookup })
-    expect(second.said).toContain("not a public address")
+    expect(second.summary).toContain("not a public address")
     expect(requests()).toBe(0)
   })
 })

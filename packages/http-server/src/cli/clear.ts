@@ -10,11 +10,11 @@ export const clear = Command.make("clear", { ...database, json }, (flags) =>
   Effect.gen(function* () {
     const { url, schema } = yield* databaseOf(flags)
     const policies = { ...defaultPolicies, ...(yield* retention) }
-    const cleared = yield* Effect.provide(untilAllIsCleared, [
+    const cleared = yield* Effect.provide(clearAll, [
       layerStore(url, schema),
       Layer.succeed(Policies, policies)
     ])
-    yield* Console.log(flags.json ? JSON.stringify(cleared) : inWords(cleared))
+    yield* Console.log(flags.json ? JSON.stringify(cleared) : toText(cleared))
   })
 ).pipe(
   Command.withDescription(
@@ -50,7 +50,7 @@ const retention = Effect.gen(function* () {
 const kinds = ["tokens", "reservations", "outcomes", "events", "deadLetters"] as const
 
 /** A round deletes so much at the most; the last one finds nothing. */
-const untilAllIsCleared = Effect.gen(function* () {
+const clearAll = Effect.gen(function* () {
   const total: Record<keyof Cleared, number> = {
     tokens: 0,
     reservations: 0,
@@ -65,7 +65,7 @@ const untilAllIsCleared = Effect.gen(function* () {
   }
 })
 
-const inWords = (cleared: Cleared): string =>
+const toText = (cleared: Cleared): string =>
   columns([
     ["deleted", "how many"],
     ["queue tokens", String(cleared.tokens)],

@@ -14,7 +14,7 @@ export const doctor = Command.make("doctor", { ...database, appRole, strict, jso
       Doctor.examine({ schema, appRole: Option.getOrUndefined(flags.appRole) }),
       Migrator.layerUrl(url)
     )
-    yield* Console.log(flags.json ? JSON.stringify(report) : inWords(report))
+    yield* Console.log(flags.json ? JSON.stringify(report) : toText(report))
     const isBad = (level: string) => level === "problem" || (flags.strict && level === "warning")
     if (report.findings.some(({ level }) => isBad(level))) return yield* new NegativeResult()
   })
@@ -40,7 +40,7 @@ const colors = { problem: "red", warning: "yellow", note: "cyan" } as const
 
 const indented = (text: string, by: string): string => text.replaceAll(/^/gm, by)
 
-const inWords = (report: Doctor.Report): string => {
+const toText = (report: Doctor.Report): string => {
   const { schema, version, expectedVersion, serverVersion, findings } = report
   const count = (level: Doctor.Finding["level"]) => {
     const found = findings.filter((finding) => finding.level === level).length

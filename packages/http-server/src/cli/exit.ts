@@ -44,8 +44,8 @@ export const layerPresenter = CliOutput.layerPresenter({
 /** Says on stderr what went wrong, unless it was said. */
 export const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   const error = Cause.squash(cause)
-  const isSaid = CliError.isCliError(error) || error instanceof NegativeResult
-  return Cause.hasInterruptsOnly(cause) || isSaid ? Effect.void : Console.error(explain(error))
+  const isReported = CliError.isCliError(error) || error instanceof NegativeResult
+  return Cause.hasInterruptsOnly(cause) || isReported ? Effect.void : Console.error(explain(error))
 }
 
 /** What went wrong, and what to do about it, in the words of whoever typed the command. */

@@ -34,18 +34,18 @@ export interface StartHooks<R> {
 export const start = <E>(
   config: ServerConfig,
   store: Layer.Layer<BoxOfficeStore, E>,
-  occasions: StartHooks<Office>
+  hooks: StartHooks<Office>
 ): Effect.Effect<never, E | ServeError | SigningKeysInvalid | unknown> => {
   const server = layerServer({ ...config, onRequest: requestLog(config) })
   const announced = Layer.effectDiscard(
     Effect.flatMap(HttpServer.HttpServer, ({ address }) =>
-      occasions.announce(urlOf(config.host, "port" in address ? address.port : config.port))
+      hooks.announce(urlOf(config.host, "port" in address ? address.port : config.port))
     )
   )
   return Layer.launch(
     announced.pipe(
       Layer.provide(server),
-      Layer.provide(Layer.effectDiscard(occasions.prepare)),
+      Layer.provide(Layer.effectDiscard(hooks.prepare)),
       Layer.provide(layerSweeper(`${config.sweepSeconds} seconds`)),
       Layer.provide(config.webhooks.length > 0 ? Webhooks.layer(config.webhooks) : Layer.empty),
       Layer.provide(layerOffice(config)),

@@ -13,7 +13,7 @@ export const verify = Command.make("verify", { ...database, json }, (flags) =>
       Migrator.layerUrl(url)
     )
     const holds = checks.every(({ violations }) => violations === 0)
-    yield* Console.log(flags.json ? JSON.stringify({ schema, holds, checks }) : inWords(checks))
+    yield* Console.log(flags.json ? JSON.stringify({ schema, holds, checks }) : toText(checks))
     if (!holds) return yield* new NegativeResult()
   })
 ).pipe(
@@ -29,7 +29,7 @@ export const verify = Command.make("verify", { ...database, json }, (flags) =>
   ])
 )
 
-const inWords = (checks: ReadonlyArray<Invariants.Check>): string => {
+const toText = (checks: ReadonlyArray<Invariants.Check>): string => {
   const broken = checks.filter(({ violations }) => violations > 0).length
   const table = columns([
     ["invariant", "violations", "means"],

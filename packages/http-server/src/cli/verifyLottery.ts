@@ -88,7 +88,7 @@ export const verifyLottery = Command.make(
       // Of another seed than the one that was promised, no place is anybody's.
       const told = kept ? numbers.map((number, i) => ({ number, place: places[i]! })) : []
       yield* Console.log(
-        flags.json ? JSON.stringify({ ...draw, kept, places: told }) : inWords(draw, kept, told)
+        flags.json ? JSON.stringify({ ...draw, kept, places: told }) : toText(draw, kept, told)
       )
       if (!kept) return yield* new NegativeResult()
     })
@@ -197,7 +197,7 @@ const noticeIn = (path: string) =>
     return yield* new UsageError({ message: `The queue ${notice.queueId} has no draw.` })
   })
 
-const inWords = (
+const toText = (
   { queueId, seed, commitment, drawn }: PublishedDraw,
   kept: boolean,
   places: ReadonlyArray<{ readonly number: number; readonly place: number }>

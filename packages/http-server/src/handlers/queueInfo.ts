@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { QueueApi } from "../api/queue.ts"
 import { route } from "../http/route.ts"
 
-export const noticeRoutes = Effect.gen(function* () {
+export const queueInfoRoutes = Effect.gen(function* () {
   const queue = yield* Queue
   return [route(QueueApi.endpoints.notice, ({ params }) => queue.notice(params.queueId))]
 })

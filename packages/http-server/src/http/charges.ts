@@ -2,15 +2,16 @@
 import { PolicyFailed, type UserId } from "@boxoffice/core/schema"
 import { Effect } from "effect"
 import { ChargeNotAllowed } from "../api/errors.ts"
+import type { RequestHeaders } from "./message.ts"
 
 /** A charge that somebody asks for. */
-export interface AskedCharge {
+export interface RequestedCharge {
   readonly userId: string
   /** In minor units. */
   readonly amount: bigint
   readonly currency: string
   /** Of the request, by names in lower case. */
-  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly headers: RequestHeaders
 }
 
 /**
@@ -28,14 +29,14 @@ export interface AskedCharge {
 export type ChargesOption =
   | "user"
   | "operator"
-  | ((charge: AskedCharge) => boolean | Promise<boolean>)
+  | ((charge: RequestedCharge) => boolean | Promise<boolean>)
 
 const refuse = (hint: string) => Effect.fail(new ChargeNotAllowed({ hint }))
 
 /** Lets a charge through, or refuses it. */
 export const allowCharge = (
   charges: ChargesOption,
-  charge: AskedCharge & { readonly userId: UserId },
+  charge: RequestedCharge & { readonly userId: UserId },
   isService: boolean
 ): Effect.Effect<void, ChargeNotAllowed | PolicyFailed> => {
   if (charges === "user") return Effect.void
@@ -56,8 +57,8 @@ const failed = (reason: string, cause?: unknown) =>
 const answerSeconds = 10
 
 const ask = (
-  rule: (charge: AskedCharge) => unknown,
-  charge: AskedCharge
+  rule: (charge: RequestedCharge) => unknown,
+  charge: RequestedCharge
 ): Effect.Effect<boolean, PolicyFailed> =>
   Effect.tryPromise({
     try: async () => rule(charge),

@@ -35,10 +35,10 @@ const decoderOf = (schema: Schema.Top): Decode => {
 }
 
 /** What an endpoint asks for. */
-interface Read {
-  readonly asked: Readonly<Record<string, unknown>>
+interface DecodedRequest {
+  readonly inputs: Readonly<Record<string, unknown>>
   /** Why the body was not looked at. Who calls without an identity is told of that first. */
-  readonly unread: BodyTooLarge | UnsupportedMediaType | undefined
+  readonly bodyProblem: BodyTooLarge | UnsupportedMediaType | undefined
 }
 
 /** Reads all that an endpoint asks for, or fails with every problem that what came has. */
@@ -50,27 +50,27 @@ export const requestDecoder = (endpoint: HttpApiEndpoint.Top, limit: number) => 
   const key = headerOf(endpoint, "Idempotency-Key")
 
   return Effect.fnUntracedEager(function* (given: RouteRequest, isNotAdmin: boolean) {
-    const request = mayHaveBody && isUnclear(given) ? yield* lookedInto(given) : given
-    const asked: Record<string, unknown> = {}
-    let unread: Read["unread"]
+    const request = mayHaveBody && mustDetectBody(given) ? yield* detectBody(given) : given
+    const inputs: Record<string, unknown> = {}
+    let bodyProblem: DecodedRequest["bodyProblem"]
     const problems: Array<{ readonly path: string; readonly message: string }> = []
     const add = (decoded: Result.Result<unknown, Schema.SchemaError>, name: string) => {
-      if (Result.isSuccess(decoded)) asked[name] = decoded.success
+      if (Result.isSuccess(decoded)) inputs[name] = decoded.success
       else problems.push(...toRequestInvalid(decoded.failure).errors)
     }
 
-    if (endpoint.params !== undefined) asked.params = pathIds(request.params)
+    if (endpoint.params !== undefined) inputs.params = pathIds(request.params)
     const search = fieldsOf(request.search)
     if (decodeQuery) add(decodeQuery(search), "query")
     else problems.push(...unknownFields(search))
     if (key !== "none") {
       const given = request.headers["idempotency-key"]
-      if (given === undefined || isIdempotencyKey(given)) asked.idempotencyKey = given
+      if (given === undefined || isIdempotencyKey(given)) inputs.idempotencyKey = given
       else problems.push({ path: "Idempotency-Key", message: keyMessage })
     }
     if (mayHaveBody && (payload !== undefined || request.hasBody)) {
       const json = yield* readBody(request, limit, isNotAdmin)
-      if (json instanceof BodyTooLarge || json instanceof UnsupportedMediaType) unread = json
+      if (json instanceof BodyTooLarge || json instanceof UnsupportedMediaType) bodyProblem = json
       else if (json instanceof JsonInvalid) {
         const isMissed = json !== noBody || payload !== undefined
         if (isMissed) problems.push({ path: json.path, message: json.message })
@@ -82,10 +82,10 @@ export const requestDecoder = (endpoint: HttpApiEndpoint.Top, limit: number) => 
     if (problems.length > 0) {
       return yield* new RequestInvalid({ errors: someProblems(problems) })
     }
-    if (key === "required" && asked.idempotencyKey === undefined) {
+    if (key === "required" && inputs.idempotencyKey === undefined) {
       return yield* new IdempotencyKeyRequired()
     }
-    return { asked, unread } satisfies Read
+    return { inputs, bodyProblem } satisfies DecodedRequest
   })
 }
 
@@ -144,11 +144,11 @@ const isUnsupported = (headers: RouteRequest["headers"], hasBody: boolean): bool
 }
 
 /** Whether nobody knows if there is a body, and nobody is about to read it. */
-const isUnclear = ({ hasBody, headers }: RouteRequest): boolean =>
+const mustDetectBody = ({ hasBody, headers }: RouteRequest): boolean =>
   hasBody === "unknown" && isUnsupported(headers, true)
 
 /** Says whether there is a body, by its first byte. */
-const lookedInto = (request: RouteRequest): Effect.Effect<RouteRequest> =>
+const detectBody = (request: RouteRequest): Effect.Effect<RouteRequest> =>
   Effect.match(request.body(1), {
     onFailure: () => ({ ...request, hasBody: true }),
     onSuccess: ({ length }) => ({ ...request, hasBody: length > 0 })

@@ -45,7 +45,8 @@ export const responseEncoder = (
     const { status = usual!, headers, shared } = reply.options
     if (!encoders.has(status)) throw new Error(`${endpoint.identifier} has no status ${status}`)
     const encode = encoders.get(status)
-    if (encode === undefined) return new RouteResponse(status, { ...unkept, ...headers }, undefined)
+    if (encode === undefined)
+      return new RouteResponse(status, { ...noStore, ...headers }, undefined)
     const write = () => (toJson ? toJson(reply.body as never) : JSON.stringify(encode(reply.body)))
     const body = shared ? writeOnce(reply.body as object, write) : write()
     return new RouteResponse(status, headers === undefined ? json : { ...json, ...headers }, body)
@@ -57,5 +58,5 @@ const statusIn = SchemaAST.resolveAt<number>("httpApiStatus")
 const statusOf = ({ ast }: Schema.Top): number =>
   statusIn(ast) ?? (ast.context?.annotations?.httpApiStatus as number | undefined) ?? 200
 
-const unkept = { "cache-control": "no-store" }
-const json = { ...unkept, "content-type": "application/json" }
+const noStore = { "cache-control": "no-store" }
+const json = { ...noStore, "content-type": "application/json" }

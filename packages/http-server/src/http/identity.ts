@@ -4,6 +4,7 @@ import { UserId } from "@boxoffice/core/schema"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
 import { errors, type JWTVerifyOptions, jwtVerify } from "jose"
 import { IdentityRequired, IdentityUnavailable } from "../api/errors.ts"
+import type { RequestHeaders } from "./message.ts"
 import { makeOutage, type Outage } from "./outage.ts"
 import { publishedKeys } from "./publishedKeys.ts"
 
@@ -30,9 +31,6 @@ export type IdentityOptions =
       readonly mode: "host"
       readonly userOf: (headers: RequestHeaders) => string | undefined | Promise<string | undefined>
     }
-
-/** By names in lower case. */
-type RequestHeaders = Readonly<Record<string, string | undefined>>
 
 /** Who is calling; a refusal where nobody is, or where it cannot be found out now. */
 type Identified = Effect.Effect<UserId, IdentityRequired | IdentityUnavailable>

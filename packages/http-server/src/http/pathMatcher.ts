@@ -13,7 +13,7 @@ interface Branch<A> {
 }
 
 /** A segment that a pattern has literally goes before one that varies; there is no way back. */
-export const pathsOf = <A>(
+export const makePathMatcher = <A>(
   patterns: Iterable<readonly [pattern: string, value: A]>
 ): ((path: string) => Found<A> | undefined) => {
   const root: Branch<A> = { exact: new Map() }

@@ -4,7 +4,7 @@ import { IdentityUnavailable } from "../api/errors.ts"
 import type { Outage } from "./outage.ts"
 
 /** In milliseconds. */
-const usualTimes = {
+const defaultTimes = {
   /** For how long keys are trusted after they were read. */
   fresh: 600_000,
   /** From when they are read again while nobody waits, so that a short outage is not noticed. */
@@ -43,7 +43,7 @@ export const publishedKeys = (
   options: { readonly now?: () => number; readonly deadline?: number } = {}
 ): JWTVerifyGetKey => {
   const now = options.now ?? (() => performance.now())
-  const times = { ...usualTimes, ...options }
+  const times = { ...defaultTimes, ...options }
   let known: { readonly find: JWTVerifyGetKey; readonly readAt: number } | undefined
   let failedAt = Number.NEGATIVE_INFINITY
   let reading: Promise<void> | undefined
@@ -65,7 +65,7 @@ export const publishedKeys = (
     reading ??= readOnce()
     return reading
   }
-  const isResting = () => now() - failedAt < times.retry
+  const isBackingOff = () => now() - failedAt < times.retry
   const ageOf = () => (known === undefined ? Number.POSITIVE_INFINITY : now() - known.readAt)
   const unavailable = () => {
     const rest = Math.ceil((failedAt + times.retry - now()) / 1_000)
@@ -74,9 +74,9 @@ export const publishedKeys = (
 
   return async (header, token) => {
     if (ageOf() >= times.fresh) {
-      if (!isResting()) await read()
+      if (!isBackingOff()) await read()
       if (ageOf() >= times.fresh) throw unavailable()
-    } else if (ageOf() >= times.early && !isResting()) {
+    } else if (ageOf() >= times.early && !isBackingOff()) {
       read()
     }
     const find: JWTVerifyGetKey = async (...named) => {
@@ -95,8 +95,8 @@ export const publishedKeys = (
       const isNew = error instanceof errors.JWKSNoMatchingKey && ageOf() >= times.pause
       if (!isNew) throw error
       // It may have been published since. Whether it was is not known while the issuer is away.
-      if (!isResting()) await read()
-      if (isResting()) throw unavailable()
+      if (!isBackingOff()) await read()
+      if (isBackingOff()) throw unavailable()
       return await find(header, token)
     }
   }

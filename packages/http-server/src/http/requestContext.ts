@@ -27,7 +27,7 @@ export class RequestContext extends Context.Service<
     replayed: boolean
     readonly identities: Identities["Service"]
   }
->()("@boxoffice/http-server/Exchange") {}
+>()("@boxoffice/http-server/RequestContext") {}
 
 /** What is logged of a request. It holds nothing that a client sent but its method. */
 export interface RequestRecord {
@@ -45,14 +45,17 @@ export class RequestLifecycle extends Context.Service<
   {
     readonly begin: (method: string, headers: RequestHeaders) => RequestContext["Service"]
     /** Counts and logs an answer of this status. Gives the headers that every answer has. */
-    readonly end: (exchange: RequestContext["Service"], status: number) => Record<string, string>
+    readonly end: (
+      requestContext: RequestContext["Service"],
+      status: number
+    ) => Record<string, string>
     /** What a failure is answered with. Fails where nobody is there to be answered. */
     readonly problem: (
-      exchange: RequestContext["Service"],
+      requestContext: RequestContext["Service"],
       cause: Cause.Cause<unknown>
     ) => Effect.Effect<RouteResponse>
   }
->()("@boxoffice/http-server/Exchanges") {
+>()("@boxoffice/http-server/RequestLifecycle") {
   static readonly layer = (options: {
     /** Where the page of an error is, but for its code. */
     readonly documentation: string
@@ -85,10 +88,10 @@ export class RequestLifecycle extends Context.Service<
             const requestId = newCommandId()
             return {
               requestId,
-              repeatedId: given !== undefined && sane.test(given) ? given : requestId,
+              repeatedId: given !== undefined && requestIdPattern.test(given) ? given : requestId,
               method,
               startedAt: performance.now(),
-              route: noRoute,
+              route: unmatchedRoute,
               replayed: false,
               identities
             }
@@ -109,20 +112,23 @@ export class RequestLifecycle extends Context.Service<
             if (replayed) headers["idempotency-replayed"] = "true"
             return headers
           },
-          problem: (exchange, cause) => {
+          problem: (requestContext, cause) => {
             // The client is gone, or the server is going.
             if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
             const error = Cause.squash(cause)
             const known = isKnownError(error) ? error : undefined
             if (known !== undefined && !Object.hasOwn(logged, known._tag)) {
-              return Effect.succeed(answer(exchange, known))
+              return Effect.succeed(answer(requestContext, known))
             }
             // What the store refuses for good, it refuses again: nobody is told to try.
             const isFinal = known?._tag === "StoreUnavailable" && !known.retryable
             const told = known === undefined || isFinal ? new InternalError() : known
             return Effect.logError(known ? logged[known._tag] : "defect", cause).pipe(
-              Effect.annotateLogs({ requestId: exchange.requestId, route: exchange.route }),
-              Effect.map(() => answer(exchange, told))
+              Effect.annotateLogs({
+                requestId: requestContext.requestId,
+                route: requestContext.route
+              }),
+              Effect.map(() => answer(requestContext, told))
             )
           }
         })
@@ -136,5 +142,5 @@ const logged: Readonly<Record<string, string>> = {
   PolicyFailed: "policy failed"
 }
 
-const sane = /^[\x21-\x7e]{1,128}$/
-const noRoute = "none"
+const requestIdPattern = /^[\x21-\x7e]{1,128}$/
+const unmatchedRoute = "none"

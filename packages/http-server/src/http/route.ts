@@ -56,8 +56,8 @@ export interface Route {
   /** Whether its answer comes piece by piece. */
   readonly streams: boolean
   readonly answer: (
-    asked: RouteRequest,
-    exchange: RequestContext["Service"]
+    request: RouteRequest,
+    requestContext: RequestContext["Service"]
   ) => Effect.Effect<RouteResponse | HttpServerResponse.HttpServerResponse, unknown>
 }
 
@@ -86,12 +86,12 @@ export const route = <E extends Endpoint>(
   const forAdmins = middlewares.has(Admin)
   const pattern = top.path.replaceAll(/:(\w+)/g, "{$1}")
 
-  const answer: Route["answer"] = Effect.fnUntracedEager(function* (request, exchange) {
-    exchange.route = pattern
-    const { identities } = exchange
+  const answer: Route["answer"] = Effect.fnUntracedEager(function* (request, requestContext) {
+    requestContext.route = pattern
+    const { identities } = requestContext
     const { headers, repeated } = request
     const isNotAdmin = forAdmins && (repeated !== undefined || !identities.isAdmin(headers))
-    const { asked, unread } = yield* read(request, isNotAdmin)
+    const { inputs, bodyProblem } = yield* read(request, isNotAdmin)
     if (repeated !== undefined && (forUsers || forAdmins)) {
       return yield* new IdentityRequired({ hint: `Send ${repeated} once.` })
     }
@@ -99,13 +99,13 @@ export const route = <E extends Endpoint>(
     const identify = isService ? identities.named : identities.user
     const userId = forUsers ? yield* identify(headers) : ("" as UserId)
     if (isNotAdmin) return yield* adminRequired
-    if (unread !== undefined) return yield* unread
+    if (bodyProblem !== undefined) return yield* bodyProblem
     const answer = yield* handler({
-      ...asked,
+      ...inputs,
       userId,
       queueToken: headers["queue-token"],
       onReplay: () => {
-        exchange.replayed = true
+        requestContext.replayed = true
       },
       headers,
       isService

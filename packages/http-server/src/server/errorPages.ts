@@ -49,8 +49,8 @@ export const errorPages: ReadonlyArray<Route> = [
     method: "GET",
     path: `${documentationPath}:code`,
     streams: false,
-    answer: ({ params }, exchange) => {
-      exchange.route = `${documentationPath}{code}`
+    answer: ({ params }, requestContext) => {
+      requestContext.route = `${documentationPath}{code}`
       const html = pages.get(params.code ?? "")
       return html === undefined ? Effect.fail(new RouteUnknown()) : Effect.succeed(answer(html))
     }

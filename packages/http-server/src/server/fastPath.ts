@@ -16,7 +16,7 @@ import {
   type RouteResponse,
   repeatedIn
 } from "../http/message.ts"
-import { pathsOf } from "../http/pathMatcher.ts"
+import { makePathMatcher } from "../http/pathMatcher.ts"
 import { type RequestContext, RequestLifecycle } from "../http/requestContext.ts"
 import type { Route } from "../http/route.ts"
 import { Routes } from "./router.ts"
@@ -27,7 +27,7 @@ export type FastPath = (request: IncomingMessage, response: ServerResponse) => b
 export const makeFastPath: Effect.Effect<FastPath, never, Routes | RequestLifecycle> = Effect.gen(
   function* () {
     const { begin, end, problem } = yield* RequestLifecycle
-    const find = finderOf(yield* Routes)
+    const find = makeRouteFinder(yield* Routes)
     const send = makeSend()
     const context = yield* Effect.context<never>()
     const fork = Effect.runForkWith(context)
@@ -36,22 +36,22 @@ export const makeFastPath: Effect.Effect<FastPath, never, Routes | RequestLifecy
     return (request, response) => {
       const found = find(request)
       if (found === undefined) return false
-      const exchange = begin(request.method!, request.headers as RequestHeaders)
+      const requestContext = begin(request.method!, request.headers as RequestHeaders)
       // None of these routes streams.
-      const answer = found.route.answer(found.asked, exchange) as Effect.Effect<
+      const answer = found.route.answer(found.request, requestContext) as Effect.Effect<
         RouteResponse,
         unknown
       >
-      const known = isTraced ? undefined : answerAtHand(answer)
+      const known = isTraced ? undefined : immediateResponse(answer)
       if (known !== undefined) {
-        send(response, known, end(exchange, known.status))
+        send(response, known, end(requestContext, known.status))
         return true
       }
-      const answered = Effect.catchCause(answer, (cause) => problem(exchange, cause))
-      const fiber = fork(isTraced ? traced(answered, found.asked, exchange) : answered)
+      const answered = Effect.catchCause(answer, (cause) => problem(requestContext, cause))
+      const fiber = fork(isTraced ? traced(answered, found.request, requestContext) : answered)
       fiber.addObserver((exit) => {
         if (Exit.isFailure(exit)) response.destroy()
-        else send(response, exit.value, end(exchange, exit.value.status))
+        else send(response, exit.value, end(requestContext, exit.value.status))
       })
       if (fiber.pollUnsafe() === undefined) response.on("close", () => fiber.interruptUnsafe())
       return true
@@ -60,19 +60,23 @@ export const makeFastPath: Effect.Effect<FastPath, never, Routes | RequestLifecy
 )
 
 /** An answer that was had from memory: no fiber has to wait for it. */
-const answerAtHand = (answer: Effect.Effect<RouteResponse, unknown>): RouteResponse | undefined =>
+const immediateResponse = (
+  answer: Effect.Effect<RouteResponse, unknown>
+): RouteResponse | undefined =>
   Exit.isExit(answer) && Exit.isSuccess(answer) ? (answer.value as RouteResponse) : undefined
 
 /** Finds out whether a request is a usual one, and if so which route it is for. */
-export const finderOf = (routes: ReadonlyArray<Route>) => {
+export const makeRouteFinder = (routes: ReadonlyArray<Route>) => {
   const usual = routes.filter(({ streams }) => !streams)
   const finders = new Map(
     ["GET", "POST", "DELETE"].map((method) => [
       method,
-      pathsOf(usual.flatMap((route) => (route.method === method ? [[route.path, route]] : [])))
+      makePathMatcher(
+        usual.flatMap((route) => (route.method === method ? [[route.path, route]] : []))
+      )
     ])
   )
-  return (request: IncomingMessage): { route: Route; asked: RouteRequest } | undefined => {
+  return (request: IncomingMessage): { route: Route; request: RouteRequest } | undefined => {
     const { headers, method, url } = request as IncomingMessage & { readonly url: string }
     if (headers["transfer-encoding"] !== undefined || headers.upgrade !== undefined) return
     const length = headers["content-length"]
@@ -82,7 +86,7 @@ export const finderOf = (routes: ReadonlyArray<Route>) => {
     if (path.length > pathMax || !plainPath.test(path)) return
     const found = finders.get(method!)?.(path)
     if (found === undefined) return
-    const asked = {
+    const routeRequest: RouteRequest = {
       headers: headers as RequestHeaders,
       repeated: repeatedIn(request.rawHeaders),
       params: found.params,
@@ -91,7 +95,7 @@ export const finderOf = (routes: ReadonlyArray<Route>) => {
       // Its length is known, and never more than any route takes.
       body: () => readBody(request)
     }
-    return { route: found.value, asked }
+    return { route: found.value, request: routeRequest }
   }
 }
 
@@ -151,19 +155,19 @@ const write = (
 const traced = (
   answered: Effect.Effect<RouteResponse>,
   { headers }: RouteRequest,
-  exchange: RequestContext["Service"]
+  requestContext: RequestContext["Service"]
 ): Effect.Effect<RouteResponse> => {
   const parent = Option.getOrUndefined(HttpTraceContext.fromHeaders(Headers.fromInput(headers)))
   const named = Effect.tap(answered, ({ status }) =>
     Effect.annotateCurrentSpan({
-      "http.route": exchange.route,
+      "http.route": requestContext.route,
       "http.response.status_code": status
     })
   )
-  return Effect.withSpan(named, `http.server ${exchange.method}`, {
+  return Effect.withSpan(named, `http.server ${requestContext.method}`, {
     kind: "server",
     ...(parent !== undefined && { parent }),
-    attributes: { "http.request.method": exchange.method },
+    attributes: { "http.request.method": requestContext.method },
     captureStackTrace: false
   })
 }

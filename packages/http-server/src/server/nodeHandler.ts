@@ -7,7 +7,7 @@ import { HttpRouter } from "effect/http"
 import { Drain } from "../http/drain.ts"
 import { checkOptions } from "./checkOptions.ts"
 import { layerRoutes, prefixOf, type RoutesOptions, routerConfig, type Services } from "./router.ts"
-import { answerUnmade, logUnmade } from "./startFailure.ts"
+import { logStartFailure, startFailureResponse } from "./startFailure.ts"
 
 /** A request listener for Node, which is also a middleware of Express and its like. */
 export interface NodeHandler {
@@ -72,7 +72,7 @@ export const toNodeHandler = <E>(
   )
 
   const handler: NodeHandler["handler"] = (request, response, next) => {
-    if (!isBelow(prefix, wholeUrl(request)) && next !== undefined) return next()
+    if (!isUnderPrefix(prefix, wholeUrl(request)) && next !== undefined) return next()
     inFlight.add(response)
     response.once("close", () => inFlight.delete(response))
     const source = sourceOf(request, prefix)
@@ -81,7 +81,7 @@ export const toNodeHandler = <E>(
       ({ listener }) => listener(source, response),
       (error) => {
         if (next !== undefined) return next(error)
-        const { status, headers, body } = answerUnmade(options)
+        const { status, headers, body } = startFailureResponse(options)
         response.writeHead(status, headers).end(body)
       }
     )
@@ -130,7 +130,7 @@ const makeListener = <E>(
       Layer.provideMerge(Drain.layer),
       Layer.provide(services)
     )
-    const context = yield* Layer.buildWithScope(logUnmade(layer), scope)
+    const context = yield* Layer.buildWithScope(logStartFailure(layer), scope)
     const app = Context.get(context, HttpRouter.HttpRouter).asHttpEffect()
     const listener: Listener = yield* NodeHttpServer.makeHandler(app, { scope })
     return { listener, drain: Context.get(context, Drain) }
@@ -140,7 +140,7 @@ const makeListener = <E>(
 const wholeUrl = (request: IncomingMessage & { readonly originalUrl?: unknown }): string =>
   typeof request.originalUrl === "string" ? request.originalUrl : (request.url ?? "/")
 
-const isBelow = (prefix: string, url: string): boolean =>
+const isUnderPrefix = (prefix: string, url: string): boolean =>
   url.startsWith(prefix) && /^(?:$|[/?])/.test(url.slice(prefix.length))
 
 /** The request with its whole URL, and with the body that somebody else has read from it. */

@@ -17,7 +17,7 @@ import { type RequestContext, RequestLifecycle } from "../http/requestContext.ts
 type Refusal = ReturnType<typeof toProblem>
 
 /** Refuses what Node would answer without a problem document. */
-export const refuseOdd = (
+export const refuseUnroutable = (
   server: Server,
   documentation: string
 ): Effect.Effect<void, never, RequestLifecycle> =>
@@ -25,14 +25,14 @@ export const refuseOdd = (
     const refuse = (
       request: IncomingMessage,
       response: ServerResponse,
-      refusal: (exchange: RequestContext["Service"]) => Refusal
+      refusal: (requestContext: RequestContext["Service"]) => Refusal
     ): void => {
-      const exchange = begin(request.method!, request.headers as RequestHeaders)
-      const { status, headers, body } = refusal(exchange)
+      const requestContext = begin(request.method!, request.headers as RequestHeaders)
+      const { status, headers, body } = refusal(requestContext)
       const text = JSON.stringify(body)
       response.writeHead(status, {
         ...headers,
-        ...end(exchange, status),
+        ...end(requestContext, status),
         "content-type": problemContentType,
         "content-length": Buffer.byteLength(text),
         connection: "close"
@@ -53,12 +53,12 @@ export const refuseOdd = (
       })
     }
     server.on("checkExpectation", (request, response) =>
-      refuse(request, response, ({ requestId }) => bareProblem(...expectation, requestId))
+      refuse(request, response, ({ requestId }) => plainProblem(...expectation, requestId))
     )
     server.on("connect", (request: IncomingMessage, socket: Duplex) => {
       socket.on("error", () => {})
       // An answer that is owed on this connection comes first: Node throws at a second one.
-      if ((lasts.get(socket)?.owed ?? 0) > 0) {
+      if ((lastRequests.get(socket)?.owed ?? 0) > 0) {
         socket.destroy()
         return
       }
@@ -77,24 +77,24 @@ export const refuseOdd = (
 export const refuseMalformed = (server: Server, documentation: string): void => {
   for (const event of ["request", "checkContinue", "checkExpectation"] as const) {
     server.prependListener(event, (request: IncomingMessage, response: ServerResponse) => {
-      const owed = (lasts.get(request.socket)?.owed ?? 0) + 1
-      lasts.set(request.socket, { request, response, owed })
+      const owed = (lastRequests.get(request.socket)?.owed ?? 0) + 1
+      lastRequests.set(request.socket, { request, response, owed })
       response.once("close", () => {
-        lasts.get(request.socket)!.owed--
+        lastRequests.get(request.socket)!.owed--
       })
     })
   }
   server.on("clientError", (error: Error & { readonly code?: string }, socket) => {
-    if (error.code === "ECONNRESET" || !socket.writable || !isFree(lasts.get(socket))) {
+    if (error.code === "ECONNRESET" || !socket.writable || !isFree(lastRequests.get(socket))) {
       socket.destroy()
     } else socket.end(refusalOf(error.code, documentation))
   })
 }
 
-const lasts = new WeakMap<Duplex, Last>()
+const lastRequests = new WeakMap<Duplex, LastRequest>()
 
 /** The last request of a connection. */
-interface Last {
+interface LastRequest {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   /** How many requests of the connection have no answer yet, or a part of it. */
@@ -106,7 +106,7 @@ interface Last {
  * by their order alone: one that paid, and sent something malformed behind it, would take the refusal
  * for the answer to the payment.
  */
-const isFree = (last: Last | undefined): boolean => {
+const isFree = (last: LastRequest | undefined): boolean => {
   if (last === undefined) return true
   const { request, response, owed } = last
   // What cannot be read is the rest of the last request, or else a new one.
@@ -117,7 +117,7 @@ const refusalOf = (code: string | undefined, documentation: string): string => {
   const requestId = newCommandId()
   const known = refusals[code ?? ""]
   const { status, body } = known
-    ? bareProblem(...known, requestId)
+    ? plainProblem(...known, requestId)
     : toProblem(malformed, { requestId, documentation })
   const text = JSON.stringify(body)
   return (
@@ -144,21 +144,26 @@ const faultOfHost = ({ headers, rawHeaders, httpVersion }: IncomingMessage) => {
   return hosts > 1 ? twoHosts : undefined
 }
 
-type Bare = readonly [status: number, code: string, detail: string]
+type PlainProblem = readonly [status: number, code: string, detail: string]
 
-const refusals: Record<string, Bare> = {
+const refusals: Record<string, PlainProblem> = {
   HPE_HEADER_OVERFLOW: [431, "headers_too_large", "The headers may have at most 16384 bytes."],
   ERR_HTTP_REQUEST_TIMEOUT: [408, "request_timeout", "The request took too long to arrive."]
 }
 
-const expectation: Bare = [
+const expectation: PlainProblem = [
   417,
   "expectation_failed",
   "The only thing to expect here is 100-continue."
 ]
 
 /** Of what is told by its status alone, and has no page. */
-const bareProblem = (status: number, code: string, detail: string, requestId: string): Refusal => ({
+const plainProblem = (
+  status: number,
+  code: string,
+  detail: string,
+  requestId: string
+): Refusal => ({
   status,
   headers: {},
   body: { type: "about:blank", title: STATUS_CODES[status], status, detail, code, requestId }

@@ -12,9 +12,9 @@ import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } fr
 import { MethodNotAllowed, RouteUnknown } from "../api/errors.ts"
 import { adminRoutes } from "../handlers/admin.ts"
 import { catalogRoutes } from "../handlers/catalog.ts"
-import { noticeRoutes } from "../handlers/queueInfo.ts"
 import { paymentRoutes } from "../handlers/payment.ts"
 import { queueRoutes } from "../handlers/queue.ts"
+import { queueInfoRoutes } from "../handlers/queueInfo.ts"
 import { reservationRoutes } from "../handlers/reservation.ts"
 import { systemRoutes } from "../handlers/system.ts"
 import { walletRoutes } from "../handlers/wallet.ts"
@@ -66,7 +66,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
     const { identity, adminToken, serviceToken, charges, onRequest } = options
     const { heartbeatSeconds = 15, streamsPerUser = 10 } = options
     const prefix = prefixOf(options)
-    const exchanges = Layer.unwrap(
+    const lifecycle = Layer.unwrap(
       Effect.map(Drain, ({ isDraining }) =>
         RequestLifecycle.layer({
           documentation: options.documentation ?? prefix + documentationPath,
@@ -80,7 +80,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
       Effect.gen(function* () {
         const groups = yield* Effect.all([
           queueRoutes({ heartbeatSeconds, streamsPerUser }),
-          noticeRoutes,
+          queueInfoRoutes,
           catalogRoutes,
           reservationRoutes,
           walletRoutes(charges),
@@ -93,12 +93,12 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
           ...errorPages,
           ...referenceRoutes(adminToken !== undefined, prefix)
         ]
-        return prefix === "" ? routes : routes.map(movedTo(prefix))
+        return prefix === "" ? routes : routes.map(withPrefix(prefix))
       })
     )
     return Layer.mergeAll(
       routes,
-      Layer.provide(exchanges, Identities.layer({ identity, adminToken, serviceToken }))
+      Layer.provide(lifecycle, Identities.layer({ identity, adminToken, serviceToken }))
     )
   }
 }
@@ -136,13 +136,13 @@ export const prefixOf = ({ prefix = "" }: RoutesOptions): string => {
 }
 
 /** A route below a prefix, which also is where it says that things are. */
-const movedTo =
+const withPrefix =
   (prefix: string) =>
   (route: Route): Route => ({
     ...route,
     path: `${prefix}${route.path}` as Route["path"],
-    answer: (asked, exchange) =>
-      Effect.map(route.answer(asked, exchange), (answer) => {
+    answer: (request, requestContext) =>
+      Effect.map(route.answer(request, requestContext), (answer) => {
         if (!(answer instanceof RouteResponse) || answer.headers.location === undefined)
           return answer
         const location = prefix + answer.headers.location
@@ -151,7 +151,7 @@ const movedTo =
   })
 
 const toHttpRoute = (route: Route): HttpRouter.Route<unknown, RequestContext> => {
-  const refuseAlias = aliasRefuser(route.path)
+  const refuseAlias = refuseAliases(route.path)
   return HttpRouter.route(
     route.method as "GET",
     route.path,
@@ -166,7 +166,7 @@ const toHttpRoute = (route: Route): HttpRouter.Route<unknown, RequestContext> =>
 }
 
 /** The router takes other spellings for the same, which a rule of a gateway would let through. */
-const aliasRefuser = (route: string) => {
+const refuseAliases = (route: string) => {
   const pattern = patternOf(route)
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = pathOf(request)
@@ -243,23 +243,23 @@ const layerRequestContext: Layer.Layer<
 > = HttpRouter.use((router) =>
   Effect.gen(function* () {
     const { begin, end, problem } = yield* RequestLifecycle
-    const methodsOf = methodsBy(yield* Routes)
+    const methodsOf = methodsByPath(yield* Routes)
     const methodsAt = (path: string) => (isCanonical(path) ? methodsOf(path) : [])
     // Whatever fails is answered here, but routes may fail: the router is told that they still do.
     yield* router.addGlobalMiddleware(
       (effect): Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled> =>
         Effect.withFiber((fiber) => {
           const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-          const exchange = begin(request.method, request.headers)
+          const requestContext = begin(request.method, request.headers)
           return effect.pipe(
             Effect.mapError((error: unknown) =>
-              isRouteNotFound(error) ? notHere(methodsAt(pathOf(request))) : error
+              isRouteNotFound(error) ? notRouted(methodsAt(pathOf(request))) : error
             ),
-            Effect.catchCause((cause) => Effect.map(problem(exchange, cause), toResponse)),
+            Effect.catchCause((cause) => Effect.map(problem(requestContext, cause), toResponse)),
             Effect.map((response) =>
-              HttpServerResponse.setHeaders(response, end(exchange, response.status))
+              HttpServerResponse.setHeaders(response, end(requestContext, response.status))
             ),
-            Effect.provideService(RequestContext, exchange)
+            Effect.provideService(RequestContext, requestContext)
           )
         })
     )
@@ -269,7 +269,7 @@ const layerRequestContext: Layer.Layer<
 const isRouteNotFound = (error: unknown): boolean =>
   HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"
 
-const notHere = (allow: ReadonlyArray<string>) =>
+const notRouted = (allow: ReadonlyArray<string>) =>
   allow.length > 0 ? new MethodNotAllowed({ allow }) : new RouteUnknown()
 
 /**
@@ -280,7 +280,9 @@ const pathOf = ({ source }: HttpServerRequest.HttpServerRequest): string =>
   (source as { readonly url: string }).url.replace(/^https?:\/\/[^/?#]*/i, "").split("?", 1)[0]!
 
 /** Which methods the routes of a path have. */
-const methodsBy = (routes: ReadonlyArray<{ readonly method: string; readonly path: string }>) => {
+const methodsByPath = (
+  routes: ReadonlyArray<{ readonly method: string; readonly path: string }>
+) => {
   const patterns = routes.map(({ method, path }) => ({
     methods: method === "GET" ? ["GET", "HEAD"] : [method],
     path: patternOf(path)

@@ -8,7 +8,7 @@ import { Drain } from "../http/drain.ts"
 import { limitConnections } from "./connections.ts"
 import { documentationPath } from "./errorPages.ts"
 import { makeFastPath } from "./fastPath.ts"
-import { refuseMalformed, refuseOdd } from "./refuseRaw.ts"
+import { refuseMalformed, refuseUnroutable } from "./refuseRaw.ts"
 import {
   layerHttpRoutes,
   layerRoutes,
@@ -17,7 +17,7 @@ import {
   routerConfig,
   type Services
 } from "./router.ts"
-import { answerUnmade, logUnmade } from "./startFailure.ts"
+import { logStartFailure, startFailureResponse } from "./startFailure.ts"
 
 /**
  * The routes as a function from a Fetch request to its response, for a host to mount in a server
@@ -31,14 +31,14 @@ export const toWebHandler = <E>(
   readonly dispose: () => Promise<void>
 } => {
   const { handler, dispose } = HttpRouter.toWebHandler(
-    logUnmade(layerRoutes(options).pipe(Layer.provide([services, Drain.layer]))),
+    logStartFailure(layerRoutes(options).pipe(Layer.provide([services, Drain.layer]))),
     { disableLogger: true, routerConfig }
   )
   return {
     // Frameworks pass arguments of their own behind the request, which mean nothing here.
     handler: (request: Request, context?: unknown) =>
       handler(request, Context.isContext(context) ? context : undefined).catch(() => {
-        const { status, headers, body } = answerUnmade(options)
+        const { status, headers, body } = startFailureResponse(options)
         return new Response(body as string, { status, headers })
       }),
     dispose
@@ -69,16 +69,16 @@ export const layerServer = (
     Effect.gen(function* () {
       const drain = yield* Drain
       yield* Effect.addFinalizer(() => {
-        endSoon(server, drainSeconds)
+        closeStragglersAfter(server, drainSeconds)
         return drain.begin
       })
     })
   )
   const direct = Layer.effectDiscard(
     Effect.andThen(
-      Effect.map(makeFastPath, (answers) => putInFront(server, answers)),
+      Effect.map(makeFastPath, (answers) => installFastPath(server, answers)),
       Effect.all([
-        refuseOdd(server, documentation),
+        refuseUnroutable(server, documentation),
         limitConnections(server, {
           maxConnections: options.maxConnections ?? 10_000,
           writeTimeoutSeconds: options.writeTimeoutSeconds ?? 30
@@ -109,7 +109,7 @@ export const layerServer = (
 }
 
 /** Asks first who may answer at once; the rest goes to whoever listened before. */
-const putInFront = (
+const installFastPath = (
   server: Server,
   answers: (...exchange: Parameters<RequestListener>) => boolean
 ): void => {
@@ -143,7 +143,7 @@ const limits = {
 }
 
 /** Stragglers are cut off, so that closing has an end. */
-const endSoon = (server: Server, seconds: number): void => {
+const closeStragglersAfter = (server: Server, seconds: number): void => {
   const timer = setTimeout(() => server.closeAllConnections(), seconds * 1_000)
   timer.unref()
   server.once("close", () => clearTimeout(timer))

@@ -6,10 +6,10 @@ import { Effect } from "effect"
 import { publicLookup, refusePrivateHost } from "./address.ts"
 
 /** What became of a POST. Whatever went wrong is an answer too: it is to be tried again. */
-export interface Answer {
+export interface PostResult {
   readonly accepted: boolean
   /** Such as `HTTP 500`, or what the network said. */
-  readonly said: string
+  readonly summary: string
   /** How long the endpoint asks to be left alone, in milliseconds. */
   readonly retryAfterMs: number | undefined
 }
@@ -25,13 +25,13 @@ export interface PostOptions {
   readonly lookup?: LookupFunction | undefined
 }
 
-const answerBytesMax = 65_536
+const responseBytesMax = 65_536
 const retryAfterMaxMs = 3_600_000
 
-export const post = (options: PostOptions): Effect.Effect<Answer> =>
-  Effect.callback<Answer>((resume) => {
+export const post = (options: PostOptions): Effect.Effect<PostResult> =>
+  Effect.callback<PostResult>((resume) => {
     const fail = (error: Error) =>
-      resume(Effect.succeed({ accepted: false, said: error.message, retryAfterMs: undefined }))
+      resume(Effect.succeed({ accepted: false, summary: error.message, retryAfterMs: undefined }))
     try {
       if (!options.allowPrivate) refusePrivateHost(options.url.hostname)
     } catch (error) {
@@ -48,7 +48,7 @@ export const post = (options: PostOptions): Effect.Effect<Answer> =>
     request.on("error", fail)
     request.on("response", (response) =>
       readToEnd(response, () => {
-        resume(Effect.succeed(answerOf(response)))
+        resume(Effect.succeed(resultOf(response)))
         request.destroy()
       })
     )
@@ -60,7 +60,7 @@ export const post = (options: PostOptions): Effect.Effect<Answer> =>
       orElse: () =>
         Effect.succeed({
           accepted: false,
-          said: `no answer within ${options.timeoutMs} ms`,
+          summary: `no answer within ${options.timeoutMs} ms`,
           retryAfterMs: undefined
         })
     })
@@ -71,16 +71,16 @@ const readToEnd = (response: IncomingMessage, done: () => void): void => {
   let bytes = 0
   response.on("data", (chunk: Buffer) => {
     bytes += chunk.length
-    if (bytes > answerBytesMax) done()
+    if (bytes > responseBytesMax) done()
   })
   response.on("end", done)
   response.on("error", done)
 }
 
-const answerOf = ({ statusCode = 0, headers }: IncomingMessage): Answer => {
+const resultOf = ({ statusCode = 0, headers }: IncomingMessage): PostResult => {
   return {
     accepted: statusCode >= 200 && statusCode < 300,
-    said: `HTTP ${statusCode}`,
+    summary: `HTTP ${statusCode}`,
     retryAfterMs: retryAfterMs(headers["retry-after"], Date.now())
   }
 }

@@ -23,7 +23,7 @@ import {
 } from "@boxoffice/core"
 import { Clock, Deferred, Effect, Latch, Random, Schedule, Semaphore } from "effect"
 import type { Endpoint } from "./endpoint.ts"
-import { type Answer, post } from "./post.ts"
+import { type PostResult, post } from "./post.ts"
 
 type Deliveries = BoxOfficeStore["Service"]["deliveries"]
 
@@ -35,9 +35,9 @@ export interface RunnerOptions {
 
 // More than these wait in the outbox, where they cost nothing.
 const parkedMax = 1_000
-const underWayMax = 256
-const lookEveryMs = 500
-const longestWaitMs = 3_600_000
+const inFlightMax = 256
+const pollEveryMs = 500
+const retryDelayMaxMs = 3_600_000
 
 /** Delivers for as long as it is let, on whichever node holds the endpoint's consumer. */
 export const runEndpoint = (options: RunnerOptions): Effect.Effect<never> =>
@@ -45,22 +45,22 @@ export const runEndpoint = (options: RunnerOptions): Effect.Effect<never> =>
   again(
     `webhooks of ${options.endpoint.name}`,
     "1 second",
-    Effect.catchTag(Effect.scoped(stay(options)), "LeaseLost", () => Effect.void)
+    Effect.catchTag(Effect.scoped(runWhileLeased(options)), "LeaseLost", () => Effect.void)
   )
 
-const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: RunnerOptions) {
+const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: RunnerOptions) {
   const { name, consumer, concurrency } = endpoint
   const session = yield* feed.open(consumer, { types: endpoint.types, from: endpoint.from })
   // Known here as well: whether something is parked has to be known between two events. By event, so
   // that what an operator brings back takes off no more than itself.
   const parked = new Parked(yield* deliveries.waiting(name))
 
-  const park = (delivery: ParkedDelivery, answer: Answer | undefined) =>
+  const park = (delivery: ParkedDelivery, answer: PostResult | undefined) =>
     Effect.flatMap(delayAfter(endpoint, delivery.attempts, answer), (delayMs) => {
       const { eventId, aggregate, attempts } = delivery
-      const error = answer?.said ?? null
+      const error = answer?.summary ?? null
       const parkFor = (delayMs: number) =>
-        patiently(deliveries.park(name, { ...delivery, delayMs, error }))
+        retryStore(deliveries.park(name, { ...delivery, delayMs, error }))
       if (delayMs !== null) {
         // First, so that the next event of the aggregate does not overtake it meanwhile.
         const isNew = parked.add(aggregate, eventId)
@@ -72,8 +72,8 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
       // It was the only attempt: a dead letter at once, which keeps nothing back.
       const last = { attempts, delayMs, error: error ?? "" }
       return Effect.andThen(
-        parkFor(longestWaitMs),
-        patiently(deliveries.refused(name, eventId, last))
+        parkFor(retryDelayMaxMs),
+        retryStore(deliveries.refused(name, eventId, last))
       )
     })
 
@@ -93,10 +93,10 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
     const answer = yield* attempt(endpoint, delivery)
     const attempts = delivery.attempts + 1
     const delayMs = answer.accepted ? null : yield* delayAfter(endpoint, attempts, answer)
-    yield* patiently(
+    yield* retryStore(
       answer.accepted
         ? deliveries.accepted(name, delivery.eventId)
-        : deliveries.refused(name, delivery.eventId, { attempts, delayMs, error: answer.said })
+        : deliveries.refused(name, delivery.eventId, { attempts, delayMs, error: answer.summary })
     )
     // What was accepted keeps nothing back any longer, and neither does a dead letter.
     if (delayMs === null) parked.delete(delivery.aggregate, delivery.eventId)
@@ -104,7 +104,7 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
 
   // A slow answer keeps one of these, and the others go on.
   const slots = yield* Semaphore.make(concurrency)
-  const room = yield* Semaphore.make(underWayMax)
+  const inFlightPermits = yield* Semaphore.make(inFlightMax)
   const broken = yield* Deferred.make<never, StoreUnavailable>()
   const scope = yield* Effect.scope
   const start = (work: Effect.Effect<void, StoreUnavailable>) =>
@@ -119,15 +119,15 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
     while (queue.length > 0) {
       yield* Semaphore.withPermit(slots, deliver(queue[0]!, aggregate))
       queue.shift()
-      yield* Semaphore.release(room, 1)
+      yield* Semaphore.release(inFlightPermits, 1)
     }
     queues.delete(aggregate)
   })
   const deliverAll = Effect.gen(function* () {
     for (;;) {
       for (const delivery of yield* session.pull) {
-        while (parked.size >= parkedMax) yield* Effect.sleep(lookEveryMs)
-        yield* Semaphore.take(room, 1)
+        while (parked.size >= parkedMax) yield* Effect.sleep(pollEveryMs)
+        yield* Semaphore.take(inFlightPermits, 1)
         const aggregate = aggregateOf(delivery)
         const queue = queues.get(aggregate)
         if (queue !== undefined) {
@@ -143,13 +143,13 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
 
   const retrying = new Set<string>()
   // Let go of only before the next look: one that began earlier may still see what is over.
-  const over: Array<string> = []
-  const answered = yield* Latch.make()
+  const finished: Array<string> = []
+  const retryDone = yield* Latch.make()
   const retryAll = Effect.gen(function* () {
     for (;;) {
-      yield* answered.close
-      for (const eventId of over.splice(0)) retrying.delete(eventId)
-      const due = yield* patiently(deliveries.due(name, underWayMax))
+      yield* retryDone.close
+      for (const eventId of finished.splice(0)) retrying.delete(eventId)
+      const due = yield* retryStore(deliveries.due(name, inFlightMax))
       for (const delivery of due) {
         const { eventId, aggregate } = delivery
         if (retrying.has(eventId)) continue
@@ -157,12 +157,12 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
         // One that an operator has brought back is not known yet.
         parked.add(aggregate, eventId)
         const done = Effect.suspend(() => {
-          over.push(eventId)
-          return answered.open
+          finished.push(eventId)
+          return retryDone.open
         })
         yield* start(Effect.andThen(Semaphore.withPermit(slots, retry(delivery)), done))
       }
-      yield* Effect.raceFirst(answered.await, Effect.sleep(lookEveryMs))
+      yield* Effect.raceFirst(retryDone.await, Effect.sleep(pollEveryMs))
     }
   })
 
@@ -200,7 +200,10 @@ class Parked {
 
 const aggregateOf = ({ aggregate }: Delivery): string => `${aggregate.kind}/${aggregate.id}`
 
-const attempt = (endpoint: Endpoint, { eventId, body }: ParkedDelivery): Effect.Effect<Answer> =>
+const attempt = (
+  endpoint: Endpoint,
+  { eventId, body }: ParkedDelivery
+): Effect.Effect<PostResult> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const timestamp = Math.floor(now / 1_000)
     const { url, secrets, timeoutMs, allowPrivate } = endpoint
@@ -222,18 +225,18 @@ const attempt = (endpoint: Endpoint, { eventId, body }: ParkedDelivery): Effect.
 const delayAfter = (
   { attempts: attemptsMax, retryMs }: Endpoint,
   attempts: number,
-  answer: Answer | undefined
+  answer: PostResult | undefined
 ): Effect.Effect<number | null> => {
   if (attempts === 0) return Effect.succeed(0)
   if (attempts >= attemptsMax) return Effect.succeed(null)
-  const wait = Math.min(retryMs * 2 ** (attempts - 1), longestWaitMs)
+  const wait = Math.min(retryMs * 2 ** (attempts - 1), retryDelayMaxMs)
   return Effect.map(Random.next, (random) =>
     Math.round(Math.max(wait * (0.5 + random / 2), answer?.retryAfterMs ?? 0))
   )
 }
 
 /** The store may be away for a while: what was delivered is still to be written down. */
-const patiently = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
+const retryStore = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
   Effect.retry(effect, {
     while: (error) => error.retryable,
     schedule: Schedule.spaced("500 millis"),

@@ -3,7 +3,7 @@ import { Console, Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Webhooks } from "../../webhooks/webhooks.ts"
 import { columns } from "../columns.ts"
-import { ofEndpoint, onDeliveries } from "./endpoint.ts"
+import { endpointFlags, withWebhooks } from "./endpoint.ts"
 
 const limit = Flag.Int("limit").pipe(
   Flag.withDescription("How many to list at most"),
@@ -11,11 +11,11 @@ const limit = Flag.Int("limit").pipe(
   Flag.withDefault(200)
 )
 
-export const dead = Command.make("dead", { ...ofEndpoint, limit }, (flags) =>
-  onDeliveries(flags, (webhooks) =>
+export const dead = Command.make("dead", { ...endpointFlags, limit }, (flags) =>
+  withWebhooks(flags, (webhooks) =>
     Effect.gen(function* () {
       const { endpoint } = flags
-      const letters = yield* lettersOf(webhooks, endpoint, flags.limit)
+      const letters = yield* readDeadLetters(webhooks, endpoint, flags.limit)
       if (flags.json) {
         const deadLetters = letters.map(toJson)
         return yield* Console.log(JSON.stringify({ endpoint, deadLetters }))
@@ -44,7 +44,7 @@ export const dead = Command.make("dead", { ...ofEndpoint, limit }, (flags) =>
 
 const pageMax = 200
 
-const lettersOf = (webhooks: Webhooks["Service"], endpoint: string, most: number) =>
+const readDeadLetters = (webhooks: Webhooks["Service"], endpoint: string, most: number) =>
   Effect.gen(function* () {
     const letters: Array<DeadLetter> = []
     for (;;) {

@@ -18,7 +18,7 @@ const endpoint = Argument.String("ENDPOINT").pipe(
 )
 
 /** What a command about the deliveries to one endpoint is told. */
-export const ofEndpoint = { endpoint, ...database, json }
+export const endpointFlags = { endpoint, ...database, json }
 
 export const eventIds = Argument.String("EVENT").pipe(
   Argument.withDescription("The ids of events; all that were given up where left out"),
@@ -33,7 +33,7 @@ export const eventIds = Argument.String("EVENT").pipe(
 )
 
 /** Runs on what is kept of deliveries, and delivers nothing: that is for the servers. */
-export const onDeliveries = <A, E>(
+export const withWebhooks = <A, E>(
   flags: DatabaseFlags,
   run: (webhooks: Webhooks["Service"]) => Effect.Effect<A, E>
 ) =>

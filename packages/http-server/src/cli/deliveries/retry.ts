@@ -1,9 +1,9 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
-import { eventIds, ofEndpoint, onDeliveries } from "./endpoint.ts"
+import { endpointFlags, eventIds, withWebhooks } from "./endpoint.ts"
 
-export const retry = Command.make("retry", { ...ofEndpoint, eventIds }, (flags) =>
-  onDeliveries(flags, (webhooks) =>
+export const retry = Command.make("retry", { ...endpointFlags, eventIds }, (flags) =>
+  withWebhooks(flags, (webhooks) =>
     Effect.gen(function* () {
       const { endpoint, eventIds } = flags
       const retried = yield* webhooks.redeliver(

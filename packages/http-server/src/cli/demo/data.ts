@@ -41,7 +41,7 @@ const seats: ReadonlyArray<NewSeat> = hall.flatMap(({ id, section, rows, seats, 
   })
 )
 
-const unlessThere = <A, E, R>(adding: Effect.Effect<A, E | AlreadyExists, R>) =>
+const ignoreExisting = <A, E, R>(adding: Effect.Effect<A, E | AlreadyExists, R>) =>
   Effect.catchIf(
     Effect.asVoid(adding),
     (error): error is AlreadyExists & E => error instanceof AlreadyExists,
@@ -54,7 +54,7 @@ export const seedDemo = Effect.gen(function* () {
   const catalog = yield* Catalog
   const now = yield* Clock.currentTimeMillis
 
-  yield* queue.create({ queueId }).pipe(unlessThere)
+  yield* queue.create({ queueId }).pipe(ignoreExisting)
   yield* catalog
     .addShow({
       showId,
@@ -63,7 +63,7 @@ export const seedDemo = Effect.gen(function* () {
       salesOpenAt: null,
       salesCloseAt: null
     })
-    .pipe(unlessThere)
+    .pipe(ignoreExisting)
 
   const known = yield* catalog.performances(showId)
   const next = known.find(({ startsAt }) => startsAt > now + day)
@@ -74,10 +74,10 @@ export const seedDemo = Effect.gen(function* () {
     const startsAt = sevenInSeoul(now + (21 + 7 * i) * day)
     yield* catalog
       .addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
-      .pipe(unlessThere)
+      .pipe(ignoreExisting)
   }
   for (const { performanceId, totalSeats } of yield* catalog.performances(showId)) {
-    if (totalSeats === 0) yield* catalog.addSeats({ performanceId, seats }).pipe(unlessThere)
+    if (totalSeats === 0) yield* catalog.addSeats({ performanceId, seats }).pipe(ignoreExisting)
   }
   return next?.performanceId ?? PerformanceId.make(`gala-${known.length + 1}`)
 })

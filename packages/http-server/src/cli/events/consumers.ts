@@ -3,14 +3,14 @@ import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { columns } from "../columns.ts"
 import { database, json } from "../flags.ts"
-import { onFeed } from "./feed.ts"
+import { withFeed } from "./feed.ts"
 
 export const consumers = Command.make("consumers", { ...database, json }, (flags) =>
-  onFeed(flags, (feed) =>
+  withFeed(flags, (feed) =>
     Effect.gen(function* () {
       const all = yield* feed.consumers()
       if (flags.json) return yield* Console.log(JSON.stringify({ consumers: all.map(toJson) }))
-      yield* Console.log(all.length === 0 ? "Nobody consumes events." : inWords(all))
+      yield* Console.log(all.length === 0 ? "Nobody consumes events." : toText(all))
     })
   )
 ).pipe(
@@ -29,7 +29,7 @@ const toJson = ({ movedAt, ...consumer }: ConsumerStatus) => ({
   movedAt: new Date(movedAt).toISOString()
 })
 
-const inWords = (consumers: ReadonlyArray<ConsumerStatus>): string => {
+const toText = (consumers: ReadonlyArray<ConsumerStatus>): string => {
   const table = columns([
     ["consumer", "active", "behind", "moved at"],
     ...consumers.map(({ consumer, active, batchesBehind, movedAt, misplaced }) => [

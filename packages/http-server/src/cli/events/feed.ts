@@ -4,7 +4,7 @@ import { type DatabaseFlags, databaseOf } from "../flags.ts"
 import { layerStore } from "../office.ts"
 
 /** Runs on the outbox of the database that the flags name. */
-export const onFeed = <A, E>(
+export const withFeed = <A, E>(
   flags: DatabaseFlags,
   run: (feed: EventFeed["Service"]) => Effect.Effect<A, E>
 ) =>

@@ -1,7 +1,7 @@
 import { Console, Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { database, json } from "../flags.ts"
-import { onFeed } from "./feed.ts"
+import { withFeed } from "./feed.ts"
 
 const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 const Age = Schema.String.check(
@@ -16,7 +16,7 @@ const olderThan = Flag.String("older-than").pipe(
 )
 
 export const prune = Command.make("prune", { ...database, olderThan, json }, (flags) =>
-  onFeed(flags, (feed) =>
+  withFeed(flags, (feed) =>
     Effect.gen(function* () {
       const batches = yield* feed.prune({ olderThanMs: millisecondsOf(flags.olderThan) })
       const keeping = (yield* feed.consumers())

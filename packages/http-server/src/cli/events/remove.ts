@@ -1,14 +1,14 @@
 import { Console, Effect } from "effect"
 import { Argument, Command } from "effect/cli"
 import { database, json, UsageError } from "../flags.ts"
-import { onFeed } from "./feed.ts"
+import { withFeed } from "./feed.ts"
 
 const name = Argument.String("NAME").pipe(
   Argument.withDescription("The consumer, as `boxoffice events consumers` lists it")
 )
 
 export const remove = Command.make("remove", { name, ...database, json }, (flags) =>
-  onFeed(flags, (feed) =>
+  withFeed(flags, (feed) =>
     Effect.gen(function* () {
       const { name: consumer } = flags
       const found = (yield* feed.consumers()).find((known) => known.consumer === consumer)

@@ -2,11 +2,11 @@ import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { UsageError, yes } from "../flags.ts"
 import { stateText } from "./format.ts"
-import { ofQueue, operate } from "./operate.ts"
+import { operate, queueFlags } from "./operate.ts"
 
 const sure = yes("yes", "Do close it: it cannot be opened again")
 
-export const close = Command.make("close", { ...ofQueue, yes: sure }, (flags) =>
+export const close = Command.make("close", { ...queueFlags, yes: sure }, (flags) =>
   operate(
     flags,
     (queues, id) =>

@@ -6,7 +6,7 @@ import { codesBodyLimit } from "../../api/admin.ts"
 import { UsageError } from "../flags.ts"
 import { readInput } from "../input.ts"
 import { type Line, readCodeFile } from "./codeFile.ts"
-import { explain, ofQueue, onQueues } from "./operate.ts"
+import { explain, queueFlags, withQueues } from "./operate.ts"
 
 const file = Flag.String("file").pipe(
   Flag.withDescription("A file with one code a line; stdin where left out, or -"),
@@ -18,12 +18,12 @@ const uses = Flag.Int("uses").pipe(
   Flag.withDefault(1)
 )
 
-export const codes = Command.make("codes", { ...ofQueue, file, uses }, (flags) =>
+export const codes = Command.make("codes", { ...queueFlags, file, uses }, (flags) =>
   Effect.gen(function* () {
     const { id, uses } = flags
     const lines = yield* linesOf(flags.file)
     const codes = lines.map(({ code }) => code)
-    yield* onQueues(flags, (queues, schema) =>
+    yield* withQueues(flags, (queues, schema) =>
       queues
         .addCodes({ queueId: id, codes, uses })
         .pipe(

@@ -3,10 +3,10 @@ import { Option } from "effect"
 import { Command } from "effect/cli"
 import { described } from "./format.ts"
 import { opensAt } from "./instant.ts"
-import { ofQueue, operate } from "./operate.ts"
+import { operate, queueFlags } from "./operate.ts"
 import { given, newSettings } from "./settingFlags.ts"
 
-export const create = Command.make("create", { ...ofQueue, opensAt, ...newSettings }, (flags) =>
+export const create = Command.make("create", { ...queueFlags, opensAt, ...newSettings }, (flags) =>
   operate(
     flags,
     (queues, queueId) =>
@@ -15,7 +15,7 @@ export const create = Command.make("create", { ...ofQueue, opensAt, ...newSettin
         settings: given(flags),
         opensAt: Option.getOrUndefined(flags.opensAt)
       }),
-    inWords
+    toText
   )
 ).pipe(
   Command.withShortDescription("Make a queue, open or collecting people until it opens"),
@@ -36,5 +36,5 @@ export const create = Command.make("create", { ...ofQueue, opensAt, ...newSettin
   ])
 )
 
-const inWords = ({ created, ...queue }: CreatedQueue): string =>
+const toText = ({ created, ...queue }: CreatedQueue): string =>
   created ? described(queue) : `Nothing to do: it is there already.\n${described(queue)}`

@@ -1,15 +1,15 @@
 import type { Queue } from "@boxoffice/core"
-import type { QueueInfo as QueueView } from "@boxoffice/core/schema"
+import type { QueueInfo } from "@boxoffice/core/schema"
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { columns } from "../columns.ts"
 import { database, json } from "../flags.ts"
-import { onQueues, toJson } from "./operate.ts"
+import { toJson, withQueues } from "./operate.ts"
 
 export const list = Command.make("list", { ...database, json }, (flags) =>
-  onQueues(flags, (queues, schema) =>
+  withQueues(flags, (queues, schema) =>
     Effect.gen(function* () {
-      const all = yield* everyQueue(queues)
+      const all = yield* allQueues(queues)
       if (flags.json)
         return yield* Console.log(JSON.stringify({ queues: all.map((queue) => toJson(queue)) }))
       yield* Console.log(
@@ -35,9 +35,9 @@ export const list = Command.make("list", { ...database, json }, (flags) =>
 
 const pageSize = 200
 
-const everyQueue = (queues: Queue["Service"]) =>
+const allQueues = (queues: Queue["Service"]) =>
   Effect.gen(function* () {
-    const all: Array<QueueView> = []
+    const all: Array<QueueInfo> = []
     let after: string | undefined
     do {
       const { items, next } = yield* queues.list({ limit: pageSize, after })
@@ -47,7 +47,7 @@ const everyQueue = (queues: Queue["Service"]) =>
     return all
   })
 
-const inColumns = (queues: ReadonlyArray<QueueView>): string =>
+const inColumns = (queues: ReadonlyArray<QueueInfo>): string =>
   columns([
     ["queue", "mode", "waiting", "inside", "opens at"],
     ...queues.map(({ queueId, mode, waiting, active, settings, opening }) => [

@@ -1,7 +1,7 @@
 import type { QueueMode } from "@boxoffice/core/schema"
 import { Command } from "effect/cli"
 import { stateText } from "./format.ts"
-import { ofQueue, operate } from "./operate.ts"
+import { operate, queueFlags } from "./operate.ts"
 
 /** A command that sets a mode which can be left again. */
 const command = (
@@ -9,7 +9,7 @@ const command = (
   mode: QueueMode,
   { short, means, next }: Record<"short" | "means" | "next", string>
 ) =>
-  Command.make(name, ofQueue, (flags) =>
+  Command.make(name, queueFlags, (flags) =>
     operate(
       flags,
       (queues, id) => queues.setMode(id, mode),

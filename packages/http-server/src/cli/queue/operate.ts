@@ -6,7 +6,7 @@ import {
   type QueueClosed,
   type QueueNotFound
 } from "@boxoffice/core"
-import { QueueId, QueueInfo as QueueView } from "@boxoffice/core/schema"
+import { QueueId, QueueInfo } from "@boxoffice/core/schema"
 import { Console, Effect, Schema } from "effect"
 import { Argument } from "effect/cli"
 import { type DatabaseFlags, database, databaseOf, json, UsageError } from "../flags.ts"
@@ -24,10 +24,10 @@ const id = Argument.String("ID").pipe(
 )
 
 /** What a command about one queue is told. */
-export const ofQueue = { id, ...database, json }
+export const queueFlags = { id, ...database, json }
 
 /** Runs on the queues of the database that the flags name. */
-export const onQueues = <A, E>(
+export const withQueues = <A, E>(
   flags: Flags,
   run: (queues: Queues, schema: string) => Effect.Effect<A, E>
 ) =>
@@ -40,24 +40,24 @@ export const onQueues = <A, E>(
   })
 
 /** Does something to a queue, and prints what it is then. */
-export const operate = <Shown extends QueueView, E>(
+export const operate = <Shown extends QueueInfo, E>(
   flags: Flags & { readonly id: QueueId },
   act: (queues: Queues, id: QueueId) => Effect.Effect<Shown, E>,
-  inWords: (queue: Shown) => string
+  toText: (queue: Shown) => string
 ) =>
-  onQueues(flags, (queues, schema) =>
+  withQueues(flags, (queues, schema) =>
     act(queues, flags.id).pipe(
       Effect.mapError((error) => explain(error, flags.id, schema)),
       Effect.flatMap((queue) =>
-        Console.log(flags.json ? JSON.stringify(toJson(queue)) : inWords(queue))
+        Console.log(flags.json ? JSON.stringify(toJson(queue)) : toText(queue))
       )
     )
   )
 
-const encode = Schema.encodeSync(QueueView)
+const encode = Schema.encodeSync(QueueInfo)
 
 /** As `GET /v1/admin/queues/{queueId}` has it; of one that was to be made, also whether it was. */
-export const toJson = (queue: QueueView & { readonly created?: boolean }) => ({
+export const toJson = (queue: QueueInfo & { readonly created?: boolean }) => ({
   ...encode(queue),
   ...(queue.created !== undefined && { created: queue.created })
 })

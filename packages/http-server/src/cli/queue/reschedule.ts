@@ -3,11 +3,11 @@ import { Command } from "effect/cli"
 import { UsageError, yes } from "../flags.ts"
 import { described } from "./format.ts"
 import { opensAt } from "./instant.ts"
-import { ofQueue, operate } from "./operate.ts"
+import { operate, queueFlags } from "./operate.ts"
 
 const now = yes("now", "Open it at once")
 
-export const reschedule = Command.make("reschedule", { ...ofQueue, opensAt, now }, (flags) =>
+export const reschedule = Command.make("reschedule", { ...queueFlags, opensAt, now }, (flags) =>
   operate(
     flags,
     (queues, id) =>

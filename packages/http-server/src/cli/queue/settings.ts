@@ -2,10 +2,10 @@ import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { UsageError } from "../flags.ts"
 import { described } from "./format.ts"
-import { ofQueue, operate } from "./operate.ts"
+import { operate, queueFlags } from "./operate.ts"
 import { settings as flags, given } from "./settingFlags.ts"
 
-export const settings = Command.make("settings", { ...ofQueue, ...flags }, (flags) =>
+export const settings = Command.make("settings", { ...queueFlags, ...flags }, (flags) =>
   operate(
     flags,
     (queues, id) =>

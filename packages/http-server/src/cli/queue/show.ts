@@ -1,8 +1,8 @@
 import { Command } from "effect/cli"
 import { described } from "./format.ts"
-import { ofQueue, operate } from "./operate.ts"
+import { operate, queueFlags } from "./operate.ts"
 
-export const show = Command.make("show", ofQueue, (flags) =>
+export const show = Command.make("show", queueFlags, (flags) =>
   operate(flags, (queues, id) => queues.get(id), described)
 ).pipe(
   Command.withShortDescription("Show a queue: how it stands, its settings, its opening"),
