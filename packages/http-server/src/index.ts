@@ -1,6 +1,6 @@
 /**
- * The reference HTTP server, for a host that runs it as a part of something else. On its own it is
- * the `boxoffice` command.
+ * The reference HTTP server as a library, for a host that mounts it in its own program. The
+ * `boxoffice` command runs the same server as a program.
  *
  * @module
  */

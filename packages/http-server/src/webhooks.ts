@@ -1,6 +1,6 @@
 /**
- * Signed webhooks: every event to endpoints of the host's choosing, at least once and in order for
- * each aggregate.
+ * Signed webhooks: deliver every event to the endpoints that the host configures, at least once and
+ * in order for each aggregate.
  *
  * @module
  */

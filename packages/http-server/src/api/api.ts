@@ -18,10 +18,10 @@ const about = OpenApi.annotations({
   transform: describeAnswers
 })
 
-/** What everyone may call: the API of a server without an admin token. */
+/** The API without the operators' routes: what a server without an admin token serves. */
 export const PublicApi = HttpApi.make("boxoffice")
   .add(QueueApi, CatalogApi, ReservationApi, WalletApi, PaymentApi, SystemApi)
   .annotateMerge(about)
 
-/** The whole API. */
+/** The whole API, with the operators' routes. */
 export const Api = PublicApi.add(AdminApi)
