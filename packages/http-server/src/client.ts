@@ -97,8 +97,8 @@ export interface BoxOfficeClient extends AsyncDisposable {
 }
 
 /**
- * The client for promises, without Effect. A rejected promise carries the tagged error: `error._tag` and
- * `error.code` tell them apart.
+ * The client for promises, without Effect. A rejected promise carries the tagged error:
+ * `error._tag` and `error.code` tell them apart.
  *
  * @example
  * ```ts
@@ -139,7 +139,8 @@ export const connect = (options: ClientOptions): BoxOfficeClient => {
       run(({ catalog }) => catalog.dates({ params: { showId }, headers: token() })),
     seats: async (performanceId, status = "available") => {
       const request = { params: { performanceId }, query: { status }, headers: token() }
-      // The server answers 304 without a body only to If-None-Match, which this request does not send.
+      // The server answers 304 without a body only to If-None-Match, which this request does not
+      // send.
       return (await run(({ catalog }) => catalog.seats(request))) as SeatMap
     },
     hold: (payload, options) =>

@@ -19,7 +19,9 @@ export const queueToken = {
   })
 }
 
-/** For charges: the operator's own services also call this endpoint, and they have no queue token. */
+/**
+ * For charges: the operator's own services also call this endpoint, and they have no queue token.
+ */
 export const tokenOfCharge = {
   "Queue-Token": Schema.optionalKey(
     Schema.String.annotate({

@@ -1,4 +1,6 @@
-/** Adds to the OpenAPI document what the schemas of the endpoints cannot express: codes and headers. */
+/**
+ * Adds to the OpenAPI document what the schemas of the endpoints cannot express: codes and headers.
+ */
 import { type Problem, problems } from "./problem.ts"
 
 interface Schema {

@@ -1,7 +1,7 @@
 /**
- * Errors as `application/problem+json` (RFC 9457). The table in this file alone defines how an error
- * looks over HTTP: the server encodes with it, OpenAPI documents it, and the typed client decodes a
- * response into the same tagged error.
+ * Errors as `application/problem+json` (RFC 9457). The table in this file alone defines how an
+ * error looks over HTTP: the server encodes with it, OpenAPI documents it, and the typed client
+ * decodes a response into the same tagged error.
  */
 import {
   AlreadyExists,

@@ -157,7 +157,9 @@ const keyOf = ({ idempotencyKey, onReplay }: Keyed): CommandOptions => ({
   onReplay
 })
 
-/** Keys are scoped to the operation: a key of `pause` is another one than the same text of `resume`. */
+/**
+ * Keys are scoped to the operation: a key of `pause` is another one than the same text of `resume`.
+ */
 const keyAt = (operation: string, { idempotencyKey, onReplay }: Keyed): CommandOptions => ({
   idempotencyKey: idempotencyKey && commandIdOf(operator, operation, idempotencyKey),
   onReplay

@@ -1,6 +1,6 @@
 /**
- * A place in line as JSON text: what its schema gives, in a fortieth of the time. A million who wait
- * ask twice a minute each; next to nothing else of a poll costs as much as the schema would.
+ * A place in line as JSON text: what its schema gives, in a fortieth of the time. A million who
+ * wait ask twice a minute each; next to nothing else of a poll costs as much as the schema would.
  */
 import type { JoinedQueue, QueueTokenStatus } from "@boxoffice/core"
 

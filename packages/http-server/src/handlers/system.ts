@@ -49,8 +49,8 @@ const utf8 = new TextEncoder()
 const asPrometheus = { "content-type": "text/plain; version=0.0.4; charset=utf-8" }
 
 /**
- * Made once for all who ask within one turn of the event loop, such as by hundreds of requests in one
- * packet: a text that is made for each of them would keep everybody else waiting.
+ * Made once for all who ask within one turn of the event loop, such as by hundreds of requests in
+ * one packet: a text that is made for each of them would keep everybody else waiting.
  */
 const oncePerTurn = <A>(make: Effect.Effect<A>): Effect.Effect<A> => {
   let last: { readonly made: A } | undefined

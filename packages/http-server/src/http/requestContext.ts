@@ -1,6 +1,6 @@
 /**
- * What every request gets, whatever it asks for: an id, a line in the log, a count in the metrics,
- * and a problem document where it failed.
+ * What the server does for every request: it assigns an id, logs one line, records metrics, and
+ * turns a failure into a problem document.
  */
 import { newCommandId } from "@boxoffice/core"
 import { Cause, Context, Effect, Layer } from "effect"
@@ -10,26 +10,28 @@ import { Identities } from "./identity.ts"
 import { type RequestHeaders, RouteResponse } from "./message.ts"
 import { makeMeasure } from "./metrics.ts"
 
-/** One request and its answer, while it lasts. */
+/** The state of one request, from its start until its response is sent. */
 export class RequestContext extends Context.Service<
   RequestContext,
   {
-    /** The server's own: logs hold no other. */
+    /** The id that the server assigned: the only one in the logs. */
     readonly requestId: string
-    /** What the answer repeats: the client's own id for the request, where it sent one. */
+    /** The id in the response: the client's own X-Request-Id if it sent a valid one. */
     readonly repeatedId: string
     readonly method: string
-    /** By a clock that is never set, in milliseconds. */
+    /** By a monotonic clock, in milliseconds. */
     readonly startedAt: number
-    /** The pattern of the path, such as `/v1/shows/{showId}`: known once a route was found. */
+    /**
+     * The pattern of the path, such as `/v1/shows/{showId}`: set once the router has found a route.
+     */
     route: string
-    /** Whether the answer is a recorded one. */
+    /** Whether the response is a recorded one. */
     replayed: boolean
     readonly identities: Identities["Service"]
   }
 >()("@boxoffice/http-server/RequestContext") {}
 
-/** What is logged of a request. It holds nothing that a client sent but its method. */
+/** The log line of a request. It contains nothing that the client sent, except for the method. */
 export interface RequestRecord {
   readonly time: string
   readonly requestId: string
@@ -39,17 +41,17 @@ export interface RequestRecord {
   readonly ms: number
 }
 
-/** What the server does with every request. */
+/** The begin, the end and the failure of a request. */
 export class RequestLifecycle extends Context.Service<
   RequestLifecycle,
   {
     readonly begin: (method: string, headers: RequestHeaders) => RequestContext["Service"]
-    /** Counts and logs an answer of this status. Gives the headers that every answer has. */
+    /** Measures and logs the response, and returns the headers that every response has. */
     readonly end: (
       requestContext: RequestContext["Service"],
       status: number
     ) => Record<string, string>
-    /** What a failure is answered with. Fails where nobody is there to be answered. */
+    /** The response for a failure. Fails if the request was interrupted: no client is left. */
     readonly problem: (
       requestContext: RequestContext["Service"],
       cause: Cause.Cause<unknown>
@@ -57,9 +59,9 @@ export class RequestLifecycle extends Context.Service<
   }
 >()("@boxoffice/http-server/RequestLifecycle") {
   static readonly layer = (options: {
-    /** Where the page of an error is, but for its code. */
+    /** The URL of the error pages; an error's code is appended. */
     readonly documentation: string
-    /** Whether connections are no longer kept. */
+    /** Whether the server is shutting down, and so closes connections after a response. */
     readonly isDraining: () => boolean
     readonly onRequest: ((record: RequestRecord) => void) | undefined
   }): Layer.Layer<RequestLifecycle, never, Identities> =>
@@ -113,22 +115,22 @@ export class RequestLifecycle extends Context.Service<
             return headers
           },
           problem: (requestContext, cause) => {
-            // The client is gone, or the server is going.
+            // The client has disconnected, or the server is shutting down.
             if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
             const error = Cause.squash(cause)
             const known = isKnownError(error) ? error : undefined
             if (known !== undefined && !Object.hasOwn(logged, known._tag)) {
               return Effect.succeed(answer(requestContext, known))
             }
-            // What the store refuses for good, it refuses again: nobody is told to try.
+            // A permanent refusal of the store must not be reported as "try again".
             const isFinal = known?._tag === "StoreUnavailable" && !known.retryable
-            const told = known === undefined || isFinal ? new InternalError() : known
+            const shown = known === undefined || isFinal ? new InternalError() : known
             return Effect.logError(known ? logged[known._tag] : "defect", cause).pipe(
               Effect.annotateLogs({
                 requestId: requestContext.requestId,
                 route: requestContext.route
               }),
-              Effect.map(() => answer(requestContext, told))
+              Effect.map(() => answer(requestContext, shown))
             )
           }
         })
@@ -136,7 +138,7 @@ export class RequestLifecycle extends Context.Service<
     )
 }
 
-/** What an operator has to look into, and how it is called in the log. */
+/** Errors that an operator has to investigate, with the message of their log line. */
 const logged: Readonly<Record<string, string>> = {
   StoreUnavailable: "store unavailable",
   PolicyFailed: "policy failed"

@@ -32,7 +32,8 @@ export const limitConnections = (
         madeRoomAt = now
         server.closeIdleConnections()
       })
-      // A socket's timer starts anew with whatever moves, in or out, parts of a large write included.
+      // A socket's timer starts anew with whatever moves, in or out, parts of a large write
+      // included.
       server.timeout = writeTimeoutSeconds * 1_000
       const watch = (_: unknown, response: ServerResponse) => {
         // With a listener a request that takes long, or a stream that is quiet, goes on.

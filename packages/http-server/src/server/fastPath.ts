@@ -114,9 +114,9 @@ const readBody = (request: IncomingMessage): Effect.Effect<Uint8Array, BodyFault
   })
 
 /**
- * Answers of one turn of the event loop leave together at its end. Each write wakes whoever reads at
- * the other end; on a machine that the two share, one after another costs more than the rest of the
- * answer, and nobody waits longer for it.
+ * Answers of one turn of the event loop leave together at its end. Each write wakes whoever reads
+ * at the other end; on a machine that the two share, one after another costs more than the rest of
+ * the answer, and nobody waits longer for it.
  */
 const makeSend = () => {
   let waiting: Array<() => void> = []

@@ -1,4 +1,6 @@
-/** Answers what meets no route: what is hardly HTTP, or asks of HTTP what this server does not do. */
+/**
+ * Answers what meets no route: what is hardly HTTP, or asks of HTTP what this server does not do.
+ */
 import {
   type IncomingMessage,
   type RequestListener,
@@ -73,7 +75,9 @@ export const refuseUnroutable = (
     server.removeAllListeners("upgrade")
   })
 
-/** Answers what is no request, as long as nobody can take the answer for that of another request. */
+/**
+ * Answers what is no request, as long as nobody can take the answer for that of another request.
+ */
 export const refuseMalformed = (server: Server, documentation: string): void => {
   for (const event of ["request", "checkContinue", "checkExpectation"] as const) {
     server.prependListener(event, (request: IncomingMessage, response: ServerResponse) => {
@@ -102,9 +106,9 @@ interface LastRequest {
 }
 
 /**
- * Whether the next answer on a connection is for what cannot be read now. Clients tell answers apart
- * by their order alone: one that paid, and sent something malformed behind it, would take the refusal
- * for the answer to the payment.
+ * Whether the next answer on a connection is for what cannot be read now. Clients tell answers
+ * apart by their order alone: one that paid, and sent something malformed behind it, would take the
+ * refusal for the answer to the payment.
  */
 const isFree = (last: LastRequest | undefined): boolean => {
   if (last === undefined) return true

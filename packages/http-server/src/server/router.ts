@@ -273,8 +273,8 @@ const notRouted = (allow: ReadonlyArray<string>) =>
   allow.length > 0 ? new MethodNotAllowed({ allow }) : new RouteUnknown()
 
 /**
- * As the client wrote it: of a whole URL, the library's own has no dots and double slashes any more.
- * A URL of another protocol than HTTP has no path that is known here.
+ * As the client wrote it: of a whole URL, the library's own has no dots and double slashes any
+ * more. A URL of another protocol than HTTP has no path that is known here.
  */
 const pathOf = ({ source }: HttpServerRequest.HttpServerRequest): string =>
   (source as { readonly url: string }).url.replace(/^https?:\/\/[^/?#]*/i, "").split("?", 1)[0]!

@@ -20,7 +20,9 @@ export interface WebhookEndpoint {
   readonly timeoutMs?: number | undefined
   /** How often a delivery is tried before it is a dead letter. Default 12, over about 3 hours. */
   readonly attempts?: number | undefined
-  /** The wait after the first attempt that failed, in milliseconds; then twice that. Default 5,000. */
+  /**
+   * The wait after the first attempt that failed, in milliseconds; then twice that. Default 5,000.
+   */
   readonly retryMs?: number | undefined
   /** How many deliveries are under way at once, each of another aggregate. Default 8. */
   readonly concurrency?: number | undefined

@@ -51,8 +51,8 @@ export const runEndpoint = (options: RunnerOptions): Effect.Effect<never> =>
 const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: RunnerOptions) {
   const { name, consumer, concurrency } = endpoint
   const session = yield* feed.open(consumer, { types: endpoint.types, from: endpoint.from })
-  // Known here as well: whether something is parked has to be known between two events. By event, so
-  // that what an operator brings back takes off no more than itself.
+  // Known here as well: whether something is parked has to be known between two events. By event,
+  // so that what an operator brings back takes off no more than itself.
   const parked = new Parked(yield* deliveries.waiting(name))
 
   const park = (delivery: ParkedDelivery, answer: PostResult | undefined) =>

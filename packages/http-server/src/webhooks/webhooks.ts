@@ -63,15 +63,16 @@ export interface StartedWebhooks extends AsyncDisposable {
   readonly redeliver: (endpoint: string, eventIds?: ReadonlyArray<string>) => Promise<number>
   readonly discard: (endpoint: string, eventIds?: ReadonlyArray<string>) => Promise<number>
   /**
-   * Stops delivering, and gives the store's connections back. From then on everything is refused with
-   * `store_unavailable`. May be asked for more than once.
+   * Stops delivering, and gives the store's connections back. From then on everything is refused
+   * with `store_unavailable`. May be asked for more than once.
    */
   readonly close: () => Promise<void>
 }
 
 /**
- * Delivers webhooks, for a backend that does not use Effect: beside the engine, or on its own. Rejects
- * with `WebhookEndpointInvalid` where an endpoint cannot be used, or with what the store refuses with.
+ * Delivers webhooks, for a backend that does not use Effect: beside the engine, or on its own.
+ * Rejects with `WebhookEndpointInvalid` where an endpoint cannot be used, or with what the store
+ * refuses with.
  */
 export const startWebhooks = async <E>(
   store: Layer.Layer<BoxOfficeStore, E>,

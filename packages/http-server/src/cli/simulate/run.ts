@@ -48,7 +48,8 @@ export const simulate = (
     )
     const deadlocks = yield* Invariants.deadlocks
     const figures = makeFigures()
-    // The engine ends with the play, and with it all that was in flight, before anything is counted.
+    // The engine ends with the play, and with it all that was in flight, before anything is
+    // counted.
     const played = yield* Effect.provide(play(options, figures), engine(options))
     const checking = performance.now()
     const checks = [
