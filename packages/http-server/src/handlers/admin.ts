@@ -1,4 +1,4 @@
-/** What operators do. */
+/** The operators' API: queues, shows, performances, seats and refunds. */
 import {
   BoxOfficeStore,
   Catalog,
@@ -94,7 +94,7 @@ export const adminRoutes = Effect.gen(function* () {
     route(endpoints.createPerformance, (call) =>
       Effect.gen(function* () {
         const { showId } = call.params
-        // What cannot be a show's id is the id of none.
+        // A text that cannot be a show's id is the id of no show.
         if (!isCatalogKey(showId)) return yield* new ShowNotFound()
         const { startsAt, timeZone } = call.payload
         const performanceId = call.payload.performanceId ?? newId("createPerformance", call)
@@ -157,22 +157,22 @@ const keyOf = ({ idempotencyKey, onReplay }: Keyed): CommandOptions => ({
   onReplay
 })
 
-/**
- * Keys are scoped to the operation: a key of `pause` is another one than the same text of `resume`.
- */
+/** Scopes a key to its operation: the same text for `pause` and `resume` makes two keys. */
 const keyAt = (operation: string, { idempotencyKey, onReplay }: Keyed): CommandOptions => ({
   idempotencyKey: idempotencyKey && commandIdOf(operator, operation, idempotencyKey),
   onReplay
 })
 
-/** An id for what is created without one: the same for the same key, so that a retry finds it. */
+/**
+ * An id for a new resource without one. The same key gives the same id, so that a retry finds it.
+ */
 const newId = (operation: string, { idempotencyKey }: Keyed): string =>
   idempotencyKey === undefined ? newCommandId() : commandIdOf(operator, operation, idempotencyKey)
 
-/** An id as a path has it: escaped, but for colons. */
+/** An id as a path segment: percent-encoded, except for colons. */
 const asSegment = (id: string): string => encodeURIComponent(id).replaceAll("%3A", ":")
 
-/** 200 for what was there already, just so. */
+/** 201 for a new resource; 200 if an identical one existed already. */
 const created =
   (location?: string) =>
   <A extends { readonly created: boolean }>(made: A): Reply<A> =>
@@ -181,7 +181,7 @@ const created =
       ...(location !== undefined && { headers: { location } })
     })
 
-/** A page of a list that is short enough to be read whole. */
+/** A page of a list that the store reads as a whole. */
 const pageOf = <Row, Item>(
   rows: ReadonlyArray<Row>,
   query: { readonly limit?: number; readonly cursor?: string },

@@ -1,4 +1,4 @@
-/** APIs 2 and 3: what is on sale. */
+/** APIs 2 and 3: shows, dates and seats. */
 import { Catalog } from "@boxoffice/core"
 import { ShowId } from "@boxoffice/core/schema"
 import { Effect } from "effect"
@@ -50,7 +50,7 @@ export const catalogRoutes = Effect.gen(function* () {
   ]
 })
 
-/** Whether `If-None-Match` names a tag, as RFC 9110 compares them. */
+/** Whether `If-None-Match` names a tag, by the weak comparison of RFC 9110. */
 const isCurrent = (header: string | undefined, etag: string): boolean =>
   (header ?? "").split(",").some((part) => {
     const tag = part.trim()

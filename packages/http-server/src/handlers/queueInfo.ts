@@ -1,4 +1,4 @@
-/** What anyone may know of a queue, its draw included. */
+/** The public state of a queue, with the data to verify its draw. */
 import { Queue } from "@boxoffice/core"
 import { Effect } from "effect"
 import { QueueApi } from "../api/queue.ts"

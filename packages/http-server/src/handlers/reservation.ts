@@ -1,4 +1,4 @@
-/** API 4: holding seats. */
+/** API 4: reservations. */
 import { Reservations } from "@boxoffice/core"
 import { ReservationCursor } from "@boxoffice/core/schema"
 import { Effect } from "effect"

@@ -1,4 +1,4 @@
-/** APIs 5 and 6: the prepaid balance. */
+/** APIs 5 and 6: the prepaid wallet. */
 import { Wallet } from "@boxoffice/core"
 import { Effect, Schema } from "effect"
 import { WalletApi } from "../api/wallet.ts"

@@ -1,5 +1,6 @@
 /**
- * Answers what meets no route: what is hardly HTTP, or asks of HTTP what this server does not do.
+ * Refuses requests that reach no route: malformed HTTP, and features of HTTP that this server does
+ * not support.
  */
 import {
   type IncomingMessage,
@@ -18,7 +19,7 @@ import { type RequestContext, RequestLifecycle } from "../http/requestContext.ts
 
 type Refusal = ReturnType<typeof toProblem>
 
-/** Refuses what Node would answer without a problem document. */
+/** Refuses requests that Node itself would refuse without a problem document. */
 export const refuseUnroutable = (
   server: Server,
   documentation: string
@@ -59,8 +60,9 @@ export const refuseUnroutable = (
     )
     server.on("connect", (request: IncomingMessage, socket: Duplex) => {
       socket.on("error", () => {})
-      // An answer that is owed on this connection comes first: Node throws at a second one.
-      if ((lastRequests.get(socket)?.owed ?? 0) > 0) {
+      // If a response is still pending on this connection, close it: Node throws on a second
+      // response.
+      if ((lastRequests.get(socket)?.pending ?? 0) > 0) {
         socket.destroy()
         return
       }
@@ -71,25 +73,27 @@ export const refuseUnroutable = (
         toProblem(new RouteUnknown(), { requestId, documentation })
       )
     })
-    // There is no other protocol to go on with: such a request is answered as it stands.
+    // The server supports no other protocol, so it handles such a request as plain HTTP.
     server.removeAllListeners("upgrade")
   })
 
-/**
- * Answers what is no request, as long as nobody can take the answer for that of another request.
- */
+/** Refuses malformed input, unless the client could mistake the refusal for another response. */
 export const refuseMalformed = (server: Server, documentation: string): void => {
   for (const event of ["request", "checkContinue", "checkExpectation"] as const) {
     server.prependListener(event, (request: IncomingMessage, response: ServerResponse) => {
-      const owed = (lastRequests.get(request.socket)?.owed ?? 0) + 1
-      lastRequests.set(request.socket, { request, response, owed })
+      const pending = (lastRequests.get(request.socket)?.pending ?? 0) + 1
+      lastRequests.set(request.socket, { request, response, pending })
       response.once("close", () => {
-        lastRequests.get(request.socket)!.owed--
+        lastRequests.get(request.socket)!.pending--
       })
     })
   }
   server.on("clientError", (error: Error & { readonly code?: string }, socket) => {
-    if (error.code === "ECONNRESET" || !socket.writable || !isFree(lastRequests.get(socket))) {
+    if (
+      error.code === "ECONNRESET" ||
+      !socket.writable ||
+      !isNextResponse(lastRequests.get(socket))
+    ) {
       socket.destroy()
     } else socket.end(refusalOf(error.code, documentation))
   })
@@ -97,24 +101,25 @@ export const refuseMalformed = (server: Server, documentation: string): void => 
 
 const lastRequests = new WeakMap<Duplex, LastRequest>()
 
-/** The last request of a connection. */
+/** The last request of a connection; kept until the connection is gone. */
 interface LastRequest {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** How many requests of the connection have no answer yet, or a part of it. */
-  owed: number
+  /** How many requests of the connection have no complete response yet. */
+  pending: number
 }
 
 /**
- * Whether the next answer on a connection is for what cannot be read now. Clients tell answers
- * apart by their order alone: one that paid, and sent something malformed behind it, would take the
- * refusal for the answer to the payment.
+ * Whether the next response on a connection belongs to the malformed input. Clients match responses
+ * to requests only by their order: a client that sent a payment and malformed input behind it would
+ * take the refusal for the response to the payment.
  */
-const isFree = (last: LastRequest | undefined): boolean => {
+const isNextResponse = (last: LastRequest | undefined): boolean => {
   if (last === undefined) return true
-  const { request, response, owed } = last
-  // What cannot be read is the rest of the last request, or else a new one.
-  return request.complete ? owed === 0 : owed === 1 && !response.headersSent
+  const { request, response, pending } = last
+  // The malformed input is the rest of the last request if that is incomplete, or else a new
+  // request.
+  return request.complete ? pending === 0 : pending === 1 && !response.headersSent
 }
 
 const refusalOf = (code: string | undefined, documentation: string): string => {
@@ -137,7 +142,7 @@ const malformed = invalid("", "This is not HTTP.")
 const hostless = invalid("Host", "expected a Host header, as HTTP/1.1 has one in each request")
 const twoHosts = invalid("Host", "expected one Host header")
 
-/** Of two hosts Node takes the first, and a gateway may have looked at the second. */
+/** Node uses the first of two Host headers, and a gateway may have checked the second. */
 const faultOfHost = ({ headers, rawHeaders, httpVersion }: IncomingMessage) => {
   if (headers.host === undefined) return httpVersion === "1.1" ? hostless : undefined
   let hosts = 0
@@ -161,7 +166,7 @@ const expectation: PlainProblem = [
   "The only thing to expect here is 100-continue."
 ]
 
-/** Of what is told by its status alone, and has no page. */
+/** A problem without a page of its own: its status says all. */
 const plainProblem = (
   status: number,
   code: string,

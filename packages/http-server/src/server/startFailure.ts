@@ -1,4 +1,7 @@
-/** What a host's handler does where its routes cannot be made, such as without a database. */
+/**
+ * The log and the responses of a mounted handler whose routes cannot start, such as without a
+ * database.
+ */
 import { newCommandId } from "@boxoffice/core"
 import { Cause, Effect, Layer } from "effect"
 import { InternalError } from "../api/errors.ts"
@@ -7,7 +10,7 @@ import { RouteResponse } from "../http/message.ts"
 import { documentationPath } from "./errorPages.ts"
 import { prefixOf, type RoutesOptions } from "./router.ts"
 
-/** Says in the log why a layer cannot be made. */
+/** Logs why a layer cannot be built. */
 export const logStartFailure = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
   Layer.tapCause(layer, (cause) =>
     Cause.hasInterruptsOnly(cause)
@@ -17,7 +20,7 @@ export const logStartFailure = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Lay
 
 const startFailed = "the routes could not be made"
 
-/** The answer to a request that there are no routes for. */
+/** The response to every request while the routes could not start. */
 export const startFailureResponse = (options: RoutesOptions): RouteResponse => {
   const requestId = newCommandId()
   const documentation = options.documentation ?? prefixOf(options) + documentationPath

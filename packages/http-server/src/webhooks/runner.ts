@@ -1,15 +1,20 @@
 /**
  * Delivers the events of one endpoint, in order for each aggregate.
  *
- *     event ─▶ is something of its aggregate parked? ─yes─▶ park it behind
+ *     event ─▶ is an event of its aggregate parked? ─yes─▶ park it behind
  *                 │ no                                        ▲
  *                 ▼                                           │
  *               POST ──accepted──▶ done                       │
- *                 └────not───────▶ park it, to be tried again ┘ ─▶ … ─▶ dead letter
+ *                 └────failed────▶ park it for another attempt┘ ─▶ … ─▶ dead letter
  *
- * So an event that is not accepted keeps back those of its own aggregate, and no other. While too
- * many are parked nothing new is taken, and the outbox keeps what comes. Nothing is held in the
- * database while an endpoint is waited for: no connection, no transaction, no lock.
+ * So a failed event delays the events of its own aggregate, and no others. While too many events
+ * are parked, the runner takes no new ones; they stay in the outbox. The runner holds nothing in
+ * the database while it waits for an endpoint: no connection, no transaction, no lock.
+ *
+ * In memory it holds, for as long as it has the lease of the endpoint's consumer: the parked events
+ * by aggregate (read at the start, and kept current by its own deliveries), the deliveries in
+ * flight, and the ids of the events that it is retrying. A node that takes over the lease reads
+ * them again.
  */
 import {
   again,
@@ -33,15 +38,15 @@ export interface RunnerOptions {
   readonly endpoint: Endpoint
 }
 
-// More than these wait in the outbox, where they cost nothing.
+// Further events wait in the outbox, where they cost nothing.
 const parkedMax = 1_000
 const inFlightMax = 256
 const pollEveryMs = 500
 const retryDelayMaxMs = 3_600_000
 
-/** Delivers for as long as it is let, on whichever node holds the endpoint's consumer. */
+/** Delivers until interrupted, on the node that holds the lease of the endpoint's consumer. */
 export const runEndpoint = (options: RunnerOptions): Effect.Effect<never> =>
-  // Where another node has the endpoint, this one waits for it.
+  // While another node has the lease, this one waits for it.
   again(
     `webhooks of ${options.endpoint.name}`,
     "1 second",
@@ -51,8 +56,8 @@ export const runEndpoint = (options: RunnerOptions): Effect.Effect<never> =>
 const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: RunnerOptions) {
   const { name, consumer, concurrency } = endpoint
   const session = yield* feed.open(consumer, { types: endpoint.types, from: endpoint.from })
-  // Known here as well: whether something is parked has to be known between two events. By event,
-  // so that what an operator brings back takes off no more than itself.
+  // A copy of the parked events, since each new event needs to know whether its aggregate has one.
+  // By event id, so that a dead letter that an operator queues again removes only itself.
   const parked = new Parked(yield* deliveries.waiting(name))
 
   const park = (delivery: ParkedDelivery, answer: PostResult | undefined) =>
@@ -62,14 +67,14 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
       const parkFor = (delayMs: number) =>
         retryStore(deliveries.park(name, { ...delivery, delayMs, error }))
       if (delayMs !== null) {
-        // First, so that the next event of the aggregate does not overtake it meanwhile.
+        // Before the write, so that the next event of the aggregate cannot overtake it meanwhile.
         const isNew = parked.add(aggregate, eventId)
         return Effect.map(parkFor(delayMs), (isParked) => {
-          // It was given up before, when it came the first time: so it keeps nothing back.
+          // The event is a dead letter already, from its first delivery: it delays no other event.
           if (!isParked && isNew) parked.delete(aggregate, eventId)
         })
       }
-      // It was the only attempt: a dead letter at once, which keeps nothing back.
+      // It was the only attempt, so the event is a dead letter at once and delays no other event.
       const last = { attempts, delayMs, error: error ?? "" }
       return Effect.andThen(
         parkFor(retryDelayMaxMs),
@@ -98,18 +103,18 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
         ? deliveries.accepted(name, delivery.eventId)
         : deliveries.refused(name, delivery.eventId, { attempts, delayMs, error: answer.summary })
     )
-    // What was accepted keeps nothing back any longer, and neither does a dead letter.
+    // An accepted event no longer delays others, and neither does a dead letter.
     if (delayMs === null) parked.delete(delivery.aggregate, delivery.eventId)
   })
 
-  // A slow answer keeps one of these, and the others go on.
+  // A slow endpoint response occupies one slot; deliveries in the other slots go on.
   const slots = yield* Semaphore.make(concurrency)
   const inFlightPermits = yield* Semaphore.make(inFlightMax)
   const broken = yield* Deferred.make<never, StoreUnavailable>()
   const scope = yield* Effect.scope
   const start = (work: Effect.Effect<void, StoreUnavailable>) =>
     Effect.forkIn(
-      // A defect as well: left alone, it would keep its room for as long as the node runs.
+      // Catch defects as well: otherwise one would keep its permit for as long as the node runs.
       Effect.catchCause(work, (cause) => Deferred.failCause(broken, cause)),
       scope
     )
@@ -142,7 +147,8 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
   })
 
   const retrying = new Set<string>()
-  // Let go of only before the next look: one that began earlier may still see what is over.
+  // Released only before the next read: a read that began earlier may still return a finished
+  // event.
   const finished: Array<string> = []
   const retryDone = yield* Latch.make()
   const retryAll = Effect.gen(function* () {
@@ -154,7 +160,7 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
         const { eventId, aggregate } = delivery
         if (retrying.has(eventId)) continue
         retrying.add(eventId)
-        // One that an operator has brought back is not known yet.
+        // The copy does not have a dead letter that an operator has queued again.
         parked.add(aggregate, eventId)
         const done = Effect.suspend(() => {
           finished.push(eventId)
@@ -169,7 +175,7 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
   return yield* Effect.raceAllFirst([deliverAll, retryAll, Deferred.await(broken), session.lost])
 })
 
-/** What is parked, by aggregate and event. */
+/** The parked events, by aggregate and event id. */
 class Parked {
   private readonly events = new Map<string, Set<string>>()
   size = 0
@@ -182,7 +188,7 @@ class Parked {
   has(aggregate: string): boolean {
     return this.events.has(aggregate)
   }
-  /** False where it is there already. */
+  /** False if the event is parked already. */
   add(aggregate: string, eventId: string): boolean {
     const events = this.events.get(aggregate) ?? new Set()
     if (events.has(eventId)) return false
@@ -218,9 +224,9 @@ const attempt = (
   })
 
 /**
- * How long to wait after an attempt: twice as long each time, up to an hour, and somewhere in the
- * upper half of that, so that many do not come back together; `null` after the last. One that was
- * not tried yet does not wait.
+ * The delay after an attempt: it doubles each time, up to an hour, with a random factor of 0.5 to
+ * 1, so that many retries do not come together; `null` after the last attempt. An event without an
+ * attempt has no delay.
  */
 const delayAfter = (
   { attempts: attemptsMax, retryMs }: Endpoint,
@@ -235,7 +241,9 @@ const delayAfter = (
   )
 }
 
-/** The store may be away for a while: what was delivered is still to be written down. */
+/**
+ * Retries for a while if the store is unavailable, so that a delivery that was made gets recorded.
+ */
 const retryStore = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
   Effect.retry(effect, {
     while: (error) => error.retryable,

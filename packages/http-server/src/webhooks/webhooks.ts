@@ -3,36 +3,39 @@ import { Cause, Context, Effect, Exit, Layer, Scope } from "effect"
 import { checkEndpoints, type WebhookEndpoint, type WebhookEndpointInvalid } from "./endpoint.ts"
 import { runEndpoint } from "./runner.ts"
 
-/** A page of dead letters, the longest parked first. */
+/** Which page of the dead letters to return; the longest parked come first. */
 export interface DeadLettersPage {
-  /** Continues behind the `deliveryId` of a page before. */
+  /** Continues after this `deliveryId` of the previous page. */
   readonly after?: bigint | undefined
   /** 1 to 200. Default 50. */
   readonly limit?: number | undefined
 }
 
-/** Delivers webhooks while its layer lives, and keeps those that were given up. */
+/** Delivers webhooks while its layer exists, and gives access to the dead letters. */
 export class Webhooks extends Context.Service<
   Webhooks,
   {
-    /** Deliveries to an endpoint that were given up. */
+    /** Deliveries to an endpoint that failed at every attempt. */
     readonly deadLetters: (
       endpoint: string,
       page?: DeadLettersPage
     ) => Effect.Effect<ReadonlyArray<DeadLetter>, StoreUnavailable>
-    /** Tries dead letters anew: those of the events, or all. Succeeds with how many. */
+    /**
+     * Queues dead letters for delivery again: those of the events, or all. Succeeds with their
+     * number.
+     */
     readonly redeliver: (
       endpoint: string,
       eventIds?: ReadonlyArray<string>
     ) => Effect.Effect<number, StoreUnavailable>
-    /** Deletes dead letters: those of the events, or all. Succeeds with how many. */
+    /** Deletes dead letters: those of the events, or all. Succeeds with their number. */
     readonly discard: (
       endpoint: string,
       eventIds?: ReadonlyArray<string>
     ) => Effect.Effect<number, StoreUnavailable>
   }
 >()("@boxoffice/http-server/Webhooks") {
-  /** Any number of nodes may run it: each endpoint is served by one of them at a time. */
+  /** Any number of nodes may run it: a lease gives each endpoint to one node at a time. */
   static readonly layer = (
     endpoints: ReadonlyArray<WebhookEndpoint>
   ): Layer.Layer<Webhooks, WebhookEndpointInvalid, BoxOfficeStore | EventFeed> =>
@@ -54,7 +57,7 @@ export class Webhooks extends Context.Service<
     )
 }
 
-/** Webhooks that were started: {@link Webhooks} as promises. */
+/** Running webhooks: {@link Webhooks} as promises. */
 export interface StartedWebhooks extends AsyncDisposable {
   readonly deadLetters: (
     endpoint: string,
@@ -63,16 +66,16 @@ export interface StartedWebhooks extends AsyncDisposable {
   readonly redeliver: (endpoint: string, eventIds?: ReadonlyArray<string>) => Promise<number>
   readonly discard: (endpoint: string, eventIds?: ReadonlyArray<string>) => Promise<number>
   /**
-   * Stops delivering, and gives the store's connections back. From then on everything is refused
-   * with `store_unavailable`. May be asked for more than once.
+   * Stops delivering and closes the store's connections. Later calls of the other methods fail with
+   * `store_unavailable`. It may be called more than once.
    */
   readonly close: () => Promise<void>
 }
 
 /**
- * Delivers webhooks, for a backend that does not use Effect: beside the engine, or on its own.
- * Rejects with `WebhookEndpointInvalid` where an endpoint cannot be used, or with what the store
- * refuses with.
+ * Starts delivering webhooks, for a backend without Effect: beside the engine, or in a process of
+ * its own. Rejects with `WebhookEndpointInvalid` if an endpoint is invalid, or with the error of
+ * the store.
  */
 export const startWebhooks = async <E>(
   store: Layer.Layer<BoxOfficeStore, E>,
@@ -102,7 +105,7 @@ export const startWebhooks = async <E>(
     if (closed) throw webhooksClosed
     const exit = await Effect.runPromiseExit(operation)
     if (Exit.isSuccess(exit)) return exit.value
-    // What was in flight when the store was taken away.
+    // The operation was in flight when `close` ended the store.
     throw Cause.hasInterruptsOnly(exit.cause) ? webhooksClosed : Cause.squash(exit.cause)
   }
   return {
