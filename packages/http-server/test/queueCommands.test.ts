@@ -71,7 +71,7 @@ describe("what one is told", () => {
   test.each([
     ["queue --help", ["list", "show", "pause", "resume", "drain", "close", "create", "settings"]],
     ["queue pause --help", ["keeps their place", "<ID>", "EXAMPLES"]],
-    ["queue close --help", ["for good", "--yes", "EXAMPLES"]],
+    ["queue close --help", ["permanently", "--yes", "EXAMPLES"]],
     ["queue settings --help", ["--max-active", "--absence-seconds", "EXAMPLES"]],
     ["queue create --help", ["--opens-at", "BOXOFFICE_QUEUE_MAX_ACTIVE", "EXAMPLES"]],
     ["queue reschedule --help", ["--now", "seed that was promised", "EXAMPLES"]],
@@ -129,7 +129,7 @@ test("a queue's life, as an operator types it", async () => {
   await office.queue.join({ queueId: "gala", userId: "bob" })
   expect(await json("show gala")).toMatchObject({ waiting: 1, active: 1 })
   const { out } = await boxoffice("queue show gala", env)
-  expect(out).toContain("gala is open: people join, and are let in. Waiting: 1. Inside: 1 of 1.")
+  expect(out).toContain("gala is open: users join and are admitted. Waiting: 1. Inside: 1 of 1.")
   expect(out).toContain("\n  --claim-seconds 90\n")
 
   expect(await json("pause gala")).toMatchObject({ mode: "paused", waiting: 1 })
@@ -140,11 +140,13 @@ test("a queue's life, as an operator types it", async () => {
 
   const unsure = await boxoffice("queue close gala", env)
   expect(unsure).toMatchObject({ code: 1, out: "" })
-  expect(unsure.err).toMatch(/for good, and 1 who wait lose their place.*gala --yes.*drain gala/)
+  expect(unsure.err).toMatch(
+    /permanent, and 1 waiting users lose their place.*gala --yes.*drain gala/
+  )
   expect(await json("show gala")).toMatchObject({ mode: "draining" })
   expect(await json("close gala --yes")).toMatchObject({ mode: "closed" })
   const reopened = await boxoffice("queue resume gala", env)
-  expect(reopened).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/for good/) })
+  expect(reopened).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/permanently/) })
 
   // Pausing what is paused changes nothing, and leaves nothing.
   expect((await eventsOf("gala")).filter((type) => type === "QueueModeChanged")).toHaveLength(4)

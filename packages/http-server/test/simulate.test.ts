@@ -48,9 +48,9 @@ describe("the error of estimated waits", () => {
     statuses: ReadonlyArray<QueueTokenStatus>,
     admittedAt?: number
   ) => {
-    const told = estimates.follow()
-    for (const each of statuses) estimates.note(told, each)
-    if (admittedAt !== undefined) estimates.cameIn(told, at(admittedAt))
+    const forecast = estimates.follow()
+    for (const each of statuses) estimates.add(forecast, each)
+    if (admittedAt !== undefined) estimates.recordAdmission(forecast, at(admittedAt))
   }
 
   test("is told by what came true, of the first estimate, of all, and by how long it was", () => {

@@ -35,7 +35,7 @@ export const problemOfKeysUrl = (url: URL): string | undefined => {
     return "must be an https URL, since an attacker who changes the keys in transit can act as any user. Only an address of this machine, such as http://localhost, may use http."
   }
   if (url.username !== "" || url.password !== "") {
-    return "must not contain a user or a password: requests cannot be made with them."
+    return "must have no user and no password: requests cannot be made with them."
   }
   return undefined
 }

@@ -6,7 +6,7 @@ import { columns } from "../columns.ts"
 import { endpointFlags, withWebhooks } from "./endpoint.ts"
 
 const limit = Flag.Int("limit").pipe(
-  Flag.withDescription("How many to list at most"),
+  Flag.withDescription("The maximum number of dead letters to list"),
   Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))),
   Flag.withDefault(200)
 )
@@ -22,22 +22,25 @@ export const dead = Command.make("dead", { ...endpointFlags, limit }, (flags) =>
       }
       yield* Console.log(
         letters.length === 0
-          ? `No delivery to ${endpoint} was given up.`
-          : `${inColumns(letters)}\nNext: \`boxoffice deliveries retry ${endpoint}\`, once it works again.`
+          ? `${endpoint} has no dead letters.`
+          : `${inColumns(letters)}\nNext: \`boxoffice deliveries retry ${endpoint}\`, once the endpoint works again.`
       )
     })
   )
 ).pipe(
-  Command.withShortDescription("List deliveries that were given up"),
+  Command.withShortDescription("List dead letters"),
   Command.withDescription(
-    "List the dead letters of an endpoint: deliveries that were tried as often as it is told to, and " +
-      "then given up, the longest parked first."
+    "List the dead letters of an endpoint: deliveries that failed at every attempt that the endpoint " +
+      "is configured for. The longest parked come first."
   ),
   Command.withExamples([
-    { command: "boxoffice deliveries dead crm", description: "What it missed, and why" },
+    {
+      command: "boxoffice deliveries dead crm",
+      description: "The failed deliveries, with the last response of each"
+    },
     {
       command: "boxoffice deliveries dead crm --json | jq -r '.deadLetters[].body'",
-      description: "With what was sent"
+      description: "The bodies that were sent"
     }
   ])
 )

@@ -15,8 +15,8 @@ export const remove = Command.make("remove", { name, ...database, json }, (flags
       if (found?.active) {
         return yield* new UsageError({
           message:
-            `Somebody consumes as ${consumer} now, and would begin anew. Stop it first; one that ` +
-            "crashed counts as active until its lease is over, half a minute by default."
+            `${consumer} is active, and would start again as a new consumer. Stop it first; one that ` +
+            "crashed counts as active until its lease expires, half a minute by default."
         })
       }
       if (found === undefined || !(yield* feed.remove(consumer))) {
@@ -27,18 +27,21 @@ export const remove = Command.make("remove", { name, ...database, json }, (flags
       yield* Console.log(
         flags.json
           ? JSON.stringify({ consumer, removed: true })
-          : `Removed ${consumer}. No event is kept for it any more.`
+          : `Removed ${consumer}. Events are no longer kept for it.`
       )
     })
   )
 ).pipe(
-  Command.withShortDescription("Forget a consumer, so that no event is kept for it"),
+  Command.withShortDescription("Remove a consumer, so that no events are kept for it"),
   Command.withDescription(
-    "Forget a consumer that nobody runs any more, so that no event is kept for it. Its place is lost: " +
-      "one of the same name begins like a new one. A consumer that is active is left alone."
+    "Remove a consumer that is no longer used, so that no events are kept for it. Its cursor is lost: " +
+      "a consumer of the same name starts as a new one. An active consumer is not removed."
   ),
   Command.withExamples([
-    { command: "boxoffice events remove mailer", description: "What a consumer was called" },
-    { command: "boxoffice events remove webhook:crm", description: "An endpoint of webhooks" }
+    { command: "boxoffice events remove mailer", description: "A consumer by its name" },
+    {
+      command: "boxoffice events remove webhook:crm",
+      description: "The consumer of a webhook endpoint"
+    }
   ])
 )

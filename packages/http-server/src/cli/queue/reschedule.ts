@@ -22,10 +22,11 @@ export const reschedule = Command.make("reschedule", { ...queueFlags, opensAt, n
     described
   )
 ).pipe(
-  Command.withShortDescription("Move the opening of a queue that collects people"),
+  Command.withShortDescription("Move the opening of a queue that has not opened"),
   Command.withDescription(
-    "Move the opening of a queue that still collects people, or open it at once. The draw is held all " +
-      "the same, with the seed that was promised. A queue that has opened has no opening to move."
+    "Move the opening of a queue that has not opened yet, or open it at once. The draw takes place in " +
+      "either case, with the seed that was promised by the commitment. The opening of an open queue " +
+      "cannot be moved."
   ),
   Command.withExamples([
     {
