@@ -29,7 +29,9 @@ export interface Room {
   readonly now: () => number
   /** How much time has passed by the nodes' clocks. */
   readonly elapsed: () => number
-  /** What to add to an instant that the database has just told, to have it on the scale of `now`. */
+  /**
+   * What to add to an instant that the database has just told, to have it on the scale of `now`.
+   */
   readonly offset: () => number
   readonly pass: (ms: number) => Effect.Effect<void>
   /** The batches of events that were committed since they were last asked for. */

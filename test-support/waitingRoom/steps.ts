@@ -44,7 +44,9 @@ type UserStep = typeof UserStep.Type | typeof pollAll.Type | typeof leaveMany.Ty
 
 /** Both at once. */
 const together = Schema.TaggedStruct("together", { one: UserStep, other: UserStep })
-/** While users do something, the node's connections are cut, or the answer of its commit is lost. */
+/**
+ * While users do something, the node's connections are cut, or the answer of its commit is lost.
+ */
 const cut = Schema.TaggedStruct("cut", { during: UserStep, isLost: Schema.Boolean, node })
 
 const mode = Schema.TaggedStruct("mode", {
@@ -122,7 +124,9 @@ const Setup = Schema.Struct({
   admitPerMinute,
   prioritySharePercent,
   absenceSeconds: Schema.Literals([0, 60]),
-  /** In how many milliseconds the queue opens that collects people until then; 0 where it is open. */
+  /**
+   * In how many milliseconds the queue opens that collects people until then; 0 where it is open.
+   */
   opensInMs: Schema.Literals([0, 8_000, 60_000]),
   /** Which draw. */
   draw: below(3),
