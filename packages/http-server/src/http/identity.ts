@@ -228,7 +228,7 @@ const bearerOf = ({ authorization = "" }: RequestHeaders): string | undefined =>
     ? authorization.slice(7).trim() || undefined
     : undefined
 
-/** Makes a check whether a given token is this one; without a token, every check fails. */
+/** Makes the check of a configured token; if none is configured, every check fails. */
 const isToken = (token: Token) => {
   const text = textOf(token)
   if (text === undefined) return () => false
