@@ -7,7 +7,7 @@ import { createTestDatabase, type TestDatabase } from "../../../test-support/dat
 import { startWebhooks } from "../src/webhooks.ts"
 import { boxoffice } from "./command.ts"
 
-// What an operator types about events and webhooks, while a node delivers them.
+// The operator's commands for events and webhooks, while a node delivers them.
 
 let database: TestDatabase
 let env: Record<string, string>
@@ -37,7 +37,7 @@ const json = async (args: string) => {
 const charge = (userId: string) =>
   office.wallet.charge({ userId, amount: { amount: 500n, currency: "KRW" } })
 
-/** Consumes so many events. */
+/** Consumes this many events. */
 const consume = async (consumer: string, count: number) => {
   const stop = new AbortController()
   let seen = 0

@@ -73,7 +73,7 @@ describe("both ways", () => {
   })
   afterAll(() => server.stop())
 
-  // What differs between two askings of the same.
+  // These differ between two identical requests.
   const lasting = ({ status, headers, body }: Answer) => {
     const all = Object.fromEntries(headers)
     const { date, "x-request-id": id, connection: _, "keep-alive": __, ...same } = all
@@ -85,7 +85,7 @@ describe("both ways", () => {
     }
     return { status, same, body }
   }
-  /** A body whose length is not known, or that is said to be there where none can be. */
+  /** A body of unknown length, or one that is declared for a method without bodies. */
   const talkTheLongWay = async (method: string, path: string, ask: Ask): Promise<Answer> => {
     const body = ask.json === undefined ? ask.body : JSON.stringify(ask.json)
     const headers: Record<string, string> = {
@@ -138,7 +138,7 @@ describe("both ways", () => {
   ])("%s %s %o is answered the same", async (method, path, ask, status) => {
     const { token } = await enter(talk, "ada")
     const as = { user: "ada", token, ...ask }
-    // The first charge is the one that both repeat.
+    // Both replay the first charge.
     if (status === 201) await talk(method, path, as)
     log.length = 0
     const answers = [await talk(method, path, as), await talkTheLongWay(method, path, as)]

@@ -9,7 +9,7 @@ import { createTestDatabase, type TestDatabase } from "../../../test-support/dat
 import { boxoffice, boxofficeProcess, freePort, run } from "./command.ts"
 import { talkTo } from "./support.ts"
 
-// What an operator types, on a database that other processes work on.
+// The operator's commands, on a database that other processes use.
 
 const signingKeys = { k1: "a secret of this test and of nothing else" }
 
@@ -22,7 +22,7 @@ const cleanups: Array<() => Promise<unknown>> = []
 beforeAll(async () => {
   database = await createTestDatabase()
   env = { DATABASE_URL: database.url }
-  // A node beside the command line: it lets people in, and caches what it has read.
+  // A node beside the command line: it admits users, and caches what it has read.
   office = await openBoxOffice({ database: database.url, migrate: true, signingKeys })
   const client = ManagedRuntime.make(
     PgClient.layer({ url: Redacted.make(database.url), maxConnections: 1 })
@@ -47,7 +47,7 @@ const fileOf = async (text: string): Promise<string> => {
   return path
 }
 
-/** Runs a command that succeeds, and gives the one document that it prints. */
+/** Runs a command that succeeds, and returns the JSON document that it prints. */
 const json = async (args: string, input?: string) => {
   const command = `queue ${args} --json`
   const ended =
@@ -58,7 +58,7 @@ const json = async (args: string, input?: string) => {
   return JSON.parse(ended.out)
 }
 
-/** The events of a queue itself, the oldest first. */
+/** The event types of a queue, the oldest first. */
 const eventsOf = async (queueId: string) =>
   (
     await sql(
@@ -148,7 +148,7 @@ test("a queue's life, as an operator types it", async () => {
   const reopened = await boxoffice("queue resume gala", env)
   expect(reopened).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/permanently/) })
 
-  // Pausing what is paused changes nothing, and leaves nothing.
+  // Pausing a paused queue changes nothing and writes no event.
   expect((await eventsOf("gala")).filter((type) => type === "QueueModeChanged")).toHaveLength(4)
 }, 60_000)
 
@@ -158,7 +158,7 @@ test("settings change what they name alone, and who is next is let in by a serve
   await office.queue.join({ queueId: "hall", userId: "bob" })
   const changed = await json("settings hall --max-active 2 --absence-seconds 0")
   expect(changed.settings).toMatchObject({ maxActive: 2, admitPerMinute: 100, absenceSeconds: 0 })
-  // Only a server knows its host's policies, so that the command itself lets nobody in.
+  // The command admits no users, because only a server knows its host's policies.
   expect(changed).toMatchObject({ waiting: 1, active: 1 })
   await office.queue.advance("hall")
   expect(await json("show hall")).toMatchObject({ waiting: 0, active: 2 })
@@ -287,8 +287,8 @@ test("a running server obeys a pause within a second", async () => {
   const databaseTime = async () =>
     Number((await sql("SELECT extract(epoch FROM clock_timestamp()) * 1000 AS at"))[0]!.at)
 
-  // While the command runs, one node is asked for places, and the server only what it knows: it
-  // hears of the pause by its own readings, and not from a batch of its own.
+  // While the command runs, users poll one node, and the server gets only reads: it learns of the
+  // pause by its own reads of the queue, and not from a batch of its own.
   const answers: Array<{ readonly askedAt: number; readonly mode: string }> = []
   let joins = 0
   const joining = (async () => {
@@ -314,9 +314,9 @@ test("a running server obeys a pause within a second", async () => {
   )
   const pausedAt = Number(paused!.at)
   const delays = answers.flatMap(({ mode, askedAt }) => (mode === "open" ? askedAt - pausedAt : []))
-  // A second, and what the commit itself may take on a busy machine.
+  // A second, plus the time of the commit itself on a busy machine.
   expect(Math.max(...delays)).toBeLessThan(1_250)
-  // Joining is decided in the database: not one came through after the pause.
+  // Joins are decided in the database: none succeeded after the pause.
   const [after] = await sql(
     `SELECT count(*) AS tokens, count(*) FILTER (
        WHERE joined_at > to_timestamp(${pausedAt} / 1000.0)) AS late

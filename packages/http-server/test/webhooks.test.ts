@@ -1,4 +1,7 @@
-/** Webhooks to a receiver on this machine: signed, in order, again where need be, and never inside. */
+/**
+ * Webhooks to a receiver on this machine: signed, in order, with retries, and never to private
+ * addresses.
+ */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo, LookupFunction } from "node:net"
 import {
@@ -30,7 +33,7 @@ const secret = newWebhookSecret()
 
 type Respond = (recorded: RecordedEvent, response: ServerResponse) => void
 
-/** A receiver on this machine, which checks what it gets, and answers as it is told. */
+/** A receiver on this machine, which verifies each delivery and responds as the test sets. */
 const openReceiver = async (respond: Respond = (_, response) => response.end()) => {
   const received: Array<RecordedEvent> = []
   const server = createServer(async (request, response) => {
@@ -133,7 +136,7 @@ describe("delivering", () => {
     await expect
       .poll(async () => (await webhooks.deadLetters("crm")).map(({ attempts }) => attempts))
       .toEqual([1, 1])
-    // One behind the other: the first was given up, and so kept the second back no longer.
+    // The first delivery was a dead letter, so it no longer delayed the second one.
     expect(amountsOf(received, "ada")).toEqual(["ada 1", "ada 2"])
   }, 20_000)
 
@@ -155,7 +158,7 @@ describe("delivering", () => {
       attempts: 2,
       error: "HTTP 500"
     })
-    // The one behind them was not kept back any longer.
+    // The delivery behind them was no longer delayed.
     await expect.poll(() => amountsOf(received, "ada").at(-1), { timeout: 10_000 }).toBe("ada 3")
     const page = { after: first!.deliveryId, limit: 1 }
     expect(await webhooks.deadLetters("crm", page)).toEqual([second])
@@ -335,7 +338,7 @@ describe("on a server", () => {
     )
     expect(busy).toEqual([{ count: 0n }])
     await Promise.all(Array.from({ length: 50 }, (_, n) => charge(`other${n}`)))
-    // Two nodes, and one of them delivers.
+    // Of two nodes, one delivers.
     expect(hung.received).toHaveLength(4)
     expect(new Set(hung.received.map(({ id }) => id)).size).toBe(4)
   }, 30_000)
@@ -463,7 +466,7 @@ describe("one POST", () => {
   test("goes where the name was found to lead, though it leads elsewhere a moment later", async () => {
     const { port, requests } = await serve((_, response) => response.end())
     let asked = 0
-    // The name server says something else each time.
+    // The name server returns another address each time.
     const lookup: LookupFunction = publicLookup((_host, done) =>
       done(null, [{ address: asked++ === 0 ? "203.0.114.1" : "127.0.0.1", family: 4 }])
     )
