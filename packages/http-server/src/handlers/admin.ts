@@ -20,12 +20,12 @@ import {
 } from "@boxoffice/core/schema"
 import { Effect, Schema } from "effect"
 import { AdminApi, codesBodyLimit, seatsBodyLimit } from "../api/admin.ts"
-import { cursorOf, toCursor } from "../http/pageCursor.ts"
+import { cursorOf, pagesOf, toCursor } from "../http/pageCursor.ts"
 import { Reply, route } from "../http/route.ts"
 
 const endpoints = AdminApi.endpoints
-const showCursor = cursorOf(ShowId)
-const queueCursor = cursorOf(QueueId)
+const showPages = pagesOf(ShowId)
+const queuePages = pagesOf(QueueId)
 const offsetCursor = cursorOf(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))
 
 export const adminRoutes = Effect.gen(function* () {
@@ -43,13 +43,7 @@ export const adminRoutes = Effect.gen(function* () {
         created(`/v1/admin/queues/${queueId}`)
       )
     }),
-    route(endpoints.queues, ({ query }) =>
-      Effect.gen(function* () {
-        const after = yield* queueCursor(query.cursor)
-        const { items, next } = yield* queue.list({ limit: query.limit, after })
-        return { items, nextCursor: toCursor(next) }
-      })
-    ),
+    route(endpoints.queues, ({ query }) => queuePages(query, queue.list)),
     route(endpoints.queue, ({ params }) => queue.get(params.queueId)),
     route(endpoints.configureQueue, (call) =>
       queue.configure(call.params.queueId, call.payload.settings, keyOf(call))
@@ -83,13 +77,7 @@ export const adminRoutes = Effect.gen(function* () {
         created(`/v1/shows/${asSegment(showId)}`)
       )
     }),
-    route(endpoints.shows, ({ query }) =>
-      Effect.gen(function* () {
-        const after = yield* showCursor(query.cursor)
-        const { items, next } = yield* catalog.shows({ limit: query.limit, after })
-        return { items, nextCursor: toCursor(next) }
-      })
-    ),
+    route(endpoints.shows, ({ query }) => showPages(query, catalog.shows)),
 
     route(endpoints.createPerformance, (call) =>
       Effect.gen(function* () {

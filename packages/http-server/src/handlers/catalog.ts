@@ -3,23 +3,17 @@ import { Catalog } from "@boxoffice/core"
 import { ShowId } from "@boxoffice/core/schema"
 import { Effect } from "effect"
 import { CatalogApi } from "../api/catalog.ts"
-import { cursorOf, toCursor } from "../http/pageCursor.ts"
+import { pagesOf } from "../http/pageCursor.ts"
 import { Reply, route } from "../http/route.ts"
 
 const endpoints = CatalogApi.endpoints
-const showCursor = cursorOf(ShowId)
+const showPages = pagesOf(ShowId)
 
 export const catalogRoutes = Effect.gen(function* () {
   const catalog = yield* Catalog
 
   return [
-    route(endpoints.shows, ({ query }) =>
-      Effect.gen(function* () {
-        const after = yield* showCursor(query.cursor)
-        const { items, next } = yield* catalog.shows({ limit: query.limit, after })
-        return { items, nextCursor: toCursor(next) }
-      })
-    ),
+    route(endpoints.shows, ({ query }) => showPages(query, catalog.shows)),
 
     route(endpoints.show, ({ params }) => catalog.show(params.showId)),
 

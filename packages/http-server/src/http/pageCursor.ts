@@ -25,3 +25,28 @@ export const cursorOf = <S extends Schema.Codec<unknown>>(schema: S) => {
           )
         )
 }
+
+interface PageQuery {
+  readonly limit?: number | undefined
+  readonly cursor?: string | undefined
+}
+
+/**
+ * Makes the reader of a list whose cursors are values of a schema: it decodes the cursor of the
+ * query, reads the page after it, and encodes the cursor of the next page.
+ */
+export const pagesOf = <S extends Schema.Codec<unknown>>(schema: S) => {
+  const decode = cursorOf(schema)
+  return <Item, E>(
+    { limit, cursor }: PageQuery,
+    read: (page: {
+      readonly limit: number | undefined
+      readonly after: S["Type"] | undefined
+    }) => Effect.Effect<{ readonly items: ReadonlyArray<Item>; readonly next: unknown }, E>
+  ) =>
+    Effect.gen(function* () {
+      const after = yield* decode(cursor)
+      const { items, next } = yield* read({ limit, after })
+      return { items, nextCursor: toCursor(next) }
+    })
+}
