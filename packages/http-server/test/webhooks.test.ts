@@ -253,19 +253,22 @@ describe("delivering", () => {
   test.each<[unknown, string]>([
     [undefined, "Webhook endpoint list: a list is expected"],
     [[null], "Webhook endpoint without a name: its options: expected an object"],
-    [[{ ...good, name: undefined }], "without a name: its name does not fit: expected 1 to 48"],
+    [[{ ...good, name: undefined }], "without a name: its name is invalid: expected 1 to 48"],
     [[{ ...good, url: undefined }], "crm: its URL cannot be read"],
     [[{ ...good, secrets: undefined }], "crm: it needs 1 to 8 secrets"],
     [[{ ...good, secrets: [undefined] }], "crm: it needs 1 to 8 secrets"],
-    [[{ ...good, types: [] }], "crm: types must list some kinds of events"],
-    [[{ ...good, types: ["Nope"] }], 'crm: types lists "Nope", which no event is; they are Queue'],
+    [[{ ...good, types: [] }], "crm: types must list at least one type of events"],
+    [
+      [{ ...good, types: ["Nope"] }],
+      'crm: types lists "Nope", which is no type of events; the types are Queue'
+    ],
     [[{ ...good, from: "yesterday" }], 'crm: from must be "beginning" or "now"'],
     [[{ ...good, allowPrivate: "false" }], "crm: allowPrivate must be true or false"],
     [
       [{ ...good, retries: 3 }],
       '"retries" is not known among its options. Did you mean "retryMs"?'
     ],
-    [[good, { ...good, url: "https://other.example/" }], "crm: another one has its name"]
+    [[good, { ...good, url: "https://other.example/" }], "crm: another endpoint has the same name"]
   ])("%o are refused, by what is wrong", async (endpoints, message) => {
     const error = await startWebhooks(layerMemory, endpoints as never).catch((error) => error)
     expect(error).toMatchObject({ _tag: "WebhookEndpointInvalid" })
@@ -294,7 +297,9 @@ describe("delivering", () => {
         layerMemory,
         Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => ends.push(name))))
       )
-    await expect(startWebhooks(store("webhooks"), [good, good])).rejects.toThrow("has its name")
+    await expect(startWebhooks(store("webhooks"), [good, good])).rejects.toThrow(
+      "has the same name"
+    )
     const options = { signingKeys: { test: "too short" } }
     await expect(makeBoxOffice(store("engine"), options)).rejects.toThrow("under 32 bytes")
     expect(ends).toEqual(["webhooks", "engine"])

@@ -12,7 +12,7 @@ const queueCode = {
     Name.annotate({ description: "A code for the priority lane of the queue" })
   )
 }
-const place = errors(
+const tokenErrors = errors(
   "QueueTokenRequired",
   "QueueTokenInvalid",
   "QueueTokenWrongQueue",
@@ -55,7 +55,7 @@ export const QueueApi = HttpApiGroup.make("queue")
       params,
       headers: queueToken,
       success: QueueTokenStatus,
-      error: [...place, ...faults]
+      error: [...tokenErrors, ...faults]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Get the status of the queue token",
@@ -66,7 +66,7 @@ export const QueueApi = HttpApiGroup.make("queue")
       params,
       headers: queueToken,
       success: HttpApiSchema.StreamSse({ data: QueueTokenStatus }),
-      error: [...place, ...errors("Draining"), ...faults]
+      error: [...tokenErrors, ...errors("Draining"), ...faults]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Follow the status of the queue token",
@@ -79,7 +79,7 @@ export const QueueApi = HttpApiGroup.make("queue")
       params,
       headers: queueToken,
       success: HttpApiSchema.NoContent,
-      error: [...place, ...faults]
+      error: [...tokenErrors, ...faults]
     }).annotateMerge(OpenApi.annotations({ summary: "Leave the queue" }))
   )
   .middleware(Identity)
