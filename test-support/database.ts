@@ -6,7 +6,7 @@ import { inject } from "vitest"
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Connects to the test server as a user who may create databases. */
+    /** The URL of the test server, for a role that may create databases. */
     readonly postgresUrl: string
   }
 }
@@ -16,7 +16,7 @@ export interface TestDatabase {
   readonly drop: () => Promise<void>
 }
 
-/** Creates an empty database with a name of its own. Outside of vitest, say on which server. */
+/** Creates an empty database with a unique name. Outside vitest, give the server. */
 export const createTestDatabase = async (
   serverUrl = inject("postgresUrl")
 ): Promise<TestDatabase> => {
@@ -26,7 +26,7 @@ export const createTestDatabase = async (
   await execute(serverUrl, `CREATE DATABASE ${name}`)
   return {
     url: url.href,
-    // Connections that a failed test left open must not keep the database.
+    // Connections that a failed test left open must not prevent the drop.
     drop: () => execute(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
   }
 }

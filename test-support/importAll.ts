@@ -1,4 +1,6 @@
-/** Imports each package and prints, as JSON, what that changed in this process. */
+/**
+ * Imports each package and prints, as JSON, the changes of this process that the imports caused.
+ */
 const observe = () => ({
   globals: Reflect.ownKeys(globalThis).map((name) => {
     const { value, get, set } = Object.getOwnPropertyDescriptor(globalThis, name)!
@@ -9,7 +11,7 @@ const observe = () => ({
   environment: JSON.stringify(process.env)
 })
 
-// Node itself makes two globals when somebody first looks at what it has of Fetch.
+// Node itself adds two globals on the first access to its Fetch API.
 new Request("http://localhost")
 const before = observe()
 const entries = process.argv.slice(2)

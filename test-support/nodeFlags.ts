@@ -1,5 +1,5 @@
 /**
- * What Node is told where it runs a worker or a program of the tests: PGlite is WebAssembly, and a
- * program that lives for some seconds gains nothing by optimising it, which takes a second of CPU.
+ * Flags of Node for workers and programs of the tests. PGlite is WebAssembly, and optimising it
+ * takes a second of CPU, from which a program that runs for a few seconds does not benefit.
  */
 export const nodeFlags: ReadonlyArray<string> = ["--liftoff-only"]

@@ -2,7 +2,10 @@ import type { TestProject } from "vitest/node"
 import "./database.ts"
 import { startPostgres } from "./startPostgres.ts"
 
-/** Gives every test one Postgres server: TEST_DATABASE_URL's, or one started for this run. */
+/**
+ * Provides one Postgres server to all tests: that of TEST_DATABASE_URL, or one started for this
+ * run.
+ */
 export default async (project: TestProject) => {
   const given = process.env.TEST_DATABASE_URL
   if (given) {

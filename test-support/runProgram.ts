@@ -3,10 +3,10 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { nodeFlags } from "./nodeFlags.ts"
 
-// What the packages promise is tried: the tests themselves run on a newer one.
+// The oldest Node that the packages support; the tests themselves run on a newer one.
 const oldest = fileURLToPath(new URL("../docs/node_modules/node/bin/node", import.meta.url))
 
-/** Runs a program from source on the oldest Node there is to be, and gives what it prints. */
+/** Runs a program from source on the oldest supported Node, and returns its output. */
 export const runProgram = async (
   main: URL,
   environment: Readonly<Record<string, string>> = {}

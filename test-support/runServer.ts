@@ -6,11 +6,11 @@ import { nodeFlags } from "./nodeFlags.ts"
 
 export interface RunningServer {
   readonly url: string
-  /** Asks it to end, and gives its exit code, or the signal that it died of. */
+  /** Asks the program to end, and returns its exit code or the signal that ended it. */
   readonly stop: () => Promise<number | string | null>
 }
 
-/** Runs a program that listens on `PORT`, and says where in its first line with a URL. */
+/** Runs a program that listens on `PORT` and prints its URL. */
 export const runServer = async (
   cwd: string,
   args: ReadonlyArray<string>

@@ -1,9 +1,9 @@
-/** The story of a seat over HTTP, and what may go wrong on the way, for all who mount the routes. */
+/** Tests over HTTP for every framework that mounts the routes: a purchase, and edge cases. */
 
 import { expect } from "vitest"
 import { connect } from "../packages/http-server/src/client.ts"
 
-/** Buys a seat of `gala-1`, the way a client of `baseUrl` does. */
+/** Buys a seat of `gala-1` over HTTP. */
 export const sellSeat = async (baseUrl: string): Promise<void> => {
   await using tickets = connect({ baseUrl, userId: "ada" })
   expect((await tickets.join("main")).state).toBe("admitted")
@@ -25,7 +25,7 @@ export const sellSeat = async (baseUrl: string): Promise<void> => {
   })
 }
 
-/** What a framework could get wrong between a client and the routes. */
+/** Checks what a framework could change between a client and the routes. */
 export const meetTheEdges = async (baseUrl: string): Promise<void> => {
   const headers = { "X-User-Id": "edsger" }
   const joined = await fetch(`${baseUrl}/v1/queues/main/token`, { method: "POST", headers })
@@ -38,7 +38,7 @@ export const meetTheEdges = async (baseUrl: string): Promise<void> => {
   const broken = { method: "POST", headers: asUser, body: '{"performanceId":' }
   expect((await fetch(`${baseUrl}/v1/reservations`, broken)).status).toBe(400)
 
-  // Nobody's page but ours, and it says where its own pages are.
+  // The error page is the server's and not the framework's, and its links include the prefix.
   const unknown = await (await fetch(`${baseUrl}/v1/shows/none`, { headers })).json()
   expect(unknown.type).toBe(`${new URL(baseUrl).pathname}/docs/errors/show_not_found`)
 
@@ -52,7 +52,7 @@ export const meetTheEdges = async (baseUrl: string): Promise<void> => {
   const released = await fetch(location, { method: "DELETE", headers: asUser })
   expect(released.status).toBe(204)
 
-  // An event stream sends at once, and ends with whoever follows it.
+  // An event stream sends its first event at once, and ends when its client disconnects.
   const leaving = new AbortController()
   const { signal } = leaving
   const events = await fetch(`${baseUrl}/v1/queues/main/token/events`, { headers: asUser, signal })

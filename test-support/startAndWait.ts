@@ -1,4 +1,4 @@
-/** Starts a server, prints where it is, and ends as stdin asks: the harness's test kills it. */
+/** Starts a server, prints its address, and ends as stdin requests. The harness test kills it. */
 import { text } from "node:stream/consumers"
 import { startPostgres } from "./startPostgres.ts"
 

@@ -6,10 +6,12 @@ import { fileURLToPath } from "node:url"
 export interface PostgresServer {
   /** Connects as the superuser, to the `postgres` database. */
   readonly url: string
-  /** The server's data directory: gone once it has stopped. */
+  /** The data directory of the server; removed after `stop`. */
   readonly directory: string
   readonly pid: number
-  /** Ends the server at once (`pg_ctl stop -m immediate`), and starts it again at the same address. */
+  /**
+   * Stops the server immediately (`pg_ctl stop -m immediate`), and starts it at the same address.
+   */
   readonly crash: () => Promise<void>
   readonly stop: () => Promise<void>
 }
@@ -18,8 +20,8 @@ export interface PostgresServer {
  * Starts a Postgres server that cannot outlive this process.
  *
  * A small process of its own owns the server and holds one end of a pipe. The pipe closes when
- * `stop` is called, and also however this process ends, `kill -9` included; the owner then stops
- * the server and removes its directory. `settings` are the server's, by name.
+ * `stop` is called, and when this process ends in any way, `kill -9` included; the owner then stops
+ * the server and removes its directory. `settings` are Postgres settings by name.
  */
 export const startPostgres = async (
   settings: Readonly<Record<string, string>> = {}
@@ -27,7 +29,7 @@ export const startPostgres = async (
   const owner = spawn(
     process.execPath,
     [fileURLToPath(new URL("./postgresOwner.ts", import.meta.url)), JSON.stringify(settings)],
-    // Detached, so that Ctrl-C in a terminal reaches the owner only through the pipe.
+    // Detached, so that the owner notices Ctrl-C in a terminal only by the pipe.
     { detached: true, stdio: ["pipe", "pipe", "inherit"] }
   )
   const exited = once(owner, "exit")
@@ -42,7 +44,7 @@ export const startPostgres = async (
     exited.then(() => Promise.reject(new Error("Postgres did not start: its reason is above")))
   ])) as [string]
   lines.close()
-  // A running server keeps no process alive that has nothing else to do.
+  // The server must not keep this process alive.
   owner.unref()
   const crash = async () => {
     const restarted = createInterface({ input: owner.stdout })

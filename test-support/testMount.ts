@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { type RunningServer, runServer } from "./runServer.ts"
 import { meetTheEdges, sellSeat } from "./sellSeat.ts"
 
-/** The tests of an example that mounts the routes below `/tickets` and listens on `PORT`. */
+/** Tests of an example that mounts the routes below `/tickets` and listens on `PORT`. */
 export const testMount = (example: URL, ...args: ReadonlyArray<string>): void => {
   test("is at most thirty lines", () => {
     const lines = readFileSync(new URL("src/main.ts", example), "utf8").split("\n")
@@ -18,7 +18,7 @@ export const testMount = (example: URL, ...args: ReadonlyArray<string>): void =>
     server = await runServer(fileURLToPath(example), args)
   }, 60_000)
   afterAll(async () => {
-    // NestJS ends in good order, and then by the signal that asked for it.
+    // NestJS shuts down gracefully, and then ends by the signal that it received.
     if (server !== undefined) expect([0, "SIGTERM"]).toContain(await server.stop())
   }, 30_000)
 

@@ -1,10 +1,10 @@
-/** Many callers at once, each with one call in flight, for a while. */
+/** Runs concurrent callers, each with one call in flight, for a fixed time. */
 import { Effect, Exit } from "effect"
 
 export interface LoadOptions {
   readonly callers: number
   readonly seconds: number
-  /** The n-th call of all; `undefined` when there is nothing left to call for. */
+  /** The n-th call of the run; `undefined` if the prepared rows are used up. */
   readonly call: (n: number) => Effect.Effect<unknown, unknown> | undefined
 }
 

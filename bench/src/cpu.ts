@@ -1,20 +1,21 @@
 /**
- * What a call costs in processor time: a figure that a busy machine, which spoils every rate, hardly
- * touches. Read from `/proc`, so on Linux alone.
+ * Measures the processor time of a call: other load on the machine distorts every rate, but has
+ * little effect on this figure. Reads `/proc`, so it works only on Linux.
  */
 import { readFileSync } from "node:fs"
 
-/** Microseconds of processor time since the process began, its ended children's included. */
+/** Processor time of a process since its start, in microseconds, including its ended children. */
 export const spentBy = (pid: number): number => {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-  // The name, in parentheses, may hold anything; utime, stime, cutime, cstime are fields 14 to 17.
+  // The name, in parentheses, may contain any character; utime, stime, cutime, cstime are fields 14
+  // to 17.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0)
-  // The kernel counts in hundredths of a second, whatever the machine.
+  // The kernel counts in hundredths of a second on every machine.
   return ticks * 10_000
 }
 
-/** How much of the machine's memory a process holds now, in megabytes. */
+/** The resident memory of a process, in megabytes. */
 export const residentMb = (pid: number): number => {
   const status = readFileSync(`/proc/${pid}/status`, "utf8")
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1_024
@@ -34,15 +35,15 @@ const spentHere = (): number => {
   return user + system
 }
 
-/** Microseconds of processor time a call: of Node, and of the Postgres server. */
+/** Processor time per call of Node and of the Postgres server, in microseconds. */
 export interface CpuPerCall {
   readonly node: number
   readonly postgres: number
 }
 
 /**
- * Runs something, and says what each of its calls cost Postgres and a Node process, by default this
- * one; `undefined` where that cannot be read.
+ * Runs a load and adds the processor time per call of Postgres and of a Node process, by default
+ * this one; `undefined` if the platform does not report it.
  */
 export const countingCpu = async <A extends { readonly answers: number }>(
   postmaster: number,

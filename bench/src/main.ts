@@ -1,8 +1,9 @@
 /**
- * `pnpm bench`: the engine and pgbench on one Postgres server of our own, in alternating rounds.
- * `--short` proves that it works, and no more; `--only pays,idle` measures what has one of these in its name;
- * `--history 1000000` leaves that many ended tokens and reservations in the tables first;
- * `--statements` also says what each statement of the engine took, which costs a little itself.
+ * `pnpm bench`: measures the engine and pgbench in alternating rounds, on a Postgres server that it
+ * starts. `--short` only proves that the benchmark works; `--only pays,idle` selects the rows whose
+ * names contain one of these texts; `--history 1000000` first adds that many ended tokens and
+ * reservations to the tables; `--statements` also prints the time of each statement of the engine,
+ * and slows the engine slightly.
  */
 import { mkdir, writeFile } from "node:fs/promises"
 import { parseArgs } from "node:util"
@@ -43,8 +44,8 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds ?? (values.short ? 1 : 5))
 const seconds = Number(values.seconds ?? (values.short ? 1 : 5))
 const users = values.short ? 20_000 : 100_000
-// How long the line of the waiting room is.
-const line = values.short ? 20_000 : 1_000_000
+// The number of waiting users in the long queues.
+const waiting = values.short ? 20_000 : 1_000_000
 
 const scenarios = [
   holds(256, { target: 4 }),
@@ -55,20 +56,20 @@ const scenarios = [
   oneRevenueAccount(256, users, 0.9),
   hotWallet(256, 0.8),
   joins(1_024, 10_000),
-  polls(256, line, 10_000),
-  joinsGrown(1_024, line),
-  pollsGrown(256, line),
-  opening(line, 50),
+  polls(256, waiting, 10_000),
+  joinsGrown(1_024, waiting),
+  pollsGrown(256, waiting),
+  opening(waiting, 50),
   httpReserve(256, 0.5),
   httpSeats(256, 0.5),
   httpNotModified(256, 0.7),
   httpDates(256, 0.5),
   httpBalance(256),
-  httpPolls(256, line, 0.7),
-  httpPollsGrown(256, line),
-  httpPollMemory(256, line, 100),
+  httpPolls(256, waiting, 0.7),
+  httpPollsGrown(256, waiting),
+  httpPollMemory(256, waiting, 100),
   httpJoins(256, 0.5),
-  httpJoinsGrown(256, line)
+  httpJoinsGrown(256, waiting)
 ].filter(({ name, callers }) =>
   (values.only ?? "").split(",").some((part) => `${name}, ${callers} callers`.includes(part))
 )
@@ -78,7 +79,7 @@ const log = (text: string) => console.error(text)
 if (!(await hasPgbench())) {
   log("pgbench was not found: install it (Debian: postgresql-contrib) to see the ratios.")
 }
-log("Starting Postgres and filling it …")
+log("Starting Postgres and adding rows …")
 const server = await startPostgres(values.statements ? countingStatements : {})
 try {
   const world = await openWorld(server)
@@ -86,7 +87,7 @@ try {
     await world.addUsers(users)
     const history = Number(values.history)
     if (history > 0) {
-      log(`Leaving ${history} tokens and reservations behind …`)
+      log(`Adding ${history} ended tokens and reservations …`)
       await world.addHistory(history)
     }
     const rows: Array<Row> = []

@@ -9,7 +9,7 @@ const run = promisify(execFile)
 
 export interface PgbenchRun {
   readonly url: string
-  /** The script, as pgbench reads it. */
+  /** The script in pgbench's format. */
   readonly script: string
   readonly clients: number
   readonly seconds: number
@@ -20,7 +20,7 @@ export interface PgbenchResult {
   readonly latencyMs: number
 }
 
-/** Whether pgbench can be run here. Debian has it in `postgresql-client`'s contrib packages. */
+/** Whether pgbench is installed. On Debian it is in the contrib packages of Postgres. */
 export const hasPgbench = async (): Promise<boolean> =>
   run("pgbench", ["--version"]).then(
     () => true,
@@ -37,7 +37,7 @@ export const pgbench = async (options: PgbenchRun): Promise<PgbenchResult> => {
     const seconds = String(options.seconds)
     const { stdout } = await run("pgbench", [
       ...["--no-vacuum", "--protocol=prepared", `--client=${clients}`, `--jobs=${threads}`],
-      // Each client counts on from here: no two ever take the same row.
+      // Each client counts up from 0 within its own range, so no two clients take the same row.
       ...["--define=i=0", `--time=${seconds}`, `--file=${file}`, options.url]
     ])
     return {
@@ -51,6 +51,6 @@ export const pgbench = async (options: PgbenchRun): Promise<PgbenchResult> => {
 
 const numberIn = (text: string, pattern: RegExp): number => {
   const match = pattern.exec(text)
-  if (match === null) throw new Error(`pgbench said nothing of ${pattern}:\n${text}`)
+  if (match === null) throw new Error(`pgbench printed no ${pattern}:\n${text}`)
   return Number(match[1])
 }

@@ -1,4 +1,4 @@
-/** What a run found: a table to read, and JSON to keep. */
+/** The results of a run: a Markdown table, a chart, and JSON. */
 import { cpus } from "node:os"
 import type { Measure, Round, Scenario } from "./scenario.ts"
 
@@ -11,15 +11,15 @@ export interface Row {
   readonly perSecond: Spread
   readonly p50Ms: number
   readonly p99Ms: number
-  /** Microseconds of processor time a call. */
+  /** Processor time per call, in microseconds. */
   readonly cpu: { readonly node: number; readonly postgres: number } | undefined
   readonly reference: { readonly perSecond: Spread; readonly p50Ms: number } | undefined
   /**
-   * Of each round: the engine's rate over that of the reference right before it; or, where they
-   * are compared by latency or memory, the engine's over the reference's.
+   * For each round: the engine's rate divided by the rate of the reference right before it; for
+   * rows that compare latency or memory, the engine's figure divided by the reference's.
    */
   readonly ratio: Spread | undefined
-  /** What other processes spent of the processor: medians, in µs for each answer. */
+  /** Processor time of other processes: medians, in µs per response. */
   readonly beside: Readonly<Record<string, number>> | undefined
 }
 
@@ -92,7 +92,7 @@ export const machine = () => ({
   node: process.version
 })
 
-// What is compared by memory alone has no rate.
+// Rows that compare memory have no rate.
 const rate = (spread: Spread): string =>
   Number.isNaN(spread.median)
     ? "–"
@@ -121,7 +121,7 @@ export const toMarkdown = (rows: ReadonlyArray<Row>): string => {
   return [...head, ...body, ...toSpendingTable(rows)].join("\n")
 }
 
-/** What is spent beside the server, of the rows that have one. */
+/** A table of the processor time of other processes, for the rows that measure it. */
 const toSpendingTable = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {
   const spent = rows.filter(({ beside }) => beside !== undefined)
   if (spent.length === 0) return []
@@ -142,7 +142,7 @@ const barLeft = 330
 const barWidth = 360
 const barHeight = 26
 
-/** Each row's ratio as a bar, and a tick where its target is. */
+/** A chart of the ratios as bars, each with a tick at its target. */
 export const toSvg = (rows: ReadonlyArray<Row>): string => {
   const measured = rows.filter(({ ratio }) => ratio !== undefined)
   const most = Math.max(

@@ -1,4 +1,4 @@
-/** One row of the benchmark: what is done, and what it is measured against. */
+/** One row of the benchmark: the measured calls and their reference. */
 import type { Effect } from "effect"
 import { type LoadResult, runCallers } from "./callers.ts"
 import { type CpuPerCall, countingCpu } from "./cpu.ts"
@@ -11,41 +11,41 @@ export interface Measure {
   readonly p50Ms: number
   readonly p99Ms: number
   readonly cpu?: CpuPerCall | undefined
-  /** Where memory is compared: how much more of it the server held in the end. */
+  /** For rows that compare memory: the growth of the server's memory. */
   readonly grownMb?: number
 }
 
 export interface Round {
   readonly subject: Measure
-  /** `undefined` where the reference cannot be run here. */
+  /** `undefined` if the reference cannot run on this machine. */
   readonly reference: Measure | undefined
-  /** What other processes spent of the processor, in µs for each answer. */
+  /** Processor time of other processes, in µs per response. */
   readonly beside?: Readonly<Record<string, number>>
 }
 
 interface RoundOptions {
   readonly seconds: number
   readonly users: number
-  /** Whether to say what each statement of the engine took. */
+  /** Whether to print the time of each statement of the engine. */
   readonly statements: boolean
 }
 
 export interface Scenario {
   readonly name: string
-  /** How many callers each have one call in flight. */
+  /** The number of concurrent callers, each with one call in flight. */
   readonly callers: number
-  /** What it is compared with, and by what: more answers, an earlier one, or less memory. */
+  /** The name of the reference, and the figure to compare. */
   readonly against: string
   readonly by: "rate" | "latency" | "memory"
-  /** What the ratio is to be: at least for rates, at most for what is to be little. */
+  /** The target of the ratio: a minimum for rates, a maximum for latency and memory. */
   readonly target: number | undefined
-  /** The reference, then the engine, each on rows of its own. */
+  /** Runs the reference and then the engine, each on its own rows. */
   readonly round: (world: World, options: RoundOptions) => Promise<Round>
 }
 
 type Call = (n: number) => Effect.Effect<unknown, unknown> | undefined
 
-/** Runs calls of the engine for a while; a call that fails fails the benchmark. */
+/** Runs calls of the engine for a fixed time; a failed call fails the benchmark. */
 const runEngine = async (
   world: World,
   callers: number,
@@ -61,15 +61,15 @@ const runEngine = async (
   return result
 }
 
-/** The engine beside pgbench doing the same in one statement. */
+/** Compares the engine with pgbench, which does the same in one statement. */
 export const againstPgbench = (options: {
   readonly name: string
   readonly callers: number
   readonly by?: "rate" | "latency"
   readonly target?: number
-  /** Makes fresh rows for one round, before the clock runs. */
+  /** Creates the rows of one round, before the measurement. */
   readonly prepare: (world: World) => Promise<string>
-  /** The n-th call of a round; `undefined` when its rows are used up. */
+  /** The n-th call of a round; `undefined` if its rows are used up. */
   readonly call: (world: World, prepared: string) => Call
   readonly script: (prepared: string, users: number) => string
 }): Scenario => ({
@@ -83,7 +83,7 @@ export const againstPgbench = (options: {
     let reference: Measure | undefined
     if (await hasPgbench()) {
       const script = options.script(await options.prepare(world), users)
-      // One caller is compared with one client, a crowd with pgbench at its best.
+      // One caller is compared with one client; many callers with pgbench's best number of clients.
       const clients = Math.min(16, options.callers)
       const { perSecond, latencyMs } = await pgbench({ url: world.url, script, clients, seconds })
       reference = { perSecond, p50Ms: latencyMs, p99Ms: Number.NaN }
@@ -94,7 +94,7 @@ export const againstPgbench = (options: {
   }
 })
 
-/** One job of the engine beside another one. */
+/** Compares one load of the engine with another one. */
 export const againstItself = (options: {
   readonly name: string
   readonly against: string

@@ -1,6 +1,6 @@
 /**
- * `pnpm simulate`: `boxoffice simulate` on a Postgres server of its own, or on that of `--url`. The
- * report is written to bench/results/.
+ * `pnpm simulate`: runs `boxoffice simulate` on a Postgres server that it starts, or on the server
+ * of `--url`. The report is written to bench/results/.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -9,7 +9,7 @@ import { startPostgres } from "../../test-support/startPostgres.ts"
 
 const fileOf = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
-// `pnpm simulate -- --users 10` hands the dashes on.
+// `pnpm simulate -- --users 10` passes the `--` on as an argument.
 const given = process.argv.slice(2).filter((arg) => arg !== "--")
 const isGiven = (flag: string) => given.some((arg) => arg === flag || arg.startsWith(`${flag}=`))
 
@@ -24,7 +24,7 @@ try {
     ["--conditions=boxoffice-source", bin, "simulate", ...args, ...given],
     { stdio: "inherit", env: { ...process.env, ...(server && { DATABASE_URL: server.url }) } }
   )
-  // Ctrl-C reaches the child by itself, which then ends in good order.
+  // The terminal sends Ctrl-C to the child as well, which then shuts down gracefully.
   process.on("SIGINT", () => {})
   const [code] = await once(child, "exit")
   process.exitCode = code ?? 1

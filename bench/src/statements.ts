@@ -1,7 +1,10 @@
-/** Where Postgres spends its time: what each statement of a row took, by `pg_stat_statements`. */
+/**
+ * Shows where Postgres spends its time: the time of each statement of a row, by
+ * `pg_stat_statements`.
+ */
 import type { World } from "./world.ts"
 
-/** Settings of a server that keeps count, of what triggers and foreign keys run as well. */
+/** Server settings that count statements, including those of triggers and foreign keys. */
 export const countingStatements = {
   shared_preload_libraries: "pg_stat_statements",
   "pg_stat_statements.track": "all",
@@ -13,7 +16,7 @@ export const startCounting = async (world: World): Promise<void> => {
   await world.query("SELECT pg_stat_statements_reset()")
 }
 
-/** The costliest statements since counting began, in microseconds an answer, as a table. */
+/** The most expensive statements since counting began, in microseconds per call, as a table. */
 export const countedStatements = async (world: World, answers: number): Promise<string> => {
   const rows = await world.query(`
     SELECT round((1e3 * (total_exec_time + total_plan_time) / ${answers})::numeric, 2)::text AS micros,

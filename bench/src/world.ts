@@ -1,4 +1,4 @@
-/** What is benchmarked against: a database with tokens, seats, wallets and holds in it. */
+/** The database of the benchmark, with tokens, seats, wallets and holds. */
 import { BoxOffice, layerOf, QueueTokens } from "@boxoffice/core"
 import { SqlStore } from "@boxoffice/sql-store"
 import { PgClient } from "@effect/sql-pg"
@@ -6,7 +6,7 @@ import { Context, Effect, Layer, ManagedRuntime, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { PostgresServer } from "../../test-support/startPostgres.ts"
 
-/** What signs the queue tokens, here and in servers that are started on the same database. */
+/** The signing key of the queue tokens, here and in servers on the same database. */
 export const signingKey = { id: "bench", secret: "a secret of the bench and of nothing else" }
 
 export interface World {
@@ -15,25 +15,30 @@ export interface World {
   readonly serverPid: number
   readonly office: BoxOffice["Service"]
   readonly query: (statement: string) => Promise<ReadonlyArray<Readonly<Record<string, unknown>>>>
-  /** Makes this many admitted users; the n-th is `caller(n)`. */
+  /** Adds this many admitted users; the n-th is `caller(n)`. */
   readonly addUsers: (count: number) => Promise<void>
   readonly caller: (n: number) => { readonly userId: string; readonly queueToken: string }
-  /** Makes a performance with this many free seats, `S0` and on, of one show for all or another. */
+  /**
+   * Adds a performance with this many free seats, from `S0`, to the default show or another one.
+   */
   readonly addPerformance: (seats: number, showId?: string) => Promise<string>
-  /** Lets as many users, from the first on, hold a seat each in order, by rows alone. */
+  /**
+   * Inserts a hold of one seat for each of this many users, from the first one on, without the
+   * engine.
+   */
   readonly holdAll: (performanceId: string, count: number, firstUser?: number) => Promise<void>
-  /** Lets every user in again: a payment has completed their token. */
+  /** Admits every user again, after payments have completed their tokens. */
   readonly readmitAll: () => Promise<void>
-  /** Leaves this many ended tokens and released holds behind, from a year ago. */
+  /** Adds this many ended tokens and released holds, from a year ago. */
   readonly addHistory: (count: number) => Promise<void>
-  /** Makes a full queue with this many waiting, and this many that ended before them. */
+  /** Adds a full queue with this many waiting tokens, and this many ended ones before them. */
   readonly addQueue: (line: {
     readonly waiting: number
     readonly ended?: number
-    /** Lets it collect people until then, and draw. */
+    /** The queue opens at this instant, with a draw. */
     readonly opensAt?: Date
   }) => Promise<string>
-  /** The token of the n-th who waits in such a queue. */
+  /** The n-th waiting user of such a queue, with their token. */
   readonly waiter: (
     queueId: string,
     n: number
@@ -41,7 +46,7 @@ export interface World {
   readonly close: () => Promise<void>
 }
 
-/** The id with number n of a kind, the same in SQL and here: see {@link sqlId}. */
+/** The n-th id of a kind. SQL computes the same id: see {@link sqlId}. */
 export const idOf = (kind: number, n: number): string =>
   `${prefixOf(kind)}${n.toString(16).padStart(12, "0")}`
 
@@ -53,11 +58,11 @@ export const sqlId = (kind: number, n: string): string =>
 
 export const tokenKind = 1
 
-/** The kind of the reservations, and of the payments, of a performance of the benchmark. */
+/** The kind of the ids of a performance's reservations and payments. */
 export const reservationKind = (performanceId: string): number =>
   2 + Number(performanceId.slice("bench-".length))
 
-/** The kind of the tokens of a queue of the benchmark. */
+/** The kind of the ids of a queue's tokens. */
 const waiterKind = (queueId: string): number => 1_000_000 + Number(queueId.slice("line-".length))
 
 export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> => {
@@ -114,12 +119,12 @@ export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> =>
     office,
     query,
     caller: (n) => {
-      // Signed before the clock runs: a client signs nothing.
+      // Signed before the measurement, because clients do not sign tokens.
       return callers[n % users]!
     },
     addUsers: async (count) => {
       const range = `generate_series(${users}, ${users + count - 1}) AS n`
-      // Charged once, through the ledger as the schema demands it.
+      // Charged once through the ledger, as the constraints of the schema require.
       await query(`
         INSERT INTO boxoffice.queue_token (token_id, queue_id, user_id, number, state, claimed,
           joined_at, admitted_at, expires_at)

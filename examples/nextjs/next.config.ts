@@ -1,7 +1,7 @@
 import type { NextConfig } from "next"
 
 export default {
-  // Node loads these as they are: PGlite and the store read files that lie beside them.
+  // Do not bundle these packages: PGlite and the store read files from their own directories.
   serverExternalPackages: [
     "@boxoffice/core",
     "@boxoffice/http-server",

@@ -1,4 +1,4 @@
-/** The engine of this app, made when the first request asks for it. */
+/** The engine of this app, created on the first request. */
 import { toWebHandler } from "@boxoffice/http-server"
 import { openBoxOffice } from "@boxoffice/sql-store"
 
@@ -24,7 +24,7 @@ const open = async () => {
   return toWebHandler(options, office.services)
 }
 
-// Next.js loads a module more than once: the engine is kept where all of them find it.
+// Next.js loads a module more than once, so the engine is stored globally and shared.
 const kept = globalThis as { tickets?: ReturnType<typeof open> }
 
 export const answer = async (request: Request): Promise<Response> => {

@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib"
 import * as esbuild from "esbuild"
 import * as vite from "vite"
 
-/** Turns the programs into JavaScript that any Node runs; what is installed stays outside. */
+/** Compiles the programs to JavaScript for every Node; installed packages are not bundled. */
 export const transpile = (where: string): Promise<unknown> =>
   esbuild.build({
     absWorkingDir: where,
@@ -18,15 +18,17 @@ export const transpile = (where: string): Promise<unknown> =>
     logLevel: "error"
   })
 
-/** The browser's program with all that it needs: in bytes, minified and compressed. */
+/**
+ * The size of the browser's program with all its dependencies, minified and compressed, in bytes.
+ */
 export interface BundleSizes {
   readonly esbuild: number
   readonly vite: number
-  /** How much of it is ours. */
+  /** The share of this project's packages, in bytes. */
   readonly own: number
 }
 
-/** Bundles for browsers, where anything of Node's would be an error. */
+/** Bundles for browsers; an import of a Node module is an error. */
 export const bundleForBrowsers = async (where: string): Promise<BundleSizes> => {
   const bundle = async (external: Array<string>) => {
     const { outputFiles } = await esbuild.build({

@@ -1,7 +1,8 @@
 /**
- * Packs every package and tries what a user would install, not the source tree: with each package
- * manager, the compiler at its strictest, bundlers, and Node from the oldest to the newest.
- * With `--frameworks`, the examples of mounting as well, each installed and built on its own.
+ * Packs every package and tests the tarballs that a user would install, not the source tree: with
+ * each package manager, the strictest compiler settings, bundlers, and Node from the oldest
+ * supported to the newest version. With `--frameworks`, it also installs and builds each example of
+ * a framework.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -16,7 +17,7 @@ const root = join(import.meta.dirname, "../..")
 const directory = mkdtempSync(join(tmpdir(), "boxoffice-packages-"))
 const tool = (name: string) => join(root, "node_modules/.bin", name)
 
-// From the oldest that the packages promise: see `engines`.
+// From the oldest version that the packages support: see `engines`.
 const nodeVersions = ["22.19.0", "24", "26"]
 const versions = { effect: "4.1.0", "@electric-sql/pglite": "^0.5.16", "@types/node": "^24" }
 const story = "paid 110000, 0 left\n"
@@ -30,9 +31,9 @@ const step = async <A>(title: string, check: () => A | Promise<A>): Promise<A> =
   return result
 }
 const expectText = (expected: string, text: string) => {
-  if (text !== expected) throw new Error(`expected ${expected}, and it was ${text}`)
+  if (text !== expected) throw new Error(`expected ${expected}, got ${text}`)
 }
-/** A budget is a little above what was measured when it was set. */
+/** Each budget is slightly above the size that was measured when it was set. */
 const budget: Readonly<Record<string, number>> = JSON.parse(
   readFileSync(join(import.meta.dirname, "sizes.json"), "utf8")
 )

@@ -11,7 +11,9 @@ interface Manifest {
   readonly devDependencies?: Record<string, string>
 }
 
-/** An example in an empty project, from the tarballs: built where it is, started, and bought from. */
+/**
+ * Installs an example in an empty project from the tarballs, builds it, starts it and buys a seat.
+ */
 export const checkFramework = async (
   framework: (typeof frameworks)[number],
   root: string,
@@ -51,7 +53,7 @@ export const checkFramework = async (
   }
 }
 
-// What the manifest of the example leaves to the workspace.
+// Versions that the manifest of the example takes from the workspace.
 const added = {
   effect: "catalog:",
   "@types/node": "catalog:",

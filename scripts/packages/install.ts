@@ -5,10 +5,10 @@ import { run } from "./run.ts"
 
 export const managers = ["npm", "pnpm", "yarn"] as const
 
-/** Runs a program of the project, as this package manager would. */
+/** Runs a program of the project with this package manager. */
 export type Node = (file: string) => string
 
-/** An empty project with the packages in it, and with a user's programs, installed. */
+/** Creates a project with a user's programs, and installs the packages in it. */
 export const install = (
   manager: (typeof managers)[number],
   where: string,
@@ -28,7 +28,8 @@ export const install = (
   const write = (file: string, content: unknown) =>
     writeFileSync(join(where, file), JSON.stringify(content))
 
-  // No release has these versions yet: where a package asks for another, that is this tarball too.
+  // These versions are not published: dependencies between the packages also resolve to the
+  // tarballs.
   switch (manager) {
     case "npm": {
       const overrides = Object.fromEntries(Object.keys(packed).map((name) => [name, `$${name}`]))
@@ -43,7 +44,7 @@ export const install = (
       return (file) => run(where, "node", file)
     }
     case "yarn": {
-      // Plug'n'Play, which finds only what a package has declared.
+      // Plug'n'Play, which resolves only declared dependencies.
       write("package.json", { ...manifest, resolutions: packed })
       const registry = run(where, "npm", "config", "get", "registry").trim()
       write(".yarnrc.yml", {

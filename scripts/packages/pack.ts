@@ -5,7 +5,7 @@ import { run } from "./run.ts"
 /** The tarball of each package, by the package's name. */
 export type Tarballs = Readonly<Record<string, string>>
 
-/** Packs what a release would publish. */
+/** Packs the packages as a release would publish them. */
 export const pack = (root: string, into: string): Tarballs => {
   run(root, "pnpm", "-r", "--filter", "./packages/*", "pack", "--pack-destination", into)
   const packages = readdirSync(join(root, "packages")).map((name) => {

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process"
 
-/** Runs a command to its end and gives what it printed; where it fails, what it printed says why. */
+/** Runs a command and returns its output; if it fails, the error contains the output. */
 export const run = (cwd: string, command: string, ...args: ReadonlyArray<string>): string => {
   try {
     return execFileSync(command, args, {
@@ -15,7 +15,7 @@ export const run = (cwd: string, command: string, ...args: ReadonlyArray<string>
   }
 }
 
-// What pnpm and CI say of this workspace does not hold in a project of somebody else's.
+// Removes variables that pnpm and CI set for this workspace: they do not apply to a user's project.
 const { CI: _ci, NODE_OPTIONS: _options, ...inherited } = process.env
 const environment = Object.fromEntries(
   Object.entries(inherited).filter(

@@ -1,4 +1,4 @@
-/** The people of a room, and what they do there; and its operators. */
+/** The users and operators of a room, and their actions. */
 import { Effect, Result } from "effect"
 import { expect } from "vitest"
 import { QueueTokenWaiting, readQueueToken } from "../../packages/core/src/index.ts"
@@ -12,20 +12,20 @@ const code = "first-in-line"
 const seatsThere = 60
 const holdRefusals = ["QueueTokenExpired", "QueueTokenWaiting", "SeatUnavailable", "LimitExceeded"]
 
-/** Somebody who came, and what they hold. */
+/** A user and their queue token. */
 interface Person {
   readonly userId: string
   queueToken: string | undefined
 }
 
-/** A request with a key, and what was answered to it. */
+/** A join with an idempotency key, and its first response. */
 interface Request {
   readonly userId: string
   readonly queueId: string
   readonly code: string | undefined
   readonly idempotencyKey: string
   answered: unknown
-  /** An answer was lost, so that the one to come may be an old one. */
+  /** A response was lost, so the next one may be a recorded one. */
   isLost: boolean
 }
 
@@ -37,13 +37,13 @@ export type ActorStep = Exclude<
 export class Actors {
   private readonly people: Array<Person> = []
   private readonly requests: Array<Request> = []
-  private readonly heard: Array<() => void> = []
+  private readonly checks: Array<() => void> = []
   private readonly room: Room
   private readonly ledger: Ledger
   private readonly answers: Answers
   private seatsAsked = 0
   private keys = 0
-  /** While connections break, anything may fail. */
+  /** While connections break, every call may fail. */
   private isBreaking = false
 
   constructor(room: Room, ledger: Ledger, answers: Answers) {
@@ -52,7 +52,7 @@ export class Actors {
     this.answers = answers
   }
 
-  /** Adds what is sold behind the queue, and the code of its priority lane. */
+  /** Adds the show behind the queue, and the code of its priority lane. */
   get openHouse(): Effect.Effect<void> {
     const { queueId } = this.room
     const sales = { salesOpenAt: null, salesCloseAt: null }
@@ -82,18 +82,18 @@ export class Actors {
     )
   }
 
-  /** Judges what was heard in a step, now that it is known what happened in it. */
-  judge(): void {
-    for (const judge of this.heard.splice(0)) judge()
+  /** Checks the responses of a step, after the ledger has its events. */
+  check(): void {
+    for (const check of this.checks.splice(0)) check()
   }
 
-  /** Whoever is meant by a number. */
+  /** The user with a number, modulo their count. */
   personAt(who: number): Person | undefined {
     return this.people[who % Math.max(1, this.people.length)]
   }
 
-  /** Whoever of those inside is meant by a number. */
-  private insider(who: number): Person | undefined {
+  /** The admitted user with a number, modulo their count. */
+  private admittedUser(who: number): Person | undefined {
     const { inside } = this.ledger
     const visit = inside[who % Math.max(1, inside.length)]
     return this.people.find(({ userId }) => userId === visit?.userId)
@@ -110,7 +110,7 @@ export class Actors {
   act(step: ActorStep): Effect.Effect<unknown> {
     switch (step._tag) {
       case "join":
-        return this.come(step.size, step.priority, step.node)
+        return this.joinMany(step.size, step.priority, step.node)
       case "joinByKey":
         return this.joinByKey(step.node, this.newPerson(), step.priority)
       case "joinAgain": {
@@ -140,7 +140,7 @@ export class Actors {
         )
       }
       case "buy":
-        return this.buy(step.node, this.insider(step.who))
+        return this.buy(step.node, this.admittedUser(step.who))
       case "hold":
         return this.hold(step.node, this.personAt(step.who))
       default:
@@ -148,7 +148,7 @@ export class Actors {
     }
   }
 
-  /** What operators do. */
+  /** Performs a step of an operator. */
   private operate(
     step: Extract<Step, { readonly _tag: "mode" | "configure" | "reschedule" }>
   ): Effect.Effect<unknown> {
@@ -166,7 +166,7 @@ export class Actors {
     )
   }
 
-  /** Does something while a node's connections break. */
+  /** Performs a step while a node's connections break. */
   duringCut(step: Extract<Step, { readonly _tag: "cut" }>): Effect.Effect<unknown> {
     return Effect.suspend(() => {
       this.isBreaking = true
@@ -180,7 +180,7 @@ export class Actors {
     )
   }
 
-  /** All that hold a token ask, or each of so many. Gives how many asked. */
+  /** Every user, or each n-th one, polls. Returns their number. */
   pollEach(node: number, every: number): Effect.Effect<number> {
     const asking = this.people.filter((_, i) => i % every === 0)
     return Effect.as(
@@ -189,7 +189,7 @@ export class Actors {
     )
   }
 
-  /** One of those who wait asks: the last of the line. Gives how many asked. */
+  /** The last waiting user polls. Returns 1, or 0 if no user waits. */
   pollWaiting(node: number): Effect.Effect<number> {
     const holding = new Map(this.people.map((person) => [person.userId, person]))
     const last = this.ledger.waits
@@ -198,8 +198,8 @@ export class Actors {
     return last === undefined ? Effect.succeed(0) : Effect.as(this.poll(node, last), 1)
   }
 
-  /** So many join at once. */
-  come(size: number, priority: boolean, node = 0): Effect.Effect<unknown> {
+  /** New users join at the same time. */
+  joinMany(size: number, priority: boolean, node = 0): Effect.Effect<unknown> {
     const people = Array.from({ length: size }, () => this.newPerson())
     return each(people, (person) => this.join(node, person, priority))
   }
@@ -219,7 +219,7 @@ export class Actors {
         ({ queue }) => queue.join({ queueId, userId, code: priority ? code : undefined }),
         ["QueueClosed"]
       ),
-      (result) => this.hearJoin(node, person, result)
+      (result) => this.checkJoin(node, person, result)
     )
   }
 
@@ -236,7 +236,7 @@ export class Actors {
     return this.send(node, request)
   }
 
-  /** Sends a request with a key, whether it was sent before or not. */
+  /** Sends a join with a key, the first time or again. */
   private send(node: number, request: Request): Effect.Effect<unknown> {
     const { answered: _, isLost: __, ...input } = request
     const person = this.people.find(({ userId }) => userId === request.userId)!
@@ -253,12 +253,12 @@ export class Actors {
           return
         }
         if (answered === undefined) {
-          // A refusal says that the queue takes nobody now, and is not recorded.
+          // The engine does not record a refusal of a closed queue.
           if (Result.isSuccess(result)) request.answered = result.success
-          return this.hearJoin(node, person, result)
+          return this.checkJoin(node, person, result)
         }
         this.ledger.count("answered again")
-        this.heard.push(() =>
+        this.checks.push(() =>
           expect(result, `the answer to ${idempotencyKey}, once more`).toEqual(
             Result.succeed(answered)
           )
@@ -267,35 +267,33 @@ export class Actors {
     )
   }
 
-  private hearJoin(
+  private checkJoin(
     node: number,
     person: Person,
     result: Result.Result<Status & { readonly token: string }, { readonly _tag: string }>
   ): void {
     if (Result.isFailure(result)) {
       if (isFault(result.failure)) return
-      this.heard.push(() => {
+      this.checks.push(() => {
         const modes = this.ledger.snapshots.slice(-8).map(({ mode }) => mode)
         const isOpen = modes.every((mode) => mode === "open")
-        expect(isOpen, `${person.userId} is told that the queue is closed, and it is open`).toBe(
-          false
-        )
+        expect(isOpen, `${person.userId} gets QueueClosed while the queue is open`).toBe(false)
       })
       return
     }
     const { token, ...status } = result.success
     person.queueToken = token
-    this.hear(node, person, status)
-    const claims = readQueueToken(token)!
-    this.heard.push(() => {
-      const visit = this.ledger.visits.get(claims.tokenId)
+    this.checkStatus(node, person, status)
+    const payload = readQueueToken(token)!
+    this.checks.push(() => {
+      const visit = this.ledger.visits.get(payload.tokenId)
       expect(
         visit && { userId: visit.userId, lane: visit.lane, number: visit.number },
-        "what the queue token says"
+        "the payload of the queue token"
       ).toEqual({
         userId: person.userId,
-        lane: claims.place?.lane,
-        number: claims.place?.number
+        lane: payload.place?.lane,
+        number: payload.place?.number
       })
     })
   }
@@ -307,8 +305,8 @@ export class Actors {
       this.ask(node, ({ queue }) => queue.status({ userId, queueToken })),
       (result) => {
         if (Result.isFailure(result)) return
-        this.hear(node, { userId, queueToken }, result.success)
-        if (result.success.state === "waiting") this.noteSeen(node, queueToken)
+        this.checkStatus(node, { userId, queueToken }, result.success)
+        if (result.success.state === "waiting") this.recordPresence(node, queueToken)
       }
     )
   }
@@ -346,20 +344,20 @@ export class Actors {
       (result) => {
         if (!Result.isFailure(result) || !(result.failure instanceof QueueTokenWaiting)) return
         this.ledger.count("refused a hold")
-        this.hearRefusal(node, { userId, queueToken }, result.failure)
+        this.checkRefusal(node, { userId, queueToken }, result.failure)
       }
     )
   }
 
-  /** Whoever was let in while a refusal was drawn up is told that they are next. */
-  private hearRefusal(node: number, person: Person, status: Status): void {
+  /** A user who was admitted while the refusal was made gets position 1 in it. */
+  private checkRefusal(node: number, person: Person, status: Status): void {
     const { tokenId } = readQueueToken(person.queueToken!)!
     const name = this.room.nameOf(node)
     const moment = this.moment()
-    this.heard.push(() => {
+    this.checks.push(() => {
       const isIn = this.ledger.visits.get(tokenId)?.state === "admitted"
       if (isIn && status.position === 1) this.ledger.count("refused, and let in since")
-      else this.answers.hear({ node: name, tokenId, status }, moment)
+      else this.answers.check({ node: name, tokenId, status }, moment)
     })
   }
 
@@ -371,21 +369,24 @@ export class Actors {
     return `S${this.seatsAsked++ % seatsThere}`
   }
 
-  private hear(node: number, person: Person, status: Status): void {
+  private checkStatus(node: number, person: Person, status: Status): void {
     const { tokenId } = readQueueToken(person.queueToken!)!
     const name = this.room.nameOf(node)
     const moment = this.moment()
-    this.heard.push(() => this.answers.hear({ node: name, tokenId, status }, moment))
+    this.checks.push(() => this.answers.check({ node: name, tokenId, status }, moment))
   }
 
-  /** Whoever was told by a poll that they wait is there. */
-  private noteSeen(node: number, queueToken: string): void {
+  /** Records the presence of a user whose poll returned `waiting`. */
+  private recordPresence(node: number, queueToken: string): void {
     const { tokenId } = readQueueToken(queueToken)!
     const sighting = { tokenId, node: this.room.nameOf(node), at: this.room.now() }
-    if (!this.isBreaking) this.heard.push(() => this.ledger.see(sighting))
+    if (!this.isBreaking) this.checks.push(() => this.ledger.recordPresence(sighting))
   }
 
-  /** Asks a node. Only these refusals are an answer, and faults while connections break. */
+  /**
+   * Calls a node. Fails on errors other than these refusals, and on faults unless connections
+   * break.
+   */
   private ask<A, E extends { readonly _tag: string }>(
     node: number,
     question: Ask<A, E>,

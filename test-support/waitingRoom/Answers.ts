@@ -1,13 +1,13 @@
 /**
- * What users are told, beside the ledger: each answer is true of a moment that is at most a refresh
- * ago, and a position never rises.
+ * Checks the statuses that users get against the ledger: each one must be true at an instant within
+ * the maximum age of a snapshot, and a position must never rise.
  */
 import { expect } from "vitest"
 import type { QueueTokenStatus, TokenState } from "../../packages/core/src/index.ts"
 import type { Ledger, Snapshot } from "./Ledger.ts"
 import type { Room } from "./room.ts"
 
-/** The part of an answer, or of a refusal, that tells a place. */
+/** The part of a response or a refusal that is a status. */
 export type Status = Pick<
   QueueTokenStatus,
   "state" | "position" | "ahead" | "estimatedWait" | "pollAfterSeconds"
@@ -15,13 +15,13 @@ export type Status = Pick<
   Partial<Pick<QueueTokenStatus, "asOf" | "opensAt">>
 
 export interface Answer {
-  /** Of nodes that came one after the other, each has a name of its own. */
+  /** The name of the node. A restart gives the node a new name. */
   readonly node: string
   readonly tokenId: string
   readonly status: Status
 }
 
-/** When an answer was given. */
+/** The time of a response. */
 export interface Moment {
   readonly elapsed: number
   readonly now: number
@@ -29,12 +29,12 @@ export interface Moment {
   readonly offset: number
 }
 
-interface Told extends Answer {
+interface TimedAnswer extends Answer {
   readonly elapsed: number
 }
 
 export class Answers {
-  private readonly told = new Map<string, Array<Told>>()
+  private readonly earlier = new Map<string, Array<TimedAnswer>>()
   private readonly ledger: Ledger
   private readonly freshMs: number
   private readonly slackMs: number
@@ -45,26 +45,26 @@ export class Answers {
     this.slackMs = slackMs
   }
 
-  /** Judges an answer that was given just now. */
-  hear(answer: Answer, moment: Moment): void {
+  /** Checks a response that was just received. */
+  check(answer: Answer, moment: Moment): void {
     const { elapsed, now } = moment
     const { tokenId, status } = answer
-    const name = this.ledger.visits.get(tokenId)?.userId ?? "nobody"
+    const name = this.ledger.visits.get(tokenId)?.userId ?? "unknown"
     const within = this.snapshotsSince(elapsed - this.freshMs)
     const states = within.flatMap((snapshot) => [
       ...statesAt(snapshot, tokenId, now - this.slackMs),
       ...statesAt(snapshot, tokenId, now)
     ])
-    expect(states, `the state that ${name} is told`).toContain(status.state)
+    expect(states, `the state that ${name} gets`).toContain(status.state)
     this.ledger.count(`told: ${status.state}`)
     if (status.state !== "waiting") {
-      expect([status.position, status.ahead], `${name}, who does not wait`).toEqual([0, 0])
+      expect([status.position, status.ahead], `${name}, who is not waiting`).toEqual([0, 0])
       return
     }
-    this.hearPlace(answer, within, moment, name)
+    this.checkPosition(answer, within, moment, name)
   }
 
-  private hearPlace(
+  private checkPosition(
     answer: Answer,
     within: ReadonlyArray<Snapshot>,
     { elapsed, offset }: Moment,
@@ -73,22 +73,22 @@ export class Answers {
     const { tokenId, status, node } = answer
     const waited = within.filter(({ standings }) => standings.get(tokenId)?.state === "waiting")
     const positions = waited.map(({ standings }) => standings.get(tokenId)!.position)
-    expect(positions, `the position that ${name} is told`).toContain(status.position)
+    expect(positions, `the position that ${name} gets`).toContain(status.position)
     expect(status.ahead, `${name} stands behind those ahead`).toBe(Math.max(0, status.position - 1))
-    this.hearWait(status, waited, name)
+    this.checkEstimate(status, waited, name)
 
     const openings = waited.map(({ opensAt }) => opensAt)
-    const said = status.opensAt?.getTime()
+    const shown = status.opensAt?.getTime()
     expect(
       openings.some((opensAt) =>
-        opensAt === undefined || said === undefined
-          ? opensAt === said
-          : Math.abs(opensAt - said - offset) <= this.slackMs
+        opensAt === undefined || shown === undefined
+          ? opensAt === shown
+          : Math.abs(opensAt - shown - offset) <= this.slackMs
       ),
-      `the opening that ${name} is told, ${said}, is one of ${openings}`
+      `the opening that ${name} gets, ${shown}, is one of ${openings}`
     ).toBe(true)
 
-    const before = this.told.get(tokenId) ?? []
+    const before = this.earlier.get(tokenId) ?? []
     for (const earlier of before) {
       const { position, pollAfterSeconds } = earlier.status
       const isDue = elapsed >= earlier.elapsed + pollAfterSeconds * 1_000
@@ -99,10 +99,14 @@ export class Answers {
     expect(status.pollAfterSeconds * 1_000, "when to ask again").toBeGreaterThanOrEqual(
       Math.min(1_000, this.freshMs)
     )
-    this.told.set(tokenId, [...before, { ...answer, elapsed }])
+    this.earlier.set(tokenId, [...before, { ...answer, elapsed }])
   }
 
-  private hearWait({ estimatedWait }: Status, within: ReadonlyArray<Snapshot>, name: string): void {
+  private checkEstimate(
+    { estimatedWait }: Status,
+    within: ReadonlyArray<Snapshot>,
+    name: string
+  ): void {
     if (estimatedWait === null) return
     const { p50Seconds, p90Seconds } = estimatedWait
     this.ledger.count("estimated")
@@ -110,11 +114,11 @@ export class Answers {
     expect(p90Seconds, `${name}'s p90`).toBeGreaterThanOrEqual(p50Seconds)
     expect(
       within.some(({ mode, opensAt }) => mode !== "paused" && opensAt === undefined),
-      `${name} is told a wait while nobody is let in`
+      `${name} gets an estimate while there are no admissions`
     ).toBe(true)
   }
 
-  /** Those in force since an instant: the last one before it, too. */
+  /** The snapshots since an instant, and the last one before it. */
   private snapshotsSince(elapsed: number): ReadonlyArray<Snapshot> {
     const { snapshots } = this.ledger
     const before = snapshots.findLastIndex((snapshot) => snapshot.elapsed <= elapsed)
@@ -122,7 +126,7 @@ export class Answers {
   }
 }
 
-/** What somebody may be told of their visit. */
+/** The states that a token may have by a snapshot. */
 const statesAt = (
   { standings, mode }: Snapshot,
   tokenId: string,
@@ -131,8 +135,8 @@ const statesAt = (
   const standing = standings.get(tokenId)
   if (standing === undefined) return []
   const { state, expiresAt } = standing
-  // A visit that has lapsed counts as expired, whatever is stored.
+  // A lapsed token counts as expired, whatever is stored.
   if (state === "admitted" && expiresAt <= now) return ["expired"]
-  // In a closed queue a node does not tell apart who left before it was closed, and who waited.
+  // In a closed queue, a node does not distinguish users who left before from those who waited.
   return state === "left" && mode === "closed" ? ["left", "expired"] : [state]
 }

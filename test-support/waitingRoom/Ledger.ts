@@ -1,6 +1,6 @@
 /**
- * What happened in a queue, played again from its events by plain lists. Each event is judged by
- * what happened before it: who is let in is next, and there was room for them.
+ * A model of a queue in plain lists, built from its events. Each event is checked against the state
+ * before it: for instance, an admission must be of the next token, and the queue must have room.
  */
 import { expect } from "vitest"
 import {
@@ -14,39 +14,39 @@ import {
   type TokenState
 } from "../../packages/core/src/index.ts"
 
-/** Somebody's place in the queue, from joining on. */
+/** The token of one user in the queue, from the join on. */
 export interface Visit {
   readonly tokenId: TokenId
   readonly userId: string
   readonly lane: QueueLane
   readonly number: number
   readonly joinedAt: number
-  /** Where in line; the number, until a draw has said otherwise. */
+  /** The sort key in the lane: the number or, after a draw, the drawn place. */
   place: number
   state: TokenState
   claimed: boolean
   expiresAt: number
 }
 
-/** How somebody stood after a batch. */
-interface Standing {
+/** The state of a token after a batch. */
+interface TokenStanding {
   readonly state: TokenState
   readonly expiresAt: number
-  /** From 1; 0 while there is none. */
+  /** From 1; 0 if the token has none. */
   readonly position: number
   readonly lane: QueueLane
 }
 
-/** How everybody stood from an instant on. */
+/** The states of all tokens from an instant on. */
 export interface Snapshot {
   readonly elapsed: number
   readonly mode: QueueMode
-  /** While the queue collects people. */
+  /** Set while the queue has not opened. */
   readonly opensAt: number | undefined
-  readonly standings: ReadonlyMap<string, Standing>
+  readonly standings: ReadonlyMap<string, TokenStanding>
 }
 
-/** Somebody was told by a node that they wait. */
+/** A poll on a node by which a waiting user proved their presence. */
 interface Sighting {
   readonly tokenId: string
   readonly node: string
@@ -54,8 +54,8 @@ interface Sighting {
 }
 
 const minute = 60_000
-/** A node hands over whom it has seen when it is asked so much later, or is closed. */
-const handOverMs = 61_000
+/** A node flushes its presence at the first poll after this time, or when it closes. */
+const flushAfterMs = 61_000
 const lanes: ReadonlyArray<QueueLane> = ["general", "priority"]
 
 export class Ledger {
@@ -65,16 +65,16 @@ export class Ledger {
   settings: QueueSettings
   opensAt: number | undefined
   departed = 0
-  /** How often each kind of event came. */
+  /** Called for each kind of event. */
   readonly count: (what: string) => void
   private openedAt: number | undefined
   private readonly queueId: QueueId
   private readonly seed: string
   private readonly admissions: Array<number> = []
-  /** Whom a node has seen and not handed over, and when those were seen whom it has. */
+  /** Presence that nodes have not flushed yet; and the last flushed presence of each token. */
   private sightings: ReadonlyArray<Sighting> = []
   private readonly seen = new Map<string, number>()
-  /** The shares of all admissions for which both lanes waited, and those of the priority lane. */
+  /** For admissions while both lanes waited: the sum of the shares, and the priority admissions. */
   private shares = 0
   private priorities = 0
 
@@ -92,7 +92,7 @@ export class Ledger {
     this.count = start.count
   }
 
-  /** Those who wait in a lane, the next one first. */
+  /** The waiting tokens of a lane, the next one first. */
   waiting(lane: QueueLane): ReadonlyArray<Visit> {
     const isIn = (visit: Visit) => visit.lane === lane && visit.state === "waiting"
     return Array.from(this.visits.values())
@@ -104,16 +104,16 @@ export class Ledger {
     return lanes.flatMap((lane) => this.waiting(lane))
   }
 
-  /** Those who were let in and have not been noted to have ended. */
+  /** The admitted tokens whose end has not been recorded. */
   get inside(): ReadonlyArray<Visit> {
     return Array.from(this.visits.values()).filter(({ state }) => state === "admitted")
   }
 
-  get isCollecting(): boolean {
+  get isPreOpening(): boolean {
     return this.opensAt !== undefined && this.openedAt === undefined
   }
 
-  /** Whether places are given by a draw, or are going to be. */
+  /** Whether the queue has a draw, past or future. */
   get isDrawn(): boolean {
     return this.opensAt !== undefined
   }
@@ -126,14 +126,14 @@ export class Ledger {
     return this.admissions.filter((at) => at > instant).length
   }
 
-  /** Somebody was told by a poll that they wait. */
-  see(sighting: Sighting): void {
-    this.handOver(sighting.node, sighting.at - handOverMs)
+  /** Records a poll of a waiting user. */
+  recordPresence(sighting: Sighting): void {
+    this.flushPresence(sighting.node, sighting.at - flushAfterMs)
     this.sightings = [...this.sightings, sighting]
   }
 
-  /** A node has handed over whom it had seen by then. */
-  handOver(node: string, until: number): void {
+  /** Records that a node has flushed the presence up to an instant. */
+  flushPresence(node: string, until: number): void {
     const isKnown = (sighting: Sighting) => sighting.node === node && sighting.at <= until
     for (const { tokenId, at } of this.sightings.filter(isKnown)) {
       this.seen.set(tokenId, Math.max(at, this.seen.get(tokenId) ?? 0))
@@ -141,7 +141,7 @@ export class Ledger {
     this.sightings = this.sightings.filter((sighting) => !isKnown(sighting))
   }
 
-  /** Takes in an event; `offset` is what has to be added to its instants. */
+  /** Applies an event; `offset` is added to its instants. */
   apply(event: BoxOfficeEvent, offset: number): void {
     const at = event.at + offset
     switch (event._tag) {
@@ -172,7 +172,7 @@ export class Ledger {
       case "QueueOpened":
         return this.open(event, at)
       case "QueueRescheduled":
-        expect(this.isCollecting, "an opening is moved before it").toBe(true)
+        expect(this.isPreOpening, "an opening is moved before it").toBe(true)
         this.opensAt = event.opensAt + offset
         return
       case "QueueModeChanged":
@@ -216,7 +216,7 @@ export class Ledger {
     const { maxActive, admitPerMinute, prioritySharePercent } = this.settings
     expect(visit.state, `${userId} waits when let in`).toBe("waiting")
     expect(["open", "draining"], `${userId} is let in`).toContain(this.mode)
-    expect(this.isCollecting, `${userId} is let in before the opening`).toBe(false)
+    expect(this.isPreOpening, `${userId} is let in before the opening`).toBe(false)
     const next = this.waiting(lane)[0]!
     expect(userId, `next in the ${lane} lane is let in`).toBe(next.userId)
 
@@ -248,10 +248,12 @@ export class Ledger {
       const { absenceSeconds } = this.settings
       const seen = Math.max(joinedAt, this.seen.get(tokenId) ?? 0, this.openedAt ?? 0)
       expect(state, `${userId} loses a place by being away`).toBe("waiting")
-      expect(absenceSeconds, "a queue in which nobody is taken to be absent").toBeGreaterThan(0)
+      expect(absenceSeconds, "the absence limit of a queue that takes places back").toBeGreaterThan(
+        0
+      )
       expect(
         (at - seen) / 1_000,
-        `seconds for which ${userId} was away, who lost the place by it`
+        `seconds for which ${userId} was absent before the place was lost`
       ).toBeGreaterThan(absenceSeconds)
       this.count("away")
       const isBack = this.sightings.some((sighting) => sighting.tokenId === tokenId)
@@ -285,9 +287,9 @@ export class Ledger {
   }
 
   private open(event: Extract<BoxOfficeEvent, { _tag: "QueueOpened" }>, at: number): void {
-    expect(this.isCollecting, "a queue opens once").toBe(true)
+    expect(this.isPreOpening, "a queue opens once").toBe(true)
     expect(this.opensAt, "a queue opens in time").toBeLessThanOrEqual(at)
-    expect(Number(event.drawn), "all who came take part in the draw").toBe(
+    expect(Number(event.drawn), "all general tokens take part in the draw").toBe(
       this.countIssued("general")
     )
     this.openedAt = at
@@ -300,22 +302,22 @@ export class Ledger {
     }
   }
 
-  /** Keeps how everybody stands now. */
-  snap(elapsed: number): void {
-    const standings = new Map<string, Standing>()
+  /** Records the current states of all tokens. */
+  takeSnapshot(elapsed: number): void {
+    const standings = new Map<string, TokenStanding>()
     for (const { tokenId, state, expiresAt, lane } of this.visits.values()) {
       standings.set(tokenId, { state, expiresAt, position: 0, lane })
     }
     for (const lane of lanes) {
-      const hasPlaces = lane === "priority" || !this.isCollecting
+      const hasPlaces = lane === "priority" || !this.isPreOpening
       for (const [i, { tokenId }] of this.waiting(lane).entries()) {
         const position = hasPlaces ? i + 1 : 0
-        // Whoever waits for what is closed waits no longer.
+        // In a closed queue, waiting tokens count as expired.
         const state = this.mode === "closed" ? "expired" : "waiting"
         standings.set(tokenId, { state, expiresAt: 0, position, lane })
       }
     }
-    const opensAt = this.isCollecting ? this.opensAt : undefined
+    const opensAt = this.isPreOpening ? this.opensAt : undefined
     this.snapshots.push({ elapsed, mode: this.mode, opensAt, standings })
   }
 }

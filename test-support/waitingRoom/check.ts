@@ -1,6 +1,6 @@
-/** Plays random histories. One that shows a fault is shrunk, and told. */
+/** Runs random histories. A failing one is shrunk, and its steps are printed. */
 import { Arbitrary, Effect } from "effect"
-import { play, type Untrue } from "./play.ts"
+import { play, type Violation } from "./play.ts"
 import type { Room } from "./room.ts"
 import { histories } from "./steps.ts"
 
@@ -11,11 +11,11 @@ export interface CheckOptions {
 }
 
 /**
- * Plays so many histories, each in a room of its own. Gives how often what was seen in them: they
- * are worth nothing where hardly anything happens.
+ * Runs random histories, each in a room of its own. Returns how often each kind of event occurred,
+ * so that the caller can check that the histories cover enough.
  */
 export const checkHistories = Effect.fnUntraced(function* (
-  inRoom: (use: (room: Room) => Effect.Effect<void, Untrue>) => Effect.Effect<void, Untrue>,
+  inRoom: (use: (room: Room) => Effect.Effect<void, Violation>) => Effect.Effect<void, Violation>,
   options: CheckOptions
 ) {
   const seen = new Map<string, number>()

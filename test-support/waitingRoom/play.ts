@@ -1,6 +1,6 @@
 /**
- * Plays a history in a room, and looks after each step at everything that must hold. What happened
- * is written down as a story, a line for each step.
+ * Runs a history in a room, and checks every invariant after each step. It records the steps as a
+ * story of one line each.
  */
 import { Cause, Data, Effect } from "effect"
 import { expect } from "vitest"
@@ -11,7 +11,7 @@ import { Answers } from "./Answers.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Room } from "./room.ts"
 import type { History, Setup, Step } from "./steps.ts"
-import { tellSetup, tellStep } from "./story.ts"
+import { describeSetup, describeStep } from "./story.ts"
 
 const second = 1_000
 const minute = 60 * second
@@ -22,13 +22,13 @@ const settingsOf = (setup: Setup): QueueSettings => {
   return { ...limits, claimSeconds: 10, sessionSeconds: 60 }
 }
 
-/** A history that shows something which must not be, as a story. */
-export class Untrue extends Data.TaggedError("Untrue")<{
+/** A history that violates an invariant, as a story. */
+export class Violation extends Data.TaggedError("Violation")<{
   readonly story: ReadonlyArray<string>
   readonly reason: string
 }> {}
 
-/** Makes the queue. The seed is given, so that a draw can be repeated. */
+/** Creates the queue. The seed is fixed, so that the draw is reproducible. */
 const openQueue = Effect.fnUntraced(function* (
   { queueId, store, now, offset }: Room,
   setup: Setup,
@@ -43,42 +43,42 @@ const openQueue = Effect.fnUntraced(function* (
   return new Ledger({ queueId, seed, settings, opensAt, count })
 })
 
-/** Plays a history. `count` hears of what was seen in it. */
+/** Runs a history. `count` is called for each event and outcome. */
 export const play = (
   room: Room,
   { setup, steps }: History,
   count: (what: string) => void
-): Effect.Effect<void, Untrue> => {
-  const story = [tellSetup(setup)]
+): Effect.Effect<void, Violation> => {
+  const story = [describeSetup(setup)]
   return Effect.gen(function* () {
     const ledger = yield* openQueue(room, setup, count)
     const answers = new Answers(ledger, room)
     const actors = new Actors(room, ledger, answers)
     yield* actors.openHouse
-    ledger.snap(room.elapsed())
-    const settle = Effect.gen(function* () {
+    ledger.takeSnapshot(room.elapsed())
+    const checkAll = Effect.gen(function* () {
       for (const batch of yield* room.events) {
         for (const event of batch) ledger.apply(event, room.offset())
-        ledger.snap(room.elapsed())
+        ledger.takeSnapshot(room.elapsed())
       }
-      actors.judge()
+      actors.check()
       yield* recount(room, ledger)
     })
-    yield* actors.come(setup.general, false)
-    yield* actors.come(setup.priority, true)
-    yield* settle
+    yield* actors.joinMany(setup.general, false)
+    yield* actors.joinMany(setup.priority, true)
+    yield* checkAll
     for (const [i, step] of steps.entries()) {
       const at = (room.elapsed() / second).toFixed(3)
-      story.push(`${i + 1}. at ${at} s: ${tellStep(step, actors)}`)
-      yield* perform(room, ledger, actors, step, settle)
-      yield* settle
+      story.push(`${i + 1}. at ${at} s: ${describeStep(step, actors)}`)
+      yield* perform(room, ledger, actors, step, checkAll)
+      yield* checkAll
     }
     story.push("In the end: three seconds, in each of which both nodes are swept.")
-    yield* threeSeconds(room, ledger, actors, settle, [0, 1], "sweeper")
+    yield* threeSeconds(room, ledger, actors, checkAll, [0, 1], "sweeper")
     yield* room.inspect
   }).pipe(
     Effect.catchCause((cause) =>
-      Effect.fail(new Untrue({ story, reason: reasonOf(Cause.squash(cause)) }))
+      Effect.fail(new Violation({ story, reason: reasonOf(Cause.squash(cause)) }))
     )
   )
 }
@@ -86,14 +86,14 @@ export const play = (
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : JSON.stringify(error)
 
-type Settle = Effect.Effect<void, unknown>
+type CheckAll = Effect.Effect<void, unknown>
 
 const perform = (
   room: Room,
   ledger: Ledger,
   actors: Actors,
   step: Step,
-  settle: Settle
+  checkAll: CheckAll
 ): Effect.Effect<unknown, unknown> => {
   switch (step._tag) {
     case "wait":
@@ -102,18 +102,18 @@ const perform = (
       return Effect.gen(function* () {
         const asks = step.pollers === "all" ? 1 : 3
         for (let passed = 0; passed < step.count; passed++) {
-          // Twice in a minute, so that it is noted in each.
+          // Twice a minute, so that each minute records the presence.
           for (let half = 0; half < 2; half++) {
             yield* room.pass(minute / 2)
             yield* actors.pollEach(step.node, asks)
-            yield* settle
+            yield* checkAll
           }
         }
       })
     case "seconds":
-      return threeSeconds(room, ledger, actors, settle, [step.node], step.by)
+      return threeSeconds(room, ledger, actors, checkAll, [step.node], step.by)
     case "restart":
-      ledger.handOver(room.nameOf(step.node), room.now())
+      ledger.flushPresence(room.nameOf(step.node), room.now())
       return room.restart(step.node)
     case "cut":
       return actors.duringCut(step)
@@ -127,14 +127,14 @@ const perform = (
 }
 
 /**
- * Three seconds, in each of which nodes are swept, or asked by those who wait. After that nobody
- * waits for whom there is room.
+ * Three seconds, in each of which the sweeper of a node runs or a waiting user polls. Afterwards no
+ * user may be waiting while the queue has room.
  */
 const threeSeconds = Effect.fnUntraced(function* (
   room: Room,
   ledger: Ledger,
   actors: Actors,
-  settle: Settle,
+  checkAll: CheckAll,
   nodes: ReadonlyArray<number>,
   by: "sweeper" | "polls"
 ) {
@@ -144,17 +144,17 @@ const threeSeconds = Effect.fnUntraced(function* (
       const asked = by === "polls" ? yield* actors.pollWaiting(node) : 0
       if (asked === 0) yield* room.node(node).sweep
     }
-    yield* settle
+    yield* checkAll
   }
   const now = room.now()
   const { mode, opensAt, settings, inside, waits } = ledger
   if (mode === "closed") return expect(waits.length, "waiting for what is closed").toBe(0)
-  if (ledger.isCollecting) {
+  if (ledger.isPreOpening) {
     const isDue = now - opensAt! > 3 * second
     return expect(isDue, "3 s after its opening the queue has not opened").toBe(false)
   }
   if (mode === "paused" || waits.length === 0) return
-  // A minute is counted by whole seconds.
+  // The store counts admissions per minute in whole seconds.
   const free = {
     inside: settings.maxActive - inside.length,
     minute: settings.admitPerMinute - ledger.admittedSince(now - minute - second)
@@ -165,7 +165,7 @@ const threeSeconds = Effect.fnUntraced(function* (
   )
 })
 
-/** What the store counts is what was counted by hand. */
+/** Compares the counters of the store with the ledger. */
 const recount = Effect.fnUntraced(function* (room: Room, ledger: Ledger) {
   const { store, queueId, now, slackMs } = room
   const row = (yield* store.queue(queueId))!
@@ -187,7 +187,8 @@ const recount = Effect.fnUntraced(function* (room: Room, ledger: Ledger) {
     numbers: [ledger.countIssued("general"), ledger.countIssued("priority")],
     mode: ledger.mode
   })
-  // Some of those who wait, and where they stand; of the drawn a store counts all who may be ahead.
+  // The first and the last waiting token of each lane, with their positions. A drawn lane is left
+  // out: for it the store counts every token that may be ahead.
   const lanes = ledger.isDrawn ? (["priority"] as const) : (["general", "priority"] as const)
   const some = lanes.flatMap((lane) => {
     const line = ledger.waiting(lane).map(({ tokenId }, ahead) => ({ tokenId, ahead }))

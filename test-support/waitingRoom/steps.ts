@@ -1,9 +1,9 @@
-/** What can happen in a waiting room of two nodes: what a history starts from, and its steps. */
+/** The setups and steps of random histories, in a waiting room on two nodes. */
 import { Arbitrary, Schema } from "effect"
 
 const below = (n: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: n - 1 }))
 const node = below(2)
-/** One of those who came so far: they are counted round and round. */
+/** One of the users so far, by a number modulo their count. */
 const who = below(100)
 const priority = Schema.Boolean
 
@@ -13,19 +13,19 @@ const join = Schema.TaggedStruct("join", {
   node
 })
 const single = Schema.TaggedStruct("join", { size: Schema.Literal(1), priority, node })
-/** Somebody new joins with an idempotency key. */
+/** A new user joins with an idempotency key. */
 const joinByKey = Schema.TaggedStruct("joinByKey", { priority, node })
-/** The last but so many of the requests with a key is sent once more, as it was. */
+/** An earlier request with a key is sent again, unchanged: `back` counts from the last one. */
 const repeat = Schema.TaggedStruct("repeat", { back: below(4), node })
-/** Somebody joins who did before, with a new key or without one. */
+/** A user who has joined before joins again, with a new key or without one. */
 const joinAgain = Schema.TaggedStruct("joinAgain", { who, keyed: Schema.Boolean, node })
 const poll = Schema.TaggedStruct("poll", { who, node })
 const pollAll = Schema.TaggedStruct("pollAll", { node })
 const leave = Schema.TaggedStruct("leave", { who, node })
 const leaveMany = Schema.TaggedStruct("leaveMany", { every: Schema.Literals([2, 3]), node })
-/** Somebody who is inside buys a seat, which ends their visit. */
+/** An admitted user buys a seat, which completes their token. */
 const buy = Schema.TaggedStruct("buy", { who, node })
-/** Somebody asks for a seat, inside or not. */
+/** A user requests a seat, admitted or not. */
 const hold = Schema.TaggedStruct("hold", { who, node })
 
 const UserStep = Schema.Union([
@@ -42,9 +42,9 @@ const UserStep = Schema.Union([
 ])
 type UserStep = typeof UserStep.Type | typeof pollAll.Type | typeof leaveMany.Type
 
-/** Both at once. */
+/** Two steps at the same time. */
 const together = Schema.TaggedStruct("together", { one: UserStep, other: UserStep })
-/** While users do something, the node's connections are cut, or the answer of its commit is lost. */
+/** During a step, the connections of the node break, or the response of its commit is lost. */
 const cut = Schema.TaggedStruct("cut", { during: UserStep, isLost: Schema.Boolean, node })
 
 const mode = Schema.TaggedStruct("mode", {
@@ -64,31 +64,31 @@ const configure = Schema.TaggedStruct("configure", {
   ]),
   node
 })
-/** The opening is moved: to so many milliseconds from now, or, with 0, to now. */
+/** Moves the opening to `inMs` milliseconds from now; 0 opens the queue at once. */
 const reschedule = Schema.TaggedStruct("reschedule", {
   inMs: Schema.Literals([0, 4_000, 60_000]),
   node
 })
-/** A node is closed, and another one comes in its place. */
+/** A node is closed, and another one starts in its place. */
 const restart = Schema.TaggedStruct("restart", { node })
 
-/** Time passes, and nobody does anything. */
+/** Time passes without any calls. */
 const wait = Schema.TaggedStruct("wait", {
   ms: Schema.Literals([1, 400, 1_000, 2_499, 2_500, 9_000, 31_000])
 })
-/** Time passes, and all or some of those who came ask in each minute of it. */
+/** Minutes pass, in each of which all or some users poll. */
 const minutes = Schema.TaggedStruct("minutes", {
   count: Schema.Literals([1, 4]),
   pollers: Schema.Literals(["all", "every third"]),
   node
 })
-/** Three seconds, in each of which the node is swept, or asked by somebody who waits. */
+/** Three seconds pass, in each of which the sweeper runs or a waiting user polls. */
 const seconds = Schema.TaggedStruct("seconds", {
   by: Schema.Literals(["sweeper", "polls"]),
   node
 })
 
-// What people do comes more often than what operators do.
+// Steps of users are more frequent than steps of operators.
 const Step = Schema.Union([
   join,
   join,
@@ -122,11 +122,11 @@ const Setup = Schema.Struct({
   admitPerMinute,
   prioritySharePercent,
   absenceSeconds: Schema.Literals([0, 60]),
-  /** In how many milliseconds the queue opens that collects people until then; 0 where it is open. */
+  /** The time until the opening in milliseconds; 0 if the queue is open at once. */
   opensInMs: Schema.Literals([0, 8_000, 60_000]),
-  /** Which draw. */
+  /** Selects the seed of the draw. */
   draw: below(3),
-  /** How many come at once, to either lane. */
+  /** The number of users who join each lane at the start. */
   general: Schema.Literals([0, 5, 40]),
   priority: Schema.Literals([0, 5, 40])
 })
@@ -143,7 +143,7 @@ export const histories: Arbitrary.Arbitrary<History> = Arbitrary.map(
   Arbitrary.all({
     setup: Arbitrary.schema(Setup),
     before: steps(60),
-    // A closed queue stays closed: then there is little left to see.
+    // Closing comes near the end, because few steps have an effect on a closed queue.
     closing: Arbitrary.array(Arbitrary.schema(close), { maxLength: 1 }),
     after: steps(8)
   }),

@@ -1,25 +1,25 @@
-/** A history as a story that a person can read. */
+/** Formats a history as text for people. */
 import type { Actors } from "./Actors.ts"
 import type { Setup, Step } from "./steps.ts"
 
-export const tellSetup = (setup: Setup): string => {
+export const describeSetup = (setup: Setup): string => {
   const { maxActive, admitPerMinute, prioritySharePercent, absenceSeconds, opensInMs } = setup
   const { general, priority } = setup
   const opening =
     opensInMs === 0 ? "is open" : `opens in ${opensInMs / 1_000} s (draw ${setup.draw})`
-  const absence = absenceSeconds === 0 ? "ever" : `${absenceSeconds} s`
+  const absence = absenceSeconds === 0 ? "any time" : `${absenceSeconds} s`
   return (
     `A queue ${opening}. At most ${maxActive} inside, ${admitPerMinute} a minute, ` +
-    `${prioritySharePercent} % of them from the priority lane; whoever is away is waited for ${absence}. ` +
-    `First ${general} people come, and ${priority} with a code.`
+    `${prioritySharePercent} % of them from the priority lane; waiting users may be absent for ${absence}. ` +
+    `First ${general} users join, and ${priority} with a code.`
   )
 }
 
 const nodeName = (node: number): string => `on node ${node === 0 ? "A" : "B"}`
 const laneName = (priority: boolean): string => (priority ? " with a code" : "")
 
-/** Told before it happens: so the names are those of who came until then. */
-export const tellStep = (step: Step, actors: Actors): string => {
+/** Describes a step before it runs, so the names are those of the users who have joined so far. */
+export const describeStep = (step: Step, actors: Actors): string => {
   const name = (who: number) => actors.personAt(who)?.userId ?? "nobody"
   switch (step._tag) {
     case "join": {
@@ -43,9 +43,9 @@ export const tellStep = (step: Step, actors: Actors): string => {
     case "leave":
       return `${name(step.who)} leaves ${nodeName(step.node)}`
     case "leaveMany":
-      return `each ${step.every === 2 ? "second" : "third"} of those who wait leaves ${nodeName(step.node)}`
+      return `each ${step.every === 2 ? "second" : "third"} waiting user leaves ${nodeName(step.node)}`
     case "buy":
-      return `one of those inside (number ${step.who}) buys a seat ${nodeName(step.node)}`
+      return `an admitted user (number ${step.who}) buys a seat ${nodeName(step.node)}`
     case "hold":
       return `${name(step.who)} asks for a seat ${nodeName(step.node)}`
     case "mode":
@@ -63,14 +63,14 @@ export const tellStep = (step: Step, actors: Actors): string => {
     case "minutes":
       return `${step.count} min pass, in which ${step.pollers} poll ${nodeName(step.node)}`
     case "seconds": {
-      const how = step.by === "sweeper" ? "the sweeper runs" : "the last who waits polls"
+      const how = step.by === "sweeper" ? "the sweeper runs" : "the last waiting user polls"
       return `3 s pass, in each of which ${how} ${nodeName(step.node)}`
     }
     case "together":
-      return `at once: ${tellStep(step.one, actors)}; and ${tellStep(step.other, actors)}`
+      return `at once: ${describeStep(step.one, actors)}; and ${describeStep(step.other, actors)}`
     case "cut": {
       const how = step.isLost ? "an answer is lost" : "a commit fails"
-      return `while ${how}: ${tellStep({ ...step.during, node: step.node }, actors)}`
+      return `while ${how}: ${describeStep({ ...step.during, node: step.node }, actors)}`
     }
   }
 }

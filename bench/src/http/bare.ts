@@ -1,10 +1,11 @@
 /**
- * The reference: Node's own HTTP server, which parses a JSON body if there is one and answers.
- * `POST` gets the JSON given, `GET` the bytes given, and one with `If-None-Match` an empty 304.
+ * The reference: Node's own HTTP server, which parses the JSON body of a request, if any, and
+ * responds: to `POST` with the given JSON, to `GET` with the given bytes, and to `If-None-Match`
+ * with an empty 304.
  */
 import { createServer } from "node:http"
 
-/** What the parent sends: the answers. */
+/** The message of the parent process: the responses to send. */
 export interface BareAnswers {
   readonly post: unknown
   readonly get: string

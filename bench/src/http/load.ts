@@ -1,29 +1,29 @@
 /**
- * A crowd of HTTP connections in a process of its own: each has one request in flight, over a
- * plain socket, so that making requests costs as little as it can beside the server.
+ * The load generator: HTTP connections in a process of its own, each with one request in flight. It
+ * uses plain sockets, so that it takes as little processor time from the server as possible.
  */
 import { connect, type Socket } from "node:net"
 
-/** What the parent sends. */
+/** The message of the parent process. */
 export interface LoadJob {
   readonly port: number
   readonly connections: number
   readonly seconds: number
-  /** Whole requests, as bytes; each connection takes the next one that nobody has sent. */
+  /** Complete requests as bytes; each connection sends the next one in the list. */
   readonly requests: ReadonlyArray<string>
-  /** Begin again at the first request after the last; otherwise stop there. */
+  /** Whether to start again at the first request after the last one, or to stop. */
   readonly repeat: boolean
 }
 
-/** What it gets back. */
+/** The result that the parent receives. */
 export interface LoadReport {
   readonly answers: number
   readonly seconds: number
   readonly p50Ms: number
   readonly p99Ms: number
-  /** What this process has spent of the processor on them. */
+  /** Processor time of this process, in microseconds. */
   readonly cpuMicros: number
-  /** How many answers had each status. */
+  /** The number of responses by status. */
   readonly statuses: Readonly<Record<string, number>>
 }
 

@@ -1,4 +1,4 @@
-/** The processes that the HTTP rows are measured between. */
+/** The processes of the HTTP rows: the load generator, the bare server and the reference server. */
 import { type ChildProcess, fork, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
@@ -18,7 +18,7 @@ const ask = async <A>(child: ChildProcess, message: object): Promise<A> => {
   return value
 }
 
-/** Puts load on a server from a process of its own. */
+/** Runs the load generator against a server, in a process of its own. */
 export const runLoad = async (job: LoadJob): Promise<LoadReport> => {
   const child = fork(fileOf("./load.ts"), { stdio: ["ignore", "ignore", "inherit", "ipc"] })
   try {
@@ -40,7 +40,7 @@ export const startBare = async (answers: BareAnswers): Promise<RunningServer> =>
   return { port, pid: child.pid!, stop: () => child.kill() }
 }
 
-/** The reference server as users run it, on the benchmark's database. */
+/** The reference server as operators run it, on the database of the benchmark. */
 export const startServer = async (
   url: string,
   signingKey: { readonly id: string; readonly secret: string }
@@ -67,13 +67,13 @@ export const startServer = async (
       }
     }
   )
-  const said: Array<string> = []
+  const output: Array<string> = []
   for await (const line of createInterface({ input: child.stderr })) {
     const match = /listening on http:\/\/[^"]*:(\d+)/.exec(line)
     if (match !== null) {
       return { port: Number(match[1]), pid: child.pid!, stop: () => child.kill() }
     }
-    said.push(line)
+    output.push(line)
   }
-  throw new Error(`the server ended before it listened:\n${said.join("\n")}`)
+  throw new Error(`the server ended before it listened:\n${output.join("\n")}`)
 }

@@ -1,4 +1,4 @@
-/** Holding distinct seats: token check, seat, reservation, outbox. */
+/** Holds of distinct seats: token check, seat, reservation, outbox. */
 import { runCallers } from "../callers.ts"
 import { countingCpu } from "../cpu.ts"
 import { againstPgbench, type Scenario } from "../scenario.ts"
@@ -6,7 +6,7 @@ import { reservationKind, sqlId, tokenKind } from "../world.ts"
 
 const seatsPerRound = 200_000
 
-/** The same in one statement; client c takes the seats from c × 12,500 on. */
+/** The same in one statement; client c holds the seats from c × 12,500 on. */
 const holdScript = (performanceId: string, users: number): string => `
 \\set i :i + 1
 \\set n :client_id * 12500 + :i
@@ -63,7 +63,7 @@ export const holds = (
 
 const hotSeats = 100
 
-/** Everyone wants the same few seats: nearly all are refused, and that has to be as quick. */
+/** All callers want the same few seats: nearly all are refused, which must be as fast as a hold. */
 export const hotHolds = (callers: number, target: number): Scenario => ({
   name: `holds, everyone on ${hotSeats} seats`,
   callers,

@@ -1,4 +1,4 @@
-/** The reference server over HTTP, beside Node's own server doing nothing but answering. */
+/** Compares the HTTP server with Node's own server, which only sends a fixed response. */
 import { type CpuPerCall, countingCpu, spentBy } from "../cpu.ts"
 import { type RunningServer, runLoad, startBare, startServer } from "../http/processes.ts"
 import type { Scenario } from "../scenario.ts"
@@ -11,7 +11,7 @@ export interface HttpRound {
   readonly requests: ReadonlyArray<string>
   readonly repeat: boolean
   readonly status: string
-  /** Of the bare server: requests that cost as much to read, and the answers of the same size. */
+  /** For the bare server: requests that cost as much to parse, and responses of the same size. */
   readonly bare: {
     readonly requests: ReadonlyArray<string>
     readonly post: unknown
@@ -19,10 +19,10 @@ export interface HttpRound {
   }
 }
 
-/** What goes to the server alone: the same, with and without a reference. */
+/** The load on the server, with or without a reference. */
 type Load = Pick<HttpRound, "requests" | "repeat" | "status">
 
-/** Measured warm: up to three seconds of the same load go before. */
+/** Measures a warm server: up to three seconds of the same load come first. */
 export const measure = async (
   world: World,
   server: RunningServer,
@@ -55,7 +55,7 @@ export const rated = ({ answers, seconds, p50Ms, p99Ms, cpu }: Counted) => ({
 })
 type Counted = Awaited<ReturnType<typeof runLoad>> & { readonly cpu: CpuPerCall | undefined }
 
-/** All that the database has ended so far, whoever began it. */
+/** The number of transactions that the database has ended, by all clients. */
 const transactionsOf = async (world: World): Promise<number> => {
   const [row] = await world.query(`
     SELECT (xact_commit + xact_rollback)::text AS ended FROM pg_stat_database
@@ -68,7 +68,7 @@ export const http = (options: {
   readonly connections: number
   readonly target: number | undefined
   readonly prepare: (world: World, server: RunningServer) => Promise<HttpRound>
-  /** Looks at what was measured, and throws where it is not what was to be. */
+  /** Checks the measured figures; throws if they are not as expected. */
   readonly check?: (measured: Awaited<ReturnType<typeof measure>>) => void
 }): Scenario => ({
   name: options.name,
@@ -138,7 +138,7 @@ export const httpReserve = (connections: number, target: number): Scenario =>
         const type = `content-type: application/json\r\ncontent-length: ${body.length}\r\n`
         return `${head("POST /v1/reservations", world.caller(n), type)}\r\n${body}`
       })
-      // What one of them is answered, for the bare server to answer all of its own with.
+      // One response of the server; the bare server sends it for every request.
       const first = await ask(server, "/v1/reservations", world.caller(0), {
         method: "POST",
         headers: { "content-type": "application/json" },
@@ -154,7 +154,7 @@ export const httpReserve = (connections: number, target: number): Scenario =>
     }
   })
 
-/** A read of which all that is answered comes from one path. */
+/** A row that reads one path. */
 const readRound = async (
   world: World,
   server: RunningServer,
@@ -196,7 +196,7 @@ export const httpNotModified = (connections: number, target: number): Scenario =
     prepare: (world, server) => seatsRound(world, server, true)
   })
 
-/** Dates and balances: gated reads, whose callers are let through from memory for a second. */
+/** Dates and balances: gated reads, for which the gate decides from memory for a second. */
 export const httpDates = (connections: number, target: number): Scenario =>
   http({
     name: "dates over HTTP",

@@ -1,11 +1,11 @@
-/** Paying for distinct holds from distinct wallets: token, wallet, entries, reservation, seat. */
+/** Payments for distinct holds from distinct wallets: token, wallet, entries, reservation, seat. */
 import { againstItself, againstPgbench, type Scenario } from "../scenario.ts"
 import type { World } from "../world.ts"
 import { idOf, reservationKind, sqlId, tokenKind } from "../world.ts"
 
 /**
- * The same in one statement; client c pays the holds from c × share on. A colon is spelt `chr(58)`:
- * pgbench takes what follows one for a variable.
+ * The same in one statement; client c pays for the holds from c × share on. A colon is written as
+ * `chr(58)`, because pgbench reads a colon as the start of a variable.
  */
 const payScript =
   (holdsPerRound: number) =>
@@ -84,7 +84,9 @@ export const pays = (callers: number, holdsPerRound: number, target: number): Sc
 
 const shows = 20
 
-/** Payments for one show, whose money goes to one account, beside payments for as many shows. */
+/**
+ * Compares payments into the revenue account of one show with payments into those of many shows.
+ */
 export const oneRevenueAccount = (
   callers: number,
   holdsPerRound: number,
@@ -121,7 +123,7 @@ export const oneRevenueAccount = (
   })
 }
 
-/** Charges to one wallet, whose entries must come one after the other. */
+/** Charges to one wallet, whose ledger entries must be in sequence. */
 export const hotWallet = (callers: number, target: number): Scenario => {
   const charge = (world: World, userOf: (n: number) => number) => (n: number) =>
     world.office.wallet.charge({

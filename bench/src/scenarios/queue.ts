@@ -1,4 +1,4 @@
-/** The waiting room: joining it, asking about it, opening it, and whether its length matters. */
+/** The waiting room: joins, polls and openings, and the effect of the queue's length. */
 import { performance } from "node:perf_hooks"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Effect } from "effect"
@@ -11,7 +11,7 @@ const fixed = (perSecond: number) => ({ perSecond, p50Ms: 0, p99Ms: 0 })
 const joining = (world: World, queueId: string) => (n: number) =>
   world.office.queue.join({ queueId, userId: `j${n}` })
 
-/** Tokens of people who wait, all over the line, signed before the clock runs. */
+/** Polls by waiting users from the whole queue; their tokens are signed before the measurement. */
 const pollers = (world: World, queueId: string, from: number, count: number) => {
   const step = Math.max(1, Math.floor(count / 50_000))
   const tokens = Array.from({ length: Math.floor(count / step) }, (_, i) =>
@@ -20,7 +20,7 @@ const pollers = (world: World, queueId: string, from: number, count: number) => 
   return (n: number) => world.office.queue.status(tokens[(n * 7919) % tokens.length]!)
 }
 
-/** New places in a queue that is full. */
+/** Joins of a full queue. */
 export const joins = (callers: number, bar: number): Scenario => ({
   name: "joins of distinct users",
   callers,
@@ -37,7 +37,7 @@ export const joins = (callers: number, bar: number): Scenario => ({
   }
 })
 
-/** Polls of people who wait, by the engine alone: a signature, and arithmetic. */
+/** Polls of waiting users by the engine, without HTTP: a signature check and arithmetic. */
 export const polls = (callers: number, waiting: number, bar: number): Scenario => ({
   name: `polls with ${waiting} waiting`,
   callers,
@@ -55,7 +55,7 @@ export const polls = (callers: number, waiting: number, bar: number): Scenario =
 
 const short = { waiting: 1_000 }
 
-/** The same with a long line, and as many ended tokens behind it, as with a short one. */
+/** Compares the same in a long queue, with as many ended tokens, and in a short one. */
 export const joinsGrown = (callers: number, size: number): Scenario =>
   againstItself({
     name: `joins behind ${size} waiting and ${size} ended`,
@@ -79,7 +79,7 @@ export const pollsGrown = (callers: number, size: number): Scenario =>
     reference: async (world) => pollers(world, await world.addQueue(short), 0, short.waiting)
   })
 
-/** From the opening of a queue that collected so many to the first ones being in. */
+/** The time from the opening of a queue with this many tokens to the first admission. */
 export const opening = (size: number, barMs: number): Scenario => ({
   name: `opening a draw of ${size}`,
   callers: 1,
@@ -92,7 +92,7 @@ export const opening = (size: number, barMs: number): Scenario => ({
       opensAt: new Date(Date.now() + 3_600_000)
     })
     const { status } = world.office.queue
-    // The node has read the queue before, as one that people ask about has.
+    // The node has a snapshot of the queue, like a node whose users poll.
     await Effect.runPromise(status(world.waiter(queueId, 1)))
     await world.query(`UPDATE boxoffice.queue SET opens_at = now() WHERE queue_id = '${queueId}'`)
     await sleep(1_100)

@@ -1,4 +1,6 @@
-/** The waiting room over HTTP: joining it, asking about it, and what its length costs the server. */
+/**
+ * The waiting room over HTTP: joins and polls, and the effect of the queue's length on the server.
+ */
 import { residentMb } from "../cpu.ts"
 import { startServer } from "../http/processes.ts"
 import type { Scenario } from "../scenario.ts"
@@ -6,8 +8,8 @@ import { signingKey, type World } from "../world.ts"
 import { ask, head, http, measure, rated } from "./http.ts"
 
 /**
- * More than the tokens that a server knows by heart, so that each that comes is verified: of a
- * million who ask every half minute, none is among the last ones that were seen.
+ * More than the number of tokens that a server caches, so that it verifies the signature of each
+ * poll: of a million users who poll every half minute, none is among the last ones in the cache.
  */
 const pollersMax = 150_000
 const joinsPerRound = 150_000
@@ -15,7 +17,7 @@ const shortLine = 1_000
 
 const pathOf = (queueId: string) => `/v1/queues/${queueId}/token`
 
-/** Polls of people from all over the line, those of one second from far apart. */
+/** Polls by waiting users from the whole queue; consecutive polls come from distant positions. */
 const pollsOf = (world: World, queueId: string, ended: number, waiting: number) => {
   const count = Math.min(waiting, pollersMax)
   const step = Math.floor(waiting / count)
@@ -26,7 +28,7 @@ const pollsOf = (world: World, queueId: string, ended: number, waiting: number) 
   return { requests, repeat: true, status: "200" }
 }
 
-/** A long line with as many ended tokens behind it. Polls change nothing, so that one will do. */
+/** A long queue with as many ended tokens. Polls change nothing, so the rows share one queue. */
 const longLine = (world: World, size: number): Promise<string> => {
   const queueId = longLines.get(world) ?? world.addQueue({ waiting: size, ended: size })
   longLines.set(world, queueId)
@@ -36,7 +38,10 @@ const longLines = new WeakMap<World, Promise<string>>()
 
 type Measured = Awaited<ReturnType<typeof measure>>
 
-/** The queue is read once a second, and there is the sweeper: that many, however many ask. */
+/**
+ * The maximum of transactions: the node reads the queue once a second, for any number of polls, and
+ * sweeps.
+ */
 const transactionsPerSecondMax = 50
 const withoutDatabase = ({ transactions, seconds, answers }: Measured) => {
   const perSecond = transactions / seconds
@@ -46,7 +51,7 @@ const withoutDatabase = ({ transactions, seconds, answers }: Measured) => {
   }
 }
 
-/** Polls of people who wait in a long line. */
+/** Polls of waiting users in a long queue. */
 export const httpPolls = (connections: number, size: number, target: number): Scenario =>
   http({
     name: `polls over HTTP with ${size} waiting`,
@@ -61,14 +66,14 @@ export const httpPolls = (connections: number, size: number, target: number): Sc
     check: withoutDatabase
   })
 
-/** Who waits in a line of the benchmark. */
+/** The waiting users of a queue of the benchmark. */
 interface Line {
   readonly queueId: string
   readonly ended: number
   readonly waiting: number
 }
 
-/** A load on a long line, beside the same on a short one on the same server. */
+/** Compares a load on a long queue with the same load on a short one, on the same server. */
 const grown = (options: {
   readonly name: string
   readonly against: string
@@ -101,7 +106,7 @@ const grown = (options: {
   }
 })
 
-/** The same behind a long line. */
+/** The same in a long queue. */
 export const httpPollsGrown = (connections: number, size: number): Scenario =>
   grown({
     name: `polls over HTTP with ${size} waiting and ${size} ended`,
@@ -113,8 +118,9 @@ export const httpPollsGrown = (connections: number, size: number): Scenario =>
   })
 
 /**
- * How much a server grows when people from all over a long line ask. It has been just as busy with
- * a short one before: what Node keeps for any load is said beside, and is not the line's.
+ * The growth of a server's memory when users from a long queue poll. Before, it was as busy with a
+ * short queue, so that memory that Node keeps for any load is not counted; it is printed
+ * separately.
  */
 export const httpPollMemory = (connections: number, size: number, barMb: number): Scenario => ({
   name: `memory of the server with ${size} waiting`,
@@ -143,7 +149,7 @@ export const httpPollMemory = (connections: number, size: number, barMb: number)
   }
 })
 
-/** New people for a queue, none of whom has come before. */
+/** New users for a queue, none of whom has joined it before. */
 const joinsTo = (queueId: string) => {
   const newcomer = ++newcomers
   const requests = Array.from(
@@ -155,7 +161,7 @@ const joinsTo = (queueId: string) => {
 }
 let newcomers = 0
 
-/** New places in a queue that is full. */
+/** Joins of a full queue. */
 export const httpJoins = (connections: number, target: number): Scenario =>
   http({
     name: "joins over HTTP",
@@ -170,7 +176,7 @@ export const httpJoins = (connections: number, target: number): Scenario =>
     }
   })
 
-/** The same behind a long line. */
+/** The same in a long queue. */
 export const httpJoinsGrown = (connections: number, size: number): Scenario =>
   grown({
     name: `joins over HTTP behind ${size} waiting and ${size} ended`,

@@ -1,4 +1,4 @@
-/** Something to sell: one show with one performance of two seats, behind one queue. */
+/** Demo data: one show with one performance of two seats, behind one queue. */
 import { BoxOffice } from "@boxoffice/core"
 import { Effect } from "effect"
 

@@ -1,4 +1,4 @@
-/** Two users want the same seat. With Effect: layers, a policy of our own, errors by their tag. */
+/** Two users want the same seat. Shows layers, a policy of the host, and errors handled by tag. */
 import { BoxOffice, defaultPolicies, Policies, QueueTokens } from "@boxoffice/core"
 import { SqlStore } from "@boxoffice/sql-store"
 import { layerPglite } from "@boxoffice/sql-store/pglite"

@@ -1,10 +1,12 @@
-/** A seat from a running server, with the typed client. Start one first: npx --yes pnpm@12 demo */
+/**
+ * Buys seats from a running server with the typed client. Start one first: npx --yes pnpm@12 demo
+ */
 import { connect } from "@boxoffice/http-server/client"
 
 const baseUrl = process.env.BOXOFFICE_URL ?? "http://127.0.0.1:3000"
 const tickets = connect({ baseUrl, userId: "ada" })
 
-// Joining gives the queue token, which the client sends from now on.
+// `join` returns the queue token, and the client sends it with each later request.
 const { state, pollAfterSeconds } = await tickets.join("main")
 if (state !== "admitted") throw new Error(`full: try again in ${pollAfterSeconds} s`)
 
@@ -23,7 +25,7 @@ await tickets.charge(amount)
 const { balance } = await tickets.balance()
 console.log("wallet:", String(balance.amount), balance.currency)
 
-// The same key means the same payment: a second attempt would answer what the first one did.
+// A second attempt with the same key would return the first payment instead of paying twice.
 const payment = await tickets.pay(reservationId, { idempotencyKey: `pay-${reservationId}` })
 console.log("paid:  ", `${payment.amount.amount}, ${payment.balance.amount} left`)
 await tickets.close()

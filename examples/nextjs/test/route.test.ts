@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { meetTheEdges, sellSeat } from "../../../test-support/sellSeat.ts"
 import * as route from "../app/tickets/[...path]/route.ts"
 
-/** Does as Next.js does: the handler that is exported by the name of the method, or none. */
+/** Calls the export with the name of the method, as Next.js does; 405 if there is none. */
 const answer = (request: Request): Response | Promise<Response> => {
   const handlers: Partial<Record<string, (typeof route)["GET"]>> = { ...route }
   return handlers[request.method]?.(request) ?? new Response(null, { status: 405 })

@@ -1,4 +1,4 @@
-/** Something to sell: one show with one performance of six seats, behind one queue. */
+/** Demo data: one show with one performance of six seats, behind one queue. */
 import type { PromisedBoxOffice } from "@boxoffice/core"
 
 export const addGala = async ({ queue, catalog }: Pick<PromisedBoxOffice, "queue" | "catalog">) => {

@@ -1,8 +1,8 @@
-/** A seat, from the queue to the payment, with promises. Nothing to install: Postgres in process. */
+/** Buys seats with promises, from joining the queue to the payment, on an embedded Postgres. */
 import { openBoxOffice } from "@boxoffice/sql-store"
 import { addGala } from "./gala.ts"
 
-// Or the URL of your Postgres, or your own pool.
+// In production, give the URL of your Postgres or your own pool.
 const database = "pglite"
 const signingKeys = { k1: "a secret of at least thirty-two bytes" }
 const userId = "ada"

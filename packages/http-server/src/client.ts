@@ -1,6 +1,6 @@
 /**
- * A typed client, derived from the same definition that the server serves. It runs wherever there
- * is `fetch`, browsers included, and fails with the very errors that the engine has.
+ * A typed client, derived from the same definition that the server serves. It runs wherever
+ * `fetch` exists, browsers included, and fails with the same tagged errors as the engine.
  *
  * @module
  */
@@ -18,16 +18,17 @@ import type {
 import { Effect, ManagedRuntime } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient, HttpApiMiddleware } from "effect/http-api"
-import { Admin, Api, Identity } from "./api.ts"
+import { Api } from "./api/api.ts"
+import { Admin, Identity } from "./api/identity.ts"
 
 export interface ClientOptions {
-  /** Where the server is, such as `https://tickets.example`. */
+  /** The URL of the server, such as `https://tickets.example`. */
   readonly baseUrl: string | URL
-  /** The user's id, for a server that takes it from `X-User-Id`. */
+  /** The user's id, for a server that reads it from `X-User-Id`. */
   readonly userId?: string | undefined
-  /** The user's JWT, or where to get one that is valid now. */
+  /** The user's JWT, or a function that returns a valid one: it is called for each request. */
   readonly jwt?: string | (() => string | Promise<string>) | undefined
-  /** What makes the caller an operator. */
+  /** Sent as the bearer token of an operator. */
   readonly adminToken?: string | undefined
 }
 
@@ -71,14 +72,14 @@ export const makeClient = (options: ClientOptions) =>
     )
   }).pipe(Effect.provide([identityOf(options), adminOf(options)]))
 
-/** With the same key, a request has one effect and one answer. Made up where left out. */
+/** Requests with the same key have one effect and one response. The default is a random key. */
 export interface KeyOptions {
   readonly idempotencyKey?: string | undefined
 }
 
-/** One user's way through the seven APIs. It keeps the queue token that joining gave. */
+/** The seven APIs for one user. The client keeps the queue token that `join` returned. */
 export interface BoxOfficeClient extends AsyncDisposable {
-  /** The token to send, once there is one; a host may store it and give it back. */
+  /** The queue token to send; set by `join`. A host may store it and set it again later. */
   queueToken: string | undefined
   readonly join: (queueId: string) => Promise<JoinedQueue>
   readonly place: (queueId: string) => Promise<QueueTokenStatus>
@@ -96,8 +97,8 @@ export interface BoxOfficeClient extends AsyncDisposable {
 }
 
 /**
- * The client for everyone else. A rejected promise carries the tagged error: `error._tag` and
- * `error.code` tell them apart.
+ * The client for promises, without Effect. A rejected promise carries the tagged error:
+ * `error._tag` and `error.code` tell them apart.
  *
  * @example
  * ```ts
@@ -114,7 +115,8 @@ export interface BoxOfficeClient extends AsyncDisposable {
 export const connect = (options: ClientOptions): BoxOfficeClient => {
   const runtime = ManagedRuntime.make(FetchHttpClient.layer)
   const made = runtime.runPromise(makeClient(options))
-  // Whoever calls finds out why there is no client; nobody has to wait for it now.
+  // Each call awaits the client and rejects with the reason if it failed; this avoids an unhandled
+  // rejection before the first call.
   made.catch(() => {})
   type Client = Awaited<typeof made>
   const run = async <A, E>(call: (client: Client) => Effect.Effect<A, E>): Promise<A> =>
@@ -137,7 +139,8 @@ export const connect = (options: ClientOptions): BoxOfficeClient => {
       run(({ catalog }) => catalog.dates({ params: { showId }, headers: token() })),
     seats: async (performanceId, status = "available") => {
       const request = { params: { performanceId }, query: { status }, headers: token() }
-      // There is no answer without a body to a request that names no ETag.
+      // The server answers 304 without a body only to If-None-Match, which this request does not
+      // send.
       return (await run(({ catalog }) => catalog.seats(request))) as SeatMap
     },
     hold: (payload, options) =>
@@ -157,7 +160,7 @@ export const connect = (options: ClientOptions): BoxOfficeClient => {
   return client
 }
 
-export { Api } from "./api.ts"
+export { Api } from "./api/api.ts"
 
-/** UTF-8, in the one form in which a header can carry it: a character for each byte. */
+/** UTF-8 as a header carries it: `fetch` accepts one character for each byte. */
 const asHeader = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text))

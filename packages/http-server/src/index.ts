@@ -1,11 +1,11 @@
 /**
- * The reference HTTP server, for a host that runs it as a part of something else. On its own it is
- * the `boxoffice` command.
+ * The reference HTTP server as a library, for a host that mounts it in its own program. The
+ * `boxoffice` command runs the same server as a program.
  *
  * @module
  */
 export * from "./api.ts"
-export type { AskedCharge, ChargesOption } from "./http/charges.ts"
+export type { ChargesOption, RequestedCharge } from "./http/charges.ts"
 export { Drain } from "./http/drain.ts"
 export type { IdentityOptions } from "./http/identity.ts"
 export type { RequestRecord } from "./http/requestContext.ts"

@@ -253,7 +253,7 @@ test("anyone can look up what a draw is checked by: the promise before, the seed
   })
   const users = ["one", "two", "three", "four", "five"]
   for (const user of users) await join(server.talk, user, "drawn")
-  // Nobody asks but the doubter: that alone has the queue opened when it is time.
+  // Only the verifying user polls: that alone makes the node open the queue when it is due.
   const after = await vi.waitFor(
     async () => {
       const { body } = await notice("drawn")
@@ -269,7 +269,7 @@ test("anyone can look up what a draw is checked by: the promise before, the seed
     commitment,
     users.length
   ])
-  // Whoever has the first place by the published figures is the one who is in.
+  // The user with the first place by the published figures is the admitted one.
   const numbers = [1, 2, 3, 4, 5]
   const { kept, places } = verifyLottery(
     { queueId: "drawn" as QueueId, seed, drawn, commitment },
@@ -296,7 +296,7 @@ test("the opening of a queue is moved while it collects people, and not after", 
   const { body } = await server.talk("POST", "/v1/queues/moved/token", { user: "early" })
   expect(body).toMatchObject({ state: "waiting", opensAt: later })
 
-  // At once: the draw is held by the seed that was promised.
+  // Opened at once, the draw still uses the seed of the commitment.
   const { commitment } = moved.body.opening
   expect((await move(null)).body.opening.commitment).toBe(commitment)
   await vi.waitFor(
@@ -411,7 +411,7 @@ test("ids in any script, with one spelling of each in a path", async () => {
   expect(held).toMatchObject({ status: 201, body: { performanceId } })
   expect((await server.talk("GET", `/v1/shows/${path}/dates`, { user, token })).status).toBe(200)
 
-  // Other spellings of the same path are the paths of nothing.
+  // Other spellings of the path match no route.
   for (const other of [path.toLowerCase(), path.replace("%2F", "/"), path.replace("%20", "+")]) {
     expect((await server.talk("GET", `/v1/shows/${other}`, { user })).status).toBe(404)
   }
@@ -460,7 +460,7 @@ test("every change of an operator's is made once for its key, however late it is
     ["POST", `/queues/${queueId}/pause`],
     ["POST", `/queues/${queueId}/drain`],
     ["POST", `/queues/${queueId}/resume`],
-    // Refusals are answers as well: each of these would succeed by the end.
+    // Refusals are recorded as well, although each of these requests would succeed by the end.
     ["POST", `/queues/${queueId}/reschedule`, { opensAt }],
     ["POST", "/queues/keyed-later/pause"],
     ["POST", "/shows", { showId: "late", title: "Late", queueId: "keyed-later" }],
@@ -512,7 +512,7 @@ test("every change of an operator's is made once for its key, however late it is
     })
   }
   expect(await standing()).toEqual(before)
-  // A key belongs to its operation.
+  // A key is scoped to its operation.
   const elsewhere = await admin("POST", "/queues/keyed-later/drain", { key: "keyed-7" })
   expect(elsewhere).toMatchObject({ status: 200, body: { mode: "draining" } })
 })

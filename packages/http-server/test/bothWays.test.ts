@@ -1,6 +1,6 @@
 /**
- * The short way and the router answer the same, whatever is asked: requests of every kind, out of a
- * seed that the name of the test has, go to a server that listens and to one that is mounted.
+ * The fast path and the router give equal responses. Random requests, from the seed in the name of
+ * the test, go to a listening server (with the fast path) and to a mounted one (without it).
  */
 import { once } from "node:events"
 import { createServer, type Server } from "node:http"
@@ -28,20 +28,20 @@ const seed = Number(process.env.BOTH_WAYS_SEED ?? Date.now() % 1_000_000_000)
 
 const users = ["ada", "bob", "late"]
 
-/** A request but for the tokens and reservations in it, which each server has its own of. */
+/** A request without its tokens and reservations, since each server has its own. */
 interface Sketch {
   readonly method: string
   readonly target: string
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>
   readonly body: string | undefined
   readonly length: "chunked" | "plain" | "with zeros" | undefined
-  /** Whether the path is another spelling of one that a route answers to. */
+  /** Whether the path is another spelling of a route's path. */
   readonly isAlias: boolean
-  /** Whether the client says no more, though it said that it would. */
+  /** Whether the client sends less than the declared body. */
   readonly ends: boolean
 }
 
-/** One of the two, and what it calls things. */
+/** One of the two servers, with its own tokens and ids. */
 interface Side {
   readonly port: number
   readonly names: Map<string, string>
@@ -63,7 +63,7 @@ beforeAll(async () => {
     office.services
   )
   const server = createServer(handler.handler).listen(0, "127.0.0.1")
-  // What is no request reaches neither way.
+  // Malformed requests reach neither of them.
   refuseMalformed(server, "/docs/errors/")
   await once(server, "listening")
   mounted = { server, handler }
@@ -102,7 +102,7 @@ test(`seed ${seed}: ${count} requests are answered the same`, async () => {
   const random = makeRandom(seed)
   const statuses = new Map<string, number>()
   for (let asked = 0; asked < count; ) {
-    // Who only reads can be many at once; what is changed is changed in the same order on both.
+    // Reads may run concurrently; changes run in the same order on both servers.
     const sketches = [sketch(random)]
     while (sketches.length < 20 && isReading(sketches.at(-1)!)) sketches.push(sketch(random))
     asked += sketches.length
@@ -117,7 +117,7 @@ test(`seed ${seed}: ${count} requests are answered the same`, async () => {
       statuses.set(short!.status, (statuses.get(short!.status) ?? 0) + 1)
     }
   }
-  // Had all been refused at the door, it would prove nothing.
+  // If every request had been refused early, the comparison would prove nothing.
   const seen = `seed ${seed}: ${JSON.stringify([...statuses])}`
   for (const status of ["200", "201", "400", "401", "404", "405"]) {
     expect(statuses.has(status), `${status}, ${seen}`).toBe(true)
@@ -175,7 +175,7 @@ const paths = [
   "*"
 ]
 
-/** Other spellings, which a lenient server would take for the same. */
+/** Other spellings of a path, which a lenient server would accept. */
 const spellings: ReadonlyArray<(path: string, random: Random) => string> = [
   (path) => `/${path}`,
   (path) => `${path}/`,
@@ -253,7 +253,7 @@ const bodies: ReadonlyArray<string> = [
   "[".repeat(5_000)
 ]
 
-/** Bodies that a path may take. */
+/** Bodies for a path. */
 const fits: ReadonlyArray<readonly [RegExp, ReadonlyArray<string>]> = [
   [/charges$/, bodies.slice(0, 5)],
   [/reservations$/, bodies.slice(5, 10)],
@@ -271,14 +271,14 @@ const sketch = (random: Random): Sketch => {
         longIds.map((id) => `/v1/shows/${id}`)
       )
     : oneOf(random, paths)
-  // Its page is megabytes, which take long to compare.
+  // The reference page has megabytes, which take long to compare.
   const isDocs = chance(0.001)
   const path = (isDocs ? "/docs" : plain).replace(/:(\w+)/, (_, kind: keyof typeof ids) =>
     oneOf(random, ids[kind])
   )
   const spelt = chance(0.15) ? oneOf(random, spellings)(path, random) : path
   const isSpeltAnew = spelt !== path && spelt !== `http://elsewhere${path}`
-  // Where the path varies, what is left of it may be the id of nothing.
+  // A parameter of the path may be replaced by an id that does not exist.
   const isAlias = isSpeltAnew && !/:|errors|xxx|%41/.test(plain)
   const target = spelt + (chance(0.25) ? oneOf(random, searches) : "")
   const isPosted = /charges|payments|reservations$|token$|pause|resume|admin/.test(path)
@@ -289,11 +289,11 @@ const sketch = (random: Random): Sketch => {
   const add = (name: string, share: number, values: ReadonlyArray<string>) => {
     if (chance(share)) headers.push([name, oneOf(random, values)])
   }
-  // Who has left would be refused ever after: only one does.
+  // A user who has left is refused from then on, so only one user leaves.
   const user = method === "DELETE" ? "bob" : oneOf(random, ["ada", "ada", "bob", "late"])
   add("X-User-Id", 0.95, [...Array(12).fill(user), "eve", "", "a, b", "\u00e9", "x".repeat(129)])
   const wrong = ["bo1.k1.x", "", "x".repeat(3_000), "{token-that-waits}"]
-  // A stream that begins has no end here.
+  // A started event stream would not end in this test.
   const tokens = isStream ? wrong.slice(0, 3) : [...Array(12).fill(`{token-of-${user}}`), ...wrong]
   add("Queue-Token", 0.9, tokens)
   add("Idempotency-Key", 0.8, [...keys, ...keys, "", "x y", "\u00e9", "k".repeat(256)])
@@ -347,7 +347,7 @@ interface Heard {
   readonly body: string
 }
 
-/** Asks a side, and listens until it hangs up. */
+/** Sends a request, and reads until the server closes the connection. */
 const send = async (asked: Sketch, { port, names }: Side): Promise<string> => {
   const named = (text: string) =>
     text.replaceAll(/\{((?:token|held)[\w-]+)\}/g, (_, name) => names.get(name)!)
@@ -367,7 +367,7 @@ const send = async (asked: Sketch, { port, names }: Side): Promise<string> => {
   socket.on("data", (chunk) => {
     heard += chunk
   })
-  // Who is refused while still sending may be hung up on.
+  // The server may close the connection of a client that is still sending a refused request.
   socket.on("error", () => {})
   socket.write(`${[...head, ...lines].join("\r\n")}\r\n\r\n${rest}`, "latin1")
   if (asked.ends) socket.end()
@@ -375,7 +375,7 @@ const send = async (asked: Sketch, { port, names }: Side): Promise<string> => {
   return heard
 }
 
-/** What is the same whenever and wherever the same is asked. */
+/** The response without the parts that differ by time or server. */
 const lasting = ({ target }: Sketch, answer: string): Heard => {
   const [head = "", ...rest] = answer.split("\r\n\r\n")
   const [status = "", ...lines] = head.split("\r\n")

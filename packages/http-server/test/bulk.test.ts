@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { parseJson } from "../src/http/strictJson.ts"
 import { openHouse, seatsOf, startServer, type TestServer } from "./support.ts"
 
-// What an operator sends by mistake is large: the refusal is small, and soon.
+// Operators send large bodies, also by mistake: the refusal must be small and fast.
 
 let server: TestServer
 beforeAll(async () => {

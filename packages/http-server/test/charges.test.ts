@@ -12,7 +12,7 @@ import {
   type TestServerOptions
 } from "./support.ts"
 
-// Nothing here takes money from anybody: who may put it into a wallet is the operator's choice.
+// The server collects no payment for charges: the operator configures which callers may charge.
 
 let server: TestServer | undefined
 afterEach(() => server?.stop())
@@ -44,7 +44,7 @@ test("with `user`, any user charges their own wallet", async () => {
 })
 
 test("with `operator`, nobody does but the operator's own services, for the user they name", async () => {
-  // The service is in no queue.
+  // The service has no queue token.
   const { charge, balanceOf } = await serve({ charges: "operator", serviceToken }, ["charge"])
   for (const headers of [
     {},

@@ -55,7 +55,7 @@ test.each<[string, unknown]>([
 test("routes that cannot be made are a problem document, and the log says why", async () => {
   const options = { ...usual, prefix: "/tickets" } as RoutesOptions
   const node = toNodeHandler(options, services)
-  const server = createServer((...exchange) => node.handler(...exchange))
+  const server = createServer((...requestContext) => node.handler(...requestContext))
   await once(server.listen(0, "127.0.0.1"), "listening")
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/tickets/v1/shows`
   const web = toWebHandler(options, services)

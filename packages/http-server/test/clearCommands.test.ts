@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { createTestDatabase, type TestDatabase } from "../../../test-support/database.ts"
 import { boxoffice } from "./command.ts"
 
-// What whoever looks after a database types: to delete what is old, and to see that all is sound.
+// The commands for maintaining a database: clear deletes old rows, verify checks the invariants.
 
 let database: TestDatabase
 let env: Record<string, string>

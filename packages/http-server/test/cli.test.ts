@@ -9,8 +9,8 @@ import { afterEach, describe, expect, test } from "vitest"
 import { createTestDatabase } from "../../../test-support/database.ts"
 import { boxoffice, boxofficeProcess } from "./command.ts"
 
-// The command line as a script sees it: what it prints, where, and how it ends. Most of it runs in
-// this process; the tests of "a process" say that a process does the same.
+// The command line as a script uses it: its output, its streams and its exit codes. Most tests run
+// in this process; the tests of "a process" check that a process behaves the same.
 
 const cleanups: Array<() => Promise<unknown>> = []
 afterEach(async () => {
@@ -133,7 +133,7 @@ describe("verify-lottery", () => {
 
   test("recomputes one place and everyone's, by a file or flag by flag", async () => {
     const path = await fileOf(notice(opened))
-    // The places that the documentation's own script computes.
+    // These places are those that the script of the documentation computes.
     for (const [number, place] of [
       [1, 882],
       [2, 434],
@@ -219,7 +219,7 @@ describe("verify-lottery", () => {
 
   test("ends with 2 where the seed is not the one that was promised", async () => {
     const path = await fileOf(notice(opened))
-    // What was noted down before counts, whatever the server says now.
+    // The commitment that the user noted before takes precedence over the file of the server.
     const noted = commitmentOf("8".repeat(64))
     const ended = await boxoffice(`verify-lottery --file ${path} --commitment ${noted}`)
     expect(ended).toMatchObject({ code: 2, err: "" })
@@ -273,14 +273,14 @@ describe("plan, migrate, doctor, seed", () => {
       out: "The schema boxoffice is up to date.\n"
     })
     expect((await boxoffice("plan", env)).out).toContain("nothing to do")
-    // The superuser of the test server is worth a warning, which is no problem unless asked.
+    // The superuser of the test server causes a warning, which fails only with --strict.
     expect(await boxoffice("doctor", env)).toMatchObject({ code: 0, err: "" })
     expect(await boxoffice("doctor --strict", env)).toMatchObject({ code: 2 })
 
     const seeded = await boxoffice("seed --json", env)
     expect(seeded).toMatchObject({ code: 0, err: "" })
     expect(JSON.parse(seeded.out).performances).toHaveLength(3)
-    // Again, and nothing is added.
+    // Running it again adds nothing.
     expect((await boxoffice("seed --json", env)).out).toBe(seeded.out)
     expect((await boxoffice("seed", env)).out).toContain("436 seats")
   }, 60_000)
@@ -317,7 +317,7 @@ describe("plan, migrate, doctor, seed", () => {
         "CREATE INDEX CONCURRENTLY performance_by_show ON tickets.performance " +
         "USING btree (show_id, starts_at, performance_id)"
     })
-    // In words, without colours: nobody looks at a pipe.
+    // Text without colours, because stdout is a pipe.
     const words = await boxoffice(`doctor ${at.replace(" --json", "")}`)
     expect(words.out).toContain("problem index performance_by_show of performance\n  The index")
     expect(words.out).not.toContain("\u001b")
@@ -374,7 +374,7 @@ describe("simulate", () => {
     const before = await sql(schemas)
     const ended = await boxofficeProcess(`simulate ${small} --json --report ${directory}`, {
       DATABASE_URL: url,
-      // Where the real tables are is no place to play in.
+      // The simulation refuses the schema with the real tables.
       BOXOFFICE_SCHEMA: "public"
     })
     expect(ended.err).not.toContain("Error")

@@ -1,4 +1,4 @@
-/** The command line, as a process of its own and in this one. */
+/** Runs the command line, as a process or in this one. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createServer } from "node:net"
@@ -15,9 +15,9 @@ export interface Running extends AsyncDisposable {
   readonly process: ChildProcess
   readonly stdout: () => string
   readonly stderr: () => string
-  /** Waits for a text on stdout or stderr; fails if the process ends before. */
+  /** Waits for a text on stdout or stderr; fails if the process ends first. */
   readonly says: (text: string) => Promise<void>
-  /** Waits for the end, and gives the exit code. */
+  /** Resolves to the exit code at the end. */
   readonly ended: Promise<number | null>
 }
 
@@ -36,7 +36,7 @@ export const run = (
       stdio: ["pipe", "pipe", "pipe"]
     }
   )
-  // Whoever ends without reading it closes the pipe.
+  // A process that ends without reading its input closes the pipe.
   child.stdin.on("error", () => {})
   child.stdin.end(input)
   let out = ""
@@ -77,7 +77,7 @@ export interface Ended {
   readonly err: string
 }
 
-/** Runs a command to its end, as a process. With an `input`, it reads that from standard input. */
+/** Runs a command to its end, as a process. `input` is its standard input. */
 export const boxofficeProcess = async (
   args: string,
   env: Record<string, string> = {},
@@ -89,8 +89,8 @@ export const boxofficeProcess = async (
 }
 
 /**
- * Runs a command to its end in this process, which spares the second of CPU that a process takes to
- * begin. It reads nothing from standard input: that is the worker's.
+ * Runs a command to its end in this process, which saves the second of CPU that a process takes to
+ * start. Commands must not read standard input here, because it belongs to the worker.
  */
 export const boxoffice = async (args: string, env: Record<string, string> = {}): Promise<Ended> => {
   const said = { out: "", err: "" }

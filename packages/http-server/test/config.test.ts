@@ -20,7 +20,7 @@ const read = (env: Record<string, string>, demo = false) =>
     Effect.runPromise
   )
 
-/** As `openssl rand -hex 32` makes them. */
+/** Like the output of `openssl rand -hex 32`. */
 const key = (of: string) => createHash("sha256").update(of).digest("hex")
 
 const enough = {

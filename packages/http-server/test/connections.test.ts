@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import { join, openHouse, seatsOf, startServer, type TestServer } from "./support.ts"
 
-// Clients that take all there is, and give nothing back.
+// Clients that hold connections and responses without reading them.
 
 const sockets: Array<Socket> = []
 afterEach(() => {
@@ -49,7 +49,7 @@ describe("an answer that nobody reads", () => {
 
     const deaf = await open(server)
     deaf.pause()
-    // Several one after the other: more than any buffer between the two takes.
+    // Several requests in sequence: their responses exceed every buffer between server and client.
     deaf.write(head("/v1/performances/gala-1/seats?status=all").repeat(8))
     await vi.waitFor(
       async () => {
@@ -107,7 +107,7 @@ describe("event streams", () => {
     expect(refused?.headers.get("retry-after")).toBe("10")
     expect((await follow("bob")).status).toBe(200)
     for (const { status, hangUp } of opened) if (status === 200) hangUp()
-    // A HEAD follows nothing.
+    // A HEAD request starts no stream.
     for (const method of ["HEAD", "HEAD", "HEAD", "GET"]) {
       await vi.waitFor(async () => expect((await follow("ada", method)).status).toBe(200), {
         timeout: 10_000,

@@ -1,6 +1,6 @@
 /**
- * Joining, while the servers that one joins at are killed and started anew: everybody has one place,
- * whatever has become of the answers. `JOINS=10000` plays it with as many.
+ * Joins while the servers are killed and restarted: each user gets exactly one token, even if
+ * responses are lost. `JOINS=10000` sets the number of users.
  */
 import { Agent, request } from "node:http"
 import { PgClient } from "@effect/sql-pg"
@@ -14,7 +14,7 @@ const users = Number(process.env.JOINS ?? 1_000)
 const waves = 5
 const path = "/v1/queues/main/token"
 
-/** A server of its own process, at a port that stays the same. */
+/** A server in a process of its own, at a port that stays the same over restarts. */
 const startServer = async (databaseUrl: string, port: number): Promise<Running> => {
   const server = run(["serve", "--port", String(port)], {
     DATABASE_URL: databaseUrl,
@@ -29,7 +29,9 @@ const startServer = async (databaseUrl: string, port: number): Promise<Running> 
   return server
 }
 
-/** Joins, and gives the token; `undefined` where no answer came, or one that says to try again. */
+/**
+ * Joins and returns the token; `undefined` without a response, or with one that says to try again.
+ */
 const join = (agent: Agent, port: number, user: string): Promise<string | undefined> =>
   new Promise((resolve, reject) => {
     const options = { agent, port, host: "127.0.0.1", path, method: "POST" }
@@ -63,7 +65,7 @@ test(`${users} joins, sent ${waves} times over while servers are killed: ${users
   const ports = [await freePort(), await freePort()]
   const servers: Array<Running> = []
   let restarted: Promise<void> | undefined
-  // Also where the time is up: no server may be left behind.
+  // Also after a timeout of the test: no server may keep running.
   onTestFinished(async () => {
     agent.destroy()
     await restarted?.catch(() => {})
@@ -88,7 +90,7 @@ test(`${users} joins, sent ${waves} times over while servers are killed: ${users
   }
   for (let wave = 0; wave < waves; wave++) {
     const n = wave % 2
-    // Killed once so many have their answers, with the others' under way; and then there again.
+    // Kill the server after this many responses, with other joins in flight, and start it again.
     const killAfter = Math.floor((users * (1 + (wave % 3))) / 5)
     let answered = 0
     const restart = async () => {
@@ -107,7 +109,7 @@ test(`${users} joins, sent ${waves} times over while servers are killed: ${users
   }
   expect(lost, "joins whose answers were lost").toBeGreaterThan(0)
 
-  // Whoever has had no answer asks once more.
+  // Users without a response join again.
   for (let user = 0; user < users; user++) {
     if (!tokens.has(`u${user}`)) await ask(user, 0)
   }

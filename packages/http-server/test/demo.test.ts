@@ -53,7 +53,7 @@ test("what the demo prints buys a seat when pasted; its data is kept; it ends cl
     const talk = talkTo(url)
     const kept = await talk("GET", `/v1/reservations/${reservationId}`, { user: "ada" })
     expect(kept.body.status).toBe("confirmed")
-    // Pasted once more, it buys another seat.
+    // Pasting the commands again buys another seat.
     expect((await paste(again.stdout()))[2]).toBe("A-1-2")
     again.process.kill("SIGTERM")
     expect(await again.ended).toBe(0)
@@ -84,7 +84,7 @@ test("two demos on one Postgres: 200 callers on one seat, and one has it", async
     const callers = await Promise.all(
       Array.from({ length: 200 }, async (_, i) => {
         const user = `caller-${i}`
-        // Joining on one node is good on the other.
+        // A token of one node is valid on the other.
         return { user, token: await join(nodes[i % 2]!, user), node: nodes[(i + (i >> 1)) % 2]! }
       })
     )

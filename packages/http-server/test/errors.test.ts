@@ -35,7 +35,7 @@ afterAll(() => server.stop())
 
 const seen = new Set<string>()
 
-/** Checks what every problem has, and gives what is particular to this one. */
+/** Checks the common fields of a problem, and returns its own fields. */
 const problem = ({ status, headers, body }: Answer): Record<string, unknown> => {
   const { type, title, status: inBody, detail, code, requestId, ...fields } = body
   expect(headers.get("content-type")).toBe("application/problem+json")
@@ -470,7 +470,7 @@ describe("when the server cannot", () => {
     expect(answer.headers.get("retry-after")).toBe(null)
     expect(JSON.stringify(answer.body)).not.toContain(secret)
     expect(server.logs[0]).toMatchObject({ text: expect.stringContaining(secret) })
-    // A probe asks again all the same.
+    // A probe gets a retryable error even for a permanent failure.
     expect(problem(await server.talk("GET", "/readyz"))).toEqual({
       status: 503,
       code: "store_unavailable"
@@ -482,7 +482,7 @@ describe("when the server cannot", () => {
     const answer = await server.talk("GET", "/v1/shows/gala", { user: "ada" })
     expect(problem(answer)).toEqual({ status: 500, code: "internal_error" })
     expect(JSON.stringify(answer.body)).not.toContain(secret)
-    // Whoever has the id finds out why.
+    // The log has the cause under the request's id.
     const [log] = server.logs
     expect(log).toEqual({
       text: expect.stringContaining(secret),

@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from "../../../test-support/dat
 import { startWebhooks } from "../src/webhooks.ts"
 import { boxoffice } from "./command.ts"
 
-// What an operator types about events and webhooks, while a node delivers them.
+// The operator's commands for events and webhooks, while a node delivers them.
 
 type Deliveries = BoxOfficeStore["Service"]["deliveries"]
 
@@ -40,7 +40,7 @@ const json = async (args: string) => {
 const charge = (userId: string) =>
   office.wallet.charge({ userId, amount: { amount: 500n, currency: "KRW" } })
 
-/** Consumes so many events. */
+/** Consumes this many events. */
 const consume = async (consumer: string, count: number) => {
   const stop = new AbortController()
   let seen = 0
@@ -79,7 +79,7 @@ test.each([
 })
 
 test("old events are deleted once every consumer has passed them", async () => {
-  expect((await boxoffice("events consumers", env)).out).toBe("Nobody consumes events.\n")
+  expect((await boxoffice("events consumers", env)).out).toBe("There are no consumers of events.\n")
   await charge("ada")
   await charge("bob")
   await consume("mailer", 1)
@@ -87,7 +87,7 @@ test("old events are deleted once every consumer has passed them", async () => {
   expect(await json("events prune --older-than 0s")).toEqual({ batches: 1, keeping: ["mailer"] })
   const { out } = await boxoffice("events prune --older-than 0s", env)
   expect(out).toMatch(
-    /deleted: 0\.\nEvents are kept for who has yet to pass them: mailer\..*events remove NAME/
+    /deleted: 0\.\nEvents are kept for consumers that have yet to pass them: mailer\..*events remove NAME/
   )
   const { consumers } = await json("events consumers")
   expect(consumers).toMatchObject([{ consumer: "mailer", batchesBehind: 1, misplaced: false }])
@@ -171,9 +171,7 @@ test("what was given up is listed, and tried anew by the node that delivers", as
     }
   ])
   cleanups.push(webhooks.close)
-  expect((await boxoffice("deliveries dead crm", env)).out).toBe(
-    "No delivery to crm was given up.\n"
-  )
+  expect((await boxoffice("deliveries dead crm", env)).out).toBe("crm has no dead letters.\n")
   for (const user of ["eve", "kim", "lee"]) await charge(user)
   await vi.waitFor(async () => expect(await webhooks.deadLetters("crm")).toHaveLength(3), 10_000)
 
@@ -194,6 +192,6 @@ test("what was given up is listed, and tried anew by the node that delivers", as
   })
   await vi.waitFor(() => expect(accepted).toEqual([letter.eventId]), 10_000)
   const all = await boxoffice("deliveries retry crm", env)
-  expect(all.out).toBe("Deliveries to crm that a server tries anew: 2.\n")
+  expect(all.out).toBe("Queued for another attempt by a server: 2 to crm.\n")
   await vi.waitFor(() => expect(accepted).toHaveLength(3), 10_000)
 }, 60_000)

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { RouteResponse } from "../src/http/message.ts"
 import type { RequestRecord } from "../src/http/requestContext.ts"
 import type { Route } from "../src/http/route.ts"
-import { finderOf } from "../src/server/fastPath.ts"
+import { makeRouteFinder } from "../src/server/fastPath.ts"
 import { type Answer, type Ask, enter, openHouse, startServer, type TestServer } from "./support.ts"
 
 describe("which requests go the short way", () => {
@@ -16,7 +16,7 @@ describe("which requests go the short way", () => {
     streams,
     answer: () => Effect.succeed(new RouteResponse(200, {}, path))
   })
-  const find = finderOf([
+  const find = makeRouteFinder([
     route("GET", "/v1/shows"),
     route("GET", "/v1/shows/:showId"),
     route("GET", "/v1/shows/:showId/dates"),
@@ -36,7 +36,7 @@ describe("which requests go the short way", () => {
   ])("%s %s %o", (method, url, headers, path, params, search) => {
     const found = ask(method, url, headers as Record<string, string>)
     expect(found?.route.path).toBe(path)
-    expect(found?.asked).toMatchObject({
+    expect(found?.request).toMatchObject({
       params,
       search,
       hasBody: "content-length" in headers
@@ -73,7 +73,7 @@ describe("both ways", () => {
   })
   afterAll(() => server.stop())
 
-  // What differs between two askings of the same.
+  // These differ between two identical requests.
   const lasting = ({ status, headers, body }: Answer) => {
     const all = Object.fromEntries(headers)
     const { date, "x-request-id": id, connection: _, "keep-alive": __, ...same } = all
@@ -85,7 +85,7 @@ describe("both ways", () => {
     }
     return { status, same, body }
   }
-  /** A body whose length is not known, or that is said to be there where none can be. */
+  /** A body of unknown length, or one that is declared for a method without bodies. */
   const talkTheLongWay = async (method: string, path: string, ask: Ask): Promise<Answer> => {
     const body = ask.json === undefined ? ask.body : JSON.stringify(ask.json)
     const headers: Record<string, string> = {
@@ -138,7 +138,7 @@ describe("both ways", () => {
   ])("%s %s %o is answered the same", async (method, path, ask, status) => {
     const { token } = await enter(talk, "ada")
     const as = { user: "ada", token, ...ask }
-    // The first charge is the one that both repeat.
+    // Both replay the first charge.
     if (status === 201) await talk(method, path, as)
     log.length = 0
     const answers = [await talk(method, path, as), await talkTheLongWay(method, path, as)]

@@ -187,12 +187,12 @@ describe("a JWT with published keys", () => {
       expect([answer.status, answer.body.code]).toEqual([503, "identity_unavailable"])
       expect(Number(answer.headers.get("retry-after"))).toBeGreaterThanOrEqual(1)
     }
-    // What is no JWT at all is refused without the keys.
+    // A text that is no JWT is refused without the keys.
     expect(await whoami(server, "x")).toEqual(refused)
     const said = server.logs.filter(({ text }) => text.includes(gone.href))
     expect(said).toHaveLength(1)
     expect(said[0]!.text).toContain("BOXOFFICE_JWKS_URL")
-    // Node's own fetch refuses this port: the reason is behind its "fetch failed".
+    // Node's fetch refuses this port; the reason is the cause of its "fetch failed".
     expect(said[0]!.text).toContain("bad port")
   })
 
@@ -312,7 +312,7 @@ describe("a header that says who is calling, sent twice", () => {
       })
       asked.end("transfer-encoding" in headers ? "{}" : undefined)
     })
-  // By the short way, and by Effect's router.
+  // By the fast path, and by Effect's router.
   const ways = [{}, { "transfer-encoding": "chunked", "content-type": "application/json" }]
 
   test("is nobody's, whichever of the two Node keeps", async () => {

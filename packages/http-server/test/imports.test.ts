@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { expect, test } from "vitest"
 
-/** All entries of the exports maps; what http-server depends on is found from here. */
+/** All entries of the exports maps. */
 const entries = [
   "@boxoffice/core",
   "@boxoffice/core/schema",
@@ -20,7 +20,7 @@ test.each([[entries], ...entries.map((entry) => [[entry]])])(
   "%s: nothing is taken before it is started",
   { timeout: 60_000 },
   async (imported) => {
-    // It ends by itself, so nothing keeps it alive; and nobody has written anything but the result.
+    // The process ends by itself, so no import keeps it alive; and stdout has only the result.
     const { stdout, stderr } = await promisify(execFile)(
       process.execPath,
       [

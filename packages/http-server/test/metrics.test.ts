@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers"
 import { afterAll, beforeAll, expect, test, vi } from "vitest"
 import { join, startServer, type TestServer } from "./support.ts"
 
-// What is counted is counted in the process, for a queue by its name: others have a door, too.
+// Metrics are global to the process, so each test uses the labels of its own queue.
 const door = `door-${randomUUID()}`
 const estimates = `estimates-${randomUUID()}`
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-/** What Prometheus reads of a queue: each series by its name, buckets left out. */
+/** The metrics of a queue: each series by its name, without buckets. */
 const metricsOf = async (queueId: string): Promise<Record<string, number>> => {
   const { body } = await server.talk("GET", "/metrics")
   const lines = (body as string).split("\n").filter((line) => line.includes(`queue="${queueId}"`))
@@ -48,14 +48,14 @@ test("an operator sees how many wait, are inside and come in, and who did not sh
     })
   }, inTime)
 
-  // The second is let in, and is not there: the place goes to the third.
+  // The second user is admitted but does not show up, so the third one is admitted.
   await server.talk("DELETE", `/v1/queues/${door}/token`, { user: "first", token: first })
   await vi.waitFor(async () => {
     expect(await poll("third", door, third)).toMatchObject({ state: "admitted" })
   }, inTime)
   expect(await poll("second", door, second)).toMatchObject({ state: "expired" })
   await vi.waitFor(async () => {
-    // Whoever asks for the queue itself has it read, too.
+    // A request for the queue itself also makes the node read it.
     await server.talk("GET", `/v1/queues/${door}`, { user: "operator" })
     expect(await metricsOf(door)).toMatchObject({
       waiting: 0,
@@ -69,7 +69,7 @@ test("an operator sees how many wait, are inside and come in, and who did not sh
 }, 30_000)
 
 test("and how far the first estimate was off", async () => {
-  // There is room, and one a minute: how fast that goes is known. Of a full house it is not, yet.
+  // With room and one admission a minute the rate is known; for a full queue it is not known yet.
   await create(estimates, { maxActive: 10, admitPerMinute: 1 })
   await join(server.talk, "first", estimates)
   const second = await join(server.talk, "second", estimates)
@@ -88,7 +88,7 @@ test("and how far the first estimate was off", async () => {
   }, inTime)
   const { estimate_error_count, estimate_error_sum } = await metricsOf(estimates)
   expect(estimate_error_count).toBe(1)
-  // They waited a moment, of which a second is the least that is reckoned with.
+  // The wait was short, and counts as at least one second.
   expect(estimate_error_sum).toBe(Math.abs(told.estimatedWait.p50Seconds - 1))
 }, 30_000)
 

@@ -16,7 +16,7 @@ let server: Server | undefined
 let office: PromisedBoxOffice
 let tickets: NodeHandler
 
-/** A server of the host's, which does something with a request before it hands it on. */
+/** A server of a host that processes a request before it passes it to the handler. */
 const mount = async (
   before: Middleware = () => {},
   prefix = "/tickets",

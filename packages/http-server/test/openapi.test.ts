@@ -2,7 +2,7 @@ import { OpenApi } from "effect/http-api"
 import { expect, test } from "vitest"
 import { Api } from "../src/api.ts"
 
-// What the API promises, as its contract has it.
+// The routes and codes of the API's contract.
 const routes = `
 POST   /v1/queues/{queueId}/token 201 200
 GET    /v1/queues/{queueId}/token 200

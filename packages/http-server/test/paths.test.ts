@@ -3,7 +3,7 @@ import { connect } from "node:net"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { enter, openHouse, startServer, type TestServer } from "./support.ts"
 
-// A rule of a gateway is about a path as it is written: each route answers to one spelling.
+// A gateway's rule matches a path as it is written, so each route must accept only one spelling.
 
 let server: TestServer
 let token: string
@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-/** Sends a request as it is, and gives the status and the code of the answer. */
+/** Sends a raw request, and returns the status and the code of the response. */
 const send = async (head: string): Promise<string> => {
   const { port, hostname } = new URL(server.url)
   const socket = connect(Number(port), hostname)

@@ -34,7 +34,7 @@ const publishing =
     response.end(JSON.stringify({ keys: kids.map((kid) => ({ ...jwk, kid })) }))
 const away: RequestListener = (_, response) => response.writeHead(500).end()
 
-/** Keys by a clock that the test sets, in seconds. */
+/** Published keys with a clock that the test sets, in seconds. */
 const start = (deadline?: number) => {
   let seconds = 0
   const said: Array<string> = []
@@ -80,7 +80,8 @@ describe("keys that an issuer publishes", () => {
     const { at } = start()
     expect(await at(0)("a")).toBe("found")
     answer = away
-    // An unknown key may be a new one: that is not the user's fault, and is not asked each time.
+    // An unknown key may be a new one, so the token is not refused; and not every request reads
+    // again.
     expect([await at(31)("b"), await at(33)("b"), readings]).toEqual([5, 3, 2])
     expect([await at(37)("b"), readings]).toEqual([5, 3])
     expect(await at(599)("a")).toBe("found")

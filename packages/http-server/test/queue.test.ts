@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-/** Follows a token's events; `ended` once the server has ended the stream. */
+/** Follows the events of a token; `ended` resolves when the server ends the stream. */
 const follow = async (url: string, user: string, token: string) => {
   const response = await fetch(`${url}/v1/queues/main/token/events`, {
     headers: { "X-User-Id": user, "Queue-Token": token }
@@ -30,7 +30,7 @@ const follow = async (url: string, user: string, token: string) => {
   }
 }
 
-/** Begins a request, to the point where the server waits for its body. */
+/** Starts a request, up to the point where the server waits for its body. */
 const begin = async (url: string) => {
   const sent = request(`${url}/v1/queues/main/token`, {
     method: "POST",

@@ -9,7 +9,7 @@ import { createTestDatabase, type TestDatabase } from "../../../test-support/dat
 import { boxoffice, boxofficeProcess, freePort, run } from "./command.ts"
 import { talkTo } from "./support.ts"
 
-// What an operator types, on a database that other processes work on.
+// The operator's commands, on a database that other processes use.
 
 const signingKeys = { k1: "a secret of this test and of nothing else" }
 
@@ -22,7 +22,7 @@ const cleanups: Array<() => Promise<unknown>> = []
 beforeAll(async () => {
   database = await createTestDatabase()
   env = { DATABASE_URL: database.url }
-  // A node beside the command line: it lets people in, and caches what it has read.
+  // A node beside the command line: it admits users, and caches what it has read.
   office = await openBoxOffice({ database: database.url, migrate: true, signingKeys })
   const client = ManagedRuntime.make(
     PgClient.layer({ url: Redacted.make(database.url), maxConnections: 1 })
@@ -47,7 +47,7 @@ const fileOf = async (text: string): Promise<string> => {
   return path
 }
 
-/** Runs a command that succeeds, and gives the one document that it prints. */
+/** Runs a command that succeeds, and returns the JSON document that it prints. */
 const json = async (args: string, input?: string) => {
   const command = `queue ${args} --json`
   const ended =
@@ -58,7 +58,7 @@ const json = async (args: string, input?: string) => {
   return JSON.parse(ended.out)
 }
 
-/** The events of a queue itself, the oldest first. */
+/** The event types of a queue, the oldest first. */
 const eventsOf = async (queueId: string) =>
   (
     await sql(
@@ -71,7 +71,7 @@ describe("what one is told", () => {
   test.each([
     ["queue --help", ["list", "show", "pause", "resume", "drain", "close", "create", "settings"]],
     ["queue pause --help", ["keeps their place", "<ID>", "EXAMPLES"]],
-    ["queue close --help", ["for good", "--yes", "EXAMPLES"]],
+    ["queue close --help", ["permanently", "--yes", "EXAMPLES"]],
     ["queue settings --help", ["--max-active", "--absence-seconds", "EXAMPLES"]],
     ["queue create --help", ["--opens-at", "BOXOFFICE_QUEUE_MAX_ACTIVE", "EXAMPLES"]],
     ["queue reschedule --help", ["--now", "seed that was promised", "EXAMPLES"]],
@@ -129,7 +129,7 @@ test("a queue's life, as an operator types it", async () => {
   await office.queue.join({ queueId: "gala", userId: "bob" })
   expect(await json("show gala")).toMatchObject({ waiting: 1, active: 1 })
   const { out } = await boxoffice("queue show gala", env)
-  expect(out).toContain("gala is open: people join, and are let in. Waiting: 1. Inside: 1 of 1.")
+  expect(out).toContain("gala is open: users join and are admitted. Waiting: 1. Inside: 1 of 1.")
   expect(out).toContain("\n  --claim-seconds 90\n")
 
   expect(await json("pause gala")).toMatchObject({ mode: "paused", waiting: 1 })
@@ -140,13 +140,15 @@ test("a queue's life, as an operator types it", async () => {
 
   const unsure = await boxoffice("queue close gala", env)
   expect(unsure).toMatchObject({ code: 1, out: "" })
-  expect(unsure.err).toMatch(/for good, and 1 who wait lose their place.*gala --yes.*drain gala/)
+  expect(unsure.err).toMatch(
+    /permanent, and 1 waiting users lose their place.*gala --yes.*drain gala/
+  )
   expect(await json("show gala")).toMatchObject({ mode: "draining" })
   expect(await json("close gala --yes")).toMatchObject({ mode: "closed" })
   const reopened = await boxoffice("queue resume gala", env)
-  expect(reopened).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/for good/) })
+  expect(reopened).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/permanently/) })
 
-  // Pausing what is paused changes nothing, and leaves nothing.
+  // Pausing a paused queue changes nothing and writes no event.
   expect((await eventsOf("gala")).filter((type) => type === "QueueModeChanged")).toHaveLength(4)
 }, 60_000)
 
@@ -156,7 +158,7 @@ test("settings change what they name alone, and who is next is let in by a serve
   await office.queue.join({ queueId: "hall", userId: "bob" })
   const changed = await json("settings hall --max-active 2 --absence-seconds 0")
   expect(changed.settings).toMatchObject({ maxActive: 2, admitPerMinute: 100, absenceSeconds: 0 })
-  // Only a server knows its host's policies, so that the command itself lets nobody in.
+  // The command admits no users, because only a server knows its host's policies.
   expect(changed).toMatchObject({ waiting: 1, active: 1 })
   await office.queue.advance("hall")
   expect(await json("show hall")).toMatchObject({ waiting: 0, active: 2 })
@@ -285,8 +287,8 @@ test("a running server obeys a pause within a second", async () => {
   const databaseTime = async () =>
     Number((await sql("SELECT extract(epoch FROM clock_timestamp()) * 1000 AS at"))[0]!.at)
 
-  // While the command runs, one node is asked for places, and the server only what it knows: it
-  // hears of the pause by its own readings, and not from a batch of its own.
+  // While the command runs, users poll one node, and the server gets only reads: it learns of the
+  // pause by its own reads of the queue, and not from a batch of its own.
   const answers: Array<{ readonly askedAt: number; readonly mode: string }> = []
   let joins = 0
   const joining = (async () => {
@@ -312,9 +314,9 @@ test("a running server obeys a pause within a second", async () => {
   )
   const pausedAt = Number(paused!.at)
   const delays = answers.flatMap(({ mode, askedAt }) => (mode === "open" ? askedAt - pausedAt : []))
-  // A second, and what the commit itself may take on a busy machine.
+  // A second, plus the time of the commit itself on a busy machine.
   expect(Math.max(...delays)).toBeLessThan(1_250)
-  // Joining is decided in the database: not one came through after the pause.
+  // Joins are decided in the database: none succeeded after the pause.
   const [after] = await sql(
     `SELECT count(*) AS tokens, count(*) FILTER (
        WHERE joined_at > to_timestamp(${pausedAt} / 1000.0)) AS late

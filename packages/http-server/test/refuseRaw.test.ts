@@ -5,7 +5,9 @@ import { text } from "node:stream/consumers"
 import { expect, test } from "vitest"
 import { refuseMalformed } from "../src/server/refuseRaw.ts"
 
-/** What a client gets that sends these one after the other, each once it has got an answer. */
+/**
+ * Sends these in sequence, each after the response to the previous one, and returns the responses.
+ */
 const answersTo = async (
   listener: RequestListener,
   parts: ReadonlyArray<string>

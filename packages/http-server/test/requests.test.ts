@@ -244,7 +244,7 @@ describe("headers", () => {
   })
 })
 
-/** Sends bytes as they are, and gives what comes back until the connection ends. */
+/** Sends raw bytes, and returns everything that comes back until the connection ends. */
 const send = (bytes: string): Promise<string> => {
   const socket = connect(Number(new URL(server.url).port), "127.0.0.1")
   socket.write(bytes)

@@ -42,22 +42,22 @@ describe("the error of estimated waits", () => {
     expiresAt: null,
     asOf: at(asOf)
   })
-  /** Somebody who was told these, and let in after so many seconds, if at all. */
+  /** A user who got these statuses, and was admitted after this many seconds, if at all. */
   const visit = (
     estimates: ReturnType<typeof makeEstimates>,
     statuses: ReadonlyArray<QueueTokenStatus>,
     admittedAt?: number
   ) => {
-    const told = estimates.follow()
-    for (const each of statuses) estimates.note(told, each)
-    if (admittedAt !== undefined) estimates.cameIn(told, at(admittedAt))
+    const forecast = estimates.follow()
+    for (const each of statuses) estimates.add(forecast, each)
+    if (admittedAt !== undefined) estimates.recordAdmission(forecast, at(admittedAt))
   }
 
   test("is told by what came true, of the first estimate, of all, and by how long it was", () => {
     const estimates = makeEstimates()
-    // In after 100 s: the first said 80 to 120, the second, 40 s later, 60 to 70.
+    // Admitted after 100 s: the first estimate was 80 to 120 s, the second, 40 s later, 60 to 70 s.
     visit(estimates, [status(0, 80, 120), status(40, 60, 70)], 100)
-    // In after 100 s, later than either said.
+    // Admitted after 100 s, later than both estimates.
     visit(estimates, [status(0, 20, 90)], 100)
     visit(estimates, [], 200)
     const { first, every, byHorizon } = estimates.get()
@@ -75,13 +75,14 @@ describe("the error of estimated waits", () => {
     const estimates = makeEstimates()
     visit(estimates, [status(0, 100, 400)], 100)
     visit(estimates, [status(100, 100, 150)])
-    // Nobody knows what would have become of the first; the second was in long before it was said.
+    // The first user's estimate was after the end; the second was admitted long before its
+    // estimate.
     visit(estimates, [status(250, 100, 150)])
     visit(estimates, [status(0, 301, 400)], 10)
     visit(estimates, [status(0, 300, 300)], 300)
     const { every } = estimates.get()
     expect(every).toMatchObject({ told: 5, p50Came: 3, inByP50: 2 / 3, p90Came: 2, inByP90: 0.5 })
-    // Who had waited for 200 s at the end was told half of that, or less.
+    // The user had waited for 200 s at the end, and the estimate was at most half of that.
     const alone = makeEstimates()
     visit(alone, [status(100, 100, 150), status(300, 500, 600)])
     expect(alone.get().every).toMatchObject({ told: 2, p50Came: 1, inByP50: 0, p90Came: 1 })

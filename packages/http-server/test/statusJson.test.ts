@@ -14,7 +14,7 @@ test("a place in line is written as its schema says, to the letter", async () =>
     Arbitrary.sampleEffect(Arbitrary.schema(StatusSchema), { count: 2_000, seed: "status" })
   )
   expect(samples).toHaveLength(2_000)
-  // Dates that are none have no text by either way.
+  // Both encoders refuse invalid dates.
   const lawful = samples.filter(({ admittedAt, expiresAt, asOf, opensAt }) =>
     [admittedAt, expiresAt, asOf, opensAt].every((at) => !Number.isNaN(at?.getTime() ?? 0))
   )

@@ -1,4 +1,4 @@
-/** A server on a socket of its own, and a way to talk to it. */
+/** Starts servers on sockets of their own, and sends requests to them. */
 import {
   type BatchOptions,
   BatchSettings,
@@ -41,7 +41,7 @@ export interface Ask {
 
 export type Talk = (method: string, path: string, ask?: Ask) => Promise<Answer>
 
-/** Asks a server one thing. */
+/** Sends one request to a server. */
 export const talkTo =
   (url: string): Talk =>
   async (method, path, ask = {}) => {
@@ -80,7 +80,7 @@ export interface TestServer extends AsyncDisposable {
   readonly talk: Talk
   /** What the server has logged. */
   readonly logs: ReadonlyArray<{ readonly text: string; readonly requestId: unknown }>
-  /** Ends the server in good order. */
+  /** Shuts the server down gracefully. */
   readonly stop: () => Promise<void>
 }
 
@@ -117,7 +117,7 @@ export const startServer = async (options: TestServerOptions = {}): Promise<Test
       server.pipe(
         Layer.provide(office),
         Layer.provide([
-          // As where nobody collects traces.
+          // As without an exporter of traces.
           Layer.succeed(References.TracerEnabled, false),
           Logger.layer([logger])
         ])
@@ -168,14 +168,14 @@ export const seatsOf = (rows: ReadonlyArray<string>, count: number, amount = 100
     }))
   )
 
-/** Joins the queue and gives the token. */
+/** Joins the queue and returns the token. */
 export const join = async (talk: Talk, user: string, queueId = "main"): Promise<string> => {
   const { status, body } = await talk("POST", `/v1/queues/${queueId}/token`, { user })
   if (status !== 201 && status !== 200) throw new Error(JSON.stringify(body))
   return body.token
 }
 
-/** A user who is let in, and what they can do. */
+/** Joins as a user who is admitted, and returns their requests. */
 export const enter = async (talk: Talk, user: string) => {
   const token = await join(talk, user)
   const as = { user, token }

@@ -1,4 +1,7 @@
-/** Webhooks to a receiver on this machine: signed, in order, again where need be, and never inside. */
+/**
+ * Webhooks to a receiver on this machine: signed, in order, with retries, and never to private
+ * addresses.
+ */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo, LookupFunction } from "node:net"
 import {
@@ -30,7 +33,7 @@ const secret = newWebhookSecret()
 
 type Respond = (recorded: RecordedEvent, response: ServerResponse) => void
 
-/** A receiver on this machine, which checks what it gets, and answers as it is told. */
+/** A receiver on this machine, which verifies each delivery and responds as the test sets. */
 const openReceiver = async (respond: Respond = (_, response) => response.end()) => {
   const received: Array<RecordedEvent> = []
   const server = createServer(async (request, response) => {
@@ -133,7 +136,7 @@ describe("delivering", () => {
     await expect
       .poll(async () => (await webhooks.deadLetters("crm")).map(({ attempts }) => attempts))
       .toEqual([1, 1])
-    // One behind the other: the first was given up, and so kept the second back no longer.
+    // The first delivery was a dead letter, so it no longer delayed the second one.
     expect(amountsOf(received, "ada")).toEqual(["ada 1", "ada 2"])
   }, 20_000)
 
@@ -155,7 +158,7 @@ describe("delivering", () => {
       attempts: 2,
       error: "HTTP 500"
     })
-    // The one behind them was not kept back any longer.
+    // The delivery behind them was no longer delayed.
     await expect.poll(() => amountsOf(received, "ada").at(-1), { timeout: 10_000 }).toBe("ada 3")
     const page = { after: first!.deliveryId, limit: 1 }
     expect(await webhooks.deadLetters("crm", page)).toEqual([second])
@@ -250,19 +253,22 @@ describe("delivering", () => {
   test.each<[unknown, string]>([
     [undefined, "Webhook endpoint list: a list is expected"],
     [[null], "Webhook endpoint without a name: its options: expected an object"],
-    [[{ ...good, name: undefined }], "without a name: its name does not fit: expected 1 to 48"],
+    [[{ ...good, name: undefined }], "without a name: its name is invalid: expected 1 to 48"],
     [[{ ...good, url: undefined }], "crm: its URL cannot be read"],
     [[{ ...good, secrets: undefined }], "crm: it needs 1 to 8 secrets"],
     [[{ ...good, secrets: [undefined] }], "crm: it needs 1 to 8 secrets"],
-    [[{ ...good, types: [] }], "crm: types must list some kinds of events"],
-    [[{ ...good, types: ["Nope"] }], 'crm: types lists "Nope", which no event is; they are Queue'],
+    [[{ ...good, types: [] }], "crm: types must list at least one type of events"],
+    [
+      [{ ...good, types: ["Nope"] }],
+      'crm: types lists "Nope", which is no type of events; the types are Queue'
+    ],
     [[{ ...good, from: "yesterday" }], 'crm: from must be "beginning" or "now"'],
     [[{ ...good, allowPrivate: "false" }], "crm: allowPrivate must be true or false"],
     [
       [{ ...good, retries: 3 }],
       '"retries" is not known among its options. Did you mean "retryMs"?'
     ],
-    [[good, { ...good, url: "https://other.example/" }], "crm: another one has its name"]
+    [[good, { ...good, url: "https://other.example/" }], "crm: another endpoint has the same name"]
   ])("%o are refused, by what is wrong", async (endpoints, message) => {
     const error = await startWebhooks(layerMemory, endpoints as never).catch((error) => error)
     expect(error).toMatchObject({ _tag: "WebhookEndpointInvalid" })
@@ -291,7 +297,9 @@ describe("delivering", () => {
         layerMemory,
         Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => ends.push(name))))
       )
-    await expect(startWebhooks(store("webhooks"), [good, good])).rejects.toThrow("has its name")
+    await expect(startWebhooks(store("webhooks"), [good, good])).rejects.toThrow(
+      "has the same name"
+    )
     const options = { signingKeys: { test: "too short" } }
     await expect(makeBoxOffice(store("engine"), options)).rejects.toThrow("under 32 bytes")
     expect(ends).toEqual(["webhooks", "engine"])
@@ -335,7 +343,7 @@ describe("on a server", () => {
     )
     expect(busy).toEqual([{ count: 0n }])
     await Promise.all(Array.from({ length: 50 }, (_, n) => charge(`other${n}`)))
-    // Two nodes, and one of them delivers.
+    // Of two nodes, one delivers.
     expect(hung.received).toHaveLength(4)
     expect(new Set(hung.received.map(({ id }) => id)).size).toBe(4)
   }, 30_000)
@@ -395,7 +403,7 @@ describe("one POST", () => {
     const { url } = await serve((_, response) =>
       response.writeHead(307, { location: target.url }).end()
     )
-    expect(await send(url)).toMatchObject({ accepted: false, said: "HTTP 307" })
+    expect(await send(url)).toMatchObject({ accepted: false, summary: "HTTP 307" })
     expect(target.requests()).toBe(0)
   })
 
@@ -406,7 +414,7 @@ describe("one POST", () => {
       response.on("close", () => clearInterval(drip))
     })
     const answer = await send(url, { timeoutMs: 200 })
-    expect(answer).toMatchObject({ accepted: false, said: "no answer within 200 ms" })
+    expect(answer).toMatchObject({ accepted: false, summary: "no answer within 200 ms" })
   })
 
   test("reads no more of the answer than it has to", async () => {
@@ -420,7 +428,7 @@ describe("one POST", () => {
       response.on("drain", pour)
       pour()
     })
-    expect(await send(url)).toMatchObject({ accepted: true, said: "HTTP 200" })
+    expect(await send(url)).toMatchObject({ accepted: true, summary: "HTTP 200" })
     await expect.poll(() => closed).toBe(true)
   })
 
@@ -437,7 +445,7 @@ describe("one POST", () => {
 
   test("says what the network said", async () => {
     const { url } = await serve((request) => request.socket.destroy())
-    expect(await send(url)).toMatchObject({ accepted: false, said: "socket hang up" })
+    expect(await send(url)).toMatchObject({ accepted: false, summary: "socket hang up" })
   })
 
   test.each([
@@ -455,7 +463,7 @@ describe("one POST", () => {
     const answer = await send(template.replace("PORT", String(port)), { allowPrivate: false })
     expect(answer).toMatchObject({
       accepted: false,
-      said: expect.stringContaining("not a public address")
+      summary: expect.stringContaining("not a public address")
     })
     expect(requests()).toBe(0)
   })
@@ -463,7 +471,7 @@ describe("one POST", () => {
   test("goes where the name was found to lead, though it leads elsewhere a moment later", async () => {
     const { port, requests } = await serve((_, response) => response.end())
     let asked = 0
-    // The name server says something else each time.
+    // The name server returns another address each time.
     const lookup: LookupFunction = publicLookup((_host, done) =>
       done(null, [{ address: asked++ === 0 ? "203.0.114.1" : "127.0.0.1", family: 4 }])
     )
@@ -472,7 +480,7 @@ describe("one POST", () => {
     expect(asked).toBe(1)
     expect(first.accepted).toBe(false)
     const second = await send(url, { allowPrivate: false, lookup })
-    expect(second.said).toContain("not a public address")
+    expect(second.summary).toContain("not a public address")
     expect(requests()).toBe(0)
   })
 })

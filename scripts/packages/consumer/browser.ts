@@ -1,4 +1,4 @@
-/** What a page has of the packages: the client and the definition of the API. */
+/** A browser program: it uses the client and the definition of the API. */
 import { problems } from "@boxoffice/http-server/api"
 import { connect } from "@boxoffice/http-server/client"
 

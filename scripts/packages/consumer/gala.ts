@@ -1,4 +1,4 @@
-/** Something to sell, from the packages as a user has them. */
+/** Demo data, by the packages as a user installs them. */
 import { makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
 import { layerPgliteStore } from "@boxoffice/sql-store/pglite"
 

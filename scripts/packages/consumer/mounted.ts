@@ -1,4 +1,4 @@
-/** The same over HTTP: the routes in a server of Node, and the typed client. */
+/** The purchase over HTTP: the routes in a Node server, and the typed client. */
 import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"

@@ -1,4 +1,4 @@
-/** The packages are ES modules alone; Node lets CommonJS require those. */
+/** The packages are ES modules only; Node lets CommonJS modules require them. */
 const { makeBoxOffice } = require("@boxoffice/core")
 const { SqlStore } = require("@boxoffice/sql-store")
 const { toNodeHandler } = require("@boxoffice/http-server")

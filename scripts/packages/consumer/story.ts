@@ -1,4 +1,4 @@
-/** The story in six lines, in process. */
+/** The purchase in six lines, in process. */
 import { openGala, performanceId, queueId } from "./gala.ts"
 
 const [userId, seatIds] = ["ada", ["A1"]] as const

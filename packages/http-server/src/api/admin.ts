@@ -1,4 +1,4 @@
-/** What operators do. Without an admin token, none of it exists. */
+/** The operators' API. A server without an admin token does not serve these routes. */
 import {
   CodeUses,
   NewSeat,
@@ -31,12 +31,13 @@ import { errors } from "./problem.ts"
 
 const SomeSettings = QueueSettings.mapFields(Struct.map(Schema.optionalKey))
 
-/** A queue to create. What is left out of the settings is the server's default. */
+/** A queue to create. The server's defaults apply to settings that are omitted. */
 export const NewQueue = Schema.Struct({
   queueId: Schema.optionalKey(QueueId),
   settings: Schema.optionalKey(SomeSettings),
   opensAt: Schema.optionalKey(QueueOpening.fields.opensAt).annotate({
-    description: "Until then the queue collects people, and then draws their places by lot"
+    description:
+      "Until then users can join but are not admitted; at this instant their order is drawn by lot"
   })
 }).annotate({ identifier: "NewQueue" })
 
@@ -45,28 +46,31 @@ export const QueueChange = Schema.Struct({ settings: SomeSettings }).annotate({
   identifier: "QueueChange"
 })
 
-/** When a queue that still collects people opens. */
+/** The new opening of a queue that has not opened yet. */
 export const NewOpening = Schema.Struct({
-  opensAt: Schema.NullOr(QueueOpening.fields.opensAt).annotate({ description: "null: at once" })
+  opensAt: Schema.NullOr(QueueOpening.fields.opensAt).annotate({
+    description: "null opens the queue at once"
+  })
 }).annotate({ identifier: "NewOpening" })
 
-/** Codes that open the priority lane of a queue. They are kept as digests, and told to nobody. */
+/** Codes for the priority lane of a queue. The store keeps only their digests. */
 export const NewCodes = Schema.Struct({
   codes: QueueCodes.annotate({
-    description: "1 to 10,000 different ones, each of 8 to 64 visible ASCII characters"
+    description: "1 to 10,000 different codes, each of 8 to 64 visible ASCII characters"
   }),
   uses: Schema.optionalKey(CodeUses).annotate({
-    description: "How often each can be used from now on; 1 where left out, and 0 to withdraw it"
+    description:
+      "How many times each code can be used from now on; default 1, and 0 withdraws the code"
   })
 }).annotate({ identifier: "NewCodes" })
 
-/** How many codes can be used now. */
+/** How many codes the request added or changed. */
 export const AddedCodes = Schema.Struct({
   queueId: QueueId,
   added: Schema.Int
 }).annotate({ identifier: "AddedCodes" })
 
-/** A show to create, behind a queue that exists. */
+/** A show to create, behind an existing queue. */
 export const NewShow = Schema.Struct({
   showId: Schema.optionalKey(ShowId),
   title: Show.fields.title,
@@ -82,28 +86,28 @@ export const NewPerformance = Schema.Struct({
   timeZone: Performance.fields.timeZone
 }).annotate({ identifier: "NewPerformance" })
 
-/** Seats to add: all of them, or none. */
+/** Seats to add: all of them or, if the server refuses one, none. */
 export const NewSeats = Schema.Struct({
   seats: Schema.Array(NewSeat).check(Schema.isBetweenLength(1, 100_000))
 }).annotate({ identifier: "NewSeats" })
 
-/** How many seats were added that were not there before. */
+/** How many new seats the request added; seats that already existed do not count. */
 export const AddedSeats = Schema.Struct({
   performanceId: PerformanceId,
   added: Schema.Int
 }).annotate({ identifier: "AddedSeats" })
 
-/** A performance as its operator sees it. */
+/** A performance with its seat counts, for operators. */
 export const PerformanceOverview = Schema.Struct({
   ...Performance.fields,
   availableSeats: Schema.Int,
   totalSeats: Schema.Int
 }).annotate({ identifier: "PerformanceOverview" })
 
-/** The most bytes that a bulk of codes may have. */
+/** The maximum body of a request that adds codes, in bytes. */
 export const codesBodyLimit = 1024 * 1024
 
-/** The most bytes that a bulk of seats may have. */
+/** The maximum body of a request that adds seats, in bytes. */
 export const seatsBodyLimit = 16 * 1024 * 1024
 
 const queueParams = { queueId: PathId }
@@ -114,8 +118,8 @@ const setMode = [
   ...faults
 ] as const
 const createDescription =
-  "201 for a new one; 200 for one that is there already just as asked for, so that a set-up can run " +
-  "again. Another one under the same id is refused."
+  "201 if it is new; 200 if an identical one exists already, so that a setup script can run again. A " +
+  "different one under the same id is refused."
 const create = [...errors("AlreadyExists"), ...idempotency, ...bodyFaults, ...faults] as const
 
 export const AdminApi = HttpApiGroup.make("admin")
@@ -140,7 +144,7 @@ export const AdminApi = HttpApiGroup.make("admin")
       params: queueParams,
       success: QueueInfo,
       error: found
-    }).annotateMerge(OpenApi.annotations({ summary: "Look a queue up" })),
+    }).annotateMerge(OpenApi.annotations({ summary: "Get a queue" })),
     HttpApiEndpoint.patch("configureQueue", "/queues/:queueId", {
       params: queueParams,
       headers: idempotencyKey,
@@ -150,7 +154,8 @@ export const AdminApi = HttpApiGroup.make("admin")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Change a queue's settings",
-        description: "Those that are left out stay. Effective from the next admission on."
+        description:
+          "Omitted settings stay as they are. The change applies from the next admission on."
       })
     ),
     HttpApiEndpoint.post("pauseQueue", "/queues/:queueId/pause", {
@@ -158,19 +163,19 @@ export const AdminApi = HttpApiGroup.make("admin")
       headers: idempotencyKey,
       success: QueueInfo,
       error: setMode
-    }).annotateMerge(OpenApi.annotations({ summary: "Let nobody join, and nobody in" })),
+    }).annotateMerge(OpenApi.annotations({ summary: "Pause: no new joins, no admissions" })),
     HttpApiEndpoint.post("resumeQueue", "/queues/:queueId/resume", {
       params: queueParams,
       headers: idempotencyKey,
       success: QueueInfo,
       error: setMode
-    }).annotateMerge(OpenApi.annotations({ summary: "Let everyone join and in again" })),
+    }).annotateMerge(OpenApi.annotations({ summary: "Resume joins and admissions" })),
     HttpApiEndpoint.post("drainQueue", "/queues/:queueId/drain", {
       params: queueParams,
       headers: idempotencyKey,
       success: QueueInfo,
       error: setMode
-    }).annotateMerge(OpenApi.annotations({ summary: "Let those in line in, and nobody join" })),
+    }).annotateMerge(OpenApi.annotations({ summary: "Drain: admit waiting users, no new joins" })),
     HttpApiEndpoint.post("closeQueue", "/queues/:queueId/close", {
       params: queueParams,
       headers: idempotencyKey,
@@ -178,8 +183,8 @@ export const AdminApi = HttpApiGroup.make("admin")
       error: setMode
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Close a queue for good",
-        description: "Who waits is told that it has expired; who is inside goes on."
+        summary: "Close a queue permanently",
+        description: "The tokens of waiting users expire; admitted users continue."
       })
     ),
     HttpApiEndpoint.post("rescheduleQueue", "/queues/:queueId/reschedule", {
@@ -190,8 +195,8 @@ export const AdminApi = HttpApiGroup.make("admin")
       error: [...errors("QueueAlreadyOpen"), ...setMode, ...bodyFaults]
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Open a queue that collects people at another time, or at once",
-        description: "Places are drawn as they would have been, by the seed that was promised."
+        summary: "Move the opening of a queue that has not opened, or open it at once",
+        description: "The draw uses the seed of the published commitment, as it would have before."
       })
     ),
     HttpApiEndpoint.post("addCodes", "/queues/:queueId/codes", {
@@ -202,11 +207,11 @@ export const AdminApi = HttpApiGroup.make("admin")
       error: [...found, ...idempotency, ...bodyFaults]
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Add codes that open the priority lane",
+        summary: "Add codes for the priority lane",
         description:
-          "Who joins with one as Queue-Code waits in the priority lane. A code that is there " +
-          "already can be used this often from now on: with an Idempotency-Key, a late repetition gives " +
-          "nobody a second use."
+          "A user who joins with a code as Queue-Code waits in the priority lane. For a code that " +
+          "exists already, the number of uses is set again; send an Idempotency-Key, so that a late " +
+          "retry does not restore uses that were consumed."
       })
     ),
 
@@ -256,8 +261,8 @@ export const AdminApi = HttpApiGroup.make("admin")
       OpenApi.annotations({
         summary: "Add seats in bulk",
         description:
-          "Up to 100,000 at a time and 16 MiB. They are listed in the order given. Those that are " +
-          "there already just so stay as they are: 200 where all of them are."
+          "Up to 100,000 seats and 16 MiB per request. They are listed in the order given. Identical " +
+          "seats that exist already stay as they are: 200 if all of them do."
       })
     ),
     HttpApiEndpoint.get("seats", "/performances/:performanceId/seats", {
@@ -285,10 +290,10 @@ export const AdminApi = HttpApiGroup.make("admin")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Refund a payment",
-        description: "Cancels the reservation, frees its seats and gives the money back."
+        description: "Cancels the reservation, frees its seats and credits the wallet."
       })
     )
   )
   .prefix("/v1/admin")
   .middleware(Admin)
-  .annotateMerge(OpenApi.annotations({ title: "Admin", description: "What operators do" }))
+  .annotateMerge(OpenApi.annotations({ title: "Admin", description: "Operations of operators" }))

@@ -1,4 +1,4 @@
-/** What is on sale: APIs 2 and 3. */
+/** Shows, dates and seats: APIs 2 and 3. */
 import { AvailableDates, SeatMap, Show } from "@boxoffice/core/schema"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
@@ -6,7 +6,7 @@ import { faults, gate, PathId, page, pageOf, queueToken } from "./common.ts"
 import { Identity } from "./identity.ts"
 import { errors } from "./problem.ts"
 
-/** Which seats of the map are wanted. */
+/** Which seats of the map the client wants. */
 export const SeatsFilter = Schema.Literals(["available", "all"])
 
 export const CatalogApi = HttpApiGroup.make("catalog")
@@ -20,7 +20,7 @@ export const CatalogApi = HttpApiGroup.make("catalog")
       params: { showId: PathId },
       success: Show,
       error: [...errors("ShowNotFound"), ...faults]
-    }).annotateMerge(OpenApi.annotations({ summary: "Look a show up" })),
+    }).annotateMerge(OpenApi.annotations({ summary: "Get a show" })),
     HttpApiEndpoint.get("dates", "/v1/shows/:showId/dates", {
       params: { showId: PathId },
       headers: queueToken,
@@ -29,14 +29,15 @@ export const CatalogApi = HttpApiGroup.make("catalog")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "List the dates that have a bookable seat",
-        description: "By the local date of each performance."
+        description: "Grouped by the local date of each performance."
       })
     ),
     HttpApiEndpoint.get("seats", "/v1/performances/:performanceId/seats", {
       params: { performanceId: PathId },
       query: {
         status: Schema.optionalKey(SeatsFilter).annotate({
-          description: "`all` gives every seat; the default those that can be booked"
+          description:
+            "`all` returns every seat; the default, `available`, those that can be booked"
         })
       },
       headers: { ...queueToken, "If-None-Match": Schema.optionalKey(Schema.String) },
@@ -45,9 +46,9 @@ export const CatalogApi = HttpApiGroup.make("catalog")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "List the seats of a performance",
-        description: "Answers 304 without a body while If-None-Match names the current ETag."
+        description: "Responds 304 without a body if If-None-Match names the current ETag."
       })
     )
   )
   .middleware(Identity)
-  .annotateMerge(OpenApi.annotations({ title: "Catalog", description: "What is on sale" }))
+  .annotateMerge(OpenApi.annotations({ title: "Catalog", description: "Shows, dates and seats" }))

@@ -1,4 +1,6 @@
-/** What OpenAPI can say of the answers and the endpoints' schemas cannot. */
+/**
+ * Adds to the OpenAPI document what the schemas of the endpoints cannot express: codes and headers.
+ */
 import { type Problem, problems } from "./problem.ts"
 
 interface Schema {
@@ -27,7 +29,7 @@ const problemOf = new Map<string, Problem>(
   ])
 )
 
-/** Names the codes of each error, and the headers of each answer. */
+/** Describes each error response by its codes, and lists the headers of each response. */
 export const describeAnswers = (document: Record<string, unknown>): Record<string, unknown> => {
   const paths = document.paths as Record<string, Record<string, Operation>>
   for (const [path, operations] of Object.entries(paths)) {
@@ -38,22 +40,24 @@ export const describeAnswers = (document: Record<string, unknown>): Record<strin
         if (rows.length > 0) response.description = rows.map(({ code }) => code).join(", ")
         response.headers = {
           "X-Request-Id": text(
-            "The request's own X-Request-Id, or the id that the server's log has for it"
+            "The X-Request-Id of the request or, if it had none, the id that the server logs for it"
           ),
           ...(hasKey && {
-            "Idempotency-Replayed": text("`true` where this is the answer to an earlier request")
+            "Idempotency-Replayed": text(
+              "`true` if this is the recorded response of an earlier request"
+            )
           }),
           ...(rows.some(({ retryAfter }) => retryAfter) && {
-            "Retry-After": seconds("When to try again, in seconds")
+            "Retry-After": seconds("How long to wait before trying again, in seconds")
           }),
           ...(status === "201" &&
             hasLocation(path) && {
-              Location: text("Where to find what was created")
+              Location: text("The path of the created resource")
             }),
           ...(path.endsWith("/seats") &&
             /^[23]/.test(status) &&
             hasTag(parameters) && {
-              ETag: text("Names the state of the seats: send it as If-None-Match")
+              ETag: text("Version of the seat map: send it as If-None-Match")
             })
         }
       }

@@ -1,7 +1,7 @@
-/** What HTTP itself can refuse, beside what the engine does. */
+/** Errors of the HTTP server itself, in addition to those of the engine. */
 import { Schema } from "effect"
 
-/** Charges and payments move money: they need a key, so that a retry moves it once. */
+/** A charge or payment came without a key. They move money, and only a key makes a retry safe. */
 export class IdempotencyKeyRequired extends Schema.TaggedError<IdempotencyKeyRequired>()(
   "IdempotencyKeyRequired",
   {}
@@ -12,7 +12,7 @@ export class IdempotencyKeyRequired extends Schema.TaggedError<IdempotencyKeyReq
   }
 }
 
-/** Nobody knows who is calling: the identity is missing, malformed or expired. */
+/** The server cannot identify the caller: the identity is missing, malformed or expired. */
 export class IdentityRequired extends Schema.TaggedError<IdentityRequired>()("IdentityRequired", {
   /** What to send instead. */
   hint: Schema.String
@@ -24,8 +24,8 @@ export class IdentityRequired extends Schema.TaggedError<IdentityRequired>()("Id
 }
 
 /**
- * The server cannot find out now who is calling, since what it asks is away: the keys of the issuer
- * of JWTs, or the host's own sessions. The identity may be good.
+ * The server cannot check the identity now, because a system that it depends on is unavailable: the
+ * keys of the JWT issuer, or the host's session store. The identity may be valid.
  */
 export class IdentityUnavailable extends Schema.TaggedError<IdentityUnavailable>()(
   "IdentityUnavailable",
@@ -37,9 +37,9 @@ export class IdentityUnavailable extends Schema.TaggedError<IdentityUnavailable>
   }
 }
 
-/** Nobody but those whom the operator lets may put money into a wallet. */
+/** The operator's setting for charges does not let this caller charge the wallet. */
 export class ChargeNotAllowed extends Schema.TaggedError<ChargeNotAllowed>()("ChargeNotAllowed", {
-  /** Who may. */
+  /** Which callers may. */
   hint: Schema.String
 }) {
   readonly code = "charge_not_allowed"
@@ -48,9 +48,9 @@ export class ChargeNotAllowed extends Schema.TaggedError<ChargeNotAllowed>()("Ch
   }
 }
 
-/** The body is larger than this route takes. */
+/** The body is larger than this route accepts. */
 export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>()("BodyTooLarge", {
-  /** The most that is taken, in bytes. */
+  /** The maximum size, in bytes. */
   limit: Schema.Int
 }) {
   readonly code = "body_too_large"
@@ -59,7 +59,7 @@ export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>()("BodyTooLar
   }
 }
 
-/** Bodies are JSON. */
+/** The body is not JSON by its content type. */
 export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaType>()(
   "UnsupportedMediaType",
   {}
@@ -70,7 +70,7 @@ export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaTyp
   }
 }
 
-/** There is nothing at this path. */
+/** No route has this path. */
 export class RouteUnknown extends Schema.TaggedError<RouteUnknown>()("RouteUnknown", {}) {
   readonly code = "not_found"
   override get message() {
@@ -78,7 +78,7 @@ export class RouteUnknown extends Schema.TaggedError<RouteUnknown>()("RouteUnkno
   }
 }
 
-/** The path exists, but not with this method. */
+/** A route has this path, but with another method. */
 export class MethodNotAllowed extends Schema.TaggedError<MethodNotAllowed>()("MethodNotAllowed", {
   allow: Schema.Array(Schema.String)
 }) {
@@ -88,7 +88,7 @@ export class MethodNotAllowed extends Schema.TaggedError<MethodNotAllowed>()("Me
   }
 }
 
-/** The server is going away and takes no new work. Another node does. */
+/** The server is shutting down and accepts no new long-lived requests; other nodes do. */
 export class Draining extends Schema.TaggedError<Draining>()("Draining", {}) {
   readonly code = "draining"
   override get message() {
@@ -96,7 +96,7 @@ export class Draining extends Schema.TaggedError<Draining>()("Draining", {}) {
   }
 }
 
-/** A fault of the server's own. What it was is in its log, under the request's id. */
+/** A fault of the server. Its log has the cause, under the request's id. */
 export class InternalError extends Schema.TaggedError<InternalError>()("InternalError", {}) {
   readonly code = "internal_error"
   override get message() {

@@ -1,8 +1,8 @@
-/** Who may call: what OpenAPI says of it, and what a typed client has to be given. */
+/** The security schemes of the API, for OpenAPI and for the typed client. */
 import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
 import { errors, problems } from "./problem.ts"
 
-/** A user, named by the gateway in front, or by a JWT. */
+/** A user, named by the gateway in front of the server or by a JWT. */
 export class Identity extends HttpApiMiddleware.Service<Identity>()(
   "@boxoffice/http-server/Identity",
   {
@@ -15,7 +15,7 @@ export class Identity extends HttpApiMiddleware.Service<Identity>()(
   }
 ) {}
 
-/** An operator, who knows the admin token. */
+/** An operator, identified by the admin token. */
 export class Admin extends HttpApiMiddleware.Service<Admin>()("@boxoffice/http-server/Admin", {
   requiredForClient: true,
   security: { adminToken: HttpApiSecurity.http({ scheme: "Bearer" }) },

@@ -1,4 +1,4 @@
-/** Paying: API 7. */
+/** Payments: API 7. */
 import { Payment } from "@boxoffice/core/schema"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
@@ -15,7 +15,7 @@ import {
 import { Identity } from "./identity.ts"
 import { errors } from "./problem.ts"
 
-/** What to pay for. */
+/** The reservation to pay for. */
 export const NewPayment = Schema.Struct({ reservationId: Name }).annotate({
   identifier: "NewPayment"
 })
@@ -44,10 +44,12 @@ export const PaymentApi = HttpApiGroup.make("payments")
       OpenApi.annotations({
         summary: "Pay for a reservation",
         description:
-          "Confirms the reservation, debits the wallet, completes the queue token and frees its " +
-          "place, all together."
+          "Confirms the reservation, debits the wallet, and completes the queue token, which frees its " +
+          "admission, in one transaction."
       })
     )
   )
   .middleware(Identity)
-  .annotateMerge(OpenApi.annotations({ title: "Payments", description: "Paying" }))
+  .annotateMerge(
+    OpenApi.annotations({ title: "Payments", description: "Payments for reservations" })
+  )

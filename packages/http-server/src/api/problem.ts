@@ -1,7 +1,7 @@
 /**
- * Errors as `application/problem+json` (RFC 9457). The table in this file is the one place that
- * says what an error looks like over HTTP: the server answers with it, OpenAPI documents it, and
- * the typed client turns it back into the very same tagged error.
+ * Errors as `application/problem+json` (RFC 9457). The table in this file alone defines how an
+ * error looks over HTTP: the server encodes with it, OpenAPI documents it, and the typed client
+ * decodes a response into the same tagged error.
  */
 import {
   AlreadyExists,
@@ -63,11 +63,11 @@ type Fields = Readonly<Record<string, unknown>>
 interface Shape<E extends CodedError> {
   readonly code: E["code"]
   readonly status: number
-  /** The same for every occurrence; what is particular to one is its `detail`. */
+  /** The same for every occurrence of the error; its `detail` describes the single occurrence. */
   readonly title: string
-  /** What a client can do about it: for the documentation. */
+  /** What the client can do about it, for the documentation. */
   readonly remedy: string
-  /** Shown instead of the error's own fields, which are the default. */
+  /** The fields to show, if they differ from the error's own. */
   readonly fields?: {
     readonly schema: Schema.Struct.Fields
     readonly show: (error: E) => Fields
@@ -80,9 +80,9 @@ interface Shape<E extends CodedError> {
 
 /** One row of the table. */
 export interface Problem<E extends CodedError = CodedError> extends Shape<E> {
-  /** From the wire to the error and back. */
+  /** Decodes the wire form into the error, and encodes it. */
   readonly schema: Schema.Codec<E, Fields>
-  /** The fields it has beside those that every problem has, as JSON. */
+  /** The fields in addition to those that every problem has, as JSON. */
   readonly encodeFields: (error: E) => Fields
 }
 
@@ -141,7 +141,7 @@ const problem = <E extends CodedError>(
   }
 }
 
-/** What is left out stays out. */
+/** Omits fields that are undefined. */
 const pick = (from: Fields, names: ReadonlyArray<string>): Fields =>
   Object.fromEntries(
     names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]]))
@@ -149,7 +149,7 @@ const pick = (from: Fields, names: ReadonlyArray<string>): Fields =>
 
 const nothing = { schema: {}, show: () => ({}), read: () => ({}) }
 
-/** Every error there is, in the order in which they are looked for. */
+/** All errors, in the order in which the server checks for them. */
 export const problems = {
   RouteUnknown: problem(RouteUnknown, {
     code: "not_found",
@@ -395,7 +395,7 @@ export const problems = {
     status: 500,
     title: "Policy failed",
     remedy: "Nothing was done. Tell the operator the requestId.",
-    // What the policy gave, or threw, is for the log alone.
+    // The log has what the policy returned or threw; a client must not see it.
     fields: {
       schema: { policy: PolicyName },
       show: ({ policy }) => ({ policy }),
@@ -410,26 +410,26 @@ export const problems = {
   })
 }
 
-/** The tag of an error that the table knows. */
+/** The tag of an error in the table. */
 export type ProblemTag = keyof typeof problems
 
-/** The errors of some rows of the table, as an endpoint declares them. */
+/** The schemas of these rows of the table, as an endpoint declares its errors. */
 export const errors = <const Tags extends ReadonlyArray<ProblemTag>>(...tags: Tags) =>
   tags.map((tag) => problems[tag].schema) as unknown as ReadonlyArray<
     (typeof problems)[Tags[number]]["schema"]
   >
 
-/** An error that the table knows. */
+/** An error in the table. */
 export type KnownError = (typeof problems)[ProblemTag]["schema"]["Type"]
 
-/** Whether the table knows this error. */
+/** Whether the table has a row for this error. */
 export const isKnownError = (error: unknown): error is KnownError =>
   typeof error === "object" &&
   error !== null &&
   "_tag" in error &&
   Object.hasOwn(problems, error._tag as string)
 
-/** An error as the wire has it. */
+/** The HTTP response for an error. */
 export const toProblem = (
   error: KnownError,
   context: { readonly requestId: string; readonly documentation: string }
@@ -449,7 +449,7 @@ export const toProblem = (
       type: context.documentation + row.code,
       title: row.title,
       status: row.status,
-      // What the store said, or a policy did, is for the log alone.
+      // The message of the store or a policy is for the log; a client must not see it.
       detail:
         error._tag === "StoreUnavailable" || error._tag === "PolicyFailed"
           ? row.remedy

@@ -9,10 +9,10 @@ import { errors } from "./problem.ts"
 const params = { queueId: PathId }
 const queueCode = {
   "Queue-Code": Schema.optionalKey(
-    Name.annotate({ description: "A code that opens the queue's priority lane" })
+    Name.annotate({ description: "A code for the priority lane of the queue" })
   )
 }
-const place = errors(
+const tokenErrors = errors(
   "QueueTokenRequired",
   "QueueTokenInvalid",
   "QueueTokenWrongQueue",
@@ -28,10 +28,10 @@ export const QueueApi = HttpApiGroup.make("queue")
       error: [...errors("QueueNotFound", "Overloaded"), ...faults]
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Look a queue up",
+        summary: "Get the public state of a queue",
         description:
-          "Its mode, and what its draw is checked by: the commitment from the start, the seed and " +
-          "how many were drawn once it has opened. Needs no queue token."
+          "Its mode, and the data to verify its draw with: the commitment from the start; the seed and " +
+          "the size of the draw once it has opened. Needs no queue token."
       })
     ),
     HttpApiEndpoint.post("join", path, {
@@ -47,40 +47,40 @@ export const QueueApi = HttpApiGroup.make("queue")
       OpenApi.annotations({
         summary: "Join the queue",
         description:
-          "The user's place: the one they have (200), or a new one (201). With room in the queue " +
-          "they are admitted at once. A Queue-Code puts a new one in the priority lane."
+          "Returns the user's queue token: the existing one (200) or a new one (201). If the queue has " +
+          "room, the user is admitted at once. A Queue-Code puts a new token in the priority lane."
       })
     ),
     HttpApiEndpoint.get("status", path, {
       params,
       headers: queueToken,
       success: QueueTokenStatus,
-      error: [...place, ...faults]
+      error: [...tokenErrors, ...faults]
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Ask for the place in the queue",
-        description: "Ask again after pollAfterSeconds, which is different each time."
+        summary: "Get the status of the queue token",
+        description: "Poll again after pollAfterSeconds, which differs from poll to poll."
       })
     ),
     HttpApiEndpoint.get("events", `${path}/events`, {
       params,
       headers: queueToken,
       success: HttpApiSchema.StreamSse({ data: QueueTokenStatus }),
-      error: [...place, ...errors("Draining"), ...faults]
+      error: [...tokenErrors, ...errors("Draining"), ...faults]
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Follow the place in the queue",
+        summary: "Follow the status of the queue token",
         description:
-          "Server-sent events: the status now and whenever it has changed, until the token has " +
-          "ended. Lines that begin with a colon keep the connection alive."
+          "Server-sent events: the status now and at each change, until the token has ended. Lines " +
+          "that begin with a colon keep the connection alive."
       })
     ),
     HttpApiEndpoint.delete("leave", path, {
       params,
       headers: queueToken,
       success: HttpApiSchema.NoContent,
-      error: [...place, ...faults]
-    }).annotateMerge(OpenApi.annotations({ summary: "Give the place in the queue up" }))
+      error: [...tokenErrors, ...faults]
+    }).annotateMerge(OpenApi.annotations({ summary: "Leave the queue" }))
   )
   .middleware(Identity)
   .annotateMerge(OpenApi.annotations({ title: "Queue", description: "The waiting room" }))

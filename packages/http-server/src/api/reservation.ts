@@ -1,4 +1,4 @@
-/** Holding seats: API 4. */
+/** Reservations: API 4. */
 import { Reservation } from "@boxoffice/core/schema"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
@@ -18,10 +18,10 @@ import {
 import { Identity } from "./identity.ts"
 import { errors } from "./problem.ts"
 
-/** Which seats to hold: all of them, or none. */
+/** The seats to hold: the engine holds all of them or none. */
 export const NewReservation = Schema.Struct({
   performanceId: Name,
-  /** Different seats of that performance. */
+  /** Distinct seats of that performance. */
   seatIds: Schema.Array(Name).check(Schema.isBetweenLength(1, 200), Schema.isUnique())
 }).annotate({ identifier: "NewReservation" })
 
@@ -58,7 +58,7 @@ export const ReservationApi = HttpApiGroup.make("reservations")
       params,
       success: Reservation,
       error: [...errors("ReservationNotFound"), ...faults]
-    }).annotateMerge(OpenApi.annotations({ summary: "Look a reservation up" })),
+    }).annotateMerge(OpenApi.annotations({ summary: "Get a reservation" })),
     HttpApiEndpoint.delete("release", `${path}/:reservationId`, {
       params,
       success: HttpApiSchema.NoContent,
@@ -66,9 +66,9 @@ export const ReservationApi = HttpApiGroup.make("reservations")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Release a hold",
-        description: "Its seats are free at once. Releasing again changes nothing."
+        description: "Frees its seats at once. Releasing it again has no effect."
       })
     )
   )
   .middleware(Identity)
-  .annotateMerge(OpenApi.annotations({ title: "Reservations", description: "Holding seats" }))
+  .annotateMerge(OpenApi.annotations({ title: "Reservations", description: "Holds of seats" }))

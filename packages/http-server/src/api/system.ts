@@ -1,4 +1,4 @@
-/** What the machines around a server ask it. */
+/** Probes and metrics, for load balancers and monitoring. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { errors } from "./problem.ts"
@@ -7,14 +7,14 @@ export const SystemApi = HttpApiGroup.make("system")
   .add(
     HttpApiEndpoint.get("livez", "/livez", {
       success: Schema.Struct({ status: Schema.Literal("live") })
-    }).annotateMerge(OpenApi.annotations({ summary: "Whether the process runs" })),
+    }).annotateMerge(OpenApi.annotations({ summary: "Liveness: whether the process runs" })),
     HttpApiEndpoint.get("readyz", "/readyz", {
       success: Schema.Struct({ status: Schema.Literal("ready") }),
       error: errors("StoreUnavailable", "Draining")
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Whether to send requests here",
-        description: "The store answers, and the server is not shutting down."
+        summary: "Readiness: whether to send requests to this server",
+        description: "Ready if the store responds and the server is not shutting down."
       })
     ),
     HttpApiEndpoint.get("metrics", "/metrics", {
@@ -23,6 +23,4 @@ export const SystemApi = HttpApiGroup.make("system")
       )
     }).annotateMerge(OpenApi.annotations({ summary: "Metrics, for Prometheus" }))
   )
-  .annotateMerge(
-    OpenApi.annotations({ title: "System", description: "What the machines around ask" })
-  )
+  .annotateMerge(OpenApi.annotations({ title: "System", description: "Probes and metrics" }))

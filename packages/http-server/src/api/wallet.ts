@@ -17,7 +17,7 @@ import {
 import { Identity } from "./identity.ts"
 import { errors } from "./problem.ts"
 
-/** What to charge: more than nothing. */
+/** The amount to charge, above zero. */
 export const NewCharge = Schema.Struct({
   amount: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }))
     .annotate({ description: "Minor units, such as won or cents" })
@@ -48,8 +48,9 @@ export const WalletApi = HttpApiGroup.make("wallet")
       OpenApi.annotations({
         summary: "Charge the wallet",
         description:
-          "Who may is the operator's choice: any user for themselves, or the operator's own services " +
-          "alone, which send the admin token or the service token and name the user as X-User-Id."
+          "The operator configures which callers may charge: each user for themselves, or only the " +
+          "operator's own services, which send the admin token or the service token and name the user " +
+          "as X-User-Id."
       })
     ),
     HttpApiEndpoint.get("balance", "/v1/wallet", {
@@ -58,7 +59,7 @@ export const WalletApi = HttpApiGroup.make("wallet")
       error: [...gate, ...faults]
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Ask for the balance",
+        summary: "Get the balance",
         description: "A user who never charged has 0."
       })
     ),

@@ -1,6 +1,6 @@
 /**
- * The command `boxoffice`. Each of its commands is a file beside this one, and is loaded when it is
- * called: to load all of them took three times as long as to print the help.
+ * The command `boxoffice`. Each subcommand is a file beside this one, and is loaded only when it is
+ * called: loading all of them took three times as long as printing the help.
  */
 import { readFileSync } from "node:fs"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -10,42 +10,42 @@ import { layerPresenter, report } from "./exit.ts"
 
 type Loaded = Command.Command<string, never, unknown, unknown, Command.Environment>
 
-/** A command: how the help lists it, and where it is. */
+/** A subcommand: its line in the help, and how to load it. */
 interface Entry {
   readonly summary: string
   readonly load: () => Promise<unknown>
 }
 
 const groups: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
-  "Look around": {
+  "Try it out": {
     demo: {
-      summary: "Serve the API with demo data, with nothing to install",
+      summary: "Serve the API with demo data; needs no database",
       load: () => import("./demo.ts").then(({ demo }) => demo)
     },
     simulate: {
-      summary: "Play a whole on-sale, and check every invariant afterwards",
+      summary: "Simulate an on-sale, then check every invariant",
       load: () => import("./simulate.ts").then(({ simulate }) => simulate)
     }
   },
-  "The database": {
+  Database: {
     plan: {
       summary: "Print the SQL that migrate would run",
       load: () => import("./plan.ts").then(({ plan }) => plan)
     },
     migrate: {
-      summary: "Bring the schema up to date",
+      summary: "Migrate the schema to the current version",
       load: () => import("./migrate.ts").then(({ migrate }) => migrate)
     },
     doctor: {
-      summary: "Compare the database with what it should be",
+      summary: "Check the schema, the settings and the rights",
       load: () => import("./doctor.ts").then(({ doctor }) => doctor)
     },
     verify: {
-      summary: "Count what breaks each invariant, in the tables themselves",
+      summary: "Count violations of each invariant in the tables",
       load: () => import("./verify.ts").then(({ verify }) => verify)
     },
     clear: {
-      summary: "Delete what is older than it has to be",
+      summary: "Delete rows that are past their retention",
       load: () => import("./clear.ts").then(({ clear }) => clear)
     },
     seed: {
@@ -63,23 +63,23 @@ const groups: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       load: () => import("./queue.ts").then(({ queue }) => queue)
     },
     events: {
-      summary: "See who consumes events, and delete old ones",
+      summary: "List consumers of events; delete old events",
       load: () => import("./events.ts").then(({ events }) => events)
     },
     deliveries: {
-      summary: "See webhooks that were given up, and try them again",
+      summary: "List failed webhook deliveries, and retry them",
       load: () => import("./deliveries.ts").then(({ deliveries }) => deliveries)
     }
   },
   Fairness: {
     "verify-lottery": {
-      summary: "Check the draw of a queue, and recompute everyone's place",
+      summary: "Verify the draw of a queue, and recompute its places",
       load: () => import("./verifyLottery.ts").then(({ verifyLottery }) => verifyLottery)
     }
   }
 }
 
-/** Runs the command line, and says on stderr what went wrong. */
+/** Runs the command line, and reports errors on stderr. */
 export const boxoffice = (args: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const command = yield* Effect.promise(() => withCommands(args))
@@ -89,7 +89,7 @@ export const boxoffice = (args: ReadonlyArray<string>) =>
     Effect.provide([NodeServices.layer, layerPresenter, layerBuiltIns])
   )
 
-// Not among them: --log-level, which would promise what BOXOFFICE_LOG_LEVEL does.
+// Without --log-level: the environment variable BOXOFFICE_LOG_LEVEL sets the level.
 const layerBuiltIns = CliConfig.layer({
   builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions]
 })
@@ -98,9 +98,9 @@ const { version } = JSON.parse(
   readFileSync(new URL(import.meta.resolve("@boxoffice/http-server/package.json")), "utf8")
 )
 
-/** All commands by name; whole are those alone that the arguments name. */
+/** All commands by name; only those that the arguments name are loaded. */
 const withCommands = async (args: ReadonlyArray<string>) => {
-  // A shell that completes a line has to know the flags of every command.
+  // Shell completions need the flags of every command.
   const completes = args.some((arg) => arg.startsWith("--completions"))
   const named = (name: string) => completes || args.includes(name)
   const commandOf = async ([name, { summary, load }]: [string, Entry]) => {
@@ -113,8 +113,9 @@ const withCommands = async (args: ReadonlyArray<string>) => {
   })
   return Command.make("boxoffice").pipe(
     Command.withDescription(
-      "Box Office: waiting room, seat holds, wallet and payment, on Postgres. Every command but `demo`, " +
-        "`simulate` and `verify-lottery` works on the database of DATABASE_URL. New here? Begin with `boxoffice demo`."
+      "Box Office: waiting room, seat holds, wallet and payment, on Postgres. All commands except " +
+        "`demo`, `simulate` and `verify-lottery` require a database, by DATABASE_URL. To try it " +
+        "out, run `boxoffice demo`."
     ),
     Command.withSubcommands(await Promise.all(subcommands))
   )

@@ -10,32 +10,32 @@ export const clear = Command.make("clear", { ...database, json }, (flags) =>
   Effect.gen(function* () {
     const { url, schema } = yield* databaseOf(flags)
     const policies = { ...defaultPolicies, ...(yield* retention) }
-    const cleared = yield* Effect.provide(untilAllIsCleared, [
+    const cleared = yield* Effect.provide(clearAll, [
       layerStore(url, schema),
       Layer.succeed(Policies, policies)
     ])
-    yield* Console.log(flags.json ? JSON.stringify(cleared) : inWords(cleared))
+    yield* Console.log(flags.json ? JSON.stringify(cleared) : toText(cleared))
   })
 ).pipe(
   Command.withDescription(
-    "Delete what is older than it has to be: queue tokens and reservations that ended, the answers to " +
-      "idempotency keys, events that every consumer has passed, and webhooks that were given up. For " +
-      "how long each is kept, the environment says, as for `serve`, which does the same once a minute. " +
-      "What was ever paid, and the ledger, are never deleted."
+    "Delete rows that are past their retention: ended queue tokens and reservations, the recorded " +
+      "responses of idempotency keys, events that every consumer has passed, and dead letters of " +
+      "webhooks. The environment sets each retention, as for `serve`, which does the same once a " +
+      "minute. Paid reservations and the ledger are never deleted."
   ),
   Command.withExamples([
     {
       command: "boxoffice clear",
-      description: "By the settings of the environment, or the defaults"
+      description: "With the retention of the environment, or the defaults"
     },
     {
       command: "BOXOFFICE_EVENT_SECONDS=604800 boxoffice clear --json",
-      description: "Events of more than a week as well; what was deleted, as JSON"
+      description: "Also delete events older than a week, and print the counts as JSON"
     }
   ])
 )
 
-/** For how long each is kept: a setting that cannot be is refused before anything is deleted. */
+/** The retention settings. An invalid one is refused before anything is deleted. */
 const retention = Effect.gen(function* () {
   const given = new Map<string, string>()
   for (const name of retentionVariables) {
@@ -49,8 +49,8 @@ const retention = Effect.gen(function* () {
 
 const kinds = ["tokens", "reservations", "outcomes", "events", "deadLetters"] as const
 
-/** A round deletes so much at the most; the last one finds nothing. */
-const untilAllIsCleared = Effect.gen(function* () {
+/** Repeats bounded rounds until one deletes nothing. */
+const clearAll = Effect.gen(function* () {
   const total: Record<keyof Cleared, number> = {
     tokens: 0,
     reservations: 0,
@@ -65,7 +65,7 @@ const untilAllIsCleared = Effect.gen(function* () {
   }
 })
 
-const inWords = (cleared: Cleared): string =>
+const toText = (cleared: Cleared): string =>
   columns([
     ["deleted", "how many"],
     ["queue tokens", String(cleared.tokens)],

@@ -1,4 +1,4 @@
-/** What the environment says about a server. */
+/** Reads the configuration of a server from environment variables. */
 import {
   defaultPolicies,
   PolicySettings as Policies,
@@ -16,7 +16,7 @@ import type { WebhookEndpoint } from "../webhooks/endpoint.ts"
 import { retentionOf } from "./retention.ts"
 import { demoSecret, faultOf, weaknessOf } from "./secrets.ts"
 
-/** The environment does not say enough, or contradicts itself. Each problem says what to set. */
+/** The environment is incomplete or contradictory. Each problem says what to set. */
 export class ConfigInvalid extends Schema.TaggedError<ConfigInvalid>()("ConfigInvalid", {
   problems: Schema.Array(Schema.String)
 }) {
@@ -51,75 +51,111 @@ export interface ServerConfig {
   readonly exportsTraces: boolean
 }
 
-/** The variables, for `--help` and the documentation. */
+/** The variables and their meanings, for `--help` and the documentation. */
 export const variables: ReadonlyArray<readonly [name: string, means: string]> = [
   ["DATABASE_URL", "Postgres 15 or newer: postgres://user:password@host:5432/name"],
-  ["BOXOFFICE_SCHEMA", "the schema that holds the tables; default boxoffice"],
-  ["BOXOFFICE_MIGRATE", "true to bring the schema up to date at start; default false"],
-  ["BOXOFFICE_CONNECTIONS", "the most connections to the database; default 10"],
-  ["BOXOFFICE_PREPARED_STATEMENTS", "off behind PgBouncer before 1.21 in transaction mode"],
+  ["BOXOFFICE_SCHEMA", "the schema of the tables; default boxoffice"],
+  ["BOXOFFICE_MIGRATE", "true to migrate the schema at start; default false"],
+  ["BOXOFFICE_CONNECTIONS", "maximum connections to the database; default 10"],
+  [
+    "BOXOFFICE_PREPARED_STATEMENTS",
+    "on or off; off behind PgBouncer before 1.21 in transaction mode"
+  ],
   ["BOXOFFICE_LOCK_TIMEOUT_MS", "how long a batch waits for a locked row; default 1500"],
   ["BOXOFFICE_STATEMENT_TIMEOUT_MS", "how long a statement may take; default 15000"],
-  ["BOXOFFICE_IDLE_IN_TRANSACTION_MS", "when locks of a silent node are freed; default 15000"],
-  ["BOXOFFICE_ANSWER_WITHIN_MS", "how long to wait for the database's answer; default 20000"],
+  [
+    "BOXOFFICE_IDLE_IN_TRANSACTION_MS",
+    "when Postgres frees the locks of a silent node; default 15000"
+  ],
+  ["BOXOFFICE_ANSWER_WITHIN_MS", "how long to wait for a response of the database; default 20000"],
   ["BOXOFFICE_CONNECT_WITHIN_MS", "how long to wait for a new connection; default 5000"],
-  ["BOXOFFICE_CLOSE_WITHIN_MS", "how long the database may delay the end; default 10000"],
-  ["PORT, HOST", "where to listen; default 3000 on 0.0.0.0"],
+  ["BOXOFFICE_CLOSE_WITHIN_MS", "how long closing the pool may delay shutdown; default 10000"],
+  ["PORT, HOST", "the port and address to listen on; default 3000 on 0.0.0.0"],
   ["BOXOFFICE_IDENTITY", "header (a gateway sets X-User-Id) or jwt"],
-  ["BOXOFFICE_JWT_SECRET", "with jwt: the shared secret (HS256), of 32 bytes or more"],
-  ["BOXOFFICE_JWKS_URL", "with jwt: where the issuer publishes its keys, by https"],
-  ["BOXOFFICE_JWT_ISSUER, BOXOFFICE_JWT_AUDIENCE", "with jwt: the iss and aud to insist on"],
-  ["BOXOFFICE_SIGNING_KEYS", "keys of queue tokens, id:secret,id:secret; the first signs"],
-  ["BOXOFFICE_ADMIN_TOKEN", "who knows it is an operator; without it, no admin routes"],
-  ["BOXOFFICE_CHARGES", "who may charge wallets: user (any, for themselves) or operator"],
-  ["BOXOFFICE_SERVICE_TOKEN", "with operator: what your payment service sends to charge"],
+  ["BOXOFFICE_JWT_SECRET", "with jwt: the shared secret (HS256), 32 bytes or more"],
+  ["BOXOFFICE_JWKS_URL", "with jwt: the https URL of the issuer's keys"],
+  ["BOXOFFICE_JWT_ISSUER, BOXOFFICE_JWT_AUDIENCE", "with jwt: the required iss and aud"],
+  ["BOXOFFICE_SIGNING_KEYS", "signing keys of queue tokens, id:secret,id:secret; the first signs"],
+  ["BOXOFFICE_ADMIN_TOKEN", "the bearer token of operators; without it, no admin routes"],
+  ["BOXOFFICE_CHARGES", "which callers may charge wallets: user (their own) or operator"],
+  ["BOXOFFICE_SERVICE_TOKEN", "with operator: the token that your payment service sends"],
   ["BOXOFFICE_HOLD_SECONDS", "how long a hold lasts; default 300"],
   ["BOXOFFICE_SEATS_PER_RESERVATION, BOXOFFICE_SEATS_PER_USER", "limits; default 10 and 20"],
-  ["BOXOFFICE_WALLET_CEILING, BOXOFFICE_CURRENCY", "of wallets; default 2^53-1 and KRW"],
-  ["BOXOFFICE_GATE", "operations that need a queue token; default all six, as a comma list"],
-  ["BOXOFFICE_PAYMENT_COMPLETES_TOKEN", "whether paying ends the queue token; default true"],
-  ["BOXOFFICE_QUEUE_MAX_ACTIVE, BOXOFFICE_QUEUE_ADMIT_PER_MINUTE", "of a new queue"],
-  ["BOXOFFICE_QUEUE_CLAIM_SECONDS, BOXOFFICE_QUEUE_SESSION_SECONDS", "of a new queue"],
-  ["BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT", "of a new queue; default 50"],
-  ["BOXOFFICE_QUEUE_ABSENCE_SECONDS", "of a new queue; default 300, and 0 is for ever"],
-  ["BOXOFFICE_QUEUE_MAX_AGE_MS", "how often a node reads a queue that is asked about; default 900"],
+  [
+    "BOXOFFICE_WALLET_CEILING, BOXOFFICE_CURRENCY",
+    "maximum balance and currency of wallets; default 2^53-1 and KRW"
+  ],
+  ["BOXOFFICE_GATE", "operations that need a queue token, comma-separated; default all six"],
+  [
+    "BOXOFFICE_PAYMENT_COMPLETES_TOKEN",
+    "whether a payment completes the queue token; default true"
+  ],
+  ["BOXOFFICE_QUEUE_MAX_ACTIVE, BOXOFFICE_QUEUE_ADMIT_PER_MINUTE", "limits of a new queue"],
+  [
+    "BOXOFFICE_QUEUE_CLAIM_SECONDS, BOXOFFICE_QUEUE_SESSION_SECONDS",
+    "claim window and session of a new queue"
+  ],
+  [
+    "BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT",
+    "share of the priority lane in a new queue; default 50"
+  ],
+  [
+    "BOXOFFICE_QUEUE_ABSENCE_SECONDS",
+    "how long waiting users may be absent; default 300, and 0 is unlimited"
+  ],
+  ["BOXOFFICE_QUEUE_MAX_AGE_MS", "maximum age of a node's snapshot of a queue; default 900"],
   [
     "BOXOFFICE_STALE_IF_STORE_DOWN_MS",
-    "how long to answer from memory without the database; default 60000"
+    "how long polls are served from memory without the database; default 60000"
   ],
   ["BOXOFFICE_ENDED_TOKEN_SECONDS", "how long ended queue tokens are kept; default 86400"],
-  ["BOXOFFICE_IDEMPOTENCY_KEY_SECONDS", "how long keys are remembered; default 2592000, 30 days"],
-  ["BOXOFFICE_ENDED_RESERVATION_SECONDS", "how long those never paid are kept; default 2592000"],
-  ["BOXOFFICE_EVENT_SECONDS", "how long events that all have passed are kept; default 2592000"],
-  ["BOXOFFICE_DEAD_LETTER_SECONDS", "how long given-up webhooks are kept; default 7776000"],
-  ["BOXOFFICE_SWEEP_SECONDS", "how often to tidy; default 1"],
-  ["BOXOFFICE_WEBHOOKS, BOXOFFICE_WEBHOOKS_FILE", "endpoints that get events, as JSON or its file"],
-  ["BOXOFFICE_DRAIN_SECONDS", "how long requests in flight may take to end; default 10"],
-  ["BOXOFFICE_MAX_CONNECTIONS", "the most connections of clients at a time; default 10000"],
-  ["BOXOFFICE_WRITE_TIMEOUT_SECONDS", "how long a client may read nothing; default 30"],
-  ["BOXOFFICE_STREAMS_PER_USER", "the most event streams of one user at a time; default 10"],
-  ["BOXOFFICE_ERROR_DOCS", "what the type of an error begins with; default /docs/errors/"],
+  [
+    "BOXOFFICE_IDEMPOTENCY_KEY_SECONDS",
+    "how long idempotency keys are kept; default 2592000, 30 days"
+  ],
+  [
+    "BOXOFFICE_ENDED_RESERVATION_SECONDS",
+    "how long ended, unpaid reservations are kept; default 2592000"
+  ],
+  [
+    "BOXOFFICE_EVENT_SECONDS",
+    "how long events are kept that all consumers passed; default 2592000"
+  ],
+  ["BOXOFFICE_DEAD_LETTER_SECONDS", "how long dead letters of webhooks are kept; default 7776000"],
+  ["BOXOFFICE_SWEEP_SECONDS", "the interval of the sweeper; default 1"],
+  [
+    "BOXOFFICE_WEBHOOKS, BOXOFFICE_WEBHOOKS_FILE",
+    "webhook endpoints, as JSON or the path of a JSON file"
+  ],
+  ["BOXOFFICE_DRAIN_SECONDS", "how long requests in flight may take at shutdown; default 10"],
+  ["BOXOFFICE_MAX_CONNECTIONS", "maximum connections of clients; default 10000"],
+  [
+    "BOXOFFICE_WRITE_TIMEOUT_SECONDS",
+    "how long a client may read nothing of a response; default 30"
+  ],
+  ["BOXOFFICE_STREAMS_PER_USER", "maximum event streams of one user; default 10"],
+  ["BOXOFFICE_ERROR_DOCS", "the start of the type of an error; default /docs/errors/"],
   ["BOXOFFICE_LOG_LEVEL", "debug, info, warn or error; default info"],
-  ["OTEL_EXPORTER_OTLP_ENDPOINT", "where to send traces, and the other OTEL_ variables"]
+  ["OTEL_EXPORTER_OTLP_ENDPOINT", "the endpoint for traces; other OTEL_ variables apply too"]
 ]
 
 const names = [
   "NODE_ENV",
   "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-  // The former name of BOXOFFICE_SIGNING_KEYS, which is read where that is not set.
+  // The former name of BOXOFFICE_SIGNING_KEYS, read if that is not set.
   "BOXOFFICE_TICKET_KEYS",
   "BOXOFFICE_QUEUE_FRESH_MS",
   "BOXOFFICE_AWAY_MS",
   ...variables.flatMap(([name]) => name.split(", "))
 ]
 
-/** All variables that are set to something. */
+/** All variables with a non-empty value. */
 const readEnvironment: Effect.Effect<Map<string, string>, Config.ConfigError> = Effect.gen(
   function* () {
     const found = new Map<string, string>()
     for (const name of names) {
       const value = yield* Config.option(Config.String(name))
-      // An editor or a mounted file leaves a line end behind, which nobody means.
+      // An editor or a mounted file often leaves a newline at the end.
       const text = Option.getOrElse(value, () => "").trim()
       if (text !== "") found.set(name, text)
     }
@@ -127,7 +163,7 @@ const readEnvironment: Effect.Effect<Map<string, string>, Config.ConfigError> = 
   }
 )
 
-/** What variables were called before: an operator who still sets one reads the new name. */
+/** Former names of variables: the error for an operator who still sets one gives the new name. */
 const renamed: ReadonlyArray<readonly [before: string, now: string]> = [
   ["BOXOFFICE_QUEUE_FRESH_MS", "BOXOFFICE_QUEUE_MAX_AGE_MS"],
   ["BOXOFFICE_AWAY_MS", "BOXOFFICE_STALE_IF_STORE_DOWN_MS"]
@@ -137,11 +173,11 @@ const decodePolicies = Schema.decodeUnknownResult(Schema.toType(Policies), { err
 
 const demoKey = `demo:${demoSecret}`
 
-/** How a secret is made, for whoever is told that theirs is none. */
-const howTo = "One is made by: openssl rand -hex 32"
-/** The same for a signing key, which has an id in front. */
-const howToKey = 'One is made by: echo "k1:$(openssl rand -hex 32)"'
-/** The least that a secret has. */
+/** How to create a secret, for the message about a weak or missing one. */
+const howTo = "To create one, run: openssl rand -hex 32"
+/** The same for a signing key, which begins with an id. */
+const howToKey = 'To create one, run: echo "k1:$(openssl rand -hex 32)"'
+/** The minimum length of a secret, in bytes. */
 interface Bytes {
   readonly atLeast: number
   readonly inProduction: number
@@ -149,7 +185,7 @@ interface Bytes {
 const tokenBytes: Bytes = { atLeast: 8, inProduction: 16 }
 const keyBytes: Bytes = { atLeast: 32, inProduction: 32 }
 
-/** The config of a server, or of the demo, which has a default for everything. */
+/** The config of a server, or of the demo, which has a default for each setting. */
 export const serverConfig = (kind: {
   readonly demo: boolean
 }): Effect.Effect<ServerConfig, ConfigInvalid | Config.ConfigError> =>
@@ -162,11 +198,11 @@ export const serverConfig = (kind: {
       return value === undefined ? undefined : Redacted.make(value)
     }
     const isProduction = text("NODE_ENV") === "production"
-    /** Whose secret is which: who knows one must not have what another allows. */
+    /** The setting of each secret: two settings must not share one. */
     const owners = new Map<string, string>()
     /**
-     * Refuses a secret that proves nothing: in production one that can be guessed as well, and none
-     * in the demo, where nothing is to be proven.
+     * Refuses a published or short secret; in production also one that can be guessed. The demo
+     * accepts any secret, since it protects nothing.
      */
     const checkSecret = (name: string, value: string, bytes: Bytes, remedy = howTo): void => {
       const find = () =>
@@ -176,12 +212,12 @@ export const serverConfig = (kind: {
       const owner = owners.get(value)
       if (owner !== undefined) {
         problems.push(
-          `${name} must differ from ${owner}: who knows one would have what the other allows. ${remedy}`
+          `${name} must differ from ${owner}: a holder of one would get the rights of the other. ${remedy}`
         )
       }
       owners.set(value, name)
     }
-    /** A token that a client sends in a header. */
+    /** A secret that a client sends in a header. */
     const secretToken = (name: string): Redacted.Redacted | undefined => {
       const value = text(name)
       if (value === undefined) return undefined
@@ -223,7 +259,7 @@ export const serverConfig = (kind: {
       if (mode === undefined && isProduction) {
         problems.push(
           "BOXOFFICE_IDENTITY must be set in production: to jwt, or to header if a gateway in " +
-            "front sets X-User-Id and lets no client set it."
+            "front of the server sets X-User-Id and removes it from the requests of clients."
         )
       }
       if (mode !== "jwt") return { mode: "header" }
@@ -256,16 +292,16 @@ export const serverConfig = (kind: {
       const charges = oneOf("BOXOFFICE_CHARGES", ["user", "operator"])
       if (charges === undefined && text("BOXOFFICE_CHARGES") === undefined && !kind.demo) {
         problems.push(
-          "BOXOFFICE_CHARGES must be set, since nothing here takes money from anybody: to operator, so " +
-            "that only who knows the admin token or BOXOFFICE_SERVICE_TOKEN charges wallets; or to " +
-            "user, so that any user who is let in can add money to their own wallet, if your payment " +
-            "step is in front of the route."
+          "BOXOFFICE_CHARGES must be set, since the server collects no payment for charges: to operator, " +
+            "so that only callers with the admin token or BOXOFFICE_SERVICE_TOKEN can charge wallets; " +
+            "or to user, so that each user who passes the gate can add money to their own wallet, if " +
+            "your payment step is in front of the route."
         )
       }
       if (charges === "operator" && serviceToken === undefined && adminToken === undefined) {
         problems.push(
           "BOXOFFICE_CHARGES=operator needs BOXOFFICE_SERVICE_TOKEN, or BOXOFFICE_ADMIN_TOKEN: " +
-            "without one, nobody could charge a wallet."
+            "without one, no caller could charge a wallet."
         )
       }
       return charges ?? "user"
@@ -279,7 +315,7 @@ export const serverConfig = (kind: {
       if (given === undefined) {
         problems.push(
           "BOXOFFICE_SIGNING_KEYS must be set: the keys that sign queue tokens, as " +
-            `id:secret,id:secret; each secret of 32 bytes or more. ${howToKey}`
+            `id:secret,id:secret; each secret has 32 bytes or more. ${howToKey}`
         )
         return []
       }
@@ -287,11 +323,11 @@ export const serverConfig = (kind: {
         const [id = "", ...rest] = pair.split(":")
         return { id: id.trim(), secret: Redacted.make(rest.join(":").trim()) }
       })
-      // Said now, and not once the database has been reached and migrated.
+      // Checked now, so that the problem is reported before the server connects and migrates.
       const made = yield* Effect.result(Effect.scoped(Layer.build(QueueTokens.layer(keys))))
       if (made._tag === "Failure") {
         problems.push(
-          `BOXOFFICE_SIGNING_KEYS: ${made.failure.reason} Expected id:secret,id:secret, with no comma in a secret. ${howToKey}`
+          `BOXOFFICE_SIGNING_KEYS: ${made.failure.reason} Expected id:secret,id:secret, without commas in a secret. ${howToKey}`
         )
         return keys
       }
@@ -344,17 +380,17 @@ export const serverConfig = (kind: {
       if (ceiling !== "" && !isCeiling) {
         problems.push(
           "BOXOFFICE_WALLET_CEILING must be a whole number of minor units, at most " +
-            `${Number.MAX_SAFE_INTEGER}: more than that no answer could tell.`
+            `${Number.MAX_SAFE_INTEGER}: JSON clients cannot represent more exactly.`
         )
       }
       if (decoded._tag === "Success") return decoded.success
       const wrong = toRequestInvalid(decoded.failure).errors.map(({ path }) => path)
       if (wrong.some((path) => path.startsWith("gate"))) {
-        problems.push("BOXOFFICE_GATE must list some of dates, seats, hold, charge, balance, pay.")
+        problems.push("BOXOFFICE_GATE must be a list of dates, seats, hold, charge, balance, pay.")
       }
       if (wrong.includes("currency")) {
         problems.push(
-          "BOXOFFICE_CURRENCY must be a code of ISO 4217 that is in use, such as KRW or EUR."
+          "BOXOFFICE_CURRENCY must be a code of ISO 4217 in current use, such as KRW or EUR."
         )
       }
       return defaultPolicies

@@ -6,7 +6,7 @@ import { port, withPort } from "./serve.ts"
 import { embeddedStore, start, storeOf } from "./start.ts"
 
 const dataDir = Flag.String("data-dir").pipe(
-  Flag.withDescription("A directory that keeps the data; in memory where left out"),
+  Flag.withDescription("A directory for the data; default in memory"),
   Flag.optional
 )
 
@@ -28,11 +28,11 @@ export const demo = Command.make("demo", { port, dataDir }, ({ port, dataDir }) 
   })
 ).pipe(
   Command.withDescription(
-    "Serve the API with demo data, on an embedded Postgres, or on that of DATABASE_URL. The " +
-      "variables that `serve --help` lists hold as well."
+    "Serve the API with demo data, on an embedded Postgres or on the database of DATABASE_URL. The " +
+      "variables that `serve --help` lists apply as well."
   ),
   Command.withExamples([
-    { command: "boxoffice demo", description: "Look around; everything is gone afterwards" },
-    { command: "boxoffice demo --data-dir ./data", description: "Keep what was bought" }
+    { command: "boxoffice demo", description: "Try it out; the data is lost at the end" },
+    { command: "boxoffice demo --data-dir ./data", description: "Keep the data" }
   ])
 )

@@ -5,7 +5,7 @@ import { Command } from "effect/cli"
 import { NegativeResult } from "./exit.ts"
 import { appRole, database, databaseOf, json, yes } from "./flags.ts"
 
-const strict = yes("strict", "Let a warning be a problem, too, for the exit code")
+const strict = yes("strict", "Also end with 2 if there is a warning")
 
 export const doctor = Command.make("doctor", { ...database, appRole, strict, json }, (flags) =>
   Effect.gen(function* () {
@@ -14,33 +14,33 @@ export const doctor = Command.make("doctor", { ...database, appRole, strict, jso
       Doctor.examine({ schema, appRole: Option.getOrUndefined(flags.appRole) }),
       Migrator.layerUrl(url)
     )
-    yield* Console.log(flags.json ? JSON.stringify(report) : inWords(report))
+    yield* Console.log(flags.json ? JSON.stringify(report) : toText(report))
     const isBad = (level: string) => level === "problem" || (flags.strict && level === "warning")
     if (report.findings.some(({ level }) => isBad(level))) return yield* new NegativeResult()
   })
 ).pipe(
   Command.withDescription(
     "Compare tables, columns, constraints, indexes, triggers, functions and views with what the " +
-      "migrations make, and look at the server's settings, the clock, the connection and the rights " +
-      "of the engine's role. It changes nothing. Ends with 2 where it finds a problem."
+      "migrations create, and check the server's settings, the clock, the connection and the rights " +
+      "of the engine's role. It changes nothing. Ends with 2 if it finds a problem."
   ),
   Command.withExamples([
     { command: "boxoffice doctor", description: "Examine the database of DATABASE_URL" },
     {
       command: "boxoffice doctor --app-role tickets_app --json",
-      description: "With the rights of the engine's role, as JSON"
+      description: "Check the rights of the engine's role as well, and print JSON"
     }
   ])
 )
 
-// Colours where they are seen, and NO_COLOR is not set.
+// Colours only on a terminal, and only if NO_COLOR is not set.
 const paint = (format: "red" | "yellow" | "cyan" | "green" | "bold", text: string): string =>
   styleText(format, text, { stream: process.stdout })
 const colors = { problem: "red", warning: "yellow", note: "cyan" } as const
 
 const indented = (text: string, by: string): string => text.replaceAll(/^/gm, by)
 
-const inWords = (report: Doctor.Report): string => {
+const toText = (report: Doctor.Report): string => {
   const { schema, version, expectedVersion, serverVersion, findings } = report
   const count = (level: Doctor.Finding["level"]) => {
     const found = findings.filter((finding) => finding.level === level).length
@@ -57,7 +57,7 @@ const inWords = (report: Doctor.Report): string => {
       ""
     ]),
     findings.length === 0
-      ? paint("green", "All is well.")
+      ? paint("green", "No problems found.")
       : `${count("problem")}, ${count("warning")}, ${count("note")}.`
   ].join("\n")
 }

@@ -1,45 +1,47 @@
-/** What several commands are told in the same way. */
+/** Flags that several commands share. */
 import { Migrator, urlProblem } from "@boxoffice/sql-store"
 import { Config, Data, Effect, Option, Redacted } from "effect"
 import { Flag } from "effect/cli"
 
-/** The command cannot begin: what is missing or wrong, and what to give instead. */
+/**
+ * The command cannot start: the message says what is missing or wrong, and what to give instead.
+ */
 export class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {}
 
 const url = Flag.Redacted("url").pipe(
   Flag.withDescription(
-    "The database: postgres://user@host:5432/name. Better in DATABASE_URL, since everybody on the " +
-      "machine can read what a process was started with"
+    "The database: postgres://user@host:5432/name. Prefer DATABASE_URL, since other users of the " +
+      "machine can read the arguments of a process"
   ),
   Flag.optional
 )
 
 const schema = Flag.String("schema").pipe(
-  Flag.withDescription("The schema that holds the tables; BOXOFFICE_SCHEMA, or else boxoffice"),
+  Flag.withDescription("The schema of the tables; default BOXOFFICE_SCHEMA, or else boxoffice"),
   Flag.optional
 )
 
 export const appRole = Flag.String("app-role").pipe(
-  Flag.withDescription("The role that the engine connects as, where it is not the owner"),
+  Flag.withDescription("The role that the engine connects as, if it is not the owner"),
   Flag.optional
 )
 
-/** What is false unless it is said. */
+/** A flag that is false by default. */
 export const yes = (name: string, description: string) =>
   Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false))
 
-export const json = yes("json", "Print one JSON document on stdout, for a script to read")
+export const json = yes("json", "Print one JSON document on stdout, for scripts")
 
-/** What says which tables a command is about. */
+/** Flags that select the database and the schema. */
 export const database = { url, schema }
 
-/** {@link database}, as it was said. */
+/** The values of {@link database}. */
 export interface DatabaseFlags {
   readonly url: Option.Option<Redacted.Redacted>
   readonly schema: Option.Option<string>
 }
 
-/** Where the tables are: by the flags, or else by the environment. */
+/** The database and the schema, by the flags or else by the environment. */
 export const databaseOf = (
   flags: DatabaseFlags
 ): Effect.Effect<{ readonly url: string; readonly schema: string }, UsageError> =>
@@ -54,7 +56,7 @@ export const databaseOf = (
     return { url: url.value, schema: yield* schemaOf(flags.schema) }
   })
 
-/** Its text is never shown: it may contain a password. */
+/** The URL is never printed, since it may contain a password. */
 export const urlOf = (
   flag: Option.Option<Redacted.Redacted>
 ): Effect.Effect<Option.Option<string>, UsageError> =>
@@ -79,7 +81,7 @@ export const schemaOf = (flag: Option.Option<string>): Effect.Effect<string, Usa
     })
   })
 
-/** A variable that is set to something. */
+/** An environment variable, if it is set and not empty. */
 const variable = (name: string): Effect.Effect<Option.Option<Redacted.Redacted>> =>
   Config.option(Config.Redacted(name)).pipe(
     Effect.orDie,

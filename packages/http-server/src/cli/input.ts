@@ -1,9 +1,9 @@
-/** What a command reads beside its flags: a file, or standard input. */
+/** Reads the input of a command from a file or standard input. */
 import { createReadStream } from "node:fs"
 import { Effect } from "effect"
 import { UsageError } from "./flags.ts"
 
-/** The text of a file; `-` is standard input. What is larger than so many bytes is refused. */
+/** The text of a file; `-` is standard input. Fails if it has more than `bytesMax` bytes. */
 export const readInput = (path: string, bytesMax: number): Effect.Effect<string, UsageError> =>
   Effect.tryPromise({
     try: async () => {

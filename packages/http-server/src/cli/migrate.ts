@@ -4,7 +4,9 @@ import { Command, Flag } from "effect/cli"
 import { appRole, database, databaseOf, json } from "./flags.ts"
 
 export const lockTimeout = Flag.Finite("lock-timeout").pipe(
-  Flag.withDescription("How many seconds to wait for a table in use, before all is left as it was"),
+  Flag.withDescription(
+    "How many seconds to wait for the lock of a table, before the migration rolls back"
+  ),
   Flag.withSchema(Schema.Finite.check(Schema.isBetween({ minimum: 0.01, maximum: 86_400 }))),
   Flag.withDefault(5)
 )
@@ -33,15 +35,15 @@ export const migrate = Command.make(
     })
 ).pipe(
   Command.withDescription(
-    "Bring the schema to the version that this program knows: in one transaction, so all of it or " +
-      "nothing, and one at a time, whoever else migrates. A newer schema is refused. `boxoffice " +
-      "plan` prints the same as SQL, for whoever would rather run it by hand."
+    "Migrate the schema to the version of this program, in one transaction: all or nothing. A lock " +
+      "admits one migration at a time. A newer schema is refused. `boxoffice plan` prints the same " +
+      "as SQL, to run it by hand."
   ),
   Command.withExamples([
     { command: "boxoffice migrate", description: "Migrate the database of DATABASE_URL" },
     {
       command: "boxoffice migrate --schema tickets --app-role tickets_app",
-      description: "In another schema, with the rights of the role that the engine connects as"
+      description: "Use another schema, and grant the rights of the engine's role"
     }
   ])
 )

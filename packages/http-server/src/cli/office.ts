@@ -1,4 +1,4 @@
-/** The engine of a command that does one thing and ends. */
+/** The engine for a command that does one thing and ends. */
 import { randomBytes } from "node:crypto"
 import {
   BoxOffice,
@@ -11,11 +11,11 @@ import {
 import { SqlStore } from "@boxoffice/sql-store"
 import { Layer, Redacted } from "effect"
 
-// Whom to let in, the servers decide, by policies that may be functions of their host's. What is
-// changed here takes effect with their next admission.
+// Only the servers admit users, because their admission policy may be a function of the host. A
+// change that a command makes takes effect with their next admission.
 const policies = { ...defaultPolicies, admission: () => 0 }
 
-/** The database, without the engine. */
+/** The store, without the engine. */
 export const layerStore = (url: string, schema: string): Layer.Layer<BoxOfficeStore, unknown> =>
   SqlStore.layerUrl({ url, schema, maxConnections: 2 })
 
@@ -23,7 +23,7 @@ export const layerOffice = (
   url: string,
   schema: string
 ): Layer.Layer<BoxOfficeServices, unknown> => {
-  // Nobody joins a queue here, so that no token is ever signed by this.
+  // No user joins a queue through a command, so this key never signs a token.
   const secret = Redacted.make(randomBytes(32).toString("hex"))
   return BoxOffice.layer.pipe(
     Layer.provide([

@@ -4,10 +4,7 @@ import { Command } from "effect/cli"
 import { appRole, database, databaseOf, json, schemaOf, yes } from "./flags.ts"
 import { lockTimeout } from "./migrate.ts"
 
-const empty = yes(
-  "empty",
-  "Plan for a database that has nothing of ours yet, without connecting to one"
-)
+const empty = yes("empty", "Plan for an empty schema, without connecting to a database")
 
 export const plan = Command.make(
   "plan",
@@ -27,8 +24,8 @@ export const plan = Command.make(
     })
 ).pipe(
   Command.withDescription(
-    "Print the SQL that `boxoffice migrate` would run, and run nothing. It is a script for psql, in " +
-      "one transaction, and says before each migration which tables it locks, and how."
+    "Print the SQL that `boxoffice migrate` would run, and run nothing. The script is for psql, in one " +
+      "transaction, and lists before each migration which tables it locks, and how."
   ),
   Command.withExamples([
     {
@@ -37,7 +34,7 @@ export const plan = Command.make(
     },
     {
       command: "boxoffice plan --empty --app-role tickets_app > boxoffice.sql",
-      description: "Everything from the start, with the rights of the application, to be reviewed"
+      description: "The complete schema with the rights of the application, for a review"
     }
   ])
 )

@@ -1,4 +1,4 @@
-/** What operators do to queues: each command is a file in `queue/`. */
+/** Commands for queues: each one is a file in `queue/`. */
 import { Command } from "effect/cli"
 import { close } from "./queue/close.ts"
 import { codes } from "./queue/codes.ts"
@@ -11,12 +11,12 @@ import { show } from "./queue/show.ts"
 
 export const queue = Command.make("queue").pipe(
   Command.withDescription(
-    "Operate the queues of a database, while servers run on it or while none does. What is changed " +
-      "leaves an event in the outbox, and every server knows of it within a second."
+    "Operate the queues of a database, whether or not servers run on it. Each change writes an event " +
+      "to the outbox, and every server applies it within a second."
   ),
   Command.withSubcommands([
-    { group: "Look", commands: [list, show] },
-    { group: "Run", commands: [pause, resume, drain, close] },
+    { group: "Inspect", commands: [list, show] },
+    { group: "Operate", commands: [pause, resume, drain, close] },
     { group: "Set up", commands: [create, settings, reschedule, codes] }
   ])
 )

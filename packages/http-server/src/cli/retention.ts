@@ -1,4 +1,4 @@
-/** For how long a server keeps what has ended: the variables that say so. */
+/** The retention settings of a server, from environment variables. */
 import { defaultPolicies, idempotencyKeySecondsMin, type PolicySettings } from "@boxoffice/core"
 
 const variables = {
@@ -12,7 +12,7 @@ const variables = {
 type Name = keyof typeof variables
 type Retention = Pick<PolicySettings, Name>
 
-/** The least of each, where 0 is not for ever. */
+/** The minimum of each setting for which 0 does not mean unlimited. */
 const least: Partial<Record<Name, number>> = {
   endedTokenSeconds: 1,
   idempotencyKeySeconds: idempotencyKeySecondsMin
@@ -22,7 +22,7 @@ const most = 2_147_483_647
 
 export const retentionVariables: ReadonlyArray<string> = Object.values(variables)
 
-/** What the environment says, with the defaults, and every problem that it has. */
+/** The retention by the environment or the defaults, and the problems of the environment. */
 export const retentionOf = (
   text: (variable: string) => string | undefined
 ): { readonly retention: Retention; readonly problems: ReadonlyArray<string> } => {

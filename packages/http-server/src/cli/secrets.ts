@@ -1,9 +1,9 @@
-/** Which secrets are none: what is too short, what is printed somewhere, what is guessed first. */
+/** Finds secrets that protect nothing: too short, published, or easy to guess. */
 
-// Anybody can read this one: queue tokens of the demo prove nothing.
+// This secret is public, so the queue tokens of the demo prove nothing.
 export const demoSecret = "box-office-demo-key-not-for-any-other-use"
 
-/** Of our own pages, and of the page where most people make their first JWT. */
+/** Secrets of this project's pages, and of the page on which most people create their first JWT. */
 const published = [
   "a secret of at least thirty-two bytes",
   "your-256-bit-secret",
@@ -13,19 +13,21 @@ const published = [
 const words =
   /pass(?:word|wd|phrase)|qwertyuiop|qwerty|asdfghjkl|zxcvbnm|boxoffice|box-office|change|default|example|letmein|welcome|secret|ticket|admin|token|test|user|root|demo|key|1234567890|12345678|123456|1234|123/g
 
-// Of what is left of a secret once the words are taken out: characters, and different ones.
+// The minimum of characters, and of different ones, in a secret without these words.
 const restMin = 8
 const differentMin = 6
 
 const isPublished = "is printed where anybody can read it, in an example or as the demo's key."
 
-/** Why no server may start with a secret, in words that follow the name of its setting. */
+/**
+ * Why no server may start with a secret, as the rest of a sentence that begins with its setting.
+ */
 export const faultOf = (secret: string, bytesMin: number): string | undefined => {
   if (Buffer.byteLength(secret) < bytesMin) return `must have ${bytesMin} bytes or more.`
   return secret.includes(demoSecret) ? isPublished : undefined
 }
 
-/** Why no server in production may, in the same words. */
+/** Why no server in production may start with it, in the same form. */
 export const weaknessOf = (secret: string, bytesMin: number): string | undefined => {
   const fault = faultOf(secret, bytesMin)
   if (fault !== undefined) return fault
@@ -42,7 +44,7 @@ export const weaknessOf = (secret: string, bytesMin: number): string | undefined
     : undefined
 }
 
-/** The shortest beginning of a text that, again and again, makes all of it. */
+/** The shortest prefix whose repetition makes the text. */
 const periodOf = (text: string): string => {
   for (let length = 1; length <= text.length / 2; length++) {
     if (text.startsWith(text.slice(length))) return text.slice(0, length)
@@ -50,7 +52,7 @@ const periodOf = (text: string): string => {
   return text
 }
 
-/** Whether most characters are next to the one before, as in `abcdef`. */
+/** Whether most characters are neighbours of the previous one, as in `abcdef`. */
 const isSequence = (text: string): boolean => {
   let near = 0
   for (let i = 1; i < text.length; i++) {

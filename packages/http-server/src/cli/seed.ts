@@ -30,13 +30,13 @@ export const seed = Command.make("seed", { ...database, json }, (flags) =>
   })
 ).pipe(
   Command.withDescription(
-    "Add a queue, a show and three performances with seats to a database that was migrated. What is " +
-      "there already stays as it is, so that running it again adds nothing."
+    "Add a queue, a show and three performances with seats to a migrated database. Existing rows stay " +
+      "as they are, so that running it again adds nothing."
   ),
   Command.withExamples([
     {
       command: "boxoffice migrate && boxoffice seed",
-      description: "Something to try on your Postgres"
+      description: "Demo data on your Postgres"
     }
   ])
 )

@@ -5,7 +5,7 @@ import { type ServerConfig, serverConfig, variables } from "./config.ts"
 import { start, storeOf } from "./start.ts"
 
 export const port = Flag.Int("port").pipe(
-  Flag.withDescription("Where to listen; PORT, or else 3000, where left out"),
+  Flag.withDescription("The port to listen on; default PORT, or else 3000"),
   Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
   Flag.optional
 )
@@ -16,8 +16,9 @@ export const withPort = (config: ServerConfig, port: Option.Option<number>): Ser
 })
 
 /**
- * A server that was quiet has a young generation of 1 MB, which V8 doubles only as much survives in
- * it. Of a poll nothing does, so that collecting took a third of its time. Grown once, it is 16 MB.
+ * Lets V8 grow the young generation to 16 MB in one step. An idle server has one of 1 MB, and V8
+ * grows it only as objects survive in it. The objects of a poll do not survive, so it stayed small,
+ * and garbage collection took a third of the server's time.
  */
 const keepYoungGenerationLarge = Effect.sync(() =>
   setFlagsFromString("--semi-space-growth-factor=16")
@@ -34,14 +35,14 @@ export const serve = Command.make("serve", { port }, ({ port }) =>
   })
 ).pipe(
   Command.withDescription(
-    ["Serve the API on a Postgres database. Environment variables say how:", ""]
+    ["Serve the API on a Postgres database. Environment variables configure it:", ""]
       .concat(variables.map(([name, means]) => `${name}: ${means}`))
       .join("\n")
   ),
   Command.withExamples([
     {
       command: "DATABASE_URL=postgres://app@db/tickets boxoffice serve --port 8080",
-      description: "Serve a database that was migrated before"
+      description: "Serve a migrated database"
     }
   ])
 )

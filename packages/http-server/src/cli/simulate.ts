@@ -5,7 +5,7 @@ import { NegativeResult } from "./exit.ts"
 import { database, json, schemaOf, urlOf, yes } from "./flags.ts"
 import type { Sample } from "./simulate/figures.ts"
 import { toJson, toMarkdown, writeReport } from "./simulate/report.ts"
-import { simulate as play } from "./simulate/run.ts"
+import { simulate as runSimulation } from "./simulate/run.ts"
 
 const whole = (name: string, from: number, to: number, description: string) =>
   Flag.Int(name).pipe(
@@ -15,22 +15,33 @@ const whole = (name: string, from: number, to: number, description: string) =>
 
 const flags = {
   url: database.url,
-  // Not that of the environment, which is where the real tables are.
+  // Not BOXOFFICE_SCHEMA: that schema has the real tables.
   schema: Flag.String("schema").pipe(
-    Flag.withDescription("The schema to play in: one that is free, or was played in before"),
+    Flag.withDescription(
+      "The schema of the simulation: a new one, or one of an earlier simulation"
+    ),
     Flag.withDefault("boxoffice_simulation")
   ),
-  users: whole("users", 1, 1_000_000, "How many people come").pipe(Flag.withDefault(1_000)),
-  seats: whole("seats", 1, 100_000, "How many seats there are").pipe(Flag.withDefault(400)),
-  maxActive: whole("max-active", 1, 1_000_000, "How many may be inside at once").pipe(
-    Flag.optional
-  ),
-  admitPerMinute: whole("admit-per-minute", 1, 10_000_000, "How many are let in per minute").pipe(
-    Flag.optional
-  ),
-  arrivalSeconds: whole("arrival-seconds", 1, 86_400, "Everybody has come after this long").pipe(
-    Flag.optional
-  ),
+  users: whole("users", 1, 1_000_000, "The number of users").pipe(Flag.withDefault(1_000)),
+  seats: whole("seats", 1, 100_000, "The number of seats").pipe(Flag.withDefault(400)),
+  maxActive: whole(
+    "max-active",
+    1,
+    1_000_000,
+    "The maximum number of admitted users at a time"
+  ).pipe(Flag.optional),
+  admitPerMinute: whole(
+    "admit-per-minute",
+    1,
+    10_000_000,
+    "The maximum number of admissions per minute"
+  ).pipe(Flag.optional),
+  arrivalSeconds: whole(
+    "arrival-seconds",
+    1,
+    86_400,
+    "The time within which all users arrive"
+  ).pipe(Flag.optional),
   holdSeconds: whole("hold-seconds", 1, 86_400, "How long a hold lasts").pipe(Flag.withDefault(10)),
   minutesMax: whole("minutes-max", 1, 1_440, "The sale closes after this long").pipe(
     Flag.withDefault(60)
@@ -39,10 +50,10 @@ const flags = {
     Flag.withDefault(1)
   ),
   report: Flag.String("report").pipe(
-    Flag.withDescription("A directory to write the report to, with plots"),
+    Flag.withDescription("A directory for the report and its plots"),
     Flag.optional
   ),
-  keep: yes("keep", "Leave the schema there, to look into"),
+  keep: yes("keep", "Keep the schema for inspection"),
   json
 }
 
@@ -54,7 +65,7 @@ export const simulate = Command.make("simulate", flags, (flags) =>
       Math.min(500, Math.max(100, Math.ceil(seats / 10)))
     )
     const run = yield* Effect.provide(
-      play({
+      runSimulation({
         schema,
         keep: flags.keep,
         users,
@@ -86,19 +97,19 @@ export const simulate = Command.make("simulate", flags, (flags) =>
   })
 ).pipe(
   Command.withDescription(
-    "Let a crowd join, wait, look, fight for seats, pay or not, through the engine's own API; then " +
-      "read the database and say whether every invariant holds. Without a database it plays on an " +
-      "embedded Postgres. On yours it makes a schema to play in, removes it afterwards, and touches " +
-      "no other. Ends with 2 where an invariant is violated."
+    "Simulate users who join, wait, read the seat map, compete for seats, and pay or leave, through the " +
+      "engine's own API; then read the database and report whether every invariant holds. Without a " +
+      "database it runs on an embedded Postgres. On yours it creates a schema for the simulation, " +
+      "removes it afterwards, and touches no other. Ends with 2 if an invariant is violated."
   ),
   Command.withExamples([
     {
       command: "boxoffice simulate",
-      description: "1,000 people and 400 seats, with nothing to install"
+      description: "1,000 users and 400 seats on an embedded Postgres"
     },
     {
       command: "boxoffice simulate --users 100000 --seats 20000 --report ./report",
-      description: "A big one, on the database of DATABASE_URL, with plots"
+      description: "A large on-sale on the database of DATABASE_URL, with plots"
     }
   ])
 )
@@ -108,12 +119,14 @@ const clientOf = (url: (typeof flags)["url"] extends Flag.Flag<infer A> ? A : ne
     const given = yield* urlOf(url)
     if (Option.isSome(given)) return Migrator.layerUrl(given.value, { prepared: true })
     yield* Console.error("Starting an embedded Postgres ...")
-    // Only here is PGlite loaded: it takes its time.
+    // Load PGlite only if it is used: loading takes a while.
     const { layerPglite } = yield* Effect.promise(() => import("@boxoffice/sql-store/pglite"))
     return layerPglite()
   })
 
-/** A terminal shows one line that moves; a log gets one now and then. */
+/**
+ * Prints progress: on a terminal as one line that is overwritten, in a log as a line now and then.
+ */
 const show = ({ second, sold, waiting, active, rates }: Sample, seats: number): void => {
   const filled = Math.round((sold / seats) * 24)
   const bar = "█".repeat(filled) + "░".repeat(24 - filled)

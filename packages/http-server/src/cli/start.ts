@@ -1,4 +1,6 @@
-/** What a process that serves is made of: the engine, its keys and policies, logs and traces. */
+/**
+ * Composes a server process: the engine with its keys and policies, the server, logs and traces.
+ */
 import {
   BoxOffice,
   type BoxOfficeStore,
@@ -16,36 +18,36 @@ import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import type { SqlError } from "effect/sql/SqlError"
 import type { RequestRecord } from "../http/requestContext.ts"
 import { layerServer } from "../server/server.ts"
-import { Webhooks } from "../webhooks.ts"
+import { Webhooks } from "../webhooks/webhooks.ts"
 import type { ServerConfig } from "./config.ts"
 
-/** The engine that a config describes. */
+/** The services of the engine. */
 type Office = Layer.Success<typeof BoxOffice.layer>
 
-/** What a process does beside serving. */
+/** What a command does at the start of the server. */
 export interface StartHooks<R> {
-  /** Before anybody is let in. */
+  /** Runs before the server listens. */
   readonly prepare: Effect.Effect<void, unknown, R>
-  /** Once it listens. */
+  /** Runs once the server listens. */
   readonly announce: (url: string) => Effect.Effect<void>
 }
 
-/** Serves until interrupted; then ends in good order. */
+/** Serves until interrupted; then shuts down gracefully. */
 export const start = <E>(
   config: ServerConfig,
   store: Layer.Layer<BoxOfficeStore, E>,
-  occasions: StartHooks<Office>
+  hooks: StartHooks<Office>
 ): Effect.Effect<never, E | ServeError | SigningKeysInvalid | unknown> => {
   const server = layerServer({ ...config, onRequest: requestLog(config) })
   const announced = Layer.effectDiscard(
     Effect.flatMap(HttpServer.HttpServer, ({ address }) =>
-      occasions.announce(urlOf(config.host, "port" in address ? address.port : config.port))
+      hooks.announce(urlOf(config.host, "port" in address ? address.port : config.port))
     )
   )
   return Layer.launch(
     announced.pipe(
       Layer.provide(server),
-      Layer.provide(Layer.effectDiscard(occasions.prepare)),
+      Layer.provide(Layer.effectDiscard(hooks.prepare)),
       Layer.provide(layerSweeper(`${config.sweepSeconds} seconds`)),
       Layer.provide(config.webhooks.length > 0 ? Webhooks.layer(config.webhooks) : Layer.empty),
       Layer.provide(layerOffice(config)),
@@ -69,13 +71,15 @@ type Store = Layer.Layer<
 export const storeOf = (config: ServerConfig): Store =>
   SqlStore.layerUrl({ url: Redacted.value(config.databaseUrl!), ...storeOptions(config) })
 
-/** A Postgres in this process, which keeps its data in a directory or, without one, nowhere. */
+/**
+ * An embedded Postgres in this process, with its data in a directory or, without one, in memory.
+ */
 export const embeddedStore = (
   config: ServerConfig,
   dataDir: string | undefined
 ): Effect.Effect<Store> =>
   Effect.gen(function* () {
-    // Only here is PGlite loaded: it takes its time.
+    // Load PGlite only if it is used: loading takes a while.
     const { layerPglite } = yield* Effect.promise(() => import("@boxoffice/sql-store/pglite"))
     return SqlStore.layer(storeOptions(config)).pipe(Layer.provide(layerPglite({ dataDir })))
   })
@@ -99,7 +103,7 @@ const layerOffice = (config: ServerConfig) =>
 
 const levels = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
 
-// An endpoint is enough to ask for traces by.
+// The endpoint alone turns traces on: these are the defaults of the other variables.
 const tracing = ConfigProvider.fromEnvRecord({
   OTEL_TRACES_EXPORTER: "otlp",
   OTEL_SERVICE_NAME: "boxoffice"
@@ -111,7 +115,7 @@ const layerObservability = (config: ServerConfig) => {
         Layer.provide([FetchHttpClient.layer, OtlpSerialization.layerJson]),
         Layer.provide(ConfigProvider.layerAdd(tracing))
       )
-    : // Nobody looks at the spans, so none are made.
+    : // No exporter reads spans, so none are created.
       Layer.succeed(References.TracerEnabled, false)
   return Layer.mergeAll(
     traces,
@@ -120,7 +124,7 @@ const layerObservability = (config: ServerConfig) => {
   )
 }
 
-/** A line of JSON for each request, on stdout; written together with others of the same turn. */
+/** Logs a line of JSON for each request on stdout. The lines of one turn are written together. */
 const requestLog = (config: ServerConfig): ((record: RequestRecord) => void) | undefined => {
   if (config.logLevel === "warn" || config.logLevel === "error") return undefined
   let lines = ""

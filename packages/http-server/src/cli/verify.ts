@@ -13,23 +13,23 @@ export const verify = Command.make("verify", { ...database, json }, (flags) =>
       Migrator.layerUrl(url)
     )
     const holds = checks.every(({ violations }) => violations === 0)
-    yield* Console.log(flags.json ? JSON.stringify({ schema, holds, checks }) : inWords(checks))
+    yield* Console.log(flags.json ? JSON.stringify({ schema, holds, checks }) : toText(checks))
     if (!holds) return yield* new NegativeResult()
   })
 ).pipe(
   Command.withDescription(
-    "Read the tables, and count what breaks each invariant: that the ledger sums to zero, that a seat " +
-      "has one owner who paid, that nobody overtook anybody. It changes nothing and locks nothing, and " +
-      "can run beside servers; but it reads whole tables, so a replica is the better place for it. Ends " +
-      "with 2 where an invariant is broken."
+    "Read the tables and count violations of each invariant: that the ledger sums to zero, that a sold " +
+      "seat has one owner who paid, that no user overtook another. It changes nothing, takes no locks, " +
+      "and can run beside servers; but it reads whole tables, so prefer a replica. Ends with 2 if an " +
+      "invariant is violated."
   ),
   Command.withExamples([
     { command: "boxoffice verify", description: "Check the database of DATABASE_URL" },
-    { command: "boxoffice verify --json", description: "As JSON, for a job that alarms" }
+    { command: "boxoffice verify --json", description: "As JSON, for a monitoring job" }
   ])
 )
 
-const inWords = (checks: ReadonlyArray<Invariants.Check>): string => {
+const toText = (checks: ReadonlyArray<Invariants.Check>): string => {
   const broken = checks.filter(({ violations }) => violations > 0).length
   const table = columns([
     ["invariant", "violations", "means"],

@@ -14,10 +14,10 @@ import { readInput } from "./input.ts"
 const Digest = Schema.String.check(
   Schema.isPattern(/^[0-9a-f]{64}$/, { message: "Expected 64 hex digits" })
 )
-// Everyone's place in a larger draw would be gigabytes of text.
+// All places of a larger draw would be gigabytes of text.
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 10_000_000 }))
 
-/** What the server tells anyone of a queue: as much of it as a draw follows from. */
+/** The part of a queue's public state that determines its draw. */
 const Notice = Schema.Struct({
   queueId: QueueId,
   opening: Schema.NullOr(
@@ -31,7 +31,7 @@ const Notice = Schema.Struct({
 const decodeNotice = Schema.decodeUnknownEffect(Schema.fromJsonString(Notice))
 
 const file = Flag.String("file").pipe(
-  Flag.withDescription("What GET /v1/queues/{queueId} answered, as a file; - reads stdin"),
+  Flag.withDescription("A file with the response of GET /v1/queues/{queueId}; - reads stdin"),
   Flag.optional
 )
 const queue = Flag.String("queue").pipe(
@@ -40,28 +40,28 @@ const queue = Flag.String("queue").pipe(
   Flag.optional
 )
 const commitment = Flag.String("commitment").pipe(
-  Flag.withDescription("The SHA-256 of the seed, as it was published before people came"),
+  Flag.withDescription("The SHA-256 of the seed, as published before users joined"),
   Flag.withSchema(Digest),
   Flag.optional
 )
 const seed = Flag.String("seed").pipe(
-  Flag.withDescription("The seed, as it was published at the opening"),
+  Flag.withDescription("The seed, as published at the opening"),
   Flag.withSchema(Digest),
   Flag.optional
 )
 const drawn = Flag.Int("drawn").pipe(
-  Flag.withDescription("How many took part"),
+  Flag.withDescription("The number of users in the draw"),
   Flag.withSchema(Count),
   Flag.optional
 )
 const number = Flag.Int("number").pipe(
-  Flag.withDescription("Tell the place of this number alone, rather than everyone's"),
+  Flag.withDescription("Print only the place of this number"),
   Flag.optional
 )
 const token = Flag.Redacted("token").pipe(
   Flag.withDescription(
-    "Tell the place of this queue token's holder alone. Better -, which reads stdin: everybody on the " +
-      "machine can read what a process was started with"
+    "Print only the place of the user of this queue token. Prefer -, which reads stdin: other users of " +
+      "the machine can read the arguments of a process"
   ),
   Flag.optional
 )
@@ -85,24 +85,24 @@ export const verifyLottery = Command.make(
         try: () => verify(draw, numbers),
         catch: (error) => new UsageError({ message: (error as RangeError).message })
       })
-      // Of another seed than the one that was promised, no place is anybody's.
-      const told = kept ? numbers.map((number, i) => ({ number, place: places[i]! })) : []
+      // If the seed is not the promised one, places computed from it are meaningless.
+      const shown = kept ? numbers.map((number, i) => ({ number, place: places[i]! })) : []
       yield* Console.log(
-        flags.json ? JSON.stringify({ ...draw, kept, places: told }) : inWords(draw, kept, told)
+        flags.json ? JSON.stringify({ ...draw, kept, places: shown }) : toText(draw, kept, shown)
       )
       if (!kept) return yield* new NegativeResult()
     })
 ).pipe(
   Command.withDescription(
-    "Check that a queue's seed is the one that was promised, and recompute everyone's place by it. It " +
-      "takes what the server tells anyone, by --file or flag by flag; a flag goes before the file. It " +
-      "connects to nothing. Ends with 2 where the promise was not kept."
+    "Check that a queue's seed is the one that was promised by its commitment, and recompute every " +
+      "place from it. The input is public: give it by --file or by flags; a flag overrides the file. " +
+      "It makes no connections. Ends with 2 if the seed does not match the commitment."
   ),
   Command.withExamples([
     {
       command:
         'curl -H "X-User-Id: me" "$BASE/v1/queues/gala" | boxoffice verify-lottery --file - --commitment c0b6…',
-      description: "Everyone's place, by the commitment that you noted down before"
+      description: "Every place, checked against the commitment that you noted before"
     },
     {
       command: "boxoffice verify-lottery --file gala.json --token - < token.txt",
@@ -128,19 +128,21 @@ interface Flags {
 const drawOf = (flags: Flags): Effect.Effect<PublishedDraw, UsageError> =>
   Effect.gen(function* () {
     const notice = Option.isSome(flags.file) ? yield* noticeIn(flags.file.value) : undefined
-    const said = <A>(flag: Option.Option<A>, inFile: A | null | undefined, name: string) => {
+    const valueOf = <A>(flag: Option.Option<A>, inFile: A | null | undefined, name: string) => {
       const value = Option.getOrElse(flag, () => inFile)
       if (value !== undefined && value !== null) return Effect.succeed(value)
       const why = inFile === null ? "The queue has not opened yet" : `--${name} is missing`
       return Effect.fail(
-        new UsageError({ message: `${why}: what a draw is checked by is published as it opens.` })
+        new UsageError({
+          message: `${why}: the data to verify a draw is published at the opening.`
+        })
       )
     }
     return {
-      queueId: yield* said(flags.queue, notice?.queueId, "queue"),
-      commitment: yield* said(flags.commitment, notice?.opening?.commitment, "commitment"),
-      seed: yield* said(flags.seed, notice?.opening?.seed, "seed"),
-      drawn: yield* said(flags.drawn, notice?.opening?.drawn, "drawn")
+      queueId: yield* valueOf(flags.queue, notice?.queueId, "queue"),
+      commitment: yield* valueOf(flags.commitment, notice?.opening?.commitment, "commitment"),
+      seed: yield* valueOf(flags.seed, notice?.opening?.seed, "seed"),
+      drawn: yield* valueOf(flags.drawn, notice?.opening?.drawn, "drawn")
     }
   })
 
@@ -149,7 +151,7 @@ const tokenBytesMax = 4 * 1024
 
 const cannot = (message: string) => new UsageError({ message })
 
-/** Whether the flags can be meant together, before anything is read. */
+/** Refuses contradictory flags, before any input is read. */
 const checkFlags = ({ file, number, token }: Flags): Effect.Effect<void, UsageError> => {
   if (Option.isNone(token)) return Effect.void
   if (Option.isSome(number)) return Effect.fail(cannot("Give either --token or --number."))
@@ -158,28 +160,28 @@ const checkFlags = ({ file, number, token }: Flags): Effect.Effect<void, UsageEr
     : Effect.void
 }
 
-/** The number that the holder of a queue token was given, if there is a token. */
+/** The number in the queue token, if the flags give a token. */
 const ownNumber = ({ token }: Flags, { queueId, drawn }: PublishedDraw) =>
   Effect.gen(function* () {
     if (Option.isNone(token)) return Option.none<number>()
     const given = Redacted.value(token.value)
     const text = given === "-" ? yield* readInput("-", tokenBytesMax) : given
-    const claims = readQueueToken(text.trim())
-    if (claims === undefined) return yield* cannot("This is no queue token.")
-    if (claims.queueId !== queueId) {
-      return yield* cannot(`The token is of the queue ${claims.queueId}, and not of ${queueId}.`)
+    const payload = readQueueToken(text.trim())
+    if (payload === undefined) return yield* cannot("The text is no queue token.")
+    if (payload.queueId !== queueId) {
+      return yield* cannot(`The token is of the queue ${payload.queueId}, and not of ${queueId}.`)
     }
-    const { place } = claims
+    const { place } = payload
     if (place === undefined) {
-      return yield* cannot("The token is of an earlier release, and does not say its number.")
+      return yield* cannot("The token is from an earlier release, and does not contain its number.")
     }
     if (place.lane === "priority") {
-      return yield* cannot("The token was joined with a code: the priority lane is not drawn.")
+      return yield* cannot("The token was issued for a code: the priority lane is not drawn.")
     }
     if (place.number <= drawn) return Option.some(place.number)
     return yield* cannot(
-      `The token has number ${place.number}, and ${drawn} were drawn: whoever came after the ` +
-        "opening has no place by the draw, and follows in order of arrival."
+      `The token has number ${place.number}, and ${drawn} were drawn: users who joined after the ` +
+        "opening are not part of the draw, and follow in order of arrival."
     )
   })
 
@@ -190,14 +192,14 @@ const noticeIn = (path: string) =>
       decodeNotice(text),
       (error) =>
         new UsageError({
-          message: `${path} is not what GET /v1/queues/{queueId} answers: ${error.message}`
+          message: `${path} is not what GET /v1/queues/{queueId} returns: ${error.message}`
         })
     )
     if (notice.opening !== null) return notice
     return yield* new UsageError({ message: `The queue ${notice.queueId} has no draw.` })
   })
 
-const inWords = (
+const toText = (
   { queueId, seed, commitment, drawn }: PublishedDraw,
   kept: boolean,
   places: ReadonlyArray<{ readonly number: number; readonly place: number }>

@@ -1,4 +1,4 @@
-/** What operators do. */
+/** The operators' API: queues, shows, performances, seats and refunds. */
 import { BoxOfficeStore, Catalog, type CommandOptions, Payments, Queue } from "@boxoffice/core"
 import {
   isCatalogKey,
@@ -12,12 +12,12 @@ import {
 import { commandIdOf, newCommandId, seatStatusAt } from "@boxoffice/core/store"
 import { Effect, Schema } from "effect"
 import { AdminApi, codesBodyLimit, seatsBodyLimit } from "../api/admin.ts"
-import { cursorOf, toCursor } from "../http/pageCursor.ts"
+import { cursorOf, pagesOf, toCursor } from "../http/pageCursor.ts"
 import { Reply, route } from "../http/route.ts"
 
 const endpoints = AdminApi.endpoints
-const showCursor = cursorOf(ShowId)
-const queueCursor = cursorOf(QueueId)
+const showPages = pagesOf(ShowId)
+const queuePages = pagesOf(QueueId)
 const offsetCursor = cursorOf(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))
 
 export const adminRoutes = Effect.gen(function* () {
@@ -35,13 +35,7 @@ export const adminRoutes = Effect.gen(function* () {
         created(`/v1/admin/queues/${queueId}`)
       )
     }),
-    route(endpoints.queues, ({ query }) =>
-      Effect.gen(function* () {
-        const after = yield* queueCursor(query.cursor)
-        const { items, next } = yield* queue.list({ limit: query.limit, after })
-        return { items, nextCursor: toCursor(next) }
-      })
-    ),
+    route(endpoints.queues, ({ query }) => queuePages(query, queue.list)),
     route(endpoints.queue, ({ params }) => queue.get(params.queueId)),
     route(endpoints.configureQueue, (call) =>
       queue.configure(call.params.queueId, call.payload.settings, keyOf(call))
@@ -75,18 +69,12 @@ export const adminRoutes = Effect.gen(function* () {
         created(`/v1/shows/${asSegment(showId)}`)
       )
     }),
-    route(endpoints.shows, ({ query }) =>
-      Effect.gen(function* () {
-        const after = yield* showCursor(query.cursor)
-        const { items, next } = yield* catalog.shows({ limit: query.limit, after })
-        return { items, nextCursor: toCursor(next) }
-      })
-    ),
+    route(endpoints.shows, ({ query }) => showPages(query, catalog.shows)),
 
     route(endpoints.createPerformance, (call) =>
       Effect.gen(function* () {
         const { showId } = call.params
-        // What cannot be a show's id is the id of none.
+        // A text that cannot be a show's id is the id of no show.
         if (!isCatalogKey(showId)) return yield* new ShowNotFound()
         const { startsAt, timeZone } = call.payload
         const performanceId = call.payload.performanceId ?? newId("createPerformance", call)
@@ -149,20 +137,22 @@ const keyOf = ({ idempotencyKey, onReplay }: Keyed): CommandOptions => ({
   onReplay
 })
 
-/** Keys are scoped to the operation: a key of `pause` is another one than the same text of `resume`. */
+/** Scopes a key to its operation: the same text for `pause` and `resume` makes two keys. */
 const keyAt = (operation: string, { idempotencyKey, onReplay }: Keyed): CommandOptions => ({
   idempotencyKey: idempotencyKey && commandIdOf(operator, operation, idempotencyKey),
   onReplay
 })
 
-/** An id for what is created without one: the same for the same key, so that a retry finds it. */
+/**
+ * An id for a new resource without one. The same key gives the same id, so that a retry finds it.
+ */
 const newId = (operation: string, { idempotencyKey }: Keyed): string =>
   idempotencyKey === undefined ? newCommandId() : commandIdOf(operator, operation, idempotencyKey)
 
-/** An id as a path has it: escaped, but for colons. */
+/** An id as a path segment: percent-encoded, except for colons. */
 const asSegment = (id: string): string => encodeURIComponent(id).replaceAll("%3A", ":")
 
-/** 200 for what was there already, just so. */
+/** 201 for a new resource; 200 if an identical one existed already. */
 const created =
   (location?: string) =>
   <A extends { readonly created: boolean }>(made: A): Reply<A> =>
@@ -171,7 +161,7 @@ const created =
       ...(location !== undefined && { headers: { location } })
     })
 
-/** A page of a list that is short enough to be read whole. */
+/** A page of a list that the store reads as a whole. */
 const pageOf = <Row, Item>(
   rows: ReadonlyArray<Row>,
   query: { readonly limit?: number; readonly cursor?: string },

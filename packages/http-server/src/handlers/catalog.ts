@@ -1,25 +1,19 @@
-/** APIs 2 and 3: what is on sale. */
+/** APIs 2 and 3: shows, dates and seats. */
 import { Catalog } from "@boxoffice/core"
 import { ShowId } from "@boxoffice/core/schema"
 import { Effect } from "effect"
 import { CatalogApi } from "../api/catalog.ts"
-import { cursorOf, toCursor } from "../http/pageCursor.ts"
+import { pagesOf } from "../http/pageCursor.ts"
 import { Reply, route } from "../http/route.ts"
 
 const endpoints = CatalogApi.endpoints
-const showCursor = cursorOf(ShowId)
+const showPages = pagesOf(ShowId)
 
 export const catalogRoutes = Effect.gen(function* () {
   const catalog = yield* Catalog
 
   return [
-    route(endpoints.shows, ({ query }) =>
-      Effect.gen(function* () {
-        const after = yield* showCursor(query.cursor)
-        const { items, next } = yield* catalog.shows({ limit: query.limit, after })
-        return { items, nextCursor: toCursor(next) }
-      })
-    ),
+    route(endpoints.shows, ({ query }) => showPages(query, catalog.shows)),
 
     route(endpoints.show, ({ params }) => catalog.show(params.showId)),
 
@@ -50,7 +44,7 @@ export const catalogRoutes = Effect.gen(function* () {
   ]
 })
 
-/** Whether `If-None-Match` names a tag, as RFC 9110 compares them. */
+/** Whether `If-None-Match` names a tag, by the weak comparison of RFC 9110. */
 const isCurrent = (header: string | undefined, etag: string): boolean =>
   (header ?? "").split(",").some((part) => {
     const tag = part.trim()

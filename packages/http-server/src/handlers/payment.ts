@@ -1,4 +1,4 @@
-/** API 7: paying. */
+/** API 7: payments. */
 import { Payments } from "@boxoffice/core"
 import { Effect } from "effect"
 import { PaymentApi } from "../api/payment.ts"

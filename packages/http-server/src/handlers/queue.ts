@@ -41,9 +41,9 @@ export const queueRoutes = (options: {
       route(
         status,
         ({ userId, params, queueToken }) => {
-          const place = { userId, queueToken, queueId: params.queueId }
-          const known = queue.peek(place)
-          return known === undefined ? queue.status(place) : Effect.fromResult(known)
+          const request = { userId, queueToken, queueId: params.queueId }
+          const known = queue.peek(request)
+          return known === undefined ? queue.status(request) : Effect.fromResult(known)
         },
         { toJson: statusJson }
       ),
@@ -52,16 +52,16 @@ export const queueRoutes = (options: {
         events,
         ({ userId, params, queueToken }) =>
           Effect.gen(function* () {
-            const place = { userId, queueToken, queueId: params.queueId }
-            // Asked for once before: what is refused is refused with a status of its own.
-            yield* queue.status(place)
+            const request = { userId, queueToken, queueId: params.queueId }
+            // One read before the stream begins: a refusal can still get a status of its own.
+            yield* queue.status(request)
             if (drain.isDraining()) return yield* new Draining()
             if (!(yield* takeStream(userId))) return yield* tooManyStreams
-            const statuses = queue.changes(place).pipe(Stream.map(toEvent))
+            const statuses = queue.changes(request).pipe(Stream.map(toEvent))
             const beats = Stream.map(heartbeats, () => ":\n\n")
             const lines = statuses.pipe(
-              // Once the answer has begun there is no status left to refuse with: the client finds
-              // the stream ended, and asks again.
+              // Once the response has begun, a failure can only end the stream: the client sees the
+              // end and connects again.
               Stream.catchCause(() => Stream.empty),
               Stream.merge(beats, { haltStrategy: "left" }),
               Stream.interruptWhen(drain.begun),
@@ -81,7 +81,7 @@ export const queueRoutes = (options: {
     ]
   })
 
-// Until one of theirs ends, the user can poll.
+// The user can poll until one of their streams ends.
 const tooManyStreams = new Overloaded({ retryAfterSeconds: 10 })
 
 const toEvent = (status: QueueTokenStatus): string =>

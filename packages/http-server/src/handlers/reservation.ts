@@ -1,14 +1,14 @@
-/** API 4: holding seats. */
+/** API 4: reservations. */
 import { Reservations } from "@boxoffice/core"
 import { ReservationCursor } from "@boxoffice/core/schema"
 import { Effect } from "effect"
 import { ReservationApi } from "../api/reservation.ts"
-import { cursorOf, toCursor } from "../http/pageCursor.ts"
+import { pagesOf } from "../http/pageCursor.ts"
 import { Reply, route } from "../http/route.ts"
 
 const endpoints = ReservationApi.endpoints
 
-const reservationCursor = cursorOf(ReservationCursor)
+const reservationPages = pagesOf(ReservationCursor)
 
 export const reservationRoutes = Effect.gen(function* () {
   const reservations = yield* Reservations
@@ -23,11 +23,7 @@ export const reservationRoutes = Effect.gen(function* () {
     ),
 
     route(endpoints.list, ({ userId, query }) =>
-      Effect.gen(function* () {
-        const after = yield* reservationCursor(query.cursor)
-        const { items, next } = yield* reservations.list({ userId, limit: query.limit, after })
-        return { items, nextCursor: toCursor(next) }
-      })
+      reservationPages(query, (page) => reservations.list({ userId, ...page }))
     ),
 
     route(endpoints.get, ({ userId, params }) =>

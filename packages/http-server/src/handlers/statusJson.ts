@@ -1,6 +1,7 @@
 /**
- * A place in line as JSON text: what its schema gives, in a fortieth of the time. A million who wait
- * ask twice a minute each; next to nothing else of a poll costs as much as the schema would.
+ * Encodes the status of a queue token as JSON text: the same text as its schema gives, in a
+ * fortieth of the time. A million waiting users poll twice a minute each, and encoding by the
+ * schema would cost more than nearly everything else in a poll.
  */
 import type { JoinedQueue, QueueTokenStatus } from "@boxoffice/core"
 
@@ -23,11 +24,11 @@ export const statusJson = (status: QueueTokenStatus): string => {
   )
 }
 
-/** The answer to joining, in the same way. */
+/** Encodes the response of a join in the same way. */
 export const joinedJson = (joined: JoinedQueue): string =>
   `${statusJson(joined).slice(0, -1)},"token":${JSON.stringify(joined.token)}}`
 
-// All polls of a second are as of the same instant.
+// Caches the text of the last instant: polls within one refresh have the same `asOf`.
 let lastAt = Number.NaN
 let lastText = ""
 const instant = (at: Date): string => {

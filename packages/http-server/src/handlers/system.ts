@@ -1,4 +1,4 @@
-/** What the machines around a server ask it. */
+/** Probes and metrics. */
 import { BoxOfficeStore, StoreUnavailable } from "@boxoffice/core"
 import { Effect } from "effect"
 import { PrometheusMetrics } from "effect/observability"
@@ -34,7 +34,7 @@ export const systemRoutes = Effect.gen(function* () {
               new StoreUnavailable({ retryable: true, cause: new Error("no answer within 2 s") })
             )
         }).pipe(
-          // Whoever asks this asks again, whatever the reason.
+          // A probe tries again in any case, so the error is always reported as retryable.
           Effect.mapError(({ cause }) => new StoreUnavailable({ retryable: true, cause }))
         )
         return { status: "ready" as const }
@@ -49,8 +49,8 @@ const utf8 = new TextEncoder()
 const asPrometheus = { "content-type": "text/plain; version=0.0.4; charset=utf-8" }
 
 /**
- * Made once for all who ask within one turn of the event loop, such as by hundreds of requests in one
- * packet: a text that is made for each of them would keep everybody else waiting.
+ * Computes a value once per turn of the event loop and shares it. One packet may carry hundreds of
+ * requests, and formatting the metrics for each of them would block all other requests.
  */
 const oncePerTurn = <A>(make: Effect.Effect<A>): Effect.Effect<A> => {
   let last: { readonly made: A } | undefined

@@ -1,41 +1,46 @@
-/** Who may put money into a wallet: the operator says so, since nothing here takes it from anybody. */
+/**
+ * Decides whether a caller may charge a wallet. The engine collects no payment for a charge, so the
+ * operator configures which callers are trusted.
+ */
 import { PolicyFailed, type UserId } from "@boxoffice/core/schema"
 import { Effect } from "effect"
 import { ChargeNotAllowed } from "../api/errors.ts"
+import type { RequestHeaders } from "./message.ts"
 
-/** A charge that somebody asks for. */
-export interface AskedCharge {
+/** A charge that a caller requests. */
+export interface RequestedCharge {
   readonly userId: string
   /** In minor units. */
   readonly amount: bigint
   readonly currency: string
-  /** Of the request, by names in lower case. */
-  readonly headers: Readonly<Record<string, string | undefined>>
+  /** The headers of the request, with lower-case names. */
+  readonly headers: RequestHeaders
 }
 
 /**
- * Who may charge a wallet.
+ * Which callers may charge a wallet.
  *
- * - `user`: any user who is let in may add money to their own wallet, and nobody has paid for it. So
- *   put your payment step in front of the route.
- * - `operator`: only who knows the admin token or the service token, such as your own payment
- *   service once it has the money. It sends the token as `Authorization: Bearer` or, where that says
- *   who the user is, as `Service-Token`, and names the user as `X-User-Id`. It needs no queue token.
- * - a function of yours: decides for each charge, by `true` or `false`. Where it throws, rejects,
- *   gives something else, or takes more than ten seconds, nothing is charged, and the caller gets
+ * - `user`: each user who passes the gate may add money to their own wallet without paying for it,
+ *   so put your payment step in front of the route.
+ * - `operator`: only callers with the admin token or the service token, such as your own payment
+ *   service after it has collected the money. The service sends the token as `Authorization:
+ *   Bearer` or, if that header identifies the user, as `Service-Token`; it names the user as
+ *   `X-User-Id`, and needs no queue token.
+ * - a function of the host: returns `true` or `false` for each charge. If it throws, rejects,
+ *   returns another value, or takes more than ten seconds, nothing is charged, and the caller gets
  *   `policy_failed`.
  */
 export type ChargesOption =
   | "user"
   | "operator"
-  | ((charge: AskedCharge) => boolean | Promise<boolean>)
+  | ((charge: RequestedCharge) => boolean | Promise<boolean>)
 
 const refuse = (hint: string) => Effect.fail(new ChargeNotAllowed({ hint }))
 
-/** Lets a charge through, or refuses it. */
+/** Succeeds if the setting allows the charge; fails if not. */
 export const allowCharge = (
   charges: ChargesOption,
-  charge: AskedCharge & { readonly userId: UserId },
+  charge: RequestedCharge & { readonly userId: UserId },
   isService: boolean
 ): Effect.Effect<void, ChargeNotAllowed | PolicyFailed> => {
   if (charges === "user") return Effect.void
@@ -52,12 +57,12 @@ export const allowCharge = (
 const failed = (reason: string, cause?: unknown) =>
   new PolicyFailed({ policy: "charges", reason, cause })
 
-// A host may ask its payment service, and the caller waits meanwhile.
+// Long enough for a host that calls its payment service; the caller waits that long at most.
 const answerSeconds = 10
 
 const ask = (
-  rule: (charge: AskedCharge) => unknown,
-  charge: AskedCharge
+  rule: (charge: RequestedCharge) => unknown,
+  charge: RequestedCharge
 ): Effect.Effect<boolean, PolicyFailed> =>
   Effect.tryPromise({
     try: async () => rule(charge),

@@ -1,4 +1,4 @@
-/** Reads what an endpoint asks for out of a request, or says everything that is wrong with it. */
+/** Decodes the inputs of an endpoint from a request, or lists everything that is wrong with it. */
 import {
   IdempotencyKey,
   isCatalogKey,
@@ -14,12 +14,15 @@ import { BodyTooLarge, IdempotencyKeyRequired, UnsupportedMediaType } from "../a
 import type { RouteRequest } from "./message.ts"
 import { JsonInvalid, parseJson } from "./strictJson.ts"
 
-/** The most bytes of a body, where nothing else is said. */
+/** The maximum size of a body in bytes, unless the route sets its own. */
 export const bodyLimit = 64 * 1024
 
 type Decode = (input: unknown) => Result.Result<unknown, Schema.SchemaError>
 
-/** Everything that is wrong is looked for in what is small; in a bulk, the first of it. */
+/**
+ * Reports every problem of a small input, but only the first one of a large input, to bound the
+ * work.
+ */
 const decoderOf = (schema: Schema.Top): Decode => {
   const decoder = (errors: "first" | "all") =>
     Schema.decodeUnknownResult(schema as Schema.Codec<unknown>, {
@@ -34,14 +37,16 @@ const decoderOf = (schema: Schema.Top): Decode => {
   }
 }
 
-/** What an endpoint asks for. */
-interface Read {
-  readonly asked: Readonly<Record<string, unknown>>
-  /** Why the body was not looked at. Who calls without an identity is told of that first. */
-  readonly unread: BodyTooLarge | UnsupportedMediaType | undefined
+/** The inputs of an endpoint. */
+interface DecodedRequest {
+  readonly inputs: Readonly<Record<string, unknown>>
+  /**
+   * Why the body was not read. Reported only after the identity is checked: that error goes first.
+   */
+  readonly bodyProblem: BodyTooLarge | UnsupportedMediaType | undefined
 }
 
-/** Reads all that an endpoint asks for, or fails with every problem that what came has. */
+/** Decodes all inputs of an endpoint, or fails with every problem of the request. */
 export const requestDecoder = (endpoint: HttpApiEndpoint.Top, limit: number) => {
   const decodeQuery = endpoint.query && decoderOf(Schema.toCodecArrayFromSingle(endpoint.query))
   const payload = Array.from(endpoint.payload.values(), ({ schemas }) => schemas[0])[0]
@@ -50,46 +55,46 @@ export const requestDecoder = (endpoint: HttpApiEndpoint.Top, limit: number) => 
   const key = headerOf(endpoint, "Idempotency-Key")
 
   return Effect.fnUntracedEager(function* (given: RouteRequest, isNotAdmin: boolean) {
-    const request = mayHaveBody && isUnclear(given) ? yield* lookedInto(given) : given
-    const asked: Record<string, unknown> = {}
-    let unread: Read["unread"]
+    const request = mayHaveBody && mustDetectBody(given) ? yield* detectBody(given) : given
+    const inputs: Record<string, unknown> = {}
+    let bodyProblem: DecodedRequest["bodyProblem"]
     const problems: Array<{ readonly path: string; readonly message: string }> = []
     const add = (decoded: Result.Result<unknown, Schema.SchemaError>, name: string) => {
-      if (Result.isSuccess(decoded)) asked[name] = decoded.success
+      if (Result.isSuccess(decoded)) inputs[name] = decoded.success
       else problems.push(...toRequestInvalid(decoded.failure).errors)
     }
 
-    if (endpoint.params !== undefined) asked.params = pathIds(request.params)
+    if (endpoint.params !== undefined) inputs.params = pathIds(request.params)
     const search = fieldsOf(request.search)
     if (decodeQuery) add(decodeQuery(search), "query")
     else problems.push(...unknownFields(search))
     if (key !== "none") {
       const given = request.headers["idempotency-key"]
-      if (given === undefined || isIdempotencyKey(given)) asked.idempotencyKey = given
+      if (given === undefined || isIdempotencyKey(given)) inputs.idempotencyKey = given
       else problems.push({ path: "Idempotency-Key", message: keyMessage })
     }
     if (mayHaveBody && (payload !== undefined || request.hasBody)) {
       const json = yield* readBody(request, limit, isNotAdmin)
-      if (json instanceof BodyTooLarge || json instanceof UnsupportedMediaType) unread = json
+      if (json instanceof BodyTooLarge || json instanceof UnsupportedMediaType) bodyProblem = json
       else if (json instanceof JsonInvalid) {
         const isMissed = json !== noBody || payload !== undefined
         if (isMissed) problems.push({ path: json.path, message: json.message })
       } else if (decodePayload) add(decodePayload(json), "payload")
-      // Where nothing is asked for, an object with nothing in it does no harm.
+      // An endpoint without a payload accepts an empty object.
       else problems.push(...unknownFields(json))
     }
 
     if (problems.length > 0) {
       return yield* new RequestInvalid({ errors: someProblems(problems) })
     }
-    if (key === "required" && asked.idempotencyKey === undefined) {
+    if (key === "required" && inputs.idempotencyKey === undefined) {
       return yield* new IdempotencyKeyRequired()
     }
-    return { asked, unread } satisfies Read
+    return { inputs, bodyProblem } satisfies DecodedRequest
   })
 }
 
-/** The fields of a query; one that comes more than once has a list. */
+/** The fields of a query; a repeated field has a list of its values. */
 const fieldsOf = (search: string): Record<string, string | Array<string>> => {
   if (search === "") return {}
   const fields = new Map<string, string | Array<string>>()
@@ -110,7 +115,7 @@ const unknownFields = (value: unknown) =>
 const isIdempotencyKey = Schema.is(IdempotencyKey)
 const keyMessage = "expected 1 to 255 visible ASCII characters"
 
-/** Whether an endpoint takes a header. */
+/** Whether an endpoint accepts or requires a header. */
 const headerOf = (
   endpoint: HttpApiEndpoint.Top,
   name: string
@@ -122,7 +127,8 @@ const headerOf = (
   return SchemaAST.isOptional(found.type) ? "optional" : "required"
 }
 
-// What cannot be the id of anything is not put to the store.
+// Replaces a text that cannot be an id, so that the store never sees it and the lookup finds
+// nothing.
 const impossibleId = "?"
 
 const pathIds = (params: RouteRequest["params"]): Record<string, string> => {
@@ -136,19 +142,19 @@ const pathIds = (params: RouteRequest["params"]): Record<string, string> => {
 
 const json = /^application\/(?:json|[\w.+-]+\+json)\s*(?:;\s*charset="?utf-?8"?\s*)?$/i
 
-/** Whether nobody reads what comes with these headers. */
+/** Whether the server cannot read a body with these headers. */
 const isUnsupported = (headers: RouteRequest["headers"], hasBody: boolean): boolean => {
   const type = headers["content-type"]
   const coding = headers["content-encoding"] ?? "identity"
   return coding !== "identity" || (type === undefined ? hasBody : !json.test(type))
 }
 
-/** Whether nobody knows if there is a body, and nobody is about to read it. */
-const isUnclear = ({ hasBody, headers }: RouteRequest): boolean =>
+/** Whether it is unknown if the request has a body, and the server is not going to read it. */
+const mustDetectBody = ({ hasBody, headers }: RouteRequest): boolean =>
   hasBody === "unknown" && isUnsupported(headers, true)
 
-/** Says whether there is a body, by its first byte. */
-const lookedInto = (request: RouteRequest): Effect.Effect<RouteRequest> =>
+/** Finds out whether the request has a body, by reading its first byte. */
+const detectBody = (request: RouteRequest): Effect.Effect<RouteRequest> =>
   Effect.match(request.body(1), {
     onFailure: () => ({ ...request, hasBody: true }),
     onSuccess: ({ length }) => ({ ...request, hasBody: length > 0 })
@@ -156,14 +162,14 @@ const lookedInto = (request: RouteRequest): Effect.Effect<RouteRequest> =>
 
 const noBody = new JsonInvalid("expected a body")
 
-/** The body as a value; or why it is none, or is left alone. */
+/** The body as a JSON value; or why it is invalid, or was not read. */
 const readBody = (
   { headers, hasBody, body }: RouteRequest,
   limit: number,
   isNotAdmin: boolean
 ): Effect.Effect<unknown> => {
   if (isUnsupported(headers, hasBody !== false)) return Effect.succeed(new UnsupportedMediaType())
-  // Nobody but an operator is read that much from.
+  // Only operators may send bodies above the usual limit.
   const readable = isNotAdmin ? Math.min(limit, bodyLimit) : limit
   const tooLarge = new BodyTooLarge({ limit })
   if (Number(headers["content-length"] ?? 0) > readable) return Effect.succeed(tooLarge)

@@ -1,16 +1,19 @@
-/** The end of a server's life: it says so, and takes nothing new that would last. */
+/**
+ * Whether the server is shutting down. States: serving, then draining, until the process ends.
+ * While it drains, it reports itself as not ready, ends event streams and starts no new ones.
+ */
 import { Context, Deferred, Effect, Layer } from "effect"
 
 export class Drain extends Context.Service<
   Drain,
   {
     readonly isDraining: () => boolean
-    /** Waits until draining has begun. */
+    /** Succeeds once draining has begun. */
     readonly begun: Effect.Effect<void>
     readonly begin: Effect.Effect<void>
   }
 >()("@boxoffice/http-server/Drain") {
-  /** Begins by itself when the layer ends. */
+  /** Draining also begins when the layer ends. */
   static readonly layer: Layer.Layer<Drain> = Layer.effect(
     Drain,
     Effect.gen(function* () {

@@ -1,15 +1,15 @@
-/** Writes down what a handler answered, by the schema that its endpoint has for the status. */
+/** Encodes the result of a handler by the schema that its endpoint declares for the status. */
 import { Schema, SchemaAST } from "effect"
 import { type HttpApiEndpoint, HttpApiSchema } from "effect/http-api"
 import { RouteResponse } from "./message.ts"
 
-/** An answer that is not just a body with the endpoint's first status. */
+/** The result of a handler with a status, headers, or a shared body; a plain result has none. */
 export class Reply<A> {
   readonly body: A
   readonly options: {
     readonly status?: number
     readonly headers?: Readonly<Record<string, string>>
-    /** The body is the very same object for many: it is written down once for all of them. */
+    /** Many requests get the same body object: it is encoded once, and its bytes are reused. */
     readonly shared?: boolean
   }
   constructor(body: A, options: Reply<A>["options"]) {
@@ -22,7 +22,7 @@ const utf8 = new TextEncoder()
 
 export const responseEncoder = (
   endpoint: HttpApiEndpoint.Top,
-  /** Writes a body down where the schema takes too long: the same text, to the letter. */
+  /** Encodes a body in place of the schema, if that is too slow. It must give the same text. */
   toJson?: (body: never) => string
 ) => {
   const encoders = new Map(
@@ -45,17 +45,19 @@ export const responseEncoder = (
     const { status = usual!, headers, shared } = reply.options
     if (!encoders.has(status)) throw new Error(`${endpoint.identifier} has no status ${status}`)
     const encode = encoders.get(status)
-    if (encode === undefined) return new RouteResponse(status, { ...unkept, ...headers }, undefined)
+    if (encode === undefined)
+      return new RouteResponse(status, { ...noStore, ...headers }, undefined)
     const write = () => (toJson ? toJson(reply.body as never) : JSON.stringify(encode(reply.body)))
     const body = shared ? writeOnce(reply.body as object, write) : write()
     return new RouteResponse(status, headers === undefined ? json : { ...json, ...headers }, body)
   }
 }
 
-// Where it is kept depends on what the schema was annotated for.
+// The annotation is on the schema or on its context, depending on what the schema was annotated
+// for.
 const statusIn = SchemaAST.resolveAt<number>("httpApiStatus")
 const statusOf = ({ ast }: Schema.Top): number =>
   statusIn(ast) ?? (ast.context?.annotations?.httpApiStatus as number | undefined) ?? 200
 
-const unkept = { "cache-control": "no-store" }
-const json = { ...unkept, "content-type": "application/json" }
+const noStore = { "cache-control": "no-store" }
+const json = { ...noStore, "content-type": "application/json" }

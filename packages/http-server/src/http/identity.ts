@@ -1,52 +1,55 @@
-/** Finding out who is calling. */
+/** Identifies the caller of a request: a user, an operator, or one of the operator's services. */
 import { createHash, timingSafeEqual } from "node:crypto"
 import { UserId } from "@boxoffice/core/schema"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
 import { errors, type JWTVerifyOptions, jwtVerify } from "jose"
 import { IdentityRequired, IdentityUnavailable } from "../api/errors.ts"
+import type { RequestHeaders } from "./message.ts"
 import { makeOutage, type Outage } from "./outage.ts"
 import { publishedKeys } from "./publishedKeys.ts"
 
 /** How users are identified. */
 export type IdentityOptions =
   /**
-   * By `X-User-Id`, which the gateway in front sets, and lets no client set. An id with a comma in it
-   * cannot be told from two, and is refused.
+   * By `X-User-Id`, which the gateway in front of the server sets and must remove from the requests
+   * of clients. An id with a comma is refused, since it cannot be distinguished from two joined
+   * values.
    */
   | { readonly mode: "header" }
-  /** By `Authorization: Bearer <JWT>`; the user is its `sub`. */
+  /** By `Authorization: Bearer <JWT>`; the user's id is its `sub`. */
   | {
       readonly mode: "jwt"
-      /** A shared secret of at least 32 bytes, or where the issuer publishes its keys, by https. */
+      /**
+       * A shared secret of at least 32 bytes, or the https URL of the keys that the issuer
+       * publishes.
+       */
       readonly keys: { readonly secret: Redacted.Redacted } | { readonly jwksUrl: URL }
       readonly issuer?: string | undefined
       readonly audience?: string | undefined
     }
   /**
-   * By the host itself, such as by the cookie of its session; nobody where it gives `undefined`.
-   * Where it throws, or takes more than ten seconds, the caller is asked to try again.
+   * By a function of the host, such as by the cookie of its session. If it returns `undefined`, the
+   * caller is refused; if it throws or takes more than ten seconds, the caller gets
+   * `identity_unavailable` and may try again.
    */
   | {
       readonly mode: "host"
       readonly userOf: (headers: RequestHeaders) => string | undefined | Promise<string | undefined>
     }
 
-/** By names in lower case. */
-type RequestHeaders = Readonly<Record<string, string | undefined>>
-
-/** Who is calling; a refusal where nobody is, or where it cannot be found out now. */
+/** The id of the calling user; fails if there is none, or if the server cannot check it now. */
 type Identified = Effect.Effect<UserId, IdentityRequired | IdentityUnavailable>
 
-/** Tells who is calling. */
+/** Identifies callers by their headers. */
 export class Identities extends Context.Service<
   Identities,
   {
     readonly user: (headers: RequestHeaders) => Identified
-    /** Whether these are an operator's. */
+    /** Whether an operator sent these headers. */
     readonly isAdmin: (headers: RequestHeaders) => boolean
-    /** Whether these are of one of the operator's own services, or an operator's. */
+    /** Whether one of the operator's own services, or an operator, sent these headers. */
     readonly isService: (headers: RequestHeaders) => boolean
-    /** The user whom such a service names. */
+    /** The user that such a service names. */
     readonly named: (headers: RequestHeaders) => Effect.Effect<UserId, IdentityRequired>
   }
 >()("@boxoffice/http-server/Identities") {
@@ -75,7 +78,10 @@ export class Identities extends Context.Service<
 
 export type Token = string | Redacted.Redacted | undefined
 
-/** Without the line end that a file leaves behind: no header ends in one. */
+/**
+ * The token without surrounding whitespace: a file often ends in a newline, and a header never
+ * does.
+ */
 export const textOf = (token: Token): string | undefined =>
   (Redacted.isRedacted(token) ? Redacted.value(token) : token)?.trim()
 
@@ -114,8 +120,8 @@ const headerRequired = Effect.fail(
 
 const userOfHeader = (headers: RequestHeaders): Effect.Effect<UserId, IdentityRequired> => {
   const given = headers["x-user-id"]
-  // Gateways join two of them by a comma: a client's, with that of the gateway, would make a third
-  // user. So no id of a header has one.
+  // Gateways join two values by a comma: the client's id and the gateway's together would make a
+  // third user. So an id from a header must not contain one.
   if (given === undefined || given.includes(",")) return headerRequired
   const userId = fromHeader(given)
   return isUserId(userId) ? Effect.succeed(userId) : headerRequired
@@ -123,7 +129,7 @@ const userOfHeader = (headers: RequestHeaders): Effect.Effect<UserId, IdentityRe
 
 const signInRequired = Effect.fail(new IdentityRequired({ hint: "Sign in." }))
 
-// Longer than a session store takes to answer, and shorter than a person waits.
+// Longer than a session store takes to respond, and shorter than a person waits.
 const userOfSeconds = 10
 
 const userOfHost =
@@ -142,8 +148,8 @@ const userOfHost =
       Effect.flatMap((userId) => (isUserId(userId) ? Effect.succeed(userId) : signInRequired))
     )
 
-// Node gives the bytes of a header as Latin-1, and a client that sends more than ASCII sends UTF-8.
-// What is not UTF-8 names nobody: read as Latin-1 it would name somebody else.
+// Node decodes the bytes of a header as Latin-1, and clients send ids beyond ASCII as UTF-8. Bytes
+// that are not UTF-8 are refused: read as Latin-1, they would name another user.
 const fromHeader = (value: string): string | undefined => {
   if (/^[\x20-\x7e]*$/.test(value)) return value
   try {
@@ -158,7 +164,7 @@ const jwtRequired = new IdentityRequired({
   hint: "Send a JWT that is valid now as Authorization: Bearer, with the user's id as its subject."
 })
 
-// Named, so that neither `none` nor a public key used as a shared secret can pass.
+// An explicit list: neither `none` nor HS256 with a public key as its secret is accepted.
 const asymmetric = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 const asymmetricAlgorithms = [...asymmetric, "EdDSA", "Ed25519"]
 
@@ -209,7 +215,8 @@ const verifierOf = (
       return (await jwtVerify(token, published, options)).payload.sub
     } catch (error) {
       if (error instanceof errors.JOSEError || error instanceof IdentityUnavailable) throw error
-      // It is not the token that is wrong, but the key, such as one that is too short to be safe.
+      // The issuer's key is at fault and not the token: for instance, the key is too short to be
+      // safe.
       outage.began(error)
       throw new IdentityUnavailable({ retryAfterSeconds: 1 })
     }
@@ -221,13 +228,13 @@ const bearerOf = ({ authorization = "" }: RequestHeaders): string | undefined =>
     ? authorization.slice(7).trim() || undefined
     : undefined
 
-/** Whether a token is this one; none is where there is none. */
+/** Makes the check of a configured token; if none is configured, every check fails. */
 const isToken = (token: Token) => {
   const text = textOf(token)
   if (text === undefined) return () => false
   const expected = digest(text)
   return (given: string | undefined): boolean => {
-    // Digests have one length, so neither time nor an exception tells how much of it is right.
+    // Digests have equal lengths, so neither the time nor an exception reveals how much is right.
     return given !== undefined && timingSafeEqual(digest(given), expected)
   }
 }

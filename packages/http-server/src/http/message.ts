@@ -1,14 +1,15 @@
-/** Requests and answers as plain values, whichever server they come and go through. */
+/** Requests and responses as plain values, independent of the server that reads and writes them. */
 import type { Effect } from "effect"
 
-/** By their names in lower case. */
+/** Headers, with lower-case names. */
 export type RequestHeaders = Readonly<Record<string, string | undefined>>
 
 const identifying = ["Authorization", "X-User-Id", "Service-Token"]
 
 /**
- * Which of the headers that say who is calling came more than once: Node joins some of them to one
- * that nobody sent, and of `Authorization` keeps the first alone, whatever a gateway has looked at.
+ * The first identifying header that came more than once. Node joins the values of some headers into
+ * one that no client sent, and keeps only the first `Authorization`; a gateway may have checked
+ * another one. So a request with a repeated identifying header is refused.
  */
 export const repeatedIn = (rawHeaders: ReadonlyArray<string> = []): string | undefined => {
   let seen = 0
@@ -24,30 +25,30 @@ export const repeatedIn = (rawHeaders: ReadonlyArray<string> = []): string | und
   return undefined
 }
 
-/** A request, as far as a route looks at it. */
+/** The parts of a request that a route reads. */
 export interface RouteRequest {
   readonly headers: RequestHeaders
-  /** A header that says who is calling and came more than once. */
+  /** An identifying header that came more than once. */
   readonly repeated: string | undefined
   /** The variable parts of the path, decoded. */
   readonly params: Readonly<Record<string, string | undefined>>
-  /** What follows the question mark of the URL; empty where there is none. */
+  /** The query of the URL, without its question mark; empty if the URL has none. */
   readonly search: string
-  /** Not known where nobody has said how long it is: there may be nothing in it. */
+  /** `unknown` if the request declares no length: its body may be empty. */
   readonly hasBody: boolean | "unknown"
-  /** The whole body. It can be read once. */
+  /** Reads the whole body; it can be read once. */
   readonly body: (bytesMax: number) => Effect.Effect<Uint8Array, BodyFault>
 }
 
-/** Why there is no body: more of it than was wanted, or an end before its end. */
+/** Why the body could not be read: it is above the limit, or the connection broke off. */
 export type BodyFault = "too large" | "broken off"
 
-/** An answer in full. */
+/** A complete response. */
 export class RouteResponse {
   readonly status: number
-  /** By their names in lower case; its length is not among them. */
+  /** With lower-case names, and without the content length. */
   readonly headers: Readonly<Record<string, string>>
-  /** Text is sent as UTF-8; bytes are sent as they are, without a copy. */
+  /** A text is sent as UTF-8; bytes are sent as they are, without a copy. */
   readonly body: string | Uint8Array | undefined
   constructor(status: number, headers: RouteResponse["headers"], body: RouteResponse["body"]) {
     this.status = status

@@ -8,12 +8,12 @@ const methods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIO
 
 export const makeMeasure = Effect.contextWith((context: Context.Context<never>) =>
   Effect.sync(() => {
-    // A text as a key would have to be made for each request.
+    // Nested maps, because a text as the key would be built anew for each request.
     const known = new Map<string, Map<string, Map<number, (ms: number) => void>>>()
     return (method: string, route: string, status: number, ms: number): void => {
       let record = known.get(method)?.get(route)?.get(status)
       if (record === undefined) {
-        // Anybody can think up a method; a label must not grow with it.
+        // A client can send any method; the number of label values must stay bounded.
         const attributes = { method: methods.has(method) ? method : "other", route }
         const count = Metric.counter(requests, {
           description: "Requests answered",

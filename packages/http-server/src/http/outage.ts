@@ -1,4 +1,7 @@
-/** Something outside that is away for a while: said once when it goes, and once when it is back. */
+/**
+ * An outage of a system that the server depends on. States: available and unavailable, for as long
+ * as the server runs. Each change is logged once, so that an outage does not log for each request.
+ */
 import { Cause, type Context, Effect } from "effect"
 
 export interface Outage {
@@ -6,7 +9,7 @@ export interface Outage {
   readonly ended: () => void
 }
 
-/** Logs an outage of `what`: its beginning with the cause, and its end. */
+/** Logs the beginning of an outage of `what`, with the cause, and its end. */
 export const makeOutage = (what: string, context: Context.Context<never>): Outage => {
   const log = Effect.runForkWith(context)
   let isAway = false

@@ -1,4 +1,4 @@
-/** Finds what belongs to a path, among patterns such as `/v1/shows/:showId`. */
+/** Matches a path against patterns such as `/v1/shows/:showId`. */
 
 interface Found<A> {
   readonly value: A
@@ -8,12 +8,12 @@ interface Found<A> {
 interface Branch<A> {
   readonly exact: Map<string, Branch<A>>
   other?: Branch<A>
-  /** What ends here: its value, and the names of what varied on the way. */
+  /** The pattern that ends here: its value, and the names of its parameters in order. */
   end?: { readonly value: A; readonly names: ReadonlyArray<string> }
 }
 
-/** A segment that a pattern has literally goes before one that varies; there is no way back. */
-export const pathsOf = <A>(
+/** A literal segment takes precedence over a parameter; the matcher does not backtrack. */
+export const makePathMatcher = <A>(
   patterns: Iterable<readonly [pattern: string, value: A]>
 ): ((path: string) => Found<A> | undefined) => {
   const root: Branch<A> = { exact: new Map() }

@@ -1,31 +1,41 @@
-/** The keys that an issuer of JWTs publishes: read when they are needed, and not for each request. */
+/**
+ * In-memory copy of the keys that a JWT issuer publishes.
+ *
+ * It holds the keys of the last successful read. They are fresh for 5 minutes; from then on, the
+ * next request starts a read in the background, so that a short outage of the issuer goes
+ * unnoticed. After 10 minutes they have expired, and requests wait for a read. A token that names
+ * an unknown key starts a read as well, if the last one is 30 seconds old. After a failed read the
+ * copy backs off for 5 seconds. Concurrent requests share one read; no timer is involved.
+ */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose"
 import { IdentityUnavailable } from "../api/errors.ts"
 import type { Outage } from "./outage.ts"
 
 /** In milliseconds. */
-const usualTimes = {
-  /** For how long keys are trusted after they were read. */
-  fresh: 600_000,
-  /** From when they are read again while nobody waits, so that a short outage is not noticed. */
-  early: 300_000,
-  /** How long a reading is the last word on a key that it did not have. */
-  pause: 30_000,
-  /** How long a reading that failed is not repeated. */
-  retry: 5_000,
-  /** How long a reading may take. */
+const defaultTimes = {
+  /** The age at which keys expire. */
+  maxAge: 600_000,
+  /** The age from which they are read again in the background. */
+  refreshAfter: 300_000,
+  /** How long a read counts as proof that a key does not exist. */
+  missingFor: 30_000,
+  /** How long a failed read is not repeated. */
+  backOff: 5_000,
+  /** How long a read may take. */
   deadline: 5_000
 }
 const bytesMax = 256 * 1024
 
-/** What keeps keys from being read at this URL, in words that follow the name of the setting. */
+/**
+ * Why keys cannot be read from this URL, as the rest of a sentence that begins with the setting.
+ */
 export const problemOfKeysUrl = (url: URL): string | undefined => {
   const isSafe = url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))
   if (!isSafe) {
-    return "must be an https URL, since whoever can change the keys on their way can be any user. Only on this machine itself, such as at http://localhost, can it be http."
+    return "must be an https URL, since an attacker who changes the keys in transit can act as any user. Only an address of this machine, such as http://localhost, may use http."
   }
   if (url.username !== "" || url.password !== "") {
-    return "must have no user and no password in it: no request can be made with them."
+    return "must have no user and no password: requests cannot be made with them."
   }
   return undefined
 }
@@ -36,14 +46,16 @@ const isLoopback = (host: string): boolean =>
   host === "[::1]" ||
   /^127\.\d+\.\d+\.\d+$/.test(host)
 
-/** Finds the key that a token names. Fails with `IdentityUnavailable` where it cannot know. */
+/**
+ * Finds the key that a token names. Fails with `IdentityUnavailable` if the keys cannot be read.
+ */
 export const publishedKeys = (
   url: URL,
   outage: Outage,
   options: { readonly now?: () => number; readonly deadline?: number } = {}
 ): JWTVerifyGetKey => {
   const now = options.now ?? (() => performance.now())
-  const times = { ...usualTimes, ...options }
+  const times = { ...defaultTimes, ...options }
   let known: { readonly find: JWTVerifyGetKey; readonly readAt: number } | undefined
   let failedAt = Number.NEGATIVE_INFINITY
   let reading: Promise<void> | undefined
@@ -60,31 +72,31 @@ export const publishedKeys = (
     }
     reading = undefined
   }
-  /** Everybody who needs it waits for the same reading. */
+  /** Concurrent callers share one read. */
   const read = (): Promise<void> => {
     reading ??= readOnce()
     return reading
   }
-  const isResting = () => now() - failedAt < times.retry
+  const isBackingOff = () => now() - failedAt < times.backOff
   const ageOf = () => (known === undefined ? Number.POSITIVE_INFINITY : now() - known.readAt)
   const unavailable = () => {
-    const rest = Math.ceil((failedAt + times.retry - now()) / 1_000)
+    const rest = Math.ceil((failedAt + times.backOff - now()) / 1_000)
     return new IdentityUnavailable({ retryAfterSeconds: Math.max(1, rest) })
   }
 
   return async (header, token) => {
-    if (ageOf() >= times.fresh) {
-      if (!isResting()) await read()
-      if (ageOf() >= times.fresh) throw unavailable()
-    } else if (ageOf() >= times.early && !isResting()) {
+    if (ageOf() >= times.maxAge) {
+      if (!isBackingOff()) await read()
+      if (ageOf() >= times.maxAge) throw unavailable()
+    } else if (ageOf() >= times.refreshAfter && !isBackingOff()) {
       read()
     }
     const find: JWTVerifyGetKey = async (...named) => {
       try {
         return await known!.find(...named)
       } catch (error) {
-        if (isOfToken(error)) throw error
-        // The issuer publishes a key that cannot be used: not the user's fault.
+        if (isTokenFault(error)) throw error
+        // The issuer publishes a key that cannot be used: the token may be valid.
         outage.began(error)
         throw unavailable()
       }
@@ -92,17 +104,18 @@ export const publishedKeys = (
     try {
       return await find(header, token)
     } catch (error) {
-      const isNew = error instanceof errors.JWKSNoMatchingKey && ageOf() >= times.pause
+      const isNew = error instanceof errors.JWKSNoMatchingKey && ageOf() >= times.missingFor
       if (!isNew) throw error
-      // It may have been published since. Whether it was is not known while the issuer is away.
-      if (!isResting()) await read()
-      if (isResting()) throw unavailable()
+      // The issuer may have published the key since the last read. If this read fails, the server
+      // cannot know, and does not refuse the token.
+      if (!isBackingOff()) await read()
+      if (isBackingOff()) throw unavailable()
       return await find(header, token)
     }
   }
 }
 
-const isOfToken = (error: unknown): boolean =>
+const isTokenFault = (error: unknown): boolean =>
   error instanceof errors.JWKSNoMatchingKey ||
   error instanceof errors.JWKSMultipleMatchingKeys ||
   error instanceof errors.JOSENotSupported
@@ -117,13 +130,13 @@ const fetchKeys = async (url: URL, deadline: number): Promise<JSONWebKeySet> => 
   let bytes = 0
   for await (const chunk of response.body ?? []) {
     bytes += chunk.length
-    // Leaving the loop ends the connection.
+    // Throwing out of the loop closes the connection.
     if (bytes > bytesMax) throw new Error(`${url} answered with more than ${bytesMax} bytes`)
     chunks.push(chunk)
   }
   if (response.status !== 200) throw new Error(`${url} answered ${response.status}, and not 200`)
   const keys = parse(Buffer.concat(chunks).toString(), url)
-  // An issuer without keys signs nothing: taken at its word, it would send every user to sign in.
+  // An empty key set is a fault of the issuer: accepting it would refuse every user's token.
   if (keys?.keys?.length === 0) throw new Error(`${url} answered with no keys`)
   return keys
 }

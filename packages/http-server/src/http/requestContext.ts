@@ -6,26 +6,28 @@ import { Identities } from "./identity.ts"
 import { type RequestHeaders, RouteResponse } from "./message.ts"
 import { makeMeasure } from "./metrics.ts"
 
-/** One request and its answer, while it lasts. */
+/** The state of one request, from its start until its response is sent. */
 export class RequestContext extends Context.Service<
   RequestContext,
   {
-    /** The server's own: logs hold no other. */
+    /** The id that the server assigned: the only one in the logs. */
     readonly requestId: string
-    /** What the answer repeats: the client's own id for the request, where it sent one. */
+    /** The id in the response: the client's own X-Request-Id if it sent a valid one. */
     readonly repeatedId: string
     readonly method: string
-    /** By a clock that is never set, in milliseconds. */
+    /** By a monotonic clock, in milliseconds. */
     readonly startedAt: number
-    /** The pattern of the path, such as `/v1/shows/{showId}`: known once a route was found. */
+    /**
+     * The pattern of the path, such as `/v1/shows/{showId}`: set once the router has found a route.
+     */
     route: string
-    /** Whether the answer is a recorded one. */
+    /** Whether the response is a recorded one. */
     replayed: boolean
     readonly identities: Identities["Service"]
   }
->()("@boxoffice/http-server/Exchange") {}
+>()("@boxoffice/http-server/RequestContext") {}
 
-/** What is logged of a request. It holds nothing that a client sent but its method. */
+/** The log line of a request. It contains nothing that the client sent, except for the method. */
 export interface RequestRecord {
   readonly time: string
   readonly requestId: string
@@ -35,24 +37,27 @@ export interface RequestRecord {
   readonly ms: number
 }
 
-/** What the server does with every request. */
+/** The begin, the end and the failure of a request. */
 export class RequestLifecycle extends Context.Service<
   RequestLifecycle,
   {
     readonly begin: (method: string, headers: RequestHeaders) => RequestContext["Service"]
-    /** Counts and logs an answer of this status. Gives the headers that every answer has. */
-    readonly end: (exchange: RequestContext["Service"], status: number) => Record<string, string>
-    /** What a failure is answered with. Fails where nobody is there to be answered. */
+    /** Measures and logs the response, and returns the headers that every response has. */
+    readonly end: (
+      requestContext: RequestContext["Service"],
+      status: number
+    ) => Record<string, string>
+    /** The response for a failure. Fails if the request was interrupted: no client is left. */
     readonly problem: (
-      exchange: RequestContext["Service"],
+      requestContext: RequestContext["Service"],
       cause: Cause.Cause<unknown>
     ) => Effect.Effect<RouteResponse>
   }
->()("@boxoffice/http-server/Exchanges") {
+>()("@boxoffice/http-server/RequestLifecycle") {
   static readonly layer = (options: {
-    /** Where the page of an error is, but for its code. */
+    /** The URL of the error pages; an error's code is appended. */
     readonly documentation: string
-    /** Whether connections are no longer kept. */
+    /** Whether the server is shutting down, and so closes connections after a response. */
     readonly isDraining: () => boolean
     readonly onRequest: ((record: RequestRecord) => void) | undefined
   }): Layer.Layer<RequestLifecycle, never, Identities> =>
@@ -81,10 +86,10 @@ export class RequestLifecycle extends Context.Service<
             const requestId = newCommandId()
             return {
               requestId,
-              repeatedId: given !== undefined && sane.test(given) ? given : requestId,
+              repeatedId: given !== undefined && requestIdPattern.test(given) ? given : requestId,
               method,
               startedAt: performance.now(),
-              route: noRoute,
+              route: unmatchedRoute,
               replayed: false,
               identities
             }
@@ -105,20 +110,23 @@ export class RequestLifecycle extends Context.Service<
             if (replayed) headers["idempotency-replayed"] = "true"
             return headers
           },
-          problem: (exchange, cause) => {
-            // The client is gone, or the server is going.
+          problem: (requestContext, cause) => {
+            // The client has disconnected, or the server is shutting down.
             if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
             const error = Cause.squash(cause)
             const known = isKnownError(error) ? error : undefined
             if (known !== undefined && !Object.hasOwn(logged, known._tag)) {
-              return Effect.succeed(answer(exchange, known))
+              return Effect.succeed(answer(requestContext, known))
             }
-            // What the store refuses for good, it refuses again: nobody is told to try.
+            // A permanent refusal of the store must not be reported as "try again".
             const isFinal = known?._tag === "StoreUnavailable" && !known.retryable
-            const told = known === undefined || isFinal ? new InternalError() : known
+            const shown = known === undefined || isFinal ? new InternalError() : known
             return Effect.logError(known ? logged[known._tag] : "defect", cause).pipe(
-              Effect.annotateLogs({ requestId: exchange.requestId, route: exchange.route }),
-              Effect.map(() => answer(exchange, told))
+              Effect.annotateLogs({
+                requestId: requestContext.requestId,
+                route: requestContext.route
+              }),
+              Effect.map(() => answer(requestContext, shown))
             )
           }
         })
@@ -126,11 +134,11 @@ export class RequestLifecycle extends Context.Service<
     )
 }
 
-/** What an operator has to look into, and how it is called in the log. */
+/** Errors that an operator has to investigate, with the message of their log line. */
 const logged: Readonly<Record<string, string>> = {
   StoreUnavailable: "store unavailable",
   PolicyFailed: "policy failed"
 }
 
-const sane = /^[\x21-\x7e]{1,128}$/
-const noRoute = "none"
+const requestIdPattern = /^[\x21-\x7e]{1,128}$/
+const unmatchedRoute = "none"

@@ -1,10 +1,14 @@
 /**
- * From an endpoint of the API to a route of the server.
+ * Makes the route of an endpoint.
  *
- * `HttpApiBuilder` would do much of this, but decides for itself what is looked at first, and reads
- * JSON more kindly than money allows. Here a request is looked at in the order that the API
- * promises: whether it fits the schemas, its idempotency key, who is calling, whether its body is
- * too large to read or of a type that nobody reads; and then the handler.
+ * `HttpApiBuilder` is not used, because it fixes its own order of checks and parses JSON more
+ * leniently than money allows. A route checks a request in the order of the API's contract:
+ *
+ * 1. the request against the schemas
+ * 2. the idempotency key
+ * 3. the identity of the caller
+ * 4. the size and the type of the body
+ * 5. the handler
  */
 import type { UserId } from "@boxoffice/core/schema"
 import { Effect } from "effect"
@@ -21,19 +25,21 @@ export { Reply } from "./encodeResponse.ts"
 
 type Endpoint = HttpApiEndpoint.ConstraintRequest
 
-/** What a handler is told, once all of it has been checked. */
+/** The checked inputs of a handler. */
 type Call<E extends Endpoint> = Omit<
   HttpApiEndpoint.Request<E>,
   "request" | "endpoint" | "group" | "headers"
 > & {
-  /** The caller; the empty text where nobody has to say who they are. */
+  /** The calling user; an empty text on endpoints that need no identity. */
   readonly userId: UserId
   readonly queueToken: string | undefined
   readonly idempotencyKey: string | undefined
-  /** For the engine to say that an answer is a recorded one. */
+  /** The engine calls it if the result is a recorded one. */
   readonly onReplay: () => void
   readonly headers: RequestHeaders
-  /** Whether one of the operator's own services calls, on behalf of the user that it names. */
+  /**
+   * Whether the caller is one of the operator's own services, on behalf of the user that it names.
+   */
   readonly isService: boolean
 }
 
@@ -43,21 +49,21 @@ type Answer<E extends Endpoint> =
   | RouteResponse
   | HttpServerResponse.HttpServerResponse
 
-/** A handler can fail with what its endpoint declares and nothing else. */
+/** A handler may fail only with the errors that its endpoint declares. */
 export type Handler<E extends Endpoint> = (
   call: Call<E>
 ) => Effect.Effect<Answer<E>, HttpApiEndpoint.Errors<E>>
 
-/** One endpoint, served. Which server asks it is not its business. */
+/** One endpoint with its handler, independent of the server that calls it. */
 export interface Route {
   readonly method: string
-  /** With `:name` for what varies. */
+  /** With `:name` for each parameter. */
   readonly path: `/${string}`
-  /** Whether its answer comes piece by piece. */
+  /** Whether its response is a stream. */
   readonly streams: boolean
   readonly answer: (
-    asked: RouteRequest,
-    exchange: RequestContext["Service"]
+    request: RouteRequest,
+    requestContext: RequestContext["Service"]
   ) => Effect.Effect<RouteResponse | HttpServerResponse.HttpServerResponse, unknown>
 }
 
@@ -65,7 +71,7 @@ const adminRequired = new IdentityRequired({
   hint: "Send the admin token as Authorization: Bearer."
 })
 
-/** The route that serves an endpoint. */
+/** Makes the route that serves an endpoint. */
 export const route = <E extends Endpoint>(
   endpoint: E,
   handler: Handler<E>,
@@ -74,7 +80,7 @@ export const route = <E extends Endpoint>(
     readonly streams?: boolean
     /** Whether the operator's own services may call it on behalf of a user. */
     readonly forServices?: boolean
-    /** In place of the schema, which it has to equal. */
+    /** Encodes in place of the schema; it must give the same text. */
     readonly toJson?: (body: HttpApiEndpoint.Success<E>["Type"]) => string
   } = {}
 ): Route => {
@@ -86,12 +92,12 @@ export const route = <E extends Endpoint>(
   const forAdmins = middlewares.has(Admin)
   const pattern = top.path.replaceAll(/:(\w+)/g, "{$1}")
 
-  const answer: Route["answer"] = Effect.fnUntracedEager(function* (request, exchange) {
-    exchange.route = pattern
-    const { identities } = exchange
+  const answer: Route["answer"] = Effect.fnUntracedEager(function* (request, requestContext) {
+    requestContext.route = pattern
+    const { identities } = requestContext
     const { headers, repeated } = request
     const isNotAdmin = forAdmins && (repeated !== undefined || !identities.isAdmin(headers))
-    const { asked, unread } = yield* read(request, isNotAdmin)
+    const { inputs, bodyProblem } = yield* read(request, isNotAdmin)
     if (repeated !== undefined && (forUsers || forAdmins)) {
       return yield* new IdentityRequired({ hint: `Send ${repeated} once.` })
     }
@@ -99,13 +105,13 @@ export const route = <E extends Endpoint>(
     const identify = isService ? identities.named : identities.user
     const userId = forUsers ? yield* identify(headers) : ("" as UserId)
     if (isNotAdmin) return yield* adminRequired
-    if (unread !== undefined) return yield* unread
+    if (bodyProblem !== undefined) return yield* bodyProblem
     const answer = yield* handler({
-      ...asked,
+      ...inputs,
       userId,
       queueToken: headers["queue-token"],
       onReplay: () => {
-        exchange.replayed = true
+        requestContext.replayed = true
       },
       headers,
       isService

@@ -1,4 +1,7 @@
-/** Counts the event streams that each user follows, so that nobody keeps all there is room for. */
+/**
+ * Counts the open event streams of each user on this node, so that one user cannot take all
+ * connections. An entry lives from a user's first open stream to the end of the last one.
+ */
 import { Effect } from "effect"
 
 export const makeStreamCounts = (perUser: number) => {
@@ -9,16 +12,16 @@ export const makeStreamCounts = (perUser: number) => {
     open.set(userId, before + 1)
     return true
   }
-  const giveBack = (userId: string): void => {
+  const release = (userId: string): void => {
     const left = open.get(userId)! - 1
     if (left === 0) open.delete(userId)
     else open.set(userId, left)
   }
-  /** Whether there is room for one more: it is taken until the request's answer has ended. */
+  /** Takes a stream until the response of the request ends; false if the user has too many. */
   return (userId: string): Effect.Effect<boolean> =>
     Effect.acquireRelease(
       Effect.sync(() => take(userId)),
-      (taken) => Effect.sync(() => taken && giveBack(userId))
+      (taken) => Effect.sync(() => taken && release(userId))
       // Each request of the router has a scope, which the types of handlers leave out.
     ) as Effect.Effect<boolean>
 }

@@ -1,6 +1,6 @@
-/** Reading JSON that somebody else wrote. */
+/** Parses JSON from clients strictly: bounded work, and no ambiguous objects. */
 
-/** What a text says is not JSON, or not unambiguous JSON. */
+/** The text is not JSON, or is ambiguous. */
 export class JsonInvalid extends Error {
   readonly path: string
   constructor(message: string, path = "") {
@@ -13,8 +13,8 @@ const utf8 = new TextDecoder("utf-8", { fatal: true })
 const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]/g
 
 /**
- * The value of a JSON text in UTF-8. Refuses a name that comes twice in one object: who reads the
- * first and who reads the last would see different requests.
+ * The value of a JSON text in UTF-8. Refuses an object that has a name twice: a parser that keeps
+ * the first value and one that keeps the last would see different requests.
  */
 export const parseJson = (bytes: Uint8Array): unknown => {
   let text: string
@@ -33,18 +33,19 @@ export const parseJson = (bytes: Uint8Array): unknown => {
   try {
     refuseDuplicates(text)
   } catch (error) {
-    // A text with millions of escapes is more than the search can go back over.
+    // A text with millions of escapes exceeds the backtracking limit of the regular expression.
     throw error instanceof RangeError ? new JsonInvalid("expected shorter texts") : error
   }
   return value
 }
 
-// More than any body here has, whatever its size: to read such a one takes seconds.
+// Above what any valid body has, whatever its size. Parsing a body beyond these limits takes
+// seconds.
 const nestingMax = 32
 const namesMax = 1_000
 const elementsMax = 200_000
 
-/** Looks at the outline of a text, which takes no time or memory to speak of, before it is read. */
+/** Checks the structure of a text before it is parsed; the check takes little time and memory. */
 const refuseUnwieldy = (text: string): void => {
   const names: Array<number> = []
   const commas: Array<number> = []
@@ -78,7 +79,7 @@ const [quote, openBrace, openBracket, closeBrace, closeBracket, colon, comma] = 
   (char) => char.charCodeAt(0)
 )
 
-/** Where a text within the text ends: at the next quote that is not escaped. */
+/** The end of a JSON string: the next quote that is not escaped. */
 const endOfText = (text: string, begin: number): number => {
   for (let end = text.indexOf('"', begin + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let at = end
@@ -88,7 +89,7 @@ const endOfText = (text: string, begin: number): number => {
   return text.length
 }
 
-/** The text is known to be JSON, so its tokens tell enough. */
+/** The text is valid JSON at this point, so looking at its tokens is enough. */
 const refuseDuplicates = (text: string): void => {
   const objects: Array<Set<string> | undefined> = []
   let last = ""

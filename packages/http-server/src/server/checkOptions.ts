@@ -1,10 +1,13 @@
-/** Finds a host's mistakes when the routes are made: its users could do nothing about them. */
+/**
+ * Checks a host's options when it creates the routes. A mistake found later would fail the requests
+ * of users, who cannot fix it.
+ */
 import { Redacted } from "effect"
 import { type Token, textOf } from "../http/identity.ts"
 import { problemOfKeysUrl } from "../http/publishedKeys.ts"
 import type { RoutesOptions } from "./router.ts"
 
-/** Throws a `TypeError` that names the option which is missing or wrong. */
+/** Throws a `TypeError` that names the missing or wrong option. */
 export const checkOptions = (options: RoutesOptions): void => {
   if (!isObject(options)) throw new TypeError("The options must be an object with an identity.")
   checkIdentity(options.identity)
@@ -23,7 +26,7 @@ const checkIdentity = (identity: unknown): void => {
     throw new TypeError('identity must have a mode: "header", "jwt" or "host".')
   }
   if (mode === "host" && typeof identity.userOf !== "function") {
-    throw new TypeError('identity.userOf must be a function where identity.mode is "host".')
+    throw new TypeError('identity.userOf must be a function if identity.mode is "host".')
   }
   if (mode === "jwt") checkJwt(identity)
 }
@@ -36,13 +39,13 @@ const checkJwt = ({ keys, issuer, audience }: Unchecked): void => {
     if (problem !== undefined) throw new TypeError(`identity.keys.jwksUrl ${problem}`)
   } else {
     throw new TypeError(
-      'identity.keys must have a secret (Redacted), or a jwksUrl (URL), where identity.mode is "jwt".'
+      'identity.keys must have a secret (Redacted), or a jwksUrl (URL), if identity.mode is "jwt".'
     )
   }
   for (const [name, value] of Object.entries({ issuer, audience })) {
-    // No JWT has an empty one: each would be refused.
+    // No JWT has an empty value, so an empty option would refuse every JWT.
     if (value !== undefined && (typeof value !== "string" || value === "")) {
-      throw new TypeError(`identity.${name} must be a text, and not empty: leave it out for any.`)
+      throw new TypeError(`identity.${name} must be a non-empty text: omit it to accept any.`)
     }
   }
 }
@@ -50,11 +53,11 @@ const checkJwt = ({ keys, issuer, audience }: Unchecked): void => {
 const checkSecret = (secret: unknown): void => {
   const text = Redacted.isRedacted(secret) ? Redacted.value(secret) : undefined
   if (typeof text !== "string" || Buffer.byteLength(text) < 32) {
-    throw new TypeError("identity.keys.secret must be a Redacted text, and have 32 bytes or more.")
+    throw new TypeError("identity.keys.secret must be a Redacted text of 32 bytes or more.")
   }
 }
 
-/** An empty token would be everybody's. */
+/** Refuses empty tokens, since every caller would know them, and two equal tokens. */
 const checkTokens = (tokens: { readonly adminToken?: Token; readonly serviceToken?: Token }) => {
   const admin = checkToken("adminToken", tokens.adminToken, "no operators")
   const service = checkToken("serviceToken", tokens.serviceToken, "no services")
@@ -66,20 +69,22 @@ const checkTokens = (tokens: { readonly adminToken?: Token; readonly serviceToke
 const checkToken = (name: string, token: Token, none: string): string | undefined => {
   if (token === undefined) return undefined
   if (typeof (Redacted.isRedacted(token) ? Redacted.value(token) : token) !== "string") {
-    throw new TypeError(`${name} must be a text, or a Redacted one: leave it out for ${none}.`)
+    throw new TypeError(`${name} must be a text or a Redacted text: omit it for ${none}.`)
   }
   const text = textOf(token)
-  if (text === "") throw new TypeError(`${name} must not be empty: leave it out for ${none}.`)
+  if (text === "") throw new TypeError(`${name} must not be empty: omit it for ${none}.`)
   return text
 }
 
 const checkCharges = ({ charges, adminToken, serviceToken }: RoutesOptions): void => {
   if (charges !== "user" && charges !== "operator" && typeof charges !== "function") {
-    throw new TypeError('charges must be "user", "operator" or a function: it says who may charge.')
+    throw new TypeError(
+      'charges must be "user", "operator" or a function: it decides which callers may charge wallets.'
+    )
   }
   if (charges === "operator" && adminToken === undefined && serviceToken === undefined) {
     throw new TypeError(
-      'charges is "operator", but there is neither an adminToken nor a serviceToken: nobody could charge a wallet.'
+      'charges is "operator", but neither adminToken nor serviceToken is set: no caller could charge a wallet.'
     )
   }
 }

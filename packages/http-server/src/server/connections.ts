@@ -1,12 +1,12 @@
-/** Bounds what clients can make a server keep: connections, and answers that nobody reads. */
+/** Bounds the resources that clients can hold: connections, and responses that they do not read. */
 import type { Server, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { type Context, Effect, Metric } from "effect"
 
 export interface ConnectionLimits {
-  /** The most connections at a time. */
+  /** The maximum number of open connections. */
   readonly maxConnections: number
-  /** For how long a client may take nothing of an answer that waits for it. */
+  /** How long a client may read nothing of a pending response. */
   readonly writeTimeoutSeconds: number
 }
 
@@ -15,7 +15,7 @@ const dropped = Metric.counter("boxoffice_http_connections_dropped_total", {
   incremental: true
 })
 
-/** Holds a server to its limits. */
+/** Applies the limits to a server. */
 export const limitConnections = (
   server: Server,
   { maxConnections, writeTimeoutSeconds }: ConnectionLimits
@@ -26,16 +26,16 @@ export const limitConnections = (
       let madeRoomAt = Number.NEGATIVE_INFINITY
       server.on("drop", () => {
         dropped.updateUnsafe(1, context)
-        // Those that only wait for a next request make room, so that health checks get through.
+        // Close idle connections to make room, so that health checks get through.
         const now = performance.now()
         if (now - madeRoomAt < roomEveryMs) return
         madeRoomAt = now
         server.closeIdleConnections()
       })
-      // A socket's timer starts anew with whatever moves, in or out, parts of a large write included.
+      // The timer of a socket restarts with each byte in or out, parts of a large write included.
       server.timeout = writeTimeoutSeconds * 1_000
       const watch = (_: unknown, response: ServerResponse) => {
-        // With a listener a request that takes long, or a stream that is quiet, goes on.
+        // Without a listener Node would also end slow requests and quiet streams.
         response.on("timeout", (socket: Socket) => {
           if (socket.writableLength === 0) return
           dropped.updateUnsafe(1, context)

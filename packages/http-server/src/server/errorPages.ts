@@ -1,11 +1,11 @@
-/** A page for every error: where the `type` of a problem leads. */
+/** A page for each error: the `type` of a problem document is its URL. */
 import { Effect } from "effect"
 import { RouteUnknown } from "../api/errors.ts"
 import { type Problem, problems } from "../api/problem.ts"
 import { RouteResponse } from "../http/message.ts"
 import type { Route } from "../http/route.ts"
 
-/** Where the pages are, but for the code. */
+/** The path of the pages; an error's code is appended. */
 export const documentationPath = "/docs/errors/"
 
 const rows = Object.values(problems) as unknown as ReadonlyArray<Problem>
@@ -49,8 +49,8 @@ export const errorPages: ReadonlyArray<Route> = [
     method: "GET",
     path: `${documentationPath}:code`,
     streams: false,
-    answer: ({ params }, exchange) => {
-      exchange.route = `${documentationPath}{code}`
+    answer: ({ params }, requestContext) => {
+      requestContext.route = `${documentationPath}{code}`
       const html = pages.get(params.code ?? "")
       return html === undefined ? Effect.fail(new RouteUnknown()) : Effect.succeed(answer(html))
     }

@@ -1,9 +1,10 @@
 /**
- * The short way from Node's request to its response, for requests as clients usually send them.
+ * The fast path: handles usual requests directly on Node's request and response.
  *
- * Effect's server and router take longer over a request than everything else it needs: decision 11
- * has the figures. They keep whatever is out of the ordinary, and so the last word on it: bodies
- * that are large or of no known length, escapes in paths, HEAD, streams, and what has no route.
+ * Effect's server and router take longer for a request than everything else that it needs: decision
+ * 11 has the figures. The fast path may decline any request, and the router then handles it. It
+ * declines bodies that are large or of unknown length, escapes in paths, HEAD, streams, and paths
+ * without a route.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Context, Effect, Exit, Option, References } from "effect"
@@ -16,18 +17,18 @@ import {
   type RouteResponse,
   repeatedIn
 } from "../http/message.ts"
-import { pathsOf } from "../http/pathMatcher.ts"
+import { makePathMatcher } from "../http/pathMatcher.ts"
 import { type RequestContext, RequestLifecycle } from "../http/requestContext.ts"
 import type { Route } from "../http/route.ts"
 import { Routes } from "./router.ts"
 
-/** Answers a request, or leaves it alone and says so by `false`. */
+/** Responds to a request, or leaves it untouched and returns `false`. */
 export type FastPath = (request: IncomingMessage, response: ServerResponse) => boolean
 
 export const makeFastPath: Effect.Effect<FastPath, never, Routes | RequestLifecycle> = Effect.gen(
   function* () {
     const { begin, end, problem } = yield* RequestLifecycle
-    const find = finderOf(yield* Routes)
+    const find = makeRouteFinder(yield* Routes)
     const send = makeSend()
     const context = yield* Effect.context<never>()
     const fork = Effect.runForkWith(context)
@@ -36,22 +37,22 @@ export const makeFastPath: Effect.Effect<FastPath, never, Routes | RequestLifecy
     return (request, response) => {
       const found = find(request)
       if (found === undefined) return false
-      const exchange = begin(request.method!, request.headers as RequestHeaders)
+      const requestContext = begin(request.method!, request.headers as RequestHeaders)
       // None of these routes streams.
-      const answer = found.route.answer(found.asked, exchange) as Effect.Effect<
+      const answer = found.route.answer(found.request, requestContext) as Effect.Effect<
         RouteResponse,
         unknown
       >
-      const known = isTraced ? undefined : answerAtHand(answer)
+      const known = isTraced ? undefined : immediateResponse(answer)
       if (known !== undefined) {
-        send(response, known, end(exchange, known.status))
+        send(response, known, end(requestContext, known.status))
         return true
       }
-      const answered = Effect.catchCause(answer, (cause) => problem(exchange, cause))
-      const fiber = fork(isTraced ? traced(answered, found.asked, exchange) : answered)
+      const answered = Effect.catchCause(answer, (cause) => problem(requestContext, cause))
+      const fiber = fork(isTraced ? traced(answered, found.request, requestContext) : answered)
       fiber.addObserver((exit) => {
         if (Exit.isFailure(exit)) response.destroy()
-        else send(response, exit.value, end(exchange, exit.value.status))
+        else send(response, exit.value, end(requestContext, exit.value.status))
       })
       if (fiber.pollUnsafe() === undefined) response.on("close", () => fiber.interruptUnsafe())
       return true
@@ -59,20 +60,24 @@ export const makeFastPath: Effect.Effect<FastPath, never, Routes | RequestLifecy
   }
 )
 
-/** An answer that was had from memory: no fiber has to wait for it. */
-const answerAtHand = (answer: Effect.Effect<RouteResponse, unknown>): RouteResponse | undefined =>
+/** The response of a handler that finished synchronously, from memory: it needs no fiber. */
+const immediateResponse = (
+  answer: Effect.Effect<RouteResponse, unknown>
+): RouteResponse | undefined =>
   Exit.isExit(answer) && Exit.isSuccess(answer) ? (answer.value as RouteResponse) : undefined
 
-/** Finds out whether a request is a usual one, and if so which route it is for. */
-export const finderOf = (routes: ReadonlyArray<Route>) => {
+/** Finds the route of a usual request; undefined for any other request. */
+export const makeRouteFinder = (routes: ReadonlyArray<Route>) => {
   const usual = routes.filter(({ streams }) => !streams)
   const finders = new Map(
     ["GET", "POST", "DELETE"].map((method) => [
       method,
-      pathsOf(usual.flatMap((route) => (route.method === method ? [[route.path, route]] : [])))
+      makePathMatcher(
+        usual.flatMap((route) => (route.method === method ? [[route.path, route]] : []))
+      )
     ])
   )
-  return (request: IncomingMessage): { route: Route; asked: RouteRequest } | undefined => {
+  return (request: IncomingMessage): { route: Route; request: RouteRequest } | undefined => {
     const { headers, method, url } = request as IncomingMessage & { readonly url: string }
     if (headers["transfer-encoding"] !== undefined || headers.upgrade !== undefined) return
     const length = headers["content-length"]
@@ -82,21 +87,21 @@ export const finderOf = (routes: ReadonlyArray<Route>) => {
     if (path.length > pathMax || !plainPath.test(path)) return
     const found = finders.get(method!)?.(path)
     if (found === undefined) return
-    const asked = {
+    const routeRequest: RouteRequest = {
       headers: headers as RequestHeaders,
       repeated: repeatedIn(request.rawHeaders),
       params: found.params,
       search: query < 0 ? "" : url.slice(query + 1),
       hasBody: length !== undefined && Number(length) !== 0,
-      // Its length is known, and never more than any route takes.
+      // The length is known, and within the limit of every route.
       body: () => readBody(request)
     }
-    return { route: found.value, asked }
+    return { route: found.value, request: routeRequest }
   }
 }
 
 const plainPath = /^[\w.:/-]+$/
-// What is longer, the router may not take.
+// The router may refuse longer paths.
 const pathMax = 1_024
 
 const readBody = (request: IncomingMessage): Effect.Effect<Uint8Array, BodyFault> =>
@@ -110,9 +115,9 @@ const readBody = (request: IncomingMessage): Effect.Effect<Uint8Array, BodyFault
   })
 
 /**
- * Answers of one turn of the event loop leave together at its end. Each write wakes whoever reads at
- * the other end; on a machine that the two share, one after another costs more than the rest of the
- * answer, and nobody waits longer for it.
+ * Writes all responses of one turn of the event loop together at its end. Each write wakes the
+ * process that reads the connection; if that process shares the machine, writing one by one costs
+ * more than the rest of the response. No response is delayed beyond the turn.
  */
 const makeSend = () => {
   let waiting: Array<() => void> = []
@@ -143,27 +148,27 @@ const write = (
   const bytes = body === undefined ? 0 : Buffer.byteLength(body)
   if (body !== undefined) lines.push("content-length", String(bytes))
   response.writeHead(status, lines)
-  // A text of ASCII alone is the same in either encoding, and Node writes this one quicker.
+  // An ASCII text is the same in both encodings, and Node writes latin1 faster.
   response.end(body, bytes === body?.length ? "latin1" : "utf8")
 }
 
-/** In a span like those that Effect's server makes, under the caller's, and without secrets. */
+/** A span like that of Effect's server: a child of the caller's span, without secrets. */
 const traced = (
   answered: Effect.Effect<RouteResponse>,
   { headers }: RouteRequest,
-  exchange: RequestContext["Service"]
+  requestContext: RequestContext["Service"]
 ): Effect.Effect<RouteResponse> => {
   const parent = Option.getOrUndefined(HttpTraceContext.fromHeaders(Headers.fromInput(headers)))
   const named = Effect.tap(answered, ({ status }) =>
     Effect.annotateCurrentSpan({
-      "http.route": exchange.route,
+      "http.route": requestContext.route,
       "http.response.status_code": status
     })
   )
-  return Effect.withSpan(named, `http.server ${exchange.method}`, {
+  return Effect.withSpan(named, `http.server ${requestContext.method}`, {
     kind: "server",
     ...(parent !== undefined && { parent }),
-    attributes: { "http.request.method": exchange.method },
+    attributes: { "http.request.method": requestContext.method },
     captureStackTrace: false
   })
 }

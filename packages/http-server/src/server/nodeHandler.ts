@@ -1,4 +1,4 @@
-/** The routes for frameworks that speak Node's own requests and responses. */
+/** The routes as a handler for frameworks on Node's own requests and responses. */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Readable } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -7,13 +7,15 @@ import { HttpRouter } from "effect/http"
 import { Drain } from "../http/drain.ts"
 import { checkOptions } from "./checkOptions.ts"
 import { layerRoutes, prefixOf, type RoutesOptions, routerConfig, type Services } from "./router.ts"
-import { answerUnmade, logUnmade } from "./unmade.ts"
+import { logStartFailure, startFailureResponse } from "./startFailure.ts"
 
-/** A request listener for Node, which is also a middleware of Express and its like. */
+/**
+ * A request listener for Node, which also works as a middleware of Express and similar frameworks.
+ */
 export interface NodeHandler {
   /**
-   * Answers a request. What is not below the prefix goes to `next`, where there is one. A client
-   * that leaves ends its request, and one that follows events is sent them as they come.
+   * Handles a request. A request outside the prefix is passed to `next` if the framework gives one.
+   * A client that disconnects interrupts its request; event streams are sent as events occur.
    */
   readonly handler: (
     request: IncomingMessage,
@@ -21,25 +23,25 @@ export interface NodeHandler {
     next?: (error?: unknown) => void
   ) => void
   /**
-   * Ends in good order: event streams end, requests in flight are answered, for at most
-   * `drainSeconds`, and then the services end.
+   * Shuts down gracefully: event streams end, requests in flight finish within `drainSeconds`, and
+   * then the services end.
    */
   readonly dispose: () => Promise<void>
 }
 
-/** How the routes are mounted in a server of Node. */
+/** Options of the routes in a Node server. */
 export interface NodeHandlerOptions extends RoutesOptions {
-  /** How long requests in flight may take to end. Default: 10. */
+  /** How long requests in flight may take to finish, in seconds. Default: 10. */
   readonly drainSeconds?: number | undefined
 }
 
 /**
  * The routes as a listener for the requests of a Node server: for Express, Fastify, NestJS, and
- * `node:http` itself. Frameworks that speak the Fetch API take `toWebHandler`.
+ * `node:http` itself. For frameworks on the Fetch API, use `toWebHandler`.
  *
- * With a `prefix` it does not matter whether the framework cuts it off the URL of a request that it
- * routes. A body that the framework has parsed already, as `express.json()` does, is taken as
- * parsed. Timeouts and limits of headers are the host's.
+ * A `prefix` works whether or not the framework removes it from the URL of a routed request. A body
+ * that the framework has parsed already, as `express.json()` does, is used as parsed. The host
+ * configures timeouts and header limits.
  *
  * @example
  * ```ts
@@ -62,26 +64,26 @@ export const toNodeHandler = <E>(
   const scope = Scope.makeUnsafe()
   const inFlight = new Set<ServerResponse>()
   let listener: Listener | undefined
-  const made = Effect.runPromise(makeListener(options, services, scope))
-  made.then(
-    (made) => {
-      listener = made.listener
+  const starting = Effect.runPromise(makeListener(options, services, scope))
+  starting.then(
+    (started) => {
+      listener = started.listener
     },
-    // It is in the log, and every request is answered with it.
+    // The failure is logged already, and every request gets a response that reports it.
     () => {}
   )
 
   const handler: NodeHandler["handler"] = (request, response, next) => {
-    if (!isBelow(prefix, wholeUrl(request)) && next !== undefined) return next()
+    if (!isUnderPrefix(prefix, wholeUrl(request)) && next !== undefined) return next()
     inFlight.add(response)
     response.once("close", () => inFlight.delete(response))
     const source = sourceOf(request, prefix)
     if (listener !== undefined) return listener(source, response)
-    made.then(
+    starting.then(
       ({ listener }) => listener(source, response),
       (error) => {
         if (next !== undefined) return next(error)
-        const { status, headers, body } = answerUnmade(options)
+        const { status, headers, body } = startFailureResponse(options)
         response.writeHead(status, headers).end(body)
       }
     )
@@ -89,12 +91,12 @@ export const toNodeHandler = <E>(
 
   let disposed: Promise<void> | undefined
   const end = async () => {
-    const drain = await made.then(
+    const drain = await starting.then(
       ({ drain }) => drain,
       () => undefined
     )
     if (drain !== undefined) await Effect.runPromise(drain.begin)
-    await settled(inFlight, (options.drainSeconds ?? 10) * 1_000)
+    await allClosed(inFlight, (options.drainSeconds ?? 10) * 1_000)
     await Effect.runPromise(Scope.close(scope, Exit.void))
   }
   return {
@@ -130,20 +132,20 @@ const makeListener = <E>(
       Layer.provideMerge(Drain.layer),
       Layer.provide(services)
     )
-    const context = yield* Layer.buildWithScope(logUnmade(layer), scope)
+    const context = yield* Layer.buildWithScope(logStartFailure(layer), scope)
     const app = Context.get(context, HttpRouter.HttpRouter).asHttpEffect()
     const listener: Listener = yield* NodeHttpServer.makeHandler(app, { scope })
     return { listener, drain: Context.get(context, Drain) }
   })
 
-/** As the client sent it: routers of Connect's kind cut off what they have matched. */
+/** The URL as the client sent it: routers like Connect remove the part that they matched. */
 const wholeUrl = (request: IncomingMessage & { readonly originalUrl?: unknown }): string =>
   typeof request.originalUrl === "string" ? request.originalUrl : (request.url ?? "/")
 
-const isBelow = (prefix: string, url: string): boolean =>
+const isUnderPrefix = (prefix: string, url: string): boolean =>
   url.startsWith(prefix) && /^(?:$|[/?])/.test(url.slice(prefix.length))
 
-/** The request with its whole URL, and with the body that somebody else has read from it. */
+/** The request with its whole URL, and with its body if the framework has read it already. */
 const sourceOf = (request: IncomingMessage, prefix: string): IncomingMessage => {
   if (prefix !== "") request.url = wholeUrl(request)
   if (!request.readableDidRead) return request
@@ -155,7 +157,7 @@ const sourceOf = (request: IncomingMessage, prefix: string): IncomingMessage => 
 
 interface Parsed {
   readonly body?: unknown
-  /** What NestJS keeps beside the parsed body where it is asked to. */
+  /** The unparsed body, which NestJS keeps if configured to. */
   readonly rawBody?: unknown
 }
 
@@ -166,8 +168,11 @@ const bodyOf = (request: IncomingMessage & Parsed): ReadonlyArray<Uint8Array> =>
   return [Buffer.from(typeof body === "string" ? body : JSON.stringify(body))]
 }
 
-/** Waits until no response is open, or for so long. */
-const settled = async (open: ReadonlySet<ServerResponse>, milliseconds: number): Promise<void> => {
+/** Waits until every response has closed, but at most this long. */
+const allClosed = async (
+  open: ReadonlySet<ServerResponse>,
+  milliseconds: number
+): Promise<void> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, milliseconds)

@@ -1,12 +1,12 @@
-/** The API's reference: as a page to read, and as the OpenAPI document that tools read. */
+/** The reference of the API: an HTML page, and the OpenAPI document for tools. */
 import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApiScalar, OpenApi } from "effect/http-api"
-import { Api, PublicApi } from "../api.ts"
+import { Api, PublicApi } from "../api/api.ts"
 import { RouteResponse } from "../http/message.ts"
 import type { Route } from "../http/route.ts"
 
-/** Both, saying that the paths of the API begin with a prefix. */
+/** The routes of both. Their server URL is the prefix, if there is one. */
 export const referenceRoutes = (hasAdmin: boolean, prefix: string): ReadonlyArray<Route> => {
   const described = hasAdmin ? Api : (PublicApi as unknown as typeof Api)
   const api = prefix === "" ? described : described.annotate(OpenApi.Servers, [{ url: prefix }])
@@ -25,9 +25,9 @@ export const referenceRoutes = (hasAdmin: boolean, prefix: string): ReadonlyArra
 
 const pagePath = "/docs"
 
-/** The library's page, which it can only answer a request with. */
+/** Renders the library's page by a request, since the library offers no other way. */
 const pageOf = async (api: typeof Api): Promise<Uint8Array> => {
-  // Shown without a network as well.
+  // Default fonts are off, so that the page also works without a network.
   const options = { path: pagePath, scalar: { withDefaultFonts: false } } as const
   const routes = HttpApiScalar.layer(api, options)
   const { handler, dispose } = HttpRouter.toWebHandler(routes, { disableLogger: true })
@@ -40,8 +40,9 @@ const pageOf = async (api: typeof Api): Promise<Uint8Array> => {
 }
 
 /**
- * Made for the first who asks, and the very same bytes for everybody: the page has megabytes, and
- * clients that ask for it again and again without reading it must not take that much each.
+ * Renders a response for the first request, and keeps it for as long as the routes exist: later
+ * requests share the same bytes. The page has megabytes, and clients that request it repeatedly
+ * without reading it must not hold a copy each. A failed rendering is not kept.
  */
 const once = (make: () => Promise<RouteResponse>) => {
   let made: Effect.Effect<RouteResponse> | undefined

@@ -1,4 +1,7 @@
-/** Answers what meets no route: what is hardly HTTP, or asks of HTTP what this server does not do. */
+/**
+ * Refuses requests that reach no route: malformed HTTP, and features of HTTP that this server does
+ * not support.
+ */
 import {
   type IncomingMessage,
   type RequestListener,
@@ -17,8 +20,8 @@ import { type RequestContext, RequestLifecycle } from "../http/requestContext.ts
 
 type Refusal = ReturnType<typeof toProblem>
 
-/** Refuses what Node would answer without a problem document. */
-export const refuseOdd = (
+/** Refuses requests that Node itself would refuse without a problem document. */
+export const refuseUnroutable = (
   server: Server,
   documentation: string
 ): Effect.Effect<void, never, RequestLifecycle> =>
@@ -26,14 +29,14 @@ export const refuseOdd = (
     const refuse = (
       request: IncomingMessage,
       response: ServerResponse,
-      refusal: (exchange: RequestContext["Service"]) => Refusal
+      refusal: (requestContext: RequestContext["Service"]) => Refusal
     ): void => {
-      const exchange = begin(request.method!, request.headers as RequestHeaders)
-      const { status, headers, body } = refusal(exchange)
+      const requestContext = begin(request.method!, request.headers as RequestHeaders)
+      const { status, headers, body } = refusal(requestContext)
       const text = JSON.stringify(body)
       response.writeHead(status, {
         ...headers,
-        ...end(exchange, status),
+        ...end(requestContext, status),
         "content-type": problemContentType,
         "content-length": Buffer.byteLength(text),
         connection: "close"
@@ -54,12 +57,13 @@ export const refuseOdd = (
       })
     }
     server.on("checkExpectation", (request, response) =>
-      refuse(request, response, ({ requestId }) => bareProblem(...expectation, requestId))
+      refuse(request, response, ({ requestId }) => plainProblem(...expectation, requestId))
     )
     server.on("connect", (request: IncomingMessage, socket: Duplex) => {
       socket.on("error", () => {})
-      // An answer that is owed on this connection comes first: Node throws at a second one.
-      if ((lasts.get(socket)?.owed ?? 0) > 0) {
+      // If a response is still pending on this connection, close it: Node throws on a second
+      // response.
+      if ((lastRequests.get(socket)?.pending ?? 0) > 0) {
         socket.destroy()
         return
       }
@@ -70,55 +74,60 @@ export const refuseOdd = (
         toProblem(new RouteUnknown(), { requestId, documentation })
       )
     })
-    // There is no other protocol to go on with: such a request is answered as it stands.
+    // The server supports no other protocol, so it handles such a request as plain HTTP.
     server.removeAllListeners("upgrade")
   })
 
-/** Answers what is no request, as long as nobody can take the answer for that of another request. */
+/** Refuses malformed input, unless the client could mistake the refusal for another response. */
 export const refuseMalformed = (server: Server, documentation: string): void => {
   for (const event of ["request", "checkContinue", "checkExpectation"] as const) {
     server.prependListener(event, (request: IncomingMessage, response: ServerResponse) => {
-      const owed = (lasts.get(request.socket)?.owed ?? 0) + 1
-      lasts.set(request.socket, { request, response, owed })
+      const pending = (lastRequests.get(request.socket)?.pending ?? 0) + 1
+      lastRequests.set(request.socket, { request, response, pending })
       response.once("close", () => {
-        lasts.get(request.socket)!.owed--
+        lastRequests.get(request.socket)!.pending--
       })
     })
   }
   server.on("clientError", (error: Error & { readonly code?: string }, socket) => {
-    if (error.code === "ECONNRESET" || !socket.writable || !isFree(lasts.get(socket))) {
+    if (
+      error.code === "ECONNRESET" ||
+      !socket.writable ||
+      !isNextResponse(lastRequests.get(socket))
+    ) {
       socket.destroy()
     } else socket.end(refusalOf(error.code, documentation))
   })
 }
 
-const lasts = new WeakMap<Duplex, Last>()
+const lastRequests = new WeakMap<Duplex, LastRequest>()
 
-/** The last request of a connection. */
-interface Last {
+/** The last request of a connection; kept until the connection is gone. */
+interface LastRequest {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** How many requests of the connection have no answer yet, or a part of it. */
-  owed: number
+  /** How many requests of the connection have no complete response yet. */
+  pending: number
 }
 
 /**
- * Whether the next answer on a connection is for what cannot be read now. Clients tell answers apart
- * by their order alone: one that paid, and sent something malformed behind it, would take the refusal
- * for the answer to the payment.
+ * Whether the next response on a connection belongs to the malformed input. Clients match responses
+ * to requests only by their order: a client that sent a payment and malformed input behind it would
+ * take the refusal for the response to the payment.
  */
-const isFree = (last: Last | undefined): boolean => {
+const isNextResponse = (last: LastRequest | undefined): boolean => {
   if (last === undefined) return true
-  const { request, response, owed } = last
-  // What cannot be read is the rest of the last request, or else a new one.
-  return request.complete ? owed === 0 : owed === 1 && !response.headersSent
+  const { request, response, pending } = last
+  // The malformed input is the rest of the last request if that is incomplete, or else a new
+  // request.
+  return request.complete ? pending === 0 : pending === 1 && !response.headersSent
 }
 
 const refusalOf = (code: string | undefined, documentation: string): string => {
   const requestId = newCommandId()
   const known = refusals[code ?? ""]
   const { status, body } = known
-    ? bareProblem(...known, requestId)
+    ? plainProblem(...known, requestId)
     : toProblem(malformed, { requestId, documentation })
   const text = JSON.stringify(body)
   return (
@@ -134,7 +143,7 @@ const malformed = invalid("", "This is not HTTP.")
 const hostless = invalid("Host", "expected a Host header, as HTTP/1.1 has one in each request")
 const twoHosts = invalid("Host", "expected one Host header")
 
-/** Of two hosts Node takes the first, and a gateway may have looked at the second. */
+/** Node uses the first of two Host headers, and a gateway may have checked the second. */
 const faultOfHost = ({ headers, rawHeaders, httpVersion }: IncomingMessage) => {
   if (headers.host === undefined) return httpVersion === "1.1" ? hostless : undefined
   let hosts = 0
@@ -145,21 +154,26 @@ const faultOfHost = ({ headers, rawHeaders, httpVersion }: IncomingMessage) => {
   return hosts > 1 ? twoHosts : undefined
 }
 
-type Bare = readonly [status: number, code: string, detail: string]
+type PlainProblem = readonly [status: number, code: string, detail: string]
 
-const refusals: Record<string, Bare> = {
+const refusals: Record<string, PlainProblem> = {
   HPE_HEADER_OVERFLOW: [431, "headers_too_large", "The headers may have at most 16384 bytes."],
   ERR_HTTP_REQUEST_TIMEOUT: [408, "request_timeout", "The request took too long to arrive."]
 }
 
-const expectation: Bare = [
+const expectation: PlainProblem = [
   417,
   "expectation_failed",
   "The only thing to expect here is 100-continue."
 ]
 
-/** Of what is told by its status alone, and has no page. */
-const bareProblem = (status: number, code: string, detail: string, requestId: string): Refusal => ({
+/** A problem without a page of its own: its status says all. */
+const plainProblem = (
+  status: number,
+  code: string,
+  detail: string,
+  requestId: string
+): Refusal => ({
   status,
   headers: {},
   body: { type: "about:blank", title: STATUS_CODES[status], status, detail, code, requestId }

@@ -1,4 +1,4 @@
-/** All routes of the API, as an Effect router takes them. */
+/** All routes of the API, registered in an Effect router. */
 import type {
   BoxOfficeStore,
   Catalog,
@@ -12,9 +12,9 @@ import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } fr
 import { MethodNotAllowed, RouteUnknown } from "../api/errors.ts"
 import { adminRoutes } from "../handlers/admin.ts"
 import { catalogRoutes } from "../handlers/catalog.ts"
-import { noticeRoutes } from "../handlers/notice.ts"
 import { paymentRoutes } from "../handlers/payment.ts"
 import { queueRoutes } from "../handlers/queue.ts"
+import { queueInfoRoutes } from "../handlers/queueInfo.ts"
 import { reservationRoutes } from "../handlers/reservation.ts"
 import { systemRoutes } from "../handlers/system.ts"
 import { walletRoutes } from "../handlers/wallet.ts"
@@ -28,34 +28,34 @@ import { checkOptions } from "./checkOptions.ts"
 import { documentationPath, errorPages } from "./errorPages.ts"
 import { referenceRoutes } from "./reference.ts"
 
-/** What the routes are made with. */
+/** Options of the routes. */
 export interface RoutesOptions {
   readonly identity: IdentityOptions
-  /** Who knows it is an operator. Without one, there are no admin routes. */
+  /** The token that identifies operators. Without one, there are no admin routes. */
   readonly adminToken?: string | Redacted.Redacted | undefined
-  /** Who may charge wallets: see {@link ChargesOption}. */
+  /** Which callers may charge wallets: see {@link ChargesOption}. */
   readonly charges: ChargesOption
-  /** Which the host's own services send to charge wallets, where `charges` is `operator`. */
+  /** The token that the host's own services send to charge wallets if `charges` is `operator`. */
   readonly serviceToken?: string | Redacted.Redacted | undefined
-  /** Where all paths begin, such as `/tickets`, for a host with other routes beside these. */
+  /** The prefix of all paths, such as `/tickets`, for a host that also has routes of its own. */
   readonly prefix?: string | undefined
   /**
-   * What the `type` of an error begins with; its code follows. By default the pages that this
-   * server has itself, at `/docs/errors/` below the prefix.
+   * The start of the `type` of an error; its code is appended. The default is the server's own
+   * pages, at `/docs/errors/` below the prefix.
    */
   readonly documentation?: string | undefined
-  /** Told of every request that was answered. */
+  /** Called after each response. */
   readonly onRequest?: ((record: RequestRecord) => void) | undefined
-  /** How often an event stream shows that it lives. Default: 15. */
+  /** The interval of the heartbeats of an event stream, in seconds. Default: 15. */
   readonly heartbeatSeconds?: number | undefined
-  /** The most event streams that one user can follow at a time on this server. Default: 10. */
+  /** The maximum number of open event streams of one user on this server. Default: 10. */
   readonly streamsPerUser?: number | undefined
 }
 
-/** What the routes need of the engine. */
+/** The services of the engine that the routes need. */
 export type Services = Queue | Catalog | Reservations | Wallet | Payments | BoxOfficeStore
 
-/** The routes that these options ask for, and what every request of theirs gets. */
+/** The routes that the options select, and the lifecycle of their requests. */
 export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
   "@boxoffice/http-server/Routes"
 ) {
@@ -66,7 +66,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
     const { identity, adminToken, serviceToken, charges, onRequest } = options
     const { heartbeatSeconds = 15, streamsPerUser = 10 } = options
     const prefix = prefixOf(options)
-    const exchanges = Layer.unwrap(
+    const lifecycle = Layer.unwrap(
       Effect.map(Drain, ({ isDraining }) =>
         RequestLifecycle.layer({
           documentation: options.documentation ?? prefix + documentationPath,
@@ -80,7 +80,7 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
       Effect.gen(function* () {
         const groups = yield* Effect.all([
           queueRoutes({ heartbeatSeconds, streamsPerUser }),
-          noticeRoutes,
+          queueInfoRoutes,
           catalogRoutes,
           reservationRoutes,
           walletRoutes(charges),
@@ -93,23 +93,23 @@ export class Routes extends Context.Service<Routes, ReadonlyArray<Route>>()(
           ...errorPages,
           ...referenceRoutes(adminToken !== undefined, prefix)
         ]
-        return prefix === "" ? routes : routes.map(movedTo(prefix))
+        return prefix === "" ? routes : routes.map(withPrefix(prefix))
       })
     )
     return Layer.mergeAll(
       routes,
-      Layer.provide(exchanges, Identities.layer({ identity, adminToken, serviceToken }))
+      Layer.provide(lifecycle, Identities.layer({ identity, adminToken, serviceToken }))
     )
   }
 }
 
-/** All routes, on the engine's services. Starts nothing and listens to nothing by itself. */
+/** All routes, on the engine's services. It starts no server and listens on no port. */
 export const layerRoutes = (
   options: RoutesOptions
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain | Services> =>
   layerHttpRoutes.pipe(Layer.provide(Routes.layer(options)))
 
-/** {@link layerRoutes} of routes that are made already. */
+/** {@link layerRoutes} for routes that exist already. */
 export const layerHttpRoutes: Layer.Layer<
   never,
   never,
@@ -121,12 +121,12 @@ export const layerHttpRoutes: Layer.Layer<
   return Layer.merge(routes, layerRequestContext)
 })
 
-/** Ids and cursors in a path may be longer than the router's own default allows. */
+/** Ids in a path may be longer than the router's default allows. */
 export const routerConfig = { maxParamLength: 4_096 }
 
 const possiblePrefix = /^(?:\/[\w.~-]+)+$/
 
-/** Without its last slash; empty where there is none. */
+/** The prefix without a trailing slash; empty if there is none. */
 export const prefixOf = ({ prefix = "" }: RoutesOptions): string => {
   const given = prefix.replace(/\/$/, "")
   if (given !== "" && !possiblePrefix.test(given)) {
@@ -135,14 +135,14 @@ export const prefixOf = ({ prefix = "" }: RoutesOptions): string => {
   return given
 }
 
-/** A route below a prefix, which also is where it says that things are. */
-const movedTo =
+/** Adds a prefix to the path of a route and to its `location` headers. */
+const withPrefix =
   (prefix: string) =>
   (route: Route): Route => ({
     ...route,
     path: `${prefix}${route.path}` as Route["path"],
-    answer: (asked, exchange) =>
-      Effect.map(route.answer(asked, exchange), (answer) => {
+    answer: (request, requestContext) =>
+      Effect.map(route.answer(request, requestContext), (answer) => {
         if (!(answer instanceof RouteResponse) || answer.headers.location === undefined)
           return answer
         const location = prefix + answer.headers.location
@@ -151,7 +151,7 @@ const movedTo =
   })
 
 const toHttpRoute = (route: Route): HttpRouter.Route<unknown, RequestContext> => {
-  const refuseAlias = aliasRefuser(route.path)
+  const refuseAlias = refuseAliases(route.path)
   return HttpRouter.route(
     route.method as "GET",
     route.path,
@@ -165,8 +165,11 @@ const toHttpRoute = (route: Route): HttpRouter.Route<unknown, RequestContext> =>
   )
 }
 
-/** The router takes other spellings for the same, which a rule of a gateway would let through. */
-const aliasRefuser = (route: string) => {
+/**
+ * Refuses other spellings of a path: the router would accept them, and a gateway's rule would not
+ * match.
+ */
+const refuseAliases = (route: string) => {
   const pattern = patternOf(route)
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = pathOf(request)
@@ -174,17 +177,17 @@ const aliasRefuser = (route: string) => {
   })
 }
 
-/** A path of the route, as it is written: case, slashes and all. */
+/** Matches the paths of a route exactly, case and slashes included. */
 const patternOf = (path: string): RegExp =>
   new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/:\w+/g, "[^/]+")}$`)
 
-/** Whether nothing in a path is escaped that need not be, and everything that has to be. */
+/** Whether a path escapes exactly the characters that it has to. */
 const isCanonical = (path: string): boolean => path.split("/").every(isCanonicalSegment)
 
 const isCanonicalSegment = (segment: string): boolean => {
   try {
     const escaped = encodeURIComponent(decodeURIComponent(segment))
-    // A colon may stand as it is, as in `team:final`.
+    // A colon may be unescaped, as in `team:final`.
     return segment === escaped || segment === escaped.replaceAll("%3A", ":")
   } catch {
     return false
@@ -196,7 +199,7 @@ const toRouteRequest = (
   params: RouteRequest["params"]
 ): RouteRequest => ({
   headers: request.headers,
-  // A Fetch request has joined them: none of those is anybody's identity.
+  // A Fetch request has joined repeated headers by commas, and no identity contains a comma.
   repeated:
     "rawHeaders" in request.source ? repeatedIn(request.source.rawHeaders as [string]) : undefined,
   params,
@@ -210,7 +213,8 @@ const toRouteRequest = (
     )
 })
 
-// Adapters of Node's requests give a stream to each that may have a body, so its length decides.
+// Adapters of Node's requests give a stream to each request that may have a body, so the declared
+// length decides.
 const hasBody = ({
   headers,
   source
@@ -235,7 +239,7 @@ const toResponse = ({
     : HttpServerResponse.uint8Array(body, options)
 }
 
-/** Wraps every route, those that do not exist included. */
+/** Wraps every request in its context and lifecycle, including requests without a route. */
 const layerRequestContext: Layer.Layer<
   never,
   never,
@@ -243,23 +247,23 @@ const layerRequestContext: Layer.Layer<
 > = HttpRouter.use((router) =>
   Effect.gen(function* () {
     const { begin, end, problem } = yield* RequestLifecycle
-    const methodsOf = methodsBy(yield* Routes)
+    const methodsOf = methodsByPath(yield* Routes)
     const methodsAt = (path: string) => (isCanonical(path) ? methodsOf(path) : [])
-    // Whatever fails is answered here, but routes may fail: the router is told that they still do.
+    // This middleware handles every failure, but its type declares one, since routes may fail.
     yield* router.addGlobalMiddleware(
       (effect): Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled> =>
         Effect.withFiber((fiber) => {
           const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-          const exchange = begin(request.method, request.headers)
+          const requestContext = begin(request.method, request.headers)
           return effect.pipe(
             Effect.mapError((error: unknown) =>
-              isRouteNotFound(error) ? notHere(methodsAt(pathOf(request))) : error
+              isRouteNotFound(error) ? notRouted(methodsAt(pathOf(request))) : error
             ),
-            Effect.catchCause((cause) => Effect.map(problem(exchange, cause), toResponse)),
+            Effect.catchCause((cause) => Effect.map(problem(requestContext, cause), toResponse)),
             Effect.map((response) =>
-              HttpServerResponse.setHeaders(response, end(exchange, response.status))
+              HttpServerResponse.setHeaders(response, end(requestContext, response.status))
             ),
-            Effect.provideService(RequestContext, exchange)
+            Effect.provideService(RequestContext, requestContext)
           )
         })
     )
@@ -269,18 +273,20 @@ const layerRequestContext: Layer.Layer<
 const isRouteNotFound = (error: unknown): boolean =>
   HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"
 
-const notHere = (allow: ReadonlyArray<string>) =>
+const notRouted = (allow: ReadonlyArray<string>) =>
   allow.length > 0 ? new MethodNotAllowed({ allow }) : new RouteUnknown()
 
 /**
- * As the client wrote it: of a whole URL, the library's own has no dots and double slashes any more.
- * A URL of another protocol than HTTP has no path that is known here.
+ * The path as the client wrote it. Effect's own URL is not used, because for an absolute URL it has
+ * resolved dots and double slashes. A URL of another protocol than HTTP matches no route.
  */
 const pathOf = ({ source }: HttpServerRequest.HttpServerRequest): string =>
   (source as { readonly url: string }).url.replace(/^https?:\/\/[^/?#]*/i, "").split("?", 1)[0]!
 
-/** Which methods the routes of a path have. */
-const methodsBy = (routes: ReadonlyArray<{ readonly method: string; readonly path: string }>) => {
+/** The methods of the routes that match a path. */
+const methodsByPath = (
+  routes: ReadonlyArray<{ readonly method: string; readonly path: string }>
+) => {
   const patterns = routes.map(({ method, path }) => ({
     methods: method === "GET" ? ["GET", "HEAD"] : [method],
     path: patternOf(path)

@@ -1,4 +1,4 @@
-/** The servers: as a function for a host, and as one that listens. */
+/** The server as a function for a host, and as a process that listens. */
 import { createServer, type RequestListener, type Server } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Effect, Layer } from "effect"
@@ -8,7 +8,7 @@ import { Drain } from "../http/drain.ts"
 import { limitConnections } from "./connections.ts"
 import { documentationPath } from "./errorPages.ts"
 import { makeFastPath } from "./fastPath.ts"
-import { refuseMalformed, refuseOdd } from "./refuseRaw.ts"
+import { refuseMalformed, refuseUnroutable } from "./refuseRaw.ts"
 import {
   layerHttpRoutes,
   layerRoutes,
@@ -17,11 +17,11 @@ import {
   routerConfig,
   type Services
 } from "./router.ts"
-import { answerUnmade, logUnmade } from "./unmade.ts"
+import { logStartFailure, startFailureResponse } from "./startFailure.ts"
 
 /**
- * The routes as a function from a Fetch request to its response, for a host to mount in a server
- * of its own. Body limits hold; timeouts and limits of headers are the host's.
+ * The routes as a function from a Fetch request to its response, for a host to mount in its own
+ * server. Body limits apply; the host configures timeouts and header limits.
  */
 export const toWebHandler = <E>(
   options: RoutesOptions,
@@ -31,54 +31,58 @@ export const toWebHandler = <E>(
   readonly dispose: () => Promise<void>
 } => {
   const { handler, dispose } = HttpRouter.toWebHandler(
-    logUnmade(layerRoutes(options).pipe(Layer.provide([services, Drain.layer]))),
+    logStartFailure(layerRoutes(options).pipe(Layer.provide([services, Drain.layer]))),
     { disableLogger: true, routerConfig }
   )
   return {
-    // Frameworks pass arguments of their own behind the request, which mean nothing here.
+    // Frameworks pass their own arguments after the request; they are ignored.
     handler: (request: Request, context?: unknown) =>
       handler(request, Context.isContext(context) ? context : undefined).catch(() => {
-        const { status, headers, body } = answerUnmade(options)
+        const { status, headers, body } = startFailureResponse(options)
         return new Response(body as string, { status, headers })
       }),
     dispose
   }
 }
 
-/** Where a server listens, and what it puts up with. */
+/** Where a server listens, and its limits. */
 export interface ListenOptions {
   readonly port: number
   readonly host: string
-  /** How long requests in flight may take to end once the server closes. Default: 10. */
+  /** How long requests in flight may take to finish during shutdown, in seconds. Default: 10. */
   readonly drainSeconds?: number | undefined
-  /** The most connections at a time; more are hung up on. Default: 10,000. */
+  /** The maximum number of connections; the server closes further ones. Default: 10,000. */
   readonly maxConnections?: number | undefined
-  /** For how long a client may take nothing of an answer before it is hung up on. Default: 30. */
+  /**
+   * How long a client may read nothing of a response before it is disconnected, in seconds.
+   * Default: 30.
+   */
   readonly writeTimeoutSeconds?: number | undefined
 }
 
-/** Serves the routes on a port, until the layer ends: see `docs` for how it ends. */
+/** Serves the routes on a port until the layer ends, and then shuts down gracefully: see `docs`. */
 export const layerServer = (
   options: RoutesOptions & ListenOptions
 ): Layer.Layer<HttpServer.HttpServer, ServeError, Services> => {
   const drainSeconds = options.drainSeconds ?? 10
-  const server = createServer(limits)
+  const server = createServer(serverLimits)
   const documentation = options.documentation ?? documentationPath
-  // The last to be built is the first to end: event streams do, and then the server can close.
+  // The layer that is built last ends first: it ends the event streams, so that the server can
+  // close.
   const ending = Layer.effectDiscard(
     Effect.gen(function* () {
       const drain = yield* Drain
       yield* Effect.addFinalizer(() => {
-        endSoon(server, drainSeconds)
+        closeStragglersAfter(server, drainSeconds)
         return drain.begin
       })
     })
   )
-  const direct = Layer.effectDiscard(
+  const listeners = Layer.effectDiscard(
     Effect.andThen(
-      Effect.map(makeFastPath, (answers) => putInFront(server, answers)),
+      Effect.map(makeFastPath, (fastPath) => installFastPath(server, fastPath)),
       Effect.all([
-        refuseOdd(server, documentation),
+        refuseUnroutable(server, documentation),
         limitConnections(server, {
           maxConnections: options.maxConnections ?? 10_000,
           writeTimeoutSeconds: options.writeTimeoutSeconds ?? 30
@@ -88,7 +92,7 @@ export const layerServer = (
     )
   )
   return ending.pipe(
-    Layer.provide(direct),
+    Layer.provide(listeners),
     Layer.provideMerge(
       HttpRouter.serve(layerHttpRoutes, {
         disableLogger: true,
@@ -108,42 +112,42 @@ export const layerServer = (
   )
 }
 
-/** Asks first who may answer at once; the rest goes to whoever listened before. */
-const putInFront = (
+/** Calls the fast path first; requests that it declines go to the previous listeners. */
+const installFastPath = (
   server: Server,
-  answers: (...exchange: Parameters<RequestListener>) => boolean
+  fastPath: (...args: Parameters<RequestListener>) => boolean
 ): void => {
   const others = server.rawListeners("request") as Array<RequestListener>
   server.removeAllListeners("request")
   server.on("request", (request, response) => {
-    if (answers(request, response)) return
+    if (fastPath(request, response)) return
     for (const other of others) other(request, response)
   })
 }
 
-/** What traces must not show of a request, beside what they never do. */
+/** Headers to redact in traces, in addition to the defaults. */
 const layerSecretHeaders = Layer.effect(
   Headers.CurrentRedactedNames,
   Effect.map(Headers.CurrentRedactedNames, (names) => [...names, "queue-token", "x-user-id"])
 )
 
-/** Against clients that are slow, or send without end. In bytes and milliseconds. */
-const limits = {
+/** Limits against clients that are slow or send without end, in bytes and milliseconds. */
+const serverLimits = {
   maxHeaderSize: 16 * 1024,
-  // It is required, but Node refuses in its own words.
+  // refuseRaw checks the Host header, because Node would refuse without a problem document.
   requireHostHeader: false,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
-  // Longer than the idle timeout of the usual load balancers, which must be the first to close.
+  // Longer than the idle timeout of common load balancers: they must close a connection first.
   keepAliveTimeout: 65_000,
-  // Finds out about clients that went without a word, such as those who follow a stream.
+  // TCP keep-alive detects clients that vanished, such as followers of an event stream.
   keepAlive: true,
   keepAliveInitialDelay: 30_000
 }
 
-/** Stragglers are cut off, so that closing has an end. */
-const endSoon = (server: Server, seconds: number): void => {
+/** Closes the remaining connections after this long, so that the shutdown ends. */
+const closeStragglersAfter = (server: Server, seconds: number): void => {
   const timer = setTimeout(() => server.closeAllConnections(), seconds * 1_000)
   timer.unref()
   server.once("close", () => clearTimeout(timer))

@@ -1,11 +1,11 @@
 /**
- * Which addresses a webhook may go to. Whoever may name an endpoint must not reach what only this
- * machine can reach: its own services, its network, the metadata of its cloud.
+ * The addresses that a webhook may connect to. A party that configures an endpoint must not reach
+ * addresses that only this machine can reach: its own services, its network, its cloud's metadata.
  */
 import { type LookupAddress, lookup } from "node:dns"
 import { BlockList, isIP, isIPv4, type LookupFunction } from "node:net"
 
-/** The host is, or resolves to, an address that is not public. */
+/** The host is an address that is not public, or resolves to one. */
 export class AddressRefused extends Error {
   constructor(host: string) {
     super(`${host} is not a public address`)
@@ -13,7 +13,7 @@ export class AddressRefused extends Error {
   }
 }
 
-// What IANA's registries of special-purpose addresses list as not globally reachable.
+// The addresses that IANA's special-purpose registries list as not globally reachable.
 const privateIPv4 = new BlockList()
 for (const [network, prefix] of [
   ["0.0.0.0", 8],
@@ -45,7 +45,7 @@ reservedIPv6.addSubnet("2001:db8::", 32, "ipv6")
 reservedIPv6.addSubnet("2002::", 16, "ipv6")
 reservedIPv6.addSubnet("3fff::", 20, "ipv6")
 
-/** Whether an address can be reached from anywhere. */
+/** Whether an address is globally reachable. */
 export const isPublic = (address: string): boolean =>
   isIPv4(address)
     ? !privateIPv4.check(address, "ipv4")
@@ -62,9 +62,9 @@ type Resolve = (
 const resolveAll: Resolve = (host, done) => lookup(host, { all: true }, done)
 
 /**
- * The `lookup` of a connection that may only go to public addresses. What it gives is what the
- * socket connects to, so no second answer of the name server can lead elsewhere. One address that
- * is not public refuses the host: a mixture is no accident.
+ * The `lookup` of a connection that may only go to public addresses. The socket connects to the
+ * address that it returns, so a second answer of the name server has no effect. It refuses a host
+ * if any one of its addresses is not public: a mixture is a sign of an attack.
  */
 export const publicLookup =
   (resolve: Resolve = resolveAll): LookupFunction =>
@@ -78,7 +78,7 @@ export const publicLookup =
       callback(null, found[0]!.address, found[0]!.family)
     })
 
-/** Refuses a host that is an address: for such a one nothing is looked up. */
+/** Refuses a host that is itself a private address: Node does not call `lookup` for addresses. */
 export const refusePrivateHost = (host: string): void => {
   const address = host.replace(/^\[(.*)\]$/, "$1")
   if (isIP(address) !== 0 && !isPublic(address)) throw new AddressRefused(host)

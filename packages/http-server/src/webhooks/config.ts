@@ -1,4 +1,4 @@
-/** Endpoints as a JSON document has them, with their secrets in the environment. */
+/** Reads endpoints from a JSON document, and their secrets from environment variables. */
 import { readFileSync } from "node:fs"
 import { EventType, isWebhookSecret } from "@boxoffice/core"
 import { toRequestInvalid } from "@boxoffice/core/store"
@@ -10,7 +10,7 @@ const Document = Schema.fromJsonString(
     Schema.Struct({
       name: Schema.String,
       url: Schema.String,
-      /** Names of variables: a document is kept where secrets are not. */
+      /** Names of variables, because such documents are stored where secrets must not be. */
       secretVariables: Schema.Array(
         Schema.String.check(
           Schema.isPattern(/^[A-Z_][A-Z0-9_]*$/, {
@@ -34,16 +34,17 @@ const decode = Schema.decodeUnknownEffect(Document, {
 })
 
 export interface WebhookSource {
-  /** The document, or the file that it is in. */
+  /** The document itself. */
   readonly inline: string | undefined
+  /** The path of a file with the document. */
   readonly file: string | undefined
-  /** What a variable is set to. */
+  /** The value of an environment variable. */
   readonly variable: (name: string) => Effect.Effect<string | undefined>
-  /** What is wrong with what a secret signs with, in hex; nothing where that is not looked at. */
+  /** Why a secret's key, in hex, is weak; undefined if it is not, or if that is not checked. */
   readonly weaknessOf: (secret: string, bytesMin: number) => string | undefined
 }
 
-/** The endpoints, and what is wrong with them: each problem says what to set. */
+/** The endpoints, and the problems of the configuration: each problem says what to set. */
 export const readEndpoints = ({ inline, file, variable, weaknessOf }: WebhookSource) =>
   Effect.gen(function* () {
     const endpoints: Array<WebhookEndpoint> = []
@@ -51,7 +52,7 @@ export const readEndpoints = ({ inline, file, variable, weaknessOf }: WebhookSou
     const found = { endpoints, problems }
     if (inline === undefined && file === undefined) return found
     if (inline !== undefined && file !== undefined) {
-      problems.push("Set either BOXOFFICE_WEBHOOKS or BOXOFFICE_WEBHOOKS_FILE, and not both.")
+      problems.push("Set either BOXOFFICE_WEBHOOKS or BOXOFFICE_WEBHOOKS_FILE, not both.")
       return found
     }
     const source = inline === undefined ? "BOXOFFICE_WEBHOOKS_FILE" : "BOXOFFICE_WEBHOOKS"
@@ -77,7 +78,7 @@ export const readEndpoints = ({ inline, file, variable, weaknessOf }: WebhookSou
         const weakness = secret && isWebhookSecret(secret) && weaknessOf(hexOf(secret), 48)
         if (weakness) problems.push(`${name} ${weakness} Set ${aSecret(given.name)}`)
       }
-      // What is missing was said, and is not to be said again.
+      // A missing secret is reported above, so the endpoint is not checked for it again.
       if (secretVariables.length > 0 && secrets.length < secretVariables.length) continue
       const endpoint = { ...given, secrets }
       const checked = yield* Effect.result(checkEndpoint(endpoint))
@@ -89,7 +90,7 @@ export const readEndpoints = ({ inline, file, variable, weaknessOf }: WebhookSou
     return found
   })
 
-/** What a secret signs with: 24 bytes or more, and two characters a byte. */
+/** The key of a secret in hex: 24 bytes or more, two characters per byte. */
 const hexOf = (secret: string): string =>
   Buffer.from(secret.slice("whsec_".length), "base64").toString("hex")
 
@@ -97,7 +98,7 @@ const expected =
   'Expected such as [{ "name": "crm", "url": "https://crm.example/hooks", "secretVariables": ["CRM_SECRET"] }].'
 
 const aSecret = (endpoint: string): string =>
-  `a secret of the webhook endpoint ${endpoint}. One is made by: echo "whsec_$(openssl rand -base64 32)"`
+  `a secret of the webhook endpoint ${endpoint}. To create one, run: echo "whsec_$(openssl rand -base64 32)"`
 
 const textOf = (path: string): string | undefined => {
   try {

@@ -1,38 +1,41 @@
-/** Where webhooks go, and how patiently. */
+/** The configuration of a webhook endpoint: its URL, its secrets and its retries. */
 import { EventType, isWebhookSecret, type StartingPoint } from "@boxoffice/core"
 import { checkNames } from "@boxoffice/core/store"
 import { Effect, Schema } from "effect"
 
 export interface WebhookEndpoint {
-  /** Names it, as part of its consumer `webhook:<name>`: 1 to 48 of letters, digits, `_ . -`. */
+  /** The endpoint's name; its consumer is `webhook:<name>`. 1 to 48 of letters, digits, `_ . -`. */
   readonly name: string
-  /** Where to, by https. */
+  /** The URL of the receiver; it must be https. */
   readonly url: string
   /**
-   * Secrets of `newWebhookSecret`, each of which signs. To rotate one: add the new one, let the
-   * receiver know it, and take the old one away.
+   * Secrets of `newWebhookSecret`; each delivery is signed with each of them. To rotate: add the
+   * new secret, give it to the receiver, and then remove the old one.
    */
   readonly secrets: ReadonlyArray<string>
-  /** The kinds of events it gets. Default: all. */
+  /** The types of events to deliver. Default: all. */
   readonly types?: ReadonlyArray<EventType> | undefined
-  /** Where it begins when it is new. Default `now`. */
+  /** Where a new endpoint starts in the outbox. Default: `now`. */
   readonly from?: StartingPoint | undefined
-  /** For one attempt, in milliseconds. Default 10,000. */
+  /** The time limit of one attempt, in milliseconds. Default: 10,000. */
   readonly timeoutMs?: number | undefined
-  /** How often a delivery is tried before it is a dead letter. Default 12, over about 3 hours. */
+  /** Attempts before a delivery becomes a dead letter. Default: 12, over about 3 hours. */
   readonly attempts?: number | undefined
-  /** The wait after the first attempt that failed, in milliseconds; then twice that. Default 5,000. */
+  /**
+   * The delay after the first failed attempt, in milliseconds; it doubles each time. Default:
+   * 5,000.
+   */
   readonly retryMs?: number | undefined
-  /** How many deliveries are under way at once, each of another aggregate. Default 8. */
+  /** Concurrent deliveries, each of another aggregate. Default: 8. */
   readonly concurrency?: number | undefined
   /**
-   * Lets it be by http and at an address that is not public: for receivers in the host's own
-   * network, and for tests. Never for an endpoint that a customer may name.
+   * Allows http, and addresses that are not public: for receivers in the host's own network, and
+   * for tests. Never set it for an endpoint that a customer may configure.
    */
   readonly allowPrivate?: boolean | undefined
 }
 
-/** What an endpoint can be called. */
+/** The names that an endpoint may have. */
 export const endpointName = /^[A-Za-z0-9_.-]{1,48}$/
 
 const consumerPrefix = "webhook:"
@@ -83,7 +86,7 @@ const optionNames = [
 
 const eventTypes: ReadonlyArray<string> = EventType.literals
 
-/** The endpoints with their defaults, or what is wrong with the first that cannot be used. */
+/** The endpoints with their defaults; fails with the problem of the first invalid one. */
 export const checkEndpoints = (
   given: ReadonlyArray<WebhookEndpoint>
 ): Effect.Effect<ReadonlyArray<Endpoint>, WebhookEndpointInvalid> =>
@@ -95,7 +98,7 @@ export const checkEndpoints = (
     const names = new Set<string>()
     for (const { name } of endpoints) {
       if (names.has(name)) {
-        const reason = "another one has its name, and both would take each other's deliveries"
+        const reason = "another endpoint has the same name, so both would share one consumer"
         return yield* new WebhookEndpointInvalid({ endpoint: name, reason })
       }
       names.add(name)
@@ -103,7 +106,7 @@ export const checkEndpoints = (
     return endpoints
   })
 
-/** The endpoint with its defaults, or what is wrong with it. */
+/** The endpoint with its defaults; fails with its problem if it is invalid. */
 export const checkEndpoint = (
   endpoint: WebhookEndpoint
 ): Effect.Effect<Endpoint, WebhookEndpointInvalid> => {
@@ -124,7 +127,7 @@ export const checkEndpoint = (
   const { timeoutMs = 10_000, attempts = 12, retryMs = 5_000, concurrency = 8 } = endpoint
   const url = typeof endpoint.url === "string" ? URL.parse(endpoint.url) : null
   if (typeof name !== "string" || !endpointName.test(name)) {
-    return invalid("its name does not fit: expected 1 to 48 of letters, digits, _ . -")
+    return invalid("its name is invalid: expected 1 to 48 of letters, digits, _ . -")
   }
   if (url === null) return invalid("its URL cannot be read")
   if (url.protocol !== "https:" && !(allowPrivate && url.protocol === "http:")) {
@@ -142,12 +145,12 @@ export const checkEndpoint = (
   }
   if (types !== undefined) {
     if (!Array.isArray(types) || types.length === 0) {
-      return invalid("types must list some kinds of events; left out, it gets all")
+      return invalid("types must list at least one type of events; omit it for all")
     }
     const unknown = types.find((type) => !eventTypes.includes(type))
     if (unknown !== undefined) {
       return invalid(
-        `types lists "${String(unknown).slice(0, 100)}", which no event is; they are ${eventTypes.join(", ")}`
+        `types lists "${String(unknown).slice(0, 100)}", which is no type of events; the types are ${eventTypes.join(", ")}`
       )
     }
   }

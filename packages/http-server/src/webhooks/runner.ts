@@ -1,15 +1,20 @@
 /**
  * Delivers the events of one endpoint, in order for each aggregate.
  *
- *     event ─▶ is something of its aggregate parked? ─yes─▶ park it behind
+ *     event ─▶ is an event of its aggregate parked? ─yes─▶ park it behind
  *                 │ no                                        ▲
  *                 ▼                                           │
  *               POST ──accepted──▶ done                       │
- *                 └────not───────▶ park it, to be tried again ┘ ─▶ … ─▶ dead letter
+ *                 └────failed────▶ park it for another attempt┘ ─▶ … ─▶ dead letter
  *
- * So an event that is not accepted keeps back those of its own aggregate, and no other. While too
- * many are parked nothing new is taken, and the outbox keeps what comes. Nothing is held in the
- * database while an endpoint is waited for: no connection, no transaction, no lock.
+ * So a failed event delays the events of its own aggregate, and no others. While too many events
+ * are parked, the runner takes no new ones; they stay in the outbox. The runner holds nothing in
+ * the database while it waits for an endpoint: no connection, no transaction, no lock.
+ *
+ * In memory it holds, for as long as it has the lease of the endpoint's consumer: the parked events
+ * by aggregate (read at the start, and kept current by its own deliveries), the deliveries in
+ * flight, and the ids of the events that it is retrying. A node that takes over the lease reads
+ * them again.
  */
 import {
   type BoxOfficeStore,
@@ -22,7 +27,7 @@ import {
 import { type ParkedDelivery, runInBackground } from "@boxoffice/core/store"
 import { Clock, Deferred, Effect, Latch, Random, Schedule, Semaphore } from "effect"
 import type { Endpoint } from "./endpoint.ts"
-import { type Answer, post } from "./post.ts"
+import { type PostResult, post } from "./post.ts"
 
 type Deliveries = BoxOfficeStore["Service"]["deliveries"]
 
@@ -32,47 +37,47 @@ export interface RunnerOptions {
   readonly endpoint: Endpoint
 }
 
-// More than these wait in the outbox, where they cost nothing.
+// Further events wait in the outbox, where they cost nothing.
 const parkedMax = 1_000
-const underWayMax = 256
-const lookEveryMs = 500
-const longestWaitMs = 3_600_000
+const inFlightMax = 256
+const pollEveryMs = 500
+const retryDelayMaxMs = 3_600_000
 
-/** Delivers for as long as it is let, on whichever node holds the endpoint's consumer. */
+/** Delivers until interrupted, on the node that holds the lease of the endpoint's consumer. */
 export const runEndpoint = (options: RunnerOptions): Effect.Effect<never> =>
-  // Where another node has the endpoint, this one waits for it.
+  // While another node has the lease, this one waits for it.
   runInBackground(
     `webhooks of ${options.endpoint.name}`,
     "1 second",
-    Effect.catchTag(Effect.scoped(stay(options)), "LeaseLost", () => Effect.void)
+    Effect.catchTag(Effect.scoped(runWhileLeased(options)), "LeaseLost", () => Effect.void)
   )
 
-const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: RunnerOptions) {
+const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: RunnerOptions) {
   const { name, consumer, concurrency } = endpoint
   const session = yield* feed.open(consumer, { types: endpoint.types, from: endpoint.from })
-  // Known here as well: whether something is parked has to be known between two events. By event, so
-  // that what an operator brings back takes off no more than itself.
+  // A copy of the parked events, since each new event needs to know whether its aggregate has one.
+  // By event id, so that a dead letter that an operator queues again removes only itself.
   const parked = new Parked(yield* deliveries.waiting(name))
 
-  const park = (delivery: ParkedDelivery, answer: Answer | undefined) =>
+  const park = (delivery: ParkedDelivery, answer: PostResult | undefined) =>
     Effect.flatMap(delayAfter(endpoint, delivery.attempts, answer), (delayMs) => {
       const { eventId, aggregate, attempts } = delivery
-      const error = answer?.said ?? null
+      const error = answer?.summary ?? null
       const parkFor = (delayMs: number) =>
-        patiently(deliveries.park(name, { ...delivery, delayMs, error }))
+        retryStore(deliveries.park(name, { ...delivery, delayMs, error }))
       if (delayMs !== null) {
-        // First, so that the next event of the aggregate does not overtake it meanwhile.
+        // Before the write, so that the next event of the aggregate cannot overtake it meanwhile.
         const isNew = parked.add(aggregate, eventId)
         return Effect.map(parkFor(delayMs), (isParked) => {
-          // It was given up before, when it came the first time: so it keeps nothing back.
+          // The event is a dead letter already, from its first delivery: it delays no other event.
           if (!isParked && isNew) parked.delete(aggregate, eventId)
         })
       }
-      // It was the only attempt: a dead letter at once, which keeps nothing back.
+      // It was the only attempt, so the event is a dead letter at once and delays no other event.
       const last = { attempts, delayMs, error: error ?? "" }
       return Effect.andThen(
-        parkFor(longestWaitMs),
-        patiently(deliveries.refused(name, eventId, last))
+        parkFor(retryDelayMaxMs),
+        retryStore(deliveries.refused(name, eventId, last))
       )
     })
 
@@ -92,23 +97,23 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
     const answer = yield* attempt(endpoint, delivery)
     const attempts = delivery.attempts + 1
     const delayMs = answer.accepted ? null : yield* delayAfter(endpoint, attempts, answer)
-    yield* patiently(
+    yield* retryStore(
       answer.accepted
         ? deliveries.accepted(name, delivery.eventId)
-        : deliveries.refused(name, delivery.eventId, { attempts, delayMs, error: answer.said })
+        : deliveries.refused(name, delivery.eventId, { attempts, delayMs, error: answer.summary })
     )
-    // What was accepted keeps nothing back any longer, and neither does a dead letter.
+    // An accepted event no longer delays others, and neither does a dead letter.
     if (delayMs === null) parked.delete(delivery.aggregate, delivery.eventId)
   })
 
-  // A slow answer keeps one of these, and the others go on.
+  // A slow endpoint response occupies one slot; deliveries in the other slots go on.
   const slots = yield* Semaphore.make(concurrency)
-  const room = yield* Semaphore.make(underWayMax)
+  const inFlightPermits = yield* Semaphore.make(inFlightMax)
   const broken = yield* Deferred.make<never, StoreUnavailable>()
   const scope = yield* Effect.scope
   const start = (work: Effect.Effect<void, StoreUnavailable>) =>
     Effect.forkIn(
-      // A defect as well: left alone, it would keep its room for as long as the node runs.
+      // Catch defects as well: otherwise one would keep its permit for as long as the node runs.
       Effect.catchCause(work, (cause) => Deferred.failCause(broken, cause)),
       scope
     )
@@ -118,15 +123,15 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
     while (queue.length > 0) {
       yield* Semaphore.withPermit(slots, deliver(queue[0]!, aggregate))
       queue.shift()
-      yield* Semaphore.release(room, 1)
+      yield* Semaphore.release(inFlightPermits, 1)
     }
     queues.delete(aggregate)
   })
   const deliverAll = Effect.gen(function* () {
     for (;;) {
       for (const delivery of yield* session.pull) {
-        while (parked.size >= parkedMax) yield* Effect.sleep(lookEveryMs)
-        yield* Semaphore.take(room, 1)
+        while (parked.size >= parkedMax) yield* Effect.sleep(pollEveryMs)
+        yield* Semaphore.take(inFlightPermits, 1)
         const aggregate = aggregateOf(delivery)
         const queue = queues.get(aggregate)
         if (queue !== undefined) {
@@ -141,34 +146,35 @@ const stay = Effect.fnUntraced(function* ({ feed, deliveries, endpoint }: Runner
   })
 
   const retrying = new Set<string>()
-  // Let go of only before the next look: one that began earlier may still see what is over.
-  const over: Array<string> = []
-  const answered = yield* Latch.make()
+  // Released only before the next read: a read that began earlier may still return a finished
+  // event.
+  const finished: Array<string> = []
+  const retryDone = yield* Latch.make()
   const retryAll = Effect.gen(function* () {
     for (;;) {
-      yield* answered.close
-      for (const eventId of over.splice(0)) retrying.delete(eventId)
-      const due = yield* patiently(deliveries.due(name, underWayMax))
+      yield* retryDone.close
+      for (const eventId of finished.splice(0)) retrying.delete(eventId)
+      const due = yield* retryStore(deliveries.due(name, inFlightMax))
       for (const delivery of due) {
         const { eventId, aggregate } = delivery
         if (retrying.has(eventId)) continue
         retrying.add(eventId)
-        // One that an operator has brought back is not known yet.
+        // The copy does not have a dead letter that an operator has queued again.
         parked.add(aggregate, eventId)
         const done = Effect.suspend(() => {
-          over.push(eventId)
-          return answered.open
+          finished.push(eventId)
+          return retryDone.open
         })
         yield* start(Effect.andThen(Semaphore.withPermit(slots, retry(delivery)), done))
       }
-      yield* Effect.raceFirst(answered.await, Effect.sleep(lookEveryMs))
+      yield* Effect.raceFirst(retryDone.await, Effect.sleep(pollEveryMs))
     }
   })
 
   return yield* Effect.raceAllFirst([deliverAll, retryAll, Deferred.await(broken), session.lost])
 })
 
-/** What is parked, by aggregate and event. */
+/** The parked events, by aggregate and event id. */
 class Parked {
   private readonly events = new Map<string, Set<string>>()
   size = 0
@@ -181,7 +187,7 @@ class Parked {
   has(aggregate: string): boolean {
     return this.events.has(aggregate)
   }
-  /** False where it is there already. */
+  /** False if the event is parked already. */
   add(aggregate: string, eventId: string): boolean {
     const events = this.events.get(aggregate) ?? new Set()
     if (events.has(eventId)) return false
@@ -199,7 +205,10 @@ class Parked {
 
 const aggregateOf = ({ aggregate }: Delivery): string => `${aggregate.kind}/${aggregate.id}`
 
-const attempt = (endpoint: Endpoint, { eventId, body }: ParkedDelivery): Effect.Effect<Answer> =>
+const attempt = (
+  endpoint: Endpoint,
+  { eventId, body }: ParkedDelivery
+): Effect.Effect<PostResult> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const timestamp = Math.floor(now / 1_000)
     const { url, secrets, timeoutMs, allowPrivate } = endpoint
@@ -214,25 +223,27 @@ const attempt = (endpoint: Endpoint, { eventId, body }: ParkedDelivery): Effect.
   })
 
 /**
- * How long to wait after an attempt: twice as long each time, up to an hour, and somewhere in the
- * upper half of that, so that many do not come back together; `null` after the last. One that was
- * not tried yet does not wait.
+ * The delay after an attempt: it doubles each time, up to an hour, with a random factor of 0.5 to
+ * 1, so that many retries do not come together; `null` after the last attempt. An event without an
+ * attempt has no delay.
  */
 const delayAfter = (
   { attempts: attemptsMax, retryMs }: Endpoint,
   attempts: number,
-  answer: Answer | undefined
+  answer: PostResult | undefined
 ): Effect.Effect<number | null> => {
   if (attempts === 0) return Effect.succeed(0)
   if (attempts >= attemptsMax) return Effect.succeed(null)
-  const wait = Math.min(retryMs * 2 ** (attempts - 1), longestWaitMs)
+  const wait = Math.min(retryMs * 2 ** (attempts - 1), retryDelayMaxMs)
   return Effect.map(Random.next, (random) =>
     Math.round(Math.max(wait * (0.5 + random / 2), answer?.retryAfterMs ?? 0))
   )
 }
 
-/** The store may be away for a while: what was delivered is still to be written down. */
-const patiently = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
+/**
+ * Retries for a while if the store is unavailable, so that a delivery that was made gets recorded.
+ */
+const retryStore = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
   Effect.retry(effect, {
     while: (error) => error.retryable,
     schedule: Schedule.spaced("500 millis"),

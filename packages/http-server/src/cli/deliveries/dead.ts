@@ -1,50 +1,53 @@
 import type { DeadLetter } from "@boxoffice/core"
 import { Console, Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import type { Webhooks } from "../../webhooks.ts"
+import type { Webhooks } from "../../webhooks/webhooks.ts"
 import { columns } from "../columns.ts"
-import { ofEndpoint, onDeliveries } from "./endpoint.ts"
+import { endpointFlags, withWebhooks } from "./endpoint.ts"
 
 const limit = Flag.Int("limit").pipe(
-  Flag.withDescription("How many to list at most"),
+  Flag.withDescription("The maximum number of dead letters to list"),
   Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))),
   Flag.withDefault(200)
 )
 
-export const dead = Command.make("dead", { ...ofEndpoint, limit }, (flags) =>
-  onDeliveries(flags, (webhooks) =>
+export const dead = Command.make("dead", { ...endpointFlags, limit }, (flags) =>
+  withWebhooks(flags, (webhooks) =>
     Effect.gen(function* () {
       const { endpoint } = flags
-      const letters = yield* lettersOf(webhooks, endpoint, flags.limit)
+      const letters = yield* readDeadLetters(webhooks, endpoint, flags.limit)
       if (flags.json) {
         const deadLetters = letters.map(toJson)
         return yield* Console.log(JSON.stringify({ endpoint, deadLetters }))
       }
       yield* Console.log(
         letters.length === 0
-          ? `No delivery to ${endpoint} was given up.`
-          : `${inColumns(letters)}\nNext: \`boxoffice deliveries retry ${endpoint}\`, once it works again.`
+          ? `${endpoint} has no dead letters.`
+          : `${inColumns(letters)}\nNext: \`boxoffice deliveries retry ${endpoint}\`, once the endpoint works again.`
       )
     })
   )
 ).pipe(
-  Command.withShortDescription("List deliveries that were given up"),
+  Command.withShortDescription("List dead letters"),
   Command.withDescription(
-    "List the dead letters of an endpoint: deliveries that were tried as often as it is told to, and " +
-      "then given up, the longest parked first."
+    "List the dead letters of an endpoint: deliveries that failed at every attempt that the endpoint " +
+      "is configured for. The longest parked come first."
   ),
   Command.withExamples([
-    { command: "boxoffice deliveries dead crm", description: "What it missed, and why" },
+    {
+      command: "boxoffice deliveries dead crm",
+      description: "The failed deliveries, with the last response of each"
+    },
     {
       command: "boxoffice deliveries dead crm --json | jq -r '.deadLetters[].body'",
-      description: "With what was sent"
+      description: "The bodies that were sent"
     }
   ])
 )
 
 const pageMax = 200
 
-const lettersOf = (webhooks: Webhooks["Service"], endpoint: string, most: number) =>
+const readDeadLetters = (webhooks: Webhooks["Service"], endpoint: string, most: number) =>
   Effect.gen(function* () {
     const letters: Array<DeadLetter> = []
     for (;;) {

@@ -2,12 +2,12 @@ import { EventFeed } from "@boxoffice/core"
 import { Effect, Layer, Schema } from "effect"
 import { Argument } from "effect/cli"
 import { endpointName } from "../../webhooks/endpoint.ts"
-import { Webhooks } from "../../webhooks.ts"
+import { Webhooks } from "../../webhooks/webhooks.ts"
 import { type DatabaseFlags, database, databaseOf, json } from "../flags.ts"
 import { layerStore } from "../office.ts"
 
 const endpoint = Argument.String("ENDPOINT").pipe(
-  Argument.withDescription("The name of the webhooks' endpoint"),
+  Argument.withDescription("The name of the webhook endpoint"),
   Argument.withSchema(
     Schema.String.check(
       Schema.isPattern(endpointName, {
@@ -17,11 +17,11 @@ const endpoint = Argument.String("ENDPOINT").pipe(
   )
 )
 
-/** What a command about the deliveries to one endpoint is told. */
-export const ofEndpoint = { endpoint, ...database, json }
+/** Arguments and flags of every command about one endpoint. */
+export const endpointFlags = { endpoint, ...database, json }
 
 export const eventIds = Argument.String("EVENT").pipe(
-  Argument.withDescription("The ids of events; all that were given up where left out"),
+  Argument.withDescription("The ids of events; default all dead letters"),
   Argument.withSchema(
     Schema.String.check(
       Schema.isPattern(/^\d{1,19}-\d{1,9}$/, {
@@ -32,8 +32,8 @@ export const eventIds = Argument.String("EVENT").pipe(
   Argument.variadic()
 )
 
-/** Runs on what is kept of deliveries, and delivers nothing: that is for the servers. */
-export const onDeliveries = <A, E>(
+/** Runs on the stored deliveries. It delivers nothing itself: the servers do. */
+export const withWebhooks = <A, E>(
   flags: DatabaseFlags,
   run: (webhooks: Webhooks["Service"]) => Effect.Effect<A, E>
 ) =>

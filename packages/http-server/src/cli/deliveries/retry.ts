@@ -1,9 +1,9 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
-import { eventIds, ofEndpoint, onDeliveries } from "./endpoint.ts"
+import { endpointFlags, eventIds, withWebhooks } from "./endpoint.ts"
 
-export const retry = Command.make("retry", { ...ofEndpoint, eventIds }, (flags) =>
-  onDeliveries(flags, (webhooks) =>
+export const retry = Command.make("retry", { ...endpointFlags, eventIds }, (flags) =>
+  withWebhooks(flags, (webhooks) =>
     Effect.gen(function* () {
       const { endpoint, eventIds } = flags
       const retried = yield* webhooks.redeliver(
@@ -13,18 +13,19 @@ export const retry = Command.make("retry", { ...ofEndpoint, eventIds }, (flags) 
       yield* Console.log(
         flags.json
           ? JSON.stringify({ endpoint, retried })
-          : `Deliveries to ${endpoint} that a server tries anew: ${retried}.`
+          : `Queued for another attempt by a server: ${retried} to ${endpoint}.`
       )
     })
   )
 ).pipe(
-  Command.withShortDescription("Let deliveries that were given up be tried anew"),
+  Command.withShortDescription("Queue dead letters for delivery again"),
   Command.withDescription(
-    "Let dead letters of an endpoint be tried anew, by whichever server delivers to it: those of the " +
-      "events that are named, or all. They come behind what is newer than they are."
+    "Queue dead letters of an endpoint for delivery again: those of the named events, or all. The " +
+      "server that holds the lease of the endpoint delivers them. They arrive after events that are " +
+      "newer than they are."
   ),
   Command.withExamples([
-    { command: "boxoffice deliveries retry crm", description: "All of them" },
-    { command: "boxoffice deliveries retry crm 4012-1 4013-2", description: "These two" }
+    { command: "boxoffice deliveries retry crm", description: "All dead letters" },
+    { command: "boxoffice deliveries retry crm 4012-1 4013-2", description: "Two of them" }
   ])
 )

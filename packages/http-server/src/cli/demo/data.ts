@@ -1,4 +1,4 @@
-/** Something to look at: a show with three performances in one hall, and how to buy a seat. */
+/** Demo data: a show with three performances in one hall; and the commands to buy a seat. */
 import { Catalog, Queue } from "@boxoffice/core"
 import {
   AlreadyExists,
@@ -14,7 +14,7 @@ const queueId = QueueId.make("main")
 export const showId = ShowId.make("gala")
 const day = 86_400_000
 
-/** Section, its rows and the seats of each, and what they cost in won. */
+/** Each section with its rows, the seats of each row, and their price in won. */
 const hall = [
   { id: "A", section: "Floor A", rows: 5, seats: 20, price: 165_000n },
   { id: "B", section: "Floor B", rows: 6, seats: 20, price: 143_000n },
@@ -22,7 +22,7 @@ const hall = [
   { id: "BALCONY", section: "Balcony", rows: 4, seats: 24, price: 99_000n }
 ] as const
 
-// Where the sound desk stands.
+// The seats at the sound desk.
 const isBlocked = (id: string, row: number, number: number): boolean =>
   id === "C" && row === 6 && number >= 9 && number <= 12
 
@@ -41,20 +41,20 @@ const seats: ReadonlyArray<NewSeat> = hall.flatMap(({ id, section, rows, seats, 
   })
 )
 
-const unlessThere = <A, E, R>(adding: Effect.Effect<A, E | AlreadyExists, R>) =>
+const ignoreExisting = <A, E, R>(adding: Effect.Effect<A, E | AlreadyExists, R>) =>
   Effect.catchIf(
     Effect.asVoid(adding),
     (error): error is AlreadyExists & E => error instanceof AlreadyExists,
     () => Effect.void
   )
 
-/** Adds what is not there yet. Gives the performance to try, one that is still to come. */
+/** Adds the missing demo data. Returns a performance in the future, for the instructions. */
 export const seedDemo = Effect.gen(function* () {
   const queue = yield* Queue
   const catalog = yield* Catalog
   const now = yield* Clock.currentTimeMillis
 
-  yield* queue.create({ queueId }).pipe(unlessThere)
+  yield* queue.create({ queueId }).pipe(ignoreExisting)
   yield* catalog
     .addShow({
       showId,
@@ -63,30 +63,30 @@ export const seedDemo = Effect.gen(function* () {
       salesOpenAt: null,
       salesCloseAt: null
     })
-    .pipe(unlessThere)
+    .pipe(ignoreExisting)
 
   const known = yield* catalog.performances(showId)
   const next = known.find(({ startsAt }) => startsAt > now + day)
-  // Data that was kept for long has its performances behind it, and gets three new ones.
+  // If all performances of kept data are in the past, it gets three new ones.
   const missing = next === undefined ? 3 : Math.max(0, 3 - known.length)
   for (let i = 0; i < missing; i++) {
     const performanceId = PerformanceId.make(`gala-${known.length + i + 1}`)
     const startsAt = sevenInSeoul(now + (21 + 7 * i) * day)
     yield* catalog
       .addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
-      .pipe(unlessThere)
+      .pipe(ignoreExisting)
   }
   for (const { performanceId, totalSeats } of yield* catalog.performances(showId)) {
-    if (totalSeats === 0) yield* catalog.addSeats({ performanceId, seats }).pipe(unlessThere)
+    if (totalSeats === 0) yield* catalog.addSeats({ performanceId, seats }).pipe(ignoreExisting)
   }
   return next?.performanceId ?? PerformanceId.make(`gala-${known.length + 1}`)
 })
 
-/** Seven in the evening, nine hours ahead of UTC, on the day of an instant. */
+/** 19:00 in Seoul, nine hours ahead of UTC, on the day of an instant. */
 const sevenInSeoul = (instant: number): Date =>
   new Date(Math.floor(instant / day) * day + (19 - 9) * 3_600_000)
 
-/** What to paste, one command a line, for the seven APIs in order. */
+/** Commands to paste, one per line, for the seven APIs in order. */
 export const instructions = (options: {
   readonly url: string
   readonly performanceId: string
@@ -112,7 +112,7 @@ export const instructions = (options: {
       `RESERVATION=$(curl -sS ${token} ${json} -d "{\\"performanceId\\":\\"${performanceId}\\",\\"seatIds\\":[\\"$SEAT\\"]}" ${url}/v1/reservations | ${pick("reservationId")}); echo "$RESERVATION"`
     ],
     [
-      "Charge the wallet: in the demo anybody can, without paying (BOXOFFICE_CHARGES=user)",
+      "Charge the wallet: in the demo every user can, without paying (BOXOFFICE_CHARGES=user)",
       `curl -sS ${token} ${json} -H "Idempotency-Key: charge-$RESERVATION" -d '{"amount":200000,"currency":"KRW"}' ${url}/v1/wallet/charges; echo`
     ],
     ["The balance", `curl -sS ${token} ${url}/v1/wallet; echo`],

@@ -3,24 +3,27 @@ import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { columns } from "../columns.ts"
 import { database, json } from "../flags.ts"
-import { onFeed } from "./feed.ts"
+import { withFeed } from "./feed.ts"
 
 export const consumers = Command.make("consumers", { ...database, json }, (flags) =>
-  onFeed(flags, (feed) =>
+  withFeed(flags, (feed) =>
     Effect.gen(function* () {
       const all = yield* feed.consumers()
       if (flags.json) return yield* Console.log(JSON.stringify({ consumers: all.map(toJson) }))
-      yield* Console.log(all.length === 0 ? "Nobody consumes events." : inWords(all))
+      yield* Console.log(all.length === 0 ? "There are no consumers of events." : toText(all))
     })
   )
 ).pipe(
-  Command.withShortDescription("List who consumes events, and how far behind they are"),
+  Command.withShortDescription("List consumers and how far behind they are"),
   Command.withDescription(
-    "List the consumers of events, those of webhooks included: whether somebody consumes as each " +
-      "now, how many batches it has yet to pass, and when it moved last."
+    "List the consumers of events, those of webhooks included: whether each is active now, how many " +
+      "batches it has yet to pass, and when its cursor last moved."
   ),
   Command.withExamples([
-    { command: "boxoffice events consumers", description: "Whether anybody has fallen behind" }
+    {
+      command: "boxoffice events consumers",
+      description: "Check whether a consumer has fallen behind"
+    }
   ])
 )
 
@@ -29,7 +32,7 @@ const toJson = ({ movedAt, ...consumer }: ConsumerStatus) => ({
   movedAt: new Date(movedAt).toISOString()
 })
 
-const inWords = (consumers: ReadonlyArray<ConsumerStatus>): string => {
+const toText = (consumers: ReadonlyArray<ConsumerStatus>): string => {
   const table = columns([
     ["consumer", "active", "behind", "moved at"],
     ...consumers.map(({ consumer, active, batchesBehind, movedAt, misplaced }) => [
@@ -40,6 +43,6 @@ const inWords = (consumers: ReadonlyArray<ConsumerStatus>): string => {
     ])
   ])
   return consumers.some(({ misplaced }) => misplaced)
-    ? `${table}\nWhat is misplaced was restored from another server: call events.recover().`
+    ? `${table}\nThe database of a misplaced consumer was restored from another server: call events.recover().`
     : table
 }

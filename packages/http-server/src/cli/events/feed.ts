@@ -5,8 +5,8 @@ import { layerStore } from "../office.ts"
 
 export type Deliveries = BoxOfficeStore["Service"]["deliveries"]
 
-/** Runs on the outbox of the database that the flags name, and on what is kept of deliveries. */
-export const onFeed = <A, E>(
+/** Runs on the outbox and the deliveries of the database that the flags name. */
+export const withFeed = <A, E>(
   flags: DatabaseFlags,
   run: (feed: EventFeed["Service"], deliveries: Deliveries) => Effect.Effect<A, E>
 ) =>

@@ -2,7 +2,7 @@ import { Console, Effect } from "effect"
 import { Argument, Command } from "effect/cli"
 import { endpointOf } from "../../webhooks/endpoint.ts"
 import { database, json, UsageError } from "../flags.ts"
-import { type Deliveries, onFeed } from "./feed.ts"
+import { type Deliveries, withFeed } from "./feed.ts"
 
 const name = Argument.String("NAME").pipe(
   Argument.withDescription("The consumer, as `boxoffice events consumers` lists it")
@@ -22,15 +22,15 @@ const forgetAll = (deliveries: Deliveries, endpoint: string) =>
   })
 
 export const remove = Command.make("remove", { name, ...database, json }, (flags) =>
-  onFeed(flags, (feed, deliveries) =>
+  withFeed(flags, (feed, deliveries) =>
     Effect.gen(function* () {
       const { name: consumer } = flags
       const found = (yield* feed.consumers()).find((known) => known.consumer === consumer)
       if (found?.active) {
         return yield* new UsageError({
           message:
-            `Somebody consumes as ${consumer} now, and would begin anew. Stop it first; one that ` +
-            "crashed counts as active until its lease is over, half a minute by default."
+            `${consumer} is active, and would start again as a new consumer. Stop it first; one that ` +
+            "crashed counts as active until its lease expires, half a minute by default."
         })
       }
       const removed = found !== undefined && (yield* feed.remove(consumer))
@@ -49,22 +49,25 @@ export const remove = Command.make("remove", { name, ...database, json }, (flags
               removed: true,
               ...(endpoint !== undefined && { deliveries: deleted })
             })
-          : `Removed ${consumer}. No event is kept for it any more.` +
+          : `Removed ${consumer}. Events are no longer kept for it.` +
               (endpoint === undefined
                 ? ""
-                : `\nDeliveries to ${endpoint} that were deleted, waiting or given up: ${deleted}.`)
+                : `\nDeleted deliveries to ${endpoint}, waiting or dead: ${deleted}.`)
       )
     })
   )
 ).pipe(
-  Command.withShortDescription("Forget a consumer, so that no event is kept for it"),
+  Command.withShortDescription("Remove a consumer, so that no events are kept for it"),
   Command.withDescription(
-    "Forget a consumer that nobody runs any more, so that no event is kept for it. Its place is lost: " +
-      "one of the same name begins like a new one. Of an endpoint of webhooks, deletes the deliveries " +
-      "too that wait or were given up. A consumer that is active is left alone."
+    "Remove a consumer that is no longer used, so that no events are kept for it. Its cursor is lost: " +
+      "a consumer of the same name starts as a new one. For a webhook endpoint, also delete its deliveries, waiting or " +
+      "dead. An active consumer is not removed."
   ),
   Command.withExamples([
-    { command: "boxoffice events remove mailer", description: "What a consumer was called" },
-    { command: "boxoffice events remove webhook:crm", description: "An endpoint of webhooks" }
+    { command: "boxoffice events remove mailer", description: "A consumer by its name" },
+    {
+      command: "boxoffice events remove webhook:crm",
+      description: "The consumer of a webhook endpoint"
+    }
   ])
 )

@@ -2,11 +2,11 @@ import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { UsageError, yes } from "../flags.ts"
 import { stateText } from "./format.ts"
-import { ofQueue, operate } from "./operate.ts"
+import { operate, queueFlags } from "./operate.ts"
 
-const sure = yes("yes", "Do close it: it cannot be opened again")
+const sure = yes("yes", "Confirm: a closed queue cannot be opened again")
 
-export const close = Command.make("close", { ...ofQueue, yes: sure }, (flags) =>
+export const close = Command.make("close", { ...queueFlags, yes: sure }, (flags) =>
   operate(
     flags,
     (queues, id) =>
@@ -15,22 +15,25 @@ export const close = Command.make("close", { ...ofQueue, yes: sure }, (flags) =>
         const { waiting } = yield* queues.get(id)
         return yield* new UsageError({
           message:
-            `Closing ${id} is for good, and ${waiting} who wait lose their place. ` +
-            `\`boxoffice queue close ${id} --yes\` does it; \`boxoffice queue drain ${id}\` lets ` +
-            "them in first."
+            `Closing ${id} is permanent, and ${waiting} waiting users lose their place. ` +
+            `Confirm with \`boxoffice queue close ${id} --yes\`; \`boxoffice queue drain ${id}\` ` +
+            "admits them first."
         })
       }),
     stateText
   )
 ).pipe(
-  Command.withShortDescription("Close a queue for good"),
+  Command.withShortDescription("Close a queue permanently"),
   Command.withDescription(
-    "Close a queue for good. Nobody joins, whoever waits has waited in vain and is told so, and who " +
-      "is inside goes on. It asks for --yes, since a closed queue stays closed. Every server knows " +
+    "Close a queue permanently: no new joins, the tokens of waiting users expire, and admitted users " +
+      "continue. Requires --yes, since a closed queue cannot be opened again. Every server applies it " +
       "within a second."
   ),
   Command.withExamples([
-    { command: "boxoffice queue close gala", description: "See what it would cost" },
+    {
+      command: "boxoffice queue close gala",
+      description: "Print how many waiting users would lose their place"
+    },
     { command: "boxoffice queue close gala --yes", description: "Close it" }
   ])
 )

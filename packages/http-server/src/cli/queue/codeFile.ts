@@ -1,11 +1,11 @@
-/** Codes as people keep them: one a line, or as a spreadsheet exports the column. */
+/** Parses a file of codes: one per line, plain or as a spreadsheet exports a column. */
 
 export interface Line {
   readonly number: number
   readonly code: string
 }
 
-/** The lines that have something on them, or the numbers of those that are no single code. */
+/** The non-empty lines, and the numbers of the lines that do not have exactly one code. */
 export const readCodeFile = (
   text: string
 ): { readonly lines: ReadonlyArray<Line>; readonly unclear: ReadonlyArray<number> } => {
@@ -24,10 +24,10 @@ export const readCodeFile = (
   return { lines, unclear }
 }
 
-/** The quotes of CSV are not part of a code; what they are around may hold any character. */
+/** Removes the quotes of CSV; a quoted code may contain any character. */
 const unquoted = (line: string): string | undefined => {
   const quoted = /^"((?:[^"]|"")*)"$/.exec(line)?.[1]
   if (quoted !== undefined) return quoted.replaceAll('""', '"').trim()
-  // Elsewhere these say that there is more than one column, or that a quote is missing.
+  // Outside quotes, these characters mean several columns or a missing quote.
   return /[",;]/.test(line) ? undefined : line
 }

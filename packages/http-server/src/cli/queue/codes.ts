@@ -6,61 +6,63 @@ import { codesBodyLimit } from "../../api/admin.ts"
 import { UsageError } from "../flags.ts"
 import { readInput } from "../input.ts"
 import { type Line, readCodeFile } from "./codeFile.ts"
-import { explain, ofQueue, onQueues } from "./operate.ts"
+import { explain, queueFlags, withQueues } from "./operate.ts"
 
 const file = Flag.String("file").pipe(
-  Flag.withDescription("A file with one code a line; stdin where left out, or -"),
+  Flag.withDescription("A file with one code per line; default stdin, also as -"),
   Flag.optional
 )
 const uses = Flag.Int("uses").pipe(
-  Flag.withDescription("How often each can be used from now on; 0 withdraws it"),
+  Flag.withDescription("How many times each code can be used from now on; 0 withdraws it"),
   Flag.withSchema(CodeUses),
   Flag.withDefault(1)
 )
 
-export const codes = Command.make("codes", { ...ofQueue, file, uses }, (flags) =>
+export const codes = Command.make("codes", { ...queueFlags, file, uses }, (flags) =>
   Effect.gen(function* () {
     const { id, uses } = flags
     const lines = yield* linesOf(flags.file)
     const codes = lines.map(({ code }) => code)
-    yield* onQueues(flags, (queues, schema) =>
+    yield* withQueues(flags, (queues, schema) =>
       queues
         .addCodes({ queueId: id, codes, uses })
         .pipe(
           Effect.mapError((error) =>
-            error._tag === "RequestInvalid" ? unusable(error, lines) : explain(error, id, schema)
+            error._tag === "RequestInvalid"
+              ? invalidCodes(error, lines)
+              : explain(error, id, schema)
           )
         )
     )
     const added = codes.length
     const words =
       uses === 0
-        ? `Codes of ${id} that open nothing any more: ${added}.`
+        ? `Codes of ${id} withdrawn: ${added}.`
         : `Codes of ${id} that can be used from now on: ${added}, each for ${uses} to join.`
     yield* Console.log(flags.json ? JSON.stringify({ queueId: id, added, uses }) : words)
   })
 ).pipe(
-  Command.withShortDescription("Add codes that open the priority lane, or withdraw some"),
+  Command.withShortDescription("Add codes for the priority lane, or withdraw them"),
   Command.withDescription(
-    "Add codes that open the priority lane of a queue: one a line, each of 8 to 64 visible ASCII " +
-      "characters, 10,000 at most at a time, all or none. Leave a header line out: it would be a " +
-      "code. Quotes around a code, as CSV has them, are not part of it. A code that is there already can be used this often from " +
-      "now on. Codes are secrets: they come from a file or stdin, since everybody on the machine can " +
-      "read what a process was started with, and are kept as digests."
+    "Add codes for the priority lane of a queue: one a line, each of 8 to 64 visible ASCII " +
+      "characters, at most 10,000 at a time, all or none. Omit a header line: it would be read as a " +
+      "code. Quotes around a code, as in CSV, are not part of it. For a code that exists already, the " +
+      "number of uses is set again. Codes are secrets: they are read from a file or stdin, since other " +
+      "users of the machine can read the arguments of a process, and the database keeps only digests."
   ),
   Command.withExamples([
     {
       command: "boxoffice queue codes gala --file members.txt",
-      description: "Each lets one member into the priority lane"
+      description: "Each code lets one member join the priority lane"
     },
     {
       command: "openssl rand -hex 8 | tee press.txt | boxoffice queue codes gala --uses 40",
-      description: "One new code, for forty of the press"
+      description: "One new code, for forty journalists"
     }
   ])
 )
 
-/** The lines that have something on them. */
+/** The codes of the file, with their line numbers. */
 const linesOf = (file: Option.Option<string>) =>
   Effect.gen(function* () {
     const path = Option.getOrElse(file, () => "-")
@@ -80,8 +82,8 @@ const unclearLine = (number: number): string =>
 
 const problemsMax = 5
 
-/** What is wrong with which line, and not what is on it. */
-const unusable = ({ errors }: RequestInvalid, lines: ReadonlyArray<Line>): UsageError =>
+/** The problem of each line. The message must not repeat a code, since codes are secrets. */
+const invalidCodes = ({ errors }: RequestInvalid, lines: ReadonlyArray<Line>): UsageError =>
   refusal(
     errors.map(({ path, message }) => {
       const line = lines[Number(/^codes\.(\d+)$/.exec(path)?.[1])]

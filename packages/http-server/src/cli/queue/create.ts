@@ -3,10 +3,10 @@ import { Option } from "effect"
 import { Command } from "effect/cli"
 import { described } from "./format.ts"
 import { opensAt } from "./instant.ts"
-import { ofQueue, operate } from "./operate.ts"
+import { operate, queueFlags } from "./operate.ts"
 import { given, newSettings } from "./settingFlags.ts"
 
-export const create = Command.make("create", { ...ofQueue, opensAt, ...newSettings }, (flags) =>
+export const create = Command.make("create", { ...queueFlags, opensAt, ...newSettings }, (flags) =>
   operate(
     flags,
     (queues, queueId) =>
@@ -15,14 +15,15 @@ export const create = Command.make("create", { ...ofQueue, opensAt, ...newSettin
         settings: given(flags),
         opensAt: Option.getOrUndefined(flags.opensAt)
       }),
-    inWords
+    toText
   )
 ).pipe(
-  Command.withShortDescription("Make a queue, open or collecting people until it opens"),
+  Command.withShortDescription("Create a queue, open at once or at an instant"),
   Command.withDescription(
-    "Make a queue. It is open at once; with --opens-at it collects people until then, and draws their " +
-      "places. One that is there already as the flags say stays as it is. Settings that are left out are those that BOXOFFICE_QUEUE_MAX_ACTIVE and the other " +
-      "variables of a new queue say, or else the engine's. A show is behind it once it says so."
+    "Create a queue. It is open at once; with --opens-at, users can join but are not admitted until " +
+      "then, and their order is drawn by lot. An identical queue that exists already stays as it is. " +
+      "Omitted settings come from BOXOFFICE_QUEUE_MAX_ACTIVE and the other variables of a new queue, " +
+      "or else from the engine's defaults. A show uses the queue if the show names it."
   ),
   Command.withExamples([
     {
@@ -31,10 +32,10 @@ export const create = Command.make("create", { ...ofQueue, opensAt, ...newSettin
     },
     {
       command: "boxoffice queue create gala --opens-at 2030-01-01T12:00:00+09:00",
-      description: "Collect people, and draw their places; publish the commitment that it prints"
+      description: "Open later, with a draw; publish the commitment that it prints"
     }
   ])
 )
 
-const inWords = ({ created, ...queue }: CreatedQueue): string =>
-  created ? described(queue) : `Nothing to do: it is there already.\n${described(queue)}`
+const toText = ({ created, ...queue }: CreatedQueue): string =>
+  created ? described(queue) : `Nothing to do: the queue exists already.\n${described(queue)}`

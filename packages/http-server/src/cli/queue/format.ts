@@ -1,16 +1,16 @@
-/** What is said of a queue to whoever operates it. */
+/** Formats a queue as text, for operators. */
 import type { QueueDisplayMode, QueueInfo } from "@boxoffice/core/schema"
 import { settingFlags } from "./settingFlags.ts"
 
 const modes: Record<QueueDisplayMode, string> = {
-  open: "open: people join, and are let in",
-  collecting: "collecting: people join, and nobody is let in",
-  paused: "paused: nobody joins, nobody is let in, and places stay",
-  draining: "draining: nobody joins, and those who wait are let in",
-  closed: "closed for good: nobody joins, and who is inside goes on"
+  open: "open: users join and are admitted",
+  collecting: "collecting: users join, no admissions",
+  paused: "paused: no new joins, no admissions; waiting users keep their place",
+  draining: "draining: no new joins; waiting users are admitted",
+  closed: "closed permanently: no new joins; admitted users continue"
 }
 
-/** One line: how it stands. */
+/** One line: the mode and the counts. */
 export const stateText = ({
   queueId,
   mode,
@@ -24,7 +24,7 @@ export const stateText = ({
   return `${queueId} is ${modes[mode]}.${opens} Waiting: ${waiting}. Inside: ${active} of ${settings.maxActive}.`
 }
 
-/** All of it. Settings are said as they are set. */
+/** The whole queue. Settings are printed as the flags that set them. */
 export const described = (queue: QueueInfo): string =>
   [
     stateText(queue),
@@ -43,11 +43,11 @@ const openingOf = ({
 }: NonNullable<QueueInfo["opening"]>): ReadonlyArray<string> =>
   openedAt === null
     ? [
-        "When it opens, it draws the places of all who have joined.",
-        `Commitment, to publish before people come: ${commitment}`
+        "When it opens, the order of all users who have joined is drawn by lot.",
+        `Commitment, to publish before users join: ${commitment}`
       ]
     : [
-        `It opened at ${openedAt.toISOString()}, and drew the places of ${drawn}.`,
+        `It opened at ${openedAt.toISOString()}; the draw had ${drawn} users.`,
         `Commitment: ${commitment}`,
         `Seed: ${seed}`
       ]

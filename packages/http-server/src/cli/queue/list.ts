@@ -4,38 +4,38 @@ import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { columns } from "../columns.ts"
 import { database, json } from "../flags.ts"
-import { onQueues, toJson } from "./operate.ts"
+import { toJson, withQueues } from "./operate.ts"
 
 export const list = Command.make("list", { ...database, json }, (flags) =>
-  onQueues(flags, (queues, schema) =>
+  withQueues(flags, (queues, schema) =>
     Effect.gen(function* () {
-      const all = yield* everyQueue(queues)
+      const all = yield* allQueues(queues)
       if (flags.json)
         return yield* Console.log(JSON.stringify({ queues: all.map((queue) => toJson(queue)) }))
       yield* Console.log(
         all.length === 0
-          ? `There is no queue in the schema ${schema}. \`boxoffice queue create ID\` makes one.`
+          ? `There is no queue in the schema ${schema}. \`boxoffice queue create ID\` creates one.`
           : inColumns(all)
       )
     })
   )
 ).pipe(
-  Command.withShortDescription("List the queues, with how many wait and are inside"),
+  Command.withShortDescription("List the queues with their counts"),
   Command.withDescription(
-    "List the queues by their ids: in which mode each is, how many wait, and how many are inside."
+    "List the queues by id: the mode, the number of waiting users, and the number of admitted users."
   ),
   Command.withExamples([
     { command: "boxoffice queue list", description: "The queues of the database of DATABASE_URL" },
     {
       command: "boxoffice queue list --json | jq '.queues[] | select(.waiting > 0)'",
-      description: "Those with a line, for a script"
+      description: "Queues with waiting users, for a script"
     }
   ])
 )
 
 const pageSize = 200
 
-const everyQueue = (queues: Queue["Service"]) =>
+const allQueues = (queues: Queue["Service"]) =>
   Effect.gen(function* () {
     const all: Array<QueueInfo> = []
     let after: string | undefined

@@ -1,15 +1,15 @@
 import type { QueueMode } from "@boxoffice/core/schema"
 import { Command } from "effect/cli"
 import { stateText } from "./format.ts"
-import { ofQueue, operate } from "./operate.ts"
+import { operate, queueFlags } from "./operate.ts"
 
-/** A command that sets a mode which can be left again. */
+/** A command that sets a mode that the operator can change again. */
 const command = (
   name: string,
   mode: QueueMode,
   { short, means, next }: Record<"short" | "means" | "next", string>
 ) =>
-  Command.make(name, ofQueue, (flags) =>
+  Command.make(name, queueFlags, (flags) =>
     operate(
       flags,
       (queues, id) => queues.setMode(id, mode),
@@ -17,27 +17,28 @@ const command = (
     )
   ).pipe(
     Command.withShortDescription(short),
-    Command.withDescription(`${means} Every server knows within a second.`),
+    Command.withDescription(`${means} Every server applies it within a second.`),
     Command.withExamples([{ command: `boxoffice queue ${name} gala`, description: short }])
   )
 
 export const pause = command("pause", "paused", {
-  short: "Let nobody join, and nobody in",
+  short: "Pause: no new joins, no admissions",
   means:
-    "Let nobody join a queue, and nobody in, until it is resumed. Who waits keeps their place, and " +
-    "who is inside goes on.",
+    "Pause a queue: no new joins and no admissions until it is resumed. Each waiting user keeps their " +
+    "place, and admitted users continue.",
   next: "resume"
 })
 
 export const resume = command("resume", "open", {
-  short: "Let people join and in again",
-  means: "Let people join a queue that was paused or drained, and let them in, both again.",
+  short: "Resume joins and admissions",
+  means: "Resume a paused or draining queue: users can join and are admitted again.",
   next: "show"
 })
 
 export const drain = command("drain", "draining", {
-  short: "Let in those who wait, and let nobody join",
+  short: "Drain: admit waiting users, no new joins",
   means:
-    "Let nobody join a queue, and let in those who wait, until it is resumed. Who is inside goes on.",
+    "Drain a queue: no new joins, and waiting users are admitted, until it is resumed. Admitted users " +
+    "continue.",
   next: "show"
 })

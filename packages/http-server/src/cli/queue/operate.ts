@@ -1,4 +1,4 @@
-/** What the commands about queues have in common: on which queue, and what is said of it. */
+/** Arguments, output and error messages that the commands for queues share. */
 import {
   type AlreadyExists,
   Queue,
@@ -23,11 +23,11 @@ const id = Argument.String("ID").pipe(
   Argument.withSchema(QueueId)
 )
 
-/** What a command about one queue is told. */
-export const ofQueue = { id, ...database, json }
+/** Arguments and flags of every command about one queue. */
+export const queueFlags = { id, ...database, json }
 
-/** Runs on the queues of the database that the flags name. */
-export const onQueues = <A, E>(
+/** Runs with the queues of the database that the flags name. */
+export const withQueues = <A, E>(
   flags: Flags,
   run: (queues: Queues, schema: string) => Effect.Effect<A, E>
 ) =>
@@ -39,24 +39,24 @@ export const onQueues = <A, E>(
     )
   })
 
-/** Does something to a queue, and prints what it is then. */
+/** Performs an operation on a queue, and prints the resulting state. */
 export const operate = <Shown extends QueueInfo, E>(
   flags: Flags & { readonly id: QueueId },
   act: (queues: Queues, id: QueueId) => Effect.Effect<Shown, E>,
-  inWords: (queue: Shown) => string
+  toText: (queue: Shown) => string
 ) =>
-  onQueues(flags, (queues, schema) =>
+  withQueues(flags, (queues, schema) =>
     act(queues, flags.id).pipe(
       Effect.mapError((error) => explain(error, flags.id, schema)),
       Effect.flatMap((queue) =>
-        Console.log(flags.json ? JSON.stringify(toJson(queue)) : inWords(queue))
+        Console.log(flags.json ? JSON.stringify(toJson(queue)) : toText(queue))
       )
     )
   )
 
 const encode = Schema.encodeSync(QueueInfo)
 
-/** As `GET /v1/admin/queues/{queueId}` has it; of one that was to be made, also whether it was. */
+/** As `GET /v1/admin/queues/{queueId}` returns it; for `create`, also whether it is new. */
 export const toJson = (queue: QueueInfo & { readonly created?: boolean }) => ({
   ...encode(queue),
   ...(queue.created !== undefined && { created: queue.created })
@@ -64,7 +64,7 @@ export const toJson = (queue: QueueInfo & { readonly created?: boolean }) => ({
 
 type Refusal = QueueNotFound | QueueClosed | QueueAlreadyOpen | AlreadyExists
 
-/** A refusal in the words of whoever typed the command: which queue it is about, and what next. */
+/** A refusal as a message for the operator: the queue, and the next step. */
 export const explain = <E>(error: E, id: QueueId, schema: string): E | UsageError => {
   const message = explanation(error as Refusal, id, schema)
   return message === undefined ? error : new UsageError({ message })
@@ -73,13 +73,13 @@ export const explain = <E>(error: E, id: QueueId, schema: string): E | UsageErro
 const explanation = (refusal: Refusal, id: QueueId, schema: string): string | undefined => {
   switch (refusal._tag) {
     case "QueueNotFound":
-      return `There is no queue ${id} in the schema ${schema}. \`boxoffice queue list\` says which there are.`
+      return `There is no queue ${id} in the schema ${schema}. \`boxoffice queue list\` lists the queues.`
     case "QueueClosed":
-      return `The queue ${id} is closed, for good. \`boxoffice queue create ID\` makes another.`
+      return `The queue ${id} is closed permanently. \`boxoffice queue create ID\` creates another.`
     case "QueueAlreadyOpen":
-      return `The queue ${id} is open already: its opening cannot be moved any more. \`boxoffice queue pause ${id}\` stops it.`
+      return `The queue ${id} is open already: its opening can no longer be moved. \`boxoffice queue pause ${id}\` stops it.`
     case "AlreadyExists":
-      return `There is another queue ${id} already: \`boxoffice queue show ${id}\` says how it differs, and \`boxoffice queue settings ${id}\` changes it.`
+      return `There is another queue ${id} already: \`boxoffice queue show ${id}\` shows its settings, and \`boxoffice queue settings ${id}\` changes it.`
     default:
       return undefined
   }

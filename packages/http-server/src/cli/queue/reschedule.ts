@@ -3,11 +3,11 @@ import { Command } from "effect/cli"
 import { UsageError, yes } from "../flags.ts"
 import { described } from "./format.ts"
 import { opensAt } from "./instant.ts"
-import { ofQueue, operate } from "./operate.ts"
+import { operate, queueFlags } from "./operate.ts"
 
 const now = yes("now", "Open it at once")
 
-export const reschedule = Command.make("reschedule", { ...ofQueue, opensAt, now }, (flags) =>
+export const reschedule = Command.make("reschedule", { ...queueFlags, opensAt, now }, (flags) =>
   operate(
     flags,
     (queues, id) =>
@@ -22,10 +22,11 @@ export const reschedule = Command.make("reschedule", { ...ofQueue, opensAt, now 
     described
   )
 ).pipe(
-  Command.withShortDescription("Move the opening of a queue that collects people"),
+  Command.withShortDescription("Move the opening of a queue that has not opened"),
   Command.withDescription(
-    "Move the opening of a queue that still collects people, or open it at once. The draw is held all " +
-      "the same, with the seed that was promised. A queue that has opened has no opening to move."
+    "Move the opening of a queue that has not opened yet, or open it at once. The draw takes place in " +
+      "either case, with the seed that was promised by the commitment. The opening of an open queue " +
+      "cannot be moved."
   ),
   Command.withExamples([
     {

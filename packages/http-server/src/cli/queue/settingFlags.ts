@@ -5,19 +5,19 @@ import { Flag } from "effect/cli"
 
 type Name = keyof QueueSettings
 
-/** What each is called on the command line, and means. */
+/** The flag of each setting, and its meaning. */
 export const settingFlags: Record<Name, readonly [flag: string, means: string]> = {
-  maxActive: ["max-active", "How many may be inside at once"],
-  admitPerMinute: ["admit-per-minute", "How many may be let in within any 60 seconds"],
-  claimSeconds: ["claim-seconds", "How long one who was let in has to show up"],
-  sessionSeconds: ["session-seconds", "How long one who is inside may be idle"],
+  maxActive: ["max-active", "The maximum number of admitted users at a time"],
+  admitPerMinute: ["admit-per-minute", "The maximum number of admissions within any 60 seconds"],
+  claimSeconds: ["claim-seconds", "The claim window: how long an admitted user has to show up"],
+  sessionSeconds: ["session-seconds", "How long an admitted user may be idle"],
   prioritySharePercent: [
     "priority-share-percent",
-    "The share of the priority lane in those let in, while both lanes wait: 1 to 100"
+    "The share of the priority lane in admissions while both lanes have waiting users: 1 to 100"
   ],
   absenceSeconds: [
     "absence-seconds",
-    "How long one who waits may be away before the place is lost; 0 is for ever"
+    "How long a waiting user may be absent before they lose their place; 0 is unlimited"
   ]
 }
 
@@ -31,7 +31,7 @@ const flag = (name: Name) => {
   return Flag.Int(flag).pipe(Flag.withDescription(means))
 }
 
-/** For a queue that there is: those that are left out stay as they are. */
+/** Flags for an existing queue: omitted settings stay as they are. */
 export const settings = forEachSetting((name) =>
   flag(name).pipe(Flag.withSchema(QueueSettings.fields[name]), Flag.optional)
 )
@@ -39,7 +39,7 @@ export const settings = forEachSetting((name) =>
 const variableOf = (name: Name): string =>
   `BOXOFFICE_QUEUE_${settingFlags[name][0].toUpperCase().replaceAll("-", "_")}`
 
-/** For a new queue: those that are left out are what the environment has for a new queue. */
+/** Flags for a new queue: omitted settings come from the environment. */
 export const newSettings = forEachSetting((name) =>
   flag(name).pipe(
     Flag.withFallbackConfig(Config.Int(variableOf(name))),
@@ -48,7 +48,7 @@ export const newSettings = forEachSetting((name) =>
   )
 )
 
-/** The settings that were said. */
+/** The settings that the flags give. */
 export const given = (flags: Record<Name, Option.Option<number>>): Partial<QueueSettings> =>
   Object.fromEntries(
     names.flatMap((name) =>

@@ -2,10 +2,10 @@ import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { UsageError } from "../flags.ts"
 import { described } from "./format.ts"
-import { ofQueue, operate } from "./operate.ts"
+import { operate, queueFlags } from "./operate.ts"
 import { settings as flags, given } from "./settingFlags.ts"
 
-export const settings = Command.make("settings", { ...ofQueue, ...flags }, (flags) =>
+export const settings = Command.make("settings", { ...queueFlags, ...flags }, (flags) =>
   operate(
     flags,
     (queues, id) =>
@@ -14,8 +14,8 @@ export const settings = Command.make("settings", { ...ofQueue, ...flags }, (flag
         if (Object.keys(change).length > 0) return yield* queues.configure(id, change)
         return yield* new UsageError({
           message:
-            "Which settings? Say at least one, such as --max-active 500. " +
-            `\`boxoffice queue show ${id}\` says what they are now.`
+            "Which settings? Give at least one, such as --max-active 500. " +
+            `\`boxoffice queue show ${id}\` shows the current ones.`
         })
       }),
     described
@@ -23,14 +23,14 @@ export const settings = Command.make("settings", { ...ofQueue, ...flags }, (flag
 ).pipe(
   Command.withShortDescription("Change settings while the queue runs"),
   Command.withDescription(
-    "Change settings of a queue, from the next admission on; those that are left out stay as they " +
-      "are. Lowering a limit puts nobody out: it lets nobody in until there is room. Every server " +
-      "knows within a second."
+    "Change settings of a queue, from the next admission on; omitted settings stay as they are. A " +
+      "lower limit ends no session: admissions stop until there is room. Every server applies it " +
+      "within a second."
   ),
   Command.withExamples([
     {
       command: "boxoffice queue settings gala --max-active 800 --admit-per-minute 2000",
-      description: "Let more people in"
+      description: "Admit more users"
     }
   ])
 )

@@ -1,17 +1,17 @@
 import { Command } from "effect/cli"
 import { described } from "./format.ts"
-import { ofQueue, operate } from "./operate.ts"
+import { operate, queueFlags } from "./operate.ts"
 
-export const show = Command.make("show", ofQueue, (flags) =>
+export const show = Command.make("show", queueFlags, (flags) =>
   operate(flags, (queues, id) => queues.get(id), described)
 ).pipe(
-  Command.withShortDescription("Show a queue: how it stands, its settings, its opening"),
+  Command.withShortDescription("Show the state, settings and opening of a queue"),
   Command.withDescription(
-    "Show a queue: in which mode it is, how many wait and are inside, its settings as the flags that " +
+    "Show a queue: its mode, the numbers of waiting and admitted users, its settings as the flags that " +
       "set them, and its opening with the commitment to publish."
   ),
   Command.withExamples([
-    { command: "boxoffice queue show gala", description: "How it stands now" },
-    { command: "watch boxoffice queue show gala", description: "The same, every two seconds" }
+    { command: "boxoffice queue show gala", description: "The current state" },
+    { command: "watch boxoffice queue show gala", description: "Refreshed every two seconds" }
   ])
 )

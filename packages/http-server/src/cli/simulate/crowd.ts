@@ -1,7 +1,7 @@
-/** A crowd at an on-sale: everyone joins, asks again when told to, and shops once inside. */
+/** The users of a simulated on-sale: each joins, polls when due, and shops once admitted. */
 import type { BoxOffice, QueueTokenStatus, UserId } from "@boxoffice/core"
 import { Effect, FiberSet, Result } from "effect"
-import type { Told } from "./estimates.ts"
+import type { Forecast } from "./estimates.ts"
 import type { Figures } from "./figures.ts"
 import { makeRandom } from "./random.ts"
 import type { Sale } from "./sale.ts"
@@ -10,30 +10,32 @@ import { makeTimerWheel, wheelStepMs } from "./timerWheel.ts"
 
 export interface CrowdOptions {
   readonly users: number
-  /** Everyone has come after this long. */
+  /** The time within which all users arrive. */
   readonly arrivalSeconds: number
-  /** The same seed makes the same choices; how the users' calls interleave is up to the machine. */
+  /** The same seed makes the same choices; how the calls interleave depends on the machine. */
   readonly seed: number
 }
 
-/** Somebody on the way in. Only who makes a call, or is inside, has a fiber. */
+/**
+ * A user who has not been admitted yet. A fiber exists only for a running call or an admitted user.
+ */
 interface Visitor {
   readonly userId: UserId
   readonly seed: number
-  /** When they were to do what they do next, in milliseconds since the crowd set off. */
+  /** When the next call is due, in milliseconds since the start. */
   dueMs: number
   queueToken: string | undefined
   position: number
-  /** How often in a row they were turned away. */
+  /** How often in a row the engine was overloaded. */
   turnedAway: number
-  readonly told: Told
+  readonly forecast: Forecast
 }
 
 const waitSecondsMax = 30
-/** Calls between two looks at what else the process has to do. */
+/** The number of calls before the crowd yields to other work of the process. */
 const callsInARow = 64
 
-/** The whole crowd; ends when everyone has bought or gone. */
+/** Runs the whole crowd; ends when every user has bought or left. */
 export const runCrowd = (
   office: BoxOffice["Service"],
   sale: Sale,
@@ -46,43 +48,43 @@ export const runCrowd = (
     const nowMs = () => performance.now() - started
     const wheel = makeTimerWheel<Visitor>()
     const random = makeRandom(seed)
-    let there = users
+    let remaining = users
 
     const doNext = (visitor: Visitor, afterSeconds: number): void => {
       visitor.dueMs = nowMs() + afterSeconds * 1_000
       wheel.add(visitor.dueMs, visitor)
     }
-    /** The rest of somebody's visit. A failed call ends it, is counted, and fails the verdict. */
-    const leaveAfter = (visit: Effect.Effect<void, unknown>): void => {
+    /** Runs the rest of a visit. A failed call ends it, is counted, and fails the verdict. */
+    const finishVisit = (visit: Effect.Effect<void, unknown>): void => {
       const counted = Effect.catchCause(visit, (cause) => Effect.sync(() => figures.fail(cause)))
       fork(
         Effect.ensuring(
           counted,
-          Effect.sync(() => there--)
+          Effect.sync(() => remaining--)
         )
       )
     }
 
-    const hear = (visitor: Visitor, status: QueueTokenStatus): void => {
-      const { userId, told } = visitor
+    const applyStatus = (visitor: Visitor, status: QueueTokenStatus): void => {
+      const { userId, forecast } = visitor
       visitor.turnedAway = 0
       if (status.state === "waiting") {
         if (status.position > visitor.position) figures.violate(`${userId} went back in the line`)
         visitor.position = status.position
-        figures.estimates.note(told, status)
+        figures.estimates.add(forecast, status)
         doNext(visitor, status.pollAfterSeconds)
       } else if (status.state === "admitted") {
-        figures.estimates.cameIn(told, status.admittedAt!)
+        figures.estimates.recordAdmission(forecast, status.admittedAt!)
         const caller = { userId, queueToken: visitor.queueToken! }
-        leaveAfter(shop(office, sale, figures, caller, makeRandom(visitor.seed)))
+        finishVisit(shop(office, sale, figures, caller, makeRandom(visitor.seed)))
       } else {
         figures.count("missed")
-        there--
+        remaining--
       }
     }
 
-    /** A call whose answer is a place in line. Who is turned away comes back after a while. */
-    const ask = <A extends QueueTokenStatus, E extends { readonly _tag: string }>(
+    /** Makes a call that returns a status. After `Overloaded`, the user tries again later. */
+    const requestStatus = <A extends QueueTokenStatus, E extends { readonly _tag: string }>(
       visitor: Visitor,
       name: "join" | "poll",
       call: Effect.Effect<A, E>,
@@ -91,34 +93,34 @@ export const runCrowd = (
       const asked = Effect.map(Effect.result(figures.timeOnce(name, call)), (answer) => {
         if (Result.isSuccess(answer)) {
           keep(answer.success)
-          hear(visitor, answer.success)
+          applyStatus(visitor, answer.success)
         } else if (answer.failure._tag === "Overloaded") {
           figures.count("turnedAway")
           doNext(visitor, Math.min(waitSecondsMax, 2 ** visitor.turnedAway++))
-        } else leaveAfter(Effect.fail(answer.failure))
+        } else finishVisit(Effect.fail(answer.failure))
       })
       fork(
-        Effect.catchCause(asked, (cause) => Effect.sync(() => leaveAfter(Effect.failCause(cause))))
+        Effect.catchCause(asked, (cause) => Effect.sync(() => finishVisit(Effect.failCause(cause))))
       )
     }
 
     const act = (visitor: Visitor): void => {
       const { userId, queueToken } = visitor
-      figures.late(nowMs() - visitor.dueMs)
+      figures.recordLateness(nowMs() - visitor.dueMs)
       if (queueToken === undefined) {
         const call = office.queue.join({ queueId: sale.queueId, userId })
-        return ask(visitor, "join", call, (joined) => {
+        return requestStatus(visitor, "join", call, (joined) => {
           visitor.queueToken = joined.token
         })
       }
-      // As a server does: from memory, where that is fresh, and by asking the store elsewhere.
+      // As a server does: from memory if the snapshot is fresh, and from the store otherwise.
       const begun = performance.now()
       const known = office.queue.peek({ userId, queueToken })
       if (known !== undefined && Result.isSuccess(known)) {
         figures.answeredFromMemory(performance.now() - begun)
-        return hear(visitor, known.success)
+        return applyStatus(visitor, known.success)
       }
-      ask(visitor, "poll", office.queue.status({ userId, queueToken }), () => {})
+      requestStatus(visitor, "poll", office.queue.status({ userId, queueToken }), () => {})
     }
 
     for (let i = 0; i < users; i++) {
@@ -130,10 +132,10 @@ export const runCrowd = (
         queueToken: undefined,
         position: Number.POSITIVE_INFINITY,
         turnedAway: 0,
-        told: figures.estimates.follow()
+        forecast: figures.estimates.follow()
       })
     }
-    while (there > 0) {
+    while (remaining > 0) {
       let calls = 0
       for (const visitor of wheel.take(nowMs())) {
         act(visitor)

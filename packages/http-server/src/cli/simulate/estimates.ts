@@ -1,54 +1,57 @@
-/** How long people were told that they would wait, beside how long they did. */
+/** Compares the estimated waits that users were shown with the waits that followed. */
 
 import { createHistogram } from "node:perf_hooks"
 import type { QueueTokenStatus } from "@boxoffice/core"
 
-/** What one user was told, and whether they came in. Instants are milliseconds since 1970. */
-export interface Told {
-  /** As of when, p50 and p90, one after another, in milliseconds. */
+/** The estimates of one user, and their admission. Instants are milliseconds since 1970. */
+export interface Forecast {
+  /** For each estimate three numbers: its instant, p50 and p90, in milliseconds. */
   readonly estimates: Array<number>
   admittedAt: number | undefined
 }
 
 export interface EstimateError {
-  /** Estimates that were given. */
+  /** The number of estimates. */
   readonly told: number
-  /** Those whose p50 came before the sale was over, and the share of users who were in by then. */
+  /**
+   * Estimates whose p50 was before the end of the sale, and the share of users admitted by then.
+   */
   readonly p50Came: number
   readonly inByP50: number
   /** The same of p90. 0.5 and 0.9 are what the names promise. */
   readonly p90Came: number
   readonly inByP90: number
   /**
-   * The median distance from p50 to the truth, either way, as a share of the wait. Of those who
-   * were not in at the end, the wait until then: they are at least that far off.
+   * The median error of p50, in either direction, as a share of the wait. For users who were not
+   * admitted by the end it is the wait until then, so their error is at least that.
    */
   readonly medianErrorShare: number
 }
 
-/** By how long p50 said that it takes, in seconds: from this to the next. */
+/** Groups of estimates by their p50, in seconds: from each value to the next. */
 const horizons = [0, 30, 120]
 
 /**
- * Compares what was told with what happened, both by the database's clock.
+ * Compares estimates with admissions, both by the database's clock.
  *
- * A sale ends with most of the line still waiting, and to look only at those who were let in would
- * leave out whoever was told too little and never came in. So an estimate counts where the instant
- * that it named came before the end, whether its user was in by then or not; and no other does.
+ * A sale ends while most users are still waiting. Counting only admitted users would leave out
+ * those whose estimate was too short and who were never admitted. So an estimate counts if and only
+ * if the instant that it predicted was before the end, whether or not its user was admitted by
+ * then.
  */
 export const makeEstimates = () => {
-  const everyone: Array<Told> = []
+  const forecasts: Array<Forecast> = []
   let endedAt = 0
   let silent = 0
   return {
-    /** Somebody new, who has been told nothing. */
-    follow: (): Told => {
-      const told = { estimates: [], admittedAt: undefined }
-      everyone.push(told)
-      return told
+    /** Starts to follow a user. */
+    follow: (): Forecast => {
+      const forecast = { estimates: [], admittedAt: undefined }
+      forecasts.push(forecast)
+      return forecast
     },
-    /** Somebody was told their place, and maybe how long it will take. */
-    note: ({ estimates }: Told, { estimatedWait, asOf }: QueueTokenStatus): void => {
+    /** Adds the estimate of a status, if it has one. */
+    add: ({ estimates }: Forecast, { estimatedWait, asOf }: QueueTokenStatus): void => {
       if (asOf === undefined) return
       endedAt = Math.max(endedAt, asOf.getTime())
       if (estimatedWait === null) {
@@ -58,20 +61,20 @@ export const makeEstimates = () => {
       const { p50Seconds, p90Seconds } = estimatedWait
       estimates.push(asOf.getTime(), p50Seconds * 1_000, p90Seconds * 1_000)
     },
-    /** Somebody was let in. */
-    cameIn: (told: Told, admittedAt: Date): void => {
-      told.admittedAt = admittedAt.getTime()
-      endedAt = Math.max(endedAt, told.admittedAt)
+    /** Records the admission of a user. */
+    recordAdmission: (forecast: Forecast, admittedAt: Date): void => {
+      forecast.admittedAt = admittedAt.getTime()
+      endedAt = Math.max(endedAt, forecast.admittedAt)
     },
-    /** Of what each user was told first, of all that they were told, and by how long that was. */
+    /** The errors of each user's first estimate, of all estimates, and by groups of p50. */
     get: () => {
       const first = makeTally(endedAt)
       const every = makeTally(endedAt)
       const byHorizon = horizons.map((fromSeconds) => ({ fromSeconds, ...makeTally(endedAt) }))
-      for (const { estimates, admittedAt = Number.POSITIVE_INFINITY } of everyone) {
+      for (const { estimates, admittedAt = Number.POSITIVE_INFINITY } of forecasts) {
         for (let i = 0; i < estimates.length; i += 3) {
           const [at, p50Ms, p90Ms] = [estimates[i]!, estimates[i + 1]!, estimates[i + 2]!]
-          // Let in between the reading that they were told of and the telling.
+          // The user was admitted between the read of the estimate and the response.
           if (admittedAt <= at) continue
           const horizon = byHorizon.findLast(({ fromSeconds }) => p50Ms >= fromSeconds * 1_000)!
           for (const tally of i === 0 ? [first, every, horizon] : [every, horizon]) {
@@ -83,7 +86,7 @@ export const makeEstimates = () => {
         first: first.get(),
         every: every.get(),
         byHorizon: byHorizon.map(({ fromSeconds, get }) => ({ fromSeconds, ...get() })),
-        /** How often somebody was told their place, and that nobody knows how long it takes. */
+        /** The number of statuses without an estimate. */
         silent
       }
     }
@@ -94,7 +97,7 @@ interface Estimate {
   readonly at: number
   readonly p50Ms: number
   readonly p90Ms: number
-  /** Infinite where they were not let in. */
+  /** Infinite if the user was not admitted. */
   readonly admittedAt: number
 }
 

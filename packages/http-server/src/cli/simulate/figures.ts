@@ -1,4 +1,4 @@
-/** What is counted while the crowd runs, and a sample of it each second. */
+/** Counters and latencies of a running simulation, with a sample for each second. */
 import { createHistogram } from "node:perf_hooks"
 import { Cause, Effect, Exit } from "effect"
 import { makeEstimates } from "./estimates.ts"
@@ -19,7 +19,7 @@ export interface Sample {
   readonly sold: number
   readonly waiting: number
   readonly active: number
-  /** Calls answered within this second. */
+  /** Calls that completed within this second. */
   readonly rates: Readonly<Record<Operation, number>>
 }
 
@@ -34,7 +34,8 @@ const waitSecondsMax = 30
 export type Figures = ReturnType<typeof makeFigures>
 
 export const makeFigures = () => {
-  // In microseconds. A list of ten million would be sorted for longer than some sales last.
+  // In microseconds. Histograms, because sorting ten million durations takes longer than some
+  // sales.
   const durations = perOperation(() => createHistogram())
   const lateness = createHistogram()
   let fromMemory = 0
@@ -56,8 +57,8 @@ export const makeFigures = () => {
   const record = (name: Operation, ms: number): void =>
     durations[name].record(Math.max(1, Math.round(ms * 1_000)))
 
-  /** Makes a call again when too much waits already, each time after a longer while. */
-  const patiently = <A, E extends { readonly _tag: string }>(
+  /** Repeats a call while the engine is overloaded, with a growing delay. */
+  const retryWhenOverloaded = <A, E extends { readonly _tag: string }>(
     call: Effect.Effect<A, E>
   ): Effect.Effect<A, E> => {
     const attempt = (waitSeconds: number): Effect.Effect<A, E> =>
@@ -113,14 +114,14 @@ export const makeFigures = () => {
       sold += seats
     },
     estimates: makeEstimates(),
-    /** Times the attempt that was taken. */
+    /** Repeats an overloaded call, and times only the attempt that the engine accepted. */
     time: <A, E extends { readonly _tag: string }>(
       name: Operation,
       call: Effect.Effect<A, E>
-    ): Effect.Effect<A, E> => patiently(timeOnce(name, call)),
+    ): Effect.Effect<A, E> => retryWhenOverloaded(timeOnce(name, call)),
     timeOnce,
-    patiently,
-    /** A poll was answered without a call to the store, after so many milliseconds. */
+    retryWhenOverloaded,
+    /** Records a poll that was served from memory, with its duration in milliseconds. */
     answeredFromMemory: (ms: number): void => {
       fromMemory++
       record("poll", ms)
@@ -128,8 +129,8 @@ export const makeFigures = () => {
     get pollsFromMemory() {
       return fromMemory
     },
-    /** Somebody called so much later than they were told to. */
-    late: (ms: number): void => lateness.record(Math.max(1, Math.round(ms))),
+    /** Records by how many milliseconds a call was later than it was due. */
+    recordLateness: (ms: number): void => lateness.record(Math.max(1, Math.round(ms))),
     get lateP99Ms() {
       return lateness.count === 0 ? 0 : lateness.percentile(99)
     },
@@ -153,8 +154,8 @@ export const makeFigures = () => {
   }
 }
 
-const perOperation = <A>(of: (name: Operation) => A): Record<Operation, A> =>
-  Object.fromEntries(operations.map((name) => [name, of(name)])) as Record<Operation, A>
+const perOperation = <A>(make: (name: Operation) => A): Record<Operation, A> =>
+  Object.fromEntries(operations.map((name) => [name, make(name)])) as Record<Operation, A>
 
 const isTurnedAway = (exit: Exit.Exit<unknown, { readonly _tag: string }>): boolean =>
   Exit.isFailure(exit) &&

@@ -1,4 +1,4 @@
-/** Lines over time, as SVG that reads on light and dark pages. */
+/** Plots lines over time as SVG, for light and dark pages. */
 
 export interface Line {
   readonly label: string

@@ -1,4 +1,4 @@
-/** Mulberry32: small, seeded, and good enough for choices. */
+/** Mulberry32: a small seeded generator, sufficient for the choices of simulated users. */
 export const makeRandom = (seed: number): (() => number) => {
   let state = seed >>> 0
   return () => {

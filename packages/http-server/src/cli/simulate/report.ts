@@ -1,4 +1,4 @@
-/** The report of a simulation: what happened, how fast, and whether it was right. */
+/** The report of a simulation: counts, latencies, and the verdict on every invariant. */
 import { mkdir, writeFile } from "node:fs/promises"
 import { cpus } from "node:os"
 import { join } from "node:path"
@@ -7,7 +7,7 @@ import { type Figures, operations } from "./figures.ts"
 import { plot } from "./plot.ts"
 import type { Run } from "./run.ts"
 
-/** All that a run has to say, for a script to read. */
+/** The complete result of a run, for scripts. */
 export const toJson = (run: Run): Readonly<Record<string, unknown>> => {
   const { figures, schema: _, keep: __, onSample: ___, ...facts } = run
   return {
@@ -28,7 +28,7 @@ export const toJson = (run: Run): Readonly<Record<string, unknown>> => {
   }
 }
 
-/** Writes the report into a directory, with two plots beside it. */
+/** Writes the report and two plots into a directory. */
 export const writeReport = async (run: Run, directory: string): Promise<void> => {
   await mkdir(directory, { recursive: true })
   const files = {
@@ -51,7 +51,7 @@ const colors = ["#3b7dd8", "#8a8f98", "#c77d1a", "#2a9d5c", "#a05bc9", "#d1495b"
 
 const ratesPlot = ({ samples }: Figures): string =>
   plot(
-    "Calls answered per second",
+    "Calls completed per second",
     "seconds",
     operations.map((name, i) => ({
       label: name,
@@ -76,16 +76,16 @@ export const toMarkdown = (run: Run): string => {
   const failures = Array.from(figures.failures, ([what, n]) => `- ${n} × ${what}`)
   return `${[
     `${count(run.users)} users, ${count(run.seats)} seats, at most ${count(run.maxActive)} inside ` +
-      `and ${count(run.admitPerMinute)} let in per minute: ${count(figures.sold)} seats sold, ` +
+      `and ${count(run.admitPerMinute)} admitted per minute: ${count(figures.sold)} seats sold, ` +
       `${soldOut}; ${run.seconds.toFixed(0)} s in all.`,
     "",
     "| call | answers | p50 ms | p99 ms |",
     "|---|---:|---:|---:|",
     ...rows,
     "",
-    `Of the polls, ${count(figures.pollsFromMemory)} were answered from memory. Users called at most ` +
-      `${count(figures.lateP99Ms)} ms later than told to (p99). Crowd and engine had at most ` +
-      `${count(run.peakMemoryMiB)} MiB resident; the checks took ${run.checkSeconds.toFixed(1)} s.`,
+    `Polls served from memory: ${count(figures.pollsFromMemory)}. Calls were at most ` +
+      `${count(figures.lateP99Ms)} ms later than due (p99). The process used at most ` +
+      `${count(run.peakMemoryMiB)} MiB of resident memory; the checks took ${run.checkSeconds.toFixed(1)} s.`,
     "",
     ...estimateLines(figures),
     "",
@@ -114,12 +114,12 @@ const estimateLines = ({ estimates }: Figures): ReadonlyArray<string> => {
     return row(`of ${error.fromSeconds} ${range} s`, error)
   })
   return [
-    "| estimated waits | told | p50 came | in by then | p90 came | in by then | p50 off by, median |",
+    "| estimated waits | estimates | p50 passed | admitted by p50 | p90 passed | admitted by p90 | median error of p50 |",
     "|---|---:|---:|---:|---:|---:|---:|",
-    row("the first that each was told", first),
-    row("all that they were told", every),
+    row("the first of each user", first),
+    row("all", every),
     ...horizons,
     "",
-    `${count(silent)} times somebody was told that their wait is not known.`
+    `Statuses without an estimate: ${count(silent)}.`
   ]
 }

@@ -1,6 +1,6 @@
 /**
- * A whole on-sale through the engine's public API, in a schema of its own, and a verdict from a
- * checker that reads the database afterwards.
+ * Simulates an on-sale through the engine's public API, in a schema of its own; afterwards a
+ * checker reads the database and gives the verdict.
  */
 import { BoxOffice, layerOf } from "@boxoffice/core"
 import { Invariants, ScratchSchema, SqlStore } from "@boxoffice/sql-store"
@@ -10,20 +10,22 @@ import { type Figures, makeFigures, type Sample } from "./figures.ts"
 import { openSale } from "./sale.ts"
 
 export interface SimulationOptions {
-  /** Emptied first, if it is one to play in; removed afterwards, unless it is kept. */
+  /**
+   * A schema of an earlier simulation is emptied first. Removed afterwards, unless `keep` is set.
+   */
   readonly schema: string
   readonly keep: boolean
   readonly users: number
   readonly seats: number
   readonly maxActive: number
   readonly admitPerMinute: number
-  /** Everyone has joined after this long. */
+  /** The time within which all users arrive. */
   readonly arrivalSeconds: number
   readonly holdSeconds: number
-  /** The sale is closed after this long, sold out or not. */
+  /** The sale closes after this long, sold out or not. */
   readonly secondsMax: number
   readonly seed: number
-  /** Told once a second. */
+  /** Called once a second. */
   readonly onSample: (sample: Sample) => void
 }
 
@@ -32,12 +34,12 @@ export interface Run extends SimulationOptions {
   readonly soldOutAfterSeconds: number | null
   readonly figures: Figures
   readonly checkSeconds: number
-  /** The most memory that crowd and engine had resident, without the database's. */
+  /** Peak resident memory of crowd and engine, without the database. */
   readonly peakMemoryMiB: number
   readonly checks: ReadonlyArray<Invariants.Check>
 }
 
-/** Plays and checks, on the database of the context. */
+/** Runs the simulation and the checks, on the database of the context. */
 export const simulate = (
   options: SimulationOptions
 ): Effect.Effect<Run, unknown, Layer.Services<ReturnType<typeof SqlStore.layer>>> =>
@@ -48,12 +50,12 @@ export const simulate = (
     )
     const deadlocks = yield* Invariants.deadlocks
     const figures = makeFigures()
-    // The engine ends with the play, and with it all that was in flight, before anything is counted.
-    const played = yield* Effect.provide(play(options, figures), engine(options))
+    // The engine ends with the simulation, so that no call is in flight when the checks count.
+    const result = yield* Effect.provide(runSale(options, figures), engine(options))
     const checking = performance.now()
     const checks = [
       ...(yield* Invariants.check({ schema })),
-      ...(yield* checkSeen(schema, figures)),
+      ...(yield* checkResponses(schema, figures)),
       {
         invariant: "I11",
         meaning: "no deadlocks",
@@ -63,7 +65,7 @@ export const simulate = (
     const numberOf = ({ invariant }: Invariants.Check) => Number(invariant.slice(1))
     return {
       ...options,
-      ...played,
+      ...result,
       figures,
       checkSeconds: (performance.now() - checking) / 1_000,
       peakMemoryMiB: process.resourceUsage().maxRSS / 1_024,
@@ -78,7 +80,7 @@ const engine = ({ schema, holdSeconds }: SimulationOptions) =>
     sweepEvery: "1 second"
   }).pipe(Layer.provide(SqlStore.layer({ schema, migrate: true, maxConnections: 16 })))
 
-const play = (options: SimulationOptions, figures: Figures) =>
+const runSale = (options: SimulationOptions, figures: Figures) =>
   Effect.gen(function* () {
     const { seats, secondsMax, onSample } = options
     const office = yield* BoxOffice
@@ -96,14 +98,14 @@ const play = (options: SimulationOptions, figures: Figures) =>
       if (figures.sold >= seats) soldOutAfterSeconds = elapsed()
     })
     const crowd = yield* Effect.forkChild(runCrowd(office, sale, figures, options))
-    // The crowd goes home when the last seat is sold, or nobody is left to buy.
+    // The simulation ends when the last seat is sold, or when every user has left.
     yield* Effect.raceFirst(watch, Fiber.join(crowd))
     yield* Fiber.interrupt(crowd)
     return { seconds: elapsed(), soldOutAfterSeconds }
   })
 
-/** What the crowd was told, beside what is stored. */
-const checkSeen = (schema: string, { paymentIds, violations, failures }: Figures) =>
+/** Compares the responses that the crowd received with the stored rows. */
+const checkResponses = (schema: string, { paymentIds, violations, failures }: Figures) =>
   Effect.map(
     Invariants.payments({ schema }),
     (stored): ReadonlyArray<Invariants.Check> => [

@@ -1,4 +1,4 @@
-/** What is on sale in the simulation. */
+/** The queue, the show and the seats of the simulation. */
 import type { BoxOffice } from "@boxoffice/core"
 import { Effect } from "effect"
 

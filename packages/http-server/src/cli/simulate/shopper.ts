@@ -1,4 +1,4 @@
-/** What somebody does who is inside: looks, fights for seats, pays or does not. */
+/** The behaviour of an admitted user: reads the seat map, holds seats, and pays or leaves. */
 import type { BoxOffice, Reservation, SeatMap } from "@boxoffice/core"
 import { Effect } from "effect"
 import type { Figures } from "./figures.ts"
@@ -6,19 +6,19 @@ import type { Sale } from "./sale.ts"
 
 const seatsAtMost = 4
 const triesAtMost = 8
-/** How long people look at something before they do the next thing, at the most. */
+/** The maximum time between two actions of a user. */
 const thinkSecondsMax = 1
-// Of those who hold seats: most pay, some let them lapse, some give them back.
+// Most users who hold seats pay; these shares let the hold lapse, or release it.
 const abandonShare = 0.08
 const releaseShare = 0.04
 
-/** Who is inside, and how they prove it. */
+/** An admitted user and their queue token. */
 export interface Shopper {
   readonly userId: string
   readonly queueToken: string
 }
 
-/** Looks and tries until there are seats to pay for, or patience ends. Fails where a call does. */
+/** Tries to hold seats until it succeeds or the tries are used up. Fails if a call fails. */
 export const shop = (
   office: BoxOffice["Service"],
   { performanceId }: Sale,
@@ -37,7 +37,7 @@ export const shop = (
       )
       const seatIds = chooseSeats(map, wanted, random)
       if (seatIds.length === 0) {
-        // Sold out, or held by others: some of those will come back.
+        // Sold out, or held by others: some of these holds may lapse.
         yield* think
         continue
       }
@@ -49,16 +49,16 @@ export const shop = (
         figures.count("conflict")
         continue
       }
-      return yield* settle(office, figures, caller, held.success, random, think)
+      return yield* payOrLeave(office, figures, caller, held.success, random, think)
     }
     figures.count("gaveUp")
-    yield* figures.patiently(office.queue.leave(caller))
+    yield* figures.retryWhenOverloaded(office.queue.leave(caller))
   }).pipe(
-    // Too slow: the session ended, and the place went to somebody else.
+    // Too slow: the session ended, and the engine admitted another user.
     Effect.catchTag("QueueTokenExpired", () => Effect.sync(() => figures.count("missed")))
   )
 
-const settle = (
+const payOrLeave = (
   office: BoxOffice["Service"],
   figures: Figures,
   caller: Shopper,
@@ -69,16 +69,16 @@ const settle = (
   Effect.gen(function* () {
     const { reservationId } = held
     yield* think
-    const mood = random()
-    if (mood < abandonShare) return figures.count("abandoned")
-    if (mood < abandonShare + releaseShare) {
+    const choice = random()
+    if (choice < abandonShare) return figures.count("abandoned")
+    if (choice < abandonShare + releaseShare) {
       const { userId } = caller
-      yield* figures.patiently(office.reservations.release({ userId, reservationId }))
-      yield* figures.patiently(office.queue.leave(caller))
+      yield* figures.retryWhenOverloaded(office.reservations.release({ userId, reservationId }))
+      yield* figures.retryWhenOverloaded(office.queue.leave(caller))
       return figures.count("released")
     }
     const paying = { ...caller, reservationId, idempotencyKey: `pay-${reservationId}` }
-    // Everybody tries to pay first, and so learns what is missing.
+    // Each user tries to pay first, and learns the missing amount from the refusal.
     const first = yield* Effect.result(figures.time("pay", office.payments.pay(paying)))
     if (first._tag === "Success") {
       return figures.violate(`${caller.userId} paid with an empty wallet`)
@@ -88,22 +88,22 @@ const settle = (
       "charge",
       office.wallet.charge({ ...caller, amount: first.failure.required })
     )
-    // An impatient finger: the same payment twice at once. One effect, one answer.
+    // Pay twice at the same time with one key: there must be one effect and one response.
     const again = { ...paying, idempotencyKey: `${paying.idempotencyKey}-2` }
     const [one, two] = yield* Effect.all(
       [
         figures.time("pay", office.payments.pay(again)),
-        figures.patiently(office.payments.pay(again))
+        figures.retryWhenOverloaded(office.payments.pay(again))
       ],
       { concurrency: 2 }
     )
     if (one.paymentId !== two.paymentId || one.balance.amount !== two.balance.amount) {
-      figures.violate(`one key of ${caller.userId} was answered in two ways`)
+      figures.violate(`one key of ${caller.userId} got two different responses`)
     }
     figures.sell(one.paymentId, held.seats.length)
   }).pipe(Effect.catchTag("HoldExpired", () => Effect.sync(() => figures.count("lapsed"))))
 
-/** Seats side by side on the map, somewhere in the better half of what is left. */
+/** Adjacent seats of the map, from the better half of the free ones. */
 const chooseSeats = (map: SeatMap, wanted: number, random: () => number): ReadonlyArray<string> => {
   const free = map.seats
   if (free.length === 0) return []

@@ -1,15 +1,16 @@
 /**
- * Who is to do something when. A timer of their own for each of a million costs more than all that
- * they do: here they share one, and each is an entry in the list of an instant.
+ * A timer wheel: entries in lists by the instant at which they are due, from `add` until `take`
+ * removes them. A million users share it, because a timer for each of them costs more than all
+ * their calls.
  */
 export interface TimerWheel<A> {
-  /** At the first turn that is not before `atMs`. */
+  /** Schedules an entry for the first step that is not before `atMs`. */
   readonly add: (atMs: number, entry: A) => void
-  /** Takes out all whose time has come. */
+  /** Removes and returns all entries that are due. */
   readonly take: (nowMs: number) => ReadonlyArray<A>
 }
 
-/** How far apart the instants are, in milliseconds. */
+/** The distance between two steps, in milliseconds. */
 export const wheelStepMs = 50
 
 export const makeTimerWheel = <A>(): TimerWheel<A> => {

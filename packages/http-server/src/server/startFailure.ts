@@ -6,23 +6,23 @@ import { RouteResponse } from "../http/message.ts"
 import { documentationPath } from "./errorPages.ts"
 import { prefixOf, type RoutesOptions } from "./router.ts"
 
-/** Says in the log why a layer cannot be made. */
-export const logUnmade = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+/** Logs why a layer cannot be built. */
+export const logStartFailure = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
   Layer.tapCause(layer, (cause) =>
     Cause.hasInterruptsOnly(cause)
       ? Effect.void
-      : Effect.logError(`${unavailableHandler}: every request gets internal_error`, cause)
+      : Effect.logError(`${startFailed}: every request gets internal_error`, cause)
   )
 
-const unavailableHandler = "the routes could not be made"
+const startFailed = "the routes could not be made"
 
-/** The answer to a request that there are no routes for. */
-export const answerUnmade = (options: RoutesOptions): RouteResponse => {
+/** The response to every request while the routes could not start. */
+export const startFailureResponse = (options: RoutesOptions): RouteResponse => {
   const requestId = newCommandId()
   const documentation = options.documentation ?? prefixOf(options) + documentationPath
   const { status, headers, body } = toProblem(new InternalError(), { requestId, documentation })
   Effect.runFork(
-    Effect.logError(`${unavailableHandler}: an earlier line says why`).pipe(
+    Effect.logError(`${startFailed}: an earlier line says why`).pipe(
       Effect.annotateLogs({ requestId })
     )
   )
