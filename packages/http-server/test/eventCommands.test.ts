@@ -144,8 +144,8 @@ test("with an endpoint of webhooks go its deliveries, and no others", async () =
   // Its consumer was removed before, and left this one behind.
   const { out } = await boxoffice("events remove webhook:older", env)
   expect(out).toBe(
-    "Removed webhook:older. No event is kept for it any more.\n" +
-      "Deliveries to older that were deleted, waiting or given up: 1.\n"
+    "Removed webhook:older. Events are no longer kept for it.\n" +
+      "Deleted deliveries to older, waiting or dead: 1.\n"
   )
 }, 60_000)
 
