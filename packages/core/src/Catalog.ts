@@ -10,8 +10,8 @@ import { type AlreadyExists, PerformanceNotFound, ShowNotFound } from "./catalog
 import { makeFreshCatalog } from "./catalog/fresh.ts"
 import { type AvailableDates, NewSeat, Performance, type SeatMap, Show } from "./catalog/model.ts"
 import {
+  type EngineFault,
   type IdempotencyConflict,
-  type Overloaded,
   RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
@@ -23,13 +23,21 @@ import {
   runOnce,
   toEffect
 } from "./engine/Idempotency.ts"
-import { checkInput, checkKey, Name, PageLimit, pageLimitDefault } from "./engine/input.ts"
+import {
+  callerFields,
+  checkInput,
+  checkKey,
+  Name,
+  PageLimit,
+  pageLimitDefault
+} from "./engine/input.ts"
 import { LoadPlan } from "./engine/LoadPlan.ts"
+import { pageOf } from "./engine/page.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
 import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
 import { afterCommit, HostTransaction } from "./HostTransaction.ts"
-import { isCatalogKey, PerformanceId, ShowId, UserId } from "./Ids.ts"
+import { isCatalogKey, PerformanceId, ShowId } from "./Ids.ts"
 import { GivenInstant } from "./Instant.ts"
 import { Policies } from "./Policies.ts"
 import type { QueueNotFound } from "./queue/errors.ts"
@@ -76,8 +84,6 @@ export type AddShowError = QueueNotFound | AdditionFaults
 export type AddPerformanceError = ShowNotFound | AdditionFaults
 export type AddSeatsError = PerformanceNotFound | AdditionFaults
 
-type Faults = RequestInvalid | Overloaded | StoreUnavailable
-
 /** See the module. */
 export class Catalog extends Context.Service<
   Catalog,
@@ -91,11 +97,11 @@ export class Catalog extends Context.Service<
     /** The dates of a show that have a bookable seat, in the local time of each performance. */
     readonly availableDates: (
       input: DatesInput
-    ) => Effect.Effect<AvailableDates, GateRefusal | ShowNotFound | Faults>
+    ) => Effect.Effect<AvailableDates, GateRefusal | ShowNotFound | EngineFault>
     /** The bookable seats of a performance, or with `status: "all"` every seat with its status. */
     readonly availableSeats: (
       input: SeatsInput
-    ) => Effect.Effect<SeatMap, GateRefusal | PerformanceNotFound | Faults>
+    ) => Effect.Effect<SeatMap, GateRefusal | PerformanceNotFound | EngineFault>
 
     /** Every performance of a show, bookable or not, by start. For operators. */
     readonly performances: (
@@ -129,8 +135,7 @@ export class Catalog extends Context.Service<
       }) {
         const { limit = pageLimitDefault, after } = yield* checkPage(input)
         const rows = yield* store.shows({ limit: limit + 1, after })
-        const items = rows.slice(0, limit)
-        return { items, next: rows.length > limit ? items.at(-1)!.showId : null }
+        return pageOf(rows, limit, ({ showId }) => showId)
       })
 
       const show = Effect.fn("Catalog.show")(function* (showId: string) {
@@ -302,7 +307,6 @@ const textOf = (seats: ReadonlyArray<NewSeat>): string =>
     ])
   )
 
-const callerFields = { userId: UserId, queueToken: Schema.optional(Schema.String) }
 const checkPage = checkInput(
   Schema.Struct({ limit: Schema.optional(PageLimit), after: Schema.optional(ShowId) })
 )
