@@ -1,14 +1,14 @@
 /**
  * The catalogue service: shows, performances and seats, and which of them can still be booked.
  *
- * Reads of dates and seat maps are shared by the users of a node: see `catalog/fresh.ts`.
+ * Reads of dates and seat maps are shared by the users of a node: see `catalog/sharedReads.ts`.
  */
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import { BoxOfficeStore, type PerformanceReading } from "./BoxOfficeStore.ts"
 import { decideAddPerformance, decideAddSeats, decideAddShow } from "./catalog/decide.ts"
 import { type AlreadyExists, PerformanceNotFound, ShowNotFound } from "./catalog/errors.ts"
-import { makeFreshCatalog } from "./catalog/fresh.ts"
 import { type AvailableDates, NewSeat, Performance, type SeatMap, Show } from "./catalog/model.ts"
+import { makeFreshCatalog } from "./catalog/sharedReads.ts"
 import {
   type EngineFault,
   type IdempotencyConflict,
