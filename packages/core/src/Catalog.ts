@@ -8,7 +8,7 @@ import { BoxOfficeStore, type PerformanceReading } from "./BoxOfficeStore.ts"
 import { decideAddPerformance, decideAddSeats, decideAddShow } from "./catalog/decide.ts"
 import { type AlreadyExists, PerformanceNotFound, ShowNotFound } from "./catalog/errors.ts"
 import { type AvailableDates, NewSeat, Performance, type SeatMap, Show } from "./catalog/model.ts"
-import { makeFreshCatalog } from "./catalog/sharedReads.ts"
+import { makeCatalogReads } from "./catalog/sharedReads.ts"
 import {
   type EngineFault,
   type IdempotencyConflict,
@@ -150,13 +150,13 @@ export class Catalog extends Context.Service<
         return read.performances
       })
 
-      const fresh = yield* makeFreshCatalog
+      const reads = yield* makeCatalogReads
 
       const readDates = Effect.fnUntraced(function* (input: DatesInput) {
         const { showId, ...caller } = yield* checkDates(input)
         const about = isCatalogKey(showId) ? { showId: showId as ShowId } : undefined
         yield* gate.requireForRead("dates", caller, about)
-        const dates = about && (yield* fresh.dates(about.showId))
+        const dates = about && (yield* reads.dates(about.showId))
         if (dates === undefined) return yield* new ShowNotFound()
         return dates
       })
@@ -166,7 +166,7 @@ export class Catalog extends Context.Service<
         const id = performanceId as PerformanceId
         const exists = isCatalogKey(id)
         yield* gate.requireForRead("seats", caller, exists ? { performanceId: id } : undefined)
-        const map = exists ? yield* fresh.seatMap(id, status === "all") : undefined
+        const map = exists ? yield* reads.seatMap(id, status === "all") : undefined
         if (map === undefined) return yield* new PerformanceNotFound()
         return map
       })
@@ -181,7 +181,7 @@ export class Catalog extends Context.Service<
           const showId = input.showId as ShowId
           const isShared = fiber.getRef(HostTransaction) === undefined
           const isKnown = isShared && gate.passesFromCache("dates", input, { showId })
-          const dates = isKnown ? fresh.peekDates(showId) : undefined
+          const dates = isKnown ? reads.peekDates(showId) : undefined
           return dates === undefined ? readDates(input) : Effect.succeed(dates)
         }).pipe(traced("Catalog.availableDates"))
 
@@ -193,7 +193,7 @@ export class Catalog extends Context.Service<
             fiber.getRef(HostTransaction) === undefined &&
             (status === "available" || status === "all") &&
             gate.passesFromCache("seats", input, { performanceId })
-          const map = isKnown ? fresh.peekSeatMap(performanceId, status === "all") : undefined
+          const map = isKnown ? reads.peekSeatMap(performanceId, status === "all") : undefined
           return map === undefined ? readSeats(input) : Effect.succeed(map)
         }).pipe(traced("Catalog.availableSeats"))
 
@@ -257,7 +257,7 @@ export class Catalog extends Context.Service<
             return { ...performance, created }
           })
         )
-        yield* afterCommit(Effect.sync(() => fresh.forget(added.performanceId, added.showId)))
+        yield* afterCommit(Effect.sync(() => reads.forget(added.performanceId, added.showId)))
         return added
       })
 
@@ -280,7 +280,7 @@ export class Catalog extends Context.Service<
             return { performanceId, added, created: added > 0 }
           })
         })
-        yield* afterCommit(Effect.sync(() => fresh.forget(performanceId, showId)))
+        yield* afterCommit(Effect.sync(() => reads.forget(performanceId, showId)))
         return added
       })
 
