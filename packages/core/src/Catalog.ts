@@ -1,17 +1,17 @@
 /**
  * The catalogue service: shows, performances and seats, and which of them can still be booked.
  *
- * Reads of dates and seat maps are shared by the users of a node: see `catalog/fresh.ts`.
+ * Reads of dates and seat maps are shared by the users of a node: see `catalog/sharedReads.ts`.
  */
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import { BoxOfficeStore, type PerformanceReading } from "./BoxOfficeStore.ts"
 import { decideAddPerformance, decideAddSeats, decideAddShow } from "./catalog/decide.ts"
 import { type AlreadyExists, PerformanceNotFound, ShowNotFound } from "./catalog/errors.ts"
-import { makeFreshCatalog } from "./catalog/fresh.ts"
 import { type AvailableDates, NewSeat, Performance, type SeatMap, Show } from "./catalog/model.ts"
+import { makeCatalogReads } from "./catalog/sharedReads.ts"
 import {
+  type EngineFault,
   type IdempotencyConflict,
-  type Overloaded,
   RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
@@ -23,13 +23,21 @@ import {
   runOnce,
   toEffect
 } from "./engine/Idempotency.ts"
-import { checkInput, checkKey, Name, PageLimit, pageLimitDefault } from "./engine/input.ts"
+import {
+  callerFields,
+  checkInput,
+  checkKey,
+  Name,
+  PageLimit,
+  pageLimitDefault
+} from "./engine/input.ts"
 import { LoadPlan } from "./engine/LoadPlan.ts"
+import { pageOf } from "./engine/page.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
 import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
 import { afterCommit, HostTransaction } from "./HostTransaction.ts"
-import { isCatalogKey, PerformanceId, ShowId, UserId } from "./Ids.ts"
+import { isCatalogKey, PerformanceId, ShowId } from "./Ids.ts"
 import { GivenInstant } from "./Instant.ts"
 import { Policies } from "./Policies.ts"
 import type { QueueNotFound } from "./queue/errors.ts"
@@ -76,8 +84,6 @@ export type AddShowError = QueueNotFound | AdditionFaults
 export type AddPerformanceError = ShowNotFound | AdditionFaults
 export type AddSeatsError = PerformanceNotFound | AdditionFaults
 
-type Faults = RequestInvalid | Overloaded | StoreUnavailable
-
 /** See the module. */
 export class Catalog extends Context.Service<
   Catalog,
@@ -91,11 +97,11 @@ export class Catalog extends Context.Service<
     /** The dates of a show that have a bookable seat, in the local time of each performance. */
     readonly availableDates: (
       input: DatesInput
-    ) => Effect.Effect<AvailableDates, GateRefusal | ShowNotFound | Faults>
+    ) => Effect.Effect<AvailableDates, GateRefusal | ShowNotFound | EngineFault>
     /** The bookable seats of a performance, or with `status: "all"` every seat with its status. */
     readonly availableSeats: (
       input: SeatsInput
-    ) => Effect.Effect<SeatMap, GateRefusal | PerformanceNotFound | Faults>
+    ) => Effect.Effect<SeatMap, GateRefusal | PerformanceNotFound | EngineFault>
 
     /** Every performance of a show, bookable or not, by start. For operators. */
     readonly performances: (
@@ -129,8 +135,7 @@ export class Catalog extends Context.Service<
       }) {
         const { limit = pageLimitDefault, after } = yield* checkPage(input)
         const rows = yield* store.shows({ limit: limit + 1, after })
-        const items = rows.slice(0, limit)
-        return { items, next: rows.length > limit ? items.at(-1)!.showId : null }
+        return pageOf(rows, limit, ({ showId }) => showId)
       })
 
       const show = Effect.fn("Catalog.show")(function* (showId: string) {
@@ -145,13 +150,13 @@ export class Catalog extends Context.Service<
         return read.performances
       })
 
-      const fresh = yield* makeFreshCatalog
+      const reads = yield* makeCatalogReads
 
       const readDates = Effect.fnUntraced(function* (input: DatesInput) {
         const { showId, ...caller } = yield* checkDates(input)
         const about = isCatalogKey(showId) ? { showId: showId as ShowId } : undefined
         yield* gate.requireForRead("dates", caller, about)
-        const dates = about && (yield* fresh.dates(about.showId))
+        const dates = about && (yield* reads.dates(about.showId))
         if (dates === undefined) return yield* new ShowNotFound()
         return dates
       })
@@ -161,7 +166,7 @@ export class Catalog extends Context.Service<
         const id = performanceId as PerformanceId
         const exists = isCatalogKey(id)
         yield* gate.requireForRead("seats", caller, exists ? { performanceId: id } : undefined)
-        const map = exists ? yield* fresh.seatMap(id, status === "all") : undefined
+        const map = exists ? yield* reads.seatMap(id, status === "all") : undefined
         if (map === undefined) return yield* new PerformanceNotFound()
         return map
       })
@@ -176,7 +181,7 @@ export class Catalog extends Context.Service<
           const showId = input.showId as ShowId
           const isShared = fiber.getRef(HostTransaction) === undefined
           const isKnown = isShared && gate.passesFromCache("dates", input, { showId })
-          const dates = isKnown ? fresh.peekDates(showId) : undefined
+          const dates = isKnown ? reads.peekDates(showId) : undefined
           return dates === undefined ? readDates(input) : Effect.succeed(dates)
         }).pipe(traced("Catalog.availableDates"))
 
@@ -188,7 +193,7 @@ export class Catalog extends Context.Service<
             fiber.getRef(HostTransaction) === undefined &&
             (status === "available" || status === "all") &&
             gate.passesFromCache("seats", input, { performanceId })
-          const map = isKnown ? fresh.peekSeatMap(performanceId, status === "all") : undefined
+          const map = isKnown ? reads.peekSeatMap(performanceId, status === "all") : undefined
           return map === undefined ? readSeats(input) : Effect.succeed(map)
         }).pipe(traced("Catalog.availableSeats"))
 
@@ -252,7 +257,7 @@ export class Catalog extends Context.Service<
             return { ...performance, created }
           })
         )
-        yield* afterCommit(Effect.sync(() => fresh.forget(added.performanceId, added.showId)))
+        yield* afterCommit(Effect.sync(() => reads.forget(added.performanceId, added.showId)))
         return added
       })
 
@@ -275,7 +280,7 @@ export class Catalog extends Context.Service<
             return { performanceId, added, created: added > 0 }
           })
         })
-        yield* afterCommit(Effect.sync(() => fresh.forget(performanceId, showId)))
+        yield* afterCommit(Effect.sync(() => reads.forget(performanceId, showId)))
         return added
       })
 
@@ -302,7 +307,6 @@ const textOf = (seats: ReadonlyArray<NewSeat>): string =>
     ])
   )
 
-const callerFields = { userId: UserId, queueToken: Schema.optional(Schema.String) }
 const checkPage = checkInput(
   Schema.Struct({ limit: Schema.optional(PageLimit), after: Schema.optional(ShowId) })
 )

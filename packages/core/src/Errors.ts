@@ -66,3 +66,6 @@ export class StoreUnavailable extends TaggedError<StoreUnavailable>()("StoreUnav
       : `The store at ${this.address} is unavailable: see that this is its address and that it runs, then try again.`
   }
 }
+
+/** The faults that any command can meet, whatever it is about. */
+export type EngineFault = RequestInvalid | Overloaded | StoreUnavailable

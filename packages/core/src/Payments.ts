@@ -1,12 +1,7 @@
 /** Paying for a reservation, and refunding it. See `payment/decide.ts` for the rules. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
-import {
-  IdempotencyConflict,
-  type Overloaded,
-  type RequestInvalid,
-  type StoreUnavailable
-} from "./Errors.ts"
+import { type EngineFault, IdempotencyConflict } from "./Errors.ts"
 import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
 import { evolve, evolveAll } from "./engine/evolve.ts"
 import {
@@ -18,12 +13,12 @@ import {
   runOnce,
   toEffect
 } from "./engine/Idempotency.ts"
-import { checkInput, IdempotencyKey, Name } from "./engine/input.ts"
+import { callerFields, checkInput, IdempotencyKey, Name } from "./engine/input.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { type Caller, type GateDecision, type GateRefusal, gateView } from "./Gate.ts"
 import { decideHolderGate } from "./gate/decide.ts"
 import { makeGatedCommand } from "./gate/gatedCommand.ts"
-import { type CommandId, isUuid, type ReservationId, type TransferId, UserId } from "./Ids.ts"
+import { type CommandId, isUuid, type ReservationId, type TransferId, type UserId } from "./Ids.ts"
 import { money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import {
@@ -45,9 +40,8 @@ export interface RefundInput extends CommandOptions {
   readonly paymentId: string
 }
 
-type Faults = RequestInvalid | Overloaded | StoreUnavailable
-export type PayError = GateRefusal | PayRefusal | IdempotencyConflict | Faults
-export type RefundError = RefundRefusal | IdempotencyConflict | Faults
+export type PayError = GateRefusal | PayRefusal | IdempotencyConflict | EngineFault
+export type RefundError = RefundRefusal | IdempotencyConflict | EngineFault
 
 export class Payments extends Context.Service<
   Payments,
@@ -222,8 +216,7 @@ const passToPay = (
 
 const checkPay = checkInput(
   Schema.Struct({
-    userId: UserId,
-    queueToken: Schema.optional(Schema.String),
+    ...callerFields,
     reservationId: Name,
     idempotencyKey: Schema.optional(IdempotencyKey)
   })

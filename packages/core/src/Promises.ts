@@ -13,7 +13,7 @@ import { kindOf } from "./options.ts"
 import type { PromisedEvents } from "./promises/events.ts"
 import { type Runner, resultsOf, throwing, valueOf } from "./promises/operations.ts"
 import type { CallOptions, Outcome } from "./promises/outcome.ts"
-import { promisedEvents } from "./promises/runEvents.ts"
+import { aborted, promisedEvents } from "./promises/runEvents.ts"
 import type { BoxOfficeResults, OperationsWithin, PromisedOperations } from "./promises/styles.ts"
 import { sweep } from "./Sweeper.ts"
 
@@ -171,7 +171,9 @@ export const promised = async <R>(
         Stream.catch((error) => Stream.succeed<Outcome<A, E>>({ ok: false, error: fault(error) }))
       )
       return Stream.toAsyncIterableWith(
-        signal === undefined ? withOutcomes : Stream.interruptWhen(withOutcomes, aborted(signal)),
+        signal === undefined
+          ? withOutcomes
+          : Stream.interruptWhen(withOutcomes, failsOnAbort(signal)),
         inside
       )
     }
@@ -206,10 +208,5 @@ export const promised = async <R>(
 const engineClosed = new StoreUnavailable({ retryable: false, cause: "The engine is closed." })
 
 /** Fails with the signal's reason, once it is aborted. */
-const aborted = (signal: AbortSignal): Effect.Effect<never, unknown> =>
-  Effect.callback((resume) => {
-    const abort = () => resume(Effect.fail(signal.reason))
-    if (signal.aborted) return abort()
-    signal.addEventListener("abort", abort, { once: true })
-    return Effect.sync(() => signal.removeEventListener("abort", abort))
-  })
+const failsOnAbort = (signal: AbortSignal): Effect.Effect<never, unknown> =>
+  Effect.flatMap(aborted(signal), () => Effect.fail(signal.reason))

@@ -5,9 +5,9 @@
 import { Context, Effect, Layer, Result, Schema, Stream } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import {
+  type EngineFault,
   IdempotencyConflict,
   type Overloaded,
-  type RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
 import { makeBatchers } from "./engine/Batcher.ts"
@@ -24,7 +24,7 @@ import {
   submitOnce,
   toEffect
 } from "./engine/Idempotency.ts"
-import { checkInput, IdempotencyKey, Name } from "./engine/input.ts"
+import { callerFields, checkInput, IdempotencyKey, Name } from "./engine/input.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
 import { decideSessionExtension } from "./gate/decide.ts"
@@ -67,16 +67,15 @@ export interface PlaceInput {
   readonly queueId?: string | undefined
 }
 
-type Faults = RequestInvalid | Overloaded | StoreUnavailable
 export type JoinError =
   | QueueNotFound
   | QueueClosed
   | QueueCodeInvalid
   | IdempotencyConflict
-  | Faults
+  | EngineFault
 /** Refusals of a queue token by its signature and payload alone. */
 export type TicketError = QueueTokenRequired | QueueTokenInvalid | QueueTokenWrongQueue
-export type PlaceError = TicketError | Faults
+export type PlaceError = TicketError | EngineFault
 
 export class Queue extends Context.Service<
   Queue,
@@ -351,8 +350,7 @@ const checkJoin = checkInput(
 )
 const checkPlace = checkInput(
   Schema.Struct({
-    userId: UserId,
-    queueToken: Schema.optional(Schema.String),
+    ...callerFields,
     queueId: Schema.optional(Name)
   })
 )

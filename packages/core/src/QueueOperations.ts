@@ -3,7 +3,13 @@ import { randomBytes } from "node:crypto"
 import { Effect, Result, Schema, Struct } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import type { AlreadyExists } from "./catalog/errors.ts"
-import type { IdempotencyConflict, Overloaded, RequestInvalid, StoreUnavailable } from "./Errors.ts"
+import type {
+  EngineFault,
+  IdempotencyConflict,
+  Overloaded,
+  RequestInvalid,
+  StoreUnavailable
+} from "./Errors.ts"
 import type { QueueEvent } from "./Events.ts"
 import { evolve, evolveAll } from "./engine/evolve.ts"
 import {
@@ -19,6 +25,7 @@ import {
 } from "./engine/Idempotency.ts"
 import { checkInput, checkKey, Name, PageLimit, pageLimitDefault } from "./engine/input.ts"
 import { LoadPlan } from "./engine/LoadPlan.ts"
+import { pageOf } from "./engine/page.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
 import { isQueueKey, QueueId } from "./Ids.ts"
@@ -68,13 +75,12 @@ export interface AddedCodes {
   readonly created: boolean
 }
 
-type Faults = RequestInvalid | Overloaded | StoreUnavailable
 export type CreateQueueError =
   | AlreadyExists
   | IdempotencyConflict
   | RequestInvalid
   | StoreUnavailable
-export type ConfigureError = QueueNotFound | IdempotencyConflict | Faults
+export type ConfigureError = QueueNotFound | IdempotencyConflict | EngineFault
 export type SetModeError = QueueClosed | ConfigureError
 export type RescheduleError = QueueAlreadyOpen | SetModeError
 export type AddCodesError = QueueNotFound | IdempotencyConflict | RequestInvalid | StoreUnavailable
@@ -207,8 +213,8 @@ export const makeQueueOperations: Effect.Effect<
   }) {
     const { limit = pageLimitDefault, after } = yield* checkPage(input)
     const rows = yield* store.queues({ limit: limit + 1, after })
-    const items = rows.slice(0, limit).map(toQueueInfo)
-    return { items, next: rows.length > limit ? items.at(-1)!.queueId : null }
+    const page = pageOf(rows, limit, ({ queueId }) => queueId)
+    return { ...page, items: page.items.map(toQueueInfo) }
   })
 
   /** Decides on the queue's row, and gives the queue as it is afterwards. */

@@ -2,6 +2,7 @@
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import {
+  type EngineFault,
   IdempotencyConflict,
   type Overloaded,
   type RequestInvalid,
@@ -11,8 +12,16 @@ import type { SeatsHeld } from "./Events.ts"
 import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
 import { evolve, evolveAll } from "./engine/evolve.ts"
 import type { CommandOptions, OutcomeFromEffects } from "./engine/Idempotency.ts"
-import { checkInput, IdempotencyKey, Name, PageLimit, pageLimitDefault } from "./engine/input.ts"
+import {
+  callerFields,
+  checkInput,
+  IdempotencyKey,
+  Name,
+  PageLimit,
+  pageLimitDefault
+} from "./engine/input.ts"
 import { seatCountsPerBatch } from "./engine/LoadPlan.ts"
+import { pageOf } from "./engine/page.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { type Caller, checkInBatch, type GateRefusal } from "./Gate.ts"
 import { decideSessionOfHold } from "./gate/decide.ts"
@@ -49,9 +58,8 @@ export interface ReservationsPage {
   readonly next: ReservationCursor | null
 }
 
-type Faults = RequestInvalid | Overloaded | StoreUnavailable
-export type HoldError = GateRefusal | HoldRefusal | IdempotencyConflict | Faults
-export type ReleaseError = ReservationNotFound | ReservationNotPayable | Faults
+export type HoldError = GateRefusal | HoldRefusal | IdempotencyConflict | EngineFault
+export type ReleaseError = ReservationNotFound | ReservationNotPayable | EngineFault
 
 export class Reservations extends Context.Service<
   Reservations,
@@ -174,21 +182,15 @@ export class Reservations extends Context.Service<
         readonly after?: ReservationCursor | undefined
       }) {
         const { userId, limit = pageLimitDefault, after } = yield* checkList(input)
-        const page = {
-          // One more than asked for shows whether there is a next page.
+        const { now, reservations } = yield* store.reservations(userId, {
           limit: limit + 1,
           after: after && { ...after, reservationId: after.reservationId as ReservationId }
-        }
-        const { now, reservations } = yield* store.reservations(userId, page)
-        const rows = reservations.slice(0, limit)
-        const last = rows.at(-1)
-        return {
-          items: rows.map((row) => toReservation(row, now)),
-          next:
-            reservations.length > limit && last !== undefined
-              ? { heldAt: last.heldAt, reservationId: last.reservationId }
-              : null
-        }
+        })
+        const page = pageOf(reservations, limit, ({ heldAt, reservationId }) => ({
+          heldAt,
+          reservationId
+        }))
+        return { ...page, items: page.items.map((row) => toReservation(row, now)) }
       })
 
       const expire = (reservationIds: ReadonlyArray<ReservationId>) =>
@@ -238,8 +240,7 @@ const view = (rows: Rows, reservationId: ReservationId): Reservation =>
 
 const checkHold = checkInput(
   Schema.Struct({
-    userId: UserId,
-    queueToken: Schema.optional(Schema.String),
+    ...callerFields,
     performanceId: Name,
     seatIds: Schema.Array(Name).check(Schema.isBetweenLength(1, 200), Schema.isUnique()),
     idempotencyKey: Schema.optional(IdempotencyKey)

@@ -2,14 +2,21 @@
 import { Context, Effect, Layer, Result, Schema } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import {
+  type EngineFault,
   IdempotencyConflict,
-  type Overloaded,
   type RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
 import { evolve } from "./engine/evolve.ts"
 import type { CommandOptions, OutcomeFromEffects } from "./engine/Idempotency.ts"
-import { checkInput, IdempotencyKey, PageLimit, pageLimitDefault } from "./engine/input.ts"
+import {
+  callerFields,
+  checkInput,
+  IdempotencyKey,
+  PageLimit,
+  pageLimitDefault
+} from "./engine/input.ts"
+import { pageOf } from "./engine/page.ts"
 import { traced } from "./engine/tracing.ts"
 import { type Caller, Gate, type GateDecision, type GateRefusal, gateView } from "./Gate.ts"
 import { decideGate, decideHolderGate } from "./gate/decide.ts"
@@ -37,8 +44,7 @@ export interface EntriesPage {
   readonly next: number | null
 }
 
-type Faults = RequestInvalid | Overloaded | StoreUnavailable
-export type ChargeError = GateRefusal | ChargeRefusal | IdempotencyConflict | Faults
+export type ChargeError = GateRefusal | ChargeRefusal | IdempotencyConflict | EngineFault
 
 export class Wallet extends Context.Service<
   Wallet,
@@ -46,7 +52,7 @@ export class Wallet extends Context.Service<
     /** Adds money to the user's wallet. */
     readonly charge: (input: ChargeInput) => Effect.Effect<Charge, ChargeError>
     /** The balance of the user's wallet; 0 if they never charged it. */
-    readonly balance: (caller: Caller) => Effect.Effect<Balance, GateRefusal | Faults>
+    readonly balance: (caller: Caller) => Effect.Effect<Balance, GateRefusal | EngineFault>
     /** The wallet's statement, newest first. */
     readonly entries: (input: {
       readonly userId: string
@@ -120,11 +126,8 @@ export class Wallet extends Context.Service<
       }) {
         const { userId, limit = pageLimitDefault, after } = yield* checkEntries(input)
         const rows = yield* store.transfers(userId, { limit: limit + 1, after })
-        const page = rows.slice(0, limit)
-        return {
-          items: page.map(toEntry),
-          next: rows.length > limit ? page.at(-1)!.version : null
-        }
+        const page = pageOf(rows, limit, ({ version }) => version)
+        return { ...page, items: page.items.map(toEntry) }
       })
 
       return Wallet.of({ charge, balance, entries })
@@ -163,7 +166,6 @@ const toEntry = (row: TransferRow): WalletEntry => ({
   at: new Date(row.at)
 })
 
-const callerFields = { userId: UserId, queueToken: Schema.optional(Schema.String) }
 const checkCaller = checkInput(Schema.Struct(callerFields))
 const checkChargeFields = checkInput(
   Schema.Struct({

@@ -6,7 +6,7 @@ import { DepartureTree } from "../src/queue/live/DepartureTree.ts"
 import { LiveQueue } from "../src/queue/live/LiveQueue.ts"
 import { permutationOf } from "../src/queue/lottery.ts"
 import type { Departure, QueueRow } from "../src/queue/model.ts"
-import { numberAt, positionOf } from "../src/queue/position.ts"
+import { numberAt, placeOf } from "../src/queue/position.ts"
 import { pollAfterSeconds } from "../src/queue/status.ts"
 import { queueRow, testId, testStart } from "../src/testing.ts"
 import type { QueueTokenPayload } from "../src/token/format.ts"
@@ -84,7 +84,7 @@ const play = (steps: ReadonlyArray<typeof Step.Type>, opensAfter: number) => {
   const gone: Array<Departure> = []
   const positions = new Map<number, number>()
   let view = new LiveQueue(reading(row))
-  const place = (number: number) => Number(positionOf(row, "general", BigInt(number)))
+  const place = (number: number) => Number(placeOf(row, "general", BigInt(number)))
   const open = () => row.opening === null || row.opening.openedAt !== null
 
   const read = () => {
@@ -201,10 +201,10 @@ describe("a position", () => {
   it("number and place are inverse to each other", () => {
     const drawn = { queueId, drawSize: 50n, opening: { opensAt: 0, seed: "ab", openedAt: 1 } }
     for (let number = 1n; number <= 60n; number++) {
-      const place = positionOf(drawn, "general", number)
+      const place = placeOf(drawn, "general", number)
       expect(numberAt(drawn, "general", place)).toBe(number)
       if (number > 50n) expect(place).toBe(number)
-      expect(positionOf(drawn, "priority", number)).toBe(number)
+      expect(placeOf(drawn, "priority", number)).toBe(number)
     }
   })
 })

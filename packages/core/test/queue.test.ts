@@ -25,7 +25,7 @@ import { absentAfterSeconds, numbersPerBlock, Presence } from "../src/queue/live
 import { commitmentOf } from "../src/queue/lottery.ts"
 import type { QueueRow } from "../src/queue/model.ts"
 import { decideCodes, decideCreate } from "../src/queue/operate.ts"
-import { positionOf } from "../src/queue/position.ts"
+import { placeOf } from "../src/queue/position.ts"
 import { queueTokenStatus } from "../src/queue/status.ts"
 import { given, queueRow, testId, testStart, tokenRow } from "../src/testing.ts"
 
@@ -493,7 +493,7 @@ describe("opening", () => {
   const placed = tokens
     .map((token) => ({
       token,
-      place: positionOf({ queueId: main, opening: open, drawSize: 3n }, "general", token.number)
+      place: placeOf({ queueId: main, opening: open, drawSize: 3n }, "general", token.number)
     }))
     .sort((a, b) => Number(a.place - b.place))
 

@@ -1,6 +1,13 @@
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { BoxOffice, type BoxOfficeOptions, layerOf, type QueueSettings } from "../src/index.ts"
+import { expect } from "vitest"
+import {
+  BoxOffice,
+  type BoxOfficeOptions,
+  layerOf,
+  type QueueSettings,
+  RequestInvalid
+} from "../src/index.ts"
 import { layerMemory, testStart, won } from "../src/testing.ts"
 
 export const signingKeys = { k1: "a secret of at least thirty-two bytes" }
@@ -78,6 +85,13 @@ export const openOffice = Effect.fnUntraced(function* (
       )
   }
 })
+
+/** The paths of the problems that an input is refused for, each path once. */
+export const problems = <A, E>(effect: Effect.Effect<A, E>) =>
+  Effect.map(Effect.flip(effect), (error) => {
+    expect(error).toBeInstanceOf(RequestInvalid)
+    return [...new Set((error as unknown as RequestInvalid).errors.map(({ path }) => path))]
+  })
 
 /** Pseudo-random numbers from 0 to 1, the same for the same seed (mulberry32). */
 export const randomFrom = (seed: number) => () => {

@@ -16,6 +16,7 @@
 import { Effect, Exit, type Scope } from "effect"
 import { Overloaded, type StoreUnavailable } from "../Errors.ts"
 import { HostTransaction } from "../HostTransaction.ts"
+import { fnv1a } from "./fnv.ts"
 
 export interface Batcher<C, A> {
   /**
@@ -367,13 +368,6 @@ export const makeBatchers = <C, A>(
     )
     return {
       submit: (command) =>
-        batchers[hashOf(options.keyOf(command)) % batchers.length]!.submit(command)
+        batchers[fnv1a(options.keyOf(command)) % batchers.length]!.submit(command)
     }
   })
-
-/** FNV-1a: spreads keys over batchers. */
-const hashOf = (text: string): number => {
-  let h = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
-  return h >>> 0
-}

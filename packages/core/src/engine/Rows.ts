@@ -25,7 +25,7 @@ import type {
 import { money } from "../Money.ts"
 import type { QueueSettings } from "../policies/settings.ts"
 import type { Departure, Opening, QueueRow, TokenRow } from "../queue/model.ts"
-import { positionOf } from "../queue/position.ts"
+import { placeOf } from "../queue/position.ts"
 import type { ReservationRow, SeatRow, UnpaidHold } from "../reservation/model.ts"
 import type { TransferRow, WalletRow } from "../wallet/model.ts"
 
@@ -236,7 +236,7 @@ export class Rows {
     const counted = this.aheadOf.get(token.tokenId) ?? 0
     if (counted === 0 || this.gone.length === 0) return counted
     const queue = this.queues.get(token.queueId)
-    const place = (of: LaneNumber) => (queue ? positionOf(queue, of.lane, of.number) : of.number)
+    const place = (of: LaneNumber) => (queue ? placeOf(queue, of.lane, of.number) : of.number)
     const own = place(token)
     let ahead = counted
     for (const gone of this.gone) {

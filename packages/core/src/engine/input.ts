@@ -1,6 +1,7 @@
 /** How every entry point checks its input. */
 import { Effect, Result, Schema, type SchemaAST, SchemaIssue } from "effect"
 import { RequestInvalid } from "../Errors.ts"
+import { UserId } from "../Ids.ts"
 
 /** 1 to 255 visible ASCII characters. */
 export const IdempotencyKey = Schema.String.check(
@@ -11,6 +12,9 @@ export const IdempotencyKey = Schema.String.check(
 
 /** A text that names something. A name that no row can have is not found. */
 export const Name = Schema.String.check(Schema.isBetweenLength(1, 256))
+
+/** The fields of a `Caller`, for the schema of an input. */
+export const callerFields = { userId: UserId, queueToken: Schema.optional(Schema.String) }
 
 /** Bounds of the pages of a list. */
 export const PageLimit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 200 }))

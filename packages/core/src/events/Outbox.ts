@@ -14,7 +14,7 @@ import type { StoreUnavailable } from "../Errors.ts"
 export type OutboxCursor = string
 
 /** How far a consumer has read, to the event: it does not get the events before this again. */
-export interface Place {
+export interface OutboxPosition {
   readonly cursor: OutboxCursor
   /**
    * How many events of the first batch after the cursor the consumer has passed, too. Above 0 only
@@ -80,7 +80,7 @@ export interface Outbox {
     readonly owner: string
     readonly leaseMs: number
     readonly from: StartingPoint
-  }) => Effect.Effect<Place | "busy" | "misplaced", StoreUnavailable>
+  }) => Effect.Effect<OutboxPosition | "busy" | "misplaced", StoreUnavailable>
   /**
    * The batches after the cursor that were committed before now. `since` is the `at` of the page
    * that gave the cursor; undefined for a cursor that was saved. `"interrupted"` if the database
@@ -100,7 +100,7 @@ export interface Outbox {
     readonly consumer: string
     readonly owner: string
     readonly leaseMs: number
-    readonly place: Place
+    readonly place: OutboxPosition
     readonly since?: string | undefined
   }) => Effect.Effect<boolean | "interrupted", StoreUnavailable>
   readonly consumers: Effect.Effect<ReadonlyArray<ConsumerStatus>, StoreUnavailable>

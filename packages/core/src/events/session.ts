@@ -25,7 +25,7 @@ import { aggregateOf, type BoxOfficeEvent } from "../Events.ts"
 import { runInBackground } from "../engine/backgroundLoop.ts"
 import { decodeEvents } from "./codec.ts"
 import { ConsumerMisplaced, EventsUnreadable } from "./errors.ts"
-import type { Outbox, OutboxPage, Place, StartingPoint } from "./Outbox.ts"
+import type { Outbox, OutboxPage, OutboxPosition, StartingPoint } from "./Outbox.ts"
 
 /**
  * Another owner has the lease now, or the database may have crashed: the consumer needs a new
@@ -72,7 +72,7 @@ const closingMs = 2_000
 interface Pending {
   acknowledged: boolean
   /** The place of a consumer that has passed this event. */
-  place: Place
+  place: OutboxPosition
 }
 
 /** Waits until the lease is free, and holds it until the scope closes. */
@@ -137,7 +137,7 @@ export const openSession = Effect.fnUntraced(function* (
     })
 
   /** An event that the consumer does not want is passed together with the event before it. */
-  const pass = (beyond: Place) => {
+  const pass = (beyond: OutboxPosition) => {
     if (pending.size > 0) newest!.place = beyond
     else place = beyond
   }

@@ -26,7 +26,8 @@ export const promisedEvents = (
   prune: (input, options) => valueOf(outcome(feed.prune(input), options))
 })
 
-const aborted = (signal: AbortSignal): Effect.Effect<void> =>
+/** Succeeds once the signal is aborted. */
+export const aborted = (signal: AbortSignal): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const abort = () => resume(Effect.void)
     if (signal.aborted) return abort()

@@ -28,7 +28,7 @@ import {
 } from "./errors.ts"
 import { absentAfterSeconds } from "./live/presence.ts"
 import type { QueueLane, QueueMode, QueueRow, TokenRow } from "./model.ts"
-import { isPreOpening, laneRow, nextLane, positionOf, waitingIn } from "./position.ts"
+import { isPreOpening, laneRow, nextLane, placeOf, waitingIn } from "./position.ts"
 import { tokenStateAt } from "./status.ts"
 
 export interface Join {
@@ -225,7 +225,7 @@ export const decideAdmissions = (
       decided.push({ _tag: "QueueTokenLeft", ...tokenFields(token, rows.now), away: true })
       continue
     }
-    laneCredit = next.turn
+    laneCredit = next.credit
     room--
     decided.push({
       _tag: "QueueTokenAdmitted",
@@ -262,7 +262,7 @@ const headsOf = (rows: Rows, queue: QueueRow, lane: QueueLane): ReadonlyArray<To
   for (const token of rows.tokens.values()) {
     if (token.queueId !== queue.queueId || token.lane !== lane) continue
     if (token.state !== "waiting") continue
-    const place = positionOf(queue, lane, token.number)
+    const place = placeOf(queue, lane, token.number)
     if (place <= headsLoadedTo) heads.push({ token, place })
   }
   return heads.sort((a, b) => (a.place < b.place ? -1 : 1)).map(({ token }) => token)

@@ -2,7 +2,7 @@
 import type { QueueEvent, QueueTokenEvent, QueueTokenIssued } from "../Events.ts"
 import type { Rows } from "../engine/Rows.ts"
 import type { QueueRow, TokenRow } from "./model.ts"
-import { laneRow, nextLane, positionOf, withLaneRow } from "./position.ts"
+import { laneRow, nextLane, placeOf, withLaneRow } from "./position.ts"
 
 export const evolveQueue = (rows: Rows, event: QueueEvent): void => {
   switch (event._tag) {
@@ -116,14 +116,14 @@ const evolveCounts = (queue: QueueRow, before: TokenRow, event: QueueTokenEvent)
       departed: queue.departed + 1n
     }
   }
-  const position = positionOf(queue, lane, number)
+  const place = placeOf(queue, lane, number)
   const waits = { general: queue.waiting > 0, priority: queue.priority.waiting > 0 }
   return {
     ...withLaneRow(queue, lane, {
       waiting: waiting - 1,
-      cursor: furthest(position, cursor)
+      cursor: furthest(place, cursor)
     }),
-    laneCredit: nextLane(waits, queue.laneCredit, queue.settings.prioritySharePercent).turn,
+    laneCredit: nextLane(waits, queue.laneCredit, queue.settings.prioritySharePercent).credit,
     active: queue.active + 1,
     admittedLastMinute: queue.admittedLastMinute + 1
   }

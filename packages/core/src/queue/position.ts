@@ -20,12 +20,12 @@ export const isPreOpening = ({ opening }: Pick<QueueRow, "opening">): boolean =>
   opening !== null && opening.openedAt === null
 
 /** The place of a number: its drawn place if it took part in a draw, else the number itself. */
-export const positionOf = (queue: DrawState, lane: QueueLane, number: bigint): bigint => {
+export const placeOf = (queue: DrawState, lane: QueueLane, number: bigint): bigint => {
   if (lane !== "general" || number > queue.drawSize || queue.opening === null) return number
   return BigInt(drawOf(queue).placeOf(Number(number)))
 }
 
-/** The number at a place, the inverse of {@link positionOf}. */
+/** The number at a place, the inverse of {@link placeOf}. */
 export const numberAt = (queue: DrawState, lane: QueueLane, place: bigint): bigint => {
   if (lane !== "general" || place > queue.drawSize || queue.opening === null) return place
   return BigInt(drawOf(queue).numberAt(Number(place)))
@@ -83,7 +83,7 @@ export const withLoaded = (
   const beforeSkipped = (lane: QueueLane): bigint =>
     skipped
       .filter((head) => head.queueId === queue.queueId && head.lane === lane)
-      .map(({ number }) => positionOf(queue, lane, number) - 1n)
+      .map(({ number }) => placeOf(queue, lane, number) - 1n)
       .reduce(minOf, headsLoadedTo(lane))
   const general = withLaneRow(queue, "general", { headsLoadedTo: beforeSkipped("general") })
   return withLaneRow(general, "priority", { headsLoadedTo: beforeSkipped("priority") })
@@ -107,11 +107,11 @@ export const nextLane = (
   hasWaiting: { readonly general: boolean; readonly priority: boolean },
   credit: number,
   sharePercent: number
-): { readonly lane: QueueLane; readonly turn: number } => {
-  if (!hasWaiting.priority) return { lane: "general", turn: credit }
-  if (!hasWaiting.general) return { lane: "priority", turn: credit }
+): { readonly lane: QueueLane; readonly credit: number } => {
+  if (!hasWaiting.priority) return { lane: "general", credit }
+  if (!hasWaiting.general) return { lane: "priority", credit }
   const next = credit + sharePercent
   return next >= fullCredit
-    ? { lane: "priority", turn: next - fullCredit }
-    : { lane: "general", turn: next }
+    ? { lane: "priority", credit: next - fullCredit }
+    : { lane: "general", credit: next }
 }

@@ -1,4 +1,5 @@
 /** The state of a token at an instant, and the status that its user is shown. Pure. */
+import { fnv1a } from "../engine/fnv.ts"
 import type { QueueId, TokenId } from "../Ids.ts"
 import type { QueueTokenStatus, TokenRow, TokenState } from "./model.ts"
 
@@ -27,8 +28,7 @@ export const pollAfterSeconds = (waitSeconds: number, tokenId: string, now: numb
 
 /** A number from 0 to 1, always the same for a text: FNV-1a with its bits mixed once more. */
 const chance = (text: string): number => {
-  let h = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
+  let h = fnv1a(text)
   h = Math.imul(h ^ (h >>> 16), 0x45d9f3b)
   h = Math.imul(h ^ (h >>> 16), 0x45d9f3b)
   return ((h ^ (h >>> 16)) >>> 0) / 2 ** 32

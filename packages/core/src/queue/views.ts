@@ -12,7 +12,7 @@ import type {
   QueueTokenStatus,
   TokenRow
 } from "./model.ts"
-import { isPreOpening, laneRow, positionOf, waitingIn } from "./position.ts"
+import { isPreOpening, laneRow, placeOf, waitingIn } from "./position.ts"
 import { minWaitSeconds, queueTokenStatus, tokenStateAt, waitingStatus } from "./status.ts"
 
 /** The seed stays `null` until the queue has opened: before, it would let a user steer the draw. */
@@ -82,7 +82,7 @@ export const joinedStatus = (
   if (known !== undefined) return known
   const ahead = isNew
     ? rows.ahead(token)
-    : Number(positionOf(queue, lane, number) - 1n - laneRow(queue, lane).cursor)
+    : Number(placeOf(queue, lane, number) - 1n - laneRow(queue, lane).cursor)
   if (isPreOpening(queue)) return untilOpening(ahead)
   const waitSeconds = minWaitSeconds(ahead, queue.settings.admitPerMinute)
   return waitingStatus(token, { ahead, estimatedWait: null, waitSeconds, now: rows.now })

@@ -6,10 +6,16 @@
 import { Clock, Effect } from "effect"
 import type { BoxOfficeEvent } from "../Events.ts"
 import { encodeEvents, eventVersion } from "../events/codec.ts"
-import type { ConsumerStatus, Outbox, OutboxBatch, Place, StartingPoint } from "../events/Outbox.ts"
+import type {
+  ConsumerStatus,
+  Outbox,
+  OutboxBatch,
+  OutboxPosition,
+  StartingPoint
+} from "../events/Outbox.ts"
 
 interface StoredConsumer {
-  readonly place: Place
+  readonly place: OutboxPosition
   readonly owner: string | undefined
   readonly leasedUntil: number
   readonly movedAt: number
@@ -152,7 +158,7 @@ export class MemoryOutbox {
       })
   }
 
-  private startingAt(point: StartingPoint): Place {
+  private startingAt(point: StartingPoint): OutboxPosition {
     const seen = point === "now" ? this.commits : 0
     return { cursor: toCursor({ seen, reading: undefined, batchId: 0n }), position: 0 }
   }

@@ -31,7 +31,7 @@ import {
   wasSeen
 } from "../queue/live/presence.ts"
 import type { Departure, QueueLane, QueueRow, TokenRow } from "../queue/model.ts"
-import { positionOf, withLoaded } from "../queue/position.ts"
+import { placeOf, withLoaded } from "../queue/position.ts"
 import { tokenStateAt } from "../queue/status.ts"
 import {
   type ReservationRow,
@@ -105,14 +105,14 @@ class Memory {
         placesByLane.get(key) ??
         this.tokensOf(queueId)
           .filter((token) => token.state === "waiting" && token.lane === lane)
-          .map(({ number }) => positionOf(queue, lane, number))
+          .map(({ number }) => placeOf(queue, lane, number))
       placesByLane.set(key, places)
       return places
     }
     const ahead = new Map<TokenId, number>()
     for (const token of tokens) {
       if (token.state !== "waiting") continue
-      const own = positionOf(this.queues.get(token.queueId)!, token.lane, token.number)
+      const own = placeOf(this.queues.get(token.queueId)!, token.lane, token.number)
       ahead.set(token.tokenId, placesInLaneOf(token).filter((place) => place < own).length)
     }
     return ahead

@@ -1,20 +1,26 @@
 /**
  * Metrics of the waiting room for operators, as Effect metrics.
  *
- * Holds: a set of metrics per queue, for as long as the node runs, and the first estimate that each
- * of up to 10,000 waiting users was shown. An estimate is removed when this node finds its user
- * admitted. Estimates of users who leave stay; once 10,000 are kept, no more are added.
+ * Holds: a set of metrics per queue, for as long as the node runs, and the first estimates that
+ * waiting users were shown, of up to 20,000 users (see `engine/RecentMap.ts`). An estimate is removed
+ * when this node finds its user admitted. A poll of its user keeps it; without polls it makes room
+ * for others, so estimates of users who left do not stay.
+ *
+ * Of a queue with more than 10,000 waiting users, the node keeps the estimates of a sample. Otherwise
+ * the users would displace each other's first estimates, and the node would rate later ones.
  *
  * Refresh: gauges with each read of a queue, counters with each event that this node commits.
  */
 import { type Context, Effect, Metric } from "effect"
 import type { CommittedEvents } from "../../engine/CommittedEvents.ts"
+import { fnv1a } from "../../engine/fnv.ts"
+import { RecentMap } from "../../engine/RecentMap.ts"
 import type { QueueId, TokenId } from "../../Ids.ts"
 import type { QueueTokenStatus } from "../model.ts"
 import { waitingIn } from "../position.ts"
 import type { LiveQueue } from "./LiveQueue.ts"
 
-/** The most first estimates that are kept: enough of a sample to rate them. */
+/** How many first estimates are kept at least: enough of a sample to rate them. */
 const estimatesKept = 10_000
 
 interface Estimate {
@@ -34,7 +40,8 @@ export const makeQueueMetrics = (changes: CommittedEvents["Service"]) =>
         }
         return metrics
       }
-      const estimates = new Map<TokenId, Estimate>()
+      const estimates = new RecentMap<TokenId, Estimate>(estimatesKept)
+      const sampleOf = new Map<QueueId, number>()
 
       changes.listen((event) => {
         if (event._tag === "QueueTokenAdmitted") of(event.queueId).admitted.updateUnsafe(1, context)
@@ -48,14 +55,19 @@ export const makeQueueMetrics = (changes: CommittedEvents["Service"]) =>
         /** Updates the gauges after a queue was read. */
         read: ({ queue }: LiveQueue): void => {
           const metrics = of(queue.queueId)
-          metrics.waiting.updateUnsafe(waitingIn(queue), context)
+          const waiting = waitingIn(queue)
+          sampleOf.set(queue.queueId, nextSample(sampleOf.get(queue.queueId), waiting))
+          metrics.waiting.updateUnsafe(waiting, context)
           metrics.active.updateUnsafe(queue.active, context)
           metrics.rate.updateUnsafe(queue.admittedLastMinute, context)
         },
         /** Keeps the first estimate that a user is shown. Later ones are not rated. */
-        estimateShown: (tokenId: TokenId, { estimatedWait, asOf }: QueueTokenStatus): void => {
+        estimateShown: (tokenId: TokenId, status: QueueTokenStatus): void => {
+          const { queueId, estimatedWait, asOf } = status
           if (estimatedWait === null || asOf === undefined) return
-          if (estimates.size >= estimatesKept || estimates.has(tokenId)) return
+          const oneIn = sampleOf.get(queueId) ?? 1
+          if (oneIn > 1 && fnv1a(tokenId) % oneIn !== 0) return
+          if (estimates.get(tokenId) !== undefined) return
           const { p50Seconds } = estimatedWait
           estimates.set(tokenId, { shownAt: asOf.getTime(), p50Seconds })
         },
@@ -71,6 +83,18 @@ export const makeQueueMetrics = (changes: CommittedEvents["Service"]) =>
       }
     })
   )
+
+/**
+ * The node keeps the estimate of one in how many users. The number only doubles until the queue is
+ * empty: users of a smaller sample are also in the larger one before it, so the first estimate that
+ * the node keeps of a user is the first that the user was shown.
+ */
+const nextSample = (before = 1, waiting: number): number => {
+  if (waiting === 0) return 1
+  let oneIn = before
+  while (oneIn * estimatesKept < waiting) oneIn *= 2
+  return oneIn
+}
 
 const metricsOf = (queue: QueueId) => {
   const attributes = { queue }

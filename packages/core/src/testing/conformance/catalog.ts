@@ -263,19 +263,22 @@ export const catalogTests: ReadonlyArray<ConformanceTest> = [
       assert.ok(queues.length > 0)
     })
   ),
-  inWorld("what is not there is not found", {}, ({ office, join }) =>
-    Effect.gen(function* () {
-      const caller = yield* join("ada")
-      for (const name of ["none", "no such name", "'; --", "\u0000"]) {
-        yield* refused("ShowNotFound", office.catalog.show(name))
-        yield* refused("ShowNotFound", office.catalog.availableDates({ ...caller, showId: name }))
-        yield* refused(
-          "PerformanceNotFound",
-          office.catalog.availableSeats({ ...caller, performanceId: name })
-        )
-        yield* refused("QueueNotFound", office.queue.get(name))
-      }
-    })
+  inWorld(
+    "the engine refuses a missing show, performance or queue as not found",
+    {},
+    ({ office, join }) =>
+      Effect.gen(function* () {
+        const caller = yield* join("ada")
+        for (const name of ["none", "no such name", "'; --", "\u0000"]) {
+          yield* refused("ShowNotFound", office.catalog.show(name))
+          yield* refused("ShowNotFound", office.catalog.availableDates({ ...caller, showId: name }))
+          yield* refused(
+            "PerformanceNotFound",
+            office.catalog.availableSeats({ ...caller, performanceId: name })
+          )
+          yield* refused("QueueNotFound", office.queue.get(name))
+        }
+      })
   ),
   inWorld("the version of a seat map grows with each change, a lapse included", {}, (world) =>
     Effect.gen(function* () {

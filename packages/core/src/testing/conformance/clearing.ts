@@ -46,52 +46,58 @@ export const clearingTests: ReadonlyArray<ConformanceTest> = [
       yield* hold(others, "S1", "S2", "S4", "S5")
     })
   ),
-  inWorld("an answer is given again until its key is too old, and not after", {}, (world) =>
-    Effect.gen(function* () {
-      const { office, store, performanceId, join, passTime } = world
-      const asked = { performanceId, seatIds: ["S99"] }
-      const hold = (caller: { readonly userId: string; readonly queueToken: string }) =>
-        office.reservations.hold({ ...caller, ...asked, idempotencyKey: "k" })
-      const [old, young] = [yield* join("old"), yield* join("young")]
-      yield* refused("SeatNotFound", hold(old))
-      yield* passTime(100_000)
-      yield* refused("SeatNotFound", hold(young))
-      yield* office.catalog.addSeats({ performanceId, seats: newSeats(1, 99) })
-      yield* refused("SeatNotFound", hold(old))
-      while ((yield* store.clearOutcomes(50_000, 100)) > 0);
-      yield* refused("SeatNotFound", hold(young))
-      assert.equal((yield* hold(old)).status, "held")
-    })
+  inWorld(
+    "the engine repeats the outcome of a key until the store deletes it as too old",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const { office, store, performanceId, join, passTime } = world
+        const asked = { performanceId, seatIds: ["S99"] }
+        const hold = (caller: { readonly userId: string; readonly queueToken: string }) =>
+          office.reservations.hold({ ...caller, ...asked, idempotencyKey: "k" })
+        const [old, young] = [yield* join("old"), yield* join("young")]
+        yield* refused("SeatNotFound", hold(old))
+        yield* passTime(100_000)
+        yield* refused("SeatNotFound", hold(young))
+        yield* office.catalog.addSeats({ performanceId, seats: newSeats(1, 99) })
+        yield* refused("SeatNotFound", hold(old))
+        while ((yield* store.clearOutcomes(50_000, 100)) > 0);
+        yield* refused("SeatNotFound", hold(young))
+        assert.equal((yield* hold(old)).status, "held")
+      })
   ),
-  inWorld("webhooks that were given up long ago are deleted, what waits never is", {}, (world) =>
-    Effect.gen(function* () {
-      const { deliveries } = world.store
-      const endpoint = world.user("crm")
-      const park = (eventId: string) =>
-        deliveries.park(endpoint, {
-          eventId,
-          aggregate: `wallet/${eventId}`,
-          body: "{}",
-          attempts: 0,
-          delayMs: 0,
-          error: null
-        })
-      const giveUp = (eventId: string) =>
-        deliveries.refused(endpoint, eventId, { attempts: 1, error: "HTTP 500", delayMs: null })
-      const dead = Effect.map(
-        deliveries.dead(endpoint, { after: undefined, limit: 10 }),
-        (letters) => letters.map(({ eventId }) => eventId)
-      )
-      for (const eventId of ["1-1", "2-1", "3-1"]) yield* park(eventId)
-      yield* giveUp("1-1")
-      yield* world.passTime(100_000)
-      // Parked as long ago, but given up just now.
-      yield* giveUp("2-1")
-      while ((yield* deliveries.clear(50_000, 100)) > 0);
-      assert.deepEqual(yield* dead, ["2-1"])
-      assert.deepEqual(yield* deliveries.waiting(endpoint), new Map([["wallet/3-1", ["3-1"]]]))
-      yield* deliveries.accepted(endpoint, "3-1")
-      assert.equal(yield* deliveries.discard(endpoint, undefined), 1)
-    })
+  inWorld(
+    "the store deletes webhooks that were given up long ago, and never a waiting one",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const { deliveries } = world.store
+        const endpoint = world.user("crm")
+        const park = (eventId: string) =>
+          deliveries.park(endpoint, {
+            eventId,
+            aggregate: `wallet/${eventId}`,
+            body: "{}",
+            attempts: 0,
+            delayMs: 0,
+            error: null
+          })
+        const giveUp = (eventId: string) =>
+          deliveries.refused(endpoint, eventId, { attempts: 1, error: "HTTP 500", delayMs: null })
+        const dead = Effect.map(
+          deliveries.dead(endpoint, { after: undefined, limit: 10 }),
+          (letters) => letters.map(({ eventId }) => eventId)
+        )
+        for (const eventId of ["1-1", "2-1", "3-1"]) yield* park(eventId)
+        yield* giveUp("1-1")
+        yield* world.passTime(100_000)
+        // Parked as long ago, but given up just now.
+        yield* giveUp("2-1")
+        while ((yield* deliveries.clear(50_000, 100)) > 0);
+        assert.deepEqual(yield* dead, ["2-1"])
+        assert.deepEqual(yield* deliveries.waiting(endpoint), new Map([["wallet/3-1", ["3-1"]]]))
+        yield* deliveries.accepted(endpoint, "3-1")
+        assert.equal(yield* deliveries.discard(endpoint, undefined), 1)
+      })
   )
 ]

@@ -50,7 +50,7 @@ const tags = (deliveries: ReadonlyArray<Delivery>) => deliveries.map(({ event })
 const ids = (deliveries: ReadonlyArray<Delivery>) => deliveries.map(({ id }) => id)
 
 export const eventTests: ReadonlyArray<ConformanceTest> = [
-  withEvents("what happened comes typed, exact and in order", {}, (world) =>
+  withEvents("a consumer gets the events of a sale typed, exact and in order", {}, (world) =>
     Effect.gen(function* () {
       const { office, join, charge, hold, take, performanceId, showId, queueId } = world
       const ada = yield* join("ada")
@@ -256,7 +256,7 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
         assert.equal(yield* store.outbox.save({ ...save, owner: next }), true)
       })
   ),
-  withEvents("a consumer is set to what comes next, or forgotten", {}, (world) =>
+  withEvents("an operator resets a consumer to the next event, or removes it", {}, (world) =>
     Effect.gen(function* () {
       const { office, consumer, join, charge, take } = world
       const ada = yield* join("ada")
@@ -270,7 +270,7 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       assert.equal(yield* office.events.reset(consumer, "beginning"), false)
     })
   ),
-  withEvents("only what is old and passed by every consumer is deleted", {}, (world) =>
+  withEvents("the store deletes only old events that every consumer has passed", {}, (world) =>
     Effect.gen(function* () {
       const { office, store, consumer, join, charge, take, passTime, user } = world
       yield* charge(yield* join("ada"), 1n)
@@ -304,56 +304,65 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       yield* office.events.remove(consumer)
     })
   ),
-  inWorld("webhook deliveries wait for their turn and their time, or are given up", {}, (world) =>
-    Effect.gen(function* () {
-      const { deliveries } = world.store
-      const endpoint = world.user("crm")
-      const delivery = (eventId: string, aggregate: string, attempts = 0) => ({
-        eventId,
-        aggregate,
-        attempts,
-        body: `{"id":"${eventId}"}`
+  inWorld(
+    "the store returns the first due webhook of each aggregate, and none that was given up",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const { deliveries } = world.store
+        const endpoint = world.user("crm")
+        const delivery = (eventId: string, aggregate: string, attempts = 0) => ({
+          eventId,
+          aggregate,
+          attempts,
+          body: `{"id":"${eventId}"}`
+        })
+        const park = (eventId: string, aggregate: string, delayMs = 0) =>
+          deliveries.park(endpoint, { ...delivery(eventId, aggregate), delayMs, error: null })
+        const due = Effect.map(deliveries.due(endpoint, 10), (rows) =>
+          rows.map((row) => row.eventId)
+        )
+        const dead = deliveries.dead(endpoint, { after: undefined, limit: 10 })
+        yield* park("1-1", "wallet/ada", 5_000)
+        yield* park("1-2", "wallet/ada")
+        yield* park("2-1", "wallet/bob")
+        // Parking a parked delivery changes nothing.
+        assert.equal(yield* park("1-1", "wallet/ada", 0), false)
+        assert.deepEqual(yield* due, ["2-1"])
+        assert.deepEqual(
+          yield* deliveries.waiting(endpoint),
+          new Map([
+            ["wallet/ada", ["1-1", "1-2"]],
+            ["wallet/bob", ["2-1"]]
+          ])
+        )
+        yield* deliveries.accepted(endpoint, "2-1")
+        yield* world.passTime(5_001)
+        assert.deepEqual(yield* deliveries.due(endpoint, 10), [delivery("1-1", "wallet/ada")])
+        const failed = { attempts: 1, error: "HTTP 500" }
+        yield* deliveries.refused(endpoint, "1-1", { ...failed, delayMs: 5_000 })
+        assert.deepEqual(yield* due, [])
+        yield* deliveries.refused(endpoint, "1-1", {
+          attempts: 2,
+          error: "HTTP 500",
+          delayMs: null
+        })
+        // The next delivery of the aggregate no longer waits for this one.
+        assert.deepEqual(yield* due, ["1-2"])
+        const [letter] = yield* dead
+        assert.deepEqual(
+          [letter!.eventId, letter!.attempts, letter!.error, letter!.body],
+          ["1-1", 2, "HTTP 500", '{"id":"1-1"}']
+        )
+        assert.equal(yield* deliveries.redeliver(endpoint, ["1-1", "1-2"]), 1)
+        assert.deepEqual(yield* dead, [])
+        assert.deepEqual(yield* due, ["1-1"])
+        yield* deliveries.refused(endpoint, "1-1", { ...failed, delayMs: null })
+        assert.equal(yield* deliveries.discard(endpoint, undefined), 1)
+        assert.equal(yield* deliveries.discard(endpoint, undefined), 0)
+        yield* deliveries.accepted(endpoint, "1-2")
+        assert.deepEqual(yield* deliveries.waiting(endpoint), new Map())
       })
-      const park = (eventId: string, aggregate: string, delayMs = 0) =>
-        deliveries.park(endpoint, { ...delivery(eventId, aggregate), delayMs, error: null })
-      const due = Effect.map(deliveries.due(endpoint, 10), (rows) => rows.map((row) => row.eventId))
-      const dead = deliveries.dead(endpoint, { after: undefined, limit: 10 })
-      yield* park("1-1", "wallet/ada", 5_000)
-      yield* park("1-2", "wallet/ada")
-      yield* park("2-1", "wallet/bob")
-      // Parking a parked delivery changes nothing.
-      assert.equal(yield* park("1-1", "wallet/ada", 0), false)
-      assert.deepEqual(yield* due, ["2-1"])
-      assert.deepEqual(
-        yield* deliveries.waiting(endpoint),
-        new Map([
-          ["wallet/ada", ["1-1", "1-2"]],
-          ["wallet/bob", ["2-1"]]
-        ])
-      )
-      yield* deliveries.accepted(endpoint, "2-1")
-      yield* world.passTime(5_001)
-      assert.deepEqual(yield* deliveries.due(endpoint, 10), [delivery("1-1", "wallet/ada")])
-      const failed = { attempts: 1, error: "HTTP 500" }
-      yield* deliveries.refused(endpoint, "1-1", { ...failed, delayMs: 5_000 })
-      assert.deepEqual(yield* due, [])
-      yield* deliveries.refused(endpoint, "1-1", { attempts: 2, error: "HTTP 500", delayMs: null })
-      // The next delivery of the aggregate no longer waits for this one.
-      assert.deepEqual(yield* due, ["1-2"])
-      const [letter] = yield* dead
-      assert.deepEqual(
-        [letter!.eventId, letter!.attempts, letter!.error, letter!.body],
-        ["1-1", 2, "HTTP 500", '{"id":"1-1"}']
-      )
-      assert.equal(yield* deliveries.redeliver(endpoint, ["1-1", "1-2"]), 1)
-      assert.deepEqual(yield* dead, [])
-      assert.deepEqual(yield* due, ["1-1"])
-      yield* deliveries.refused(endpoint, "1-1", { ...failed, delayMs: null })
-      assert.equal(yield* deliveries.discard(endpoint, undefined), 1)
-      assert.equal(yield* deliveries.discard(endpoint, undefined), 0)
-      yield* deliveries.accepted(endpoint, "1-2")
-      assert.deepEqual(yield* deliveries.waiting(endpoint), new Map())
-    })
   ),
   inWorld("the deliveries of an endpoint that is no more are deleted, and no others", {}, (world) =>
     Effect.gen(function* () {

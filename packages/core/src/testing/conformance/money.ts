@@ -359,7 +359,7 @@ export const moneyTests: ReadonlyArray<ConformanceTest> = [
       })
   ),
   inWorld(
-    "what costs nothing is confirmed without a wallet, and given back without one",
+    "a user without a wallet can pay for a free seat, and an operator can refund it",
     {},
     (world) =>
       Effect.gen(function* () {

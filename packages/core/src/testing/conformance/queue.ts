@@ -56,7 +56,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
     })
   ),
   inWorld(
-    "an admitted user who never shows up gives the place to the next",
+    "an admitted user who misses the claim window expires, and the next user is admitted",
     { queue: { maxActive: 1, claimSeconds: 10, sessionSeconds: 60 } },
     (world) =>
       Effect.gen(function* () {
@@ -259,7 +259,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       })
   ),
   inWorld(
-    "a closed queue is over for whoever waits, and stays so",
+    "a queue that an operator closes expires its waiting tokens and never opens again",
     { queue: { maxActive: 1 } },
     (world) =>
       Effect.gen(function* () {
@@ -386,7 +386,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       assert.ok(waited >= 11)
     })
   ),
-  inWorld("tokens that ended long ago are cleared away, the others stay", {}, (world) =>
+  inWorld("the store deletes tokens that ended long ago and keeps the others", {}, (world) =>
     Effect.gen(function* () {
       const { office, join, store, passTime } = world
       const [ada, bob, cyd] = [yield* join("ada"), yield* join("bob"), yield* join("cyd")]

@@ -32,7 +32,7 @@ const performancesKept = 100
 const showsKept = 1_000
 
 /** The shared reads of the catalogue. See the module. */
-export const makeFreshCatalog = Effect.gen(function* () {
+export const makeCatalogReads = Effect.gen(function* () {
   const store = yield* BoxOfficeStore
   const changes = yield* CommittedEvents
   const { catalogMaxAgeMs: maxAgeMs } = yield* Policies
