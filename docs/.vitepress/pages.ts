@@ -31,16 +31,26 @@ export interface Section {
 }
 
 const start = ["README.md", "getting-started.md"]
-const operations = ["operations.md", "configuration.md", "cli.md", "performance.md"]
+const concepts = ["concepts.md", "concepts-waiting-room.md", "events.md", "policies.md"]
+const operations = [
+  "operations.md",
+  "operations-waiting-room.md",
+  "configuration.md",
+  "cli.md",
+  "performance.md"
+]
+/** Looked up, or read by people who change the code: behind the pages that explain something. */
+const last = ["glossary.md", "architecture.md"]
 
-/** The parts of the documentation. A page that has no other place is about a concept. */
+/** The parts of the documentation. A page that is named nowhere here is about a concept. */
 export const sections = (): ReadonlyArray<Section> => {
   const top = globSync("*.md", { cwd: docs }).sort()
-  const others = top.filter((file) => ![...start, ...operations, "concepts.md"].includes(file))
+  const named = [...start, ...concepts, ...operations, ...last]
+  const others = top.filter((file) => !named.includes(file))
   return [
     { text: "Start", files: start },
     { text: "Guides", files: folder("guides") },
-    { text: "Concepts", files: ["concepts.md", ...others] },
+    { text: "Concepts", files: [...concepts, ...others, ...last] },
     { text: "The seven APIs", files: folder("apis") },
     { text: "Operations", files: operations.filter((file) => top.includes(file)) },
     { text: "Reference", files: folder("reference") },
