@@ -38,3 +38,8 @@ test("the page of the policies states their defaults as the code has them", () =
   ])
   expect(policies).toMatchObject(Object.fromEntries(stated))
 })
+
+test("the page of the policies names every policy", () => {
+  const page = readPage("docs/policies.md")
+  expect(Object.keys(defaultPolicies).filter((name) => !page.includes(`\`${name}\``))).toEqual([])
+})
