@@ -1,6 +1,6 @@
 /** Names in code that a page links to the file that has them: ``[`Batcher`](../packages/…)``. */
-import { existsSync, readFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { existsSync, globSync, readFileSync } from "node:fs"
+import { dirname, join, relative } from "node:path"
 import { readPage, root } from "./markdown.ts"
 
 export interface CodeName {
@@ -9,9 +9,11 @@ export interface CodeName {
   readonly file: string
 }
 
+const links = /\[`([^`]+)`\]\(([^)#]+\.ts)\)/g
+
 /** The links of a text of a page, from a name in code to a source file. */
 export const codeNamesIn = (page: string, text: string): ReadonlyArray<CodeName> =>
-  Array.from(text.matchAll(/\[`([^`]+)`\]\(([^)#]+\.(?:ts|sql))\)/g), ([, name, path]) => ({
+  Array.from(text.matchAll(links), ([, name, path]) => ({
     name: name!,
     file: join(dirname(page), path!)
   }))
@@ -23,9 +25,22 @@ export const isNamedIn = ({ name, file }: CodeName): boolean => {
   return name.split(".").every((part) => new RegExp(`(?<![\\w$])${part}(?![\\w$])`).test(source))
 }
 
+/** A page, with the links of names that are exported from another file by now led to that file. */
+export const withMovedNames = (page: string): string =>
+  readPage(page).replaceAll(links, (link: string, name: string, path: string) => {
+    if (isNamedIn({ name, file: join(dirname(page), path) })) return link
+    const [file, ...others] = exporting(name.split(".")[0]!)
+    if (file === undefined || others.length > 0) return link
+    return `[\`${name}\`](${relative(dirname(page), file)})`
+  })
+
+const exporting = (name: string): ReadonlyArray<string> =>
+  globSync("packages/*/src/**/*.ts", { cwd: root }).filter((file) =>
+    new RegExp(`^export (?:const|class|interface|type) ${name}\\b`, "m").test(
+      readFileSync(join(root, file), "utf8")
+    )
+  )
+
 /** The links of a page whose file does not have the name, or does not exist. */
-export const missingNames = (page: string): ReadonlyArray<CodeName> => {
-  const names = codeNamesIn(page, readPage(page)).filter(({ name }) => !name.endsWith(".ts"))
-  if (names.length === 0) throw new Error(`${page} links no name in code`)
-  return names.filter((name) => !isNamedIn(name))
-}
+export const missingNames = (page: string): ReadonlyArray<CodeName> =>
+  codeNamesIn(page, withMovedNames(page)).filter((name) => !isNamedIn(name))
