@@ -1,10 +1,10 @@
-/** Which pages there are, what they are called, and in which order they are read. */
+/** The pages of the documentation: their titles, their addresses, and their order in the sidebar. */
 import { globSync, readFileSync } from "node:fs"
 import { basename, join } from "node:path"
 
 export const docs: string = join(import.meta.dirname, "..")
 
-/** Where the page of a file is: an index is named as GitHub wants it. */
+/** The file of a page in the site: GitHub calls an index `README.md`, and VitePress `index.md`. */
 export const rewrite = (file: string): string => file.replace(/(^|\/)README\.md$/, "$1index.md")
 
 export const titleOf = (file: string): string => {
@@ -39,7 +39,7 @@ const operations = [
   "cli.md",
   "performance.md"
 ]
-/** Looked up, or read by people who change the code: behind the pages that explain something. */
+/** For reference, and for people who change the code: they come after the pages that explain. */
 const last = ["glossary.md", "architecture.md"]
 
 /** The parts of the documentation. A page that is named nowhere here is about a concept. */
