@@ -4,7 +4,7 @@ import { linkWithin, repository } from "./links.ts"
 import { writeLlms } from "./llms.ts"
 import { pathOf, rewrite, sections, titleOf } from "./pages.ts"
 
-// Long lists, which are looked into rather than read.
+// Long lists, in which a reader looks something up.
 const folded = ["The seven APIs", "Reference", "Errors", "Decisions"]
 
 const sidebar = sections().map(({ text, files }) => ({
@@ -30,7 +30,7 @@ export default defineConfig({
         if (info.trim() !== "mermaid") return fence(tokens, index, options, env, self)
         return `<MermaidDiagram code="${encodeURIComponent(content)}" />`
       }
-      // Before VitePress looks at them: on GitHub a link names a file, and here a page.
+      // Rewrites links before VitePress checks them: on GitHub a link names a file, and here a page.
       markdown.core.ruler.push("links", ({ tokens, env }) => {
         for (const token of tokens.flatMap(({ children }) => children ?? [])) {
           const href = token.attrGet("href")
@@ -42,6 +42,8 @@ export default defineConfig({
   themeConfig: {
     nav: [
       { text: "Start", link: "/getting-started" },
+      { text: "Concepts", link: "/concepts" },
+      { text: "Glossary", link: "/glossary" },
       { text: "Reference", link: "/reference/" },
       { text: "Errors", link: "/errors/" }
     ],

@@ -1,4 +1,4 @@
-/** Links between files, as links between pages. */
+/** Turns links between files into links between pages. */
 import { existsSync, readFileSync, statSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { docs, folder, pathOf } from "./pages.ts"
@@ -8,12 +8,12 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
   readonly repository?: { readonly url: string }
 }
 
-/** Where the sources can be read, without its last slash. */
+/** The address of the repository, without a slash at its end. */
 export const repository: string | undefined = manifest.repository?.url
   .replace(/^git\+/, "")
   .replace(/\.git$/, "")
 
-/** What a link of a file leads to: a page of the site, or a file of the repository. */
+/** The target of a link in a file: a page of the site, or a file of the repository. */
 export const linkWithin = (file: string, href: string): string => {
   if (/^(?:[a-z]+:|#|\/)/.test(href)) return href
   const [path = "", anchor] = href.split("#")
@@ -22,7 +22,7 @@ export const linkWithin = (file: string, href: string): string => {
   const inDocs = relative(docs, target)
   if (!inDocs.startsWith("..")) {
     if (inDocs.endsWith(".md")) return pathOf(inDocs) + behind
-    // Of a folder, its index or, where there is none, its first page.
+    // A link to a folder leads to its index, or to its first page if it has no index.
     const [first] = folder(inDocs)
     return first === undefined ? href : pathOf(first) + behind
   }

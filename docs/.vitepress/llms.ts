@@ -1,4 +1,4 @@
-/** The documentation for machines that read: a list of the pages, and the pages in one file. */
+/** The documentation for machines: a list of the pages, and all pages in one file. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { docs, rewrite, sections, titleOf } from "./pages.ts"
@@ -27,7 +27,7 @@ export const writeLlms = (outDir: string): void => {
       mkdirSync(dirname(join(outDir, page)), { recursive: true })
       writeFileSync(join(outDir, page), source)
       list.push(`- [${titleOf(file)}](/${page}): ${summaryOf(source)}`)
-      // Long, and made of the sources: read it where it is asked for.
+      // The reference is long and generated: it stays out of the one file.
       if (text !== "Reference") full.push("", `<!-- /${page} -->`, "", source.trim())
     }
   }

@@ -1,10 +1,10 @@
-/** Which pages there are, what they are called, and in which order they are read. */
+/** The pages of the documentation: their titles, their addresses, and their order in the sidebar. */
 import { globSync, readFileSync } from "node:fs"
 import { basename, join } from "node:path"
 
 export const docs: string = join(import.meta.dirname, "..")
 
-/** Where the page of a file is: an index is named as GitHub wants it. */
+/** The file of a page in the site: GitHub calls an index `README.md`, and VitePress `index.md`. */
 export const rewrite = (file: string): string => file.replace(/(^|\/)README\.md$/, "$1index.md")
 
 export const titleOf = (file: string): string => {
@@ -31,16 +31,26 @@ export interface Section {
 }
 
 const start = ["README.md", "getting-started.md"]
-const operations = ["operations.md", "configuration.md", "cli.md", "performance.md"]
+const concepts = ["concepts.md", "concepts-waiting-room.md", "events.md", "policies.md"]
+const operations = [
+  "operations.md",
+  "operations-waiting-room.md",
+  "configuration.md",
+  "cli.md",
+  "performance.md"
+]
+/** For reference, and for people who change the code: they come after the pages that explain. */
+const last = ["glossary.md", "architecture.md"]
 
-/** The parts of the documentation. A page that has no other place is about a concept. */
+/** The parts of the documentation. A page that is named nowhere here is about a concept. */
 export const sections = (): ReadonlyArray<Section> => {
   const top = globSync("*.md", { cwd: docs }).sort()
-  const others = top.filter((file) => ![...start, ...operations, "concepts.md"].includes(file))
+  const named = [...start, ...concepts, ...operations, ...last]
+  const others = top.filter((file) => !named.includes(file))
   return [
     { text: "Start", files: start },
     { text: "Guides", files: folder("guides") },
-    { text: "Concepts", files: ["concepts.md", ...others] },
+    { text: "Concepts", files: [...concepts, ...others, ...last] },
     { text: "The seven APIs", files: folder("apis") },
     { text: "Operations", files: operations.filter((file) => top.includes(file)) },
     { text: "Reference", files: folder("reference") },

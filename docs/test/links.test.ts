@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs"
+import { existsSync, globSync } from "node:fs"
 import { dirname, join, normalize } from "node:path"
 import { describe, expect, test } from "vitest"
 import { pages, readPage, root } from "./markdown.ts"
@@ -11,6 +11,13 @@ const anchors = (page: string): ReadonlyArray<string> =>
       .replaceAll(/[^\p{L}\p{N}_ -]/gu, "")
       .replaceAll(" ", "-")
   )
+
+const sources = globSync("{packages,docs,examples,bench,test-support,scripts}/**/*.{ts,sql}", {
+  cwd: root,
+  exclude: ["**/node_modules/**", "**/dist/**"]
+})
+/** What a reader is asked to make. */
+const ofReaders = ["docs/try.ts"]
 
 describe.each(pages)("%s", (page) => {
   test("links to what exists", () => {
@@ -25,5 +32,15 @@ describe.each(pages)("%s", (page) => {
       return anchor !== undefined && !anchors(target).includes(anchor)
     })
     expect(broken).toEqual([])
+  })
+
+  test("names source files that exist", () => {
+    const named = Array.from(
+      readPage(page).matchAll(/`((?:[\w-]+\/)*[\w-]+(?:\.test)?\.(?:ts|sql))`/g),
+      ([, name]) => name!
+    )
+    const isThere = (name: string) =>
+      ofReaders.includes(name) || sources.some((file) => `/${file}`.endsWith(`/${name}`))
+    expect(named.filter((name) => !isThere(name))).toEqual([])
   })
 })

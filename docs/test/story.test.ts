@@ -11,6 +11,11 @@ test("the story has six lines", () => {
   expect(story.split("\n")).toHaveLength(6)
 })
 
+test("the home of the site tells the same story", () => {
+  const told = codeBlocks("docs/README.md").find((block) => block.info === "story")
+  expect(told?.text.trim()).toBe(story)
+})
+
 test("the module of core tells the same story", () => {
   const [, example] = read("packages/core/src/index.ts").split(/^ \* ```.*$/m)
   expect(example!.replaceAll(/^ \* /gm, "").trim()).toBe(story)
