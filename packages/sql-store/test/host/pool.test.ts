@@ -34,6 +34,7 @@ const brief = [
   "an operator resets a consumer to the next event, or removes it",
   "the store deletes only old events that every consumer has passed",
   "the store returns the first due webhook of each aggregate, and none that was given up",
+  "the deliveries of an endpoint that is no more are deleted, and no others",
   "reservations that ended unpaid long ago are deleted, all others stay",
   "the engine repeats the outcome of a key until the store deletes it as too old",
   "the store deletes webhooks that were given up long ago, and never a waiting one",
