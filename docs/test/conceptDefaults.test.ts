@@ -1,4 +1,5 @@
-import { BatchSettings, defaultPolicies, seatCountsPerBatch } from "@boxoffice/core"
+import { BatchSettings, defaultPolicies } from "@boxoffice/core"
+import { seatCountsPerBatch } from "@boxoffice/core/store"
 import { Effect } from "effect"
 import { expect, test } from "vitest"
 import { readPage, tableBehind } from "./markdown.ts"

@@ -24,7 +24,7 @@ export {
 export { decodeEvents, encodeEvents } from "./events/codec.ts"
 export type * from "./events/Deliveries.ts"
 export type * from "./events/Outbox.ts"
-export type { OutboxPosition as Place } from "./events/Outbox.ts"
+
 export { checkNames } from "./options.ts"
 export { handleDropped } from "./policies/dropped.ts"
 export {
@@ -46,7 +46,6 @@ export {
   isPreOpening,
   laneRow,
   placeOf,
-  placeOf as positionOf,
   type SkippedHead,
   withLaneRow,
   withLoaded

@@ -1,5 +1,5 @@
 import type { QueueLane } from "@boxoffice/core"
-import { isPreOpening, type Opening, positionOf, type QueueRow } from "@boxoffice/core/store"
+import { isPreOpening, type Opening, placeOf, type QueueRow } from "@boxoffice/core/store"
 import { bigint, instant, millis, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 import { settingsColumns, settingsOf } from "./token.ts"
@@ -109,10 +109,10 @@ export const aheadOf = (
   if (token.lane !== "general" || opening === null) return Number(counted)
   if (isPreOpening({ opening })) return 0
   if (token.number > drawn) return Number(counted)
-  const position = positionOf(
+  const place = placeOf(
     { queueId: token.queueId, opening, drawSize: drawn },
     "general",
     token.number
   )
-  return Math.max(0, Number(position - 1n - cursor))
+  return Math.max(0, Number(place - 1n - cursor))
 }

@@ -1,6 +1,6 @@
 /** The consumers of the outbox: the statements on `event_consumer`. */
 import type { ConsumerStatus, StartingPoint } from "@boxoffice/core"
-import type { Outbox, Place } from "@boxoffice/core/store"
+import type { Outbox, OutboxPosition } from "@boxoffice/core/store"
 import { millis, type Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import { fromCursor, isSameLife, nameLife, toCursor } from "./cursor.ts"
@@ -39,7 +39,7 @@ export const claimConsumer = (schema: SchemaName) => {
       leased_until = excluded.leased_until
     WHERE held.owner = excluded.owner OR held.leased_until <= clock_timestamp()
     RETURNING seen::text, reading::text, batch_id, highest, position, ${misplaced}`
-  return (claim: Claim): Query<Place | "busy" | "misplaced"> => ({
+  return (claim: Claim): Query<OutboxPosition | "busy" | "misplaced"> => ({
     sql,
     params: [claim.consumer, claim.owner, BigInt(claim.leaseMs), claim.from],
     read: ([row]) => {
