@@ -113,10 +113,12 @@ export class BoxOfficeStore extends Context.Service<
     ) => Effect.Effect<A, StoreUnavailable>
 
     /**
-     * The rows of a plan that other transactions have locked now, by their `lockKey`. Waits for none
-     * of them, and locks nothing beyond its own end.
+     * The rows of a plan that other transactions have locked now, by their `lockKey`, each with a name
+     * of the transaction that holds it. Waits for none of them, and locks nothing beyond its own end.
      */
-    readonly lockedRows: (plan: LoadPlan) => Effect.Effect<ReadonlySet<string>, StoreUnavailable>
+    readonly lockedRows: (
+      plan: LoadPlan
+    ) => Effect.Effect<ReadonlyMap<string, string>, StoreUnavailable>
 
     /** Reads tokens, in one round trip and in the order of the questions. */
     readonly readTokens: (

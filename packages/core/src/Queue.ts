@@ -292,7 +292,11 @@ export class Queue extends Context.Service<
         if (liveQueues.lastKnownStatus(payload)?.state === "left") return
         const decided = yield* liveQueues.submit<Result.Result<void, QueueTokenInvalid>>({
           queueId: payload.queueId,
-          plan: (plan) => plan.tokens.add(payload.tokenId),
+          plan: (plan) => {
+            plan.tokens.add(payload.tokenId)
+            // So that a later join of the user waits behind this, if the token is locked.
+            plan.liveTokensOf.push({ queueId: payload.queueId, userId: payload.userId })
+          },
           decide: (rows) => {
             const result = Result.map(decideLeave(rows, payload), (events) => {
               evolveAll(rows, events)

@@ -26,6 +26,9 @@ import { Reservations } from "./Reservations.ts"
  */
 const perRound = 1_000
 
+/** How long a round waits for one of them: a locked row must not delay the next round. */
+const workTimeout = "3 seconds"
+
 /**
  * Runs one round. Succeeds with the number of reservations and queues that it found; 0 means that
  * none was due. If one of them fails, such as by a policy of the host, the others go on, and the
@@ -41,14 +44,15 @@ export const sweep: Effect.Effect<number, StoreUnavailable, BoxOfficeStore | Que
       ...lapsed.reservations.map((reservationId) => reservations.expire([reservationId])),
       ...lapsed.queues.map(queue.advance)
     ]
-    const causes = yield* Effect.all(work.map(failureOf), { concurrency: "unbounded" })
+    const bounded = work.map((one) => failureOf(Effect.timeoutOption(one, workTimeout)))
+    const causes = yield* Effect.all(bounded, { concurrency: "unbounded" })
     const first = causes.find((cause) => cause !== undefined)
     if (first !== undefined) yield* Effect.logWarning("not all that lapsed was tidied", first)
     return lapsed.reservations.length + lapsed.queues.length
   }).pipe(Effect.withSpan("Sweeper.sweep"))
 
 /** The cause of a failure; `undefined` for a success. */
-const failureOf = <E>(work: Effect.Effect<void, E>) =>
+const failureOf = <E>(work: Effect.Effect<unknown, E>) =>
   Effect.matchCause(work, { onFailure: (cause) => cause, onSuccess: () => undefined })
 
 /** How many rows of each kind were deleted. */

@@ -344,7 +344,7 @@ describe("a batcher that meets a locked row", () => {
         lockedRows: (commands) =>
           Effect.sync(() => {
             const rows = commands.map(rowOf).filter((row) => held.has(row) && knows(row))
-            return new Set(rows.map(String))
+            return new Map(rows.map((row) => [String(row), "another"]))
           })
       },
       run: (batch) =>

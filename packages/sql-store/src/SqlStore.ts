@@ -4,6 +4,7 @@ import { BoxOfficeStore, type StoreUnavailable } from "@boxoffice/core"
 import { PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import { makeLockedRows } from "./batch/lockedRows.ts"
 import type { InTransaction } from "./batch/save/inTransaction.ts"
 import { makeTransact } from "./batch/transact.ts"
 import { makeClosing } from "./connection/closing.ts"
@@ -147,6 +148,7 @@ const make = (options: SqlStoreOptions) =>
     })
     return BoxOfficeStore.of({
       transact: makeTransact(batchContext, options.inTransaction),
+      lockedRows: makeLockedRows(batchContext),
       ...operations,
       ping: Effect.withSpan(shareProbe(probes), "SqlStore.ping"),
       closing: closing.engine

@@ -351,7 +351,10 @@ test("each row of a plan that another transaction has locked is found, and no ot
     plan.performances.add(id.performance)
   })
   const locked = async () =>
-    Array.from(await database.run(database.store.lockedRows(plan)), (key) => key.split("\n")[0])
+    Array.from(
+      (await database.run(database.store.lockedRows(plan))).keys(),
+      (key) => key.split("\n")[0]
+    )
   expect(await locked()).toEqual([])
   const lockedBy = async (statement: string) => {
     const other = openSql(database.url)
@@ -386,6 +389,8 @@ test("each row of a plan that another transaction has locked is found, and no ot
   }
   const all = await database.run(database.store.lockedRows(plan))
   await other("ROLLBACK")
-  expect(Array.from(all).filter((key) => !own.has(key) && !key.startsWith("seat\n"))).toEqual([])
+  expect(
+    Array.from(all.keys()).filter((key) => !own.has(key) && !key.startsWith("seat\n"))
+  ).toEqual([])
   expect(all.size).toBeGreaterThan(6)
 })

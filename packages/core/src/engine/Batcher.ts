@@ -8,12 +8,15 @@
  *
  * A command that needs a row which another transaction holds for long is parked: the batcher runs
  * the rest of the batch again at once, takes no other command that needs such a row, and looks a few
- * times a second whether the row is free. A parked command holds no lock, so only those that need
- * the row wait for it. A batcher that is too far behind refuses the oldest commands: see `waitMs`.
+ * times a second whether the row is free, or held by yet another transaction: then it is only busy,
+ * and the command stands in line for it in the database. A parked command holds no lock, so only
+ * those that need the row wait for it. For some seconds after that the batcher looks before it runs a
+ * batch, so that the next locked row delays nobody's neighbours. A batcher that is too far behind
+ * refuses the oldest commands: see `waitMs`.
  *
  * A command of a host's transaction cannot share a batch with those of others: it runs alone.
  */
-import { Effect, Exit, type Scope } from "effect"
+import { Effect, Exit, type Scope, Semaphore } from "effect"
 import { Overloaded, type StoreUnavailable } from "../Errors.ts"
 import { HostTransaction } from "../HostTransaction.ts"
 import { fnv1a } from "./fnv.ts"
@@ -29,10 +32,13 @@ export interface Batcher<C, A> {
 /** Which rows commands lock, by keys such as `wallet/ada`. */
 export interface RowLocks<C> {
   readonly rowsOf: (command: C) => ReadonlySet<string>
-  /** The rows of the commands that other transactions have locked now. Waits for none of them. */
+  /**
+   * The rows of the commands that other transactions have locked now, each with a name of the
+   * transaction that holds it. Waits for none of them.
+   */
   readonly lockedRows: (
     commands: ReadonlyArray<C>
-  ) => Effect.Effect<ReadonlySet<string>, StoreUnavailable>
+  ) => Effect.Effect<ReadonlyMap<string, string>, StoreUnavailable>
 }
 
 export interface BatcherOptions<C, A> {
@@ -55,6 +61,8 @@ interface Waiting<C, A> {
   readonly resume: (outcome: Effect.Effect<A, Overloaded | StoreUnavailable>) => void
   /** The rows that it locks, once that has been asked. */
   rows?: ReadonlySet<string>
+  /** Whether it was parked, and stands in line for its rows now. */
+  standsInLine?: boolean
 }
 
 const waitMsDefault = 10_000
@@ -62,10 +70,13 @@ const waitMsDefault = 10_000
 const parkedMs = 20_000
 /** How often a batcher looks whether the rows of parked commands are free: from, to, by chance. */
 const lookEveryMs = [50, 250] as const
-/** How often a batch runs again because of a busy row that cannot be found. */
-const busyTries = 3
-/** How many batches with such a row are bisected at once, beside the one in flight. */
-const bisectionsMax = 4
+/** For how long after a locked row a batcher looks before it runs a batch, in milliseconds. */
+const carefulMs = 5_000
+/** How long a row is held by one transaction before a careful batcher parks its commands. */
+const heldForMs = 100
+/** How many batches whose busy row cannot be found are bisected, and how many parts at once. */
+const bisectionsMax = 16
+const partsAtOnce = 3
 
 const overloaded = Effect.suspend(() => Effect.fail(new Overloaded({ retryAfterSeconds: 1 })))
 
@@ -77,8 +88,11 @@ export const makeBatcher = <C, A>(
     const { locks, waitMs = waitMsDefault } = options
     // In order of submission. A set, so that a command is dropped from wherever it stands.
     let waiting = new Set<Waiting<C, A>>()
-    /** The parked commands, and the rows that each waits for, as of the last look. */
-    const parked = new Map<Waiting<C, A>, ReadonlyArray<string>>()
+    /** The parked commands, and the rows that each waits for, with their holders at the last look. */
+    const parked = new Map<Waiting<C, A>, ReadonlyMap<string, string>>()
+    /** When a row was last found to be locked for long. */
+    let busyAt = Number.NEGATIVE_INFINITY
+    const partPermits = yield* Semaphore.make(partsAtOnce)
     /** All rows that parked commands wait for. */
     let lockedRows = new Set<string>()
     let running = false
@@ -90,18 +104,36 @@ export const makeBatcher = <C, A>(
     let shedding: NodeJS.Timeout | undefined
     const fork = Effect.runForkWith(yield* Effect.context<never>())
 
-    const rowsIn = (entry: Waiting<C, A>, rows: ReadonlySet<string>): ReadonlyArray<string> => {
-      if (locks === undefined || rows.size === 0) return []
+    const needsAny = (
+      entry: Waiting<C, A>,
+      rows: { readonly size: number; has(row: string): boolean }
+    ) => {
+      if (locks === undefined || rows.size === 0) return false
       entry.rows ??= locks.rowsOf(entry.command)
-      return Array.from(entry.rows).filter((row) => rows.has(row))
+      for (const row of entry.rows) if (rows.has(row)) return true
+      return false
     }
+
+    /** The rows of a command that are locked, with their holders. */
+    const heldRows = (entry: Waiting<C, A>, locked: ReadonlyMap<string, string>) => {
+      entry.rows ??= locks!.rowsOf(entry.command)
+      const held = new Map<string, string>()
+      for (const row of entry.rows) if (locked.has(row)) held.set(row, locked.get(row)!)
+      return held
+    }
+
+    /** A store that cannot say which rows are locked says of none. */
+    const lookAt = (entries: ReadonlyArray<Waiting<C, A>>) =>
+      Effect.map(Effect.exit(locks!.lockedRows(entries.map(({ command }) => command))), (found) =>
+        Exit.isSuccess(found) ? found.value : new Map<string, string>()
+      )
 
     const take = (): Array<Waiting<C, A>> => {
       shed()
       const batch: Array<Waiting<C, A>> = []
       for (const entry of waiting) {
         if (batch.length === options.batchSize) break
-        if (rowsIn(entry, lockedRows).length > 0) continue
+        if (needsAny(entry, lockedRows)) continue
         batch.push(entry)
         waiting.delete(entry)
       }
@@ -135,7 +167,7 @@ export const makeBatcher = <C, A>(
 
     const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
       Effect.flatMap(runOnce(batch), (exit) =>
-        isBusy(exit) ? runBusy(batch, exit, 1) : settle(batch, exit)
+        isBusy(exit) ? runBusy(batch) : settle(batch, exit)
       )
 
     const settle = (
@@ -161,45 +193,56 @@ export const makeBatcher = <C, A>(
     }
 
     /** A row of the batch is locked for long: parks the commands that need it, and runs the rest. */
-    const runBusy = (
-      batch: ReadonlyArray<Waiting<C, A>>,
-      exit: Exit.Exit<ReadonlyArray<A>, StoreUnavailable>,
-      tries: number
-    ): Effect.Effect<void> =>
+    const runBusy = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
       Effect.gen(function* () {
-        const stuck = yield* park(batch)
-        const rest = batch.filter((entry) => !stuck.has(entry))
-        if (stuck.size > 0) return rest.length === 0 ? undefined : yield* runBatch(rest)
+        const locked = locks === undefined ? new Map<string, string>() : yield* lookAt(batch)
+        const rest = park(batch, locked)
         // The lock has ended meanwhile, or it is on a row that another transaction has yet to commit.
-        if (tries < busyTries) {
-          const again = yield* runOnce(batch)
-          return yield* isBusy(again) ? runBusy(batch, again, tries + 1) : settle(batch, again)
-        }
-        return bisect(batch, exit)
+        if (rest.length === batch.length) return bisect(batch)
+        if (rest.length > 0) yield* runBatch(rest)
       })
 
-    /** Parks the commands that need a locked row, and gives them. */
-    const park = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<ReadonlySet<Waiting<C, A>>> =>
+    /** Parks the commands that need a locked row, and gives the others. */
+    const park = (
+      batch: ReadonlyArray<Waiting<C, A>>,
+      locked: ReadonlyMap<string, string>
+    ): ReadonlyArray<Waiting<C, A>> => {
+      if (locked.size === 0) return batch
+      const rest = batch.filter((entry) => {
+        const held = heldRows(entry, locked)
+        if (held.size > 0) parked.set(entry, held)
+        return held.size === 0
+      })
+      if (rest.length === batch.length) return batch
+      busyAt = performance.now()
+      noteLocked()
+      if (closed) refuseParked()
+      else startToLook()
+      return rest
+    }
+
+    /**
+     * Shortly after a locked row: parks the commands of a batch that need another one before the batch
+     * waits for it. A row that changes its holder within a moment is only busy.
+     */
+    const runCarefully = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
       Effect.gen(function* () {
-        if (locks === undefined) return new Set<Waiting<C, A>>()
-        const found = yield* Effect.exit(locks.lockedRows(batch.map(({ command }) => command)))
-        // A store that cannot say which rows are locked says of none.
-        const locked = Exit.isSuccess(found) ? found.value : new Set<string>()
-        const stuck = new Set<Waiting<C, A>>()
-        for (const entry of batch) {
-          const rows = rowsIn(entry, locked)
-          if (rows.length === 0) continue
-          stuck.add(entry)
-          parked.set(entry, rows)
-        }
-        noteLocked()
-        if (closed) refuseParked()
-        else startToLook()
-        return stuck
+        const first = yield* lookAt(batch.filter((entry) => !entry.standsInLine))
+        if (first.size === 0) return yield* runBatch(batch)
+        const inLine = batch.filter((entry) => entry.standsInLine || !needsAny(entry, first))
+        if (inLine.length > 0) yield* runBatch(inLine)
+        const others = batch.filter((entry) => !inLine.includes(entry))
+        yield* pause(heldForMs)
+        const second = yield* lookAt(others)
+        const held = new Map(
+          Array.from(second).filter(([row, holder]) => first.get(row) === holder)
+        )
+        const rest = park(others, held)
+        if (rest.length > 0) yield* runBatch(rest)
       })
 
     const noteLocked = () => {
-      lockedRows = new Set(Array.from(parked.values()).flat())
+      lockedRows = new Set(Array.from(parked.values()).flatMap((held) => Array.from(held.keys())))
     }
 
     const refuseParked = () => {
@@ -233,11 +276,16 @@ export const makeBatcher = <C, A>(
         // A store that is away says nothing about its locks: the next look may.
         if (Exit.isFailure(locked)) continue
         const free: Array<Waiting<C, A>> = []
-        for (const entry of asked.filter((one) => parked.has(one))) {
-          const rows = rowsIn(entry, locked.value)
-          if (rows.length > 0) parked.set(entry, rows)
-          else free.push(entry)
+        for (const entry of asked) {
+          const before = parked.get(entry)
+          if (before === undefined) continue
+          const held = heldRows(entry, locked.value)
+          // Held by another transaction than before: the rows are only busy, and never free for long.
+          const isOnlyBusy = Array.from(held).every(([row, holder]) => before.get(row) !== holder)
+          if (isOnlyBusy) free.push(entry)
+          else parked.set(entry, held)
         }
+        for (const entry of free) entry.standsInLine = true
         for (const entry of free) parked.delete(entry)
         waiting = new Set([...free, ...waiting])
         noteLocked()
@@ -247,29 +295,20 @@ export const makeBatcher = <C, A>(
     })
 
     /** Isolates commands whose busy row cannot be found, beside the batches of the others. */
-    const bisect = (
-      batch: ReadonlyArray<Waiting<C, A>>,
-      exit: Exit.Exit<ReadonlyArray<A>, StoreUnavailable>
-    ): void => {
-      if (Exit.isSuccess(exit)) return
-      if (batch.length === 1) return fail(batch, exit)
+    const bisect = (batch: ReadonlyArray<Waiting<C, A>>): void => {
       if (closed || bisections === bisectionsMax) return refuse(batch)
       bisections++
-      const half = (part: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
-        Effect.flatMap(runOnce(part), (again) => {
-          if (!isBusy(again)) return settle(part, again)
-          if (part.length > 1 && !closed) return inHalves(part, half)
-          return Effect.sync(() => Exit.isFailure(again) && fail(part, again))
+      const runPart = (part: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+        Effect.flatMap(Semaphore.withPermit(partPermits, runOnce(part)), (exit) => {
+          if (!isBusy(exit)) return settle(part, exit)
+          if (part.length > 1 && !closed) return inHalves(part, runPart, 2)
+          return Effect.sync(() => Exit.isFailure(exit) && fail(part, exit))
         })
-      fork(
-        Effect.ensuring(
-          inHalves(batch, half),
-          Effect.sync(() => {
-            bisections--
-            endIfIdle()
-          })
-        )
-      )
+      const ended = Effect.sync(() => {
+        bisections--
+        endIfIdle()
+      })
+      fork(Effect.ensuring(runPart(batch), ended))
     }
 
     const start = () => {
@@ -284,7 +323,8 @@ export const makeBatcher = <C, A>(
       while (waiting.size > 0) {
         const batch = take()
         if (batch.length === 0) break
-        yield* runBatch(batch)
+        const isCareful = parked.size > 0 || performance.now() - busyAt < carefulMs
+        yield* isCareful && locks !== undefined ? runCarefully(batch) : runBatch(batch)
       }
       running = false
       endIfIdle()
@@ -331,10 +371,14 @@ export const makeBatcher = <C, A>(
 
 const inHalves = <E>(
   batch: ReadonlyArray<E>,
-  run: (half: ReadonlyArray<E>) => Effect.Effect<void>
+  run: (half: ReadonlyArray<E>) => Effect.Effect<void>,
+  concurrency = 1
 ): Effect.Effect<void> => {
   const half = batch.length >> 1
-  return Effect.andThen(run(batch.slice(0, half)), run(batch.slice(half)))
+  return Effect.forEach([batch.slice(0, half), batch.slice(half)], run, {
+    concurrency,
+    discard: true
+  })
 }
 
 // By the machine's own timer: what a store is busy with has nothing to do with a test's time.

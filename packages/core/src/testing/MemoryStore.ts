@@ -385,7 +385,7 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
         return replies
       }).pipe(Effect.uninterruptible),
     // Batches run one by one here, and no other transaction holds a row.
-    lockedRows: () => Effect.succeed(new Set()),
+    lockedRows: () => Effect.succeed(new Map()),
     readTokens: (questions) =>
       at((now) => {
         const tokens = present(

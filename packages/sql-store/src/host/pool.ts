@@ -5,6 +5,7 @@ import { Cause, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { type Attempt, type CommitStatus, resolveCommit } from "../batch/commit.ts"
 import { forceIndexPlans } from "../batch/load/begin.ts"
+import { type LockedRows, lockedRowsQueries, lookLimits } from "../batch/lockedRows.ts"
 import type { InTransaction } from "../batch/save/inTransaction.ts"
 import { AttemptFailed, retrying } from "../batch/transact.ts"
 import { makeClosing } from "../connection/closing.ts"
@@ -81,8 +82,24 @@ export const layerPool = (
           }),
         catch: (error) => unavailable(sqlErrorOf(error))
       })
+      const lockedQueries = lockedRowsQueries(schema)
+      const lockedRows = (plan: LoadPlan) =>
+        Effect.tryPromise({
+          try: () =>
+            transacted((client) => {
+              const queries = [forceIndexPlans({ ...waits, ...lookLimits }), ...lockedQueries(plan)]
+              return Effect.runPromise(
+                Effect.forEach(queries, (query) => runOn(client)(query as Query<unknown>))
+              )
+            }),
+          catch: (error) => unavailable(sqlErrorOf(error))
+        }).pipe(
+          Effect.map(([, ...found]) => new Map((found as ReadonlyArray<LockedRows>).flat())),
+          Effect.withSpan("SqlStore.lockedRows")
+        )
       return BoxOfficeStore.of({
         transact: retrying({ attempt, resolveLostCommit }),
+        lockedRows,
         ...makeOperations(schema)({ run, runPipeline, fault: unavailable }),
         ping: Effect.withSpan(shareProbe(probe), "SqlStore.ping"),
         closing

@@ -31,7 +31,8 @@ export const makeHostTransactions = (schema: SchemaName) => {
       return Effect.mapError(under(work), transactionFault)
     }
     return {
-      store: { transact, ...operations(runner) },
+      // A command in a host's transaction runs alone, and waits for its rows there.
+      store: { transact, lockedRows: () => Effect.succeed(new Map()), ...operations(runner) },
       afterCommit: isSqlClient(client) ? client.afterCommit : afterCommit
     }
   }

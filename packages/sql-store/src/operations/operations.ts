@@ -14,7 +14,6 @@ import {
 } from "./clear.ts"
 import { makeDeliveries } from "./deliveries.ts"
 import { readLapsed } from "./lapsed.ts"
-import { readLockedRows } from "./lockedRows.ts"
 import { makeOutbox } from "./outbox/outbox.ts"
 import { readPerformance, readPerformanceNow, readPerformances } from "./performances.ts"
 import { markSeen } from "./presence.ts"
@@ -37,7 +36,6 @@ export interface StatementRunner {
 /** Builds the statements once for a schema. Each call can bring its own runner. */
 export const makeOperations = (schema: SchemaName) => {
   const queries = {
-    lockedRows: readLockedRows(schema),
     readTokens: readTokens(schema),
     readQueue: readQueueSnapshot(schema),
     markSeen: markSeen(schema),
@@ -73,7 +71,6 @@ export const makeOperations = (schema: SchemaName) => {
     return {
       outbox: outbox(reading),
       deliveries: deliveries(reading),
-      lockedRows: reading("lockedRows", queries.lockedRows),
       readTokens: reading("readTokens", queries.readTokens),
       readQueue: reading("readQueue", queries.readQueue),
       markSeen: reading("markSeen", queries.markSeen),

@@ -47,6 +47,8 @@ const batchesMax = 100
 const closingMs = 2_000
 /** How long a poll waits for a refresh if there is an older snapshot to answer from. */
 const refreshTimeout = "500 millis"
+/** How long the sweeper waits for the admissions of one queue, so that no other queue waits for it. */
+const advanceTimeout = "2 seconds"
 
 interface Entry {
   readonly liveQueue: LiveQueue
@@ -156,7 +158,10 @@ export class LiveQueues extends Context.Service<
         Effect.suspend(() => {
           const turn = turns.get(queueId) ?? Semaphore.makeUnsafe(1)
           turns.set(queueId, turn)
-          return Semaphore.withPermit(turn, readNow(queueId))
+          return Effect.tap(Semaphore.withPermit(turn, readNow(queueId)), (entry) =>
+            // Clients may ask for any name: only queues that exist keep theirs.
+            Effect.sync(() => entry === undefined && turns.delete(queueId))
+          )
         })
 
       const readNow = Effect.fnUntraced(function* (queueId: QueueId) {
@@ -376,7 +381,9 @@ export class LiveQueues extends Context.Service<
         reads.invalidate(queueId)
         yield* ensureFresh(queueId)
         const admission = admitting.get(queueId)
-        if (admission !== undefined) yield* Fiber.await(admission)
+        if (admission !== undefined) {
+          yield* Effect.timeoutOption(Fiber.await(admission), advanceTimeout)
+        }
       })
 
       return LiveQueues.of({
