@@ -74,9 +74,9 @@ const lookEveryMs = [50, 250] as const
 const carefulMs = 5_000
 /** How long a row is held by one transaction before a careful batcher parks its commands. */
 const heldForMs = 100
-/** How many batches whose busy row cannot be found are bisected, and how many parts at once. */
-const bisectionsMax = 16
-const partsAtOnce = 3
+/** How many batches whose busy row cannot be found are isolated, and how many groups at once. */
+const isolationsMax = 16
+const groupsAtOnce = 4
 
 const overloaded = Effect.suspend(() => Effect.fail(new Overloaded({ retryAfterSeconds: 1 })))
 
@@ -92,13 +92,15 @@ export const makeBatcher = <C, A>(
     const parked = new Map<Waiting<C, A>, ReadonlyMap<string, string>>()
     /** When a row was last found to be locked for long. */
     let busyAt = Number.NEGATIVE_INFINITY
-    const partPermits = yield* Semaphore.make(partsAtOnce)
+    const groupPermits = yield* Semaphore.make(groupsAtOnce)
+    /** Rows of commands that failed because a row was busy that cannot be found, and until when. */
+    const suspectRows = new Map<string, number>()
     /** All rows that parked commands wait for. */
     let lockedRows = new Set<string>()
     let running = false
     let closed = false
-    /** What goes on beside the batch in flight: bisections, and the look at parked commands. */
-    let bisections = 0
+    /** What goes on beside the batch in flight: isolations, and the look at parked commands. */
+    let isolations = 0
     let looking = false
     let whenIdle: (() => void) | undefined
     let shedding: NodeJS.Timeout | undefined
@@ -198,7 +200,7 @@ export const makeBatcher = <C, A>(
         const locked = locks === undefined ? new Map<string, string>() : yield* lookAt(batch)
         const rest = park(batch, locked)
         // The lock has ended meanwhile, or it is on a row that another transaction has yet to commit.
-        if (rest.length === batch.length) return bisect(batch)
+        if (rest.length === batch.length) return isolate(batch)
         if (rest.length > 0) yield* runBatch(rest)
       })
 
@@ -294,21 +296,54 @@ export const makeBatcher = <C, A>(
       noteLocked()
     })
 
-    /** Isolates commands whose busy row cannot be found, beside the batches of the others. */
-    const bisect = (batch: ReadonlyArray<Waiting<C, A>>): void => {
-      if (closed || bisections === bisectionsMax) return refuse(batch)
-      bisections++
-      const runPart = (part: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
-        Effect.flatMap(Semaphore.withPermit(partPermits, runOnce(part)), (exit) => {
-          if (!isBusy(exit)) return settle(part, exit)
-          if (part.length > 1 && !closed) return inHalves(part, runPart, 2)
-          return Effect.sync(() => Exit.isFailure(exit) && fail(part, exit))
-        })
+    /**
+     * Isolates commands whose busy row cannot be found, such as one that another transaction has
+     * inserted and not committed: runs those that share their first row together, beside the batches
+     * of the others, and then each by itself. A command that still finds it busy fails. For some
+     * seconds the next commands that need its rows are isolated at once.
+     */
+    const isolate = (batch: ReadonlyArray<Waiting<C, A>>): void => {
+      if (closed || isolations === isolationsMax) return refuse(batch)
+      isolations++
+      const runGroup = (group: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+        Effect.flatMap(Semaphore.withPermit(groupPermits, runOnce(group)), (exit) => {
+          if (!isBusy(exit)) return settle(group, exit)
+          if (group.length > 1 && !closed) return Effect.forEach(group, (one) => runGroup([one]))
+          return Effect.sync(() => {
+            const until = performance.now() + carefulMs
+            for (const row of group[0]!.rows ?? []) suspectRows.set(row, until)
+            if (Exit.isFailure(exit)) fail(group, exit)
+          })
+        }).pipe(Effect.asVoid)
       const ended = Effect.sync(() => {
-        bisections--
+        isolations--
         endIfIdle()
       })
-      fork(Effect.ensuring(runPart(batch), ended))
+      const groups = Effect.forEach(groupsOf(batch), runGroup, {
+        concurrency: "unbounded",
+        discard: true
+      })
+      fork(Effect.ensuring(groups, ended))
+    }
+
+    const groupsOf = (batch: ReadonlyArray<Waiting<C, A>>) => {
+      const groups = new Map<unknown, Array<Waiting<C, A>>>()
+      for (const entry of batch) {
+        if (locks !== undefined) entry.rows ??= locks.rowsOf(entry.command)
+        const [first = entry] = entry.rows ?? []
+        groups.set(first, [...(groups.get(first) ?? []), entry])
+      }
+      return Array.from(groups.values())
+    }
+
+    /** Isolates the commands of a batch that need a suspect row, and gives the others. */
+    const withoutSuspects = (batch: ReadonlyArray<Waiting<C, A>>): ReadonlyArray<Waiting<C, A>> => {
+      const now = performance.now()
+      for (const [row, until] of suspectRows) if (until < now) suspectRows.delete(row)
+      const suspects = batch.filter((entry) => needsAny(entry, suspectRows))
+      if (suspects.length === 0) return batch
+      isolate(suspects)
+      return batch.filter((entry) => !suspects.includes(entry))
     }
 
     const start = () => {
@@ -321,8 +356,10 @@ export const makeBatcher = <C, A>(
       // Commands that were submitted in the same turn as the first travel with it.
       yield* Effect.yieldNow
       while (waiting.size > 0) {
-        const batch = take()
-        if (batch.length === 0) break
+        const taken = take()
+        if (taken.length === 0) break
+        const batch = withoutSuspects(taken)
+        if (batch.length === 0) continue
         const isCareful = parked.size > 0 || performance.now() - busyAt < carefulMs
         yield* isCareful && locks !== undefined ? runCarefully(batch) : runBatch(batch)
       }
@@ -331,7 +368,7 @@ export const makeBatcher = <C, A>(
     })
 
     const endIfIdle = () => {
-      if (!running && !looking && bisections === 0) whenIdle?.()
+      if (!running && !looking && isolations === 0) whenIdle?.()
     }
 
     yield* Effect.addFinalizer(() =>
@@ -371,14 +408,10 @@ export const makeBatcher = <C, A>(
 
 const inHalves = <E>(
   batch: ReadonlyArray<E>,
-  run: (half: ReadonlyArray<E>) => Effect.Effect<void>,
-  concurrency = 1
+  run: (half: ReadonlyArray<E>) => Effect.Effect<void>
 ): Effect.Effect<void> => {
   const half = batch.length >> 1
-  return Effect.forEach([batch.slice(0, half), batch.slice(half)], run, {
-    concurrency,
-    discard: true
-  })
+  return Effect.andThen(run(batch.slice(0, half)), run(batch.slice(half)))
 }
 
 // By the machine's own timer: what a store is busy with has nothing to do with a test's time.
