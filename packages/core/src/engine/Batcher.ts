@@ -1,6 +1,6 @@
 /**
  * Group commit. While one batch is in flight the next one gathers; an idle batcher takes a command
- * at once. There is no timer.
+ * at once. Nothing waits in order to gather.
  *
  *     submit ─▶ [ waiting, bounded ] ─▶ batch ─▶ run ─▶ each caller gets its own outcome
  *                        ▲                        │ a row is locked for long
@@ -29,7 +29,7 @@ export interface Batcher<C, A> {
   readonly submit: (command: C) => Effect.Effect<A, Overloaded | StoreUnavailable>
 }
 
-/** Which rows commands lock, by keys such as `wallet/ada`. */
+/** Which rows commands lock, by the keys of `lockKey`. */
 export interface RowLocks<C> {
   readonly rowsOf: (command: C) => ReadonlySet<string>
   /**
@@ -56,7 +56,7 @@ export interface BatcherOptions<C, A> {
 
 interface Waiting<C, A> {
   readonly command: C
-  /** By the machine's own clock: how far a batcher is behind has nothing to do with a test's time. */
+  /** Real time, and not Effect's clock: a test that stops its clock must not stop this. */
   readonly since: number
   readonly resume: (outcome: Effect.Effect<A, Overloaded | StoreUnavailable>) => void
   /** The rows that it locks, once that has been asked. */

@@ -5,7 +5,7 @@ import { type Batcher, makeBatchers, type RowLocks } from "./Batcher.ts"
 import { LoadPlan } from "./LoadPlan.ts"
 import type { Rows } from "./Rows.ts"
 
-/** How many batchers each service has, and how much they take. */
+/** How many batchers each kind of command has, and how much they take. */
 export interface BatchOptions {
   /** Batchers side by side; each has at most one transaction in flight. */
   readonly batchers: number
@@ -22,7 +22,7 @@ export const BatchSettings = Context.Reference<BatchOptions>("@boxoffice/core/Ba
   defaultValue: () => defaultBatches
 })
 
-/** A command: its batcher, the rows it needs, and how it is decided. */
+/** A command: its key, its load plan, and how it is decided. */
 export interface Command<A> {
   /** Commands of one key keep their order. */
   readonly key: string
@@ -31,7 +31,10 @@ export interface Command<A> {
   readonly decide: (rows: Rows) => A
 }
 
-/** Decides the commands of a batch in order, each on what the ones before it left. */
+/**
+ * Makes the batchers of one kind of command. A batch decides its commands in order, each on the rows as
+ * the ones before it left them.
+ */
 export const makeCommandBatchers = <A>(
   store: BoxOfficeStore["Service"],
   settings: BatchOptions
