@@ -333,6 +333,7 @@ describe("a batcher that meets a locked row", () => {
     knows: (row: number) => boolean = () => true
   ) {
     const held = new Set(locked)
+    let holder = 1
     const batches: Array<ReadonlyArray<string>> = []
     const scope = yield* Scope.make()
     const rowOf = (command: string) => Number.parseInt(command, 10)
@@ -344,7 +345,7 @@ describe("a batcher that meets a locked row", () => {
         lockedRows: (commands) =>
           Effect.sync(() => {
             const rows = commands.map(rowOf).filter((row) => held.has(row) && knows(row))
-            return new Map(rows.map((row) => [String(row), "another"]))
+            return new Map(rows.map((row) => [String(row), String(holder)]))
           })
       },
       run: (batch) =>
@@ -360,7 +361,10 @@ describe("a batcher that meets a locked row", () => {
       submit: batcher.submit,
       fork: (command: string) =>
         Effect.forkChild(batcher.submit(command), { startImmediately: true }),
+      lock: (row: number) => void held.add(row),
       unlock: (row: number) => void held.delete(row),
+      /** Another transaction takes over what is locked. */
+      handOver: () => void holder++,
       close: Scope.close(scope, Exit.void)
     }
   })
@@ -391,6 +395,41 @@ describe("a batcher that meets a locked row", () => {
       expect(first.pollUnsafe()).toBeUndefined()
       unlock(1)
       expect(yield* Fiber.join(first)).toBe("1a")
+    })
+  )
+
+  it.effect("stands in line again for a row that another transaction has taken over", () =>
+    Effect.gen(function* () {
+      const { batches, fork, handOver, unlock } = yield* withLocks([1])
+      const parked = yield* fork("1a")
+      while (batches.length < 1) yield* Effect.yieldNow
+      handOver()
+      // It is still locked, and yet the batcher runs it: in a database it waits for its turn there.
+      yield* Effect.callback<void>((resume) => {
+        const timer = setInterval(() => {
+          if (batches.length < 2) return
+          clearInterval(timer)
+          unlock(1)
+          resume(Effect.void)
+        }, 5)
+      })
+      expect(yield* Fiber.join(parked)).toBe("1a")
+      expect(batches.slice(0, 2)).toEqual([["1a"], ["1a"]])
+    })
+  )
+
+  it.effect("looks before it runs the next batches, so that another locked row delays none", () =>
+    Effect.gen(function* () {
+      const { batches, fork, lock, submit, unlock } = yield* withLocks([1])
+      const first = yield* fork("1a")
+      expect(yield* submit("9a")).toBe("9a")
+      lock(2)
+      const second = yield* fork("2a")
+      expect(yield* submit("9b")).toBe("9b")
+      expect(batches.filter((batch) => batch.includes("2a"))).toEqual([])
+      unlock(1)
+      unlock(2)
+      expect(yield* Fiber.joinAll([first, second])).toEqual(["1a", "2a"])
     })
   )
 
