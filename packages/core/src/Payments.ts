@@ -137,8 +137,8 @@ export class Payments extends Context.Service<
                   }
                 }
               )
-            const retell = () => refundFromEffects(rows, refundId, paymentId)
-            return runOnce(rows, command, decide, retell)
+            const fromEffects = () => refundFromEffects(rows, refundId, paymentId)
+            return runOnce(rows, command, decide, fromEffects)
           }
         })
         return yield* toEffect(outcome, input)

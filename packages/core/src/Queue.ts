@@ -60,7 +60,7 @@ export interface Joined extends JoinedQueue {
   readonly created: boolean
 }
 
-export interface PlaceInput {
+export interface QueueTokenInput {
   readonly userId: string
   readonly queueToken?: string | undefined
   /** Refuses a token of another queue. */
@@ -74,8 +74,8 @@ export type JoinError =
   | IdempotencyConflict
   | EngineFault
 /** Refusals of a queue token by its signature and payload alone. */
-export type TicketError = QueueTokenRequired | QueueTokenInvalid | QueueTokenWrongQueue
-export type PlaceError = TicketError | EngineFault
+export type QueueTokenDenial = QueueTokenRequired | QueueTokenInvalid | QueueTokenWrongQueue
+export type QueueTokenError = QueueTokenDenial | EngineFault
 
 export class Queue extends Context.Service<
   Queue,
@@ -87,18 +87,18 @@ export class Queue extends Context.Service<
      * position from a snapshot that is at most `queueMaxAgeMs` old. For an admitted token the node asks
      * the store, and the session begins.
      */
-    readonly status: (input: PlaceInput) => Effect.Effect<QueueTokenStatus, PlaceError>
+    readonly status: (input: QueueTokenInput) => Effect.Effect<QueueTokenStatus, QueueTokenError>
     /**
      * The status of a waiting token from memory, at once. `undefined` if the caller has to use `status`:
      * the node has no fresh snapshot, or the token no longer waits.
      */
     readonly peek: (
-      input: PlaceInput & { readonly userId: UserId }
-    ) => Result.Result<QueueTokenStatus, TicketError> | undefined
+      input: QueueTokenInput & { readonly userId: UserId }
+    ) => Result.Result<QueueTokenStatus, QueueTokenDenial> | undefined
     /** The status now and after each change, until the token has ended. */
-    readonly changes: (input: PlaceInput) => Stream.Stream<QueueTokenStatus, PlaceError>
+    readonly changes: (input: QueueTokenInput) => Stream.Stream<QueueTokenStatus, QueueTokenError>
     /** Leaves the queue. Leaving again changes nothing. */
-    readonly leave: (input: PlaceInput) => Effect.Effect<void, PlaceError>
+    readonly leave: (input: QueueTokenInput) => Effect.Effect<void, QueueTokenError>
 
     /** Expires lapsed tokens and admits the next ones, without a request. For the sweeper. */
     readonly advance: (queueId: QueueId) => Effect.Effect<void, Overloaded | StoreUnavailable>
@@ -161,12 +161,12 @@ export class Queue extends Context.Service<
               if (made !== undefined && live === undefined) {
                 // The user joined with this key before, and that token has ended since.
                 const isTheSame = made.queueId === queueId && made.userId === userId
-                const retold = isTheSame
+                const found = isTheSame
                   ? Result.succeed(toJoined(rows, made, false))
                   : Result.fail(new IdempotencyConflict())
                 return {
                   onlineToken: undefined,
-                  reply: () => recordFromEffects(rows, command, retold)!
+                  reply: () => recordFromEffects(rows, command, found)!
                 }
               }
               const decided = decideJoin(rows, { queueId, userId, tokenId, codeHash })
@@ -225,9 +225,9 @@ export class Queue extends Context.Service<
         userId,
         queueToken,
         queueId
-      }: PlaceInput & { readonly userId: UserId }): Result.Result<
+      }: QueueTokenInput & { readonly userId: UserId }): Result.Result<
         QueueTokenPayload,
-        TicketError
+        QueueTokenDenial
       > => {
         const verified = queueTokens.verify(queueToken, userId)
         if (Result.isFailure(verified) || queueId === undefined) return verified
@@ -236,11 +236,11 @@ export class Queue extends Context.Service<
         const requiredQueueId = (isQueueKey(queueId) ? queueId : "unknown") as QueueId
         return Result.fail(new QueueTokenWrongQueue({ requiredQueueId }))
       }
-      const ticketOf = Effect.fnUntraced(function* (input: PlaceInput) {
+      const payloadOf = Effect.fnUntraced(function* (input: QueueTokenInput) {
         return yield* Effect.fromResult(verifyFor(yield* checkPlace(input)))
       })
 
-      const peek = (input: PlaceInput & { readonly userId: UserId }) => {
+      const peek = (input: QueueTokenInput & { readonly userId: UserId }) => {
         const payload = verifyFor(input)
         if (Result.isFailure(payload)) return Result.fail(payload.failure)
         const status = liveQueues.cachedStatus(payload.success)
@@ -268,13 +268,13 @@ export class Queue extends Context.Service<
         return queueTokenStatus(claimed.token, 0, claimed.now)
       })
 
-      const status = Effect.fnUntraced(function* (input: PlaceInput) {
-        return yield* poll(yield* ticketOf(input))
+      const status = Effect.fnUntraced(function* (input: QueueTokenInput) {
+        return yield* poll(yield* payloadOf(input))
       }, traced("Queue.status"))
 
-      const changes = (input: PlaceInput): Stream.Stream<QueueTokenStatus, PlaceError> =>
+      const changes = (input: QueueTokenInput): Stream.Stream<QueueTokenStatus, QueueTokenError> =>
         Stream.unwrap(
-          Effect.map(ticketOf(input), (payload) =>
+          Effect.map(payloadOf(input), (payload) =>
             Stream.unfold(undefined as QueueTokenStatus["state"] | undefined, (before) =>
               Effect.gen(function* () {
                 if (before === "waiting") yield* Effect.sleep(waitingEvery)
@@ -287,8 +287,8 @@ export class Queue extends Context.Service<
           )
         )
 
-      const leave = Effect.fn("Queue.leave")(function* (input: PlaceInput) {
-        const payload = yield* ticketOf(input)
+      const leave = Effect.fn("Queue.leave")(function* (input: QueueTokenInput) {
+        const payload = yield* payloadOf(input)
         if (liveQueues.lastKnownStatus(payload)?.state === "left") return
         const decided = yield* liveQueues.submit<Result.Result<void, QueueTokenInvalid>>({
           queueId: payload.queueId,

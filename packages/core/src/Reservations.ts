@@ -93,7 +93,10 @@ export class Reservations extends Context.Service<
       const store = yield* BoxOfficeStore
       const policies = yield* Policies
       const settings = yield* BatchSettings
-      const endings = yield* makeCommandBatchers<Result.Result<void, ReleaseError>>(store, settings)
+      const endHolds = yield* makeCommandBatchers<Result.Result<void, ReleaseError>>(
+        store,
+        settings
+      )
 
       const hold = yield* makeGatedCommand(
         "Reservations.hold",
@@ -141,7 +144,7 @@ export class Reservations extends Context.Service<
         readonly reservationId: string
       }) {
         const { userId, reservationId } = yield* checkNamed(input)
-        const released = yield* endings.submit({
+        const released = yield* endHolds.submit({
           key: reservationId,
           plan: (plan) => plan.addReservation(reservationId),
           decide: (rows) =>
@@ -154,7 +157,7 @@ export class Reservations extends Context.Service<
       })
 
       const expireOne = (reservationId: ReservationId) =>
-        endings.submit({
+        endHolds.submit({
           key: reservationId,
           plan: (plan) => plan.addReservation(reservationId),
           decide: (rows) => {

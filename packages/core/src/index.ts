@@ -75,10 +75,10 @@ export {
   type JoinError,
   type Joined,
   type JoinInput,
-  type PlaceError,
-  type PlaceInput,
   Queue,
-  type TicketError
+  type QueueTokenDenial,
+  type QueueTokenError,
+  type QueueTokenInput
 } from "./Queue.ts"
 export type {
   AddCodesError,

@@ -143,7 +143,7 @@ export const makeSharedReads = <K extends string, A>(
         underWay.get(key)?.()
       },
       invalidateUnderWay: () => {
-        for (const tell of underWay.values()) tell()
+        for (const markStale of underWay.values()) markStale()
       }
     }
   })

@@ -2,7 +2,7 @@
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
 import type { CommandOptions } from "../engine/Idempotency.ts"
 import type { QueueSettings } from "../policies/settings.ts"
-import type { JoinError, Joined, JoinInput, PlaceError, PlaceInput } from "../Queue.ts"
+import type { JoinError, Joined, JoinInput, QueueTokenError, QueueTokenInput } from "../Queue.ts"
 import type {
   AddCodesError,
   AddedCodes,
@@ -49,7 +49,7 @@ export interface PromisedQueue {
    * Rejects with `request_invalid`, `queue_token_required`, `queue_token_invalid`,
    * `queue_token_wrong_queue`, `overloaded`.
    */
-  readonly status: (input: PlaceInput, options?: CallOptions) => Promise<QueueTokenStatus>
+  readonly status: (input: QueueTokenInput, options?: CallOptions) => Promise<QueueTokenStatus>
 
   /**
    * The status now, and again each time it changes. Ends when the token has ended, or when the
@@ -59,17 +59,20 @@ export interface PromisedQueue {
    *
    * @example
    * ```ts
-   * import type { PromisedBoxOffice, PlaceInput } from "@boxoffice/core"
+   * import type { PromisedBoxOffice, QueueTokenInput } from "@boxoffice/core"
    *
-   * const untilAdmitted = async (office: PromisedBoxOffice, place: PlaceInput) => {
-   *   for await (const { state, position } of office.queue.changes(place)) {
+   * const untilAdmitted = async (office: PromisedBoxOffice, input: QueueTokenInput) => {
+   *   for await (const { state, position } of office.queue.changes(input)) {
    *     if (state === "admitted") return
    *     console.log("position", position)
    *   }
    * }
    * ```
    */
-  readonly changes: (input: PlaceInput, options?: CallOptions) => AsyncIterable<QueueTokenStatus>
+  readonly changes: (
+    input: QueueTokenInput,
+    options?: CallOptions
+  ) => AsyncIterable<QueueTokenStatus>
 
   /**
    * Leaves the queue: ends the token, whether it waits or is admitted. A second call changes
@@ -78,7 +81,7 @@ export interface PromisedQueue {
    * Rejects with `request_invalid`, `queue_token_required`, `queue_token_invalid`,
    * `queue_token_wrong_queue`, `overloaded`.
    */
-  readonly leave: (input: PlaceInput, options?: CallOptions) => Promise<void>
+  readonly leave: (input: QueueTokenInput, options?: CallOptions) => Promise<void>
 
   /**
    * Creates a queue, open and empty. Settings that are not given are those of the policies. The
@@ -175,16 +178,19 @@ export interface QueueResults {
   readonly join: (input: JoinInput, options?: CallOptions) => Promise<Outcome<Joined, JoinError>>
   /** See {@link PromisedQueue.status}. */
   readonly status: (
-    input: PlaceInput,
+    input: QueueTokenInput,
     options?: CallOptions
-  ) => Promise<Outcome<QueueTokenStatus, PlaceError>>
+  ) => Promise<Outcome<QueueTokenStatus, QueueTokenError>>
   /** See {@link PromisedQueue.changes}. An error is the last outcome. */
   readonly changes: (
-    input: PlaceInput,
+    input: QueueTokenInput,
     options?: CallOptions
-  ) => AsyncIterable<Outcome<QueueTokenStatus, PlaceError>>
+  ) => AsyncIterable<Outcome<QueueTokenStatus, QueueTokenError>>
   /** See {@link PromisedQueue.leave}. */
-  readonly leave: (input: PlaceInput, options?: CallOptions) => Promise<Outcome<void, PlaceError>>
+  readonly leave: (
+    input: QueueTokenInput,
+    options?: CallOptions
+  ) => Promise<Outcome<void, QueueTokenError>>
   /** See {@link PromisedQueue.create}. */
   readonly create: (
     input: QueueInput,

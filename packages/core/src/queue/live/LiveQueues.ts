@@ -116,7 +116,7 @@ export class LiveQueues extends Context.Service<
       const clock = yield* Clock.Clock
       const metrics = yield* makeQueueMetrics(changes)
       const entries = new Map<QueueId, Entry>()
-      const turns = new Map<QueueId, Semaphore.Semaphore>()
+      const readLocks = new Map<QueueId, Semaphore.Semaphore>()
       /** Queues that this node is admitting to, one run each at a time. */
       const admitting = new Map<QueueId, Fiber.Fiber<unknown>>()
       const scope = yield* Effect.scope
@@ -156,11 +156,11 @@ export class LiveQueues extends Context.Service<
       /** One reading of a queue at a time: each continues from the departures of the one before. */
       const read = (queueId: QueueId) =>
         Effect.suspend(() => {
-          const turn = turns.get(queueId) ?? Semaphore.makeUnsafe(1)
-          turns.set(queueId, turn)
-          return Effect.tap(Semaphore.withPermit(turn, readNow(queueId)), (entry) =>
+          const readLock = readLocks.get(queueId) ?? Semaphore.makeUnsafe(1)
+          readLocks.set(queueId, readLock)
+          return Effect.tap(Semaphore.withPermit(readLock, readNow(queueId)), (entry) =>
             // Clients may ask for any name: only queues that exist keep theirs.
-            Effect.sync(() => entry === undefined && turns.delete(queueId))
+            Effect.sync(() => entry === undefined && readLocks.delete(queueId))
           )
         })
 
@@ -193,7 +193,7 @@ export class LiveQueues extends Context.Service<
       const forget = Effect.fnUntraced(function* (queueId: QueueId) {
         const entry = entries.get(queueId)!
         entries.delete(queueId)
-        turns.delete(queueId)
+        readLocks.delete(queueId)
         yield* Effect.ignore(flushPresence(queueId, entry))
       })
 
