@@ -166,6 +166,50 @@ test("a user who asks again and again for a locked token keeps nobody else from 
   expect(new Set(await Promise.all(victims))).toEqual(new Set(["ok"]))
 })
 
+test("a join stays behind the leave of the same user, though the leave is parked", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true })
+  await office.queue.create({ queueId: "main", settings: { maxActive: 1 } })
+  const join = (userId: string) => office.queue.join({ queueId: "main", userId })
+  await join("inside")
+  const { token: queueToken } = await join("ada")
+  const unlock = await lockRow(url, "queue_token", "ada")
+  const left = office.queue.leave({ userId: "ada", queueToken })
+  // Answered once the leave is parked.
+  await join("other")
+  await unlock()
+  const again = await join("ada")
+  await left
+  expect(again.created).toBe(true)
+  expect((await office.queue.status({ userId: "ada", queueToken: again.token })).state).toBe(
+    "waiting"
+  )
+})
+
+test("the sweeper admits in other queues while one queue's row is locked", async () => {
+  const url = await emptyDatabase()
+  const office = await openNode(url, { migrate: true })
+  const tokens = new Map<string, string>()
+  for (const queueId of ["locked", "free"]) {
+    await office.queue.create({ queueId, settings: { maxActive: 1 } })
+    for (const userId of ["first", "second"]) {
+      tokens.set(`${queueId}/${userId}`, (await office.queue.join({ queueId, userId })).token)
+    }
+  }
+  const sql = openSql(url)
+  await sql(
+    "UPDATE boxoffice.queue_token SET expires_at = clock_timestamp() WHERE state = 'admitted'"
+  )
+  const unlock = await lockWhere(url, "queue", "queue_id = 'locked'")
+  // As the sweeper does it, one queue beside the other.
+  const stuck = office.queue.advance("locked")
+  await office.queue.advance("free")
+  const second = { userId: "second", queueToken: tokens.get("free/second")! }
+  expect((await office.queue.status(second)).state).toBe("admitted")
+  await stuck
+  await unlock()
+})
+
 test("what a user reads, and what they have committed, waits for no lock", async () => {
   const url = await emptyDatabase()
   const first = await openNode(url, { migrate: true })
