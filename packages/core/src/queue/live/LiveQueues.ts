@@ -158,9 +158,10 @@ export class LiveQueues extends Context.Service<
         Effect.suspend(() => {
           const readLock = readLocks.get(queueId) ?? Semaphore.makeUnsafe(1)
           readLocks.set(queueId, readLock)
-          return Effect.tap(Semaphore.withPermit(readLock, readNow(queueId)), (entry) =>
-            // Clients may ask for any name: only queues that exist keep theirs.
-            Effect.sync(() => entry === undefined && readLocks.delete(queueId))
+          return Effect.ensuring(
+            Semaphore.withPermit(readLock, readNow(queueId)),
+            // Clients may ask for any name: only queues that the node holds keep their lock.
+            Effect.sync(() => entries.has(queueId) || readLocks.delete(queueId))
           )
         })
 
