@@ -443,6 +443,45 @@ describe("a batcher that meets a locked row", () => {
     })
   )
 
+  it.effect("keeps the order of commands whose row it could not find, and refuses none", () =>
+    Effect.gen(function* () {
+      let isHeld = true
+      const gate = yield* Latch.make(true)
+      const done: Array<string> = []
+      const batcher = yield* makeBatcher<string, string>({
+        capacity: 100,
+        batchSize: 100,
+        locks: {
+          rowsOf: (command) => new Set([command[0]!]),
+          lockedRows: () => Effect.succeed(new Map())
+        },
+        run: (batch) =>
+          Effect.andThen(
+            gate.await,
+            Effect.suspend(() => {
+              if (isHeld && batch.some((command) => command.startsWith("x"))) {
+                return Effect.fail(busy)
+              }
+              done.push(...batch)
+              return Effect.succeed(batch)
+            })
+          )
+      })
+      expect(yield* Effect.flip(batcher.submit("x"))).toBe(busy)
+      yield* gate.close
+      const commands = Array.from({ length: 40 }, (_, n) => `x${n}`)
+      const fibers: Array<Fiber.Fiber<string, unknown>> = []
+      for (const command of commands) {
+        fibers.push(yield* Effect.forkChild(batcher.submit(command), { startImmediately: true }))
+        for (let turn = 0; turn < 5; turn++) yield* Effect.yieldNow
+      }
+      isHeld = false
+      yield* gate.open
+      expect(yield* Fiber.joinAll(fibers)).toEqual(commands)
+      expect(done).toEqual(commands)
+    })
+  )
+
   it.effect("refuses the parked ones when it closes, and ends", () =>
     Effect.gen(function* () {
       const { close, fork } = yield* withLocks([1])

@@ -20,6 +20,7 @@ import { Effect, Exit, type Scope, Semaphore } from "effect"
 import { Overloaded, type StoreUnavailable } from "../Errors.ts"
 import { HostTransaction } from "../HostTransaction.ts"
 import { fnv1a } from "./fnv.ts"
+import { realPause } from "./realPause.ts"
 
 export interface Batcher<C, A> {
   /**
@@ -95,6 +96,8 @@ export const makeBatcher = <C, A>(
     const groupPermits = yield* Semaphore.make(groupsAtOnce)
     /** Rows of commands that failed because a row was busy that cannot be found, and until when. */
     const suspectRows = new Map<string, number>()
+    /** Rows of the commands that are isolated now, and how many of these need each. */
+    const isolatedRows = new Map<string, number>()
     /** All rows that parked commands wait for. */
     let lockedRows = new Set<string>()
     let running = false
@@ -135,7 +138,8 @@ export const makeBatcher = <C, A>(
       const batch: Array<Waiting<C, A>> = []
       for (const entry of waiting) {
         if (batch.length === options.batchSize) break
-        if (needsAny(entry, lockedRows)) continue
+        // Behind the parked or isolated commands that need the same row, and in their order.
+        if (needsAny(entry, lockedRows) || needsAny(entry, isolatedRows)) continue
         batch.push(entry)
         waiting.delete(entry)
       }
@@ -146,13 +150,17 @@ export const makeBatcher = <C, A>(
       for (const entry of entries) entry.resume(overloaded)
     }
 
+    /** Whether even a command that waits for a locked row has waited too long. */
+    const isOverdue = ({ since }: Waiting<C, A>): boolean =>
+      performance.now() - since > waitMs + parkedMs
+
     /** Refuses commands that have waited too long, so that those it takes are answered in time. */
     const shed = () => {
       const before = performance.now() - waitMs
       for (const entry of waiting) {
         if (entry.since > before) break
-        // A command that was parked has waited for its row, and comes first now.
-        if (entry.rows !== undefined && entry.since > before - parkedMs) continue
+        // A command whose rows were asked for may have waited for one of them: it has longer.
+        if (entry.rows !== undefined && !isOverdue(entry)) continue
         waiting.delete(entry)
         entry.resume(overloaded)
       }
@@ -229,12 +237,14 @@ export const makeBatcher = <C, A>(
      */
     const runCarefully = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
       Effect.gen(function* () {
-        const first = yield* lookAt(batch.filter((entry) => !entry.standsInLine))
+        const toLookAt = batch.filter((entry) => !entry.standsInLine)
+        if (toLookAt.length === 0) return yield* runBatch(batch)
+        const first = yield* lookAt(toLookAt)
         if (first.size === 0) return yield* runBatch(batch)
         const inLine = batch.filter((entry) => entry.standsInLine || !needsAny(entry, first))
         if (inLine.length > 0) yield* runBatch(inLine)
         const others = batch.filter((entry) => !inLine.includes(entry))
-        yield* pause(heldForMs)
+        yield* realPause(heldForMs)
         const second = yield* lookAt(others)
         const held = new Map(
           Array.from(second).filter(([row, holder]) => first.get(row) === holder)
@@ -266,10 +276,9 @@ export const makeBatcher = <C, A>(
     /** While there are parked commands: takes them back once their rows are free, first in line. */
     const lookAtParked: Effect.Effect<void> = Effect.gen(function* () {
       while (parked.size > 0 && !closed) {
-        yield* pause(lookEveryMs[0] + Math.random() * (lookEveryMs[1] - lookEveryMs[0]))
-        const before = performance.now() - waitMs - parkedMs
+        yield* realPause(lookEveryMs[0] + Math.random() * (lookEveryMs[1] - lookEveryMs[0]))
         for (const entry of parked.keys()) {
-          if (entry.since > before) continue
+          if (!isOverdue(entry)) continue
           parked.delete(entry)
           entry.resume(overloaded)
         }
@@ -287,8 +296,10 @@ export const makeBatcher = <C, A>(
           if (isOnlyBusy) free.push(entry)
           else parked.set(entry, held)
         }
-        for (const entry of free) entry.standsInLine = true
-        for (const entry of free) parked.delete(entry)
+        for (const entry of free) {
+          entry.standsInLine = true
+          parked.delete(entry)
+        }
         waiting = new Set([...free, ...waiting])
         noteLocked()
         start()
@@ -299,31 +310,67 @@ export const makeBatcher = <C, A>(
     /**
      * Isolates commands whose busy row cannot be found, such as one that another transaction has
      * inserted and not committed: runs those that share their first row together, beside the batches
-     * of the others, and then each by itself. A command that still finds it busy fails. For some
-     * seconds the next commands that need its rows are isolated at once.
+     * of the others, and then each by itself. A command that still finds it busy fails. Later commands
+     * that need a row of theirs wait behind them. For some seconds the next commands that need the
+     * failed ones' own rows are isolated at once.
      */
     const isolate = (batch: ReadonlyArray<Waiting<C, A>>): void => {
       if (closed || isolations === isolationsMax) return refuse(batch)
       isolations++
+      const failed: Array<Waiting<C, A>> = []
       const runGroup = (group: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
-        Effect.flatMap(Semaphore.withPermit(groupPermits, runOnce(group)), (exit) => {
-          if (!isBusy(exit)) return settle(group, exit)
-          if (group.length > 1 && !closed) return Effect.forEach(group, (one) => runGroup([one]))
-          return Effect.sync(() => {
-            const until = performance.now() + carefulMs
-            for (const row of group[0]!.rows ?? []) suspectRows.set(row, until)
-            if (Exit.isFailure(exit)) fail(group, exit)
-          })
-        }).pipe(Effect.asVoid)
+        Effect.gen(function* () {
+          if (closed || isOverdue(group[0]!)) return refuse(group)
+          const exit = yield* Semaphore.withPermit(groupPermits, runOnce(group))
+          if (!isBusy(exit)) return yield* settle(group, exit)
+          if (group.length > 1) {
+            return yield* Effect.forEach(group, (one) => runGroup([one]), { discard: true })
+          }
+          failed.push(...group)
+          if (Exit.isFailure(exit)) fail(group, exit)
+        })
+      const free = (group: ReadonlyArray<Waiting<C, A>>) =>
+        Effect.sync(() => {
+          countIsolated(group, -1)
+          start()
+        })
       const ended = Effect.sync(() => {
+        suspect(failed, batch)
         isolations--
         endIfIdle()
       })
-      const groups = Effect.forEach(groupsOf(batch), runGroup, {
-        concurrency: "unbounded",
-        discard: true
-      })
-      fork(Effect.ensuring(groups, ended))
+      const groups = groupsOf(batch)
+      countIsolated(batch, 1)
+      const runAll = Effect.forEach(
+        groups,
+        (group) => Effect.ensuring(runGroup(group), free(group)),
+        { concurrency: "unbounded", discard: true }
+      )
+      fork(Effect.ensuring(runAll, ended))
+    }
+
+    const countIsolated = (entries: ReadonlyArray<Waiting<C, A>>, by: 1 | -1): void => {
+      for (const { rows = [] } of entries) {
+        for (const row of rows) {
+          const count = (isolatedRows.get(row) ?? 0) + by
+          if (count > 0) isolatedRows.set(row, count)
+          else isolatedRows.delete(row)
+        }
+      }
+    }
+
+    /** The rows that failed commands need, and no command beside them that was answered. */
+    const suspect = (
+      failed: ReadonlyArray<Waiting<C, A>>,
+      batch: ReadonlyArray<Waiting<C, A>>
+    ): void => {
+      const until = performance.now() + carefulMs
+      for (const { rows = [] } of failed) for (const row of rows) suspectRows.set(row, until)
+      if (failed.length === 0) return
+      for (const entry of batch) {
+        if (failed.includes(entry)) continue
+        for (const row of entry.rows ?? []) suspectRows.delete(row)
+      }
     }
 
     const groupsOf = (batch: ReadonlyArray<Waiting<C, A>>) => {
@@ -414,13 +461,6 @@ const inHalves = <E>(
   return Effect.andThen(run(batch.slice(0, half)), run(batch.slice(half)))
 }
 
-// By the machine's own timer: what a store is busy with has nothing to do with a test's time.
-const pause = (milliseconds: number): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    const timer = setTimeout(() => resume(Effect.void), milliseconds)
-    return Effect.sync(() => clearTimeout(timer))
-  })
-
 const isBusy = (exit: Exit.Exit<unknown, StoreUnavailable>): boolean =>
   Exit.isFailure(exit) &&
   exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error.isBusy === true)
@@ -430,8 +470,9 @@ const isRetryable = (exit: Exit.Exit<unknown, StoreUnavailable>): boolean =>
   exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error.retryable)
 
 /**
- * Several batchers side by side. Commands of one key share a batcher and so keep their order;
- * unrelated commands mostly do not wait for each other.
+ * Several batchers side by side. Commands of one key share a batcher and so keep their order, except
+ * that one which waits for a locked row is passed by those that need none of its rows. Unrelated
+ * commands mostly do not wait for each other.
  */
 export const makeBatchers = <C, A>(
   options: BatcherOptions<C, A> & {

@@ -12,6 +12,7 @@ import { Clock, Effect, type Scope } from "effect"
 import type { Overloaded, StoreUnavailable } from "../Errors.ts"
 import { HostTransaction } from "../HostTransaction.ts"
 import { type Batcher, makeBatchers } from "./Batcher.ts"
+import { realPause } from "./realPause.ts"
 
 /** A reading, and how many milliseconds ago it began. */
 export interface SharedRead<A> {
@@ -70,7 +71,7 @@ export const makeSharedReads = <K extends string, A>(
       Effect.gen(function* () {
         const found = fresh(key, clock.monotonicTimeNanosUnsafe())
         if (found !== undefined) return found
-        yield* rest((restUntil.get(key) ?? 0) - performance.now())
+        yield* realPause((restUntil.get(key) ?? 0) - performance.now())
         let stale = false
         underWay.set(key, () => {
           stale = true
@@ -150,12 +151,3 @@ export const makeSharedReads = <K extends string, A>(
 
 // Subtracts before it rounds: as a float the clock itself can be off by a fraction of a millisecond.
 export const msBetween = (earlier: bigint, later: bigint): number => Number(later - earlier) / 1e6
-
-// By the machine's own timer: how busy the store is has nothing to do with a test's clock.
-const rest = (milliseconds: number): Effect.Effect<void> =>
-  milliseconds <= 0
-    ? Effect.void
-    : Effect.callback<void>((resume) => {
-        const timer = setTimeout(() => resume(Effect.void), milliseconds)
-        return Effect.sync(() => clearTimeout(timer))
-      })

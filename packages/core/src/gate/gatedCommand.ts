@@ -82,8 +82,6 @@ export interface GatedCommand<Input extends GatedInput, A, E> {
 interface Decided<A, E> {
   readonly outcome: Outcome<A, E | GateDenial>
   readonly gate: GateDecision
-  /** Whether the second attempt decided it: that one has extended the session if it was due. */
-  readonly isWide: boolean
 }
 
 /** Makes a gated command. Its name is that of its span. */
@@ -139,13 +137,13 @@ export const makeGatedCommand = <Input extends GatedInput, A, E>(
               const known =
                 recordedOutcome(rows, identity) ??
                 recordFromEffects(rows, identity, spec.fromEffects(rows, command))
-              if (known !== undefined) return { outcome: known, gate: gateOrNone(gate), isWide }
+              if (known !== undefined) return { outcome: known, gate: gateOrNone(gate) }
               if (gate === needsMoreRows) return needsMoreRows
               // A refusal of the gate is not recorded: the same key may pass the next time.
-              if (Result.isFailure(gate)) return { outcome: refusal(gate.failure), gate, isWide }
+              if (Result.isFailure(gate)) return { outcome: refusal(gate.failure), gate }
               const decided = spec.decide(rows, command, gate.success)
               if (decided === needsMoreRows) return needsMoreRows
-              return { outcome: recordOutcome(rows, identity, decided), gate, isWide }
+              return { outcome: recordOutcome(rows, identity, decided), gate }
             }
           },
           () => {}
@@ -157,7 +155,7 @@ export const makeGatedCommand = <Input extends GatedInput, A, E>(
 
       // 4. After the commit: the session moves on if that is due, and the caller has the outcome.
       const decided = yield* run(false)
-      if (!spec.endsSession && !decided.isWide) yield* gate.extendSession(payload, decided.gate)
+      if (!spec.endsSession) yield* gate.extendSession(payload, decided.gate)
       return yield* gate.withCurrentPosition(payload, toEffect(decided.outcome, given))
     }, traced(name))
   })

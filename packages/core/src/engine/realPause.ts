@@ -1,0 +1,13 @@
+import { Effect } from "effect"
+
+/**
+ * Waits by the machine's own timer, and not by Effect's clock: how busy a store is has nothing to do
+ * with the time of a test. Returns at once for 0 or less.
+ */
+export const realPause = (milliseconds: number): Effect.Effect<void> =>
+  milliseconds <= 0
+    ? Effect.void
+    : Effect.callback<void>((resume) => {
+        const timer = setTimeout(() => resume(Effect.void), milliseconds)
+        return Effect.sync(() => clearTimeout(timer))
+      })
