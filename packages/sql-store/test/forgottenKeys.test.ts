@@ -2,36 +2,14 @@
  * Idempotency keys whose recorded outcomes are gone, as after their retention: the engine finds the
  * answer in the rows that the command made.
  */
-import { makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
+import { makeBoxOffice } from "@boxoffice/core"
 import { expect, test } from "vitest"
 import { Host, SqlStore } from "../src/index.ts"
-import { atEnd, openDatabase, openPgPool, openSql } from "./support.ts"
+import { atEnd, openDatabase, openPgPool, openSql, putOnSale } from "./support.ts"
 
 const options = {
   signingKeys: { test: "forgotten forgotten forgotten forgotten" },
   policies: { paymentCompletesToken: false }
-}
-
-const setUp = async (office: PromisedBoxOffice) => {
-  await office.queue.create({ queueId: "main" })
-  await office.catalog.addShow({
-    showId: "gala",
-    title: "Gala",
-    queueId: "main",
-    salesOpenAt: null,
-    salesCloseAt: null
-  })
-  await office.catalog.addPerformance({
-    performanceId: "gala-1",
-    showId: "gala",
-    startsAt: new Date("2999-12-31T10:30:00.000Z"),
-    timeZone: "Asia/Seoul"
-  })
-  const seat = { section: "Stalls", row: "A", price: krw(10n) }
-  await office.catalog.addSeats({
-    performanceId: "gala-1",
-    seats: ["A1", "A2", "A3"].map((seatId) => ({ ...seat, seatId, number: seatId }))
-  })
 }
 
 const krw = (amount: bigint) => ({ amount, currency: "KRW" })
@@ -52,7 +30,7 @@ for (const [name, layerOf] of overPools) {
     const { url } = await openDatabase()
     const office = await makeBoxOffice(layerOf(url), options)
     atEnd(office.close)
-    await setUp(office)
+    await putOnSale(office, ["A1", "A2", "A3"], 10n)
     const { token: queueToken } = await office.queue.join({ queueId: "main", userId: "ada" })
     const ada = { userId: "ada", queueToken }
     let replays = 0
@@ -139,7 +117,7 @@ test("the engine recognises a free payment by its reservation alone", async () =
     policies: { ...options.policies, price: ({ seats }) => seats.map(() => 0n), gate: [] }
   })
   atEnd(office.close)
-  await setUp(office)
+  await putOnSale(office, ["A1", "A2", "A3"], 10n)
   const hold = (seatId: string) =>
     office.reservations.hold({ userId: "ada", performanceId: "gala-1", seatIds: [seatId] })
   const pay = ({ reservationId }: { readonly reservationId: string }) =>
@@ -165,7 +143,7 @@ test("a repeated key gives the outcome, though the command would be refused now"
     policies: { ...options.policies, walletCeiling: 150n, gate: [] }
   })
   atEnd(office.close)
-  await setUp(office)
+  await putOnSale(office, ["A1", "A2", "A3"], 10n)
   const forget = () => openSql(url)("DELETE FROM boxoffice.command_outcome")
   const charge = () =>
     office.wallet.charge({ userId: "ada", amount: krw(100n), idempotencyKey: "charge" })

@@ -10,7 +10,7 @@ import { probeStatements } from "../src/connection/probe.ts"
 import { Host, type InTransaction, SqlStore } from "../src/index.ts"
 import { schemaName } from "../src/schemaName.ts"
 import { openLine } from "./line.ts"
-import { atEnd, emptyDatabase, openPgPool, openSql } from "./support.ts"
+import { atEnd, emptyDatabase, openPgPool, openSql, putOnSale } from "./support.ts"
 
 const openNode = async (
   url: string,
@@ -253,25 +253,7 @@ test("a seat that is locked keeps holds of other seats from nobody", async () =>
   const office = await openNode(url, { migrate: true })
   const performanceId = "gala-1"
   const seatIds = Array.from({ length: 40 }, (_, n) => `S${n}`)
-  await office.queue.create({ queueId: "main" })
-  await office.catalog.addShow({
-    showId: "gala",
-    title: "Gala",
-    queueId: "main",
-    salesOpenAt: null,
-    salesCloseAt: null
-  })
-  await office.catalog.addPerformance({
-    performanceId,
-    showId: "gala",
-    startsAt: new Date("2999-12-31T10:30:00Z"),
-    timeZone: "Asia/Seoul"
-  })
-  const price = { amount: 1n, currency: "KRW" }
-  await office.catalog.addSeats({
-    performanceId,
-    seats: seatIds.map((seatId) => ({ seatId, section: "A", row: "1", number: seatId, price }))
-  })
+  await putOnSale(office, seatIds, 1n)
   const unlock = await lockWhere(url, "seat", "seat_id = 'S0'")
   const hold = (n: number, ...seats: ReadonlyArray<string>) =>
     codeOf(office.reservations.hold({ userId: `user${n}`, performanceId, seatIds: seats }))

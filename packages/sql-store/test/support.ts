@@ -8,6 +8,7 @@ import {
   type NewSeat,
   type Performance,
   type PerformanceId,
+  type PromisedBoxOffice,
   type QueueId,
   type QueueSettings,
   type ReservationId,
@@ -341,4 +342,31 @@ export const refund = async (
     }
   )
   return refundId
+}
+
+/** Puts one performance on sale behind the queue `main`, by the Promise API: `gala-1` of `gala`. */
+export const putOnSale = async (
+  office: PromisedBoxOffice,
+  seatIds: ReadonlyArray<string>,
+  amount: bigint
+): Promise<void> => {
+  await office.queue.create({ queueId: "main" })
+  await office.catalog.addShow({
+    showId: "gala",
+    title: "Gala",
+    queueId: "main",
+    salesOpenAt: null,
+    salesCloseAt: null
+  })
+  await office.catalog.addPerformance({
+    performanceId: "gala-1",
+    showId: "gala",
+    startsAt: new Date("2999-12-31T10:30:00.000Z"),
+    timeZone: "Asia/Seoul"
+  })
+  const seat = { section: "Stalls", row: "A", price: { amount, currency: "KRW" } }
+  await office.catalog.addSeats({
+    performanceId: "gala-1",
+    seats: seatIds.map((seatId) => ({ ...seat, seatId, number: seatId }))
+  })
 }

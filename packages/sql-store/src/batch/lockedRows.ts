@@ -8,7 +8,7 @@
  */
 import type { StoreUnavailable } from "@boxoffice/core"
 import { type LoadPlan, lockKey } from "@boxoffice/core/store"
-import { Effect, Exit } from "effect"
+import { Effect } from "effect"
 import { Pipeline } from "../Pipeline.ts"
 import { type Query, type Row, texts, uuids } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
@@ -16,7 +16,7 @@ import { deadline, unavailable } from "../sqlFailure.ts"
 import { rollback } from "./commit.ts"
 import { begin, forceIndexPlans } from "./load/begin.ts"
 import { columnsOf } from "./load/holdings.ts"
-import { AttemptFailed, type BatchContext, cleanUp } from "./transact.ts"
+import { AttemptFailed, type BatchContext, onConnection } from "./transact.ts"
 
 /** How long it may wait for a table that is locked as a whole, and for its answer, in milliseconds. */
 export const lookLimits = { lockTimeoutMs: 100, statementTimeoutMs: 2_000, answerWithinMs: 3_000 }
@@ -209,23 +209,18 @@ export const makeLockedRows = ({ pool, schema, waits }: BatchContext) => {
   const queriesFor = lockedRowsQueries(schema)
   const withDeadline = deadline(lookLimits.answerWithinMs)
   const settings = forceIndexPlans({ ...waits, ...lookLimits })
-  const failed = (error: ConstructorParameters<typeof AttemptFailed>[0]) => new AttemptFailed(error)
   return (plan: LoadPlan): Effect.Effect<ReadonlyMap<string, string>, StoreUnavailable> =>
-    Effect.scoped(
-      Effect.flatMap(Effect.mapError(withDeadline(pool.get), failed), (connection) => {
-        const pipeline = new Pipeline()
-        pipeline.add(begin)
-        pipeline.add(settings)
-        const found = queriesFor(plan).map((query) => pipeline.add(query))
-        pipeline.add(rollback)
-        return Effect.mapError(withDeadline(pipeline.run(connection)), failed).pipe(
-          Effect.onExit((exit) =>
-            Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
-          ),
-          Effect.map(() => new Map(found.flatMap((rows) => rows())))
-        )
+    onConnection(pool, withDeadline, (connection) => {
+      const pipeline = new Pipeline()
+      pipeline.add(begin)
+      pipeline.add(settings)
+      const found = queriesFor(plan).map((query) => pipeline.add(query))
+      pipeline.add(rollback)
+      return Effect.mapBoth(withDeadline(pipeline.run(connection)), {
+        onFailure: (error) => new AttemptFailed(error),
+        onSuccess: () => new Map(found.flatMap((rows) => rows()))
       })
-    ).pipe(
+    }).pipe(
       Effect.mapError(({ error }) => unavailable(error)),
       Effect.withSpan("SqlStore.lockedRows")
     )

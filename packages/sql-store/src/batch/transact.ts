@@ -112,15 +112,7 @@ export const makeTransact = (
   // An attempt holds one connection and never asks for a second one. So the pool cannot deadlock,
   // whatever its size and the number of callers: each attempt that has a connection can finish.
   const attempt = <A>(plan: LoadPlan, decide: (rows: Rows) => A) =>
-    Effect.scoped(
-      Effect.flatMap(
-        Effect.mapError(withDeadline(pool.get), (error) => new AttemptFailed(error)),
-        (connection) =>
-          Effect.onExit(runOn(connection, plan, decide), (exit) =>
-            Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
-          )
-      )
-    )
+    onConnection(pool, withDeadline, (connection) => runOn(connection, plan, decide))
 
   // The answer to a query that was given up may still arrive. The pool drops the connection, so
   // that no other caller receives that answer.
@@ -182,8 +174,24 @@ export const retrying = (options: {
     Effect.withSpan(run(plan, decide, 1), "SqlStore.transact")
 }
 
+/** Runs work on a connection of the batches. If it fails, no transaction stays open there. */
+export const onConnection = <A>(
+  pool: PgPool.PgPool,
+  withDeadline: WithDeadline,
+  work: (connection: PgConnection.PgConnection) => Effect.Effect<A, AttemptFailed>
+): Effect.Effect<A, AttemptFailed> =>
+  Effect.scoped(
+    Effect.flatMap(
+      Effect.mapError(withDeadline(pool.get), (error) => new AttemptFailed(error)),
+      (connection) =>
+        Effect.onExit(work(connection), (exit) =>
+          Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
+        )
+    )
+  )
+
 /** Leaves no transaction open, since the pool lends the connection to another caller next. */
-export const cleanUp = (
+const cleanUp = (
   pool: PgPool.PgPool,
   connection: PgConnection.PgConnection,
   exit: Exit.Failure<unknown, AttemptFailed>,

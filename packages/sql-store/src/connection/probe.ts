@@ -1,11 +1,11 @@
 /** Readiness probe: checks whether a user's command could succeed now. */
 import { randomUUID } from "node:crypto"
 import { StoreUnavailable } from "@boxoffice/core"
-import { Cause, Deferred, Effect, Exit } from "effect"
+import { Cause, Deferred, Effect } from "effect"
 import { commit } from "../batch/commit.ts"
 import { begin, forceIndexPlans } from "../batch/load/begin.ts"
 import { insertOutcomes } from "../batch/save/outcomes.ts"
-import { AttemptFailed, type BatchContext, cleanUp } from "../batch/transact.ts"
+import { AttemptFailed, type BatchContext, onConnection } from "../batch/transact.ts"
 import { Pipeline } from "../Pipeline.ts"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
@@ -78,18 +78,14 @@ export const makeProbe = ({
 }: BatchContext): Effect.Effect<void, StoreUnavailable> => {
   const withDeadline = deadline(waits.answerWithinMs)
   const plan = forceIndexPlans(waits)
-  const failed = (error: ConstructorParameters<typeof AttemptFailed>[0]) => new AttemptFailed(error)
-  return Effect.scoped(
-    Effect.flatMap(Effect.mapError(withDeadline(pool.get), failed), (connection) => {
-      const pipeline = new Pipeline()
-      for (const query of [begin, plan, ...probeStatements(schema), commit]) pipeline.add(query)
-      return Effect.onExit(
-        Effect.mapError(withDeadline(pipeline.run(connection)), failed),
-        (exit) =>
-          Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
-      )
-    })
-  ).pipe(Effect.mapError(({ error }) => unavailable(error)))
+  return onConnection(pool, withDeadline, (connection) => {
+    const pipeline = new Pipeline()
+    for (const query of [begin, plan, ...probeStatements(schema), commit]) pipeline.add(query)
+    return Effect.mapError(
+      withDeadline(pipeline.run(connection)),
+      (error) => new AttemptFailed(error)
+    )
+  }).pipe(Effect.mapError(({ error }) => unavailable(error)))
 }
 
 /**
