@@ -237,7 +237,7 @@ export class Queue extends Context.Service<
         return Result.fail(new QueueTokenWrongQueue({ requiredQueueId }))
       }
       const payloadOf = Effect.fnUntraced(function* (input: QueueTokenInput) {
-        return yield* Effect.fromResult(verifyFor(yield* checkPlace(input)))
+        return yield* Effect.fromResult(verifyFor(yield* checkQueueToken(input)))
       })
 
       const peek = (input: QueueTokenInput & { readonly userId: UserId }) => {
@@ -352,7 +352,7 @@ const checkJoin = checkInput(
     idempotencyKey: Schema.optional(IdempotencyKey)
   })
 )
-const checkPlace = checkInput(
+const checkQueueToken = checkInput(
   Schema.Struct({
     ...callerFields,
     queueId: Schema.optional(Name)
