@@ -2,21 +2,26 @@
  * Group commit. While one batch is in flight the next one gathers; an idle batcher takes a command
  * at once. Nothing waits in order to gather.
  *
- *     submit ─▶ [ waiting, bounded ] ─▶ batch ─▶ run ─▶ each caller gets its own outcome
- *                        ▲                        │ a row is locked for long
- *                        └────── row is free ── [ parked ]
+ *     submit ─▶ [ waiting, in order, bounded ] ─▶ batch ─▶ run ─▶ each caller gets its own outcome
+ *                          ▲                                │
+ *                          └───── a row is locked for long ─┘
  *
- * A command that needs a row which another transaction holds for long is parked: the batcher runs
- * the rest of the batch again at once, takes no other command that needs such a row, and looks a few
- * times a second whether the row is free, or held by yet another transaction: then it is only busy,
- * and the command stands in line for it in the database. A parked command holds no lock, so only
- * those that need the row wait for it. For some seconds after that the batcher looks before it runs a
- * batch, so that the next locked row delays nobody's neighbours. A batcher that is too far behind
- * refuses the oldest commands: see `waitMs`.
+ * If another transaction keeps a row of a batch locked, the batch goes back to its place in the
+ * order, and the batcher asks which rows are locked. It blocks these rows: it runs the commands that
+ * need none of them at once, and the others stay where they are, in their order, without a lock. A
+ * few times a second it asks again. A blocked row is released when it is free, or when another
+ * transaction holds it than before: then it is only busy, and its commands stand in line for it in
+ * the database. For some seconds after a locked row batches wait for locks only briefly, so that the
+ * next locked row costs nobody's neighbours much.
  *
- * A command of a host's transaction cannot share a batch with those of others: it runs alone.
+ * If no locked row is found (another transaction has inserted a key and not committed), the batch is
+ * bisected, with brief waits, to find the commands that need it. Their own rows are blocked for a
+ * while, and then one of them tries again; one that fails twice is refused.
+ *
+ * A batcher that is too far behind refuses the oldest commands: see `waitMs`. A command of a host's
+ * transaction cannot share a batch with those of others: it runs alone.
  */
-import { Effect, Exit, type Scope, Semaphore } from "effect"
+import { Effect, Exit, type Scope } from "effect"
 import { Overloaded, type StoreUnavailable } from "../Errors.ts"
 import { HostTransaction } from "../HostTransaction.ts"
 import { fnv1a } from "./fnv.ts"
@@ -43,8 +48,14 @@ export interface RowLocks<C> {
 }
 
 export interface BatcherOptions<C, A> {
-  /** Runs a batch; the outcomes come in the order of the commands. */
-  readonly run: (batch: ReadonlyArray<C>) => Effect.Effect<ReadonlyArray<A>, StoreUnavailable>
+  /**
+   * Runs a batch; the outcomes come in the order of the commands. With `waitsBriefly` it waits only a
+   * moment for locks.
+   */
+  readonly run: (
+    batch: ReadonlyArray<C>,
+    waitsBriefly: boolean
+  ) => Effect.Effect<ReadonlyArray<A>, StoreUnavailable>
   /** How many commands may wait before new ones are refused with `Overloaded`. */
   readonly capacity: number
   /** The most commands in one batch. */
@@ -57,27 +68,40 @@ export interface BatcherOptions<C, A> {
 
 interface Waiting<C, A> {
   readonly command: C
+  /** Its place in the order of submission. */
+  readonly number: number
   /** Real time, and not Effect's clock: a test that stops its clock must not stop this. */
   readonly since: number
   readonly resume: (outcome: Effect.Effect<A, Overloaded | StoreUnavailable>) => void
   /** The rows that it locks, once that has been asked. */
   rows?: ReadonlySet<string>
-  /** Whether it was parked, and stands in line for its rows now. */
-  standsInLine?: boolean
+  /** Whether it has waited for a locked row: then it may wait for longer. */
+  hasWaitedForRow?: boolean
+  /** How often it alone found a row busy that the store does not show. */
+  fruitless?: number
+}
+
+/** A row that the batcher takes no commands for. */
+interface Block {
+  /** The transaction that holds the row; `undefined` if the store does not show the lock. */
+  readonly holder: string | undefined
+  /** Until then only a free row is released; a row whose lock is not shown is tried again then. */
+  readonly until: number
 }
 
 const waitMsDefault = 10_000
-/** How long a command is parked at most, in milliseconds, beyond `waitMs`. */
-const parkedMs = 20_000
-/** How often a batcher looks whether the rows of parked commands are free: from, to, by chance. */
-const lookEveryMs = [50, 250] as const
-/** For how long after a locked row a batcher looks before it runs a batch, in milliseconds. */
+/** How much longer a command waits that needs a blocked row, in milliseconds. */
+const extraWaitMs = 20_000
+/** How often a batcher asks for the locks of blocked rows: at random between these, in milliseconds. */
+const askEveryMs = [50, 250] as const
+/** For how long after a locked row batches wait briefly for locks, in milliseconds. */
 const carefulMs = 5_000
-/** How long a row is held by one transaction before a careful batcher parks its commands. */
-const heldForMs = 100
-/** How many batches whose busy row cannot be found are isolated, and how many groups at once. */
-const isolationsMax = 16
-const groupsAtOnce = 4
+/** For how long a row stays blocked after a wait in vain: doubled each time, up to the last. */
+const backOffMs = [1_000, 8_000] as const
+/** How long a batch is bisected at most, in milliseconds, before other commands have their turn. */
+const bisectMs = 3_000
+/** How often a command tries alone for a row whose lock the store does not show. */
+const fruitlessMax = 2
 
 const overloaded = Effect.suspend(() => Effect.fail(new Overloaded({ retryAfterSeconds: 1 })))
 
@@ -87,80 +111,76 @@ export const makeBatcher = <C, A>(
 ): Effect.Effect<Batcher<C, A>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { locks, waitMs = waitMsDefault } = options
-    // In order of submission. A set, so that a command is dropped from wherever it stands.
+    // In order of submission. A set, so that an interrupted command is dropped in constant time.
     let waiting = new Set<Waiting<C, A>>()
-    /** The parked commands, and the rows that each waits for, with their holders at the last look. */
-    const parked = new Map<Waiting<C, A>, ReadonlyMap<string, string>>()
-    /** When a row was last found to be locked for long. */
+    let submitted = 0
+    const blocked = new Map<string, Block>()
+    /** Rows that were blocked, and are tried now: with a full wait for one that only changes hands. */
+    const contended = new Set<string>()
+    /** Rows whose lock the store did not show: one command tries for each. */
+    const probed = new Set<string>()
+    /** For how long each row is blocked the next time. */
+    const backOffs = new Map<string, number>()
     let busyAt = Number.NEGATIVE_INFINITY
-    const groupPermits = yield* Semaphore.make(groupsAtOnce)
-    /** Rows of commands that failed because a row was busy that cannot be found, and until when. */
-    const suspectRows = new Map<string, number>()
-    /** Rows of the commands that are isolated now, and how many of these need each. */
-    const isolatedRows = new Map<string, number>()
-    /** All rows that parked commands wait for. */
-    let lockedRows = new Set<string>()
+    let askedAt = Number.NEGATIVE_INFINITY
     let running = false
     let closed = false
-    /** What goes on beside the batch in flight: isolations, and the look at parked commands. */
-    let isolations = 0
-    let looking = false
     let whenIdle: (() => void) | undefined
+    /** Ends the pause of a batcher whose waiting commands all need blocked rows. */
+    let wake: (() => void) | undefined
     let shedding: NodeJS.Timeout | undefined
     const fork = Effect.runForkWith(yield* Effect.context<never>())
+
+    const rowsOf = (entry: Waiting<C, A>): ReadonlySet<string> => {
+      entry.rows ??= locks?.rowsOf(entry.command) ?? new Set()
+      return entry.rows
+    }
 
     const needsAny = (
       entry: Waiting<C, A>,
       rows: { readonly size: number; has(row: string): boolean }
-    ) => {
-      if (locks === undefined || rows.size === 0) return false
-      entry.rows ??= locks.rowsOf(entry.command)
-      for (const row of entry.rows) if (rows.has(row)) return true
+    ): boolean => {
+      if (rows.size === 0) return false
+      for (const row of rowsOf(entry)) if (rows.has(row)) return true
       return false
     }
 
-    /** The rows of a command that are locked, with their holders. */
-    const heldRows = (entry: Waiting<C, A>, locked: ReadonlyMap<string, string>) => {
-      entry.rows ??= locks!.rowsOf(entry.command)
-      const held = new Map<string, string>()
-      for (const row of entry.rows) if (locked.has(row)) held.set(row, locked.get(row)!)
-      return held
-    }
-
-    /** A store that cannot say which rows are locked says of none. */
-    const lookAt = (entries: ReadonlyArray<Waiting<C, A>>) =>
-      Effect.map(Effect.exit(locks!.lockedRows(entries.map(({ command }) => command))), (found) =>
-        Exit.isSuccess(found) ? found.value : new Map<string, string>()
-      )
-
+    /** The next commands, in their order: none that needs a blocked row, and one for a probed row. */
     const take = (): Array<Waiting<C, A>> => {
       shed()
       const batch: Array<Waiting<C, A>> = []
+      const taken = new Set<string>()
       for (const entry of waiting) {
         if (batch.length === options.batchSize) break
-        // Behind the parked or isolated commands that need the same row, and in their order.
-        if (needsAny(entry, lockedRows) || needsAny(entry, isolatedRows)) continue
+        if (needsAny(entry, blocked) || needsAny(entry, taken)) {
+          entry.hasWaitedForRow = true
+          continue
+        }
+        if (probed.size > 0) for (const row of rowsOf(entry)) if (probed.has(row)) taken.add(row)
         batch.push(entry)
         waiting.delete(entry)
       }
       return batch
     }
 
+    /** Puts commands back where they were in the order. */
+    const putBack = (batch: ReadonlyArray<Waiting<C, A>>): void => {
+      if (closed) return refuse(batch)
+      if (batch.length === 0) return
+      for (const entry of batch) entry.hasWaitedForRow = true
+      waiting = new Set([...batch, ...waiting].sort((a, b) => a.number - b.number))
+    }
+
     const refuse = (entries: Iterable<Waiting<C, A>>): void => {
       for (const entry of entries) entry.resume(overloaded)
     }
 
-    /** Whether even a command that waits for a locked row has waited too long. */
-    const isOverdue = ({ since }: Waiting<C, A>): boolean =>
-      performance.now() - since > waitMs + parkedMs
-
     /** Refuses commands that have waited too long, so that those it takes are answered in time. */
     const shed = () => {
-      const before = performance.now() - waitMs
+      const now = performance.now()
       for (const entry of waiting) {
-        if (entry.since > before) break
-        // A command whose rows were asked for may have waited for one of them: it has longer.
-        if (entry.rows !== undefined && !isOverdue(entry)) continue
+        if (now - entry.since < waitMs) break
+        if (entry.hasWaitedForRow && now - entry.since < waitMs + extraWaitMs) continue
         waiting.delete(entry)
         entry.resume(overloaded)
       }
@@ -169,16 +189,33 @@ export const makeBatcher = <C, A>(
       shedding = undefined
     }
 
-    const runOnce = (batch: ReadonlyArray<Waiting<C, A>>) =>
-      Effect.exit(options.run(batch.map((entry) => entry.command))).pipe(
+    const runOnce = (batch: ReadonlyArray<Waiting<C, A>>, waitsBriefly: boolean) =>
+      Effect.exit(
+        options.run(
+          batch.map((entry) => entry.command),
+          waitsBriefly
+        )
+      ).pipe(
         // Root span: a batch serves many callers, so it has no single parent.
         Effect.withSpan("Batcher.batch", { root: true, attributes: { size: batch.length } })
       )
 
     const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
-      Effect.flatMap(runOnce(batch), (exit) =>
-        isBusy(exit) ? runBusy(batch) : settle(batch, exit)
-      )
+      Effect.gen(function* () {
+        const isCareful = performance.now() - busyAt < carefulMs
+        const waitsBriefly = isCareful && !batch.some((entry) => needsAny(entry, contended))
+        const exit = yield* runOnce(batch, waitsBriefly)
+        if (!isBusy(exit)) {
+          forget(batch)
+          return yield* settle(batch, exit)
+        }
+        if (locks === undefined) return fail(batch, exit)
+        busyAt = performance.now()
+        const locked = yield* ask(batch)
+        if (locked.size === 0) return yield* bisect(batch)
+        for (const [row, holder] of locked) block(row, holder, waitsBriefly)
+        putBack(batch)
+      })
 
     const settle = (
       batch: ReadonlyArray<Waiting<C, A>>,
@@ -189,7 +226,7 @@ export const makeBatcher = <C, A>(
         return Effect.void
       }
       // If one command makes a batch fail, the batch is bisected to isolate it, so the others are
-      // not affected. A retryable failure is that of the store, and so of every command.
+      // not affected. A retryable failure would meet each half as well.
       if (batch.length > 1 && !isRetryable(exit)) return inHalves(batch, runBatch)
       fail(batch, exit)
       return Effect.void
@@ -197,201 +234,121 @@ export const makeBatcher = <C, A>(
 
     const fail = (
       batch: ReadonlyArray<Waiting<C, A>>,
-      { cause }: Exit.Failure<unknown, StoreUnavailable>
-    ) => {
-      for (const entry of batch) entry.resume(Effect.failCause(cause))
+      exit: Exit.Exit<unknown, StoreUnavailable>
+    ): void => {
+      if (Exit.isSuccess(exit)) return
+      for (const entry of batch) entry.resume(Effect.failCause(exit.cause))
     }
 
-    /** A row of the batch is locked for long: parks the commands that need it, and runs the rest. */
-    const runBusy = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
-      Effect.gen(function* () {
-        const locked = locks === undefined ? new Map<string, string>() : yield* lookAt(batch)
-        const rest = park(batch, locked)
-        // The lock has ended meanwhile, or it is on a row that another transaction has yet to commit.
-        if (rest.length === batch.length) return isolate(batch)
-        if (rest.length > 0) yield* runBatch(rest)
+    /** The locked rows of commands. A store that cannot answer says of none. */
+    const ask = (entries: ReadonlyArray<Waiting<C, A>>) =>
+      Effect.map(Effect.exit(locks!.lockedRows(entries.map(({ command }) => command))), (found) => {
+        askedAt = performance.now()
+        return Exit.isSuccess(found) ? found.value : new Map<string, string>()
       })
 
-    /** Parks the commands that need a locked row, and gives the others. */
-    const park = (
-      batch: ReadonlyArray<Waiting<C, A>>,
-      locked: ReadonlyMap<string, string>
-    ): ReadonlyArray<Waiting<C, A>> => {
-      if (locked.size === 0) return batch
-      const rest = batch.filter((entry) => {
-        const held = heldRows(entry, locked)
-        if (held.size > 0) parked.set(entry, held)
-        return held.size === 0
-      })
-      if (rest.length === batch.length) return batch
-      busyAt = performance.now()
-      noteLocked()
-      if (closed) refuseParked()
-      else startToLook()
-      return rest
+    /** Blocks a row. After a brief wait in vain, a row that changes hands is released at once. */
+    const block = (row: string, holder: string | undefined, wasBrief: boolean): void => {
+      contended.delete(row)
+      probed.delete(row)
+      const backOff = backOffs.get(row) ?? backOffMs[0]
+      if (!wasBrief) backOffs.set(row, Math.min(2 * backOff, backOffMs[1]))
+      blocked.set(row, { holder, until: performance.now() + (wasBrief ? 0 : backOff) })
     }
 
-    /**
-     * Shortly after a locked row: parks the commands of a batch that need another one before the batch
-     * waits for it. A row that changes its holder within a moment is only busy.
-     */
-    const runCarefully = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
-      Effect.gen(function* () {
-        const toLookAt = batch.filter((entry) => !entry.standsInLine)
-        if (toLookAt.length === 0) return yield* runBatch(batch)
-        const first = yield* lookAt(toLookAt)
-        if (first.size === 0) return yield* runBatch(batch)
-        const inLine = batch.filter((entry) => entry.standsInLine || !needsAny(entry, first))
-        if (inLine.length > 0) yield* runBatch(inLine)
-        const others = batch.filter((entry) => !inLine.includes(entry))
-        yield* realPause(heldForMs)
-        const second = yield* lookAt(others)
-        const held = new Map(
-          Array.from(second).filter(([row, holder]) => first.get(row) === holder)
-        )
-        const rest = park(others, held)
-        if (rest.length > 0) yield* runBatch(rest)
-      })
-
-    const noteLocked = () => {
-      lockedRows = new Set(Array.from(parked.values()).flatMap((held) => Array.from(held.keys())))
-    }
-
-    const refuseParked = () => {
-      refuse(parked.keys())
-      parked.clear()
-    }
-
-    const startToLook = () => {
-      if (looking || parked.size === 0) return
-      looking = true
-      const ended = Effect.sync(() => {
-        looking = false
-        start()
-        endIfIdle()
-      })
-      fork(Effect.ensuring(lookAtParked, ended))
-    }
-
-    /** While there are parked commands: takes them back once their rows are free, first in line. */
-    const lookAtParked: Effect.Effect<void> = Effect.gen(function* () {
-      while (parked.size > 0 && !closed) {
-        yield* realPause(lookEveryMs[0] + Math.random() * (lookEveryMs[1] - lookEveryMs[0]))
-        for (const entry of parked.keys()) {
-          if (!isOverdue(entry)) continue
-          parked.delete(entry)
-          entry.resume(overloaded)
+    /** The rows of a batch that was answered are as any others again. */
+    const forget = (batch: ReadonlyArray<Waiting<C, A>>): void => {
+      if (contended.size + probed.size + backOffs.size === 0) return
+      for (const entry of batch) {
+        for (const row of rowsOf(entry)) {
+          contended.delete(row)
+          probed.delete(row)
+          backOffs.delete(row)
         }
-        const asked = Array.from(parked.keys())
-        const locked = yield* Effect.exit(locks!.lockedRows(asked.map(({ command }) => command)))
-        // A store that is away says nothing about its locks: the next look may.
-        if (Exit.isFailure(locked)) continue
-        const free: Array<Waiting<C, A>> = []
-        for (const entry of asked) {
-          const before = parked.get(entry)
-          if (before === undefined) continue
-          const held = heldRows(entry, locked.value)
-          // Held by another transaction than before: the rows are only busy, and never free for long.
-          const isOnlyBusy = Array.from(held).every(([row, holder]) => before.get(row) !== holder)
-          if (isOnlyBusy) free.push(entry)
-          else parked.set(entry, held)
-        }
-        for (const entry of free) {
-          entry.standsInLine = true
-          parked.delete(entry)
-        }
-        waiting = new Set([...free, ...waiting])
-        noteLocked()
-        start()
       }
-      noteLocked()
+    }
+
+    /** Commands that need blocked rows: as many as it takes to ask for each of these rows. */
+    const oneOfEachBlockedRow = (): ReadonlyArray<C> => {
+      const rows = new Set<string>()
+      const commands: Array<C> = []
+      for (const entry of waiting) {
+        if (rows.size === blocked.size) break
+        const before = rows.size
+        for (const row of rowsOf(entry)) if (blocked.has(row)) rows.add(row)
+        if (rows.size > before) commands.push(entry.command)
+      }
+      return commands
+    }
+
+    /** Releases the blocked rows that are free, that only change hands, or that are due. */
+    const release: Effect.Effect<void> = Effect.gen(function* () {
+      const exit = yield* Effect.exit(locks!.lockedRows(oneOfEachBlockedRow()))
+      askedAt = performance.now()
+      // A store that is away says nothing about its locks. The next question may be answered.
+      if (Exit.isFailure(exit)) return
+      for (const [row, { holder, until }] of blocked) {
+        const holderNow = exit.value.get(row)
+        const isDue = performance.now() >= until
+        if (holder === undefined ? isDue : holderNow === undefined) {
+          blocked.delete(row)
+          if (holder === undefined) probed.add(row)
+        } else if (holder !== undefined && holderNow !== holder && isDue) {
+          blocked.delete(row)
+          contended.add(row)
+        }
+      }
     })
 
     /**
-     * Isolates commands whose busy row cannot be found, such as one that another transaction has
-     * inserted and not committed: runs those that share their first row together, beside the batches
-     * of the others, and then each by itself. A command that still finds it busy fails. Later commands
-     * that need a row of theirs wait behind them. For some seconds the next commands that need the
-     * failed ones' own rows are isolated at once.
+     * Finds the commands of a batch whose busy row the store does not show. It blocks the rows that
+     * they need and that no answered command needs.
      */
-    const isolate = (batch: ReadonlyArray<Waiting<C, A>>): void => {
-      if (closed || isolations === isolationsMax) return refuse(batch)
-      isolations++
-      const failed: Array<Waiting<C, A>> = []
-      const runGroup = (group: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
-        Effect.gen(function* () {
-          if (closed || isOverdue(group[0]!)) return refuse(group)
-          const exit = yield* Semaphore.withPermit(groupPermits, runOnce(group))
-          if (!isBusy(exit)) return yield* settle(group, exit)
-          if (group.length > 1) {
-            return yield* Effect.forEach(group, (one) => runGroup([one]), { discard: true })
-          }
-          failed.push(...group)
-          if (Exit.isFailure(exit)) fail(group, exit)
-        })
-      const free = (group: ReadonlyArray<Waiting<C, A>>) =>
-        Effect.sync(() => {
-          countIsolated(group, -1)
-          start()
-        })
-      const ended = Effect.sync(() => {
-        suspect(failed, batch)
-        isolations--
-        endIfIdle()
-      })
-      const groups = groupsOf(batch)
-      countIsolated(batch, 1)
-      const runAll = Effect.forEach(
-        groups,
-        (group) => Effect.ensuring(runGroup(group), free(group)),
-        { concurrency: "unbounded", discard: true }
-      )
-      fork(Effect.ensuring(runAll, ended))
-    }
-
-    const countIsolated = (entries: ReadonlyArray<Waiting<C, A>>, by: 1 | -1): void => {
-      for (const { rows = [] } of entries) {
-        for (const row of rows) {
-          const count = (isolatedRows.get(row) ?? 0) + by
-          if (count > 0) isolatedRows.set(row, count)
-          else isolatedRows.delete(row)
+    const bisect = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        const begunAt = performance.now()
+        const stuck: Array<Waiting<C, A>> = []
+        const answered = new Set<string>()
+        const postponed: Array<Waiting<C, A>> = []
+        const postpone = (part: ReadonlyArray<Waiting<C, A>>) => {
+          for (const entry of part) postponed.push(entry)
         }
-      }
-    }
+        const runPart = (part: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+          Effect.gen(function* () {
+            if (closed) return refuse(part)
+            if (performance.now() - begunAt > bisectMs) return postpone(part)
+            const exit = yield* runOnce(part, true)
+            if (!isBusy(exit)) {
+              for (const entry of part) for (const row of rowsOf(entry)) answered.add(row)
+              return yield* settle(part, exit)
+            }
+            if (part.length > 1) return yield* inHalves(part, runPart)
+            const [entry] = part
+            // A lock that has begun since is shown, and no sign of an insert.
+            const locked = yield* ask(part)
+            for (const [row, holder] of locked) block(row, holder, true)
+            if (locked.size > 0) return postpone(part)
+            entry!.fruitless = (entry!.fruitless ?? 0) + 1
+            stuck.push(entry!)
+            if (entry!.fruitless === fruitlessMax) fail(part, exit)
+            else postpone(part)
+          })
+        yield* runPart(batch)
+        busyAt = performance.now()
+        putBack(postponed)
+        for (const entry of stuck) {
+          const rows = Array.from(rowsOf(entry))
+          const own = rows.filter((row) => !answered.has(row))
+          for (const row of own.length > 0 ? own : rows) block(row, undefined, false)
+        }
+      })
 
-    /** The rows that failed commands need, and no command beside them that was answered. */
-    const suspect = (
-      failed: ReadonlyArray<Waiting<C, A>>,
-      batch: ReadonlyArray<Waiting<C, A>>
-    ): void => {
-      const until = performance.now() + carefulMs
-      for (const { rows = [] } of failed) for (const row of rows) suspectRows.set(row, until)
-      if (failed.length === 0) return
-      for (const entry of batch) {
-        if (failed.includes(entry)) continue
-        for (const row of entry.rows ?? []) suspectRows.delete(row)
-      }
-    }
-
-    const groupsOf = (batch: ReadonlyArray<Waiting<C, A>>) => {
-      const groups = new Map<unknown, Array<Waiting<C, A>>>()
-      for (const entry of batch) {
-        if (locks !== undefined) entry.rows ??= locks.rowsOf(entry.command)
-        const [first = entry] = entry.rows ?? []
-        groups.set(first, [...(groups.get(first) ?? []), entry])
-      }
-      return Array.from(groups.values())
-    }
-
-    /** Isolates the commands of a batch that need a suspect row, and gives the others. */
-    const withoutSuspects = (batch: ReadonlyArray<Waiting<C, A>>): ReadonlyArray<Waiting<C, A>> => {
-      const now = performance.now()
-      for (const [row, until] of suspectRows) if (until < now) suspectRows.delete(row)
-      const suspects = batch.filter((entry) => needsAny(entry, suspectRows))
-      if (suspects.length === 0) return batch
-      isolate(suspects)
-      return batch.filter((entry) => !suspects.includes(entry))
-    }
+    const pauseUntilWoken = Effect.suspend(() => {
+      const woken = Effect.callback<void>((resume) => {
+        wake = () => resume(Effect.void)
+      })
+      return Effect.raceFirst(woken, realPause(randomBetween(askEveryMs)))
+    })
 
     const start = () => {
       if (running || closed || waiting.size === 0) return
@@ -403,47 +360,42 @@ export const makeBatcher = <C, A>(
       // Commands that were submitted in the same turn as the first travel with it.
       yield* Effect.yieldNow
       while (waiting.size > 0) {
-        const taken = take()
-        if (taken.length === 0) break
-        const batch = withoutSuspects(taken)
-        if (batch.length === 0) continue
-        const isCareful = parked.size > 0 || performance.now() - busyAt < carefulMs
-        yield* isCareful && locks !== undefined ? runCarefully(batch) : runBatch(batch)
+        if (blocked.size > 0 && performance.now() - askedAt >= askEveryMs[0]) yield* release
+        const batch = take()
+        if (batch.length > 0) yield* runBatch(batch)
+        else if (waiting.size > 0) yield* pauseUntilWoken
       }
+      // No command waits for the rows that are still blocked.
+      for (const rows of [blocked, contended, probed, backOffs]) rows.clear()
       running = false
-      endIfIdle()
+      whenIdle?.()
     })
-
-    const endIfIdle = () => {
-      if (!running && !looking && isolations === 0) whenIdle?.()
-    }
 
     yield* Effect.addFinalizer(() =>
       Effect.callback<void>((resume) => {
         closed = true
         refuse(waiting)
         waiting.clear()
-        refuseParked()
         clearInterval(shedding)
+        wake?.()
+        if (!running) return resume(Effect.void)
         whenIdle = () => resume(Effect.void)
-        endIfIdle()
       })
     )
 
     const enqueue = (command: C): Effect.Effect<A, Overloaded | StoreUnavailable> =>
       Effect.callback((resume) => {
-        if (closed || waiting.size + parked.size >= options.capacity) return resume(overloaded)
-        const entry: Waiting<C, A> = { command, since: performance.now(), resume }
+        if (closed || waiting.size >= options.capacity) return resume(overloaded)
+        const since = performance.now()
+        const entry: Waiting<C, A> = { command, number: submitted++, since, resume }
         waiting.add(entry)
         shedding ??= setInterval(shed, Math.max(100, waitMs / 4))
         start()
-        return Effect.sync(() => {
-          waiting.delete(entry)
-          parked.delete(entry)
-        })
+        if (!needsAny(entry, blocked)) wake?.()
+        return Effect.sync(() => waiting.delete(entry))
       })
     const alone = (command: C): Effect.Effect<A, Overloaded | StoreUnavailable> =>
-      closed ? overloaded : Effect.map(options.run([command]), ([outcome]) => outcome!)
+      closed ? overloaded : Effect.map(options.run([command], false), ([outcome]) => outcome!)
 
     return {
       submit: (command) =>
@@ -452,6 +404,9 @@ export const makeBatcher = <C, A>(
         )
     }
   })
+
+const randomBetween = ([low, high]: readonly [number, number]): number =>
+  low + Math.random() * (high - low)
 
 const inHalves = <E>(
   batch: ReadonlyArray<E>,

@@ -43,10 +43,13 @@ export const makeCommandBatchers = <A>(
     ...settings,
     keyOf: (command) => command.key,
     locks: rowLocksOf<Command<A>>(store, planOf),
-    run: (batch) =>
-      store.transact(planOf(batch), (rows) =>
+    run: (batch, waitsBriefly) => {
+      const plan = planOf(batch)
+      plan.waitsBriefly = waitsBriefly
+      return store.transact(plan, (rows) =>
         withoutStacks(() => batch.map((command) => command.decide(rows)))
       )
+    }
   })
 
 const planOf = (batch: ReadonlyArray<{ readonly plan: (plan: LoadPlan) => void }>): LoadPlan => {

@@ -14,6 +14,8 @@ import {
 } from "../Ids.ts"
 
 export class LoadPlan {
+  /** Whether the store waits only a moment for locks, and then fails as busy. */
+  waitsBriefly = false
   readonly outcomes = new Set<CommandId>()
   /**
    * Queues to lock. With each come its counts, and the admitted tokens that have lapsed, at most

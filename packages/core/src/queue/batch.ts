@@ -58,10 +58,13 @@ export const runQueueBatch = (
   store: BoxOfficeStore["Service"],
   policies: PolicyOptions,
   batch: ReadonlyArray<QueueCommand>,
-  hasPolled?: (token: TokenRow) => boolean
+  hasPolled?: (token: TokenRow) => boolean,
+  waitsBriefly = false
 ): Effect.Effect<ReadonlyArray<unknown>, StoreUnavailable> => {
   const queueIds = new Set(batch.map(({ queueId }) => queueId))
-  return store.transact(planQueueBatch(batch), (rows) => {
+  const plan = planQueueBatch(batch)
+  plan.waitsBriefly = waitsBriefly
+  return store.transact(plan, (rows) => {
     let dueEvents = 0
     const advance = (events: ReadonlyArray<QueueEvent>): void => {
       evolveAll(rows, events)

@@ -129,8 +129,8 @@ export class LiveQueues extends Context.Service<
         ...(yield* BatchSettings),
         keyOf: (command: QueueCommand) => command.queueId,
         locks: rowLocksOf(store, planQueueBatch),
-        run: (batch: ReadonlyArray<QueueCommand>) =>
-          runQueueBatch(store, policies, batch, hasPolled)
+        run: (batch: ReadonlyArray<QueueCommand>, waitsBriefly: boolean) =>
+          runQueueBatch(store, policies, batch, hasPolled, waitsBriefly)
       })
       const submit = <A>(command: QueueCommand<A>) =>
         batcher.submit(command) as Effect.Effect<A, Faults>

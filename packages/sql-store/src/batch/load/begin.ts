@@ -42,5 +42,15 @@ export const forceIndexPlans = (waits: Waits): Query<void> => ({
   read: () => {}
 })
 
+/** For how long a batch waits for a lock that waits only briefly. */
+const briefly = "150ms"
+
+/** Shortens the wait for locks of this transaction: see `waitsBriefly` of the load plan. */
+export const waitBriefly: Query<void> = {
+  sql: `SELECT set_config('lock_timeout', '${briefly}', true)`,
+  params: [],
+  read: () => {}
+}
+
 /** Together about fifteen seconds. After that the server closes a silent connection. */
 const keepalive = { idleSeconds: 5, intervalSeconds: 5, count: 2 }

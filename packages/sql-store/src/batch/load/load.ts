@@ -27,6 +27,7 @@ import {
 import type { Pipeline } from "../../Pipeline.ts"
 import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
+import { waitBriefly } from "./begin.ts"
 import { loadSeatsThere, loadShows, lockPerformances } from "./catalog.ts"
 import { type ClockReading, readClock } from "./clock.ts"
 import { lockCodes } from "./codes.ts"
@@ -82,6 +83,7 @@ export const makeLoad = (schema: SchemaName) => {
   return (pipeline: Pipeline, plan: LoadPlan): (() => Loaded) => {
     const add = <A>(named: boolean, query: () => Query<A>): (() => A | undefined) =>
       named ? pipeline.add(query()) : notLoaded
+    if (plan.waitsBriefly) pipeline.add(waitBriefly)
     const hasQueues = plan.queues.size > 0
     const hasTokens = plan.tokens.size > 0 || plan.liveTokensOf.length > 0
     const hasReservations = plan.reservations.size > 0
