@@ -344,6 +344,7 @@ describe("a batcher that meets a locked row", () => {
       batchSize: 100,
       locks: {
         rowsOf: (command) => new Set([String(rowOf(command))]),
+        insertsOf: (command) => new Set([String(rowOf(command))]),
         lockedRows: (commands) =>
           Effect.sync(() => {
             const rows = commands.map(rowOf).filter((row) => held.has(row) && knows(row))
@@ -477,6 +478,7 @@ describe("a batcher that meets a locked row", () => {
         batchSize: 100,
         locks: {
           rowsOf: (command) => new Set([command[0]!]),
+          insertsOf: (command) => new Set([command[0]!]),
           lockedRows: () => Effect.succeed(new Map())
         },
         run: (batch) =>

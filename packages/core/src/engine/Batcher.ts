@@ -6,17 +6,17 @@
  *                          ▲                                │
  *                          └───── a row is locked for long ─┘
  *
- * If another transaction keeps a row of a batch locked, the batch goes back to its place in the
- * order, and the batcher asks which rows are locked. It blocks these rows: it runs the commands that
- * need none of them at once, and the others stay where they are, in their order, without a lock. A
- * few times a second it asks again. A blocked row is released when it is free, or when another
+ * If another transaction keeps a row of a batch locked, the batcher asks which rows are locked, and
+ * blocks them: it runs the commands that need none of them at once, and the others go back to their
+ * places in the order, without a lock. Later commands that need a blocked row stay behind them. A few
+ * times a second it asks again. A blocked row is released when it is free, or when another
  * transaction holds it than before: then it is only busy, and its commands stand in line for it in
  * the database. For some seconds after a locked row batches wait for locks only briefly, so that the
  * next locked row costs nobody's neighbours much.
  *
  * If no locked row is found (another transaction has inserted a key and not committed), the batch is
- * bisected, with brief waits, to find the commands that need it. Their own rows are blocked for a
- * while, and then one of them tries again; one that fails twice is refused.
+ * bisected, with brief waits, to find the commands that need it. The rows that these insert are
+ * blocked for a while, and then one command tries again; one that fails twice is refused.
  *
  * A batcher that is too far behind refuses the oldest commands: see `waitMs`. A command of a host's
  * transaction cannot share a batch with those of others: it runs alone.
@@ -38,6 +38,8 @@ export interface Batcher<C, A> {
 /** Which rows commands lock, by the keys of `lockKey`. */
 export interface RowLocks<C> {
   readonly rowsOf: (command: C) => ReadonlySet<string>
+  /** Those of its rows that a command may insert. */
+  readonly insertsOf: (command: C) => ReadonlySet<string>
   /**
    * The rows of the commands that other transactions have locked now, each with a name of the
    * transaction that holds it. Waits for none of them.
@@ -98,8 +100,12 @@ const askEveryMs = [50, 250] as const
 const carefulMs = 5_000
 /** For how long a row stays blocked after a wait in vain: doubled each time, up to the last. */
 const backOffMs = [1_000, 8_000] as const
+/** Up to how many commands a bisection tries one by one: each half that fails costs a wait. */
+const oneByOne = 16
 /** How long a batch is bisected at most, in milliseconds, before other commands have their turn. */
 const bisectMs = 3_000
+/** How often a row is released and lost again before a batch waits for it for the full time. */
+const handoversMax = 4
 /** How often a command tries alone for a row whose lock the store does not show. */
 const fruitlessMax = 2
 
@@ -115,8 +121,8 @@ export const makeBatcher = <C, A>(
     let waiting = new Set<Waiting<C, A>>()
     let submitted = 0
     const blocked = new Map<string, Block>()
-    /** Rows that were blocked, and are tried now: with a full wait for one that only changes hands. */
-    const contended = new Set<string>()
+    /** How often each row was released since it only changed hands, and no batch has got it since. */
+    const handovers = new Map<string, number>()
     /** Rows whose lock the store did not show: one command tries for each. */
     const probed = new Set<string>()
     /** For how long each row is blocked the next time. */
@@ -142,6 +148,13 @@ export const makeBatcher = <C, A>(
     ): boolean => {
       if (rows.size === 0) return false
       for (const row of rowsOf(entry)) if (rows.has(row)) return true
+      return false
+    }
+
+    /** Whether a command needs a row that changes hands too often to be had by brief waits. */
+    const isStarved = (entry: Waiting<C, A>): boolean => {
+      if (handovers.size === 0) return false
+      for (const row of rowsOf(entry)) if ((handovers.get(row) ?? 0) >= handoversMax) return true
       return false
     }
 
@@ -203,7 +216,7 @@ export const makeBatcher = <C, A>(
     const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
       Effect.gen(function* () {
         const isCareful = performance.now() - busyAt < carefulMs
-        const waitsBriefly = isCareful && !batch.some((entry) => needsAny(entry, contended))
+        const waitsBriefly = isCareful && !batch.some(isStarved)
         const exit = yield* runOnce(batch, waitsBriefly)
         if (!isBusy(exit)) {
           forget(batch)
@@ -214,7 +227,10 @@ export const makeBatcher = <C, A>(
         const locked = yield* ask(batch)
         if (locked.size === 0) return yield* bisect(batch)
         for (const [row, holder] of locked) block(row, holder, waitsBriefly)
-        putBack(batch)
+        putBack(batch.filter((entry) => needsAny(entry, blocked)))
+        // The others at once, before commands that come now and may need the next locked row.
+        const others = batch.filter((entry) => !needsAny(entry, blocked))
+        if (others.length > 0) yield* runBatch(others)
       })
 
     const settle = (
@@ -249,19 +265,21 @@ export const makeBatcher = <C, A>(
 
     /** Blocks a row. After a brief wait in vain, a row that changes hands is released at once. */
     const block = (row: string, holder: string | undefined, wasBrief: boolean): void => {
-      contended.delete(row)
       probed.delete(row)
       const backOff = backOffs.get(row) ?? backOffMs[0]
-      if (!wasBrief) backOffs.set(row, Math.min(2 * backOff, backOffMs[1]))
+      if (!wasBrief) {
+        handovers.delete(row)
+        backOffs.set(row, Math.min(2 * backOff, backOffMs[1]))
+      }
       blocked.set(row, { holder, until: performance.now() + (wasBrief ? 0 : backOff) })
     }
 
     /** The rows of a batch that was answered are as any others again. */
     const forget = (batch: ReadonlyArray<Waiting<C, A>>): void => {
-      if (contended.size + probed.size + backOffs.size === 0) return
+      if (handovers.size + probed.size + backOffs.size === 0) return
       for (const entry of batch) {
         for (const row of rowsOf(entry)) {
-          contended.delete(row)
+          handovers.delete(row)
           probed.delete(row)
           backOffs.delete(row)
         }
@@ -295,20 +313,19 @@ export const makeBatcher = <C, A>(
           if (holder === undefined) probed.add(row)
         } else if (holder !== undefined && holderNow !== holder && isDue) {
           blocked.delete(row)
-          contended.add(row)
+          handovers.set(row, (handovers.get(row) ?? 0) + 1)
         }
       }
     })
 
     /**
-     * Finds the commands of a batch whose busy row the store does not show. It blocks the rows that
-     * they need and that no answered command needs.
+     * Finds the commands of a batch whose busy row the store does not show. One of the rows that they
+     * insert is another transaction's, so it blocks these.
      */
     const bisect = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
       Effect.gen(function* () {
         const begunAt = performance.now()
         const stuck: Array<Waiting<C, A>> = []
-        const answered = new Set<string>()
         const postponed: Array<Waiting<C, A>> = []
         const postpone = (part: ReadonlyArray<Waiting<C, A>>) => {
           for (const entry of part) postponed.push(entry)
@@ -318,11 +335,11 @@ export const makeBatcher = <C, A>(
             if (closed) return refuse(part)
             if (performance.now() - begunAt > bisectMs) return postpone(part)
             const exit = yield* runOnce(part, true)
-            if (!isBusy(exit)) {
-              for (const entry of part) for (const row of rowsOf(entry)) answered.add(row)
-              return yield* settle(part, exit)
+            if (!isBusy(exit)) return yield* settle(part, exit)
+            if (part.length > oneByOne) return yield* inHalves(part, runPart)
+            if (part.length > 1) {
+              return yield* Effect.forEach(part, (one) => runPart([one]), { discard: true })
             }
-            if (part.length > 1) return yield* inHalves(part, runPart)
             const [entry] = part
             // A lock that has begun since is shown, and no sign of an insert.
             const locked = yield* ask(part)
@@ -336,10 +353,8 @@ export const makeBatcher = <C, A>(
         yield* runPart(batch)
         busyAt = performance.now()
         putBack(postponed)
-        for (const entry of stuck) {
-          const rows = Array.from(rowsOf(entry))
-          const own = rows.filter((row) => !answered.has(row))
-          for (const row of own.length > 0 ? own : rows) block(row, undefined, false)
+        for (const { command } of stuck) {
+          for (const row of locks!.insertsOf(command)) block(row, undefined, false)
         }
       })
 
@@ -366,7 +381,7 @@ export const makeBatcher = <C, A>(
         else if (waiting.size > 0) yield* pauseUntilWoken
       }
       // No command waits for the rows that are still blocked.
-      for (const rows of [blocked, contended, probed, backOffs]) rows.clear()
+      for (const rows of [blocked, handovers, probed, backOffs]) rows.clear()
       running = false
       whenIdle?.()
     })

@@ -64,6 +64,7 @@ export const rowLocksOf = <C>(
   planOf: (batch: ReadonlyArray<C>) => LoadPlan
 ): RowLocks<C> => ({
   rowsOf: (command) => planOf([command]).lockKeys(),
+  insertsOf: (command) => planOf([command]).insertKeys(),
   lockedRows: (commands) => store.lockedRows(planOf(commands))
 })
 

@@ -96,22 +96,29 @@ export class LoadPlan {
     if (isUuid(reservationId)) this.reservations.add(reservationId as ReservationId)
   }
 
+  /** The keys of rows that the batch may insert: the insert waits for that of another transaction. */
+  insertKeys(): Set<string> {
+    const keys = new Set<string>()
+    for (const commandId of this.outcomes) keys.add(lockKey.outcome(commandId))
+    for (const { queueId, userId } of this.liveTokensOf)
+      keys.add(lockKey.liveToken(queueId, userId))
+    for (const userId of this.wallets) keys.add(lockKey.wallet(userId))
+    for (const reservationId of this.reservations) keys.add(lockKey.reservation(reservationId))
+    return keys
+  }
+
   /**
    * The rows that the plan locks and waits for, by the keys that a store's `lockedRows` answers
    * with. Heads are not among them: a batch skips a head that is locked.
    */
   lockKeys(): ReadonlySet<string> {
-    const keys = new Set<string>()
+    const keys = this.insertKeys()
     for (const queueId of this.queues) keys.add(lockKey.queue(queueId))
     for (const tokenId of this.tokens) keys.add(lockKey.token(tokenId))
-    for (const { queueId, userId } of this.liveTokensOf)
-      keys.add(lockKey.liveToken(queueId, userId))
     for (const { queueId, codeHash } of this.codes) keys.add(lockKey.code(queueId, codeHash))
-    for (const userId of this.wallets) keys.add(lockKey.wallet(userId))
     for (const { performanceId, userId } of this.seatCounts) {
       keys.add(lockKey.seatCount(performanceId, userId))
     }
-    for (const reservationId of this.reservations) keys.add(lockKey.reservation(reservationId))
     for (const { performanceId, seatIds } of this.seats) {
       for (const seatId of seatIds) keys.add(lockKey.seat(performanceId, seatId))
     }
@@ -122,6 +129,8 @@ export class LoadPlan {
 
 /** What a locked row is called, in each table. Ids hold no line end. */
 export const lockKey = {
+  /** The recorded outcome of a command. No batch locks it; two of one command insert it. */
+  outcome: (commandId: string) => `outcome\n${commandId}`,
   queue: (queueId: string) => `queue\n${queueId}`,
   token: (tokenId: string) => `token\n${tokenId}`,
   liveToken: (queueId: string, userId: string) => `liveToken\n${queueId}\n${userId}`,

@@ -43,7 +43,7 @@ export const forceIndexPlans = (waits: Waits): Query<void> => ({
 })
 
 /** For how long a batch waits for a lock that waits only briefly. */
-const briefly = "150ms"
+const briefly = "50ms"
 
 /** Shortens the wait for locks of this transaction: see `waitsBriefly` of the load plan. */
 export const waitBriefly: Query<void> = {
