@@ -184,6 +184,15 @@ export const makeBatcher = <C, A>(
       waiting = new Set([...batch, ...waiting].sort((a, b) => a.number - b.number))
     }
 
+    /** Puts back the commands that need blocked rows, and returns the others. */
+    const putBackBlocked = (
+      entries: ReadonlyArray<Waiting<C, A>>
+    ): ReadonlyArray<Waiting<C, A>> => {
+      if (blocked.size === 0) return entries
+      putBack(entries.filter((entry) => needsAny(entry, blocked)))
+      return entries.filter((entry) => !needsAny(entry, blocked))
+    }
+
     const refuse = (entries: Iterable<Waiting<C, A>>): void => {
       for (const entry of entries) entry.resume(overloaded)
     }
@@ -213,8 +222,10 @@ export const makeBatcher = <C, A>(
         Effect.withSpan("Batcher.batch", { root: true, attributes: { size: batch.length } })
       )
 
-    const runBatch = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+    const runBatch = (entries: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
       Effect.gen(function* () {
+        const batch = putBackBlocked(entries)
+        if (batch.length === 0) return
         const isCareful = performance.now() - busyAt < carefulMs
         const waitsBriefly = isCareful && !batch.some(isStarved)
         const exit = yield* runOnce(batch, waitsBriefly)
@@ -225,12 +236,10 @@ export const makeBatcher = <C, A>(
         if (locks === undefined) return fail(batch, exit)
         busyAt = performance.now()
         const locked = yield* ask(batch)
-        if (locked.size === 0) return yield* bisect(batch)
+        if (!batch.some((entry) => needsAny(entry, locked))) return yield* bisect(batch)
         for (const [row, holder] of locked) block(row, holder, waitsBriefly)
-        putBack(batch.filter((entry) => needsAny(entry, blocked)))
         // The others at once, before commands that come now and may need the next locked row.
-        const others = batch.filter((entry) => !needsAny(entry, blocked))
-        if (others.length > 0) yield* runBatch(others)
+        yield* runBatch(batch)
       })
 
     const settle = (
@@ -319,43 +328,43 @@ export const makeBatcher = <C, A>(
     })
 
     /**
-     * Finds the commands of a batch whose busy row the store does not show. One of the rows that they
-     * insert is another transaction's, so it blocks these.
+     * Finds the commands of a batch whose busy row the store does not show. One of the rows that such
+     * a command inserts is another transaction's, so it blocks these.
      */
     const bisect = (batch: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
       Effect.gen(function* () {
-        const begunAt = performance.now()
-        const stuck: Array<Waiting<C, A>> = []
-        const postponed: Array<Waiting<C, A>> = []
-        const postpone = (part: ReadonlyArray<Waiting<C, A>>) => {
-          for (const entry of part) postponed.push(entry)
-        }
-        const runPart = (part: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
+        const endsAt = performance.now() + bisectMs
+        const runPart = (entries: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
           Effect.gen(function* () {
-            if (closed) return refuse(part)
-            if (performance.now() - begunAt > bisectMs) return postpone(part)
+            // Behind an earlier one of the batch that could not run, to keep the order.
+            const part = putBackBlocked(entries)
+            if (part.length === 0) return
+            if (closed || performance.now() > endsAt) return putBack(part)
             const exit = yield* runOnce(part, true)
             if (!isBusy(exit)) return yield* settle(part, exit)
             if (part.length > oneByOne) return yield* inHalves(part, runPart)
             if (part.length > 1) {
               return yield* Effect.forEach(part, (one) => runPart([one]), { discard: true })
             }
-            const [entry] = part
-            // A lock that has begun since is shown, and no sign of an insert.
-            const locked = yield* ask(part)
-            for (const [row, holder] of locked) block(row, holder, true)
-            if (locked.size > 0) return postpone(part)
-            entry!.fruitless = (entry!.fruitless ?? 0) + 1
-            stuck.push(entry!)
-            if (entry!.fruitless === fruitlessMax) fail(part, exit)
-            else postpone(part)
+            yield* blockInserts(part[0]!, exit)
           })
         yield* runPart(batch)
         busyAt = performance.now()
-        putBack(postponed)
-        for (const { command } of stuck) {
-          for (const row of locks!.insertsOf(command)) block(row, undefined, false)
-        }
+      })
+
+    /** Puts back a command that alone met a busy row, or refuses it when that has happened before. */
+    const blockInserts = (
+      entry: Waiting<C, A>,
+      exit: Exit.Exit<ReadonlyArray<A>, StoreUnavailable>
+    ): Effect.Effect<void> =>
+      Effect.map(ask([entry]), (locked) => {
+        // A lock that has begun since is shown, and no sign of an insert.
+        for (const [row, holder] of locked) block(row, holder, true)
+        if (locked.size > 0) return putBack([entry])
+        for (const row of locks!.insertsOf(entry.command)) block(row, undefined, false)
+        entry.fruitless = (entry.fruitless ?? 0) + 1
+        if (entry.fruitless === fruitlessMax) fail([entry], exit)
+        else putBack([entry])
       })
 
     const pauseUntilWoken = Effect.suspend(() => {
