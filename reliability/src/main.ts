@@ -1,0 +1,23 @@
+/**
+ * `pnpm reliability <command>`: the tests that take faults as their input. Each command prints what it
+ * does, its seed, and at the end what it counted; it fails if a promise was broken.
+ */
+
+/** Each command loads its own code. It reads the arguments behind its name, and returns the exit code. */
+type Command = () => Promise<{ readonly run: (args: ReadonlyArray<string>) => Promise<number> }>
+
+const commands: Record<string, { readonly summary: string; readonly load: Command }> = {}
+
+const [name = "", ...args] = process.argv.slice(2)
+const command = commands[name]
+if (command === undefined) {
+  const width = Math.max(0, ...Object.keys(commands).map((each) => each.length))
+  console.log("Usage: pnpm reliability <command> [options]; each command has --help\n")
+  for (const [each, { summary }] of Object.entries(commands)) {
+    console.log(`  ${each.padEnd(width)}  ${summary}`)
+  }
+  process.exitCode = name === "" || name === "--help" ? 0 : 2
+} else {
+  const { run } = await command.load()
+  process.exitCode = await run(args)
+}
