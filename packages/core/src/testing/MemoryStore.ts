@@ -45,7 +45,7 @@ import { makeMemoryDeliveries } from "./MemoryDeliveries.ts"
 import { MemoryOutbox } from "./MemoryOutbox.ts"
 
 /** All rows, by key. */
-class Memory {
+export class Memory {
   readonly queues = new Map<QueueId, QueueRow>()
   readonly departures = new Map<QueueId, Array<Departure>>()
   readonly codes = new Map<string, CodeRow>()
@@ -360,8 +360,11 @@ const byText =
     compareBytes(key(a), key(b))
 
 /** A new, empty store in memory. */
-export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStore, () => {
-  const memory = new Memory()
+export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStore, () =>
+  storeOver(new Memory())
+)
+
+export const storeOver = (memory: Memory): BoxOfficeStore["Service"] => {
   let batches = 0
   const at = <A>(read: (now: number) => A): Effect.Effect<A> =>
     Effect.map(Clock.currentTimeMillis, read)
@@ -554,4 +557,4 @@ export const layerMemory: Layer.Layer<BoxOfficeStore> = Layer.sync(BoxOfficeStor
     ping: Effect.void,
     closing: Effect.void
   })
-})
+}
