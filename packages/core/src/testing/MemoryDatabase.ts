@@ -1,29 +1,32 @@
 /**
- * A database in memory that fails on request as Postgres does: for tests whose input is faults.
- * {@link layerMemory} is a store on one of these that never fails.
+ * A database in memory that behaves as Postgres does, and fails as Postgres does on request: for tests
+ * whose input is faults. It runs on Effect's clock and Effect's random numbers, so that a test which
+ * seeds both can replay what happened.
  */
-import { Clock, Effect, Layer } from "effect"
+import { Clock, Effect, Layer, Random } from "effect"
 import { BoxOfficeStore } from "../BoxOfficeStore.ts"
-import { StoreUnavailable } from "../Errors.ts"
-import { Memory, storeOver } from "./MemoryStore.ts"
+import { Database } from "./database/Database.ts"
+import type { Table } from "./database/Table.ts"
+import type { NodeLink, Server } from "./memory/connection.ts"
 import type { CommittedRows } from "./memory/rows.ts"
+import { makeSchema, type Schema } from "./memory/schema.ts"
+import { makeStore } from "./memory/store.ts"
+
+export type { NodeLink } from "./memory/connection.ts"
+export type { CommittedRows } from "./memory/rows.ts"
 
 export interface MemoryDatabaseOptions {
   /**
    * Called at every point where Postgres may let another session go first: before each statement,
-   * before COMMIT is written, before its transaction shows to others, and before it is acknowledged.
-   * Default: nothing.
+   * before COMMIT is written, before its transaction shows to others, before it is acknowledged, and
+   * after a wait. Default: nothing.
    */
   readonly pause?: (point: string) => Effect.Effect<void>
-  /** Told of each guard that refused a write: the name of the constraint or trigger. */
+  /**
+   * Told of each guard that refused a write: the name of the constraint or trigger. A duplicate of a
+   * key that `isSharedKey` names is no fault: two nodes were as quick as each other.
+   */
   readonly onViolation?: (name: string) => void
-}
-
-/** The network between a node and the database. Called for each message: a pipeline is one. */
-export interface NodeLink {
-  /** May delay the message, lose the connection, or never answer. */
-  readonly toServer?: (message: string) => Effect.Effect<"delivered" | "lost">
-  readonly toNode?: (message: string) => Effect.Effect<"delivered" | "lost">
 }
 
 export interface MemoryDatabase {
@@ -47,56 +50,87 @@ export interface MemoryDatabase {
   readonly inspect: () => CommittedRows
 }
 
-/** A new, empty database, on Effect's clock. */
+/** A new, empty database. */
 export const makeMemoryDatabase = (
-  _options: MemoryDatabaseOptions = {}
+  options: MemoryDatabaseOptions = {}
 ): Effect.Effect<MemoryDatabase> =>
-  Effect.map(Clock.Clock, (clock) => {
-    const memory = new Memory()
-    const store = storeOver(memory)
-    let running = true
+  Effect.gen(function* () {
+    const random = yield* Random.Random
     let stepMs = 0
-    const down = Effect.fail(
-      new StoreUnavailable({ retryable: true, cause: new Error("the server is down") })
-    )
-    const transact: typeof store.transact = (plan, decide) =>
-      Effect.suspend(() => (running ? store.transact(plan, decide) : down))
+    let isRunning = true
+    const now = () => server.clock.currentTimeMillisUnsafe() + stepMs
+    const database = new Database({
+      now,
+      random: () => random.nextDoubleUnsafe(),
+      ...(options.onViolation && { onViolation: options.onViolation })
+    })
+    const server: Server = {
+      database,
+      isRunning: () => isRunning,
+      pause: options.pause,
+      clock: yield* Clock.Clock
+    }
+    const schema = makeSchema(database)
+    const uuid = () => uuidOf(() => random.nextDoubleUnsafe())
     return {
-      layerStore: () => Layer.succeed(BoxOfficeStore, { ...store, transact }),
-      now: () => clock.currentTimeMillisUnsafe() + stepMs,
+      layerStore: (link) =>
+        Layer.sync(BoxOfficeStore, () =>
+          makeStore({ server, schema, link, uuid, backsOff: true })
+        ),
+      now,
       stepClock: (ms) => {
         stepMs += ms
       },
-      killBackends: () => 0,
+      killBackends: (pick) => {
+        const sessions = Array.from(database.sessions)
+        const killed = pick(sessions.length).flatMap((index) => sessions[index] ?? [])
+        for (const session of killed) session.end()
+        return killed.length
+      },
       stop: () => {
-        running = false
+        isRunning = false
+        database.crash()
       },
       start: () => {
-        running = true
+        isRunning = true
       },
-      setReadOnly: () => {},
-      inspect: () => ({
-        queues: Array.from(memory.queues.values()),
-        tokens: Array.from(memory.tokens.values()),
-        grants: [],
-        departures: Array.from(memory.departures.values()).flat(),
-        exits: [],
-        codes: Array.from(memory.codes.values()),
-        presence: [],
-        shows: Array.from(memory.shows.values()),
-        performances: Array.from(memory.performances.values(), (row) => ({
-          ...row,
-          currency: null
-        })),
-        seats: Array.from(memory.seats.values(), (row) => ({ ...row, ordinal: 0, changes: 1 })),
-        reservations: Array.from(memory.reservations.values()),
-        wallets: Array.from(memory.wallets.values()),
-        transfers: Array.from(memory.transfers.values()),
-        outcomes: Array.from(memory.outcomes.values()),
-        outbox: [],
-        consumers: [],
-        deliveries: [],
-        cleared: []
-      })
+      setReadOnly: (value) => {
+        database.isReadOnly = value
+      },
+      inspect: () => inspect(database, schema)
     }
   })
+
+/** A random uuid of version 4. */
+const uuidOf = (random: () => number): string => {
+  const hex = (digits: number) =>
+    Math.floor(random() * 16 ** digits)
+      .toString(16)
+      .padStart(digits, "0")
+  const variant = "89ab"[Math.floor(random() * 4)]
+  return `${hex(8)}-${hex(4)}-4${hex(3)}-${variant}${hex(3)}-${hex(12)}`
+}
+
+const inspect = (database: Database, schema: Schema): CommittedRows => {
+  const all = <Row>(table: Table<Row, string>) => database.committed(table)
+  return {
+    queues: all(schema.queue),
+    tokens: all(schema.token),
+    grants: all(schema.grant),
+    departures: all(schema.departure),
+    exits: all(schema.exit),
+    codes: all(schema.code),
+    presence: all(schema.presence),
+    shows: all(schema.show),
+    performances: all(schema.performance),
+    seats: all(schema.seat),
+    reservations: all(schema.reservation),
+    wallets: all(schema.wallet),
+    transfers: all(schema.transfer),
+    outcomes: all(schema.outcome),
+    outbox: all(schema.outbox),
+    consumers: all(schema.consumer),
+    deliveries: all(schema.delivery),
+    cleared: all(schema.cleared)
+  }
+}

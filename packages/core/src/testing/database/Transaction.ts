@@ -1,0 +1,55 @@
+/** A transaction: what became of it, what it has locked, and how to undo it. */
+import type { Lockers } from "./rowLocks.ts"
+import type { Session } from "./Session.ts"
+import type { AnyTable, Version } from "./Table.ts"
+
+export class Transaction {
+  readonly session: Session
+  /** 0 until the transaction first locks or writes a row. */
+  xid = 0
+  status: "in progress" | "committed" | "aborted" = "in progress"
+  /** Its place in the order in which transactions became visible. */
+  visibleAt = Number.POSITIVE_INFINITY
+  readonly startedAt: number
+  /** Whether its COMMIT is in the log: then it shows to others soon, whatever happens. */
+  isDurable = false
+  /** The rows that it has locked. */
+  readonly locked = new Set<Lockers>()
+  /** What undoes its changes, in the order of the changes. */
+  readonly undo: Array<() => void> = []
+  /** The versions that are dead once it has committed. */
+  readonly replaced: Array<{ readonly table: AnyTable; readonly version: Version<unknown> }> = []
+  /** Checks that wait for COMMIT. */
+  readonly deferred: Array<() => Steps<void>> = []
+  /** Sessions that wait for its end, in the order in which they began to. */
+  readonly waiters = new Set<Session>()
+  /** Runs at its end, however it ends. */
+  readonly atEnd: Array<() => void> = []
+
+  constructor(session: Session, startedAt: number) {
+    this.session = session
+    this.startedAt = startedAt
+  }
+
+  get isOver(): boolean {
+    return this.status !== "in progress"
+  }
+}
+
+/** What a statement gives while it waits: for the end of a transaction. */
+export interface Wait {
+  readonly on: Transaction
+  /** What it waits for. While that stays the same, it is one wait, with one time limit. */
+  readonly what: object
+}
+
+/** A point at which another session may go first. */
+export interface Pause {
+  readonly point: string
+}
+
+/**
+ * What a session does, up to its answer. A generator, so that the kernel has no clock and no fibers:
+ * what runs it decides when it goes on.
+ */
+export type Steps<A> = Generator<Wait | Pause, A, undefined>
