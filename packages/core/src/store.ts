@@ -7,6 +7,18 @@
 
 export * from "./BoxOfficeStore.ts"
 export { isOnSale, type PerformanceRow, type StoredPerformance } from "./catalog/model.ts"
+export {
+  type AttemptFault,
+  type AttemptStatus,
+  type CommitStatus,
+  type FailedAttempt,
+  isContentionState,
+  isKeyOfCommand,
+  isPassingState,
+  isSharedKey,
+  retryAttempts,
+  settleCommit
+} from "./engine/attempts.ts"
 // What the other packages of Box Office do in the same way.
 export { runInBackground } from "./engine/backgroundLoop.ts"
 export * from "./engine/CommandIds.ts"
@@ -22,6 +34,7 @@ export {
   seatKey
 } from "./engine/Rows.ts"
 export { decodeEvents, encodeEvents } from "./events/codec.ts"
+export { fromCursor, pageOf, toCursor } from "./events/cursor.ts"
 export type * from "./events/Deliveries.ts"
 export type * from "./events/Outbox.ts"
 

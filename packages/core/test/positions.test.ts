@@ -17,7 +17,7 @@ import {
   type QueueTokenStatus,
   type TokenId
 } from "../src/index.ts"
-import { isPreOpening } from "../src/queue/position.ts"
+import { isPreOpening, placeOf } from "../src/queue/position.ts"
 import { layerMemory, testStart } from "../src/testing.ts"
 import { gala, signingKeys } from "./support.ts"
 
@@ -112,11 +112,16 @@ const play = Effect.fnUntraced(function* (history: ReadonlyArray<Action>, draws:
     const tokenIds = Array.from(tokens.values(), ({ tokenId }) => tokenId)
     const readings = yield* store.readTokens(tokenIds.map((tokenId) => ({ tokenId })))
     const queue = (yield* store.queue("main" as never))!
+    // Counted here: a store counts those too who left from in front of a drawn token.
+    const waiting = readings.flatMap(({ token }) => (token?.state === "waiting" ? [token] : []))
     const positions = new Map<TokenId, number>()
-    for (const { token, ahead } of readings) {
-      if (token?.state !== "waiting") continue
-      const placed = token.lane === "priority" || !isPreOpening(queue)
-      positions.set(token.tokenId, placed ? ahead + 1 : 0)
+    for (const { tokenId, lane, number } of waiting) {
+      const place = placeOf(queue, lane, number)
+      const ahead = waiting.filter(
+        (other) => other.lane === lane && placeOf(queue, lane, other.number) < place
+      )
+      const placed = lane === "priority" || !isPreOpening(queue)
+      positions.set(tokenId, placed ? ahead.length + 1 : 0)
     }
     line.push({ at: now, positions })
   })

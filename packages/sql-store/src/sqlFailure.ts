@@ -1,5 +1,6 @@
 /** What a database error means for a batch and for its caller. */
 import { StoreUnavailable } from "@boxoffice/core"
+import { isContentionState, isKeyOfCommand, isPassingState } from "@boxoffice/core/store"
 import { Effect } from "effect"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 
@@ -12,46 +13,13 @@ export const sqlState = (error: SqlError): string | undefined =>
 const constraint = (error: SqlError): string | undefined =>
   (error.reason.cause as { readonly constraint?: string } | undefined)?.constraint
 
-/**
- * Keys that two nodes may insert at once: on the next attempt, the second node sees the first one's
- * row.
- */
-const sharedKeys = new Set([
-  "queue_pkey",
-  "show_pkey",
-  "performance_pkey",
-  "seat_pkey",
-  "queue_token_pkey",
-  "queue_token_live_once",
-  "wallet_pkey",
-  "reservation_pkey",
-  "reservation_payment_once",
-  "transfer_pkey",
-  "command_outcome_pkey"
-])
-
-/** Keys that a command inserts under its own id. */
-const keysOfCommands = new Set([
-  "queue_token_pkey",
-  "reservation_pkey",
-  "reservation_payment_once",
-  "transfer_pkey"
-])
-
 /** Whether the row that a command inserts exists already. */
 export const isCommandsOwnKey = (error: SqlError): boolean =>
-  sqlState(error) === "23505" && keysOfCommands.has(constraint(error) ?? "")
+  sqlState(error) === "23505" && isKeyOfCommand(constraint(error) ?? "")
 
-/**
- * Whether running the batch again on fresh rows can help: the server asked for it (40001, 40P01),
- * another node was first, or a prepared statement is older than a migration (0A000) or gone
- * (26000).
- */
-export const isContention = (error: SqlError): boolean => {
-  const state = sqlState(error)
-  if (state === "23505") return sharedKeys.has(constraint(error) ?? "")
-  return state === "40001" || state === "40P01" || state === "0A000" || state === "26000"
-}
+/** Whether running the batch again on fresh rows can help. */
+export const isContention = (error: SqlError): boolean =>
+  isContentionState(sqlState(error), constraint(error))
 
 /** The duplicate key, by its constraint and its values; undefined for other errors. */
 export const duplicateKey = (error: SqlError): string | undefined => {
@@ -97,18 +65,10 @@ export const isConnectionLost = (error: SqlError): boolean =>
   // 57P: the server shuts down and closes the connection itself.
   error.reason._tag === "ConnectionError" || (sqlState(error)?.startsWith("57P") ?? false)
 
-/**
- * SQLSTATEs of failures that may pass: the network or the machine has failed; memory or connections
- * have run out; a lock, statement or transaction timed out; the server is a standby. Any other
- * error would come again: data that the server cannot store (22), a rule of the schema (23), a
- * missing right or table (42).
- */
-const passing = /^(08|53|58|55P03|57014|25006|25P03|25P04)/
-
 export const unavailable = (error: SqlError): StoreUnavailable =>
   new StoreUnavailable({
     retryable:
-      isConnectionLost(error) || isContention(error) || passing.test(sqlState(error) ?? ""),
+      isConnectionLost(error) || isContention(error) || isPassingState(sqlState(error) ?? ""),
     cause: error,
     // The wait for a lock, or for a statement behind one, timed out.
     ...(sqlState(error) === "55P03" ? { isBusy: true } : {})

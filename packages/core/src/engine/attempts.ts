@@ -66,10 +66,7 @@ export const retryAttempts = <Sent>(options: {
       const runAgain = () =>
         attempts >= attemptsMax
           ? Effect.fail(unavailable)
-          : Effect.andThen(
-              options.backOff(attempts),
-              run(plan, decide, attempts + 1, duplicateKey)
-            )
+          : Effect.andThen(options.backOff(attempts), run(plan, decide, attempts + 1, duplicateKey))
       // A key that existed once may come from another node that was first. If the same key exists
       // in the next attempt as well, it stays: one command of the batch can never be inserted. The
       // batcher bisects the batch to isolate that command.

@@ -74,9 +74,7 @@ export const makeMemoryDatabase = (
     const uuid = () => uuidOf(() => random.nextDoubleUnsafe())
     return {
       layerStore: (link) =>
-        Layer.sync(BoxOfficeStore, () =>
-          makeStore({ server, schema, link, uuid, backsOff: true })
-        ),
+        Layer.sync(BoxOfficeStore, () => makeStore({ server, schema, link, uuid, backsOff: true })),
       now,
       stepClock: (ms) => {
         stepMs += ms

@@ -9,8 +9,14 @@
  */
 
 import { randomUUID } from "node:crypto"
-import { StoreUnavailable } from "@boxoffice/core"
-import type { LoadPlan, Rows } from "@boxoffice/core/store"
+import type { StoreUnavailable } from "@boxoffice/core"
+import {
+  type AttemptFault,
+  type CommitStatus,
+  type LoadPlan,
+  type Rows,
+  retryAttempts
+} from "@boxoffice/core/store"
 import type { PgConnection, PgPool } from "@effect/sql-pg"
 import { Effect, Exit, Metric, Random } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -28,14 +34,11 @@ import {
   unavailable,
   type WithDeadline
 } from "../sqlFailure.ts"
-import { type Attempt, type CommitStatus, commit, resolveCommit, rollback } from "./commit.ts"
+import { type Attempt, commit, resolveCommit, rollback } from "./commit.ts"
 import { begin, forceIndexPlans } from "./load/begin.ts"
 import { makeLoad } from "./load/load.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
 import { makeSave } from "./save/save.ts"
-
-/** The most attempts of one batch. After that the caller gets `StoreUnavailable` and can retry. */
-const attemptsMax = 12
 
 /** How often batches ran again, because another node was first or the server asked for it. */
 export const batchRetries = Metric.counter("boxoffice_store_batch_retries", {
@@ -132,10 +135,7 @@ export const makeTransact = (
   return retrying({ attempt, resolveLostCommit })
 }
 
-/**
- * Runs an attempt again if that can help. If the connection was lost during the COMMIT, finds out
- * first whether the attempt committed.
- */
+/** Runs an attempt again if that can help: see `retryAttempts`. */
 export const retrying = (options: {
   readonly attempt: <A>(
     plan: LoadPlan,
@@ -143,36 +143,27 @@ export const retrying = (options: {
   ) => Effect.Effect<A, AttemptFailed>
   readonly resolveLostCommit: (lost: Attempt) => Effect.Effect<CommitStatus>
 }) => {
-  const run = <A>(
-    plan: LoadPlan,
-    decide: (rows: Rows) => A,
-    attempts: number,
-    previousKey?: string
-  ): Effect.Effect<A, StoreUnavailable> =>
-    Effect.catch(options.attempt(plan, decide), ({ error, outcome, attempt }) => {
-      const key = duplicateKey(error)
-      const runAgain = () =>
-        attempts >= attemptsMax
-          ? Effect.fail(unavailable(error))
-          : Effect.andThen(backOff(attempts), run(plan, decide, attempts + 1, key))
-      // A key that existed once may come from another node that was first. If the same key exists
-      // in the next attempt as well, it stays: one command of the batch can never be inserted. The
-      // batcher bisects the batch to isolate that command.
-      if (key !== undefined && key === previousKey) {
-        const isTaken = isCommandsOwnKey(error) ? { isTaken: true } : {}
-        return Effect.fail(new StoreUnavailable({ retryable: false, cause: error, ...isTaken }))
-      }
-      if (isContention(error)) return runAgain()
-      if (attempt === undefined || !isConnectionLost(error)) return Effect.fail(unavailable(error))
-      return Effect.flatMap(options.resolveLostCommit(attempt), (status) => {
-        if (status === "committed") return Effect.succeed(outcome as A)
-        return status === "absent" ? runAgain() : Effect.fail(unavailable(error))
-      })
-    })
-
+  const run = retryAttempts({
+    attempt: (plan, decide) =>
+      Effect.mapError(options.attempt(plan, decide), ({ error, outcome, attempt }) => ({
+        fault: faultOf(error),
+        outcome,
+        attempt
+      })),
+    resolveLostCommit: options.resolveLostCommit,
+    backOff
+  })
   return <A>(plan: LoadPlan, decide: (rows: Rows) => A): Effect.Effect<A, StoreUnavailable> =>
-    Effect.withSpan(run(plan, decide, 1), "SqlStore.transact")
+    Effect.withSpan(run(plan, decide), "SqlStore.transact")
 }
+
+const faultOf = (error: SqlError): AttemptFault => ({
+  unavailable: unavailable(error),
+  isContention: isContention(error),
+  isLost: isConnectionLost(error),
+  duplicateKey: duplicateKey(error),
+  isCommandsOwnKey: isCommandsOwnKey(error)
+})
 
 /** Runs work on a connection of the batches. If it fails, no transaction stays open there. */
 export const onConnection = <A>(

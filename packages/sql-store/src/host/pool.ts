@@ -1,9 +1,9 @@
 /** The store on a host's pool: it runs its own transactions on connections that the pool lends. */
 import { BoxOfficeStore, type StoreUnavailable } from "@boxoffice/core"
-import type { LoadPlan, Rows } from "@boxoffice/core/store"
+import type { CommitStatus, LoadPlan, Rows } from "@boxoffice/core/store"
 import { Cause, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { type Attempt, type CommitStatus, resolveCommit } from "../batch/commit.ts"
+import { type Attempt, resolveCommit } from "../batch/commit.ts"
 import { forceIndexPlans } from "../batch/load/begin.ts"
 import { type LockedRows, lockedRowsQueries, lookLimits } from "../batch/lockedRows.ts"
 import type { InTransaction } from "../batch/save/inTransaction.ts"

@@ -30,8 +30,7 @@ export const terminated = () =>
   new DatabaseError("57P01", "terminating connection due to administrator command")
 export const readOnly = () =>
   new DatabaseError("25006", "cannot execute this in a read-only transaction")
-export const transactionFailed = () =>
-  new DatabaseError("25P02", "current transaction is aborted")
+export const transactionFailed = () => new DatabaseError("25P02", "current transaction is aborted")
 
 /** A guard of the schema has refused a row. */
 export const refused = (constraint: string, code: string, detail?: string) =>

@@ -207,10 +207,7 @@ export class Statement {
     throw refused(constraint, code, detail)
   }
 
-  private *before<Row>(
-    table: Table<Row, string>,
-    change: Change<Row>
-  ): Steps<void> {
+  private *before<Row>(table: Table<Row, string>, change: Change<Row>): Steps<void> {
     for (const { when, run } of table.rules.before ?? []) {
       if (when(change)) yield* run(this.inner(), change)
     }
@@ -220,11 +217,7 @@ export class Statement {
     }
   }
 
-  private replace<Row>(
-    table: AnyTable,
-    old: Version<Row>,
-    next: Version<Row> | undefined
-  ): void {
+  private replace<Row>(table: AnyTable, old: Version<Row>, next: Version<Row> | undefined): void {
     const { undo, replaced } = this.transaction
     old.deleter = this.transaction
     old.next = next
@@ -288,11 +281,7 @@ export class Statement {
   }
 
   /** Notes what is to be checked behind the statement, or at COMMIT. */
-  private queue<Row>(
-    table: Table<Row, string>,
-    version: Version<Row>,
-    change: Change<Row>
-  ): void {
+  private queue<Row>(table: Table<Row, string>, version: Version<Row>, change: Change<Row>): void {
     const { old, row } = change
     if (row !== undefined) {
       for (const reference of table.rules.references ?? []) {

@@ -92,20 +92,23 @@ export class Table<Row, Name extends string> {
   readonly versions = new Set<Version<Row>>()
   readonly indexes: ReadonlyArray<Index<Row>>
   /** References of other tables to this one. */
-  readonly referrers: Array<{ readonly table: AnyTable; readonly reference: Reference<unknown> }> = []
+  readonly referrers: Array<{ readonly table: AnyTable; readonly reference: Reference<unknown> }> =
+    []
   private readonly byName: ReadonlyMap<string, Index<Row>>
 
   constructor(name: string, rules: Rules<Row, string, string>) {
     this.name = name
     this.rules = rules
     const { unique, partial = [], indexes = {} } = rules
-    const index = (isUnique: boolean) => ([name, key]: [string, unknown]): Index<Row> => ({
-      name,
-      key: key as KeyOf<Row>,
-      isUnique,
-      isKey: isUnique && !partial.includes(name),
-      entries: new Map()
-    })
+    const index =
+      (isUnique: boolean) =>
+      ([name, key]: [string, unknown]): Index<Row> => ({
+        name,
+        key: key as KeyOf<Row>,
+        isUnique,
+        isKey: isUnique && !partial.includes(name),
+        entries: new Map()
+      })
     this.indexes = [
       ...Object.entries(unique).map(index(true)),
       ...Object.entries(indexes).map(index(false))

@@ -112,7 +112,10 @@ const untilWoken = (
     for (;;) {
       const until = Math.min(lockTimeoutAt, statementTimeoutAt, deadlockCheckAt)
       const left = until - (yield* Clock.currentTimeMillis)
-      const end = left === Number.POSITIVE_INFINITY ? Effect.asSome(woken) : Effect.timeoutOption(woken, Math.max(0, left))
+      const end =
+        left === Number.POSITIVE_INFINITY
+          ? Effect.asSome(woken)
+          : Effect.timeoutOption(woken, Math.max(0, left))
       if (Option.isSome(yield* end)) return undefined
       if (until === lockTimeoutAt) return lockTimedOut()
       if (until === statementTimeoutAt) return statementTimedOut()

@@ -7,10 +7,7 @@ interface Snapshot {
   readonly inProgress: ReadonlySet<number>
 }
 
-export const formatSnapshot = (
-  inProgress: ReadonlyArray<number>,
-  latestOver: number
-): string => {
+export const formatSnapshot = (inProgress: ReadonlyArray<number>, latestOver: number): string => {
   const xmax = latestOver + 1
   const before = inProgress.filter((xid) => xid < xmax).sort((a, b) => a - b)
   return `${before[0] ?? xmax}:${xmax}:${before.join(",")}`

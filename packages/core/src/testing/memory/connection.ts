@@ -109,7 +109,10 @@ export class Connection {
       server.clock = clock
       this.idle?.interruptUnsafe()
       this.idle = undefined
-      return Effect.onExit(run(session, pipeline.steps(session), server.pause), () => this.startIdling)
+      return Effect.onExit(
+        run(session, pipeline.steps(session), server.pause),
+        () => this.startIdling
+      )
     })
   }
 

@@ -9,7 +9,8 @@ import { reading } from "./reads.ts"
 import type { StoredDelivery } from "./rows.ts"
 import { keyOf, type Schema } from "./schema.ts"
 
-const byId = (a: StoredDelivery, b: StoredDelivery): number => (a.deliveryId < b.deliveryId ? -1 : 1)
+const byId = (a: StoredDelivery, b: StoredDelivery): number =>
+  a.deliveryId < b.deliveryId ? -1 : 1
 
 export const makeDeliveries = (schema: Schema, runQuery: RunQuery): Deliveries => {
   const find = (
@@ -135,7 +136,15 @@ export const makeDeliveries = (schema: Schema, runQuery: RunQuery): Deliveries =
             .filter(({ deliveryId }) => deliveryId > after)
             .slice(0, limit)
             .map(
-              ({ deliveryId, eventId, aggregate, body, attempts, error, parkedAt }): DeadLetter => ({
+              ({
+                deliveryId,
+                eventId,
+                aggregate,
+                body,
+                attempts,
+                error,
+                parkedAt
+              }): DeadLetter => ({
                 deliveryId,
                 eventId,
                 aggregate,
@@ -150,12 +159,7 @@ export const makeDeliveries = (schema: Schema, runQuery: RunQuery): Deliveries =
     redeliver: (endpoint, eventIds) =>
       onDead("redeliver dead letters", endpoint, eventIds, (statement, version) => {
         const again = { state: "waiting", attempts: 0, nextAt: statement.now() } as const
-        return statement.update(
-          schema.delivery,
-          version,
-          (row) => ({ ...row, ...again }),
-          isDead
-        )
+        return statement.update(schema.delivery, version, (row) => ({ ...row, ...again }), isDead)
       }),
     discard: (endpoint, eventIds) =>
       onDead("discard dead letters", endpoint, eventIds, (statement, version) =>
@@ -170,7 +174,8 @@ export const makeDeliveries = (schema: Schema, runQuery: RunQuery): Deliveries =
             ...find(statement, endpoint, "dead")
           ].slice(0, limit)
           let deleted = 0
-          for (const version of own) if (yield* statement.remove(schema.delivery, version)) deleted++
+          for (const version of own)
+            if (yield* statement.remove(schema.delivery, version)) deleted++
           return deleted
         }
       }),

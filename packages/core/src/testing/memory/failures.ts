@@ -1,11 +1,12 @@
 /** What an error of the database in memory means for a batch and for its caller. */
+
+import { StoreUnavailable } from "../../Errors.ts"
 import {
   type AttemptFault,
   isContentionState,
   isKeyOfCommand,
   isPassingState
 } from "../../engine/attempts.ts"
-import { StoreUnavailable } from "../../Errors.ts"
 import type { DatabaseError } from "../database/DatabaseError.ts"
 
 /** The connection was lost, refused or silent: nothing is known of what was sent. */
@@ -28,8 +29,7 @@ const isContention = (failure: Failure): boolean =>
 
 export const unavailable = (failure: Failure): StoreUnavailable =>
   new StoreUnavailable({
-    retryable:
-      isLost(failure) || isContention(failure) || isPassingState(stateOf(failure) ?? ""),
+    retryable: isLost(failure) || isContention(failure) || isPassingState(stateOf(failure) ?? ""),
     cause: failure,
     ...(stateOf(failure) === "55P03" ? { isBusy: true } : {})
   })
@@ -41,9 +41,7 @@ export const faultOf = (failure: Failure): AttemptFault => {
     unavailable: unavailable(failure),
     isContention: isContention(failure),
     isLost: isLost(failure),
-    duplicateKey: isDuplicate
-      ? `${constraint} ${(failure as DatabaseError).detail}`
-      : undefined,
+    duplicateKey: isDuplicate ? `${constraint} ${(failure as DatabaseError).detail}` : undefined,
     isCommandsOwnKey: isDuplicate && isKeyOfCommand(constraint ?? "")
   }
 }

@@ -1,7 +1,8 @@
 /** The triggers that guard seats, reservations and the ledger: see `migrations/` of the SQL store. */
+
+import { seatKey } from "../../engine/Rows.ts"
 import type { PerformanceId, SeatId } from "../../Ids.ts"
 import type { ReservationRow } from "../../reservation/model.ts"
-import { seatKey } from "../../engine/Rows.ts"
 import { refused } from "../database/DatabaseError.ts"
 import type { Statement } from "../database/Statement.ts"
 import type { Change, Table, Trigger } from "../database/Table.ts"

@@ -86,9 +86,7 @@ export const addLoads = (schema: Schema, pipeline: Pipeline, plan: LoadPlan): ((
   const unpaid = add(plan.unpaidOf.size > 0, () => readUnpaid(schema, plan))
   const transfers = add(plan.transfers.size > 0, () => loadTransfers(schema, plan.transfers))
   const shows = add(plan.shows.size > 0, () => loadShows(schema, plan.shows))
-  const seatsRead = add(plan.seatsToRead.length > 0, () =>
-    loadSeatsThere(schema, plan.seatsToRead)
-  )
+  const seatsRead = add(plan.seatsToRead.length > 0, () => loadSeatsThere(schema, plan.seatsToRead))
   const outcomes = add(plan.outcomes.size > 0, () => loadOutcomes(schema, plan.outcomes))
   const clock = pipeline.add(readClock)
 

@@ -13,7 +13,7 @@ import type { WalletRow } from "../../wallet/model.ts"
 import type { Statement } from "../database/Statement.ts"
 import type { Table, Version } from "../database/Table.ts"
 import type { Steps } from "../database/Transaction.ts"
-import { byText, sortedTexts } from "./bytes.ts"
+import { byText, greater, sortedTexts } from "./order.ts"
 import type { Query } from "./Pipeline.ts"
 import { lapsedTokens, seenAt, tokenRow } from "./queueColumns.ts"
 import { seatRow } from "./reads.ts"
@@ -55,8 +55,11 @@ export const lockQueues = (
 })
 
 /** The queue of a token, as the statement sees it. */
-const queueOf = (statement: Statement, schema: Schema, { queueId }: { readonly queueId: QueueId }) =>
-  statement.get(schema.queue, "queue_pkey", queueId)!.row
+const queueOf = (
+  statement: Statement,
+  schema: Schema,
+  { queueId }: { readonly queueId: QueueId }
+) => statement.get(schema.queue, "queue_pkey", queueId)!.row
 
 export const lockTokens = (
   schema: Schema,
@@ -244,5 +247,3 @@ export const lockPerformances = (
   name: "lock performances",
   run: (statement) => lockByKey(statement, schema.performance, "performance_pkey", performanceIds)
 })
-
-const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b)

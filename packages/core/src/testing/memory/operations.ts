@@ -7,7 +7,6 @@ import { numbersPerBlock, type Sighting } from "../../queue/live/presence.ts"
 import type { QueueRow } from "../../queue/model.ts"
 import { type ReservationRow, seatStatusAt } from "../../reservation/model.ts"
 import type { Statement } from "../database/Statement.ts"
-import { byText, compareBytes } from "./bytes.ts"
 import {
   clearDepartures,
   clearOutcomes,
@@ -16,6 +15,7 @@ import {
   clearTokens
 } from "./clear.ts"
 import { makeDeliveries } from "./deliveries.ts"
+import { byText, compareBytes } from "./order.ts"
 import { makeOutbox } from "./outbox.ts"
 import { Pipeline, type Query } from "./Pipeline.ts"
 import {
@@ -48,8 +48,7 @@ export const makeOperations = (
       const answer = pipeline.addAlone(query)
       return Effect.map(send(query.name, pipeline), answer)
     })
-  const read = <A>(name: string, body: (statement: Statement) => A) =>
-    runQuery(reading(name, body))
+  const read = <A>(name: string, body: (statement: Statement) => A) => runQuery(reading(name, body))
 
   return {
     readTokens: (questions) =>
@@ -266,12 +265,7 @@ const shownQueue = (statement: Statement, schema: Schema, queue: StoredQueue): Q
 }
 
 /** Whether a queue has lapsed tokens, must open or close, or could admit a user. */
-const isDue = (
-  statement: Statement,
-  schema: Schema,
-  queue: StoredQueue,
-  now: number
-): boolean => {
+const isDue = (statement: Statement, schema: Schema, queue: StoredQueue, now: number): boolean => {
   const { queueId, mode, opening, settings } = queue
   if (lapsedTokens(statement, schema, queueId, now).length > 0) return true
   const waiting = queue.waiting + queue.priority.waiting
@@ -318,5 +312,4 @@ const pageOf = <A, Cursor>(
   rows: ReadonlyArray<A>,
   { after, limit }: Page<Cursor>,
   isAfter: (row: A, cursor: Cursor) => boolean
-): Array<A> =>
-  rows.filter((row) => after === undefined || isAfter(row, after)).slice(0, limit)
+): Array<A> => rows.filter((row) => after === undefined || isAfter(row, after)).slice(0, limit)

@@ -3,10 +3,10 @@ import type { Effect } from "effect"
 import type { StoreUnavailable } from "../../Errors.ts"
 import { fromCursor, pageOf, toCursor } from "../../events/cursor.ts"
 import type { ConsumerStatus, Outbox, OutboxPosition, StartingPoint } from "../../events/Outbox.ts"
-import { isVisibleIn, parseSnapshot } from "../database/snapshots.ts"
 import type { Statement } from "../database/Statement.ts"
-import { byText } from "./bytes.ts"
+import { isVisibleIn, parseSnapshot } from "../database/snapshots.ts"
 import { noteCleared } from "./clear.ts"
+import { byText, greater } from "./order.ts"
 import type { Query } from "./Pipeline.ts"
 import { reading } from "./reads.ts"
 import type { StoredBatch, StoredConsumer } from "./rows.ts"
@@ -18,7 +18,13 @@ export type RunQuery = <A>(query: Query<A>) => Effect.Effect<A, StoreUnavailable
 /** Before all transactions. */
 const nothingSeen = "3:3:"
 
-const cursorOf = ({ seen, reading, batchId, highest, position }: StoredConsumer): OutboxPosition => ({
+const cursorOf = ({
+  seen,
+  reading,
+  batchId,
+  highest,
+  position
+}: StoredConsumer): OutboxPosition => ({
   cursor: toCursor({ seen, reading, batchId, highest }),
   position
 })
@@ -30,7 +36,7 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
   const batches = (statement: Statement): Array<StoredBatch> =>
     statement.scan(schema.outbox).map(({ row }) => row)
   const highestOf = (statement: Statement): bigint =>
-    batches(statement).reduce((most, { batchId }) => (batchId > most ? batchId : most), 0n)
+    batches(statement).reduce((most, { batchId }) => greater(most, batchId), 0n)
   const startingAt = (statement: Statement, point: StartingPoint) =>
     point === "now"
       ? { seen: statement.database.snapshot(), highest: highestOf(statement) }

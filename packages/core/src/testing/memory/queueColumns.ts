@@ -1,5 +1,10 @@
 /** What statements read of a queue beside its row. */
-import { absentAfterSeconds, numbersPerBlock, presencePeriodSeconds, wasSeen } from "../../queue/live/presence.ts"
+import {
+  absentAfterSeconds,
+  numbersPerBlock,
+  presencePeriodSeconds,
+  wasSeen
+} from "../../queue/live/presence.ts"
 import type { QueueRow, TokenRow } from "../../queue/model.ts"
 import { isPreOpening, placeOf } from "../../queue/position.ts"
 import type { Statement } from "../database/Statement.ts"

@@ -171,10 +171,7 @@ export const loadTransfers = (
     present(statement, schema.transfer, "transfer_pkey", transferIds)
   )
 
-export const loadShows = (
-  schema: Schema,
-  showIds: LoadPlan["shows"]
-): Query<ReadonlyArray<Show>> =>
+export const loadShows = (schema: Schema, showIds: LoadPlan["shows"]): Query<ReadonlyArray<Show>> =>
   reading("read shows", (statement) => present(statement, schema.show, "show_pkey", showIds))
 
 export const loadSeatsThere = (
@@ -189,7 +186,8 @@ export const loadSeatsThere = (
   })
 
 /** A seat as other code than the store knows it. */
-export const seatRow = ({ ordinal: _ordinal, changes: _changes, ...row }: StoredSeat): SeatRow => row
+export const seatRow = ({ ordinal: _ordinal, changes: _changes, ...row }: StoredSeat): SeatRow =>
+  row
 
 export const loadOutcomes = (
   schema: Schema,

@@ -2,6 +2,7 @@
 import type { Performance } from "../../catalog/model.ts"
 import type { BoxOfficeEvent } from "../../Events.ts"
 import type { Changes } from "../../engine/Rows.ts"
+import { seatKey } from "../../engine/Rows.ts"
 import { encodeEvents, eventVersion } from "../../events/codec.ts"
 import type { QueueRow, TokenRow } from "../../queue/model.ts"
 import type { ReservationRow, SeatRow } from "../../reservation/model.ts"
@@ -9,12 +10,11 @@ import type { TransferRow, WalletRow } from "../../wallet/model.ts"
 import type { Statement } from "../database/Statement.ts"
 import type { Table } from "../database/Table.ts"
 import type { Steps } from "../database/Transaction.ts"
-import { byText } from "./bytes.ts"
 import type { Loaded } from "./load.ts"
+import { byText } from "./order.ts"
 import type { Pipeline, Query } from "./Pipeline.ts"
 import type { StoredQueue, StoredToken } from "./rows.ts"
 import { keyOf, type Schema } from "./schema.ts"
-import { seatKey } from "../../engine/Rows.ts"
 
 export const addSaves = (
   schema: Schema,
@@ -67,11 +67,7 @@ export const addSaves = (
   }
   add("update wallets", changes.wallets.filter(existedBefore), updateWallets(schema))
   const noLongerHeld = changes.newReservations.filter(({ status }) => status !== "held")
-  add(
-    "update reservations",
-    [...changes.reservations, ...noLongerHeld],
-    updateReservations(schema)
-  )
+  add("update reservations", [...changes.reservations, ...noLongerHeld], updateReservations(schema))
   add("save seats", changes.seats, saveSeats(schema))
   add("insert outcomes", changes.outcomes, insertOutcomes(schema))
   add("insert exits", changes.exits, insertExits(schema))
@@ -100,10 +96,7 @@ function* updateByKey<Row, Name extends string>(
   if (version !== undefined) yield* statement.update(table, version, change)
 }
 
-const insertQueue = (
-  schema: Schema,
-  { queueId, settings, opening }: QueueRow
-): Query<void> => ({
+const insertQueue = (schema: Schema, { queueId, settings, opening }: QueueRow): Query<void> => ({
   name: "insert queue",
   *run(statement) {
     const line = { nextNumber: 1n, cursor: 0n, waiting: 0 }
@@ -140,7 +133,10 @@ const insertSeats = (schema: Schema): Save<SeatRow> =>
     const currencies = new Map<string, SeatRow["price"]["currency"]>()
     for (const { performanceId, price } of seats) {
       const existing = statement.find(schema.seat, "byPerformance", performanceId)
-      ordinals.set(performanceId, existing.reduce((most, { row }) => Math.max(most, row.ordinal), 0))
+      ordinals.set(
+        performanceId,
+        existing.reduce((most, { row }) => Math.max(most, row.ordinal), 0)
+      )
       const lowest = currencies.get(performanceId)
       if (lowest === undefined || price.currency < lowest) {
         currencies.set(performanceId, price.currency)

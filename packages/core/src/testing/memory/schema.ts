@@ -41,7 +41,8 @@ export const laneKey = ({
 export const all = "all"
 
 const isCurrency = (code: string | null): boolean => code === null || /^[A-Z]{3}$/.test(code)
-const isWithin = (value: bigint, low: bigint, high: bigint): boolean => value >= low && value <= high
+const isWithin = (value: bigint, low: bigint, high: bigint): boolean =>
+  value >= low && value <= high
 const nulls = (...values: ReadonlyArray<unknown>): number =>
   values.filter((value) => value === null).length
 
@@ -81,8 +82,7 @@ const queueTables = () => {
     token: tableOf<StoredToken>()("queue_token", {
       unique: {
         queue_token_pkey: (row) => row.tokenId,
-        queue_token_live_once: (row) =>
-          isLive(row) ? keyOf(row.queueId, row.userId) : undefined,
+        queue_token_live_once: (row) => (isLive(row) ? keyOf(row.queueId, row.userId) : undefined),
         queue_token_number_once: (row) => keyOf(row.queueId, row.lane, row.number)
       },
       partial: ["queue_token_live_once"],
@@ -235,8 +235,7 @@ const saleTables = (queue: ReturnType<typeof queueTables>["queue"]) => {
     unique: {
       transfer_pkey: (row) => row.transferId,
       transfer_version_once: (row) => keyOf(row.userId, row.version),
-      transfer_leaves_balance: (row) =>
-        keyOf(row.userId, row.version, row.balance, row.currency),
+      transfer_leaves_balance: (row) => keyOf(row.userId, row.version, row.balance, row.currency),
       transfer_payment_once: (row) =>
         row.kind === "payment" ? (row.reservationId ?? undefined) : undefined,
       transfer_refund_once: (row) =>

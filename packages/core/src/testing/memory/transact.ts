@@ -11,11 +11,11 @@ import {
 import type { LoadPlan } from "../../engine/LoadPlan.ts"
 import type { Rows } from "../../engine/Rows.ts"
 import type { Statement } from "../database/Statement.ts"
+import { answerWithinMs } from "./connection.ts"
 import { type Failure, faultOf } from "./failures.ts"
 import { addLoads } from "./load.ts"
-import { answerWithinMs } from "./connection.ts"
-import type { Pool } from "./Pool.ts"
 import { Pipeline } from "./Pipeline.ts"
+import type { Pool } from "./Pool.ts"
 import { reading } from "./reads.ts"
 import { addSaves } from "./save.ts"
 import type { Schema } from "./schema.ts"
@@ -68,9 +68,7 @@ export const makeTransact = ({
             const loads = new Pipeline()
             begin(loads)
             const loaded = addLoads(schema, loads, plan)
-            yield* Effect.mapError(connection.send("load", loads), (failure) =>
-              failed(failure)
-            )
+            yield* Effect.mapError(connection.send("load", loads), (failure) => failed(failure))
             const read = loaded()
             const outcome = decide(read.rows)
             const sent = { attemptId: uuid(), xid: read.clock.xid }
@@ -118,9 +116,7 @@ export const makeTransact = ({
       }),
     backOff: (attempts) =>
       backsOff
-        ? Effect.flatMap(Random.next, (random) =>
-            Effect.sleep(random * 2 ** Math.min(attempts, 8))
-          )
+        ? Effect.flatMap(Random.next, (random) => Effect.sleep(random * 2 ** Math.min(attempts, 8)))
         : Effect.yieldNow
   })
 }

@@ -1,9 +1,9 @@
 /** The consumers of the outbox: the statements on `event_consumer`. */
 import type { ConsumerStatus, StartingPoint } from "@boxoffice/core"
-import type { Outbox, OutboxPosition } from "@boxoffice/core/store"
+import { fromCursor, type Outbox, type OutboxPosition, toCursor } from "@boxoffice/core/store"
 import { millis, type Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
-import { fromCursor, isSameLife, nameLife, toCursor } from "./cursor.ts"
+import { isSameLife, nameLife } from "./cursor.ts"
 
 type Claim = Parameters<Outbox["claim"]>[0]
 type Save = Parameters<Outbox["save"]>[0]

@@ -1,28 +1,5 @@
-/**
- * A cursor is `seen reading batch_id highest`: see `event_consumer` in `migrations/`. Between two
- * rounds there is no `reading`, and `-` stands for it.
- */
+/** By what a cursor is known to be of this life of the server. */
 import type { SchemaName } from "../../schemaName.ts"
-
-interface Cursor {
-  readonly seen: string
-  readonly reading: string | null
-  readonly batchId: bigint
-  readonly highest: bigint
-}
-
-export const toCursor = ({ seen, reading, batchId, highest }: Cursor): string =>
-  `${seen} ${reading ?? "-"} ${batchId} ${highest}`
-
-export const fromCursor = (cursor: string): Cursor => {
-  const [seen, reading, batchId, highest] = cursor.split(" ") as [string, string, string, string]
-  return {
-    seen,
-    reading: reading === "-" ? null : reading,
-    batchId: BigInt(batchId),
-    highest: BigInt(highest)
-  }
-}
 
 /**
  * Identifies the life of the server that answers. Its snapshots mean the same only until it crashes
@@ -37,12 +14,6 @@ export const lifeOf = (schema: SchemaName): string => `(SELECT life_id || '/' ||
 /** Whether a page of `since` was read in the same life. A saved cursor is good in any life. */
 export const isSameLife = (schema: SchemaName, since: string): string =>
   `(${since}::text IS NULL OR coalesce(${since}::text = ${lifeOf(schema)}, false))`
-
-/**
- * Stands for the life of a page that was read before that life had a name. No later page can be
- * shown to be of the same life.
- */
-export const unnamedLife = "unnamed"
 
 /** Names the life of the server, if it has no name yet. */
 export const nameLife = (schema: SchemaName): string => `

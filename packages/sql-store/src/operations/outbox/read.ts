@@ -1,7 +1,7 @@
-import type { OutboxBatch, OutboxPage } from "@boxoffice/core/store"
+import { fromCursor, type OutboxPage, pageOf } from "@boxoffice/core/store"
 import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
-import { fromCursor, isSameLife, lifeOf, toCursor, unnamedLife } from "./cursor.ts"
+import { isSameLife, lifeOf } from "./cursor.ts"
 
 /**
  * Reads the next batches of a round, and begins a round if none is under way. A new round takes its
@@ -42,35 +42,19 @@ export const readOutbox = (schema: SchemaName) => {
     ) page ON true
     ORDER BY page.batch_id`
   return (cursor: string, limit: number, since?: string): Query<OutboxPage | "interrupted"> => {
-    const { seen, reading, batchId, highest } = fromCursor(cursor)
+    const from = fromCursor(cursor)
     return {
       sql,
-      params: [seen, reading, batchId, BigInt(limit), since ?? null],
+      params: [from.seen, from.reading, from.batchId, BigInt(limit), since ?? null],
       // Unprepared, so that it is planned for these snapshots: few batches are new, or all are.
       unprepared: true,
       read: (rows) => {
-        const [reading, , , , isOfSameLife, at] = rows[0]!
+        const [reading, , , , isOfSameLife, life] = rows[0]!
         if (!isOfSameLife) return "interrupted"
-        const round = { seen, reading: reading as string }
-        const from = toCursor({ ...round, batchId, highest })
-        let highestYet = highest
-        const batches = rows
+        const found = rows
           .filter((row) => row[1] !== null)
-          .map(([, id, version, events]): OutboxBatch => {
-            const batchId = BigInt(id)
-            if (batchId > highestYet) highestYet = batchId
-            const after = toCursor({ ...round, batchId, highest: highestYet })
-            return { batchId, version, events, after }
-          })
-        const more = batches.length === limit
-        const rest = { seen: round.reading, reading: null, batchId: 0n, highest: highestYet }
-        return {
-          batches,
-          from,
-          next: more ? batches.at(-1)!.after : toCursor(rest),
-          more,
-          at: at ?? unnamedLife
-        }
+          .map(([, batchId, version, events]) => ({ batchId: BigInt(batchId), version, events }))
+        return pageOf(from, reading, found, limit, life)
       }
     }
   }
