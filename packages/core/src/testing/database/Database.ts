@@ -151,7 +151,10 @@ export class Database {
   crash(): void {
     this.flush(Math.floor(this.random() * (this.log.length + 1)))
     this.log = []
-    for (const session of Array.from(this.sessions)) session.end()
+    // All at once: none goes on because another one has ended.
+    const sessions = Array.from(this.sessions)
+    for (const session of sessions) session.isOver = true
+    for (const session of sessions) session.clear()
     for (const xid of this.over.keys()) if (xid >= this.durableNextXid) this.over.delete(xid)
     this.nextXid = this.durableNextXid
     this.latestOver = this.nextXid - 1

@@ -16,7 +16,8 @@ export class Session {
   waitingFor: Wait | undefined
   /** Called when the wait has ended, or the session. */
   wake: (() => void) | undefined
-  private hasFailed = false
+  /** Whether a statement has failed, so that only the end of the transaction can follow. */
+  isFailed = false
   private readonly wasOpenedReadOnly: boolean
 
   constructor(database: Database) {
@@ -37,7 +38,7 @@ export class Session {
   /** Runs one statement. Its failure ends the transaction, locks included. */
   *run<A>(body: (statement: Statement) => Steps<A>): Steps<A> {
     this.check()
-    if (this.hasFailed || this.transaction === undefined) throw transactionFailed()
+    if (this.isFailed || this.transaction === undefined) throw transactionFailed()
     const statement = new Statement(this.database, this.transaction)
     this.database.open.add(statement)
     try {
@@ -59,7 +60,7 @@ export class Session {
   *commit(): Steps<void> {
     this.check()
     const { transaction } = this
-    if (transaction === undefined || this.hasFailed) return this.rollback()
+    if (transaction === undefined || this.isFailed) return this.rollback()
     try {
       for (const check of transaction.deferred) yield* check()
     } catch (error) {
@@ -91,6 +92,11 @@ export class Session {
   end(): void {
     if (this.isOver) return
     this.isOver = true
+    this.clear()
+  }
+
+  /** What the end of a session leaves to do. */
+  clear(): void {
     this.database.sessions.delete(this)
     const { transaction } = this
     this.forget()
@@ -109,12 +115,12 @@ export class Session {
     if (constraint !== undefined) this.database.onViolation(constraint)
     const wasOver = this.isOver
     this.rollback()
-    this.hasFailed = !wasOver
+    this.isFailed = !wasOver
   }
 
   private forget(): void {
     this.transaction = undefined
-    this.hasFailed = false
+    this.isFailed = false
     this.lockTimeoutMs = 0
     this.statementTimeoutMs = 0
   }

@@ -212,7 +212,7 @@ export class Statement {
       if (when(change)) yield* run(this.inner(), change)
     }
     if (change.row === undefined) return
-    for (const [name, holds] of Object.entries(table.rules.checks ?? {})) {
+    for (const [name, holds] of table.checks) {
       if (!holds(change.row)) this.refuse(name, "23514")
     }
   }

@@ -91,6 +91,7 @@ export class Table<Row, Name extends string> {
   readonly rules: Rules<Row, string, string>
   readonly versions = new Set<Version<Row>>()
   readonly indexes: ReadonlyArray<Index<Row>>
+  readonly checks: ReadonlyArray<readonly [string, (row: Row) => boolean]>
   /** References of other tables to this one. */
   readonly referrers: Array<{ readonly table: AnyTable; readonly reference: Reference<unknown> }> =
     []
@@ -99,7 +100,8 @@ export class Table<Row, Name extends string> {
   constructor(name: string, rules: Rules<Row, string, string>) {
     this.name = name
     this.rules = rules
-    const { unique, partial = [], indexes = {} } = rules
+    const { unique, partial = [], indexes = {}, checks = {} } = rules
+    this.checks = Object.entries(checks)
     const index =
       (isUnique: boolean) =>
       ([name, key]: [string, unknown]): Index<Row> => ({
