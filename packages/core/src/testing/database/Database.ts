@@ -88,9 +88,9 @@ export class Database {
     })
   }
 
-  /** Which transactions are over: `pg_current_snapshot()`. */
-  snapshot(): string {
-    return formatSnapshot(Array.from(this.inProgress.keys()), this.latestOver)
+  /** Which transactions are over, as one of them sees it: `pg_current_snapshot()`. */
+  snapshot(own?: Transaction): string {
+    return formatSnapshot(Array.from(this.inProgress.keys()), this.latestOver, own?.xid ?? 0)
   }
 
   /** The status of a transaction id: `pg_xact_status`. */

@@ -39,7 +39,7 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
     batches(statement).reduce((most, { batchId }) => greater(most, batchId), 0n)
   const startingAt = (statement: Statement, point: StartingPoint) =>
     point === "now"
-      ? { seen: statement.database.snapshot(), highest: highestOf(statement) }
+      ? { seen: statement.database.snapshot(statement.transaction), highest: highestOf(statement) }
       : { seen: nothingSeen, highest: 0n }
   const lifeOf = (statement: Statement): string | null =>
     statement.get(schema.life, "server_life_pkey", all)?.row.lifeId ?? null
@@ -80,7 +80,7 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
         reading("read the outbox", (statement) => {
           if (!isSameLife(statement, since)) return "interrupted"
           const from = fromCursor(cursor)
-          const round = from.reading ?? statement.database.snapshot()
+          const round = from.reading ?? statement.database.snapshot(statement.transaction)
           const found = batchesBehind(statement, schema, { ...from, reading: round })
             .slice(0, limit)
             .map(({ batchId, version, events }) => ({ batchId, version, events }))
