@@ -166,7 +166,7 @@ test("a user who asks again and again for a locked token keeps nobody else from 
   expect(new Set(await Promise.all(victims))).toEqual(new Set(["ok"]))
 })
 
-test("a join stays behind the leave of the same user, though the leave is parked", async () => {
+test("a join stays behind the leave of the same user, though the leave waits for a locked row", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await office.queue.create({ queueId: "main", settings: { maxActive: 1 } })
@@ -175,7 +175,7 @@ test("a join stays behind the leave of the same user, though the leave is parked
   const { token: queueToken } = await join("ada")
   const unlock = await lockRow(url, "queue_token", "ada")
   const left = office.queue.leave({ userId: "ada", queueToken })
-  // Answered once the leave is parked.
+  // Answered once the batcher has blocked the row of the leave.
   await join("other")
   await unlock()
   const again = await join("ada")
