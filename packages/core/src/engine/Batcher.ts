@@ -24,6 +24,7 @@
 import { Effect, Exit, type Scope } from "effect"
 import { Overloaded, type StoreUnavailable } from "../Errors.ts"
 import { HostTransaction } from "../HostTransaction.ts"
+import { BlockedRows } from "./BlockedRows.ts"
 import { fnv1a } from "./fnv.ts"
 import { realPause } from "./realPause.ts"
 
@@ -83,14 +84,6 @@ interface Waiting<C, A> {
   fruitless?: number
 }
 
-/** A row that the batcher takes no commands for. */
-interface Block {
-  /** The transaction that holds the row; `undefined` if the store does not show the lock. */
-  readonly holder: string | undefined
-  /** Until then only a free row is released; a row whose lock is not shown is tried again then. */
-  readonly until: number
-}
-
 const waitMsDefault = 10_000
 /** How much longer a command waits that needs a blocked row, in milliseconds. */
 const extraWaitMs = 20_000
@@ -98,14 +91,10 @@ const extraWaitMs = 20_000
 const askEveryMs = [50, 250] as const
 /** For how long after a locked row batches wait briefly for locks, in milliseconds. */
 const carefulMs = 5_000
-/** For how long a row stays blocked after a wait in vain: doubled each time, up to the last. */
-const backOffMs = [1_000, 8_000] as const
 /** Up to how many commands a bisection tries one by one: each half that fails costs a wait. */
 const oneByOne = 16
 /** How long a batch is bisected at most, in milliseconds, before other commands have their turn. */
 const bisectMs = 3_000
-/** How often a row is released and lost again before a batch waits for it for the full time. */
-const handoversMax = 4
 /** How often a command tries alone for a row whose lock the store does not show. */
 const fruitlessMax = 2
 
@@ -120,13 +109,7 @@ export const makeBatcher = <C, A>(
     // In order of submission. A set, so that an interrupted command is dropped in constant time.
     let waiting = new Set<Waiting<C, A>>()
     let submitted = 0
-    const blocked = new Map<string, Block>()
-    /** How often each row was released since it only changed hands, and no batch has got it since. */
-    const handovers = new Map<string, number>()
-    /** Rows whose lock the store did not show: one command tries for each. */
-    const probed = new Set<string>()
-    /** For how long each row is blocked the next time. */
-    const backOffs = new Map<string, number>()
+    const blocked = new BlockedRows()
     let busyAt = Number.NEGATIVE_INFINITY
     let askedAt = Number.NEGATIVE_INFINITY
     let running = false
@@ -151,14 +134,7 @@ export const makeBatcher = <C, A>(
       return false
     }
 
-    /** Whether a command needs a row that changes hands too often to be had by brief waits. */
-    const isStarved = (entry: Waiting<C, A>): boolean => {
-      if (handovers.size === 0) return false
-      for (const row of rowsOf(entry)) if ((handovers.get(row) ?? 0) >= handoversMax) return true
-      return false
-    }
-
-    /** The next commands, in their order: none that needs a blocked row, and one for a probed row. */
+    /** The next commands, in their order: none that needs a blocked row, and one for a row on trial. */
     const take = (): Array<Waiting<C, A>> => {
       shed()
       const batch: Array<Waiting<C, A>> = []
@@ -169,7 +145,9 @@ export const makeBatcher = <C, A>(
           entry.hasWaitedForRow = true
           continue
         }
-        if (probed.size > 0) for (const row of rowsOf(entry)) if (probed.has(row)) taken.add(row)
+        if (needsAny(entry, blocked.onTrial)) {
+          for (const row of rowsOf(entry)) if (blocked.onTrial.has(row)) taken.add(row)
+        }
         batch.push(entry)
         waiting.delete(entry)
       }
@@ -227,17 +205,17 @@ export const makeBatcher = <C, A>(
         const batch = putBackBlocked(entries)
         if (batch.length === 0) return
         const isCareful = performance.now() - busyAt < carefulMs
-        const waitsBriefly = isCareful && !batch.some(isStarved)
+        const waitsBriefly = isCareful && !batch.some((entry) => needsAny(entry, blocked.contested))
         const exit = yield* runOnce(batch, waitsBriefly)
         if (!isBusy(exit)) {
-          forget(batch)
+          if (blocked.remembersAny) for (const entry of batch) blocked.forget(rowsOf(entry))
           return yield* settle(batch, exit)
         }
         if (locks === undefined) return fail(batch, exit)
         busyAt = performance.now()
         const locked = yield* ask(batch)
         if (!batch.some((entry) => needsAny(entry, locked))) return yield* bisect(batch)
-        for (const [row, holder] of locked) block(row, holder, waitsBriefly)
+        for (const [row, holder] of locked) blocked.add(row, holder, waitsBriefly)
         // The others at once, before commands that come now and may need the next locked row.
         yield* runBatch(batch)
       })
@@ -272,29 +250,6 @@ export const makeBatcher = <C, A>(
         return Exit.isSuccess(found) ? found.value : new Map<string, string>()
       })
 
-    /** Blocks a row. After a brief wait in vain, a row that changes hands is released at once. */
-    const block = (row: string, holder: string | undefined, wasBrief: boolean): void => {
-      probed.delete(row)
-      const backOff = backOffs.get(row) ?? backOffMs[0]
-      if (!wasBrief) {
-        handovers.delete(row)
-        backOffs.set(row, Math.min(2 * backOff, backOffMs[1]))
-      }
-      blocked.set(row, { holder, until: performance.now() + (wasBrief ? 0 : backOff) })
-    }
-
-    /** The rows of a batch that was answered are as any others again. */
-    const forget = (batch: ReadonlyArray<Waiting<C, A>>): void => {
-      if (handovers.size + probed.size + backOffs.size === 0) return
-      for (const entry of batch) {
-        for (const row of rowsOf(entry)) {
-          handovers.delete(row)
-          probed.delete(row)
-          backOffs.delete(row)
-        }
-      }
-    }
-
     /** Commands that need blocked rows: as many as it takes to ask for each of these rows. */
     const oneOfEachBlockedRow = (): ReadonlyArray<C> => {
       const rows = new Set<string>()
@@ -314,17 +269,7 @@ export const makeBatcher = <C, A>(
       askedAt = performance.now()
       // A store that is away says nothing about its locks. The next question may be answered.
       if (Exit.isFailure(exit)) return
-      for (const [row, { holder, until }] of blocked) {
-        const holderNow = exit.value.get(row)
-        const isDue = performance.now() >= until
-        if (holder === undefined ? isDue : holderNow === undefined) {
-          blocked.delete(row)
-          if (holder === undefined) probed.add(row)
-        } else if (holder !== undefined && holderNow !== holder && isDue) {
-          blocked.delete(row)
-          handovers.set(row, (handovers.get(row) ?? 0) + 1)
-        }
-      }
+      blocked.release(exit.value)
     })
 
     /**
@@ -359,9 +304,9 @@ export const makeBatcher = <C, A>(
     ): Effect.Effect<void> =>
       Effect.map(ask([entry]), (locked) => {
         // A lock that has begun since is shown, and no sign of an insert.
-        for (const [row, holder] of locked) block(row, holder, true)
+        for (const [row, holder] of locked) blocked.add(row, holder, true)
         if (locked.size > 0) return putBack([entry])
-        for (const row of locks!.insertsOf(entry.command)) block(row, undefined, false)
+        for (const row of locks!.insertsOf(entry.command)) blocked.add(row, undefined, false)
         entry.fruitless = (entry.fruitless ?? 0) + 1
         if (entry.fruitless === fruitlessMax) fail([entry], exit)
         else putBack([entry])
@@ -390,7 +335,7 @@ export const makeBatcher = <C, A>(
         else if (waiting.size > 0) yield* pauseUntilWoken
       }
       // No command waits for the rows that are still blocked.
-      for (const rows of [blocked, handovers, probed, backOffs]) rows.clear()
+      blocked.clear()
       running = false
       whenIdle?.()
     })
