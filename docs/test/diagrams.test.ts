@@ -155,7 +155,8 @@ const scenarios: Readonly<Record<string, ReadonlyArray<Scenarios>>> = {
         await get(queuePath)(waiting)
         return get(queuePath)(waiting)
       },
-      "waiting, and the node has no fresh snapshot": async () => get(queuePath)((await joinBehind()).waiting),
+      "waiting, and the node has no fresh snapshot": async () =>
+        get(queuePath)((await joinBehind()).waiting),
       "a session has lapsed, and it is the turn of this user": async () => {
         await open({ maxActive: 1, sessionSeconds: 2 })
         await join("first")
