@@ -150,6 +150,7 @@ export const makeGatedCommand = <Input extends GatedInput, A, E>(
               return { outcome: recordOutcome(rows, identity, decided), gate }
             }
           },
+          // `plan` names the command's own row already, if the caller gave a key.
           () => {}
         )
         return Effect.flatMap(submitted, (decided) =>
