@@ -358,7 +358,7 @@ describe("serve", () => {
     }
   }, 30_000)
 
-  test("sends traces where it is told to, with no tokens in them", async () => {
+  test("sends traces to the configured endpoint, with no tokens in them", async () => {
     const database = await createTestDatabase()
     const received: Array<string> = []
     const collector = createServer(async (request, response) => {
