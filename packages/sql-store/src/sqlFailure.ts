@@ -110,6 +110,7 @@ export const unavailable = (error: SqlError): StoreUnavailable =>
     retryable:
       isConnectionLost(error) || isContention(error) || passing.test(sqlState(error) ?? ""),
     cause: error,
-    // The wait for a lock, or for a statement behind one, timed out.
-    ...(sqlState(error) === "55P03" ? { isBusy: true } : {})
+    // The wait for one lock timed out, or a statement, which may have waited for several.
+    ...(sqlState(error) === "55P03" ? { isBusy: true } : {}),
+    ...(sqlState(error) === "57014" ? { isSlow: true } : {})
   })

@@ -17,7 +17,10 @@ interface Block {
   readonly until: number
 }
 
-/** For how long a row stays blocked after a full wait in vain: doubled each time, up to the last. */
+/**
+ * For how long a row stays blocked after a full wait in vain, in milliseconds: doubled each time, up to
+ * the last, and up to a quarter longer at random, so that many rows are not due at once.
+ */
 const backOffMs = [1_000, 8_000] as const
 /** How often a row is released and lost again before a batch waits for it for the full time. */
 const handoversMax = 4
@@ -52,7 +55,8 @@ export class BlockedRows {
       this.contested.delete(row)
       this.backOffs.set(row, Math.min(2 * backOff, backOffMs[1]))
     }
-    this.blocks.set(row, { holder, until: performance.now() + (wasBrief ? 0 : backOff) })
+    const forMs = wasBrief ? 0 : backOff * (1 + Math.random() / 4)
+    this.blocks.set(row, { holder, until: performance.now() + forMs })
   }
 
   /** Releases the rows that are free, that only change hands, or that are due, given all locks. */
@@ -79,6 +83,16 @@ export class BlockedRows {
     const handovers = (this.handovers.get(row) ?? 0) + 1
     this.handovers.set(row, handovers)
     if (handovers >= handoversMax) this.contested.add(row)
+  }
+
+  /** Forgets the blocked rows that no command waits for. */
+  keepOnly(rows: ReadonlySet<string>): void {
+    if (rows.size === this.blocks.size) return
+    for (const row of this.blocks.keys()) {
+      if (rows.has(row)) continue
+      this.blocks.delete(row)
+      this.forget([row])
+    }
   }
 
   /** Whether there is anything to forget. */

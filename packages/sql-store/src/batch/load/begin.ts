@@ -1,3 +1,4 @@
+import type { LoadPlan } from "@boxoffice/core/store"
 import type { Waits } from "../../connection/waits.ts"
 import type { Query } from "../../Query.ts"
 
@@ -41,6 +42,21 @@ export const forceIndexPlans = (waits: Waits): Query<void> => ({
   params: [],
   read: () => {}
 })
+
+/**
+ * The settings of a batch. A statement that locks many rows waits for each of them up to the limit of one
+ * lock, and the batch holds what it has got meanwhile: after three such waits the batcher finds out which
+ * rows are locked. An operator's command has the full time: it can add 100,000 seats at once.
+ */
+export const settingsOfBatches = (waits: Waits) => {
+  const { lockTimeoutMs, statementTimeoutMs } = waits
+  const ofUsers = forceIndexPlans({
+    ...waits,
+    statementTimeoutMs: Math.min(statementTimeoutMs, 3 * lockTimeoutMs)
+  })
+  const ofOperators = forceIndexPlans(waits)
+  return (plan: LoadPlan): Query<void> => (plan.performances.size > 0 ? ofOperators : ofUsers)
+}
 
 /** For how long a batch waits for a lock that waits only briefly. */
 const briefly = "50ms"
