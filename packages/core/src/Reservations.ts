@@ -107,7 +107,8 @@ export class Reservations extends Context.Service<
           content: ({ performanceId, seatIds }) => [performanceId, ...seatIds.toSorted()],
           key: ({ performanceId, seatIds }) => `${performanceId}\n${seatIds[0]}`,
           plan: (plan, { input, commandId, isKeyed, payload, isWide }) => {
-            // If the command ran before, its own hold has the seats, and a refusal does not show it.
+            // If the command ran before, its own hold has the seats, and `decide` would refuse it. So
+            // `fromEffects` looks for that hold.
             if (isKeyed) plan.reservations.add(reservationIdOf(commandId))
             if (payload !== undefined) {
               const tokens = isWide ? plan.tokens : plan.tokensToRead

@@ -75,7 +75,8 @@ export class Wallet extends Context.Service<
         content: ({ amount }) => [amount.amount.toString(), amount.currency],
         key: ({ userId }) => userId,
         plan: (plan, { input, commandId, isKeyed, payload, isWide }) => {
-          // A charge that was made before can be refused now, and a refusal does not show it.
+          // `decide` could refuse a charge that an earlier run has made. So `fromEffects` looks for its
+          // transfer.
           if (isKeyed) plan.transfers.add(transferIdOf(commandId))
           if (payload !== undefined) {
             plan.tokensToRead.add(payload.tokenId)

@@ -63,7 +63,7 @@ describe("the gate", () => {
     }).pipe(Effect.provide(engine()))
   )
 
-  it.effect("does not apply to charges by the operator, who is in no queue", () =>
+  it.effect("does not apply to charges by the operator", () =>
     Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1 })
       const { userId } = yield* office.caller("ada")

@@ -415,7 +415,7 @@ describe("admit", () => {
       .thenEvents(admitted(1, ada))
   })
 
-  it("no user behind one who was not loaded", () => {
+  it("no user behind a token that was not loaded", () => {
     // The second and third user are online; the first is not.
     const { tokens, ahead } = line(...abc)
     given({

@@ -43,7 +43,7 @@ test("with `user`, any user charges their own wallet", async () => {
   expect(await balanceOf("ada")).toBe(500)
 })
 
-test("with `operator`, nobody does but the operator's own services, for the user they name", async () => {
+test("with `operator`, only the operator's own services do, for the user that they name", async () => {
   // The service has no queue token.
   const { charge, balanceOf } = await serve({ charges: "operator", serviceToken }, ["charge"])
   for (const headers of [
@@ -110,7 +110,7 @@ test("a function that throws before it gives a promise, or never answers, is no 
   }
 })
 
-test("two X-User-Id make no third user, and what is not UTF-8 names nobody", async () => {
+test("two X-User-Id make no third user, and one that is not UTF-8 names no user", async () => {
   const { charge } = await serve({ charges: "user" })
   expect((await charge({ "x-user-id": "u1, u2" })).body.code).toBe("identity_required")
   expect((await charge({ "x-user-id": "\u00e9" })).body.code).toBe("identity_required")

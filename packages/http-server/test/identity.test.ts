@@ -143,7 +143,7 @@ describe("a JWT with published keys", () => {
     expect(server.logs.filter(({ text }) => text.includes("2048 bits"))).toHaveLength(1)
   })
 
-  test("a malformed token is nobody's fault but the user's", async () => {
+  test("a malformed token is the caller's fault", async () => {
     const { jwk, sign } = await signer("good", "RS256")
     keys = [jwk]
     await using server = await start()
@@ -175,7 +175,7 @@ describe("a JWT with published keys", () => {
     expect(await whoami(server, forged)).toEqual(refused)
   })
 
-  test("the issuer being away is nobody's mistake: try again, and the log says so once", async () => {
+  test("while the issuer is unavailable, callers try again, and the log says so once", async () => {
     const gone = new URL("http://127.0.0.1:9/jwks.json")
     await using server = await startServer({
       routes: { identity: { mode: "jwt", keys: { jwksUrl: gone } } }
@@ -215,7 +215,7 @@ describe("a JWT with published keys", () => {
 })
 
 describe("an operator", () => {
-  test("knows the token; nobody else gets in", async () => {
+  test("knows the token; other callers are refused", async () => {
     await using server = await startServer()
     const ask = { json: { queueId: "main" } }
     for (const authorization of [
@@ -256,7 +256,7 @@ test("tokens that would be everybody's, or two in one, are refused before there 
   expect((await server.talk("GET", "/v1/admin/queues", { admin: true })).status).toBe(200)
 })
 
-test("the host can say itself who is calling, and nobody is where it does not", async () => {
+test("a host can identify the caller; if it does not, the caller is refused", async () => {
   const userOf = async ({ cookie }: Readonly<Record<string, string | undefined>>) =>
     cookie === "session=1" ? "ada" : cookie === "session=2" ? "x".repeat(129) : undefined
   const server = await startServer({ routes: { identity: { mode: "host", userOf } } })
@@ -271,7 +271,7 @@ test("the host can say itself who is calling, and nobody is where it does not", 
   await server.stop()
 })
 
-test("a host that cannot say who is calling has its callers try again, and the log says so once", async () => {
+test("if a host cannot identify callers, they try again, and the log says so once", async () => {
   const faults: Record<string, () => Promise<string>> = {
     throws: () => {
       throw new Error("no session store")
@@ -296,7 +296,7 @@ test("a host that cannot say who is calling has its callers try again, and the l
   ])
 })
 
-describe("a header that says who is calling, sent twice", () => {
+describe("an identifying header, sent twice", () => {
   const token = "a token of the payment service"
   const send = (
     server: TestServer,
@@ -315,7 +315,7 @@ describe("a header that says who is calling, sent twice", () => {
   // By the fast path, and by Effect's router.
   const ways = [{}, { "transfer-encoding": "chunked", "content-type": "application/json" }]
 
-  test("is nobody's, whichever of the two Node keeps", async () => {
+  test("identifies no caller, whichever of the two Node keeps", async () => {
     const secret = "a shared secret of at least thirty-two bytes"
     const keys = { secret: Redacted.make(secret) }
     await using server = await startServer({ routes: { identity: { mode: "jwt", keys } } })

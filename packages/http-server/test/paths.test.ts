@@ -64,6 +64,7 @@ test.each([
   ["/v1/shows//gala", "404 not_found"],
   ["/v1/shows/gala/", "404 not_found"],
   ["/v1/shows/%", "404 not_found"],
+  [`/v1/shows/${"x".repeat(4_097)}`, "404 not_found"],
   ["/v1/shows/team:cup:final", "200"],
   ["/v1/shows/team%3Acup%3Afinal", "200"],
   ["/v1/shows/team%3Acup:final", "404 not_found"],

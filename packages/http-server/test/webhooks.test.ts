@@ -140,7 +140,7 @@ describe("delivering", () => {
     expect(amountsOf(received, "ada")).toEqual(["ada 1", "ada 2"])
   }, 20_000)
 
-  test("what is never accepted is a dead letter, to be listed, delivered anew or discarded", async () => {
+  test("an event that is never accepted becomes a dead letter, to be listed, delivered again or discarded", async () => {
     let broken = true
     const { received, url } = await openReceiver((recorded, response) => {
       response.writeHead(broken && amountOf(recorded) !== "ada 3" ? 500 : 200).end("no")
@@ -307,7 +307,7 @@ describe("delivering", () => {
 })
 
 describe("on a server", () => {
-  test("a receiver that hangs holds no connection, and keeps nobody waiting", async () => {
+  test("a receiver that hangs holds no connection, and delays no other delivery", async () => {
     const database = await createTestDatabase()
     atEnd(database.drop)
     const hung = await openReceiver(() => {})

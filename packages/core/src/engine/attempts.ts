@@ -86,6 +86,29 @@ export const retryAttempts = <Sent>(options: {
     run(plan, decide, 1)
 }
 
+/**
+ * How long a statement of a batch may take. A statement that locks many rows waits for each of them up
+ * to the limit of one lock, and the batch holds what it has got meanwhile: after three such waits the
+ * batcher finds out which rows are locked. An operator's command has the full time: it can add 100,000
+ * seats at once.
+ */
+export const statementTimeoutOf = (
+  plan: LoadPlan,
+  waits: { readonly lockTimeoutMs: number; readonly statementTimeoutMs: number }
+): number =>
+  plan.performances.size > 0
+    ? waits.statementTimeoutMs
+    : Math.min(waits.statementTimeoutMs, 3 * waits.lockTimeoutMs)
+
+/** How an error of this SQLSTATE tells a batcher that locks may be the cause. */
+export const waitOf = (
+  sqlState: string | undefined
+): Pick<StoreUnavailable, "isBusy" | "isSlow"> => {
+  // The wait for one lock timed out, or a statement, which may have waited for several.
+  if (sqlState === "55P03") return { isBusy: true }
+  return sqlState === "57014" ? { isSlow: true } : {}
+}
+
 /** What a server says of an attempt whose COMMIT was sent. */
 export interface AttemptStatus {
   /**

@@ -4,7 +4,7 @@
  * Effect's server and router take longer for a request than everything else that it needs: decision
  * 11 has the figures. The fast path may decline any request, and the router then handles it. It
  * declines bodies that are large or of unknown length, escapes in paths, HEAD, streams, and paths
- * without a route.
+ * without a route. It is to be removed once the router takes at most 20 % longer.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Context, Effect, Exit, Option, References } from "effect"

@@ -107,12 +107,18 @@ export const lockedRowsQueries = (schema: SchemaName) => {
     SELECT counted.performance_id, counted.user_id, t.xmax::text
     FROM counted, LATERAL (SELECT r.xmax FROM ${schema}.reservation r WHERE r.ctid = counted.at) t
     WHERE counted.at <> ALL (ARRAY(SELECT ctid FROM free))
-    UNION ALL SELECT count.performance_id, count.user_id, 'advisory'
-    FROM unnest($1::text[], $2::text[]) AS count (performance_id, user_id)
-    WHERE NOT pg_try_advisory_xact_lock_shared(
-        hashtextextended('${schema}/' || count.performance_id, 0))
-      OR NOT pg_try_advisory_xact_lock(
-        hashtextextended('${schema}/' || count.performance_id || '/' || count.user_id, 1))`
+    UNION ALL SELECT count.performance_id, count.user_id, coalesce((
+      SELECT string_agg(DISTINCT l.virtualtransaction, ' ') FROM pg_locks l
+      WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND l.pid <> pg_backend_pid()
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (l.classid::int8 << 32 | l.objid::int8) IN (key.of_performance, key.of_user)
+    ), 'unknown')
+    FROM unnest($1::text[], $2::text[]) AS count (performance_id, user_id), LATERAL (
+      SELECT hashtextextended('${schema}/' || count.performance_id, 0) AS of_performance,
+        hashtextextended('${schema}/' || count.performance_id || '/' || count.user_id, 1) AS of_user
+    ) key
+    WHERE NOT pg_try_advisory_xact_lock_shared(key.of_performance)
+      OR NOT pg_try_advisory_xact_lock(key.of_user)`
 
   const one =
     (key: (id: string) => string) =>

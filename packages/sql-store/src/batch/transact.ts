@@ -35,7 +35,7 @@ import {
   type WithDeadline
 } from "../sqlFailure.ts"
 import { type Attempt, commit, resolveCommit, rollback } from "./commit.ts"
-import { begin, forceIndexPlans } from "./load/begin.ts"
+import { begin, settingsOfBatches } from "./load/begin.ts"
 import { makeLoad } from "./load/load.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
 import { makeSave } from "./save/save.ts"
@@ -78,7 +78,7 @@ export const makeTransact = (
   inTransaction?: InTransaction
 ) => {
   const withDeadline = deadline(waits.answerWithinMs)
-  const settings = forceIndexPlans(waits)
+  const settings = settingsOfBatches(waits)
   const load = makeLoad(schema)
   const save = makeSave(schema, inTransaction)
 
@@ -89,7 +89,7 @@ export const makeTransact = (
   ): Effect.Effect<A, AttemptFailed> => {
     const loadPipeline = new Pipeline()
     loadPipeline.add(begin)
-    loadPipeline.add(settings)
+    loadPipeline.add(settings(plan))
     const loaded = load(loadPipeline, plan)
     return Effect.flatMap(
       Effect.mapError(

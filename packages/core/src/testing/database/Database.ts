@@ -31,6 +31,8 @@ export class Database {
   readonly advisory = new AdvisoryLocks()
   /** Statements that run or wait. */
   readonly open = new Set<Statement>()
+  /** How many transactions have begun. */
+  begun = 0
   /** How many transactions have become visible. */
   commits = 0
   /** Whether all sessions can only read. */

@@ -5,7 +5,8 @@ import {
   type AttemptFault,
   isContentionState,
   isKeyOfCommand,
-  isPassingState
+  isPassingState,
+  waitOf
 } from "../../engine/attempts.ts"
 import type { DatabaseError } from "../database/DatabaseError.ts"
 
@@ -31,7 +32,7 @@ export const unavailable = (failure: Failure): StoreUnavailable =>
   new StoreUnavailable({
     retryable: isLost(failure) || isContention(failure) || isPassingState(stateOf(failure) ?? ""),
     cause: failure,
-    ...(stateOf(failure) === "55P03" ? { isBusy: true } : {})
+    ...waitOf(stateOf(failure))
   })
 
 export const faultOf = (failure: Failure): AttemptFault => {

@@ -6,7 +6,8 @@ import {
   type CommitStatus,
   type FailedAttempt,
   retryAttempts,
-  settleCommit
+  settleCommit,
+  statementTimeoutOf
 } from "../../engine/attempts.ts"
 import type { LoadPlan } from "../../engine/LoadPlan.ts"
 import type { Rows } from "../../engine/Rows.ts"
@@ -66,7 +67,10 @@ export const makeTransact = ({
         (connection) =>
           Effect.gen(function* () {
             const loads = new Pipeline()
-            begin(loads)
+            begin(loads, {
+              lockTimeoutMs,
+              statementTimeoutMs: statementTimeoutOf(plan, { lockTimeoutMs, statementTimeoutMs })
+            })
             const loaded = addLoads(schema, loads, plan)
             yield* Effect.mapError(connection.send("load", loads), (failure) => failed(failure))
             const read = loaded()

@@ -1,3 +1,4 @@
+import { type LoadPlan, statementTimeoutOf } from "@boxoffice/core/store"
 import type { Waits } from "../../connection/waits.ts"
 import type { Query } from "../../Query.ts"
 
@@ -41,6 +42,18 @@ export const forceIndexPlans = (waits: Waits): Query<void> => ({
   params: [],
   read: () => {}
 })
+
+/** The settings of a batch: see `statementTimeoutOf`. */
+export const settingsOfBatches = (waits: Waits) => {
+  const settings = new Map<number, Query<void>>()
+  return (plan: LoadPlan): Query<void> => {
+    const statementTimeoutMs = statementTimeoutOf(plan, waits)
+    const known =
+      settings.get(statementTimeoutMs) ?? forceIndexPlans({ ...waits, statementTimeoutMs })
+    settings.set(statementTimeoutMs, known)
+    return known
+  }
+}
 
 /** For how long a batch waits for a lock that waits only briefly. */
 const briefly = "50ms"

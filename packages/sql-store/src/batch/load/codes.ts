@@ -3,8 +3,8 @@ import { type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
 /**
- * Access codes of locked queues, by key. A batch that uses a code holds the lock of its queue, so
- * this lock never waits.
+ * Codes of locked queues, by key. A batch that uses a code holds the lock of its queue, so this lock
+ * never waits for another batch.
  */
 export const lockCodes = (schema: SchemaName) => {
   const sql = `

@@ -4,8 +4,8 @@
  *
  * - 1: queues.
  * - 2: tokens: those that the batch names, then the next in each queue, then lapsed ones. For the
- *   last two, the batch skips locked rows instead of waiting. Access codes follow; the lock of
- *   their queue protects them.
+ *   last two, the batch skips locked rows instead of waiting. Codes follow; the lock of their queue
+ *   protects them.
  * - 3: wallets.
  * - 4: holdings: the right to give a user more seats of a performance (advisory locks).
  * - 5: reservations.

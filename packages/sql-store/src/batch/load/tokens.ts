@@ -58,11 +58,12 @@ export interface LockedHeads {
 
 /**
  * Lock 2, continued: of each locked queue, the tokens that are next in line. The lock of the queue
- * keeps other batches from moving its line. So only a user who leaves, or an operator in a
- * transaction of their own, can have one of these tokens locked. The batch waits for neither: it
- * admits users up to the first skipped token, and those who join behind do not wait for it.
+ * keeps other batches from admitting or ending them. So only a batch without that lock, such as one of
+ * payments, or a transaction outside the engine can have one of these tokens locked. The batch does
+ * not wait for it: it admits users up to the first skipped token, and users who join behind that token
+ * do not wait for it.
  *
- * The statement reads the line from the cursor on: tokens admitted since the last vacuum are still
+ * The statement reads each lane from its cursor on: tokens admitted since the last vacuum are still
  * in the index, in front of it.
  */
 export const lockHeads = (schema: SchemaName) => {

@@ -1,3 +1,4 @@
+/** All saves of a batch, in the one order in which every batch inserts and updates its rows. */
 import type { ReservationRow, WalletRow } from "@boxoffice/core/store"
 import type { Pipeline } from "../../Pipeline.ts"
 import type { Query } from "../../Query.ts"
