@@ -1,0 +1,88 @@
+/** One session of a role: statements in transactions that are always rolled back. */
+import { PgClient } from "@effect/sql-pg"
+import { Effect, ManagedRuntime, Redacted } from "effect"
+import { Invariants } from "../../src/index.ts"
+
+/** What the server answered with an error. */
+export interface Refusal {
+  /** The SQLSTATE. */
+  readonly code: string
+  /** The rule by its name, where the error is of one. */
+  readonly constraint: string | undefined
+  readonly column: string | undefined
+  readonly message: string
+}
+
+export const noPrivilege = "42501"
+export const checkViolation = "23514"
+export const notNullViolation = "23502"
+
+export type Row = Readonly<Record<string, unknown>>
+
+export interface Session {
+  readonly query: <A extends object = Row>(
+    statement: string,
+    params?: ReadonlyArray<unknown>
+  ) => Promise<ReadonlyArray<A>>
+  /** The meanings of the invariants that what the session sees violates. */
+  readonly violated: () => Promise<ReadonlyArray<string>>
+  readonly close: () => Promise<void>
+}
+
+export const openSession = async (url: string): Promise<Session> => {
+  const runtime = ManagedRuntime.make(
+    PgClient.layer({ url: Redacted.make(url), maxConnections: 1, prepare: false })
+  )
+  const query: Session["query"] = <A extends object = Row>(
+    statement: string,
+    params: ReadonlyArray<unknown> = []
+  ) =>
+    runtime.runPromise(Effect.flatMap(PgClient.PgClient, (sql) => sql.unsafe<A>(statement, params)))
+  await query("SET search_path = boxoffice")
+  return {
+    query,
+    violated: async () => {
+      const checks = await runtime.runPromise(Invariants.check())
+      return checks.filter(({ violations }) => violations > 0).map(({ meaning }) => meaning)
+    },
+    close: () => runtime.dispose()
+  }
+}
+
+export interface Attempt {
+  /** Undefined if the server took the statement and found every rule kept at its end. */
+  readonly refusal: Refusal | undefined
+  /** The rows that it changed: the statement has a RETURNING clause, or it counts as none. */
+  readonly rows: ReadonlyArray<Row>
+}
+
+/**
+ * Runs one statement in a transaction, and the deferred rules behind it. `look` looks at what the
+ * statement has left, unless it was refused. Nothing is kept.
+ */
+export const attempt = async (
+  { query }: Session,
+  statement: string,
+  params: ReadonlyArray<unknown> = [],
+  look: (rows: ReadonlyArray<Row>) => Promise<void> = async () => {}
+): Promise<Attempt> => {
+  await query("BEGIN")
+  try {
+    const rows = await query(statement, params)
+    await query("SET CONSTRAINTS ALL IMMEDIATE")
+    await look(rows)
+    return { refusal: undefined, rows }
+  } catch (error) {
+    return { refusal: refusalOf(error), rows: [] }
+  } finally {
+    await query("ROLLBACK")
+  }
+}
+
+/** Throws again what is no answer of the server, such as a failed expectation of `look`. */
+const refusalOf = (error: unknown): Refusal => {
+  const cause = (error as { reason?: { cause?: Partial<Refusal> } }).reason?.cause
+  if (cause?.code === undefined) throw error
+  const { code, constraint, column, message = "" } = cause
+  return { code, constraint, column, message }
+}
