@@ -84,7 +84,7 @@ describe("a CHECK", () => {
   const attackBy = async (table: Table, rule: Rule, verb: "INSERT" | "UPDATE") => {
     for (const at of await locationsOf(app, table)) {
       const changes = [...changesOf(table, rule.columns)]
-      for (const change of await breaking(app, table, at, rule.name, changes)) {
+      for (const change of await breaking(app, table, at, rule, changes)) {
         const refusal = await refusalOf("CHECK", rule.name, writeOf[verb](table, at, change))
         if (refusal?.code === checkViolation && refusal.constraint === rule.name) return true
       }

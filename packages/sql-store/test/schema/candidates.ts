@@ -1,5 +1,5 @@
 /** Rows that differ from a stored one in a few columns, and the statements that write them. */
-import { type Table, writable } from "./catalogue.ts"
+import { type Rule, type Table, writable } from "./catalogue.ts"
 import type { Row, Session } from "./session.ts"
 
 /** New values of some columns, as JSON has them. */
@@ -53,10 +53,14 @@ export function* changesOf(table: Table, columns: ReadonlyArray<string>): Genera
   }
 }
 
-/** Where the stored rows are. */
-export const locationsOf = async ({ query }: Session, table: Table): Promise<Array<string>> => {
+/** Where the stored rows are for which a predicate holds. */
+export const locationsOf = async (
+  { query }: Session,
+  table: Table,
+  predicate = "true"
+): Promise<Array<string>> => {
   const rows = await query<{ at: string }>(
-    `SELECT ctid::text AS at FROM ${table.name} ORDER BY ctid`
+    `SELECT ctid::text AS at FROM ${table.name} WHERE ${predicate} ORDER BY ctid`
   )
   return rows.map(({ at }) => at)
 }
@@ -97,32 +101,51 @@ export const deleteOf = (table: Table, at: string): Write => ({
 /** The write by its verb. */
 export const writeOf = { INSERT: insertOf, UPDATE: updateOf } as const
 
-/**
- * Of these changes of a row those that break one rule and keep all others: what an expression says
- * of a row, Postgres itself evaluates.
- */
-export const breaking = async (
+/** Of these changes of a row those after which a predicate holds: Postgres itself evaluates it. */
+const selected = async (
   { query }: Session,
   table: Table,
   at: string,
-  rule: string,
-  changes: ReadonlyArray<Change>
+  changes: ReadonlyArray<Change>,
+  predicate: string
 ): Promise<ReadonlyArray<Change>> => {
-  const others = table.checks.filter(({ name }) => name !== rule)
-  const broken = table.checks.find(({ name }) => name === rule)!
   const rows = await query<{ place: bigint }>(
-    `SELECT place FROM unnest($1::text[]::jsonb[]) WITH ORDINALITY AS changes (change, place),
+    `SELECT min(place) AS place FROM unnest($1::text[]::jsonb[]) WITH ORDINALITY AS c (change, place),
        LATERAL (SELECT * FROM jsonb_populate_record(
          (SELECT t FROM ${table.name} t WHERE ctid = $2::text::tid), change)) changed
-     WHERE ${[
-       `(${broken.expression}) IS FALSE`,
-       ...others.map(({ expression }) => `(${expression}) IS NOT FALSE`),
-       ...table.columns.filter(({ required }) => required).map(({ name }) => `${name} IS NOT NULL`)
-     ].join(" AND ")} ORDER BY place LIMIT 5`,
+     WHERE ${predicate} GROUP BY to_jsonb(changed) ORDER BY 1`,
     [changes.map((change) => JSON.stringify(change)), at]
   )
   return rows.map(({ place }) => changes[Number(place) - 1]!)
 }
+
+const keepsChecks = (table: Table, besides?: string): ReadonlyArray<string> => [
+  ...table.checks
+    .filter(({ name }) => name !== besides)
+    .map(({ expression }) => `(${expression}) IS NOT FALSE`),
+  ...table.columns.filter(({ required }) => required).map(({ name }) => `${name} IS NOT NULL`)
+]
+
+/** Of these changes a few that break one CHECK and keep all others. */
+export const breaking = async (
+  session: Session,
+  table: Table,
+  at: string,
+  rule: Rule,
+  changes: ReadonlyArray<Change>
+): Promise<ReadonlyArray<Change>> => {
+  const broken = [`(${rule.expression}) IS FALSE`, ...keepsChecks(table, rule.name)]
+  return (await selected(session, table, at, changes, broken.join(" AND "))).slice(0, 5)
+}
+
+/** Of these changes those that keep every CHECK, one for each row that they lead to. */
+export const valid = (
+  session: Session,
+  table: Table,
+  at: string,
+  changes: ReadonlyArray<Change>
+): Promise<ReadonlyArray<Change>> =>
+  selected(session, table, at, changes, ["true", ...keepsChecks(table)].join(" AND "))
 
 /** Whether a predicate holds for the row at a location. */
 export const holdsFor = async (

@@ -52,7 +52,7 @@ export const openSession = async (url: string): Promise<Session> => {
 export interface Attempt {
   /** Undefined if the server took the statement and found every rule kept at its end. */
   readonly refusal: Refusal | undefined
-  /** The rows that it changed: the statement has a RETURNING clause, or it counts as none. */
+  /** One for each row that it changed, where the statement returns them. */
   readonly rows: ReadonlyArray<Row>
 }
 
@@ -64,22 +64,33 @@ export const attempt = async (
   { query }: Session,
   statement: string,
   params: ReadonlyArray<unknown> = [],
-  look: (rows: ReadonlyArray<Row>) => Promise<void> = async () => {}
+  look: () => Promise<void> = async () => {}
 ): Promise<Attempt> => {
   await query("BEGIN")
   try {
-    const rows = await query(statement, params)
-    await query("SET CONSTRAINTS ALL IMMEDIATE")
-    await look(rows)
-    return { refusal: undefined, rows }
-  } catch (error) {
-    return { refusal: refusalOf(error), rows: [] }
+    const answer = await run(query, statement, params)
+    if (!("code" in answer)) await look()
+    return "code" in answer ? { refusal: answer, rows: [] } : { refusal: undefined, ...answer }
   } finally {
     await query("ROLLBACK")
   }
 }
 
-/** Throws again what is no answer of the server, such as a failed expectation of `look`. */
+const run = async (
+  query: Session["query"],
+  statement: string,
+  params: ReadonlyArray<unknown>
+): Promise<Refusal | { readonly rows: ReadonlyArray<Row> }> => {
+  try {
+    const rows = await query(statement, params)
+    await query("SET CONSTRAINTS ALL IMMEDIATE")
+    return { rows }
+  } catch (error) {
+    return refusalOf(error)
+  }
+}
+
+/** Throws again what is no answer of the server. */
 const refusalOf = (error: unknown): Refusal => {
   const cause = (error as { reason?: { cause?: Partial<Refusal> } }).reason?.cause
   if (cause?.code === undefined) throw error
