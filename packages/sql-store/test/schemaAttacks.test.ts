@@ -25,6 +25,7 @@ import { type LivedDatabase, openLivedDatabase } from "./schema/livedDatabase.ts
 import {
   attempt,
   checkViolation,
+  identityIsGenerated,
   noPrivilege,
   notNullViolation,
   type Session
@@ -314,9 +315,6 @@ describe("a privilege that the role lacks", () => {
     expect(lending).toEqual([{ proname: "recover_consumers" }])
   })
 })
-
-/** What an identity column answers to any UPDATE. */
-const identityIsGenerated = "428C9"
 
 /** A value that no row has. */
 const absentOf = (table: Table, name: string): unknown => {

@@ -15,6 +15,8 @@ export interface LivedDatabase {
   /** The superuser, who passes every guard by `session_replication_role`. */
   readonly admin: Session
   readonly role: string
+  /** Connects as that role. */
+  readonly url: string
   readonly drop: () => Promise<void>
 }
 
@@ -25,14 +27,17 @@ export const openLivedDatabase = async (): Promise<LivedDatabase> => {
   // Roles belong to the whole server, which tests share.
   const suffix = randomUUID().slice(0, 8)
   const [owner, role] = [`owner_${suffix}`, `app_${suffix}`]
-  const admin = await openSession(database.url)
   const as = (user: string) =>
     Object.assign(new URL(database.url), { username: user, password }).href
+  const name = new URL(database.url).pathname.slice(1)
+  // For every session from now on: an idle one may be replaced by another.
+  const first = openSession(database.url)
+  await first.query(`ALTER DATABASE ${name} SET search_path = boxoffice`)
+  await first.close()
+  const admin = openSession(database.url)
   await admin.query(`CREATE ROLE ${owner} LOGIN PASSWORD '${password}'`)
   await admin.query(`CREATE ROLE ${role} LOGIN PASSWORD '${password}'`)
-  await admin.query(
-    `GRANT CREATE ON DATABASE ${new URL(database.url).pathname.slice(1)} TO ${owner}`
-  )
+  await admin.query(`GRANT CREATE ON DATABASE ${name} TO ${owner}`)
   await Effect.runPromise(
     Effect.provide(
       Migrator.migrate({ appRole: role }),
@@ -41,13 +46,14 @@ export const openLivedDatabase = async (): Promise<LivedDatabase> => {
   )
   await play(as(role))
   await payLast(as(role))
-  const app = await openSession(as(role))
+  const app = openSession(as(role))
   for (const statement of beside) await app.query(statement)
   await admin.query("ANALYZE")
   return {
     app,
     admin,
     role,
+    url: as(role),
     drop: async () => {
       await app.close()
       await admin.query(`DROP OWNED BY ${role}`)
