@@ -909,5 +909,59 @@ CREATE UNLOGGED TABLE {{schema}}.server_life (
   CONSTRAINT server_life_is_one CHECK (only_row)
 );
 `
+  },
+  {
+    version: 12,
+    name: "seats_by_raw_sql",
+    checksum: "8bbd5f2651bbe4567ccf64b59e6ce47a645ac89ed56fb198f5edb02faefbb002",
+    locks: [],
+    sql: `-- What the schema promises of a seat holds for every session, the engine's locks or none.
+
+-- A confirmation looked at the seats as they were committed: another session could take one of them
+-- meanwhile, while the reservation was not confirmed yet for all that it saw, and both were confirmed
+-- with the one seat. Now the seats stay as they are until the end of the transaction. The engine has
+-- locked them already, so that this costs it no write and no wait: reservations come before seats.
+CREATE OR REPLACE FUNCTION {{schema}}.refuse_unowned_confirmation() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+  owned bigint;
+BEGIN
+  SELECT count(*) INTO owned FROM (
+    SELECT FROM {{schema}}.seat s
+    WHERE s.performance_id = NEW.performance_id AND s.reservation_id = NEW.reservation_id
+      AND s.seat_id = ANY(ARRAY(SELECT held ->> 'seatId' FROM jsonb_array_elements(NEW.seats) held))
+    ORDER BY s.seat_id FOR SHARE
+  ) kept;
+  IF owned = jsonb_array_length(NEW.seats) THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'reservation % does not have all of its seats', NEW.reservation_id
+    USING ERRCODE = 'restrict_violation', CONSTRAINT = 'reservation_confirmed_has_seats',
+      SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+      HINT = 'Hold the seats again.';
+END
+$$;
+
+-- Whoever cancelled a reservation could sell its seats again and keep the payment. A sold seat is free
+-- again once the payment was given back; what cost nothing was paid by none.
+CREATE OR REPLACE FUNCTION {{schema}}.refuse_second_owner() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND NEW.status = 'available' AND EXISTS (
+    SELECT FROM {{schema}}.reservation r
+    WHERE r.reservation_id = OLD.reservation_id AND r.status = 'cancelled'
+      AND (r.amount = 0 OR EXISTS (
+        SELECT FROM {{schema}}.transfer t
+        WHERE t.reservation_id = r.reservation_id AND t.kind = 'refund'
+      ))
+  ) THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'seat % of % is sold', OLD.seat_id, OLD.performance_id
+    USING ERRCODE = 'restrict_violation', CONSTRAINT = 'seat_sold_owner_is_final',
+      SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+      HINT = 'Refund the payment of the reservation that owns it.';
+END
+$$;
+`
   }
 ]
