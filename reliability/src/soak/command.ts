@@ -91,6 +91,7 @@ export const soak = async ({ seconds, visitors }: SoakOptions) => {
     for (let i = 0; i < 2; i++) nodes.push(await startNode(environment))
     const options: LoadOptions = {
       ...{ urls: nodes.map(({ url }) => url), adminToken, visitors },
+      refundAfterMs: Math.min(20, seconds / 5) * second,
       ...{ queueId: "soak", showId: "soak", performanceId: "soak-1", seats: 1_000, users: 3_000 }
     }
     await putOnSale(options)

@@ -21,6 +21,8 @@ export interface LoadOptions {
   readonly urls: ReadonlyArray<string>
   readonly adminToken: string
   readonly visitors: number
+  /** After how long a payment is refunded. */
+  readonly refundAfterMs: number
   readonly queueId: string
   readonly showId: string
   readonly performanceId: string
@@ -44,8 +46,6 @@ interface Answer {
 }
 
 const second = 1_000
-/** After how long a payment is refunded. */
-const refundAfterMs = 20 * second
 const price = 5_000
 
 export const startLoad = (options: LoadOptions): Load => {
@@ -107,7 +107,7 @@ export const startLoad = (options: LoadOptions): Load => {
       await call("pay", "POST", "/v1/payments", { ...user, ...once }, { reservationId })
     if (paid.status >= 300 || paid.status === 0) return
     const { paymentId } = paid.body
-    const refund = sleep(refundAfterMs).then(() =>
+    const refund = sleep(options.refundAfterMs).then(() =>
       call("refund", "POST", `/v1/admin/payments/${paymentId}/refund`, { ...admin, ...key() })
     )
     refunds.add(refund)

@@ -28,7 +28,7 @@ export const startNode = async (
       "--heapsnapshot-signal=SIGUSR2",
       ...[fileOf("../../../packages/http-server/src/bin.ts"), "serve", "--port", "0"]
     ],
-    { stdio: ["ignore", "ignore", "pipe", "ipc"], env: { ...process.env, ...environment } }
+    { stdio: ["ignore", "ignore", "pipe", "ipc"], env: { ...process.env, NODE_OPTIONS: "", ...environment } }
   )
   const exited = once(child, "exit")
   let errors = ""
@@ -39,7 +39,9 @@ export const startNode = async (
       if (address === undefined) return
       resolve(address.replace("0.0.0.0", "127.0.0.1"))
     })
-    exited.then(() => reject(new Error(`the node ended before it listened:\n${errors}`)))
+    exited.then(([code, signal]) =>
+      reject(new Error(`the node ended with ${code ?? signal} before it listened:\n${errors}`))
+    )
   })
   errors = ""
   return {
