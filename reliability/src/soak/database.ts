@@ -5,7 +5,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, ManagedRuntime, Redacted } from "effect"
 
 /** Values by the name of what was measured. */
-export type Measured = Readonly<Record<string, number>>
+type Measured = Readonly<Record<string, number>>
 
 export interface SoakDatabase {
   readonly measure: () => Promise<Measured>

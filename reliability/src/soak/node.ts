@@ -28,7 +28,10 @@ export const startNode = async (
       "--heapsnapshot-signal=SIGUSR2",
       ...[fileOf("../../../packages/http-server/src/bin.ts"), "serve", "--port", "0"]
     ],
-    { stdio: ["ignore", "ignore", "pipe", "ipc"], env: { ...process.env, NODE_OPTIONS: "", ...environment } }
+    {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      env: { ...process.env, NODE_OPTIONS: "", ...environment }
+    }
   )
   const exited = once(child, "exit")
   let errors = ""

@@ -1,7 +1,7 @@
 /** What there is in the schema, by the catalogue of Postgres, and what the role may do with it. */
 import type { Session } from "./session.ts"
 
-export interface Column {
+interface Column {
   readonly name: string
   /** As Postgres writes it: `bigint`, `timestamp with time zone`. */
   readonly type: string
