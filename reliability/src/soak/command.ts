@@ -67,7 +67,7 @@ export interface SoakOptions {
 /** Rows are kept for so long: the tables reach their size within the warm-up. */
 const retentionMs = 60 * second
 
-/** Refusals that the load provokes: seats that are taken, and users who are late. */
+/** Refusals that the load provokes: seats that are taken, and late users. */
 const expected = new Set([
   ...["ok", "seat_unavailable", "hold_expired", "queue_token_expired", "queue_token_required"],
   ...["reservation_not_payable", "limit_exceeded", "queue_token_waiting"]

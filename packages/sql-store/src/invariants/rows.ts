@@ -52,8 +52,8 @@ export const seatsOfHolds = (schema: SchemaName) => `
 
 /**
  * The counts that admissions are decided by are those of the tokens: how many wait and are inside,
- * that no number is given twice, and that the line has passed nobody who waits. The place of a token
- * of a draw is not its number.
+ * that no number is given twice, and that no token waits behind the cursor. The place of a token of a
+ * draw is not its number.
  */
 export const countsOfQueues = (schema: SchemaName) => `
     SELECT count(*) FROM ${schema}.queue q
