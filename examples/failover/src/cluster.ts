@@ -1,0 +1,278 @@
+/**
+ * Three database nodes under Patroni, with etcd, HAProxy and PgBouncer, on free ports of loopback.
+ * `config/` has the settings, and says which of them matter.
+ */
+
+import { randomUUID } from "node:crypto"
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import pg from "pg"
+import { postgresBinaries, programOf } from "./packages.ts"
+import {
+  configure,
+  freePorts,
+  makeDirectory,
+  type Program,
+  removeDirectory,
+  startProgram,
+  waitFor
+} from "./processes.ts"
+
+export interface ClusterOptions {
+  /** Seconds: see `config/patroni.yml`. */
+  readonly ttl: number
+  readonly loopWait: number
+  readonly retryTimeout: number
+  /** Whether a commit waits for a standby. Default `true`; without it a failover loses payments. */
+  readonly synchronous?: boolean
+}
+
+/** A database node: Postgres, the Patroni that looks after it, and a member of etcd. */
+export interface DatabaseNode {
+  readonly name: string
+  readonly port: number
+  readonly restPort: number
+  /** The process id of Postgres; undefined while it does not run. */
+  readonly postmaster: () => number | undefined
+  readonly patroni: () => Program
+  readonly etcd: () => Program
+  /** Starts again what does not run. */
+  readonly revive: () => void
+}
+
+export interface Cluster {
+  readonly directory: string
+  readonly nodes: ReadonlyArray<DatabaseNode>
+  /** The URL of the leader, for the superuser. */
+  readonly url: string
+  /** By which way a node of Box Office reaches the leader. */
+  readonly urlBy: (way: Way) => string
+  readonly urlOf: (node: DatabaseNode) => string
+  readonly leader: () => Promise<DatabaseNode | undefined>
+  /** Waits until there is a leader with two standbys, one of them synchronous. */
+  readonly whole: (seconds?: number) => Promise<DatabaseNode>
+  readonly stop: () => Promise<void>
+}
+
+/** Straight to HAProxy, or through PgBouncer in one of its modes. */
+export const ways = ["haproxy", "session", "transaction"] as const
+export type Way = (typeof ways)[number]
+
+/** The role that the nodes of Box Office connect as: it owns nothing. */
+export const appRole = "boxoffice_app"
+
+export const startCluster = async (
+  options: ClusterOptions,
+  print: (line: string) => void
+): Promise<Cluster> => {
+  const directory = makeDirectory()
+  const password = randomUUID()
+  const [writerPort, poolerPort, ...rest] = (await freePorts(14)) as [
+    number,
+    number,
+    ...Array<number>
+  ]
+  const portsOf = (index: number) =>
+    rest.slice(index * 4, index * 4 + 4) as [number, number, number, number]
+  const names = ["node1", "node2", "node3"]
+  const etcdHosts = names.map((_, index) => `"127.0.0.1:${portsOf(index)[2]}"`).join(", ")
+  const etcdPeers = names
+    .map((name, index) => `${name}=http://127.0.0.1:${portsOf(index)[3]}`)
+    .join(",")
+  const nodes = names.map((name, index): DatabaseNode => {
+    const [port, restPort, etcdPort, peerPort] = portsOf(index)
+    const settings = configure(directory, "patroni.yml", `${name}.yml`, {
+      ...options,
+      synchronous: options.synchronous ?? true,
+      name,
+      port,
+      restPort,
+      etcdHosts,
+      directory,
+      password,
+      binaries: postgresBinaries
+    })
+    const startEtcd = () =>
+      startProgram({
+        name: `etcd-${name}`,
+        directory,
+        command: [
+          programOf("etcd-server"),
+          `--name=${name}`,
+          `--data-dir=${directory}/etcd-${name}`,
+          `--listen-client-urls=http://127.0.0.1:${etcdPort}`,
+          `--advertise-client-urls=http://127.0.0.1:${etcdPort}`,
+          `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
+          `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
+          `--initial-cluster=${etcdPeers}`
+        ]
+      })
+    const startPatroni = () =>
+      startProgram({
+        name: `patroni-${name}`,
+        directory,
+        command: [programOf("patroni"), settings]
+      })
+    let etcd = startEtcd()
+    let patroni = startPatroni()
+    return {
+      name,
+      port,
+      restPort,
+      postmaster: () => {
+        const file = join(directory, name, "postmaster.pid")
+        const pid = existsSync(file)
+          ? Number(readFileSync(file, "utf8").split("\n")[0])
+          : Number.NaN
+        return Number.isInteger(pid) && isAlive(pid) ? pid : undefined
+      },
+      patroni: () => patroni,
+      etcd: () => etcd,
+      revive: () => {
+        if (!etcd.isRunning()) etcd = startEtcd()
+        if (!patroni.isRunning()) patroni = startPatroni()
+      }
+    }
+  })
+
+  const configured = configure(directory, "haproxy.cfg", "haproxy.cfg", {
+    writerPort,
+    servers: nodes
+      .map(
+        ({ name, port, restPort }) => `    server ${name} 127.0.0.1:${port} check port ${restPort}`
+      )
+      .join("\n")
+  })
+  const haproxy = startProgram({
+    name: "haproxy",
+    directory,
+    command: [programOf("haproxy"), "-db", "-f", configured]
+  })
+  configure(directory, "pgbouncer-users.txt", "pgbouncer-users.txt", { appRole, password })
+  const pooler = startProgram({
+    name: "pgbouncer",
+    directory,
+    command: [
+      programOf("pgbouncer"),
+      configure(directory, "pgbouncer.ini", "pgbouncer.ini", { directory, writerPort, poolerPort })
+    ]
+  })
+
+  const urlAt = (port: number, database: string, role: string) =>
+    `postgres://${role}:${password}@127.0.0.1:${port}/${database}`
+  const urlOf = ({ port }: DatabaseNode) => urlAt(port, "postgres", "postgres")
+  const leader = async () => {
+    const are = await Promise.all(nodes.map(({ restPort }) => isLeader(restPort)))
+    return nodes.find((_, index) => are[index])
+  }
+  const cluster: Cluster = {
+    directory,
+    nodes,
+    url: urlAt(writerPort, "boxoffice", "postgres"),
+    urlBy: (way) =>
+      way === "haproxy"
+        ? urlAt(writerPort, "boxoffice", appRole)
+        : urlAt(poolerPort, `boxoffice_${way}`, appRole),
+    urlOf,
+    leader,
+    whole: (seconds = 180) =>
+      waitFor(
+        "a leader with two standbys",
+        async () => {
+          const found = await leader()
+          if (found === undefined) return undefined
+          return (await hasStandbys(urlOf(found), found, options.synchronous ?? true))
+            ? found
+            : undefined
+        },
+        { seconds, everyMs: 250 }
+      ),
+    stop: async () => {
+      await Promise.all([pooler.end("SIGTERM"), haproxy.end("SIGTERM")])
+      // Patroni would elect a new leader while the nodes stop, so it ends first, and at once.
+      await Promise.all(nodes.map((node) => node.patroni().end("SIGKILL")))
+      for (const node of nodes) signal(node.postmaster(), "SIGQUIT")
+      await Promise.all(nodes.map((node) => node.etcd().end("SIGKILL")))
+      await waitFor(
+        "the end of Postgres",
+        () => nodes.every((node) => node.postmaster() === undefined) || undefined,
+        { seconds: 30 }
+      )
+      removeDirectory(directory)
+    }
+  }
+  try {
+    print("three nodes of etcd, Patroni and Postgres are starting")
+    const first = await cluster.whole()
+    print(`${first.name} is the leader`)
+    await query(urlOf(first), "CREATE DATABASE boxoffice ENCODING 'UTF8' TEMPLATE template0")
+    await query(urlOf(first), `CREATE ROLE ${appRole} LOGIN PASSWORD '${password}'`)
+    return cluster
+  } catch (error) {
+    await cluster.stop()
+    throw error
+  }
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+/** Sends a signal to a process, if it is still there. */
+export const signal = (pid: number | undefined, name: NodeJS.Signals): void => {
+  if (pid !== undefined && isAlive(pid)) process.kill(pid, name)
+}
+
+/** Whether Patroni says that its node is the leader, as HAProxy asks. */
+const isLeader = async (restPort: number): Promise<boolean> => {
+  try {
+    const signal = AbortSignal.timeout(1_000)
+    const { status } = await fetch(`http://127.0.0.1:${restPort}/primary`, {
+      method: "OPTIONS",
+      signal
+    })
+    return status === 200
+  } catch {
+    return false
+  }
+}
+
+/** Whether two standbys follow and, in a synchronous cluster, Patroni has named one of them. */
+const hasStandbys = async (url: string, { restPort }: DatabaseNode, synchronous: boolean) => {
+  try {
+    const [row] = await query(
+      url,
+      "SELECT count(*)::int AS n FROM pg_stat_replication WHERE state = 'streaming'"
+    )
+    if (row?.n !== 2) return false
+    if (!synchronous) return true
+    const answer = await fetch(`http://127.0.0.1:${restPort}/cluster`, {
+      signal: AbortSignal.timeout(1_000)
+    })
+    const { members } = (await answer.json()) as { members: ReadonlyArray<{ role: string }> }
+    return members.length === 3 && members.some(({ role }) => role === "sync_standby")
+  } catch {
+    return false
+  }
+}
+
+/** Runs one statement on a connection of its own. */
+export const query = async (
+  connectionString: string,
+  statement: string,
+  values: Array<unknown> = []
+): Promise<ReadonlyArray<Record<string, unknown>>> => {
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 })
+  // A connection that is cut while it is idle says so here; a statement on it fails by itself.
+  client.on("error", () => {})
+  await client.connect()
+  try {
+    return (await client.query(statement, values)).rows
+  } finally {
+    await client.end()
+  }
+}

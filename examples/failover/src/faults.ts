@@ -1,0 +1,64 @@
+/** What befalls a leader. */
+import { execFileSync } from "node:child_process"
+import { type Cluster, type DatabaseNode, query, signal } from "./cluster.ts"
+import { sleep } from "./processes.ts"
+
+/**
+ * - `postmaster`: Postgres is killed, and its Patroni lives.
+ * - `patroni`: Patroni is killed, and Postgres goes on as a leader that no process looks after.
+ * - `machine`: Postgres, Patroni and the member of etcd are killed at once.
+ * - `lagging`: for two seconds nothing reaches the standbys, and then the machine is killed.
+ * - `freeze`: Postgres and Patroni stand still, like a virtual machine that is moved, and go on once
+ *   another node is the leader.
+ */
+export const faults = ["postmaster", "patroni", "machine", "lagging", "freeze"] as const
+export type Fault = (typeof faults)[number]
+
+export interface Injected {
+  /** When the leader was killed. */
+  readonly at: number
+  /** Lets what was frozen go on, and starts again what was killed. */
+  readonly repair: () => Promise<void>
+}
+
+export const inject = async (
+  fault: Fault,
+  cluster: Cluster,
+  leader: DatabaseNode
+): Promise<Injected> => {
+  const postmaster = leader.postmaster()
+  if (postmaster === undefined) throw new Error(`Postgres of ${leader.name} does not run`)
+  const patroni = leader.patroni().child.pid
+  const revive = async () => leader.revive()
+  if (fault === "freeze") {
+    const pids = [patroni, ...family(postmaster)]
+    for (const pid of pids) signal(pid, "SIGSTOP")
+    const thaw = async () => {
+      for (const pid of pids) signal(pid, "SIGCONT")
+    }
+    return { at: performance.now(), repair: thaw }
+  }
+  const receivers = fault === "lagging" ? await receiversOf(cluster, leader) : []
+  for (const pid of receivers) signal(pid, "SIGSTOP")
+  if (fault === "lagging") await sleep(2_000)
+  if (fault !== "postmaster") signal(patroni, "SIGKILL")
+  if (fault !== "patroni") signal(postmaster, "SIGKILL")
+  if (fault === "machine" || fault === "lagging") signal(leader.etcd().child.pid, "SIGKILL")
+  for (const pid of receivers) signal(pid, "SIGCONT")
+  return { at: performance.now(), repair: revive }
+}
+
+/** A process and its children. */
+const family = (pid: number): ReadonlyArray<number> => {
+  const children = execFileSync("ps", ["-o", "pid=", "--ppid", String(pid)], { encoding: "utf8" })
+  return [pid, ...children.trim().split(/\s+/).map(Number)]
+}
+
+/** The processes of the standbys that receive the leader's log. */
+const receiversOf = async (cluster: Cluster, leader: DatabaseNode) => {
+  const standbys = cluster.nodes.filter((node) => node !== leader)
+  const found = await Promise.all(
+    standbys.map((node) => query(cluster.urlOf(node), "SELECT pid FROM pg_stat_wal_receiver"))
+  )
+  return found.flatMap((rows) => rows.map(({ pid }) => pid as number))
+}
