@@ -4,7 +4,6 @@
  */
 
 import { randomUUID } from "node:crypto"
-import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import pg from "pg"
 import { postgresBinaries, programOf } from "./packages.ts"
@@ -13,7 +12,7 @@ import {
   freePorts,
   makeDirectory,
   type Program,
-  removeDirectory,
+  postmasterIn,
   startProgram,
   waitFor
 } from "./processes.ts"
@@ -51,7 +50,6 @@ export interface Cluster {
   readonly leader: () => Promise<DatabaseNode | undefined>
   /** Waits until there is a leader with two standbys, one of them synchronous. */
   readonly whole: (seconds?: number) => Promise<DatabaseNode>
-  readonly stop: () => Promise<void>
 }
 
 /** Straight to HAProxy, or through PgBouncer in one of its modes. */
@@ -75,7 +73,7 @@ export const startCluster = async (
   const portsOf = (index: number) =>
     rest.slice(index * 4, index * 4 + 4) as [number, number, number, number]
   const names = ["node1", "node2", "node3"]
-  const etcdHosts = names.map((_, index) => `"127.0.0.1:${portsOf(index)[2]}"`).join(", ")
+  const etcdHosts = names.map((_, index) => `127.0.0.1:${portsOf(index)[2]}`).join(",")
   const etcdPeers = names
     .map((name, index) => `${name}=http://127.0.0.1:${portsOf(index)[3]}`)
     .join(",")
@@ -119,13 +117,7 @@ export const startCluster = async (
       name,
       port,
       restPort,
-      postmaster: () => {
-        const file = join(directory, name, "postmaster.pid")
-        const pid = existsSync(file)
-          ? Number(readFileSync(file, "utf8").split("\n")[0])
-          : Number.NaN
-        return Number.isInteger(pid) && isAlive(pid) ? pid : undefined
-      },
+      postmaster: () => postmasterIn(join(directory, name)),
       patroni: () => patroni,
       etcd: () => etcd,
       revive: () => {
@@ -143,13 +135,13 @@ export const startCluster = async (
       )
       .join("\n")
   })
-  const haproxy = startProgram({
+  startProgram({
     name: "haproxy",
     directory,
     command: [programOf("haproxy"), "-db", "-f", configured]
   })
   configure(directory, "pgbouncer-users.txt", "pgbouncer-users.txt", { appRole, password })
-  const pooler = startProgram({
+  startProgram({
     name: "pgbouncer",
     directory,
     command: [
@@ -186,45 +178,14 @@ export const startCluster = async (
             : undefined
         },
         { seconds, everyMs: 250 }
-      ),
-    stop: async () => {
-      await Promise.all([pooler.end("SIGTERM"), haproxy.end("SIGTERM")])
-      // Patroni would elect a new leader while the nodes stop, so it ends first, and at once.
-      await Promise.all(nodes.map((node) => node.patroni().end("SIGKILL")))
-      for (const node of nodes) signal(node.postmaster(), "SIGQUIT")
-      await Promise.all(nodes.map((node) => node.etcd().end("SIGKILL")))
-      await waitFor(
-        "the end of Postgres",
-        () => nodes.every((node) => node.postmaster() === undefined) || undefined,
-        { seconds: 30 }
       )
-      removeDirectory(directory)
-    }
   }
-  try {
-    print("three nodes of etcd, Patroni and Postgres are starting")
-    const first = await cluster.whole()
-    print(`${first.name} is the leader`)
-    await query(urlOf(first), "CREATE DATABASE boxoffice ENCODING 'UTF8' TEMPLATE template0")
-    await query(urlOf(first), `CREATE ROLE ${appRole} LOGIN PASSWORD '${password}'`)
-    return cluster
-  } catch (error) {
-    await cluster.stop()
-    throw error
-  }
-}
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
-
-/** Sends a signal to a process, if it is still there. */
-export const signal = (pid: number | undefined, name: NodeJS.Signals): void => {
-  if (pid !== undefined && isAlive(pid)) process.kill(pid, name)
+  print("three nodes of etcd, Patroni and Postgres are starting")
+  const first = await cluster.whole()
+  print(`${first.name} is the leader`)
+  await query(urlOf(first), "CREATE DATABASE boxoffice ENCODING 'UTF8' TEMPLATE template0")
+  await query(urlOf(first), `CREATE ROLE ${appRole} LOGIN PASSWORD '${password}'`)
+  return cluster
 }
 
 /** Whether Patroni says that its node is the leader, as HAProxy asks. */

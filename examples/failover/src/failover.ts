@@ -16,10 +16,10 @@ const help = `Kills the leader of a cluster of three databases, again and again,
 Ends with 1 if anything acknowledged is lost, or any other promise was broken.`
 
 /** Patroni wants loop_wait + 2 * retry_timeout <= ttl. */
-const timesOf = (ttl: number) =>
-  ttl >= 30
-    ? { loopWait: 10, retryTimeout: 10 }
-    : { loopWait: Math.max(1, Math.floor(ttl / 4)), retryTimeout: Math.max(1, Math.floor(ttl / 3)) }
+const timesOf = (ttl: number) => {
+  const loopWait = ttl >= 30 ? 10 : Math.max(1, Math.floor(ttl / 4))
+  return { loopWait, retryTimeout: Math.max(1, Math.floor((ttl - loopWait) / 2)) }
+}
 
 /** Returns the exit code. */
 export const run = async (args: ReadonlyArray<string>): Promise<number> => {
@@ -85,4 +85,8 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
   return wrongs.length === 0 ? 0 : 1
 }
 
-if (import.meta.main) process.exitCode = await run(process.argv.slice(2))
+if (import.meta.main) {
+  // What runs then is ended by the exit of this process.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130))
+  process.exitCode = await run(process.argv.slice(2))
+}

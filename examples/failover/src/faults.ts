@@ -1,7 +1,6 @@
 /** What befalls a leader. */
-import { execFileSync } from "node:child_process"
-import { type Cluster, type DatabaseNode, query, signal } from "./cluster.ts"
-import { sleep } from "./processes.ts"
+import { type Cluster, type DatabaseNode, query } from "./cluster.ts"
+import { familyOf, kill, sleep } from "./processes.ts"
 
 /**
  * - `postmaster`: Postgres is killed, and its Patroni lives.
@@ -28,30 +27,24 @@ export const inject = async (
 ): Promise<Injected> => {
   const postmaster = leader.postmaster()
   if (postmaster === undefined) throw new Error(`Postgres of ${leader.name} does not run`)
-  const patroni = leader.patroni().child.pid
+  const patroni = leader.patroni().child.pid!
   const revive = async () => leader.revive()
   if (fault === "freeze") {
-    const pids = [patroni, ...family(postmaster)]
-    for (const pid of pids) signal(pid, "SIGSTOP")
+    const pids = [patroni, ...familyOf(postmaster)]
+    for (const pid of pids) kill(pid, "SIGSTOP")
     const thaw = async () => {
-      for (const pid of pids) signal(pid, "SIGCONT")
+      for (const pid of pids) kill(pid, "SIGCONT")
     }
     return { at: performance.now(), repair: thaw }
   }
   const receivers = fault === "lagging" ? await receiversOf(cluster, leader) : []
-  for (const pid of receivers) signal(pid, "SIGSTOP")
+  for (const pid of receivers) kill(pid, "SIGSTOP")
   if (fault === "lagging") await sleep(2_000)
-  if (fault !== "postmaster") signal(patroni, "SIGKILL")
-  if (fault !== "patroni") signal(postmaster, "SIGKILL")
-  if (fault === "machine" || fault === "lagging") signal(leader.etcd().child.pid, "SIGKILL")
-  for (const pid of receivers) signal(pid, "SIGCONT")
+  if (fault !== "postmaster") kill(patroni, "SIGKILL")
+  if (fault !== "patroni") kill(postmaster, "SIGKILL")
+  if (fault === "machine" || fault === "lagging") kill(leader.etcd().child.pid!, "SIGKILL")
+  for (const pid of receivers) kill(pid, "SIGCONT")
   return { at: performance.now(), repair: revive }
-}
-
-/** A process and its children. */
-const family = (pid: number): ReadonlyArray<number> => {
-  const children = execFileSync("ps", ["-o", "pid=", "--ppid", String(pid)], { encoding: "utf8" })
-  return [pid, ...children.trim().split(/\s+/).map(Number)]
 }
 
 /** The processes of the standbys that receive the leader's log. */

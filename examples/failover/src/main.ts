@@ -2,6 +2,7 @@
 import { startCluster } from "./cluster.ts"
 import { migrate, startNode } from "./nodes.ts"
 import { installPackages } from "./packages.ts"
+import { removeEverything } from "./processes.ts"
 import { addPerformance, openSale } from "./sale.ts"
 
 const print = (line: string) => console.log(line)
@@ -13,8 +14,8 @@ if (obstacle !== undefined) {
 const interrupted = new Promise<void>((resolve) => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve())
 })
-const cluster = await startCluster({ ttl: 20, loopWait: 5, retryTimeout: 5 }, print)
 try {
+  const cluster = await startCluster({ ttl: 20, loopWait: 5, retryTimeout: 7 }, print)
   await migrate(cluster)
   const nodes = [
     await startNode(cluster, "boxoffice1", "haproxy"),
@@ -38,5 +39,5 @@ Ctrl-C ends everything and removes the directory.`)
   print("ending")
   await Promise.all(nodes.map(({ program }) => program.end("SIGTERM")))
 } finally {
-  await cluster.stop()
+  removeEverything()
 }

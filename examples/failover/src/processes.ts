@@ -1,11 +1,13 @@
 /** The processes of the cluster. None of them outlives this one, however it ends. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync
@@ -20,13 +22,53 @@ const isRoot = process.getuid?.() === 0
 /** Postgres refuses to run as root, so root runs everything as the user that its package adds. */
 const asPostgres = isRoot ? ["--reuid=postgres", "--regid=postgres", "--init-groups"] : []
 
+const programs = new Set<ChildProcess>()
+let directory: string | undefined
+
 /** A directory for the data, the settings and the logs of everything. */
 export const makeDirectory = (): string => {
-  const directory = mkdtempSync(join(tmpdir(), "boxoffice-failover-"))
+  directory = mkdtempSync(join(tmpdir(), "boxoffice-failover-"))
   mkdirSync(join(directory, "logs"))
   chmodSync(directory, 0o750)
   giveToPostgres(directory)
+  process.once("exit", removeEverything)
   return directory
+}
+
+/** Kills what still runs, and removes the directory. Nothing in it is worth a graceful end. */
+export const removeEverything = (): void => {
+  if (directory === undefined) return
+  for (const program of programs) program.kill("SIGKILL")
+  // Patroni starts Postgres apart from itself, so that it survives Patroni.
+  for (const name of readdirSync(directory)) {
+    for (const pid of familyOf(postmasterIn(join(directory, name)))) kill(pid, "SIGKILL")
+  }
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10 })
+  directory = undefined
+  process.removeListener("exit", removeEverything)
+}
+
+/** The process id of the Postgres that runs on a data directory. */
+export const postmasterIn = (data: string): number | undefined => {
+  const file = join(data, "postmaster.pid")
+  const pid = existsSync(file) ? Number(readFileSync(file, "utf8").split("\n")[0]) : Number.NaN
+  return Number.isInteger(pid) && kill(pid, 0) ? pid : undefined
+}
+
+/** A process and its children. */
+export const familyOf = (pid: number | undefined): ReadonlyArray<number> => {
+  if (pid === undefined) return []
+  const { stdout } = spawnSync("ps", ["-o", "pid=", "--ppid", String(pid)], { encoding: "utf8" })
+  return [pid, ...(stdout.match(/\d+/g) ?? []).map(Number)]
+}
+
+/** Sends a signal to a process. Returns whether it is there. */
+export const kill = (pid: number, signal: NodeJS.Signals | 0): boolean => {
+  try {
+    return process.kill(pid, signal)
+  } catch {
+    return false
+  }
 }
 
 export const giveToPostgres = (path: string): void => {
@@ -62,6 +104,8 @@ export const startProgram = (options: ProgramOptions): Program => {
     // Detached, so that Ctrl-C in a terminal reaches this process alone, which then ends the others.
     { cwd: directory, detached: true, stdio: ["ignore", log, log], env: environment ?? process.env }
   )
+  programs.add(child)
+  child.once("exit", () => programs.delete(child))
   const exited = once(child, "exit")
   const isRunning = () => child.exitCode === null && child.signalCode === null
   const end = async (signal: NodeJS.Signals) => {
@@ -86,7 +130,7 @@ export const configure = (
 ): string => {
   const text = readFileSync(new URL(`../config/${template}`, import.meta.url), "utf8")
   const path = join(directory, file)
-  const filled = text.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => {
+  const filled = text.replaceAll(/<(\w+)>/g, (_, name: string) => {
     const value = values[name]
     if (value === undefined) throw new Error(`config/${template} needs ${name}`)
     return String(value)
@@ -104,9 +148,6 @@ export const freePorts = async (count: number): Promise<ReadonlyArray<number>> =
   await Promise.all(probes.map((probe) => once(probe.close(), "close")))
   return ports
 }
-
-export const removeDirectory = (directory: string): void =>
-  rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
 
 export const sleep = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -14,7 +14,7 @@ import { type Fault, inject } from "./faults.ts"
 import { Load } from "./load.ts"
 import { migrate, runBoxoffice, type ServingNode, startNode } from "./nodes.ts"
 import { Charges, promotionOf, RawWrites } from "./outage.ts"
-import { waitFor } from "./processes.ts"
+import { removeEverything, waitFor } from "./processes.ts"
 import type { Round } from "./report.ts"
 import { addPerformance, openSale } from "./sale.ts"
 
@@ -39,11 +39,10 @@ const seatsPerRound = 4_000
 
 /** Brings a cluster up, runs all rounds on it, and removes it. */
 export const runFailovers = async (options: RunOptions): Promise<Outcome> => {
-  const cluster = await startCluster(options, options.print)
   try {
-    return await onCluster(cluster, options)
+    return await onCluster(await startCluster(options, options.print), options)
   } finally {
-    await cluster.stop()
+    removeEverything()
   }
 }
 
