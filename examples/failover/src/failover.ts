@@ -12,6 +12,7 @@ const help = `Kills the leader of a cluster of three databases, again and again,
   --loop-wait, --retry-timeout   default: from the ttl
   --faults a,b    of ${allFaults.join(", ")}; default all, in turn
   --asynchronous  without synchronous replication, to see what is lost then
+  --logs PATH     a directory for the logs of every process
 
 Ends with 1 if anything acknowledged is lost, or any other promise was broken.`
 
@@ -32,6 +33,7 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
       "retry-timeout": { type: "string" },
       faults: { type: "string", default: allFaults.join(",") },
       asynchronous: { type: "boolean", default: false },
+      logs: { type: "string" },
       help: { type: "boolean", default: false }
     }
   })
@@ -73,6 +75,7 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
     synchronous,
     times,
     faults,
+    logs: values.logs,
     print
   })
   print(`\nSeconds: the median and, in brackets, the worst.\n\n${table(outcome.rounds)}\n`)

@@ -9,6 +9,7 @@ const everyMs = 200
 
 /** Sends writes at a steady rate, whatever becomes of the earlier ones, and notes the acknowledgements. */
 abstract class Metronome {
+  abstract readonly way: Way | "SQL"
   /** When each write was acknowledged, by the monotonic clock. */
   private readonly acknowledged: Array<number> = [performance.now()]
   private readonly inFlight = new Set<Promise<void>>()
@@ -29,7 +30,9 @@ abstract class Metronome {
 
   /** The longest time without an acknowledgement since an instant. */
   longestGap(since: number): { readonly from: number; readonly to: number } {
-    const times = this.acknowledged.filter((at) => at >= since - 2 * everyMs)
+    // The last one before the fault is where the outage begins.
+    const before = this.acknowledged.findLastIndex((at) => at < since)
+    const times = this.acknowledged.slice(Math.max(0, before))
     let longest = { from: since, to: since }
     for (const [index, to] of times.entries()) {
       const from = times[index - 1] ?? to
@@ -111,6 +114,7 @@ export class Charges extends Metronome {
 
 /** Inserts a row through HAProxy, each on a connection of its own: what the cluster itself can do. */
 export class RawWrites extends Metronome {
+  readonly way = "SQL"
   private readonly cluster: Cluster
   constructor(cluster: Cluster) {
     super()

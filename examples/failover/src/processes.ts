@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_pr
 import { once } from "node:events"
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -33,6 +34,10 @@ export const makeDirectory = (): string => {
   giveToPostgres(directory)
   process.once("exit", removeEverything)
   return directory
+}
+
+export const copyLogs = (to: string): void => {
+  if (directory !== undefined) cpSync(join(directory, "logs"), to, { recursive: true })
 }
 
 /** Kills what still runs, and removes the directory. Nothing in it is worth a graceful end. */
@@ -154,7 +159,7 @@ export const sleep = (milliseconds: number): Promise<void> =>
 
 /** Asks until the answer is defined. Throws, with what was waited for, if that takes too long. */
 export const waitFor = async <A>(
-  what: string,
+  what: string | (() => string),
   ask: () => Promise<A | undefined> | A | undefined,
   { seconds, everyMs = 100 }: { readonly seconds: number; readonly everyMs?: number }
 ): Promise<A> => {
@@ -162,7 +167,9 @@ export const waitFor = async <A>(
   for (;;) {
     const answer = await ask()
     if (answer !== undefined) return answer
-    if (performance.now() > endsAt) throw new Error(`${what}: not within ${seconds} s`)
+    if (performance.now() > endsAt) {
+      throw new Error(`${typeof what === "string" ? what : what()}: not within ${seconds} s`)
+    }
     await sleep(everyMs)
   }
 }

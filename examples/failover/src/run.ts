@@ -14,7 +14,7 @@ import { type Fault, inject } from "./faults.ts"
 import { Load } from "./load.ts"
 import { migrate, runBoxoffice, type ServingNode, startNode } from "./nodes.ts"
 import { Charges, promotionOf, RawWrites } from "./outage.ts"
-import { removeEverything, waitFor } from "./processes.ts"
+import { copyLogs, removeEverything, waitFor } from "./processes.ts"
 import type { Round } from "./report.ts"
 import { addPerformance, openSale } from "./sale.ts"
 
@@ -23,6 +23,8 @@ export interface RunOptions extends ClusterOptions {
   /** One after the other, and again. */
   readonly faults: ReadonlyArray<Fault>
   readonly print: (line: string) => void
+  /** A directory that gets the logs of every process at the end. */
+  readonly logs?: string | undefined
 }
 
 export interface Outcome {
@@ -42,6 +44,7 @@ export const runFailovers = async (options: RunOptions): Promise<Outcome> => {
   try {
     return await onCluster(await startCluster(options, options.print), options)
   } finally {
+    if (options.logs !== undefined) copyLogs(options.logs)
     removeEverything()
   }
 }
@@ -130,8 +133,12 @@ const failOver = async (
   const seconds = 2 * options.ttl + 60
   const promotedAt = await promotionOf(cluster, leader, seconds)
   if (fault === "freeze") await repair()
-  const isOver = () => [raw, ...charges].every((each) => each.isSteady(promotedAt)) || undefined
-  await waitFor("writes after a failover", isOver, { seconds: 180 })
+  const waiting = () => [raw, ...charges].filter((each) => !each.isSteady(promotedAt))
+  await waitFor(
+    () => `writes after a failover, by ${waiting().map(({ way }) => way)}`,
+    () => waiting().length === 0 || undefined,
+    { seconds: 180 }
+  )
   if (fault !== "freeze") await repair()
   const rawGap = raw.longestGap(at)
   const gaps = charges.map((each) => [each.way, each.longestGap(at)] as const)
