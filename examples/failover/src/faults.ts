@@ -8,9 +8,12 @@ import { familyOf, kill, sleep } from "./processes.ts"
  * - `machine`: Postgres, Patroni and the member of etcd are killed at once.
  * - `lagging`: for two seconds nothing reaches the standbys, and then the machine is killed.
  * - `freeze`: Postgres and Patroni stand still, like a virtual machine that is moved, and go on once
- *   another node is the leader.
+ *   another node is the leader. Patroni is safe from this only with a watchdog, which needs a device
+ *   of the machine: see the README.
  */
 export const faults = ["postmaster", "patroni", "machine", "lagging", "freeze"] as const
+/** Those that Patroni survives without a watchdog. */
+export const killings = faults.filter((fault) => fault !== "freeze")
 export type Fault = (typeof faults)[number]
 
 export interface Injected {

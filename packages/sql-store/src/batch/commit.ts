@@ -16,6 +16,20 @@ export const commit = end("COMMIT")
  */
 export const rollback = end("ROLLBACK")
 
+/**
+ * Makes the commit of this transaction wait until every earlier commit is as durable as the server's
+ * settings demand, on a synchronous standby too. A transaction that only reads does not wait.
+ *
+ * A server that crashed while commits waited for a standby shows these commits once it is back. They
+ * are lost if it fails over then, so no caller may be told of them yet. The record in the log has no
+ * other use: no table changes.
+ */
+export const confirmEarlierCommits: Query<void> = {
+  sql: "SELECT pg_logical_emit_message(true, 'boxoffice', ''::text)::text",
+  params: [],
+  read: () => {}
+}
+
 /** What the store knows of an attempt whose COMMIT it had sent. */
 export interface Attempt {
   /** A random id of this attempt. The attempt's outbox row holds it, if the attempt wrote one. */
@@ -27,13 +41,24 @@ export interface Attempt {
   readonly xid: string
 }
 
-/** Finds out whether an attempt committed, on a connection of its own (`run`). */
+/**
+ * Finds out whether an attempt committed, on a connection of its own (`run`). It counts as committed
+ * once its row is as durable as any commit.
+ */
 export const resolveCommit = (
   schema: SchemaName,
   { attemptId, xid }: Attempt,
   run: <A>(query: Query<A>) => Effect.Effect<A, SqlError>,
   isDropped?: () => boolean
-): Effect.Effect<CommitStatus> => settleCommit(run(statusQuery(schema, xid, attemptId)), isDropped)
+): Effect.Effect<CommitStatus> =>
+  Effect.flatMap(settleCommit(run(statusQuery(schema, xid, attemptId)), isDropped), (status) =>
+    status === "committed"
+      ? Effect.match(run(confirmEarlierCommits), {
+          onSuccess: () => "committed" as const,
+          onFailure: () => "unknown" as const
+        })
+      : Effect.succeed(status)
+  )
 
 const statusQuery = (schema: SchemaName, xid: string, attemptId: string): Query<AttemptStatus> => ({
   sql: `SELECT
