@@ -7,6 +7,10 @@
 type Command = () => Promise<{ readonly run: (args: ReadonlyArray<string>) => Promise<number> }>
 
 const commands: Record<string, { readonly summary: string; readonly load: Command }> = {
+  failover: {
+    summary: "kills the leader of a Patroni cluster under load",
+    load: () => import("@boxoffice/example-failover/command")
+  },
   soak: {
     summary: "a steady load for minutes or hours: nothing may grow",
     load: () => import("./soak/command.ts")
