@@ -4,18 +4,10 @@
  */
 
 import { randomUUID } from "node:crypto"
-import { join } from "node:path"
 import pg from "pg"
-import { postgresBinaries, programOf } from "./packages.ts"
-import {
-  configure,
-  freePorts,
-  makeDirectory,
-  type Program,
-  postmasterIn,
-  startProgram,
-  waitFor
-} from "./processes.ts"
+import { type DatabaseNode, type Member, startDatabaseNode } from "./databaseNode.ts"
+import { programOf } from "./packages.ts"
+import { configure, freePorts, makeDirectory, startProgram, waitFor } from "./processes.ts"
 
 export interface ClusterOptions {
   /** Seconds: see `config/patroni.yml`. */
@@ -26,19 +18,6 @@ export interface ClusterOptions {
   readonly synchronous?: boolean
 }
 
-/** A database node: Postgres, the Patroni that looks after it, and a member of etcd. */
-export interface DatabaseNode {
-  readonly name: string
-  readonly port: number
-  readonly restPort: number
-  /** The process id of Postgres; undefined while it does not run. */
-  readonly postmaster: () => number | undefined
-  readonly patroni: () => Program
-  readonly etcd: () => Program
-  /** Starts again what does not run. */
-  readonly revive: () => void
-}
-
 export interface Cluster {
   readonly directory: string
   readonly nodes: ReadonlyArray<DatabaseNode>
@@ -47,7 +26,6 @@ export interface Cluster {
   /** By which way a node of Box Office reaches the leader. */
   readonly urlBy: (way: Way) => string
   readonly urlOf: (node: DatabaseNode) => string
-  readonly leader: () => Promise<DatabaseNode | undefined>
   /** Waits until there is a leader with two standbys, one of them synchronous. */
   readonly whole: (seconds?: number) => Promise<DatabaseNode>
 }
@@ -70,62 +48,18 @@ export const startCluster = async (
     number,
     ...Array<number>
   ]
-  const portsOf = (index: number) =>
-    rest.slice(index * 4, index * 4 + 4) as [number, number, number, number]
   const names = ["node1", "node2", "node3"]
-  const etcdHosts = names.map((_, index) => `127.0.0.1:${portsOf(index)[2]}`).join(",")
-  const etcdPeers = names
-    .map((name, index) => `${name}=http://127.0.0.1:${portsOf(index)[3]}`)
-    .join(",")
-  const nodes = names.map((name, index): DatabaseNode => {
-    const [port, restPort, etcdPort, peerPort] = portsOf(index)
-    const settings = configure(directory, "patroni.yml", `${name}.yml`, {
-      ...options,
-      synchronous: options.synchronous ?? true,
-      name,
-      port,
-      restPort,
-      etcdHosts,
-      directory,
-      password,
-      binaries: postgresBinaries
-    })
-    const startEtcd = () =>
-      startProgram({
-        name: `etcd-${name}`,
-        directory,
-        command: [
-          programOf("etcd-server"),
-          `--name=${name}`,
-          `--data-dir=${directory}/etcd-${name}`,
-          `--listen-client-urls=http://127.0.0.1:${etcdPort}`,
-          `--advertise-client-urls=http://127.0.0.1:${etcdPort}`,
-          `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
-          `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
-          `--initial-cluster=${etcdPeers}`
-        ]
-      })
-    const startPatroni = () =>
-      startProgram({
-        name: `patroni-${name}`,
-        directory,
-        command: [programOf("patroni"), settings]
-      })
-    let etcd = startEtcd()
-    let patroni = startPatroni()
-    return {
-      name,
-      port,
-      restPort,
-      postmaster: () => postmasterIn(join(directory, name)),
-      patroni: () => patroni,
-      etcd: () => etcd,
-      revive: () => {
-        if (!etcd.isRunning()) etcd = startEtcd()
-        if (!patroni.isRunning()) patroni = startPatroni()
-      }
-    }
+  const members = names.map((name, index): Member => {
+    const [port, restPort, etcdPort, peerPort] = rest.slice(4 * index) as [
+      number,
+      number,
+      number,
+      number
+    ]
+    return { name, port, restPort, etcdPort, peerPort }
   })
+  const settings = { ...options, synchronous: options.synchronous ?? true, directory, password }
+  const nodes = members.map((member) => startDatabaseNode(member, members, settings))
 
   const configured = configure(directory, "haproxy.cfg", "haproxy.cfg", {
     writerPort,
@@ -166,7 +100,6 @@ export const startCluster = async (
         ? urlAt(writerPort, "boxoffice", appRole)
         : urlAt(poolerPort, `boxoffice_${way}`, appRole),
     urlOf,
-    leader,
     whole: (seconds = 180) =>
       waitFor(
         "a leader with two standbys",

@@ -1,5 +1,6 @@
 /** What befalls a leader. */
-import { type Cluster, type DatabaseNode, query } from "./cluster.ts"
+import { type Cluster, query } from "./cluster.ts"
+import type { DatabaseNode } from "./databaseNode.ts"
 import { familyOf, kill, sleep } from "./processes.ts"
 
 /**

@@ -1,4 +1,4 @@
-/** The load: buyers who buy seats one after the other, and the record of what they were told. */
+/** The load: buyers buy seats, one after the other. And the record of what the answers said. */
 import type { Answer, Call, Caller } from "./ask.ts"
 import { sleep } from "./processes.ts"
 import { price, queueId } from "./sale.ts"

@@ -29,7 +29,7 @@ Postgres:     ${cluster.url}
 By PgBouncer: ${cluster.urlBy("session")}
 Settings and logs: ${cluster.directory}
 
-  patronictl -c ${cluster.directory}/node1.yml list        # who is the leader
+  patronictl -c ${cluster.directory}/node1.yml list        # which node leads
   patronictl -c ${cluster.directory}/node1.yml switchover  # a new leader, as planned
   kill -9 $(head -1 ${cluster.directory}/node1/postmaster.pid)   # and unplanned
   curl -i -X POST ${nodes[0]!.url}/v1/queues/main/token -H 'X-User-Id: ada'

@@ -1,6 +1,7 @@
 /** Measures how long no write is acknowledged, and where that time is spent. */
 import type { Call, Caller } from "./ask.ts"
-import { type Cluster, type DatabaseNode, query, type Way } from "./cluster.ts"
+import { type Cluster, query, type Way } from "./cluster.ts"
+import type { DatabaseNode } from "./databaseNode.ts"
 import { chargeOf, joinOf, type Record } from "./load.ts"
 import type { ServingNode } from "./nodes.ts"
 import { sleep } from "./processes.ts"
