@@ -45,8 +45,11 @@ export const inject = async (
   for (const pid of receivers) kill(pid, "SIGSTOP")
   if (fault === "lagging") await sleep(2_000)
   if (fault !== "postmaster") kill(patroni, "SIGKILL")
-  if (fault !== "patroni") kill(postmaster, "SIGKILL")
-  if (fault === "machine" || fault === "lagging") kill(leader.etcd().child.pid!, "SIGKILL")
+  if (fault === "postmaster") kill(postmaster, "SIGKILL")
+  if (fault === "machine" || fault === "lagging") {
+    // The sessions too: those of a Postgres that was killed go on for a moment, a machine's do not.
+    for (const pid of [leader.etcd().child.pid!, ...familyOf(postmaster)]) kill(pid, "SIGKILL")
+  }
   for (const pid of receivers) kill(pid, "SIGCONT")
   return { at: performance.now(), repair: revive }
 }

@@ -133,19 +133,17 @@ export const promotionOf = async (
   killed: DatabaseNode,
   seconds: number
 ): Promise<number> => {
-  const others = cluster.nodes.filter((node) => node !== killed)
   const endsAt = performance.now() + seconds * 1_000
-  while (performance.now() < endsAt) {
-    const are = await Promise.all(
-      others.map((node) =>
-        query(cluster.urlOf(node), "SELECT pg_is_in_recovery() AS standby").then(
-          ([row]) => row?.standby === false,
-          () => false
-        )
-      )
-    )
-    if (are.includes(true)) return performance.now()
-    await sleep(100)
+  const promotion = async (node: DatabaseNode): Promise<number> => {
+    while (performance.now() < endsAt) {
+      const answer = query(cluster.urlOf(node), "SELECT pg_is_in_recovery() AS standby")
+      const [row] = await answer.catch(() => [])
+      if (row?.standby === false) return performance.now()
+      await sleep(100)
+    }
+    throw new Error(`${node.name} is no leader`)
   }
-  throw new Error(`no new leader within ${seconds} s of the end of ${killed.name}`)
+  return Promise.any(cluster.nodes.filter((node) => node !== killed).map(promotion)).catch(() => {
+    throw new Error(`no new leader within ${seconds} s of the end of ${killed.name}`)
+  })
 }
