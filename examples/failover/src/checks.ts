@@ -2,7 +2,7 @@
 import { type Cluster, query } from "./cluster.ts"
 import type { Consumer } from "./consumers.ts"
 import type { Record } from "./load.ts"
-import { waitFor } from "./processes.ts"
+import { sleep } from "./processes.ts"
 
 /** Everything that differs. Empty: nothing acknowledged is lost, and nothing is there that was not asked for. */
 export const differences = async (
@@ -68,23 +68,38 @@ export const missedBy = async (
   { name, received }: Consumer
 ): Promise<ReadonlyArray<string>> => {
   const stored = await eventsOf(cluster)
-  const missing = () => stored.flatMap(({ ids }) => ids.filter((id) => !received.ids.has(id)))
-  // The consumer may be behind by a moment.
-  const hasAll = () => missing().length === 0 || undefined
-  await waitFor(`${name} has every event`, hasAll, { seconds: 90 }).catch(() => {})
-  const found = missing().map((id) => `${name}: event ${id} is missing`)
+  const ids = stored.flatMap((row) => row.ids)
+  await untilQuiet(() => ids.filter((id) => !received.ids.has(id)).length)
+  const report = (what: string, events: ReadonlyArray<string>) =>
+    events.length === 0
+      ? []
+      : [`${name}: ${events.length} events ${what}, such as ${events.slice(0, 5).join(", ")}`]
+  const missing = ids.filter((id) => !received.ids.has(id))
   // Read again: the sweeper may have made more meanwhile.
-  const existing = new Set((await eventsOf(cluster)).flatMap(({ ids }) => ids))
-  for (const id of received.ids) {
-    if (!existing.has(id)) found.push(`${name}: event ${id} does not exist`)
+  const existing = new Set((await eventsOf(cluster)).flatMap((row) => row.ids))
+  const phantoms = Array.from(received.ids).filter((id) => !existing.has(id))
+  const disordered = stored.flatMap(({ aggregate, ids }) => {
+    // Newer ones may have come behind them. Those of a queue are of no aggregate.
+    const order = received.ordered.get(aggregate ?? "")?.slice(0, ids.length) ?? ids
+    return order.join() === ids.slice(0, order.length).join() ? [] : [`${aggregate}: ${order}`]
+  })
+  return [
+    ...report("are missing", missing),
+    ...report("do not exist", phantoms),
+    ...report("came out of order", disordered)
+  ]
+}
+
+/** Waits until nothing is left, or until no progress is made for a minute. */
+const untilQuiet = async (left: () => number): Promise<void> => {
+  let before = Number.POSITIVE_INFINITY
+  for (let idle = 0; idle < 60; idle++) {
+    const now = left()
+    if (now === 0) return
+    if (now < before) idle = 0
+    before = now
+    await sleep(1_000)
   }
-  for (const { aggregate, ids } of stored) {
-    if (aggregate === null) continue
-    // Newer ones may have come behind them.
-    const order = (received.ordered.get(aggregate) ?? []).slice(0, ids.length)
-    if (order.join() !== ids.join()) found.push(`${name}: ${aggregate} out of order: ${order}`)
-  }
-  return found
 }
 
 /** The ids of all events in the database, in order, by aggregate; those of a queue have none. */

@@ -11,8 +11,14 @@ export class Received {
   readonly ids = new Set<string>()
   readonly ordered = new Map<string, Array<string>>()
   repeated = 0
+  /** The longest time between two events, by the monotonic clock. */
+  longestSilenceMs = 0
+  private lastAt = performance.now()
 
   add(aggregate: { readonly kind: string; readonly id: string }, id: string): void {
+    const now = performance.now()
+    this.longestSilenceMs = Math.max(this.longestSilenceMs, now - this.lastAt)
+    this.lastAt = now
     if (this.ids.has(id)) {
       this.repeated++
       return
@@ -47,7 +53,8 @@ export const receiveWebhooks = async () => {
     secretVariables: ["WEBHOOK_SECRET"],
     from: "beginning",
     allowPrivate: true,
-    retryMs: 500
+    retryMs: 500,
+    concurrency: 64
   }
   const environment = {
     BOXOFFICE_WEBHOOKS: JSON.stringify([endpoint]),

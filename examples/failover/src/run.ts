@@ -111,6 +111,9 @@ const onCluster = async (cluster: Cluster, options: RunOptions): Promise<Outcome
       "holds refused": record.refused,
       "events received": consumers[0]!.received.ids.size,
       "events received twice": consumers.reduce((sum, { received }) => sum + received.repeated, 0),
+      "longest silence of a consumer in ms": Math.round(
+        Math.max(...consumers.map(({ received }) => received.longestSilenceMs))
+      ),
       "longest call in ms": Math.round(longest)
     }
   }
