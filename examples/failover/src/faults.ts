@@ -7,7 +7,8 @@ import { familyOf, kill, sleep } from "./processes.ts"
  * - `postmaster`: Postgres is killed, and its Patroni lives.
  * - `patroni`: Patroni is killed, and Postgres goes on as a leader that no process looks after.
  * - `machine`: Postgres, Patroni and the member of etcd are killed at once.
- * - `lagging`: for two seconds nothing reaches the standbys, and then the machine is killed.
+ * - `lagging`: for two seconds nothing reaches the standbys, and then the machine is killed, with what
+ *   was on the way.
  * - `freeze`: Postgres and Patroni stand still, like a virtual machine that is moved, and go on once
  *   another node is the leader. Patroni is safe from this only with a watchdog, which needs a device
  *   of the machine: see the README.
@@ -50,7 +51,10 @@ export const inject = async (
     // The sessions too: those of a Postgres that was killed go on for a moment, a machine's do not.
     for (const pid of [leader.etcd().child.pid!, ...familyOf(postmaster)]) kill(pid, "SIGKILL")
   }
-  for (const pid of receivers) kill(pid, "SIGCONT")
+  // Each ends before it reads what is still in its socket: that is lost on the way.
+  for (const signal of ["SIGTERM", "SIGCONT"] as const) {
+    for (const pid of receivers) kill(pid, signal)
+  }
   return { at: performance.now(), repair: revive }
 }
 
