@@ -7,6 +7,7 @@ import type { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
+import { confirmEarlierCommits } from "./save/confirm.ts"
 
 const end = (sql: string): Query<void> => ({ sql, params: [], read: () => {}, unprepared: true })
 export const commit = end("COMMIT")
@@ -15,20 +16,6 @@ export const commit = end("COMMIT")
  * wait for the disk.
  */
 export const rollback = end("ROLLBACK")
-
-/**
- * Makes the commit of this transaction wait until every earlier commit is as durable as the server's
- * settings demand, on a synchronous standby too. A transaction that only reads does not wait.
- *
- * A server that crashed while commits waited for a standby shows these commits once it is back. They
- * are lost if it fails over then, so no caller may be told of them yet. The record in the log has no
- * other use: no table changes.
- */
-export const confirmEarlierCommits: Query<void> = {
-  sql: "SELECT pg_logical_emit_message(true, 'boxoffice', ''::text)::text",
-  params: [],
-  read: () => {}
-}
 
 /** What the store knows of an attempt whose COMMIT it had sent. */
 export interface Attempt {
