@@ -3,7 +3,7 @@
  * was lost before the server's answer arrived.
  */
 import { type AttemptStatus, type CommitStatus, settleCommit } from "@boxoffice/core/store"
-import type { Effect } from "effect"
+import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
