@@ -1,6 +1,6 @@
 import type { GatedOperation } from "@boxoffice/core"
 import type { UserId } from "@boxoffice/core/schema"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { afterEach, expect, test } from "vitest"
 import { allowCharge } from "../src/http/charges.ts"
@@ -65,6 +65,18 @@ test("with `operator`, only the operator's own services do, for the user that th
     expect((await charge({ "x-user-id": "ada", ...headers })).status).toBe(201)
   }
   expect(await balanceOf("ada")).toBe(1_500)
+})
+
+test("on any other route the service is nobody: it speaks for no user there", async () => {
+  const secret = Redacted.make("a secret of at least thirty-two bytes")
+  await serve({
+    charges: "operator",
+    serviceToken,
+    identity: { mode: "jwt", keys: { secret } }
+  })
+  const headers = { "service-token": serviceToken, "x-user-id": "ada" }
+  const answer = await server!.talk("GET", "/v1/wallet", { headers })
+  expect([answer.status, answer.body.code]).toEqual([401, "identity_required"])
 })
 
 test("a function of the host's decides for each charge, and where it fails nothing is charged", async () => {

@@ -1,10 +1,11 @@
 import { createSign, generateKeyPairSync } from "node:crypto"
 import { createServer, request, type Server } from "node:http"
 import { text } from "node:stream/consumers"
-import { Redacted } from "effect"
+import { Effect, Fiber, Layer, Redacted } from "effect"
+import { TestClock } from "effect/testing"
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import type { IdentityOptions } from "../src/http/identity.ts"
+import { Identities, type IdentityOptions } from "../src/http/identity.ts"
 import { adminToken, openHouse, startServer, type TestServer } from "./support.ts"
 
 const secret = "a shared secret of at least thirty-two bytes"
@@ -67,7 +68,7 @@ describe("a JWT with a shared secret", () => {
       "a longer hash": await new SignJWT({ sub: "ada", iss: "issuer", aud: "tickets" })
         .setProtectedHeader({ alg: "HS512" })
         .setExpirationTime("5m")
-        .sign(bytes(secret.repeat(2))),
+        .sign(bytes(secret)),
       "no algorithm": new UnsecuredJWT({ sub: "ada", iss: "issuer", aud: "tickets" })
         .setExpirationTime("5m")
         .encode(),
@@ -269,6 +270,21 @@ test("a host can identify the caller; if it does not, the caller is refused", as
   expect(await statusOf("session=2")).toBe(401)
   expect(await statusOf("session=3", "ada")).toBe(401)
   await server.stop()
+})
+
+test("a host that never says who is calling has its callers try again after ten seconds", async () => {
+  const userOf = () => new Promise<string>(() => {})
+  const asked = Effect.gen(function* () {
+    const { user } = yield* Identities
+    const fiber = yield* Effect.forkChild(Effect.result(user({})))
+    yield* TestClock.adjust("10 seconds")
+    return yield* Fiber.join(fiber)
+  })
+  const layer = Identities.layer({ identity: { mode: "host", userOf }, adminToken: undefined })
+  const answer = await Effect.runPromise(
+    Effect.provide(asked, Layer.provideMerge(layer, TestClock.layer()))
+  )
+  expect(answer).toMatchObject({ failure: { code: "identity_unavailable" } })
 })
 
 test("if a host cannot identify callers, they try again, and the log says so once", async () => {

@@ -243,7 +243,8 @@ describe("delivering", () => {
     ["no secret", { url: "https://a.example/", secrets: [] }],
     ["a weak secret", { url: "https://a.example/", secrets: ["whsec_abc"] }],
     ["a name that does not fit", { url: "https://a.example/", name: "a b" }],
-    ["no attempts", { url: "https://a.example/", attempts: 0 }]
+    ["no attempts", { url: "https://a.example/", attempts: 0 }],
+    ["too many attempts", { url: "https://a.example/", attempts: 101 }]
   ])("an endpoint with %s is refused", async (_, endpoint) => {
     const { start } = await openStore()
     await expect(start(endpoint)).rejects.toMatchObject({ _tag: "WebhookEndpointInvalid" })

@@ -396,6 +396,10 @@ test("each row of a plan that another transaction has locked is found, and no ot
   expect(again).toBe(first)
   expect(rest).toEqual([expect.stringMatching(/^\d+\/\d+$/)])
   expect(rest).not.toContain(first)
+  const whole = `'${schemaName("boxoffice")}/${id.performance}', 0`
+  expect(await lockedBy(`SELECT pg_advisory_xact_lock(hashtextextended(${whole}))`)).toEqual([
+    "seatCount"
+  ])
   // Every key is one of the plan's own, by which a batcher knows the commands.
   const own = plan.lockKeys()
   const other = openSql(database.url)
