@@ -131,6 +131,7 @@ export class Gate extends Context.Service<
             plan: (plan) => plan.tokens.add(tokenId),
             decide: (rows) => extendIfAdmitted(rows, tokenId)
           })
+          // Guard extension-deadline: without "Effect.timeoutOption(patience), ", sql-store/outage.test "though the user's session cannot be extended" fails.
           .pipe(Effect.timeoutOption(patience), Effect.ignore)
 
       const requiredToken = (
@@ -152,6 +153,7 @@ export class Gate extends Context.Service<
             // one still passes if its user holds seats, which only the store knows.
             const state = liveQueues.lastKnownStatus(payload)?.state
             const mayHold = operation === "pay" || operation === "charge"
+            // Guard gate-left: without `state === "left" || `, queueTokenRefusals.test "after its user has left" fails.
             return state === "left" || (state === "expired" && !mayHold)
               ? Result.fail(new QueueTokenExpired({ state }))
               : Result.succeed(payload)

@@ -213,6 +213,7 @@ const passToPay = (
 ): GateDecision => {
   if (payload === undefined) return Result.succeed([])
   const named = rows.reservations.get(reservationId as ReservationId)
+  // Guard pay-gate-own: with "named" for "named?.…: undefined", gateService.test "has not held it" fails.
   const own = named?.userId === userId ? named : undefined
   const queueId = own && rows.performances.get(own.performanceId)?.queueId
   const holdsSeats = own !== undefined && reservationStatusAt(own, rows.now) === "held"

@@ -164,6 +164,7 @@ export class Queue extends Context.Service<
               const made = rows.tokens.get(tokenId)
               if (made !== undefined && live === undefined) {
                 // The user joined with this key before, and that token has ended since.
+                // Guard join-by-key-own: with "true" for "made.queueId…userId === userId", sql-store/forgottenKeys.test "a join by a key" fails.
                 const isTheSame = made.queueId === queueId && made.userId === userId
                 const found = isTheSame
                   ? Result.succeed(toJoined(rows, made, false))
@@ -235,6 +236,7 @@ export class Queue extends Context.Service<
         QueueTokenDenial
       > => {
         const verified = queueTokens.verify(queueToken, userId)
+        // Guard queue-of-token: with "return verified" for "if (Result.isFailure(verified) || queueId === undefined) return verified", queueService.test "knows its own tokens only" fails.
         if (Result.isFailure(verified) || queueId === undefined) return verified
         if (queueId === verified.success.queueId) return verified
         // No queue can have this name, so the token is for another one.

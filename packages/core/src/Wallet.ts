@@ -151,6 +151,7 @@ const chargeFromEffects = (
   const isTheSame =
     kind === "charge" &&
     made.userId === userId &&
+    // Guard charge-by-key-amount: without it, sql-store/forgottenKeys.test "as good without its record" fails.
     made.amount === amount.amount &&
     currency === amount.currency
   return isTheSame

@@ -47,6 +47,7 @@ export type WithDeadline = <A, E, R>(
 export const deadline =
   (milliseconds: number): WithDeadline =>
   (answer) =>
+    // Guard answer-deadline: with "Effect.timeoutOrElse(answer, { duration: Infinity" for "Effect…milliseconds", outage.test "go silent" fails.
     Effect.timeoutOrElse(answer, {
       duration: milliseconds,
       orElse: () =>

@@ -143,7 +143,9 @@ export const makeBatcher = <C, A>(
       shed()
       const batch: Array<Waiting<C, A>> = []
       for (const entry of waiting) {
+        // Guard batch-size: without it, Batcher.test "takes at most batchSize" fails.
         if (batch.length === options.batchSize) break
+        // Guard batch-behind-blocked: without " || needsAny(…onTrial)", Batcher.test "keeps the order of commands whose row" fails.
         if (needsAny(entry, blocked) || needsAny(entry, blocked.onTrial)) {
           entry.hasWaitedForRow = true
           continue
@@ -199,6 +201,7 @@ export const makeBatcher = <C, A>(
     const shed = () => {
       const now = performance.now()
       for (const entry of waiting) {
+        // Guard batch-wait: without it, Batcher.test "gathers while one batch" fails.
         if (now - entry.since < waitMs) break
         if (entry.hasWaitedForRow && now - entry.since < waitMs + extraWaitMs) continue
         waiting.delete(entry)
@@ -256,6 +259,7 @@ export const makeBatcher = <C, A>(
       }
       // If one command makes a batch fail, the batch is bisected to isolate it, so the others are
       // not affected. A retryable failure would meet each half as well.
+      // Guard batch-bad-command: without it, Batcher.test "tells a bad command" fails.
       if (batch.length > 1 && !isRetryable(exit)) return inHalves(batch, runBatch)
       fail(batch, exit)
       return Effect.void
@@ -355,6 +359,7 @@ export const makeBatcher = <C, A>(
         for (const [row, holder] of locked) blocked.add(row, holder, true)
         if (locked.size > 0) return putBack([entry])
         entry.fruitless = (entry.fruitless ?? 0) + 1
+        // Guard batch-fruitless: with "false" for "entry.fruitless === fruitlessMax", Batcher.test "whose locked row is not shown" fails.
         if (entry.fruitless === fruitlessMax) fail([entry], exit)
         else putBack([entry])
         // One of the rows that it inserts is another transaction's. If it inserts none, any may be.
@@ -411,6 +416,7 @@ export const makeBatcher = <C, A>(
 
     const enqueue = (command: C): Effect.Effect<A, Overloaded | StoreUnavailable> =>
       Effect.callback((resume) => {
+        // Guard batch-capacity: without " || waiting.size >= options.capacity", Batcher.test "capacity commands wait" fails.
         if (closed || waiting.size >= options.capacity) return resume(overloaded)
         const since = performance.now()
         const entry: Waiting<C, A> = { command, number: submitted++, since, resume }

@@ -135,6 +135,7 @@ export const recordedOutcome = (
 ): Outcome<never, never> | undefined => {
   const recorded = rows.outcomes.get(command.commandId)
   if (recorded === undefined) return undefined
+  // Guard key-fingerprint: with "true" for "recorded…command.fingerprint", idempotency.test "with another request" fails.
   return recorded.fingerprint === command.fingerprint
     ? { result: decodeOutcome(recorded.outcome), replayed: true }
     : { result: Result.fail(new IdempotencyConflict()), replayed: false }
@@ -150,6 +151,7 @@ export const recordOutcome = <A, E>(
   // A refusal of the gate is not the command's own outcome: the same key may pass the next time.
   const isAnswer =
     Result.isSuccess(result) || isRecordable(result.failure, command.byOperator === true)
+  // Guard key-records-answers: without " && isAnswer", idempotency.test "but not the refusal" fails.
   if (fingerprint !== undefined && isAnswer) {
     rows.addOutcome({ commandId, userId, operation, fingerprint, outcome: encodeOutcome(result) })
   }

@@ -218,6 +218,7 @@ export class Rows {
   /** Whether a user holds seats behind a queue that can still be paid for. */
   hasUnpaid(userId: UserId, queueId: QueueId): boolean {
     const lives = (hold: { readonly userId: UserId; readonly holdExpiresAt: number }) =>
+      // Guard unpaid-own: without "hold.userId === userId && ", money.test "another unpaid hold" fails.
       hold.userId === userId && hold.holdExpiresAt > this.now
     if (this.unpaid.some((hold) => lives(hold) && hold.queueId === queueId)) return true
     for (const reservation of this.reservations.values()) {

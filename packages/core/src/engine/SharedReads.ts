@@ -73,6 +73,7 @@ export const makeSharedReads = <K extends string, A>(
 
     const fresh = (key: K, now: bigint): Kept<A> | undefined => {
       const found = kept.get(key)
+      // Guard shared-age: with "true" for "msBetween(found.begunAt, now) < options.maxAgeMs", SharedReads.test "within the window" fails.
       return found !== undefined && msBetween(found.begunAt, now) < options.maxAgeMs
         ? found
         : undefined
@@ -95,9 +96,11 @@ export const makeSharedReads = <K extends string, A>(
         )
         const ended = performance.now()
         const next = { reading, begunAt }
+        // Guard shared-stale: with "true" for "!stale", maxAge.test "during the very first reading" fails.
         if (!stale) {
           kept.delete(key)
           kept.set(key, next)
+          // Guard shared-bound: without it, SharedReads.test "no more readings are kept" fails.
           if (kept.size > options.keep) forget(kept.keys().next().value!)
         }
         // At most `maxAgeMs`: a read that took long may have met a stall.

@@ -144,6 +144,7 @@ export const makeGatedCommand = <Input extends GatedInput, A, E>(
               if (known !== undefined) return { outcome: known, gate: gateOrNone(gate) }
               if (gate === needsMoreRows) return needsMoreRows
               // A refusal of the gate is not recorded: the same key may pass the next time.
+              // Guard gated-command: without it, gateService.test "refuses a waiting user" fails.
               if (Result.isFailure(gate)) return { outcome: refusal(gate.failure), gate }
               const decided = spec.decide(rows, command, gate.success)
               if (decided === needsMoreRows) return needsMoreRows

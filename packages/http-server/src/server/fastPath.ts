@@ -81,9 +81,11 @@ export const makeRouteFinder = (routes: ReadonlyArray<Route>) => {
     const { headers, method, url } = request as IncomingMessage & { readonly url: string }
     if (headers["transfer-encoding"] !== undefined || headers.upgrade !== undefined) return
     const length = headers["content-length"]
+    // Guard fast-path-body: without " || Number(…bodyLimit", fastPath.test "the library's way" fails.
     if (length !== undefined && (method !== "POST" || Number(length) > bodyLimit)) return
     const query = url.indexOf("?")
     const path = query < 0 ? url : url.slice(0, query)
+    // Guard fast-path-plain: without it, fastPath.test "the library's way" fails.
     if (path.length > pathMax || !plainPath.test(path)) return
     const found = finders.get(method!)?.(path)
     if (found === undefined) return

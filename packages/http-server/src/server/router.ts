@@ -177,6 +177,7 @@ const refuseAliases = (route: string) => {
   const pattern = patternOf(route)
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = pathOf(request)
+    // Guard canonical-path: with "true" for "pattern.test(…isCanonical(path)", paths.test "to no other" fails.
     return pattern.test(path) && isCanonical(path) ? Effect.void : Effect.fail(new RouteUnknown())
   })
 }
@@ -252,6 +253,7 @@ const layerRequestContext: Layer.Layer<
   Effect.gen(function* () {
     const { begin, end, problem } = yield* RequestLifecycle
     const methodsOf = methodsByPath(yield* Routes)
+    // Guard canonical-methods: without " || !isCanonical(path)", paths.test "another method" fails.
     const methodsAt = (path: string) =>
       isTooLong(path) || !isCanonical(path) ? [] : methodsOf(path)
     // This middleware handles every failure, but its type declares one, since routes may fail.

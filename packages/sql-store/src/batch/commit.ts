@@ -48,6 +48,7 @@ export const resolveCommit = (
   )
 
 const statusQuery = (schema: SchemaName, xid: string, attemptId: string): Query<AttemptStatus> => ({
+  // Guard commit-own-row: without " AND attempt_id =…::uuid", smallGuards.test "own row proves its" fails.
   sql: `SELECT
     CASE
       WHEN pg_is_in_recovery() THEN 'standby'

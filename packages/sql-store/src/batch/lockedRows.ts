@@ -26,6 +26,7 @@ export type LockedRows = ReadonlyArray<LockedRow>
 
 /** The statements for a plan: one for each kind of row that it names. */
 export const lockedRowsQueries = (schema: SchemaName) => {
+  // Guard look-at-row: without "FOR NO KEY UPDATE SKIP LOCKED", locks.test "that another transaction has locked is found" fails.
   const locked = (table: string, ids: string, condition: string) => `
     WITH free AS MATERIALIZED (
       SELECT t.ctid FROM ${schema}.${table} t WHERE ${condition} FOR NO KEY UPDATE SKIP LOCKED
@@ -74,6 +75,7 @@ export const lockedRowsQueries = (schema: SchemaName) => {
     "SELECT * FROM unnest($1::text[], $2::text[])"
   )
   /** The seats of reservations: each is locked with its reservation. */
+  // Guard look-at-seats: without "FOR NO KEY UPDATE SKIP LOCKED", locks.test "that another transaction has locked is found" fails.
   const seatOfReservation = `
     WITH sold AS MATERIALIZED (
       SELECT r.reservation_id, found.at
@@ -90,6 +92,9 @@ export const lockedRowsQueries = (schema: SchemaName) => {
     FROM sold, LATERAL (SELECT s.xmax FROM ${schema}.seat s WHERE s.ctid = sold.at) t
     WHERE sold.at <> ALL (ARRAY(SELECT ctid FROM free))`
   /** The reservations that a count includes, and the advisory locks of the count itself. */
+  // Guard look-at-counted: without "FOR NO KEY UPDATE SKIP LOCKED", locks.test "that another transaction has locked is found" fails.
+  // Guard look-at-performance: with "false" for "NOT pg_try_advisory_xact_lock_shared(…0))", locks.test "has locked is found" fails.
+  // Guard look-at-count: with "false" for "NOT pg_try_advisory_xact_lock(…1))", locks.test "has locked is found" fails.
   const counted = `
     WITH counted AS MATERIALIZED (
       SELECT count.performance_id, count.user_id, found.at

@@ -93,6 +93,7 @@ export const makeTransact = (
     const loaded = load(loadPipeline, plan)
     return Effect.flatMap(
       Effect.mapError(
+        // Guard load-deadline: without "withDeadline", outage.test "go silent are dropped" fails.
         withDeadline(loadPipeline.run(connection)),
         (error) => new AttemptFailed(error)
       ),
@@ -103,6 +104,7 @@ export const makeTransact = (
         const savePipeline = new Pipeline()
         save(savePipeline, read, attemptId)
         savePipeline.add(savePipeline.isEmpty ? rollback : commit)
+        // Guard commit-deadline: without "withDeadline", outage.test "link is cut within" fails.
         return Effect.mapBoth(withDeadline(savePipeline.run(connection)), {
           onFailure: (error) =>
             new AttemptFailed(error, outcome, { attemptId, xid: read.clock.xid }),
@@ -176,6 +178,7 @@ export const onConnection = <A>(
       Effect.mapError(withDeadline(pool.get), (error) => new AttemptFailed(error)),
       (connection) =>
         Effect.onExit(work(connection), (exit) =>
+          // Guard rolled-back: with "Effect.void" for "cleanUp(…)", retry.test "an interrupted batch" fails.
           Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
         )
     )
@@ -191,6 +194,7 @@ const cleanUp = (
   // After an interruption or a defect a statement may still be in progress. The store closes the
   // connection, and the server then rolls back.
   const isUsable = exit.cause.reasons.every(
+    // Guard poisoned-batches: without " && !isPoisoned(…error)", outage.test "was read-only" fails.
     (reason) => reason._tag === "Fail" && !isPoisoned(reason.error.error)
   )
   const discard = pool.invalidate(connection)

@@ -175,6 +175,7 @@ const version = (schema: SchemaName): Query<number> => ({
 
 // The pool may begin its transactions at another level: see `load/begin.ts`.
 const readCommitted: Query<void> = {
+  // Guard pool-read-committed: with "SELECT 1" for "SET…COMMITTED", smallGuards.test "of another isolation" fails.
   sql: "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
   params: [],
   read: () => {}

@@ -282,6 +282,7 @@ export class LiveQueues extends Context.Service<
         )
         admitting.set(queueId, admission)
         admission.addObserver(() => admitting.delete(queueId))
+        // Guard refresh-deadline: with "Fiber.await(admission)" for "Effect…Timeout)", sql-store/outage.test "waits for no lock" fails.
         yield* Effect.timeoutOption(Fiber.await(admission), refreshTimeout)
         return entries.get(queueId) ?? entry
       })

@@ -8,6 +8,7 @@ import type { Query } from "../../Query.ts"
  * for.
  */
 export const begin: Query<void> = {
+  // Guard read-committed: without " ISOLATION…COMMITTED", locks.test "the default level" fails.
   sql: "BEGIN ISOLATION LEVEL READ COMMITTED",
   params: [],
   read: () => {},
@@ -28,6 +29,10 @@ export const begin: Query<void> = {
  * socket they have no effect.
  */
 export const forceIndexPlans = (waits: Waits): Query<void> => ({
+  // Guard lock-timeout: without `set_config('lock… true),`, limits.test "is silent for too long" fails.
+  // Guard statement-timeout: without `set_config('statement… true),`, limits.test "is silent for too long" fails.
+  // Guard idle-timeout: without `set_config('idle_… true),`, limits.test "is silent for too long" fails.
+  // Guard tcp-timeout: without `set_config('tcp_user… true),`, limits.test "is silent for too long" fails.
   sql: `SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('enable_seqscan', 'off', true),
     set_config('enable_hashjoin', 'off', true),
@@ -60,6 +65,7 @@ const briefly = "50ms"
 
 /** Shortens the wait for locks of this transaction: see `waitsBriefly` of the load plan. */
 export const waitBriefly: Query<void> = {
+  // Guard brief-waits: with "boxoffice.x" for "lock_timeout", limits.test "is silent for" fails.
   sql: `SELECT set_config('lock_timeout', '${briefly}', true)`,
   params: [],
   read: () => {}

@@ -7,6 +7,7 @@ import type { SchemaName } from "../../schemaName.ts"
  * never waits for another batch.
  */
 export const lockCodes = (schema: SchemaName) => {
+  // Guard lock-code: without "FOR NO KEY UPDATE OF c", rowLocks.test "waits for a code" fails.
   const sql = `
     SELECT c.queue_id, c.code_hash, c.uses_left FROM ${schema}.queue_code c
     WHERE (c.queue_id, c.code_hash) IN (

@@ -21,6 +21,8 @@ import type { SchemaName } from "../../schemaName.ts"
  * in each batch and compared it with all joining users: 1,000 joins took 2.7 s at 30,000 waiting.
  */
 export const lockTokens = (schema: SchemaName) => {
+  // Guard lock-token: without "FOR NO KEY UPDATE OF t", rowLocks.test "waits for a queue token" fails.
+  // Guard lock-token-order: without "ORDER BY t.token_id ", locks.test "rows are sorted before" fails.
   const sql = `
     WITH wanted AS (
       SELECT token_id FROM unnest($1::uuid[]) AS named (token_id)
@@ -76,6 +78,8 @@ export const lockHeads = (schema: SchemaName) => {
   // rest of them.
   const behindTheDrawn =
     "greatest(q.cursor, q.drawn) AND greatest(q.cursor, h.drawn_up_to) >= q.drawn"
+  // Guard lock-head: without "FOR NO KEY UPDATE OF t SKIP LOCKED", rowLocks.test "next user in line" fails.
+  // Guard lock-head-waits-not: without " SKIP LOCKED", rowLocks.test "next user in line" fails.
   const sql = `
     WITH head AS MATERIALIZED (
       SELECT next.*
@@ -145,6 +149,8 @@ const seenUntil = (schema: SchemaName) => `
  * locked is left for the next batch, so no user waits for the token of another user.
  */
 export const lockLapsed = (schema: SchemaName) => {
+  // Guard lock-lapsed: without "FOR NO KEY UPDATE OF t SKIP LOCKED", rowLocks.test "a lapsed token is left" fails.
+  // Guard lock-lapsed-waits-not: without " SKIP LOCKED", rowLocks.test "a lapsed token is left" fails.
   const sql = `
     WITH ${clock}
     SELECT lapsed.* FROM unnest($1::text[]) AS named (queue_id), clock, LATERAL (

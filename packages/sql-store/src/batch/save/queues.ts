@@ -92,6 +92,7 @@ export const saveQueues = (schema: SchemaName) => {
  * before the clock was set back no longer applies.
  */
 export const saveGrants = (schema: SchemaName) => {
+  // Guard grants-add-up: with "DO NOTHING" for "DO UPDATE SET…excluded.granted_at)", conformance.test "no more users are" fails.
   const sql = `
     INSERT INTO ${schema}.queue_grant AS g (queue_id, second, admitted, granted_at)
     SELECT queue_id, floor(extract(epoch FROM $3::timestamptz)), admitted, $3::timestamptz
@@ -197,6 +198,7 @@ export const saveCodes = (schema: SchemaName) => {
  * batch uses the code meanwhile.
  */
 export const insertCodes = (schema: SchemaName) => {
+  // Guard codes-again: with "DO NOTHING" for "DO UPDATE…uses_left", smallGuards.test "added again" fails.
   const sql = `
     INSERT INTO ${schema}.queue_code (queue_id, code_hash, uses_left)
     SELECT * FROM unnest($1::text[], $2::text[], $3::int8[]) AS added (queue_id, code_hash)

@@ -29,6 +29,8 @@ const misplaced = `(cluster <> ${cluster})`
  * one is first.
  */
 export const claimConsumer = (schema: SchemaName) => {
+  // Guard lease-taken: without "WHERE held.owner…clock_timestamp()", conformance.test "one stream at a time" fails.
+  // Guard lease-ends: without " OR held.…clock_timestamp()", conformance.test "take a lapsed lease" fails.
   const sql = `
     WITH life AS (${nameLife(schema)})
     INSERT INTO ${schema}.event_consumer AS held (consumer, cluster, seen, highest, batch_id,
@@ -57,7 +59,9 @@ export const claimConsumer = (schema: SchemaName) => {
  */
 export const saveConsumer = (schema: SchemaName) => {
   const moved = (column: string, value: string) =>
+    // Guard cursor-same-life: with "${value}" for "CASE…END", events.test "server's life ends" fails.
     `${column} = CASE WHEN session.lives_on THEN ${value} ELSE held.${column} END`
+  // Guard lease-kept: without " AND owner = $2::uuid", conformance.test "take a lapsed lease" fails.
   const sql = `
     WITH session AS MATERIALIZED (SELECT ${isSameLife(schema, "$9")} AS lives_on)
     UPDATE ${schema}.event_consumer AS held SET ${moved("seen", "$3::text::pg_snapshot")},
