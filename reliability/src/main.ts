@@ -14,6 +14,14 @@ const commands: Record<string, { readonly summary: string; readonly load: Comman
   soak: {
     summary: "a steady load for minutes or hours: nothing may grow",
     load: () => import("./soak/command.ts")
+  },
+  mutations: {
+    summary: "delete each guard: a test must fail",
+    load: () => import("./mutations/run.ts")
+  },
+  stryker: {
+    summary: "mutate the deciders by Stryker, and print the score of each",
+    load: () => import("./mutations/stryker.ts")
   }
 }
 
