@@ -421,6 +421,7 @@ export const makeBatcher = <C, A>(
         const since = performance.now()
         const entry: Waiting<C, A> = { command, number: submitted++, since, resume }
         // Commands of one locked row must not take the places of all others.
+        // Guard batch-places: without it, Batcher.test "keeps places for others" fails.
         if (waiting.size >= options.capacity / 2 && needsAny(entry, blocked)) {
           return resume(overloaded)
         }

@@ -82,6 +82,7 @@ export class BlockedRows {
     this.blocks.delete(row)
     const handovers = (this.handovers.get(row) ?? 0) + 1
     this.handovers.set(row, handovers)
+    // Guard batch-starved: without it, Batcher.test "again and again" fails.
     if (handovers >= handoversMax) this.contested.add(row)
   }
 

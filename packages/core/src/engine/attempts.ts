@@ -64,12 +64,14 @@ export const retryAttempts = <Sent>(options: {
     Effect.catch(options.attempt(plan, decide), ({ fault, outcome, attempt }) => {
       const { unavailable, duplicateKey } = fault
       const runAgain = () =>
+        // Guard attempts: with "false" for "attempts >= attemptsMax", sql-store/retry.test "endless contention" fails.
         attempts >= attemptsMax
           ? Effect.fail(unavailable)
           : Effect.andThen(options.backOff(attempts), run(plan, decide, attempts + 1, duplicateKey))
       // A key that existed once may come from another node that was first. If the same key exists
       // in the next attempt as well, it stays: one command of the batch can never be inserted. The
       // batcher bisects the batch to isolate that command.
+      // Guard same-key-twice: without it, sql-store/forgottenKeys.test "a key is as good" fails.
       if (duplicateKey !== undefined && duplicateKey === previousKey) {
         const isTaken = fault.isCommandsOwnKey ? { isTaken: true } : {}
         const { cause } = unavailable

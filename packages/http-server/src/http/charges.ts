@@ -45,7 +45,7 @@ export const allowCharge = (
 ): Effect.Effect<void, ChargeNotAllowed | PolicyFailed> => {
   if (charges === "user") return Effect.void
   if (charges === "operator") {
-    // Guard charge-by-service: with "true" for "isService", charges.test "nobody does but" fails.
+    // Guard charge-by-service: with "true" for "isService", charges.test "own services do" fails.
     return isService
       ? Effect.void
       : refuse("Only the operator's own services may charge a wallet here.")

@@ -175,7 +175,6 @@ const readBody = (
   // Guard body-type: without it, requests.test "a compressed body" fails.
   if (isUnsupported(headers, hasBody !== false)) return Effect.succeed(new UnsupportedMediaType())
   // Only operators may send bodies above the usual limit.
-  // Guard body-limit-of-users: with "limit" for "isNotAdmin ?…: limit", admin.test "not from just anybody" fails.
   const readable = isNotAdmin ? Math.min(limit, bodyLimit) : limit
   const tooLarge = new BodyTooLarge({ limit })
   if (Number(headers["content-length"] ?? 0) > readable) return Effect.succeed(tooLarge)

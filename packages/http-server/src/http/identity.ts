@@ -125,7 +125,7 @@ const userOfHeader = (headers: RequestHeaders): Effect.Effect<UserId, IdentityRe
   // Guard header-one-user: without ` || given.includes(",")`, identity.test "names no third user" fails.
   if (given === undefined || given.includes(",")) return headerRequired
   const userId = fromHeader(given)
-  // Guard header-user-id: with "true" for "isUserId(userId)", charges.test "what is not UTF-8" fails.
+  // Guard header-user-id: with "true" for "isUserId(userId)", charges.test "not UTF-8 names no user" fails.
   return isUserId(userId) ? Effect.succeed(userId) : headerRequired
 }
 
@@ -148,7 +148,7 @@ const userOfHost =
         outage.began(cause)
         return new IdentityUnavailable({ retryAfterSeconds: 1 })
       }),
-      // Guard host-user-id: with "true" for "isUserId(userId)", identity.test "the host can say itself" fails.
+      // Guard host-user-id: with "true" for "isUserId(userId)", identity.test "a host can identify the caller" fails.
       Effect.flatMap((userId) => (isUserId(userId) ? Effect.succeed(userId) : signInRequired))
     )
 

@@ -88,7 +88,7 @@ export const publishedKeys = (
   return async (header, token) => {
     if (ageOf() >= times.maxAge) {
       if (!isBackingOff()) await read()
-      // Guard keys-age: without it, publishedKeys.test "though the issuer is away, and then" fails.
+      // Guard keys-age: without it, publishedKeys.test "though the issuer is unavailable" fails.
       if (ageOf() >= times.maxAge) throw unavailable()
     } else if (ageOf() >= times.refreshAfter && !isBackingOff()) {
       read()

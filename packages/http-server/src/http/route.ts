@@ -96,7 +96,7 @@ export const route = <E extends Endpoint>(
     requestContext.route = pattern
     const { identities } = requestContext
     const { headers, repeated } = request
-    // Guard admin-only: with "false" for "forAdmins && (…headers))", identity.test "nobody else gets in" fails.
+    // Guard admin-only: with "false" for "forAdmins && (…headers))", identity.test "other callers are refused" fails.
     const isNotAdmin = forAdmins && (repeated !== undefined || !identities.isAdmin(headers))
     const { inputs, bodyProblem } = yield* read(request, isNotAdmin)
     // Guard header-once: without it, identity.test "whichever of the two Node keeps" fails.
@@ -107,7 +107,7 @@ export const route = <E extends Endpoint>(
     const isService = options.forServices === true && identities.isService(headers)
     const identify = isService ? identities.named : identities.user
     const userId = forUsers ? yield* identify(headers) : ("" as UserId)
-    // Guard admin-required: without it, identity.test "nobody else gets in" fails.
+    // Guard admin-required: without it, identity.test "other callers are refused" fails.
     if (isNotAdmin) return yield* adminRequired
     // Guard body-problem: without it, errors.test "a body that is not read" fails.
     if (bodyProblem !== undefined) return yield* bodyProblem

@@ -93,8 +93,8 @@ export const lockedRowsQueries = (schema: SchemaName) => {
     WHERE sold.at <> ALL (ARRAY(SELECT ctid FROM free))`
   /** The reservations that a count includes, and the advisory locks of the count itself. */
   // Guard look-at-counted: without "FOR NO KEY UPDATE SKIP LOCKED", locks.test "that another transaction has locked is found" fails.
-  // Guard look-at-performance: with "false" for "NOT pg_try_advisory_xact_lock_shared(…0))", locks.test "has locked is found" fails.
-  // Guard look-at-count: with "false" for "NOT pg_try_advisory_xact_lock(…1))", locks.test "has locked is found" fails.
+  // Guard look-at-performance: with "false" for "NOT pg_try_advisory_xact_lock_shared(…)", locks.test "has locked is found" fails.
+  // Guard look-at-count: with "false" for "NOT pg_try_advisory_xact_lock(…)", locks.test "has locked is found" fails.
   const counted = `
     WITH counted AS MATERIALIZED (
       SELECT count.performance_id, count.user_id, found.at
