@@ -48,7 +48,7 @@ test("only an attempt's own row proves its commit, and not another row of the sa
 test("clearing leaves tokens and letters that another session has locked for the next run", async () => {
   const { url, run, store, sql } = await openDatabase()
   await sql(`INSERT INTO boxoffice.queue (queue_id, max_active, admit_per_minute, claim_seconds,
-      session_seconds, priority_share_percent, absence_seconds) VALUES ('q', 1, 1, 1, 1, 0, 0)`)
+      session_seconds, priority_share_percent, absence_seconds) VALUES ('q', 1, 1, 1, 1, 1, 0)`)
   await sql(`INSERT INTO boxoffice.queue_token (token_id, queue_id, user_id, number, state, claimed,
       joined_at, ended_at)
     SELECT gen_random_uuid(), 'q', 'user-' || n, n, 'left', false, now(), now()
