@@ -67,6 +67,14 @@ test("with `operator`, only the operator's own services do, for the user that th
   expect(await balanceOf("ada")).toBe(1_500)
 })
 
+test("without a service token no caller is a service, whatever is sent as one", async () => {
+  const { charge } = await serve({ charges: "operator" })
+  for (const headers of [{}, { "service-token": "any" }] as Array<Record<string, string>>) {
+    const refused = await charge({ "x-user-id": "ada", ...headers })
+    expect([refused.status, refused.body.code]).toEqual([403, "charge_not_allowed"])
+  }
+})
+
 test("on any other route the service is nobody: it speaks for no user there", async () => {
   const secret = Redacted.make("a secret of at least thirty-two bytes")
   await serve({

@@ -53,6 +53,10 @@ export const exemptions: ReadonlyArray<Exemption> = [
       "Bounds memory. Deliveries arrive without it as well, so only the memory of thousands that fail would tell."
   }),
 
+  ...inFile("core/src/policies/dropped.ts", {
+    "depth > depthMax": "Bounds a search in what a host's own policy returned."
+  }),
+
   // Deadlines that stand behind others.
   ...inFile("core/src/engine/realPause.ts", { setTimeout: "A pause, and no deadline." }),
   ...inFile("core/src/events/session.ts", {

@@ -13,7 +13,6 @@ export const handleDropped = (value: unknown): void => {
   const seen = new Set<unknown>()
   const handle = (part: unknown, depth: number): void => {
     const isPlain = (typeof part !== "object" && typeof part !== "function") || part === null
-    // Guard dropped-depth: without "depth > depthMax || ", dropped.test "survives cycles, depth" fails.
     if (isPlain || depth > depthMax || seen.size >= partsMax || seen.has(part)) return
     seen.add(part)
     attempt(() => {

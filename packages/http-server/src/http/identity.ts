@@ -240,7 +240,7 @@ const bearerOf = ({ authorization = "" }: RequestHeaders): string | undefined =>
 /** Makes the check of a configured token; if none is configured, every check fails. */
 const isToken = (token: Token) => {
   const text = textOf(token)
-  // Guard token-configured: with "true" for "false", identity.test "does not exist where there is no token" fails.
+  // Guard token-configured: with "true" for "false", charges.test "no caller is a service" fails.
   if (text === undefined) return () => false
   const expected = digest(text)
   return (given: string | undefined): boolean => {

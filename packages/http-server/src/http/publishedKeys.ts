@@ -124,9 +124,9 @@ const isTokenFault = (error: unknown): boolean =>
 
 const fetchKeys = async (url: URL, deadline: number): Promise<JSONWebKeySet> => {
   const response = await fetch(url, {
-    // Guard keys-redirect: without it, publishedKeys.test "that cannot be used" fails.
+    // Guard keys-redirect: without it, publishedKeys.test "are an outage" fails.
     redirect: "manual",
-    // Guard keys-deadline: without it, publishedKeys.test "that cannot be used" fails.
+    // Guard keys-deadline: without it, publishedKeys.test "are an outage" fails.
     signal: AbortSignal.timeout(deadline),
     headers: { accept: "application/jwk-set+json, application/json" }
   })
@@ -135,7 +135,7 @@ const fetchKeys = async (url: URL, deadline: number): Promise<JSONWebKeySet> => 
   for await (const chunk of response.body ?? []) {
     bytes += chunk.length
     // Throwing out of the loop closes the connection.
-    // Guard keys-bytes: without it, publishedKeys.test "that cannot be used" fails.
+    // Guard keys-bytes: without it, publishedKeys.test "are an outage" fails.
     if (bytes > bytesMax) throw new Error(`${url} answered with more than ${bytesMax} bytes`)
     chunks.push(chunk)
   }

@@ -178,7 +178,7 @@ export const onConnection = <A>(
       Effect.mapError(withDeadline(pool.get), (error) => new AttemptFailed(error)),
       (connection) =>
         Effect.onExit(work(connection), (exit) =>
-          // Guard rolled-back: with "Effect.void" for "cleanUp(…)", retry.test "an interrupted batch" fails.
+          // Guard rolled-back: with "Effect.void" for "cleanUp(…)", retry.test "a deadlock with another application's" fails.
           Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
         )
     )
