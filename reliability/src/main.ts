@@ -14,6 +14,10 @@ const commands: Record<string, { readonly summary: string; readonly load: Comman
   soak: {
     summary: "a steady load for minutes or hours: nothing may grow",
     load: () => import("./soak/command.ts")
+  },
+  histories: {
+    summary: "servers, clients and faults on a real Postgres; then a check of the whole history",
+    load: () => import("./histories/histories.ts")
   }
 }
 

@@ -1,0 +1,118 @@
+/**
+ * A node of the engine: a process that can be killed, paused and started again. It reaches the
+ * database through a line of its own.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { appendFileSync } from "node:fs"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import type { Asked } from "../history.ts"
+import type { Line } from "../line/line.ts"
+import type { SettableClock } from "./clocks.ts"
+
+export interface Reply {
+  readonly code?: string
+  /** Whether no answer came, so that the code is the harness's own. */
+  readonly isLost?: boolean
+  // biome-ignore lint/suspicious/noExplicitAny: the body of an answer, as JSON
+  readonly body?: any
+  readonly replayed?: boolean
+}
+
+export interface Node {
+  readonly name: string
+  readonly line: Line
+  readonly clock: SettableClock | undefined
+  readonly send: (asked: Asked, withinMs: number) => Promise<Reply>
+  readonly isReady: () => Promise<boolean>
+  readonly kill: () => Promise<void>
+  readonly start: () => Promise<void>
+  readonly pause: () => void
+  readonly resume: () => void
+  readonly stop: () => Promise<void>
+}
+
+export interface ProcessOptions {
+  readonly name: string
+  readonly program: string
+  readonly args: ReadonlyArray<string>
+  readonly environment: Readonly<Record<string, string>>
+  readonly directory: string
+  /** Resolves once the process serves. */
+  readonly untilServing: (child: ChildProcess) => Promise<void>
+  /** A process ended that no fault had ended. */
+  readonly onEnd: (name: string, how: string) => void
+}
+
+const startWithinMs = 60_000
+
+/** A process that is started again until it serves, as a service manager does. */
+export class Supervised {
+  readonly #options: ProcessOptions
+  #child: ChildProcess | undefined
+  #isMeantToRun = false
+
+  constructor(options: ProcessOptions) {
+    this.#options = options
+  }
+
+  get child(): ChildProcess | undefined {
+    return this.#child
+  }
+
+  async start(): Promise<void> {
+    this.#isMeantToRun = true
+    const { name, directory, untilServing } = this.#options
+    const startedAt = performance.now()
+    while (this.#isMeantToRun) {
+      if (performance.now() - startedAt > startWithinMs) {
+        throw new Error(`${name} does not start: see ${join(directory, `${name}.log`)}`)
+      }
+      const child = this.#spawn()
+      this.#child = child
+      const ended = once(child, "exit").then(() => "ended" as const)
+      const served = untilServing(child).then(() => "serving" as const)
+      if ((await Promise.race([ended, served.catch(() => ended)])) === "serving") {
+        void ended.then(() => this.#lost(child))
+        return
+      }
+      // A node does not start without its database.
+      await sleep(300)
+    }
+  }
+
+  async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    this.#isMeantToRun = false
+    const child = this.#child
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, "exit")
+    child.kill(signal)
+    await ended
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal)
+  }
+
+  #lost(child: ChildProcess): void {
+    if (!this.#isMeantToRun || child !== this.#child) return
+    this.#options.onEnd(this.#options.name, String(child.exitCode ?? child.signalCode))
+    void this.start()
+  }
+
+  #spawn(): ChildProcess {
+    const { name, program, args, environment, directory } = this.#options
+    const child = spawn(
+      process.execPath,
+      ["--conditions=boxoffice-source", program, ...args],
+      {
+        env: { ...process.env, ...environment, NODE_OPTIONS: "" },
+        stdio: ["ignore", "ignore", "pipe", "ipc"]
+      }
+    )
+    const log = join(directory, `${name}.log`)
+    child.stderr?.on("data", (text) => appendFileSync(log, text))
+    return child
+  }
+}
