@@ -140,15 +140,11 @@ const start = (native: string, port: number): Promise<string | undefined> =>
   new Promise((resolve) => {
     const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
     let log = ""
-    server = spawn(
-      join(native, "bin", "postgres"),
-      ["-D", data, "-p", String(port), ...options],
-      {
-        ...asUser,
-        env: { ...process.env, ...environment },
-        stdio: ["ignore", "ignore", "pipe"]
-      }
-    )
+    server = spawn(join(native, "bin", "postgres"), ["-D", data, "-p", String(port), ...options], {
+      ...asUser,
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "ignore", "pipe"]
+    })
     server.stderr?.setEncoding("utf8").on("data", (text: string) => {
       log = (log + text).slice(-10_000)
       appendFileSync(logFile, text)

@@ -37,7 +37,8 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
     return 0
   }
   const seed = Number(values.seed ?? Date.now() % 1_000_000)
-  const file = values.check ?? values.history ?? `${process.env.TMPDIR ?? "/tmp"}/histories-${seed}.ndjson`
+  const file =
+    values.check ?? values.history ?? `${process.env.TMPDIR ?? "/tmp"}/histories-${seed}.ndjson`
   if (values.check === undefined) {
     const startedAt = performance.now()
     const say = (text: string) =>

@@ -208,7 +208,7 @@ export const parseHistory = (text: string): History => {
     } else if ("fault" in line) faults.push(line)
     else if ("delivered" in line) deliveries.push(line)
     else if ("progress" in line) progress.push(line)
-    else (facts[line.table] ??= []).push(...line.rows)
+    else facts[line.table] = [...(facts[line.table] ?? []), ...line.rows]
   }
   if (run === undefined) throw new Error("not a history: its first line is missing")
   const all = { ...noFacts, ...facts } as unknown as Facts

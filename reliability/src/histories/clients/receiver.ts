@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { verifyWebhook } from "@boxoffice/core"
 import type { HistoryLog } from "../history.ts"
 import type { Random } from "../random.ts"
-import { webhookSecret } from "../world/settings.ts"
 import { listen } from "../world/ports.ts"
+import { webhookSecret } from "../world/settings.ts"
 
 export interface Receiver {
   readonly url: string

@@ -2,9 +2,9 @@
 import { execFileSync } from "node:child_process"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Random } from "../random.ts"
-import type { World } from "../world/world.ts"
-import { openClient } from "../world/sql.ts"
 import type { Node } from "../world/node.ts"
+import { openClient } from "../world/sql.ts"
+import type { World } from "../world/world.ts"
 
 export interface FaultKind {
   readonly name: string

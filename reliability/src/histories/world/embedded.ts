@@ -63,13 +63,15 @@ export const makeEmbedded = (options: EmbeddedOptions): Node => {
     const process = child.child
     if (process === undefined || !process.connected) return Promise.resolve(notSent)
     const id = ++asks
-    const { promise, resolve } = Promise.withResolvers<Reply>()
-    const timer = setTimeout(() => resolve({ code: "timeout", isLost: true }), withinMs)
-    waiting.set(id, resolve)
-    tell(process, message(id))
-    return promise.finally(() => {
-      clearTimeout(timer)
-      waiting.delete(id)
+    return new Promise((resolve) => {
+      const answer = (reply: Reply) => {
+        clearTimeout(timer)
+        waiting.delete(id)
+        resolve(reply)
+      }
+      const timer = setTimeout(() => answer({ code: "timeout", isLost: true }), withinMs)
+      waiting.set(id, answer)
+      tell(process, message(id))
     })
   }
   return {

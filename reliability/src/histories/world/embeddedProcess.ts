@@ -1,8 +1,8 @@
 /** The process of an embedded engine: it runs what the harness asks, and consumes events. */
-import type { PromisedBoxOffice } from "@boxoffice/core"
-import { openBoxOffice } from "@boxoffice/sql-store"
+import { type OpenBoxOffice, openBoxOffice } from "@boxoffice/sql-store"
 import type { Asked, Operation } from "../history.ts"
 import type { FromEmbedded, ToEmbedded } from "./embedded.ts"
+import type { Reply } from "./node.ts"
 import { currency, gated, holdSeconds, signingKey, waits } from "./settings.ts"
 import { seatsToAdd } from "./setUp.ts"
 
@@ -28,7 +28,7 @@ const tell = (message: FromEmbedded) => {
 }
 tell({ open: true })
 
-const run = (office: PromisedBoxOffice, asked: Asked, onReplay: () => void): Promise<unknown> => {
+const run = (office: OpenBoxOffice, asked: Asked, onReplay: () => void): Promise<unknown> => {
   const { user: userId, key: idempotencyKey, input } = asked
   const { queueId = "", queueToken = "", performanceId = "", reservationId = "" } = input
   const caller = { userId, queueToken }
@@ -67,16 +67,19 @@ const run = (office: PromisedBoxOffice, asked: Asked, onReplay: () => void): Pro
 }
 
 const answer = async (id: number, work: (onReplay: () => void) => Promise<unknown>) => {
-  let replayed = false
+  const told = { replayed: false }
   const onReplay = () => {
-    replayed = true
+    told.replayed = true
   }
-  const reply = await work(onReplay).then(
+  const reply: Reply = await work(onReplay).then(
     (body) => ({ body: body ?? {} }),
     (error) => ({ code: String(error?.code ?? error), body: error })
   )
   // As JSON: amounts are numbers there, as in the answers of a server.
-  tell({ answer: id, reply: JSON.parse(JSON.stringify({ ...reply, ...(replayed && { replayed }) })) })
+  tell({
+    answer: id,
+    reply: JSON.parse(JSON.stringify({ ...reply, ...(told.replayed && told) }))
+  })
 }
 
 const handled = new Map<number, () => void>()

@@ -7,6 +7,7 @@ import { once } from "node:events"
 import { appendFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
 import type { Asked } from "../history.ts"
 import type { Line } from "../line/line.ts"
 import type { SettableClock } from "./clocks.ts"
@@ -46,6 +47,9 @@ export interface ProcessOptions {
 }
 
 const startWithinMs = 60_000
+
+/** What one process has compiled, the next one loads. */
+const compiled = fileURLToPath(new URL("../../../../node_modules/.cache/compiled", import.meta.url))
 
 /** A process that is started again until it serves, as a service manager does. */
 export class Supervised {
@@ -103,14 +107,10 @@ export class Supervised {
 
   #spawn(): ChildProcess {
     const { name, program, args, environment, directory } = this.#options
-    const child = spawn(
-      process.execPath,
-      ["--conditions=boxoffice-source", program, ...args],
-      {
-        env: { ...process.env, ...environment, NODE_OPTIONS: "" },
-        stdio: ["ignore", "ignore", "pipe", "ipc"]
-      }
-    )
+    const child = spawn(process.execPath, ["--conditions=boxoffice-source", program, ...args], {
+      env: { NODE_COMPILE_CACHE: compiled, ...process.env, ...environment, NODE_OPTIONS: "" },
+      stdio: ["ignore", "ignore", "pipe", "ipc"]
+    })
     const log = join(directory, `${name}.log`)
     child.stderr?.on("data", (text) => appendFileSync(log, text))
     return child

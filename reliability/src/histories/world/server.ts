@@ -1,13 +1,22 @@
 /** A node that is a server process of its own, which clients reach by HTTP. */
-import { fileURLToPath } from "node:url"
+
 import { setTimeout as sleep } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
 import type { Asked, Operation } from "../history.ts"
 import type { Line } from "../line/line.ts"
 import type { SettableClock } from "./clocks.ts"
 import { type Node, type Reply, Supervised } from "./node.ts"
 import { freePort } from "./ports.ts"
+import {
+  adminToken,
+  currency,
+  gated,
+  holdSeconds,
+  signingKey,
+  waits,
+  webhookSecret
+} from "./settings.ts"
 import { seatsToAdd } from "./setUp.ts"
-import { adminToken, currency, gated, holdSeconds, signingKey, waits, webhookSecret } from "./settings.ts"
 
 /** Which variable of the server has the secret of its webhooks. */
 export const secretVariable = "HISTORIES_WEBHOOK_SECRET"
@@ -149,7 +158,11 @@ const request = async (baseUrl: string, asked: Asked, withinMs: number): Promise
     const read = text === "" ? {} : JSON.parse(text)
     const replayed = answer.headers.get("idempotency-replayed") === "true"
     if (answer.ok) return { body: read, ...(replayed && { replayed }) }
-    return { code: read.code ?? `status_${answer.status}`, body: read, ...(replayed && { replayed }) }
+    return {
+      code: read.code ?? `status_${answer.status}`,
+      body: read,
+      ...(replayed && { replayed })
+    }
   } catch (error) {
     return { code: lostBecause(error), isLost: true }
   }

@@ -1,5 +1,5 @@
 /** Everything that a run is made of: Postgres, the nodes and their lines, and who receives events. */
-import { mkdtempSync, chmodSync, rmSync } from "node:fs"
+import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -67,7 +67,13 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
   const nodes: Array<Node> = []
   const onEnd = (name: string, how: string) => {
     const at = log.now()
-    log.add({ progress: `${name} ended by itself: ${how}`, at, tookMs: 0, limitMs: 0, reached: false })
+    log.add({
+      progress: `${name} ended by itself: ${how}`,
+      at,
+      tookMs: 0,
+      limitMs: 0,
+      reached: false
+    })
   }
   const make = async (name: string, kind: "server" | "embedded") => {
     const line = await openLine(database.url)
