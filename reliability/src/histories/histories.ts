@@ -15,6 +15,7 @@ const usage = `Usage: pnpm reliability histories [options]
   --full            all faults, as often as docs/reliability.md says; otherwise one of each kind
   --seed S          the choices of the clients and of the faults (default: of the clock)
   --minutes M       stop striking after M minutes (default: 1; with --full 30)
+  --faults TEXT     only the faults whose names contain TEXT
   --report FILE     write a report as Markdown, and its timeline beside it as SVG
   --history FILE    where to keep the history (default: histories-SEED.ndjson in the temporary folder)
   --check FILE      check a history again, and run nothing`
@@ -26,6 +27,7 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
       full: { type: "boolean", default: false },
       seed: { type: "string" },
       minutes: { type: "string" },
+      faults: { type: "string", default: "" },
       report: { type: "string" },
       history: { type: "string" },
       check: { type: "string" },
@@ -46,7 +48,7 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
     console.log(`seed ${seed}; the history is kept in ${file}`)
     mkdirSync(dirname(file), { recursive: true })
     const minutes = Number(values.minutes ?? (values.full ? 30 : 1))
-    await runHistory({ seed, isFull: values.full, minutes, file, say })
+    await runHistory({ seed, isFull: values.full, minutes, faults: values.faults, file, say })
   }
   const history = readHistory(file)
   const verdict = checkHistory(history)

@@ -22,7 +22,8 @@ export const checkPositions = (
   const tokenOf = tokensOf(evidence.calls)
   for (const [queueId, queue] of queues) {
     const here = places.filter((call) => call.input.queueId === queueId)
-    checkJoins(here, queue, judge)
+    const asked = evidence.calls.filter(({ input }) => input.queueId === queueId)
+    checkJoins(asked, here, queue, judge)
     const known = knownBy(here, queue, tokenOf)
     const departures = [...queue.tokens.values()].sort((a, b) => a.waitedUntil - b.waitedUntil)
     for (const call of here) {
@@ -79,7 +80,12 @@ const tokensOf = (calls: ReadonlyArray<Call>) => {
 }
 
 /** If a join was answered before another one began, it has the lower number. */
-const checkJoins = (calls: ReadonlyArray<Call>, queue: ReplayedQueue, judge: Judge) => {
+const checkJoins = (
+  all: ReadonlyArray<Call>,
+  calls: ReadonlyArray<Call>,
+  queue: ReplayedQueue,
+  judge: Judge
+) => {
   const numbered = calls.flatMap((call) => {
     const token = call.operation === "join" ? queue.tokens.get(call.result.tokenId) : undefined
     return token === undefined ? [] : [{ call, token }]
@@ -88,16 +94,32 @@ const checkJoins = (calls: ReadonlyArray<Call>, queue: ReplayedQueue, judge: Jud
   const first = [...groupBy(numbered, ({ token }) => token.id).values()].map((joins) =>
     joins.reduce((a, b) => (a.call.endedAt < b.call.endedAt ? a : b))
   )
-  const began = groupBy(numbered, ({ token }) => token.id)
+  // A join whose outcome is unknown may have issued the token that a later one was told.
+  const began = groupBy(
+    all.filter(({ operation, outcome }) => operation === "join" && outcome !== "fail"),
+    ({ user }) => user
+  )
+  const notBefore = ({ id, user }: { readonly id: string; readonly user: string }): number => {
+    const ofUser = began.get(user) ?? []
+    const told = ofUser.filter(({ result }) => result?.tokenId === id)
+    const ofOthers = ofUser.filter(
+      ({ result, invokedAt }) =>
+        result !== undefined && result.tokenId !== id && invokedAt < told[0]!.invokedAt
+    )
+    const since = Math.max(0, ...ofOthers.map(({ invokedAt }) => invokedAt))
+    return Math.min(
+      ...told.map(({ invokedAt }) => invokedAt),
+      ...ofUser
+        .filter(({ outcome, invokedAt }) => outcome === "unknown" && invokedAt > since)
+        .map(({ invokedAt }) => invokedAt)
+    )
+  }
   for (const lane of ["general", "priority"]) {
     const ended = first
       .filter(({ token }) => token.lane === lane)
       .sort((a, b) => a.call.endedAt - b.call.endedAt)
     const begun = ended
-      .map(({ token }) => ({
-        token,
-        at: Math.min(...began.get(token.id)!.map(({ call }) => call.invokedAt))
-      }))
+      .map(({ token }) => ({ token, at: notBefore(token) }))
       .sort((a, b) => a.at - b.at)
     let highest = { number: 0, at: 0 }
     let next = 0

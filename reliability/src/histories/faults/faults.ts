@@ -21,6 +21,10 @@ const someNodes = ({ nodes }: World, random: Random): ReadonlyArray<Node> =>
   random.shuffle(nodes).slice(0, random.between(1, nodes.length))
 const namesOf = (nodes: ReadonlyArray<Node>) => nodes.map(({ name }) => name).join(" ")
 
+const untilServing = async (nodes: ReadonlyArray<Node>) => {
+  while (!nodes.every((node) => node.isServing())) await sleep(100)
+}
+
 const onLines =
   (
     begin: (node: Node, random: Random) => void,
@@ -46,10 +50,13 @@ export const faultKinds: ReadonlyArray<FaultKind> = [
     layer: "process",
     full: 50,
     strike: async ({ nodes }, random) => {
-      const node = random.pick(nodes)
+      const running = nodes.filter((node) => node.isServing())
+      // The clients need one that answers.
+      if (running.length < 2) await untilServing(nodes)
+      const node = random.pick(running.length < 2 ? nodes : running)
       await node.kill()
       await sleep(random.below(1_500))
-      await node.start()
+      void node.start()
       return node.name
     }
   },

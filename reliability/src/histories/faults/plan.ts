@@ -12,14 +12,19 @@ export interface Plan {
 }
 
 /** As many of each kind as the full form has, or one of each; in an order of the seed. */
-export const planFaults = (world: World, random: Random, isFull: boolean): Plan => {
+export const planFaults = (
+  world: World,
+  random: Random,
+  { isFull, faults }: { readonly isFull: boolean; readonly faults: string }
+): Plan => {
+  const kinds = faultKinds.filter(({ name }) => name.includes(faults))
   const isPossible = (kind: FaultKind) => kind.isPossible?.(world) ?? true
-  const planned = faultKinds
+  const planned = kinds
     .filter(isPossible)
     .flatMap((kind) => Array.from({ length: isFull ? kind.full : 1 }, () => kind))
   const layer = (name: FaultKind["layer"]) =>
     random.shuffle(planned.filter((kind) => kind.layer === name))
-  const impossible = faultKinds.filter((kind) => !isPossible(kind))
+  const impossible = kinds.filter((kind) => !isPossible(kind))
   return { process: layer("process"), line: layer("line"), impossible }
 }
 

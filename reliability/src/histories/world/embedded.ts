@@ -22,14 +22,14 @@ export interface EmbeddedOptions {
   readonly name: string
   readonly line: Line
   readonly clock: SettableClock | undefined
-  readonly directory: string
+  readonly logs: string
   readonly consumer: string
   readonly onEvent: (event: { id: string; aggregate: string; type: string }) => void
   readonly onEnd: (name: string, how: string) => void
 }
 
 export const makeEmbedded = (options: EmbeddedOptions): Node => {
-  const { name, line, clock, directory, consumer, onEvent, onEnd } = options
+  const { name, line, clock, logs, consumer, onEvent, onEnd } = options
   const waiting = new Map<number, (reply: Reply) => void>()
   let asks = 0
   const hear = (child: ChildProcess) => {
@@ -52,7 +52,7 @@ export const makeEmbedded = (options: EmbeddedOptions): Node => {
     program: fileURLToPath(new URL("./embeddedProcess.ts", import.meta.url)),
     args: [],
     environment: { ...clock?.environment, LINE_URL: line.url, CONSUMER: consumer },
-    directory,
+    logs,
     untilServing: async (child) => {
       hear(child)
       await once(child, "message")
@@ -80,6 +80,7 @@ export const makeEmbedded = (options: EmbeddedOptions): Node => {
     clock,
     send: (asked, withinMs) => ask((id) => ({ ask: id, asked }), withinMs),
     isReady: async () => (await ask((id) => ({ ping: id }), 3_000)).code === undefined,
+    isServing: () => child.isServing,
     start: () => child.start(),
     kill: () => child.kill(),
     pause: () => child.signal("SIGSTOP"),

@@ -27,6 +27,8 @@ export interface Node {
   readonly clock: SettableClock | undefined
   readonly send: (asked: Asked, withinMs: number) => Promise<Reply>
   readonly isReady: () => Promise<boolean>
+  /** Whether its process has started. */
+  readonly isServing: () => boolean
   readonly kill: () => Promise<void>
   readonly start: () => Promise<void>
   readonly pause: () => void
@@ -39,7 +41,7 @@ export interface ProcessOptions {
   readonly program: string
   readonly args: ReadonlyArray<string>
   readonly environment: Readonly<Record<string, string>>
-  readonly directory: string
+  readonly logs: string
   /** Resolves once the process serves. */
   readonly untilServing: (child: ChildProcess) => Promise<void>
   /** A process ended that no fault had ended. */
@@ -55,7 +57,9 @@ const compiled = fileURLToPath(new URL("../../../../node_modules/.cache/compiled
 export class Supervised {
   readonly #options: ProcessOptions
   #child: ChildProcess | undefined
-  #isMeantToRun = false
+  /** Rises with each start and each kill: whoever waits for an older one gives up. */
+  #life = 0
+  #isServing = false
 
   constructor(options: ProcessOptions) {
     this.#options = options
@@ -65,20 +69,27 @@ export class Supervised {
     return this.#child
   }
 
+  get isServing(): boolean {
+    return this.#isServing
+  }
+
   async start(): Promise<void> {
-    this.#isMeantToRun = true
-    const { name, directory, untilServing } = this.#options
+    const life = ++this.#life
+    const { name, logs, untilServing } = this.#options
     const startedAt = performance.now()
-    while (this.#isMeantToRun) {
+    while (life === this.#life) {
       if (performance.now() - startedAt > startWithinMs) {
-        throw new Error(`${name} does not start: see ${join(directory, `${name}.log`)}`)
+        this.#options.onEnd(name, `it does not start: see ${join(logs, `${name}.log`)}`)
+        return
       }
       const child = this.#spawn()
       this.#child = child
       const ended = once(child, "exit").then(() => "ended" as const)
       const served = untilServing(child).then(() => "serving" as const)
       if ((await Promise.race([ended, served.catch(() => ended)])) === "serving") {
-        void ended.then(() => this.#lost(child))
+        if (life !== this.#life) return
+        this.#isServing = true
+        void ended.then(() => this.#lost(child, life))
         return
       }
       // A node does not start without its database.
@@ -87,7 +98,8 @@ export class Supervised {
   }
 
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
-    this.#isMeantToRun = false
+    this.#life++
+    this.#isServing = false
     const child = this.#child
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, "exit")
@@ -99,19 +111,20 @@ export class Supervised {
     this.#child?.kill(signal)
   }
 
-  #lost(child: ChildProcess): void {
-    if (!this.#isMeantToRun || child !== this.#child) return
+  #lost(child: ChildProcess, life: number): void {
+    if (life !== this.#life) return
+    this.#isServing = false
     this.#options.onEnd(this.#options.name, String(child.exitCode ?? child.signalCode))
     void this.start()
   }
 
   #spawn(): ChildProcess {
-    const { name, program, args, environment, directory } = this.#options
+    const { name, program, args, environment, logs } = this.#options
     const child = spawn(process.execPath, ["--conditions=boxoffice-source", program, ...args], {
       env: { NODE_COMPILE_CACHE: compiled, ...process.env, ...environment, NODE_OPTIONS: "" },
       stdio: ["ignore", "ignore", "pipe", "ipc"]
     })
-    const log = join(directory, `${name}.log`)
+    const log = join(logs, `${name}.log`)
     child.stderr?.on("data", (text) => appendFileSync(log, text))
     return child
   }

@@ -25,13 +25,13 @@ export interface ServerOptions {
   readonly name: string
   readonly line: Line
   readonly clock: SettableClock | undefined
-  readonly directory: string
+  readonly logs: string
   readonly webhooks: string
   readonly onEnd: (name: string, how: string) => void
 }
 
 export const makeServer = async (options: ServerOptions): Promise<Node> => {
-  const { name, line, clock, directory, onEnd } = options
+  const { name, line, clock, logs, onEnd } = options
   const port = await freePort()
   const baseUrl = `http://127.0.0.1:${port}`
   const isReady = async () => {
@@ -73,7 +73,7 @@ export const makeServer = async (options: ServerOptions): Promise<Node> => {
       BOXOFFICE_CONNECT_WITHIN_MS: String(waits.connectWithinMs),
       BOXOFFICE_CLOSE_WITHIN_MS: String(waits.closeWithinMs)
     },
-    directory,
+    logs,
     untilServing: async (process) => {
       while (!(await isLive())) {
         if (process.exitCode !== null || process.signalCode !== null) throw new Error("it ended")
@@ -88,6 +88,7 @@ export const makeServer = async (options: ServerOptions): Promise<Node> => {
     clock,
     send: (asked, withinMs) => request(baseUrl, asked, withinMs),
     isReady,
+    isServing: () => child.isServing,
     start: () => child.start(),
     kill: () => child.kill(),
     pause: () => child.signal("SIGSTOP"),

@@ -37,7 +37,11 @@ export interface WorldOptions {
   readonly servers: number
   readonly embedded: number
   readonly clients: ReadonlyArray<string>
+  /** Where the nodes log. It is kept, beside the history. */
+  readonly logs: string
 }
+
+const endWithinMs = 30_000
 
 /** Faults of the disk need a file system of their own, which only root can mount. */
 const diskOptions = process.getuid?.() === 0 ? { diskMegabytes: 400 } : {}
@@ -78,7 +82,7 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
   const make = async (name: string, kind: "server" | "embedded") => {
     const line = await openLine(database.url)
     lines.push(line)
-    const shared = { name, line, clock: makeClock(directory, name), directory, onEnd }
+    const shared = { name, line, clock: makeClock(directory, name), logs: options.logs, onEnd }
     if (kind === "server") {
       nodes.push(await makeServer({ ...shared, webhooks: webhooksTo(receiver.url) }))
       return
@@ -90,6 +94,9 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
   for (let n = 1; n <= options.servers; n++) await make(`server-${n}`, "server")
   for (let n = 1; n <= options.embedded; n++) await make(`embedded-${n}`, "embedded")
   await Promise.all(nodes.map((node) => node.start()))
+  if (!nodes.every((node) => node.isServing())) {
+    throw new Error(`a node does not start: see ${options.logs}`)
+  }
 
   const untilDatabaseAnswers = async () => {
     for (let attempts = 0; ; attempts++) {
@@ -117,7 +124,19 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
       await sql("SELECT pg_reload_conf()")
     },
     stopNodes: async () => {
-      await Promise.all(nodes.map((node) => node.stop()))
+      await Promise.all(
+        nodes.map(async (node) => {
+          const from = performance.now()
+          const reached = await Promise.race([
+            node.stop().then(() => true),
+            sleep(endWithinMs).then(() => false)
+          ])
+          const tookMs = Math.round(performance.now() - from)
+          const progress = `${node.name} ends when it is asked to`
+          log.add({ progress, at: log.now(), tookMs, limitMs: endWithinMs, reached })
+          await node.kill()
+        })
+      )
     },
     close: async () => {
       await Promise.all(nodes.map((node) => node.kill()))
