@@ -12,7 +12,7 @@ import { run as runHistory } from "./run.ts"
 
 const usage = `Usage: pnpm reliability histories [options]
 
-  --full            all faults, as often as docs/reliability.md says; otherwise one of each kind
+  --full            more nodes and clients, and each fault many times; otherwise once
   --seed S          the choices of the clients and of the faults (default: of the clock)
   --minutes M       stop striking after M minutes (default: 1; with --full 30)
   --faults TEXT     only the faults whose names contain TEXT

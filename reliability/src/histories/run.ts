@@ -6,7 +6,7 @@ import { Caller, timeoutMs } from "./clients/caller.ts"
 import { type Client, Hand } from "./clients/client.ts"
 import { makeOperator } from "./clients/operator.ts"
 import { makeVisitor } from "./clients/visitor.ts"
-import { readFacts } from "./facts.ts"
+import { type LogFact, readFacts } from "./facts.ts"
 import { planFaults, strikeAll } from "./faults/plan.ts"
 import { HistoryLog } from "./history.ts"
 import { Random } from "./random.ts"
@@ -88,7 +88,8 @@ export const run = async (options: RunOptions): Promise<void> => {
     say(`${resolved} calls whose outcome was unknown were sent once more`)
     await untilDelivered(world, say)
     await world.stopNodes()
-    log.facts(await readFacts(world.sql, world.database.url, world.database.logFile))
+    const facts = await readFacts(world.sql, world.database.url, world.database.logFile)
+    log.facts({ ...facts, log: [...facts.log, ...cutsOf(world)] })
   } finally {
     await world.close()
     await log.close()
@@ -112,6 +113,12 @@ const strike = async (world: World, random: Random, options: RunOptions) => {
     strikeAll(world, plan.line, random.fork(), striking)
   ])
 }
+
+const cutsOf = ({ nodes }: World): ReadonlyArray<LogFact> =>
+  (["before COMMIT", "after COMMIT"] as const).map((where) => ({
+    text: `connections cut ${where}`,
+    count: nodes.reduce((sum, { line }) => sum + line.cuts[where], 0)
+  }))
 
 /** Notes whether something was reached in time, and how long it took. */
 const reach = async (

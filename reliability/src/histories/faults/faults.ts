@@ -1,6 +1,8 @@
 /** The faults, and how each is done. Each begins, lasts, and ends before it resolves. */
 import { execFileSync } from "node:child_process"
 import { setTimeout as sleep } from "node:timers/promises"
+import type pg from "pg"
+import type { Cut } from "../line/line.ts"
 import type { Random } from "../random.ts"
 import type { Node } from "../world/node.ts"
 import { openClient } from "../world/sql.ts"
@@ -38,7 +40,7 @@ const onLines =
     return namesOf(struck)
   }
 
-const cutting = (where: "before COMMIT" | "after COMMIT"): FaultKind["strike"] =>
+const cutting = (where: Cut): FaultKind["strike"] =>
   onLines((node, random) => node.line.cut(where, random.between(1, 4)), [1_500, 4_000])
 
 const hourOff = (random: Random) => random.pick([3_600, -3_600])
@@ -138,17 +140,14 @@ export const faultKinds: ReadonlyArray<FaultKind> = [
     full: 4,
     strike: async ({ nodes, database }, random) => {
       for (const { line } of nodes) line.reset()
-      const taken: Array<Awaited<ReturnType<typeof openClient>>> = []
-      for (let isFull = false; !isFull && taken.length < 200; ) {
-        await openClient(database.url).then(
-          (client) => taken.push(client),
-          () => {
-            isFull = true
-          }
-        )
+      const taken: Array<pg.Client> = []
+      const take = () => openClient(database.url).then((client) => taken.push(client))
+      for (let isFull = false; !isFull; ) {
+        const tried = await Promise.allSettled(Array.from({ length: 10 }, take))
+        isFull = tried.some(({ status }) => status === "rejected")
       }
       await sleep(random.between(1_500, 4_000))
-      for (const client of taken) await client.end().catch(() => {})
+      await Promise.allSettled(taken.map((client) => client.end()))
       return "postgres"
     }
   },

@@ -7,6 +7,8 @@ import { connect, createServer, type Socket } from "node:net"
 import { listen } from "../world/ports.ts"
 import { CommitFinder, type Message, Messages, saysCommitted } from "./wire.ts"
 
+export type Cut = "before COMMIT" | "after COMMIT"
+
 /** A connection of a node, and the connection to the server that it is passed on to. */
 interface Pair {
   readonly client: Socket
@@ -22,9 +24,9 @@ export interface Line {
   /** Where the node finds the database. */
   readonly url: string
   /** Cuts the next COMMITs: before the server gets them, or before the node gets the answer. */
-  readonly cut: (where: "before COMMIT" | "after COMMIT", times: number) => void
+  readonly cut: (where: Cut, times: number) => void
   /** How many of them were cut. */
-  readonly cuts: () => number
+  readonly cuts: Readonly<Record<Cut, number>>
   /** Passes on nothing any more, not even that a connection is closed; new ones too, or not. */
   readonly silence: (which: "existing" | "all") => void
   readonly slowDown: (delayMs: number) => void
@@ -37,17 +39,18 @@ export interface Line {
 export const openLine = async (url: string): Promise<Line> => {
   const target = new URL(url)
   const pairs = new Set<Pair>()
-  const state = { isSilent: false, delayMs: 0, cutting: "", times: 0, cuts: 0 }
+  const state = { isSilent: false, delayMs: 0, cutting: "", times: 0 }
+  const cuts = { "before COMMIT": 0, "after COMMIT": 0 }
 
   const hangUp = (pair: Pair) => {
     pair.client.resetAndDestroy()
     pair.upstream.destroy()
   }
 
-  const takeCut = (): boolean => {
-    if (state.times === 0) return false
+  const takesCut = (where: Cut): boolean => {
+    if (state.cutting !== where || state.times === 0) return false
     state.times--
-    state.cuts++
+    cuts[where]++
     return true
   }
 
@@ -65,13 +68,13 @@ export const openLine = async (url: string): Promise<Line> => {
     const fromClient = (messages: ReadonlyArray<Message>): Buffer => {
       const passed: Array<Buffer> = []
       for (const message of messages) {
-        if (finder.begins(message) && state.cutting !== "") {
-          if (state.cutting === "before COMMIT" && takeCut()) {
+        if (finder.begins(message)) {
+          if (takesCut("before COMMIT")) {
             // The writes arrive: the transaction is open when the connection is lost.
             upstream.write(Buffer.concat(passed), () => hangUp(pair))
             return Buffer.alloc(0)
           }
-          if (state.cutting === "after COMMIT" && takeCut()) pair.cutsAnswer = true
+          if (takesCut("after COMMIT")) pair.cutsAnswer = true
         }
         passed.push(message.bytes)
       }
@@ -120,7 +123,7 @@ export const openLine = async (url: string): Promise<Line> => {
       state.cutting = where
       state.times = times
     },
-    cuts: () => state.cuts,
+    cuts,
     silence: (which) => {
       state.isSilent = which === "all"
       for (const pair of pairs) pair.isSilent = true

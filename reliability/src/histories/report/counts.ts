@@ -1,6 +1,7 @@
 /** What a history had: calls by operation and outcome, faults by kind, and how unknown calls ended. */
 import { groupBy } from "../groupBy.ts"
 import type { History } from "../history.ts"
+import { resolver } from "../resolve.ts"
 
 export const countBy = <A>(
   items: ReadonlyArray<A>,
@@ -26,6 +27,10 @@ export const operationsOf = ({ calls }: History): ReadonlyArray<OperationCounts>
 
 export const faultsOf = ({ faults }: History): ReadonlyMap<string, number> =>
   countBy(faults, ({ fault }) => fault)
+
+/** Requests that a client sent twice; those that the resolver repeats are none. */
+export const repeatsOf = ({ calls }: History): number =>
+  calls.filter(({ repeats, client }) => repeats !== undefined && client !== resolver).length
 
 export const durationOf = ({ calls, faults }: History): number =>
   Math.max(

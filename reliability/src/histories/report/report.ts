@@ -4,7 +4,7 @@ import { evidenceOf } from "../checker/evidence.ts"
 import type { Verdict } from "../checker/judge.ts"
 import { resolutionsOf } from "../checker/resolution.ts"
 import type { History } from "../history.ts"
-import { countBy, durationOf, faultsOf, operationsOf } from "./counts.ts"
+import { countBy, durationOf, faultsOf, operationsOf, repeatsOf } from "./counts.ts"
 import { timelineOf } from "./timeline.ts"
 
 interface Table {
@@ -31,7 +31,16 @@ const tablesOf = (history: History, verdict: Verdict): ReadonlyArray<Table> => {
       ]
     },
     { title: "Why calls failed or stayed unknown", head: ["code", "calls"], rows: [...codes] },
-    { title: "Faults by kind", head: ["fault", "times"], rows: [...faultsOf(history)] },
+    {
+      title: "Faults by kind",
+      head: ["fault", "times"],
+      rows: [...faultsOf(history), ["request sent twice, the second one late", repeatsOf(history)]]
+    },
+    {
+      title: "What the lines did, and what Postgres logged",
+      head: ["what", "times"],
+      rows: history.facts.log.map(({ text, count }) => [text, count])
+    },
     {
       title: "What became of the unknown calls",
       head: ["the call", "calls"],

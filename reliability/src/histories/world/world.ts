@@ -53,7 +53,7 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
   chmodSync(directory, 0o755)
   const clock = makeClock(directory, "postgres")
   const settings = {
-    max_connections: "80",
+    max_connections: "60",
     // So that a crash loses what no COMMIT has made durable, and transaction ids come again.
     wal_writer_delay: "10s",
     max_wal_size: "64MB",
