@@ -29,6 +29,9 @@ export type Operation =
 export interface Input {
   readonly queueId?: string
   readonly queueToken?: string
+  /** Of the queue token, which is too long to keep. */
+  readonly tokenId?: string
+  readonly code?: string
   readonly performanceId?: string
   readonly seatIds?: ReadonlyArray<string>
   readonly reservationId?: string

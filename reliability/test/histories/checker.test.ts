@@ -52,6 +52,32 @@ test("a join that was acknowledged and is lost", () => {
   expect(story).toMatch(/I6 .*join of cyd.* was acknowledged/)
 })
 
+test("a leave that was acknowledged and is lost", () => {
+  const story = broken(({ calls }) => {
+    const input = { queueId: "main", tokenId: "token-cyd" }
+    calls.push(call({ operation: "leave", user: "cyd", input, result: {} }))
+  })
+  expect(story).toMatch(/I6 .*leave of cyd.* was acknowledged; its token is .*waiting/)
+})
+
+test("a mode that one key sets twice", () => {
+  const story = broken(({ calls, facts }) => {
+    const input = { queueId: "main", mode: "paused" }
+    const result = { mode: "paused" }
+    calls.push(call({ operation: "setMode", user: "operator", key: "k8", input, result }))
+    const change = (mode: string, before: string) =>
+      facts.events.push({
+        batch: 20,
+        position: facts.events.length,
+        event: { _tag: "QueueModeChanged", queueId: "main", mode, before, at: 0 }
+      })
+    change("paused", "open")
+    change("open", "paused")
+    change("paused", "open")
+  })
+  expect(story).toMatch(/I5 main paused: 2 times, by 1 keys/)
+})
+
 test("a node that does not know the token that another one gave", () => {
   const story = broken((history) =>
     replaceCall(history, find.call(history, "poll", 1), {

@@ -50,7 +50,12 @@ export const rightHistory = (): House => {
       result: { state, position, tokenId: `token-${user}` }
     })
   const poll = (user: string, state: string, position: number) =>
-    call({ operation: "poll", user, input: { queueId }, result: { state, position } })
+    call({
+      operation: "poll",
+      user,
+      input: { queueId, tokenId: `token-${user}` },
+      result: { state, position }
+    })
   const balance = (balance: number) =>
     call({ operation: "balance", user: "ada", result: { balance } })
   const seats = (free: Array<string>, taken: object) =>

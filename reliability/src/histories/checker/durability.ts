@@ -19,6 +19,7 @@ export const checkDurability = (evidence: Evidence, judge: Judge): void => {
       () => `${told(call)} was told ${call.code} of what it was given`
     )
   }
+  checkModes(evidence, judge)
   checkOrigins(evidence, judge)
 }
 
@@ -110,6 +111,15 @@ const ofAnswers: Partial<Record<Operation, OfAnswer>> = {
       () => `${told(call)} was acknowledged; the reservation is ${row?.status}`
     )
   },
+  leave: ({ facts }, call, judge) => {
+    const row = facts.tokens.find(({ id }) => id === call.input.tokenId)
+    const isOver = row !== undefined && row.state !== "waiting" && row.state !== "admitted"
+    judge.expect(
+      "I6",
+      isOver,
+      () => `${told(call)} was acknowledged; its token is ${JSON.stringify(row)}`
+    )
+  },
   join: ({ facts }, call, judge) => {
     const row = facts.tokens.find(({ id }) => id === call.result.tokenId)
     judge.expect(
@@ -117,6 +127,21 @@ const ofAnswers: Partial<Record<Operation, OfAnswer>> = {
       row?.user === call.user,
       () => `${told(call)} was acknowledged; its token is ${JSON.stringify(row)}`
     )
+  }
+}
+
+/** Each key changes the mode of a queue once at the most, however often and late it arrives. */
+const checkModes = ({ facts, commands }: Evidence, judge: Judge): void => {
+  const asked = commands
+    .filter((command) => command.calls[0]!.operation === "setMode" && !isRefused(command))
+    .map(({ calls }) => `${calls[0]!.input.queueId} ${calls[0]!.input.mode}`)
+  const changed = facts.events
+    .filter(({ event }) => event._tag === "QueueModeChanged")
+    .map(({ event }) => `${event.queueId} ${event.mode}`)
+  for (const change of new Set(changed)) {
+    const times = changed.filter((each) => each === change).length
+    const keys = asked.filter((each) => each === change).length
+    judge.expect("I5", times <= keys, () => `${change}: ${times} times, by ${keys} keys`)
   }
 }
 

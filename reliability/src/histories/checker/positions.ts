@@ -19,12 +19,11 @@ export const checkPositions = (
   const places = evidence.calls.filter(
     ({ operation, outcome }) => (operation === "join" || operation === "poll") && outcome === "ok"
   )
-  const tokenOf = tokensOf(evidence.calls)
   for (const [queueId, queue] of queues) {
     const here = places.filter((call) => call.input.queueId === queueId)
     const asked = evidence.calls.filter(({ input }) => input.queueId === queueId)
     checkJoins(asked, here, queue, judge)
-    const known = knownBy(here, queue, tokenOf)
+    const known = knownBy(here, queue)
     const departures = [...queue.tokens.values()].sort((a, b) => a.waitedUntil - b.waitedUntil)
     for (const call of here) {
       const token = queue.tokens.get(tokenOf(call) ?? "")
@@ -58,26 +57,14 @@ export const checkPositions = (
     }
     checkNeverRising(
       here.filter((call) => !call.replayed),
-      tokenOf,
       evidence,
       judge
     )
   }
 }
 
-/** Which token a join or a poll is about: a poll is of the token that its user had then. */
-const tokensOf = (calls: ReadonlyArray<Call>) => {
-  const latest = new Map<string, string>()
-  const tokens = new Map<number, string>()
-  for (const call of calls) {
-    if (call.operation !== "join" && call.operation !== "poll") continue
-    const owner = `${call.client} ${call.input.queueId}`
-    if (call.result?.tokenId !== undefined) latest.set(owner, call.result.tokenId)
-    const token = call.result?.tokenId ?? latest.get(owner)
-    if (token !== undefined) tokens.set(call.call, token)
-  }
-  return ({ call }: Call) => tokens.get(call)
-}
+/** Which token a join or a poll is about. */
+const tokenOf = ({ input, result }: Call): string | undefined => result?.tokenId ?? input.tokenId
 
 /** If a join was answered before another one began, it has the lower number. */
 const checkJoins = (
@@ -141,11 +128,7 @@ const checkJoins = (
 type ReplayedQueue = Replay["queues"] extends ReadonlyMap<string, infer Queue> ? Queue : never
 
 /** The last step of the queue that an answer had told of before an instant. */
-const knownBy = (
-  calls: ReadonlyArray<Call>,
-  queue: ReplayedQueue,
-  tokenOf: (call: Call) => string | undefined
-) => {
+const knownBy = (calls: ReadonlyArray<Call>, queue: ReplayedQueue) => {
   const told = calls
     .flatMap((call) => {
       const token = queue.tokens.get(tokenOf(call) ?? "")
@@ -168,12 +151,7 @@ const knownBy = (
   }
 }
 
-const checkNeverRising = (
-  calls: ReadonlyArray<Call>,
-  tokenOf: (call: Call) => string | undefined,
-  { wasClockSet }: Evidence,
-  judge: Judge
-) => {
+const checkNeverRising = (calls: ReadonlyArray<Call>, { wasClockSet }: Evidence, judge: Judge) => {
   const waiting = calls.filter(({ result }) => result.state === "waiting")
   for (const reads of groupBy(waiting, tokenOf).values()) {
     const ordered = [...reads].sort((a, b) => a.invokedAt - b.invokedAt)

@@ -46,6 +46,9 @@ const tookEffect = ({ facts, calls, reservations }: Evidence, call: Call): boole
   if (call.operation === "release") {
     return reservations.get(call.input.reservationId!)?.status === "released"
   }
+  if (call.operation === "leave") {
+    return facts.tokens.some(({ id, state }) => id === call.input.tokenId && state === "left")
+  }
   if (call.operation !== "join") return false
   const ofUser = calls.filter(
     (other) => other.user === call.user && other.input.queueId === call.input.queueId

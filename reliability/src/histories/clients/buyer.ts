@@ -1,6 +1,6 @@
 /** A user who joins the queue, holds hot seats, pays, and sometimes gives up, or is paid back. */
 import { setTimeout as sleep } from "node:timers/promises"
-import { hotSeats, performances, price } from "../world/settings.ts"
+import { hotSeats, performances, price, priorityCode } from "../world/settings.ts"
 import type { Client, Hand } from "./client.ts"
 
 /** Every charge of a history has an amount of its own, so that a row tells which call made it. */
@@ -15,11 +15,12 @@ export const makeBuyer = (name: string, hand: Hand): Client => {
   /** Joins, and polls until admitted. `undefined` if it gave up. */
   const enter = async (patienceMs: number): Promise<string | undefined> => {
     const until = performance.now() + patienceMs
+    const lane = random.chance(0.25) ? { code: priorityCode } : {}
     let queueToken: string | undefined
     while (performance.now() < until) {
       const answer =
         queueToken === undefined
-          ? await hand.call("join", { queueId })
+          ? await hand.call("join", { queueId, ...lane })
           : await hand.call("poll", { queueId, queueToken })
       if (answer.result?.token !== undefined) queueToken = answer.result.token as string
       const state = answer.result?.state

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import type { Answer, Asked, HistoryLog, Operation } from "../history.ts"
 import type { Random } from "../random.ts"
 import type { Node, Reply } from "../world/node.ts"
-import { digest } from "./digest.ts"
+import { digest, tokenIdOf } from "./digest.ts"
 
 /** How long a client waits. A node answers earlier, whatever its database does. */
 export const timeoutMs = 60_000
@@ -37,11 +37,11 @@ export class Caller {
 
   /** Sends a request to a node of its own choice; without a key it is sent once. */
   call(random: Random, asked: Omit<Asked, "node">): Promise<Answer> {
-    const { nodes, repeats } = this.#options
-    const call = this.#send({ ...asked, node: random.pick(nodes).name })
+    const { repeats } = this.#options
+    const call = this.#send({ ...asked, node: this.#someNode(random) })
     if (asked.key !== undefined && random.chance(repeats.share)) {
       const delayMs = random.pick([0, 20, 300, 2_000, 8_000])
-      const again = { ...asked, node: random.pick(nodes).name, repeats: call.id }
+      const again = { ...asked, node: this.#someNode(random), repeats: call.id }
       this.#keep(sleep(delayMs).then(() => this.#send(again).answer))
     }
     return call.answer
@@ -55,6 +55,14 @@ export class Caller {
   /** Commands with a key of which no answer has told yet what became of them. */
   get open(): ReadonlyArray<Asked & { readonly call: number }> {
     return [...this.#open.values()]
+  }
+
+  /** As behind a load balancer, which takes a moment to notice that a node is gone. */
+  #someNode(random: Random): string {
+    const { nodes } = this.#options
+    const serving = nodes.filter((node) => node.isServing())
+    const isNoticed = serving.length > 0 && random.chance(0.9)
+    return random.pick(isNoticed ? serving : nodes).name
   }
 
   #keep(late: Promise<unknown>): void {
@@ -71,12 +79,13 @@ export class Caller {
 
   #send(asked: Asked): { readonly id: number; readonly answer: Promise<Answer> } {
     const { log, nodes } = this.#options
-    const { queueToken: _, ...input } = asked.input
+    const { queueToken, ...rest } = asked.input
+    const input = queueToken === undefined ? rest : { ...rest, tokenId: tokenIdOf(queueToken) }
     const id = log.invoke({ ...asked, input })
     const node = nodes.find(({ name }) => name === asked.node)!
     const answer = node.send(asked, timeoutMs).then((reply) => {
       const answer = answerOf(asked.operation, reply)
-      const { token: __, ...told } = answer.result ?? {}
+      const { token: _, ...told } = answer.result ?? {}
       this.#note(asked, id, answer)
       log.end(id, answer.result === undefined ? answer : { ...answer, result: told })
       return answer

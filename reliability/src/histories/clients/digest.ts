@@ -59,7 +59,7 @@ const digests: Record<Operation, (body: Body) => Body> = {
 }
 
 /** A queue token says in the clear which row it is of. */
-const tokenIdOf = (token: string): string => {
+export const tokenIdOf = (token: string): string => {
   const payload = token.split(".")[2] ?? ""
   return JSON.parse(Buffer.from(payload, "base64url").toString())[2]
 }

@@ -34,7 +34,7 @@ const run = (office: OpenBoxOffice, asked: Asked, onReplay: () => void): Promise
   const caller = { userId, queueToken }
   const command = { idempotencyKey, onReplay }
   const operations: Record<Operation, () => Promise<unknown>> = {
-    join: () => office.queue.join({ queueId, userId, ...command }),
+    join: () => office.queue.join({ queueId, userId, code: input.code, ...command }),
     poll: () => office.queue.status(caller),
     leave: () => office.queue.leave(caller),
     seats: () => office.catalog.availableSeats({ ...caller, performanceId, status: "all" }),

@@ -149,6 +149,7 @@ const request = async (baseUrl: string, asked: Asked, withinMs: number): Promise
   const headers: Record<string, string> = isOperator
     ? { authorization: `Bearer ${adminToken}` }
     : { "x-user-id": asked.user, "queue-token": asked.input.queueToken ?? "" }
+  if (asked.input.code !== undefined) headers["queue-code"] = asked.input.code
   if (asked.key !== undefined) headers["idempotency-key"] = asked.key
   if (body !== undefined) headers["content-type"] = "application/json"
   const signal = AbortSignal.timeout(withinMs)

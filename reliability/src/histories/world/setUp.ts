@@ -1,6 +1,14 @@
 /** The house in which a history takes place. */
 import { openBoxOffice } from "@boxoffice/sql-store"
-import { currency, hotSeats, performances, price, queues, signingKey } from "./settings.ts"
+import {
+  currency,
+  hotSeats,
+  performances,
+  price,
+  priorityCode,
+  queues,
+  signingKey
+} from "./settings.ts"
 
 export const seatsToAdd = (seatIds: ReadonlyArray<string>) =>
   seatIds.map((seatId) => ({
@@ -22,6 +30,7 @@ export const setUp = async (url: string, clients: ReadonlyArray<string>): Promis
   for (const [queueId, settings] of Object.entries(queues)) {
     await office.queue.create({ queueId, settings })
   }
+  await office.queue.addCodes({ queueId: "main", codes: [priorityCode], uses: 1_000_000 })
   const window = { salesOpenAt: null, salesCloseAt: null }
   await office.catalog.addShow({ showId: "gala", title: "Gala", queueId: "main", ...window })
   const startsAt = new Date("2999-12-31T19:00:00Z")

@@ -35,6 +35,9 @@ export const queues = {
   }
 } as const
 
+/** Opens the priority lane of the main queue. */
+export const priorityCode = "open-sesame"
+
 export const performances = { hot: "gala-hot", proof: "gala-proof" } as const
 export const hotSeats = 24
 export const price = 100
