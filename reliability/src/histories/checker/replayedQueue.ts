@@ -43,7 +43,14 @@ export class ReplayedQueue {
   }
 
   apply(event: Event, step: number, batch: number): void {
-    if (event._tag === "QueueModeChanged") this.#changeMode(event, batch)
+    const endings: Record<string, string> = {
+      QueueTokenCompleted: "completed",
+      QueueTokenLeft: "left",
+      QueueTokenLapsed: "expired"
+    }
+    const state = endings[event._tag]
+    if (state !== undefined) this.#end(event, state, step, batch)
+    else if (event._tag === "QueueModeChanged") this.#changeMode(event, batch)
     else if (event._tag === "QueueTokenIssued") this.#issue(event, step, batch)
     else if (event._tag === "QueueTokenAdmitted") this.#admit(event, step, batch)
     else if (event._tag === "QueueTokenExtended") {
@@ -52,13 +59,6 @@ export class ReplayedQueue {
         this.#inside.has(event.tokenId),
         () => `batch ${batch}: ${event.tokenId} is extended, and is not inside`
       )
-    } else {
-      const states: Record<string, string> = {
-        QueueTokenCompleted: "completed",
-        QueueTokenLeft: "left",
-        QueueTokenLapsed: "expired"
-      }
-      this.#end(event, states[event._tag]!, step, batch)
     }
   }
 
