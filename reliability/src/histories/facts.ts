@@ -14,7 +14,7 @@ export interface TransferFact {
   readonly version: number
   readonly reservation: string | null
 }
-export interface WalletFact {
+interface WalletFact {
   readonly user: string
   readonly balance: number
   readonly version: number
@@ -28,13 +28,13 @@ export interface ReservationFact {
   readonly status: string
   readonly payment: string | null
 }
-export interface SeatFact {
+interface SeatFact {
   readonly performance: string
   readonly seat: string
   readonly status: string
   readonly reservation: string | null
 }
-export interface TokenFact {
+interface TokenFact {
   readonly id: string
   readonly queue: string
   readonly user: string
@@ -42,7 +42,7 @@ export interface TokenFact {
   readonly number: number
   readonly state: string
 }
-export interface QueueFact {
+interface QueueFact {
   readonly id: string
   readonly mode: string
   readonly maxActive: number
@@ -54,7 +54,7 @@ export interface EventFact {
   // biome-ignore lint/suspicious/noExplicitAny: an event as the outbox has it
   readonly event: any
 }
-export interface VerifiedFact {
+interface VerifiedFact {
   readonly invariant: string
   readonly meaning: string
   readonly violations: number

@@ -56,7 +56,7 @@ export interface Asked {
  * - `fail`: it was not done, for certain.
  * - `unknown`: no answer, or one that leaves open whether it was done.
  */
-export type Outcome = "ok" | "fail" | "unknown"
+type Outcome = "ok" | "fail" | "unknown"
 
 export interface Answer {
   readonly outcome: Outcome

@@ -17,7 +17,7 @@ interface Reservation {
 }
 
 /** A step of a replay that other checks ask for. */
-export interface Step {
+interface Step {
   readonly batch: number
   readonly event: EventFact["event"]
 }

@@ -1,4 +1,4 @@
-/** A queue of the model: who waits, who is inside, and when each one came and went. */
+/** A queue of the model: its tokens, and when each one came and went. */
 import type { Judge } from "./judge.ts"
 
 interface Token {

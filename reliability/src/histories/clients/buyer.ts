@@ -5,7 +5,7 @@ import type { Client, Hand } from "./client.ts"
 
 /** Every charge of a history has an amount of its own, so that a row tells which call made it. */
 let charges = 0
-export const uniqueAmount = (): number => 10_000 + ++charges
+const uniqueAmount = (): number => 10_000 + ++charges
 
 const queueId = "main"
 

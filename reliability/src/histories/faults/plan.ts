@@ -29,8 +29,8 @@ export const planFaults = (
 }
 
 /**
- * Strikes one fault after another, until the plan ends or time is up. Whoever is struck has a moment
- * to recover, but not always.
+ * Strikes one fault after another, until the plan ends or time is up. Between two of them there is a
+ * moment to recover in, which is sometimes too short.
  */
 export const strikeAll = async (
   world: World,

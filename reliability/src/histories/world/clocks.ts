@@ -16,8 +16,6 @@ export interface SettableClock {
   readonly set: (offsetSeconds: number) => void
 }
 
-export const isClockSettable = (): boolean => places.some((place) => existsSync(place))
-
 /** `undefined` where libfaketime is not installed. */
 export const makeClock = (directory: string, name: string): SettableClock | undefined => {
   const library = places.find((place) => existsSync(place))

@@ -57,7 +57,7 @@ const compiled = fileURLToPath(new URL("../../../../node_modules/.cache/compiled
 export class Supervised {
   readonly #options: ProcessOptions
   #child: ChildProcess | undefined
-  /** Rises with each start and each kill: whoever waits for an older one gives up. */
+  /** Rises with each start and each kill, so that a start which one of them overtook gives up. */
   #life = 0
   #isServing = false
 

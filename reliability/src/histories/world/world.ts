@@ -1,4 +1,4 @@
-/** Everything that a run is made of: Postgres, the nodes and their lines, and who receives events. */
+/** Everything that a run is made of: Postgres, the nodes and their lines, the receiver of webhooks. */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"

@@ -264,7 +264,7 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
         const [gone, next] = [randomUUID(), randomUUID()]
         const claim = { consumer, leaseMs, from: "now" } as const
         const place = yield* store.outbox.claim({ ...claim, owner: gone })
-        // As far as an hour in front of now, which nobody will renew.
+        // The end of the lease is an hour away now, and its owner will not renew it.
         yield* passTime(-3_600_000)
         assert.deepEqual(yield* store.outbox.claim({ ...claim, owner: next }), place)
         assert.equal(yield* store.outbox.claim({ ...claim, owner: gone }), "busy")
