@@ -177,10 +177,11 @@ test("a seat that is sold twice", () => {
 })
 
 test("a seat that is held while another user's hold lasts", () => {
-  const story = broken(({ facts }) => {
-    const { batch, event } = facts.events[5]!
-    const second = { ...event, reservationId: "r2", userId: "bob" }
-    facts.events.splice(6, 0, { batch, position: 2, event: second })
+  const story = broken((history) => {
+    const { events } = history.facts
+    const held = find.event(history, "SeatsHeld")
+    const second = { ...held.event, reservationId: "r2", userId: "bob" }
+    events.splice(events.indexOf(held) + 1, 0, { ...held, position: 2, event: second })
   })
   expect(story).toMatch(/I7 batch 6: gala A1 is held for r2, and is held by r1/)
 })

@@ -160,6 +160,7 @@ export const rightHistory = (): House => {
       queues: [{ id: "main", mode: "open", ...settings }],
       events: [
         event(1, { _tag: "QueueCreated", queueId, settings }),
+        { ...event(1, { _tag: "QueueCodesAdded", queueId, codes: 1, uses: 1 }), position: 2 },
         event(2, { _tag: "QueueTokenIssued", ...token("ada"), number: "1" }),
         event(3, { _tag: "QueueTokenAdmitted", ...token("ada") }),
         event(4, { _tag: "QueueTokenIssued", ...token("bob"), number: "2" }),

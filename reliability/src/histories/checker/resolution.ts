@@ -9,6 +9,7 @@ export type Resolution =
   | "by the rows: took effect"
   | "by the rows: did not"
   | "changes nothing"
+  | "was not asked about again"
 
 const readsOnly = new Set(["poll", "seats", "reservation", "balance", "queue"])
 
@@ -34,10 +35,10 @@ const resolve = (evidence: Evidence, call: Call, sameKey: ReadonlyArray<Call>): 
   const next = sameKey.find(
     (other) => other.invokedAt > call.invokedAt && other.outcome !== "unknown"
   )
-  if (next === undefined)
-    return sameKey.some(({ outcome }) => outcome === "ok")
-      ? "had taken effect"
-      : "had not taken effect"
+  if (next === undefined) {
+    const isKnown = sameKey.some(({ outcome }) => outcome === "ok")
+    return isKnown ? "had taken effect" : "was not asked about again"
+  }
   if (!next.replayed) return "had not taken effect"
   return next.outcome === "ok" ? "had taken effect" : "had been refused"
 }

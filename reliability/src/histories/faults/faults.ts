@@ -21,10 +21,15 @@ export interface FaultKind {
 
 const someNodes = ({ nodes }: World, random: Random): ReadonlyArray<Node> =>
   random.shuffle(nodes).slice(0, random.between(1, nodes.length))
+const servingWithinMs = 60_000
 const namesOf = (nodes: ReadonlyArray<Node>) => nodes.map(({ name }) => name).join(" ")
 
 const untilServing = async (nodes: ReadonlyArray<Node>) => {
-  while (!nodes.every((node) => node.isServing())) await sleep(100)
+  const from = performance.now()
+  while (!nodes.every((node) => node.isServing())) {
+    if (performance.now() - from > servingWithinMs) throw new Error("a node does not start")
+    await sleep(100)
+  }
 }
 
 const onLines =

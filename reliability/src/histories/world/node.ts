@@ -48,7 +48,8 @@ export interface ProcessOptions {
   readonly onEnd: (name: string, how: string) => void
 }
 
-const startWithinMs = 60_000
+/** Far longer than a start takes: it says that the node hangs, or that its database does. */
+const startWithinMs = 180_000
 
 /** What one process has compiled, the next one loads. */
 const compiled = fileURLToPath(new URL("../../../../node_modules/.cache/compiled", import.meta.url))

@@ -129,7 +129,7 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
           const from = performance.now()
           const reached = await Promise.race([
             node.stop().then(() => true),
-            sleep(endWithinMs).then(() => false)
+            sleep(endWithinMs, false, { ref: false })
           ])
           const tookMs = Math.round(performance.now() - from)
           const progress = `${node.name} ends when it is asked to`
