@@ -22,6 +22,10 @@ const commands: Record<string, { readonly summary: string; readonly load: Comman
   stryker: {
     summary: "mutate the deciders by Stryker, and print the score of each",
     load: () => import("./mutations/stryker.ts")
+  },
+  histories: {
+    summary: "servers, clients and faults on a real Postgres; then a check of the whole history",
+    load: () => import("./histories/histories.ts")
   }
 }
 

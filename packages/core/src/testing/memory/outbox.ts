@@ -29,6 +29,10 @@ const cursorOf = ({
   position
 })
 
+/** A lease that was taken or renewed in the future says that the clock has stepped back since. */
+const isOver = ({ leasedUntil, movedAt }: StoredConsumer, now: number): boolean =>
+  leasedUntil <= now || movedAt > now
+
 const byBatchId = (a: { readonly batchId: bigint }, b: { readonly batchId: bigint }) =>
   a.batchId < b.batchId ? -1 : 1
 
@@ -68,8 +72,8 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
           const held = yield* statement.insert(schema.consumer, row, {
             index: "event_consumer_pkey",
             update: (there) =>
-              there.owner === owner || there.leasedUntil <= statement.now()
-                ? { ...there, owner, leasedUntil: row.leasedUntil }
+              there.owner === owner || isOver(there, statement.now())
+                ? { ...there, owner, leasedUntil: row.leasedUntil, movedAt: now }
                 : undefined
           })
           return held === undefined ? "busy" : cursorOf(held.row)

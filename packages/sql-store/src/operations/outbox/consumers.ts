@@ -27,6 +27,10 @@ const misplaced = `(cluster <> ${cluster})`
 /**
  * Takes the consumer's lease. The statement locks the row, so of two processes that try at once,
  * one is first.
+ *
+ * A lease that was taken or renewed in the future says that the clock has stepped back since. Its end
+ * is no proof then that its owner lives: it could be an hour away. An owner that does live loses the
+ * lease and is told so when it saves, as after a pause that was longer than the lease.
  */
 export const claimConsumer = (schema: SchemaName) => {
   // Guard lease-taken: without "WHERE held.owner…clock_timestamp()", conformance.test "one stream at a time" fails.
@@ -38,8 +42,9 @@ export const claimConsumer = (schema: SchemaName) => {
     SELECT $1::text, ${cluster}, ${startingPoint(schema, "$4")}, 0, 0, $2::uuid, ${until("$3")},
       clock_timestamp()
     ON CONFLICT (consumer) DO UPDATE SET owner = excluded.owner,
-      leased_until = excluded.leased_until
+      leased_until = excluded.leased_until, moved_at = excluded.moved_at
     WHERE held.owner = excluded.owner OR held.leased_until <= clock_timestamp()
+      OR held.moved_at > clock_timestamp()
     RETURNING seen::text, reading::text, batch_id, highest, position, ${misplaced}`
   return (claim: Claim): Query<OutboxPosition | "busy" | "misplaced"> => ({
     sql,
