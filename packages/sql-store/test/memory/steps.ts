@@ -92,7 +92,7 @@ const Action = Schema.Union([
   Schema.TaggedStruct("mark", {}),
   Schema.TaggedStruct("snapshot", {})
 ])
-export type Action = typeof Action.Type
+type Action = typeof Action.Type
 
 export const Step = Schema.Struct({ session: below(3), action: Action })
 export type Step = typeof Step.Type
