@@ -127,7 +127,7 @@ test(`random histories are the same on both stores (seed: ${seed}, histories: ${
     throw new Error(`Again with SEED=${JSON.stringify(seed)} HISTORIES=${runs}\n${story}`)
   }
   if (runs < 6) return
-  for (const what of ["join: true", "hold: true", "consume: true"]) {
+  for (const what of ["join: true", "hold: true", "pay: true", "consume: true"]) {
     expect(seen.get(what) ?? 0, what).toBeGreaterThan(0)
   }
 })

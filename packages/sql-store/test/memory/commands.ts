@@ -5,7 +5,9 @@ import { type Context, Effect, Schema } from "effect"
 
 const below = (n: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: n - 1 }))
 const user = below(4)
-const which = below(3)
+const which = Schema.Literals([0, 0, 0, 1, 2])
+/** Mostly, so that others are refused now and then. */
+const isOwn = Schema.Literals([true, true, true, false])
 
 export const Command = Schema.Union([
   Schema.TaggedStruct("join", { user, hasCode: Schema.Boolean }),
@@ -16,10 +18,11 @@ export const Command = Schema.Union([
   Schema.TaggedStruct("configure", { maxActive: Schema.Literals([1, 3]) }),
   Schema.TaggedStruct("hold", { user, first: below(5), seats: Schema.Literals([1, 2]) }),
   Schema.TaggedStruct("hold", { user, first: below(5), seats: Schema.Literals([1, 2]) }),
-  Schema.TaggedStruct("release", { user, which }),
+  Schema.TaggedStruct("release", { which, isOwn }),
   Schema.TaggedStruct("charge", { user, amount: Schema.Literals([1, 10, 25]) }),
-  Schema.TaggedStruct("pay", { user, which }),
-  Schema.TaggedStruct("pay", { user, which }),
+  Schema.TaggedStruct("pay", { which, isOwn }),
+  Schema.TaggedStruct("pay", { which, isOwn }),
+  Schema.TaggedStruct("pay", { which, isOwn }),
   Schema.TaggedStruct("refund", { which }),
   Schema.TaggedStruct("repeat", {}),
   Schema.TaggedStruct("add seats", { from: below(8), seats: Schema.Literals([1, 3]) }),
@@ -72,7 +75,7 @@ export interface Side {
   readonly pass: (ms: number) => Effect.Effect<void>
   /** The tokens of users and what they made, as this side answered them. */
   readonly tokens: Map<number, string>
-  readonly reservations: Array<string>
+  readonly reservations: Array<{ readonly reservationId: string; readonly user: number }>
   readonly payments: Array<string>
 }
 
@@ -89,7 +92,14 @@ export const prepare = (side: Side) =>
     yield* catalog.addSeats({ performanceId, seats: [0, 1, 2, 3, 4].map(seat) })
     const claim = { consumer, owner, leaseMs: 1_000, from: "beginning" } as const
     yield* side.store.outbox.claim(claim)
+    const { wallet } = yield* BoxOffice
+    for (const n of [0, 1, 2, 3]) {
+      const idempotencyKey = `first-charge-of-user-${n}`
+      yield* wallet.charge({ userId: userOf(n), amount: { amount: 40n, currency }, idempotencyKey })
+    }
   }).pipe(Effect.provideContext(side.context), Effect.orDie)
+
+const nothingMade = { reservationId: testId(1), user: 0 }
 
 /** Runs the command of a number on one side. Gives what it answered. */
 export const runCommand = (
@@ -106,6 +116,11 @@ export const runCommand = (
       queueToken: side.tokens.get(n),
       idempotencyKey: key
     })
+    /** One of the latest reservations, and its user or another one. */
+    const made = ({ which, isOwn }: { readonly which: number; readonly isOwn: boolean }) => {
+      const { reservationId, user } = side.reservations.at(-1 - which) ?? nothingMade
+      return { reservationId, user: isOwn ? user : (user + 1) % 4 }
+    }
     switch (command._tag) {
       case "join": {
         const code = command.hasCode ? "open-sesame" : undefined
@@ -128,20 +143,20 @@ export const runCommand = (
       case "hold": {
         const seatIds = Array.from({ length: command.seats }, (_, i) => `S${command.first + i}`)
         const held = yield* reservations.hold({ ...caller(command.user), performanceId, seatIds })
-        side.reservations.push(held.reservationId)
+        side.reservations.push({ reservationId: held.reservationId, user: command.user })
         return held
       }
       case "release": {
-        const reservationId = side.reservations.at(-1 - command.which) ?? testId(1)
-        return yield* reservations.release({ userId: userOf(command.user), reservationId })
+        const { reservationId, user } = made(command)
+        return yield* reservations.release({ userId: userOf(user), reservationId })
       }
       case "charge": {
         const amount = { amount: BigInt(command.amount), currency }
         return yield* wallet.charge({ ...caller(command.user), amount })
       }
       case "pay": {
-        const reservationId = side.reservations.at(-1 - command.which) ?? testId(1)
-        const paid = yield* payments.pay({ ...caller(command.user), reservationId })
+        const { reservationId, user } = made(command)
+        const paid = yield* payments.pay({ ...caller(user), reservationId })
         side.payments.push(paid.paymentId)
         return paid
       }

@@ -89,8 +89,9 @@ export const makeDeliveries = (schema: Schema, runQuery: RunQuery): Deliveries =
         reading("read due deliveries", (statement) => {
           const now = statement.now()
           const heads = new Map<string, StoredDelivery>()
-          for (const row of rowsOf(statement, endpoint, "waiting")) {
-            if (!heads.has(row.aggregate)) heads.set(row.aggregate, row)
+          for (const { row } of find(statement, endpoint, "waiting")) {
+            const head = heads.get(row.aggregate)
+            if (head === undefined || byId(row, head) < 0) heads.set(row.aggregate, row)
           }
           return Array.from(heads.values())
             .filter(({ nextAt }) => nextAt <= now)
