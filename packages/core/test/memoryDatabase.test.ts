@@ -1,6 +1,6 @@
 /** What a database in memory can be made to do to a store, and what the store makes of it. */
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, type Layer } from "effect"
+import { Deferred, Effect, Exit, Fiber, type Layer, Random } from "effect"
 import { TestClock } from "effect/testing"
 import { BoxOfficeStore, type UserId } from "../src/index.ts"
 import { evolve, LoadPlan, lockKey, type Rows } from "../src/store.ts"
@@ -354,5 +354,35 @@ it.effect("a row that a guard refuses is told by the guard's name, and is final"
     })
     expect(yield* Effect.flip(overdrawn)).toMatchObject({ retryable: false })
     expect(violations).toEqual(["wallet_not_negative"])
+  })
+)
+
+it.effect("what happens follows from the seed, waits and faults included", () =>
+  Effect.gen(function* () {
+    const history = Effect.gen(function* () {
+      charges = 0
+      const random = yield* Random.Random
+      const points: Array<string> = []
+      const pause = (point: string) =>
+        Effect.suspend(() => {
+          points.push(point)
+          return random.nextDoubleUnsafe() < 0.3 ? Effect.yieldNow : Effect.void
+        })
+      const link: NodeLink = {
+        toNode: () => Effect.sync(() => (random.nextDoubleUnsafe() < 0.1 ? "lost" : "delivered"))
+      }
+      const { database, store } = yield* open({ pause }, () => link)
+      const charging: Array<Fiber.Fiber<unknown, unknown>> = []
+      for (let i = 0; i < 12; i++)
+        charging.push(yield* Effect.forkChild(Effect.exit(charge(store))))
+      for (const fiber of charging) yield* pass(fiber)
+      const { outbox, wallets } = database.inspect()
+      return { points, attempts: outbox.map(({ attemptId }) => attemptId), wallets }
+    })
+    const seeded = (seed: string) => Random.withSeed(history, seed)
+    const [first, again, other] = [yield* seeded("a"), yield* seeded("a"), yield* seeded("b")]
+    expect(again).toEqual(first)
+    expect(other.points).not.toEqual(first.points)
+    expect(first.attempts.length).toBeGreaterThan(1)
   })
 )

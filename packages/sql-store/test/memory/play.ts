@@ -42,7 +42,9 @@ class ServerSession {
       ({ rows }) => {
         this.outcome = { rows }
       },
-      ({ code, constraint }: { readonly code: string; readonly constraint?: string }) => {
+      async ({ code, constraint }: { readonly code: string; readonly constraint?: string }) => {
+        // Postgres tells the error before it undoes the transaction and frees its locks.
+        await this.client.query("")
         this.outcome = { error: `${code} ${constraint ?? ""}`.trim() }
       }
     )
@@ -138,6 +140,7 @@ export const play = async (
     const theirs = server.sessions[session]!
     if (outcomeOf(session) === "waits") continue
     const waitedBefore = [0, 1, 2].filter((each) => outcomeOf(each) === "waits")
+    const waits = own.map((each) => each.session.waitingFor)
     if (action._tag === "begin") {
       if (isIn[session]) continue
       mine.begin()
@@ -164,19 +167,19 @@ export const play = async (
     story.push(`${line} → ${JSON.stringify(expected)}`)
     if (isDeadlock(expected)) {
       // Postgres may choose another session of the circle.
-      await Promise.race(
-        server.sessions.filter((each) => each.outcome === "waits").map((each) => each.answered)
-      )
-      const ended = server.sessions.some(({ outcome }) => isDeadlock(outcome))
-      return finish(ended ? undefined : `${line}: Postgres has found no deadlock`)
+      const isFound = () => server.sessions.some(({ outcome }) => isDeadlock(outcome))
+      const isRunning = () => server.sessions.some(({ outcome }) => outcome === "waits")
+      while (!isFound() && isRunning()) await new Promise((resolve) => setTimeout(resolve, 2))
+      return finish(isFound() ? undefined : `${line}: Postgres has found no deadlock`)
     }
     const woken = waitedBefore.filter((each) => outcomeOf(each) !== "waits")
     for (const each of woken) {
       story.push(`  session ${each} goes on → ${JSON.stringify(outcomeOf(each))}`)
       count(`after a wait: ${kindOf(outcomeOf(each))}`)
     }
-    // Which of two goes on first depends on the speed of both.
-    if (woken.length > 1) return finish(undefined)
+    // Which of two gets a lock first depends on the speed of both, if the row has a new version.
+    const moved = waitedBefore.filter((each) => own[each]!.session.waitingFor !== waits[each])
+    if (moved.length > 1) return finish(undefined)
     for (const each of [session, ...waitedBefore]) {
       const mine = outcomeOf(each)
       const theirs = server.sessions[each]!

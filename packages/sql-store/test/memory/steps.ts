@@ -60,7 +60,8 @@ export const tablesInSql = `
   CREATE SEQUENCE numbers`
 
 const below = (n: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: n - 1 }))
-const id = below(4)
+// Few, so that sessions meet.
+const id = Schema.Literals([0, 0, 0, 1, 2])
 const delta = Schema.Literals([-2, 1, 3])
 const least = Schema.Literals([1, 3])
 
@@ -68,6 +69,9 @@ const least = Schema.Literals([1, 3])
 const Action = Schema.Union([
   Schema.TaggedStruct("begin", {}),
   Schema.TaggedStruct("begin", {}),
+  Schema.TaggedStruct("begin", {}),
+  Schema.TaggedStruct("begin", {}),
+  Schema.TaggedStruct("commit", {}),
   Schema.TaggedStruct("commit", {}),
   Schema.TaggedStruct("rollback", {}),
   Schema.TaggedStruct("read", {}),
@@ -92,7 +96,7 @@ const Action = Schema.Union([
   Schema.TaggedStruct("mark", {}),
   Schema.TaggedStruct("snapshot", {})
 ])
-export type Action = typeof Action.Type
+type Action = typeof Action.Type
 
 export const Step = Schema.Struct({ session: below(3), action: Action })
 export type Step = typeof Step.Type

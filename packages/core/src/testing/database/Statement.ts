@@ -43,7 +43,7 @@ export class Statement {
 
   /** The next value of a sequence. Only where that writes to the log does it take an xid. */
   next(sequence: Sequence): bigint {
-    if (this.transaction.session.isReadOnly) throw readOnly()
+    this.mayWrite()
     if (sequence.needsRecord) this.writing()
     return sequence.next()
   }
@@ -99,7 +99,7 @@ export class Statement {
     mode: LockMode,
     { skipLocked = false, recheck = () => true }: LockOptions<Row> = {}
   ): Steps<Version<Row> | undefined> {
-    this.writing()
+    this.mayWrite()
     const { lockers } = visible
     for (;;) {
       const blocker = lockers.blocker(this.transaction, mode)
@@ -114,6 +114,7 @@ export class Statement {
       if (version.next === undefined) return undefined
       version = version.next
     }
+    this.writing()
     lockers.add(this.transaction, mode)
     return version === visible || recheck(version.row) ? version : undefined
   }
@@ -124,7 +125,7 @@ export class Statement {
     row: Row,
     onConflict?: OnConflict<Row>
   ): Steps<Version<Row> | undefined> {
-    this.writing()
+    this.mayWrite()
     const change = { old: undefined, row }
     yield* this.before(table, change)
     for (;;) {
@@ -136,6 +137,7 @@ export class Statement {
         const next = onConflict!.update(locked.row)
         return next && (yield* this.update(table, locked, () => next))
       }
+      this.writing()
       const version = new Version(row, this.transaction)
       if (yield* this.addToIndexes(table, version, undefined, onConflict?.index)) {
         this.queue(table, version, change)
@@ -202,9 +204,14 @@ export class Statement {
     return new Statement(this.database, this.transaction)
   }
 
+  private mayWrite(): void {
+    if (this.transaction.session.isReadOnly) throw readOnly()
+  }
+
+  /** Gives the transaction its id, at its first lock of a row or its first write. */
   private writing(): void {
     if (this.transaction.xid !== 0) return
-    if (this.transaction.session.isReadOnly) throw readOnly()
+    this.mayWrite()
     this.database.assignXid(this.transaction)
   }
 

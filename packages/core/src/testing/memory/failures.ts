@@ -18,7 +18,7 @@ export type Failure = DatabaseError | ConnectionLost
 const stateOf = (failure: Failure): string | undefined =>
   failure instanceof ConnectionLost ? undefined : failure.code
 
-export const isLost = (failure: Failure): boolean =>
+const isLost = (failure: Failure): boolean =>
   failure instanceof ConnectionLost || failure.code.startsWith("57P")
 
 /** Whether the session itself is the problem, so that another one may work. */

@@ -36,7 +36,7 @@ export interface BatchContext {
   readonly backsOff: boolean
 }
 
-export const lockTimeoutMs = 1_500
+const lockTimeoutMs = 1_500
 const statementTimeoutMs = 15_000
 
 /** Begins a transaction with the time limits of a batch. */
