@@ -20,9 +20,9 @@ export default defineConfig({
     isolate: false,
     globalSetup: ["test-support/postgres.ts"],
     // A test that takes this long hangs. A slow one, on a busy machine, takes a part of it.
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 30_000 } },
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 120_000 } },
     // The same for what a test's worker resolves without Vite.
     execArgv: ["--conditions=boxoffice-source", ...nodeFlags]
   }
