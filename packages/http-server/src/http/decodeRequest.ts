@@ -69,6 +69,10 @@ export const requestDecoder = (endpoint: HttpApiEndpoint.Top, limit: number) => 
     const search = fieldsOf(request.search)
     if (decodeQuery) add(decodeQuery(search), "query")
     else problems.push(...unknownFields(search))
+    // The decoder reads numbers as JavaScript does, which also knows 1e1 and 0x10.
+    if (problems.length === 0 && "limit" in search && !isWhole.test(String(search.limit))) {
+      problems.push({ path: "limit", message: "expected a whole number, in digits" })
+    }
     if (key !== "none") {
       const given = request.headers["idempotency-key"]
       // Guard key-form: with "true" for "isIdempotencyKey(given)", errors.test "a malformed key" fails.
@@ -96,6 +100,8 @@ export const requestDecoder = (endpoint: HttpApiEndpoint.Top, limit: number) => 
     return { inputs, bodyProblem } satisfies DecodedRequest
   })
 }
+
+const isWhole = /^\d+$/
 
 /** The fields of a query; a repeated field has a list of its values. */
 const fieldsOf = (search: string): Record<string, string | Array<string>> => {
