@@ -80,7 +80,7 @@ export class Payments extends Context.Service<
           plan.addReservation(input.reservationId)
         },
         check: (rows, { input, payload }) =>
-          passToPay(rows, payload, input.reservationId, input.userId),
+          checkToPay(rows, payload, input.reservationId, input.userId),
         fromEffects: (rows, { input, commandId }) =>
           paymentFromEffects(rows, transferIdOf(commandId), input.reservationId),
         // The batch has locked the token, so the session is extended, and ended, right here.
@@ -205,7 +205,7 @@ const balanceOf = (rows: Rows, userId: UserId, currency: string) => {
 }
 
 /** The gate for the user's own reservation. Another user's reservation must look like none. */
-const passToPay = (
+const checkToPay = (
   rows: Rows,
   payload: QueueTokenPayload | undefined,
   reservationId: string,

@@ -11,7 +11,7 @@ import { StoreUnavailable } from "./Errors.ts"
 import { checkTransaction, HostTransaction, transactionsFault } from "./HostTransaction.ts"
 import { kindOf } from "./options.ts"
 import type { PromisedEvents } from "./promises/events.ts"
-import { type Runner, resultsOf, throwing, valueOf } from "./promises/operations.ts"
+import { type PromiseRunner, resultsOf, throwing, valueOf } from "./promises/operations.ts"
 import type { CallOptions, Outcome } from "./promises/outcome.ts"
 import { aborted, promisedEvents } from "./promises/runEvents.ts"
 import type { BoxOfficeResults, OperationsWithin, PromisedOperations } from "./promises/styles.ts"
@@ -142,7 +142,7 @@ export const promised = async <R>(
     return closed
   }
 
-  const runnerIn = (inside: typeof context, fault: <E>(error: E) => E): Runner => {
+  const runnerIn = (inside: typeof context, fault: <E>(error: E) => E): PromiseRunner => {
     const runExit = Effect.runPromiseExitWith(inside)
     // Every operation runs through this, so it makes as few promises as possible.
     const outcome = <A, E>(
@@ -161,7 +161,7 @@ export const promised = async <R>(
         throw Cause.squash(exit.cause)
       })
     }
-    const outcomes: Runner["outcomes"] = <A, E>(
+    const outcomes: PromiseRunner["outcomes"] = <A, E>(
       operation: Stream.Stream<A, E>,
       { signal }: CallOptions = {}
     ) => {

@@ -30,9 +30,9 @@ export * from "./engine/LoadPlan.ts"
 export {
   type Changes,
   type CodeRow,
-  holdingKey,
   type LoadedRows,
   Rows,
+  seatCountKey,
   seatKey
 } from "./engine/Rows.ts"
 export { decodeEvents, encodeEvents } from "./events/codec.ts"

@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { Effect, Logger, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
-import { holdingKey } from "../src/engine/Rows.ts"
+import { seatCountKey } from "../src/engine/Rows.ts"
 import type { PerformanceId, QueueId, SeatId, TokenId, UserId } from "../src/Ids.ts"
 import {
   BoxOffice,
@@ -45,7 +45,7 @@ const gala = "gala-1" as PerformanceId
 const hall = {
   performances: [performanceRow()],
   seats: [seatRow({ seatId: "A1", price: won(100) }), seatRow({ seatId: "A2", price: won(200) })],
-  seatCounts: [[holdingKey(gala, ada), 3]] as const
+  seatCounts: [[seatCountKey(gala, ada), 3]] as const
 }
 const hold = {
   reservationId: testId(1),

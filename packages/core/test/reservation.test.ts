@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { PerformanceNotFound, SeatNotFound } from "../src/catalog/errors.ts"
 import type { HoldLapsed, HoldReleased, SeatsHeld } from "../src/Events.ts"
-import { holdingKey } from "../src/engine/Rows.ts"
+import { seatCountKey } from "../src/engine/Rows.ts"
 import type { PerformanceId, ReservationId, SeatId, UserId } from "../src/Ids.ts"
 import { defaultPolicies } from "../src/policies/settings.ts"
 import { decideExpiry, decideHold, decideRelease } from "../src/reservation/decide.ts"
@@ -256,7 +256,7 @@ describe("hold", () => {
   describe("limits", () => {
     const rows = (had: number, userId = ada) => ({
       ...hall({ seatId: "A1" }, { seatId: "A2" }, { seatId: "A3" }),
-      seatCounts: [[holdingKey(gala, userId), had] as const]
+      seatCounts: [[seatCountKey(gala, userId), had] as const]
     })
     const policies = { ...defaultPolicies, seatsPerReservation: 2, seatsPerUser: 4 }
 
@@ -372,7 +372,7 @@ describe("release", () => {
   const stored = (reservation: ReturnType<typeof reservationRow>) => ({
     reservations: [reservation],
     seats: seatsOf(reservation),
-    seatCounts: [[holdingKey(gala, ada), 1] as const]
+    seatCounts: [[seatCountKey(gala, ada), 1] as const]
   })
 
   it("releases a hold and frees its seats", () => {

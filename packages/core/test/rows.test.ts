@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from "vitest"
 import type { BoxOfficeEvent } from "../src/Events.ts"
 import { evolve } from "../src/engine/evolve.ts"
-import { holdingKey, type LoadedRows, Rows, seatKey } from "../src/engine/Rows.ts"
+import { type LoadedRows, Rows, seatCountKey, seatKey } from "../src/engine/Rows.ts"
 import type { PerformanceId, QueueId, SeatId, ShowId, UserId } from "../src/Ids.ts"
 import {
   performanceRow,
@@ -123,7 +123,7 @@ test("two names make one key only together", () => {
   const of = (performance: string, seat: string) => seatKey(performance as never, seat as never)
   expect(of("a/b", "c")).not.toBe(of("a", "b/c"))
   const user = (performance: string, user: string) =>
-    holdingKey(performance as never, user as never)
+    seatCountKey(performance as never, user as never)
   expect(user("a/b", "c")).not.toBe(user("a", "b/c"))
 })
 

@@ -4,9 +4,9 @@ import { PgConnection } from "@effect/sql-pg"
 import { Effect, Metric, Redacted } from "effect"
 import { expect, test } from "vitest"
 import { begin, forceIndexPlans } from "../src/batch/load/begin.ts"
-import { lockHoldings } from "../src/batch/load/holdings.ts"
 import { lockQueues } from "../src/batch/load/queues.ts"
 import { lockReservations } from "../src/batch/load/reservations.ts"
+import { lockSeatCounts } from "../src/batch/load/seatCounts.ts"
 import { lockSeats } from "../src/batch/load/seats.ts"
 import { lockHeads, lockTokens } from "../src/batch/load/tokens.ts"
 import { readUnpaid } from "../src/batch/load/unpaid.ts"
@@ -219,7 +219,7 @@ test("a count behind a lock includes commits while it waited, whatever the defau
   const late = await openStore(SqlStore.layerUrl({ url: database.url }))
   const raw = openSql(database.url)
   // The other node: it holds the lock for giving Ann seats, and gives her one.
-  const lock = lockHoldings(schemaName("boxoffice"))(
+  const lock = lockSeatCounts(schemaName("boxoffice"))(
     Array.from({ length: 257 }, (_, index) => ({
       performanceId: id.performance,
       userId: id.user(`other-${index}`)

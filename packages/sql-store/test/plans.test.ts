@@ -7,7 +7,7 @@ import { createTestDatabase } from "../../../test-support/database.ts"
 import { loadOutcomes } from "../src/batch/load/outcomes.ts"
 import { countQueues } from "../src/batch/load/queueCounts.ts"
 import { lockHeads, lockLapsed, lockTokens } from "../src/batch/load/tokens.ts"
-import { deleteOldGrants } from "../src/batch/save/queues.ts"
+import { deleteOldAdmissionCounts } from "../src/batch/save/queues.ts"
 import { Migrator } from "../src/index.ts"
 import { rights } from "../src/migrator/rights.ts"
 import {
@@ -197,7 +197,7 @@ const statements: ReadonlyArray<
   ["outcomes", loadOutcomes(schema)([some as never]), [/command_outcome_pkey: /]],
   [
     "old admissions",
-    deleteOldGrants(schema)([{ queueId, admitted: 1 }]),
+    deleteOldAdmissionCounts(schema)([{ queueId, admitted: 1 }]),
     [/queue_grant_pkey: .*second < .*- 120/]
   ],
   [

@@ -110,7 +110,7 @@ export const exemptions: ReadonlyArray<Exemption> = [
   ...inFile("sql-store/src/ScratchSchema.ts", {
     pg_advisory_xact_lock: "For a command of demonstrations: of two at once, one fails without it."
   }),
-  ...inFile("sql-store/src/batch/load/holdings.ts", {
+  ...inFile("sql-store/src/batch/load/seatCounts.ts", {
     "pg_advisory_xact_lock${mode}":
       "Its two uses have guards: `lock-performance-of-count` and `lock-performance-shared`."
   }),

@@ -36,10 +36,10 @@ export const seatKey = (performanceId: PerformanceId, seatId: SeatId): string =>
   `${performanceId}\n${seatId}`
 
 /** The key of one user's seats of one performance, which the per-user limit counts. */
-export const holdingKey = (performanceId: PerformanceId, userId: UserId): string =>
+export const seatCountKey = (performanceId: PerformanceId, userId: UserId): string =>
   `${performanceId}\n${userId}`
 
-const memberKey = (queueId: QueueId, userId: UserId): string => `${queueId}\n${userId}`
+const ownerKey = (queueId: QueueId, userId: UserId): string => `${queueId}\n${userId}`
 
 const codeKey = (queueId: QueueId, codeHash: string): string => `${queueId}\n${codeHash}`
 
@@ -128,7 +128,7 @@ export interface LoadedRows {
   readonly unpaid?: Iterable<UnpaidHold>
   readonly transfers?: Iterable<TransferRow>
   readonly seats?: Iterable<SeatRow>
-  /** How many seats each user has held or bought, by {@link holdingKey}. */
+  /** How many seats each user has held or bought, by {@link seatCountKey}. */
   readonly seatCounts?: Iterable<readonly [string, number]>
 }
 
@@ -152,7 +152,7 @@ export class Rows {
   readonly shows: Table<ShowId, Show>
   readonly storedPerformances: Table<PerformanceId, StoredPerformance>
   private readonly tokensRead: ReadonlyMap<TokenId, TokenRow>
-  private readonly tokensByMember = new Map<string, Array<TokenId>>()
+  private readonly tokensByOwner = new Map<string, Array<TokenId>>()
   readonly events: Array<BoxOfficeEvent> = []
   /** As counted when the rows were loaded. {@link ahead} subtracts those that left since. */
   private readonly aheadOf: Map<TokenId, number>
@@ -199,20 +199,20 @@ export class Rows {
 
   /** The tokens of a user in a queue that the batch has loaded or issued. */
   tokensOf(queueId: QueueId, userId: UserId): ReadonlyArray<TokenRow> {
-    const ids = this.tokensByMember.get(memberKey(queueId, userId)) ?? []
+    const ids = this.tokensByOwner.get(ownerKey(queueId, userId)) ?? []
     return ids.map((id) => this.tokens.get(id)!)
   }
 
   private indexToken({ tokenId, queueId, userId }: TokenRow): void {
-    const key = memberKey(queueId, userId)
-    const ids = this.tokensByMember.get(key)
-    if (ids === undefined) this.tokensByMember.set(key, [tokenId])
+    const key = ownerKey(queueId, userId)
+    const ids = this.tokensByOwner.get(key)
+    if (ids === undefined) this.tokensByOwner.set(key, [tokenId])
     else ids.push(tokenId)
   }
 
   /** How many seats of a performance a user has held or bought. */
   seatsOf(performanceId: PerformanceId, userId: UserId): number {
-    return this.seatCounts.get(holdingKey(performanceId, userId)) ?? 0
+    return this.seatCounts.get(seatCountKey(performanceId, userId)) ?? 0
   }
 
   /** Whether a user holds seats behind a queue that can still be paid for. */
@@ -390,7 +390,7 @@ export class Rows {
 
   /** Adds to the seats that a user has held or bought. */
   countSeats(performanceId: PerformanceId, userId: UserId, by: number): void {
-    const key = holdingKey(performanceId, userId)
+    const key = seatCountKey(performanceId, userId)
     this.seatCounts.set(key, (this.seatCounts.get(key) ?? 0) + by)
   }
 

@@ -8,7 +8,7 @@ import type { BoxOfficeResults, PromisedOperations } from "./styles.ts"
 type Services = BoxOffice["Service"]
 
 /** Runs operations as promises, with errors as values. */
-export interface Runner {
+export interface PromiseRunner {
   readonly outcome: <A, E>(
     operation: Effect.Effect<A, E>,
     options: CallOptions | undefined
@@ -20,7 +20,10 @@ export interface Runner {
 }
 
 /** The operations with their errors as values. */
-export const resultsOf = (services: Services, { outcome, outcomes }: Runner): BoxOfficeResults => {
+export const resultsOf = (
+  services: Services,
+  { outcome, outcomes }: PromiseRunner
+): BoxOfficeResults => {
   const { queue, catalog, reservations, wallet, payments } = services
   return {
     queue: {

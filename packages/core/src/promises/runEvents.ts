@@ -2,11 +2,11 @@
 import { type Context, Effect, Stream } from "effect"
 import type { EventFeed } from "../EventFeed.ts"
 import type { PromisedEvents } from "./events.ts"
-import { type Runner, valueOf } from "./operations.ts"
+import { type PromiseRunner, valueOf } from "./operations.ts"
 
 export const promisedEvents = (
   feed: EventFeed["Service"],
-  outcome: Runner["outcome"],
+  outcome: PromiseRunner["outcome"],
   context: Context.Context<never>
 ): PromisedEvents => ({
   async *consume(consumer, { signal, ...options } = {}) {

@@ -15,7 +15,7 @@ import type { SchemaName } from "../schemaName.ts"
 import { deadline, unavailable } from "../sqlFailure.ts"
 import { rollback } from "./commit.ts"
 import { begin, forceIndexPlans } from "./load/begin.ts"
-import { columnsOf } from "./load/holdings.ts"
+import { columnsOf } from "./load/seatCounts.ts"
 import { AttemptFailed, type BatchContext, onConnection } from "./transact.ts"
 
 /** How long it may wait for a table that is locked as a whole, and for its answer, in milliseconds. */

@@ -7,11 +7,11 @@ import { withLoaded } from "../../queue/position.ts"
 import {
   lockCodes,
   lockHeads,
-  lockHoldings,
   lockLapsed,
   lockPerformances,
   lockQueues,
   lockReservations,
+  lockSeatCounts,
   lockSeats,
   lockTokens,
   lockWallets
@@ -21,11 +21,11 @@ import { queueRow } from "./queueColumns.ts"
 import {
   type ClockReading,
   countAhead,
-  countHoldings,
   countQueues,
+  countSeats,
   loadOutcomes,
   loadPerformances,
-  loadSeatsThere,
+  loadSeatsToRead,
   loadShows,
   loadTokens,
   loadTransfers,
@@ -62,7 +62,7 @@ export const addLoads = (schema: Schema, pipeline: Pipeline, plan: LoadPlan): ((
   const hasTokens = plan.tokens.size > 0 || plan.liveTokensOf.length > 0
   const hasReservations = plan.reservations.size > 0
   const hasSeats = plan.seats.length > 0 || hasReservations
-  const hasHoldings = plan.seatCounts.length > 0
+  const hasSeatCounts = plan.seatCounts.length > 0
 
   const lockedQueues = add(hasQueues, () => lockQueues(schema, plan.queues))
   const lockedTokens = add(hasTokens, () => lockTokens(schema, plan))
@@ -70,8 +70,8 @@ export const addLoads = (schema: Schema, pipeline: Pipeline, plan: LoadPlan): ((
   const lockedLapsed = add(hasQueues, () => lockLapsed(schema, plan.queues))
   const lockedCodes = add(plan.codes.length > 0, () => lockCodes(schema, plan.codes))
   const lockedWallets = add(plan.wallets.size > 0, () => lockWallets(schema, plan.wallets))
-  if (hasHoldings) pipeline.add(lockHoldings(plan.seatCounts))
-  const lockedReservations = add(hasReservations || hasHoldings, () =>
+  if (hasSeatCounts) pipeline.add(lockSeatCounts(plan.seatCounts))
+  const lockedReservations = add(hasReservations || hasSeatCounts, () =>
     lockReservations(schema, plan)
   )
   const lockedSeats = add(hasSeats, () => lockSeats(schema, plan))
@@ -81,12 +81,14 @@ export const addLoads = (schema: Schema, pipeline: Pipeline, plan: LoadPlan): ((
   const queueCounts = add(hasQueues, () => countQueues(schema, plan.queues))
   const tokensRead = add(plan.tokensToRead.size > 0, () => loadTokens(schema, plan.tokensToRead))
   const ahead = add(plan.tokens.size > 0, () => countAhead(schema, plan.tokens))
-  const seatCounts = add(hasHoldings, () => countHoldings(schema, plan.seatCounts))
-  const performances = add(hasSeats || hasHoldings, () => loadPerformances(schema, plan))
+  const seatCounts = add(hasSeatCounts, () => countSeats(schema, plan.seatCounts))
+  const performances = add(hasSeats || hasSeatCounts, () => loadPerformances(schema, plan))
   const unpaid = add(plan.unpaidOf.size > 0, () => readUnpaid(schema, plan))
   const transfers = add(plan.transfers.size > 0, () => loadTransfers(schema, plan.transfers))
   const shows = add(plan.shows.size > 0, () => loadShows(schema, plan.shows))
-  const seatsRead = add(plan.seatsToRead.length > 0, () => loadSeatsThere(schema, plan.seatsToRead))
+  const seatsRead = add(plan.seatsToRead.length > 0, () =>
+    loadSeatsToRead(schema, plan.seatsToRead)
+  )
   const outcomes = add(plan.outcomes.size > 0, () => loadOutcomes(schema, plan.outcomes))
   const clock = pipeline.add(readClock)
 

@@ -2,11 +2,11 @@
 import { Effect } from "effect"
 import type { BoxOfficeStore } from "../../BoxOfficeStore.ts"
 import { type LoadPlan, lockKey } from "../../engine/LoadPlan.ts"
-import { holdingKey } from "../../engine/Rows.ts"
+import { seatCountKey } from "../../engine/Rows.ts"
 import type { Statement } from "../database/Statement.ts"
 import type { Version } from "../database/Table.ts"
 import { unavailable } from "./failures.ts"
-import { holdingLock } from "./locks.ts"
+import { seatCountLock } from "./locks.ts"
 import { Pipeline } from "./Pipeline.ts"
 import { keyOf, type Schema } from "./schema.ts"
 import { type BatchContext, begin } from "./transact.ts"
@@ -78,7 +78,7 @@ const rowsOf = (
     for (const counted of statement.find(
       schema.reservation,
       "holdings",
-      holdingKey(performanceId, userId)
+      seatCountKey(performanceId, userId)
     )) {
       if (counted.row.status === "held") add(key, counted)
     }
@@ -106,9 +106,9 @@ const heldCounts = (statement: Statement, { seatCounts }: LoadPlan): ReadonlyArr
   const { database, transaction } = statement
   const { advisory } = database
   return seatCounts.flatMap(({ performanceId, userId }) => {
-    const user = holdingLock.user(holdingKey(performanceId, userId))
+    const user = seatCountLock.user(seatCountKey(performanceId, userId))
     const holder =
-      advisory.tryTake(transaction, holdingLock.performance(performanceId), "shared") ??
+      advisory.tryTake(transaction, seatCountLock.performance(performanceId), "shared") ??
       advisory.tryTake(transaction, user, "exclusive")
     if (holder === undefined) return []
     return [[lockKey.seatCount(performanceId, userId), `advisory ${holder.number}`] as const]

@@ -4,7 +4,7 @@
  */
 import type { StoredPerformance } from "../../catalog/model.ts"
 import { admissionsPerBatch, type LoadPlan, seatCountsPerBatch } from "../../engine/LoadPlan.ts"
-import { type CodeRow, holdingKey, seatKey } from "../../engine/Rows.ts"
+import { type CodeRow, seatCountKey, seatKey } from "../../engine/Rows.ts"
 import type { QueueId } from "../../Ids.ts"
 import type { QueueLane, TokenRow } from "../../queue/model.ts"
 import type { SkippedHead } from "../../queue/position.ts"
@@ -175,26 +175,26 @@ export const lockWallets = (
 })
 
 /** The names of the advisory locks of a count. */
-export const holdingLock = {
+export const seatCountLock = {
   performance: (performanceId: string) => `performance\n${performanceId}`,
-  user: (holding: string) => `holding\n${holding}`
+  user: (count: string) => `count\n${count}`
 }
 
-export const lockHoldings = (holdings: LoadPlan["seatCounts"]): Query<void> => ({
-  name: "lock holdings",
+export const lockSeatCounts = (counts: LoadPlan["seatCounts"]): Query<void> => ({
+  name: "lock seat counts",
   *run({ database: { advisory }, transaction }) {
     const keys = new Set(
-      holdings.map(({ performanceId, userId }) => holdingKey(performanceId, userId))
+      counts.map(({ performanceId, userId }) => seatCountKey(performanceId, userId))
     )
-    const performances = sortedTexts(holdings.map(({ performanceId }) => performanceId))
+    const performances = sortedTexts(counts.map(({ performanceId }) => performanceId))
     const isWhole = keys.size > seatCountsPerBatch
     for (const performanceId of performances) {
-      const name = holdingLock.performance(performanceId)
+      const name = seatCountLock.performance(performanceId)
       yield* advisory.take(transaction, name, isWhole ? "exclusive" : "shared")
     }
     if (isWhole) return
     for (const key of sortedTexts(keys)) {
-      yield* advisory.take(transaction, holdingLock.user(key), "exclusive")
+      yield* advisory.take(transaction, seatCountLock.user(key), "exclusive")
     }
   }
 })
@@ -211,7 +211,7 @@ export const lockReservations = (
     const wanted = new Set<string>(reservations)
     const until = statement.now() + longestLoadMs
     for (const { performanceId, userId } of seatCounts) {
-      const key = holdingKey(performanceId, userId)
+      const key = seatCountKey(performanceId, userId)
       for (const { row } of statement.find(schema.reservation, "holdings", key)) {
         if (row.status === "held" && row.holdExpiresAt <= until) wanted.add(row.reservationId)
       }

@@ -2,7 +2,7 @@
 import type { PerformanceRow, Show } from "../../catalog/model.ts"
 import type { RecordedOutcome } from "../../Events.ts"
 import type { LoadPlan } from "../../engine/LoadPlan.ts"
-import { holdingKey, seatKey } from "../../engine/Rows.ts"
+import { seatCountKey, seatKey } from "../../engine/Rows.ts"
 import type { PerformanceId, QueueId, TokenId } from "../../Ids.ts"
 import type { TokenRow } from "../../queue/model.ts"
 import type { SeatRow, UnpaidHold } from "../../reservation/model.ts"
@@ -91,14 +91,14 @@ const tokensAhead = (
     return { token: tokenRow(token, queue), ahead }
   })
 
-export const countHoldings = (
+export const countSeats = (
   schema: Schema,
-  holdings: LoadPlan["seatCounts"]
+  counts: LoadPlan["seatCounts"]
 ): Query<ReadonlyArray<readonly [string, number]>> =>
-  reading("count holdings", (statement) => {
+  reading("count seats", (statement) => {
     const now = statement.now()
     const keys = new Set(
-      holdings.map(({ performanceId, userId }) => holdingKey(performanceId, userId))
+      counts.map(({ performanceId, userId }) => seatCountKey(performanceId, userId))
     )
     return Array.from(keys, (key) => {
       const counted = statement
@@ -174,7 +174,7 @@ export const loadTransfers = (
 export const loadShows = (schema: Schema, showIds: LoadPlan["shows"]): Query<ReadonlyArray<Show>> =>
   reading("read shows", (statement) => present(statement, schema.show, "show_pkey", showIds))
 
-export const loadSeatsThere = (
+export const loadSeatsToRead = (
   schema: Schema,
   named: LoadPlan["seatsToRead"]
 ): Query<ReadonlyArray<SeatRow>> =>

@@ -46,8 +46,8 @@ export const addSaves = (
   add("insert seats", changes.newSeats, insertSeats(schema))
   add("save queues", Array.from(savedQueues.values()), saveQueues(schema))
   add("delete exits", Array.from(loaded.exits.values()).flat(), deleteExits(schema))
-  add("delete old grants", changes.admissions, deleteOldGrants(schema))
-  add("save grants", changes.admissions, saveGrants(schema, changes.at))
+  add("delete old grants", changes.admissions, deleteOldAdmissionCounts(schema))
+  add("save grants", changes.admissions, saveAdmissionCounts(schema, changes.at))
   add("insert departures", changes.departures, (statement, departures) =>
     insertAll(statement, schema.departure, departures)
   )
@@ -191,7 +191,7 @@ const deleteExits = (schema: Schema): Save<bigint> =>
     }
   }
 
-const deleteOldGrants = (schema: Schema): Save<Changes["admissions"][number]> =>
+const deleteOldAdmissionCounts = (schema: Schema): Save<Changes["admissions"][number]> =>
   function* (statement, admissions) {
     const now = statement.now()
     for (const { queueId } of admissions) {
@@ -204,7 +204,7 @@ const deleteOldGrants = (schema: Schema): Save<Changes["admissions"][number]> =>
   }
 
 /** A count from before the clock was set back no longer applies. */
-const saveGrants = (schema: Schema, at: number): Save<Changes["admissions"][number]> =>
+const saveAdmissionCounts = (schema: Schema, at: number): Save<Changes["admissions"][number]> =>
   function* (statement, admissions) {
     const second = Math.floor(at / 1_000)
     for (const { queueId, admitted } of admissions) {

@@ -36,7 +36,7 @@ export const lockPerformances = (schema: SchemaName) => {
 /**
  * Not locked: of an existing seat only its owner and status change, and this load needs neither.
  */
-export const loadSeatsThere = (schema: SchemaName) => {
+export const loadSeatsToRead = (schema: SchemaName) => {
   const sql = `
     SELECT ${seatColumns}
     FROM unnest($1::text[], $2::text[]) AS named (performance_id, seat_id)

@@ -7,7 +7,7 @@
  *   last two, the batch skips locked rows instead of waiting. Codes follow; the lock of their queue
  *   protects them.
  * - 3: wallets.
- * - 4: holdings: the right to give a user more seats of a performance (advisory locks).
+ * - 4: seat counts: the right to give a user more seats of a performance (advisory locks).
  * - 5: reservations.
  * - 6: seats.
  * - 7: performances that get new seats.
@@ -28,15 +28,15 @@ import type { Pipeline } from "../../Pipeline.ts"
 import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import { waitBriefly } from "./begin.ts"
-import { loadSeatsThere, loadShows, lockPerformances } from "./catalog.ts"
+import { loadSeatsToRead, loadShows, lockPerformances } from "./catalog.ts"
 import { type ClockReading, readClock } from "./clock.ts"
 import { lockCodes } from "./codes.ts"
-import { countHoldings, lockHoldings } from "./holdings.ts"
 import { loadOutcomes } from "./outcomes.ts"
 import { loadPerformances } from "./performances.ts"
 import { countQueues, type QueueCounts } from "./queueCounts.ts"
 import { lockQueues } from "./queues.ts"
 import { lockReservations } from "./reservations.ts"
+import { countSeats, lockSeatCounts } from "./seatCounts.ts"
 import { lockSeats } from "./seats.ts"
 import { countAhead, loadTokens, lockHeads, lockLapsed, lockTokens } from "./tokens.ts"
 import { loadTransfers } from "./transfers.ts"
@@ -66,21 +66,21 @@ export const makeLoad = (schema: SchemaName) => {
   const heads = lockHeads(schema)
   const lapsed = lockLapsed(schema)
   const wallets = lockWallets(schema)
-  const holdingLocks = lockHoldings(schema)
+  const seatCountLocks = lockSeatCounts(schema)
   const reservations = lockReservations(schema)
   const seats = lockSeats(schema)
   const codes = lockCodes(schema)
   const queueCounts = countQueues(schema)
   const tokensToRead = loadTokens(schema)
   const tokensAhead = countAhead(schema)
-  const holdings = countHoldings(schema)
+  const seatCounts = countSeats(schema)
   const performances = loadPerformances(schema)
   const unpaid = readUnpaid(schema)
   const transfers = loadTransfers(schema)
   const outcomes = loadOutcomes(schema)
   const shows = loadShows(schema)
   const storedPerformances = lockPerformances(schema)
-  const seatsToRead = loadSeatsThere(schema)
+  const seatsToRead = loadSeatsToRead(schema)
 
   return (pipeline: Pipeline, plan: LoadPlan): (() => Loaded) => {
     const add = <A>(named: boolean, query: () => Query<A>): (() => A | undefined) =>
@@ -90,7 +90,7 @@ export const makeLoad = (schema: SchemaName) => {
     const hasTokens = plan.tokens.size > 0 || plan.liveTokensOf.length > 0
     const hasReservations = plan.reservations.size > 0
     const hasSeats = plan.seats.length > 0 || hasReservations
-    const hasHoldings = plan.seatCounts.length > 0
+    const hasSeatCounts = plan.seatCounts.length > 0
 
     // The locks, table by table, in the order above.
     const lockedQueues = add(hasQueues, () => queues(plan.queues))
@@ -99,8 +99,8 @@ export const makeLoad = (schema: SchemaName) => {
     const lockedLapsed = add(hasQueues, () => lapsed(plan.queues))
     const lockedCodes = add(plan.codes.length > 0, () => codes(plan.codes))
     const lockedWallets = add(plan.wallets.size > 0, () => wallets(plan.wallets))
-    if (hasHoldings) pipeline.add(holdingLocks(plan.seatCounts))
-    const lockedReservations = add(hasReservations || hasHoldings, () => reservations(plan))
+    if (hasSeatCounts) pipeline.add(seatCountLocks(plan.seatCounts))
+    const lockedReservations = add(hasReservations || hasSeatCounts, () => reservations(plan))
     const lockedSeats = add(hasSeats, () => seats(plan))
     const lockedPerformances = add(plan.performances.size > 0, () =>
       storedPerformances(plan.performances)
@@ -109,8 +109,8 @@ export const makeLoad = (schema: SchemaName) => {
     const loadedQueueCounts = add(hasQueues, () => queueCounts(plan.queues))
     const loadedTokens = add(plan.tokensToRead.size > 0, () => tokensToRead(plan.tokensToRead))
     const loadedAhead = add(plan.tokens.size > 0, () => tokensAhead(plan.tokens))
-    const loadedSeatCounts = add(hasHoldings, () => holdings(plan.seatCounts))
-    const loadedPerformances = add(hasSeats || hasHoldings, () => performances(plan))
+    const loadedSeatCounts = add(hasSeatCounts, () => seatCounts(plan.seatCounts))
+    const loadedPerformances = add(hasSeats || hasSeatCounts, () => performances(plan))
     const loadedUnpaid = add(plan.unpaidOf.size > 0, () => unpaid(plan))
     const loadedTransfers = add(plan.transfers.size > 0, () => transfers(plan.transfers))
     const loadedShows = add(plan.shows.size > 0, () => shows(plan.shows))

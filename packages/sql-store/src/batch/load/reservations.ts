@@ -2,7 +2,7 @@ import type { LoadPlan, ReservationRow } from "@boxoffice/core/store"
 import { reservationColumns, reservationOf } from "../../columns/reservation.ts"
 import { type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
-import { columnsOf } from "./holdings.ts"
+import { columnsOf } from "./seatCounts.ts"
 
 /** Longer than all statements of a load may take together: see `begin.ts`. */
 const longestLoad = "2 minutes"
@@ -14,26 +14,26 @@ const longestLoad = "2 minutes"
  * reservations count alike, held or paid.
  *
  * The statement finds these holds user by user, in a subquery that the planner cannot reorder, as a
- * range of the pair (status, hold_expires_at), which only the index of holdings can serve: see
- * `countHoldings`. As a join, planned while the table was new, it read every hold of the table: 104
+ * range of the pair (status, hold_expires_at), which only the index `reservation_holdings` can serve: see
+ * `countSeats`. As a join, planned while the table was new, it read every hold of the table: 104
  * ms with 100,000.
  */
 export const lockReservations = (schema: SchemaName) => {
   // Guard lock-reservation: without "FOR NO KEY UPDATE", rowLocks.test "waits for a reservation" fails.
   // Guard lock-reservation-order: without "ORDER BY r.reservation_id ", locks.test "rows are sorted before" fails.
-  // Guard lock-counted-holds: with "false" for "h.performance_id = holding…user_id", owners.test "still committing counts" fails.
+  // Guard lock-counted-holds: with "false" for "h.performance_id = counted…user_id", owners.test "still committing counts" fails.
   const sql = `
     SELECT ${reservationColumns} FROM ${schema}.reservation r
     WHERE r.reservation_id = ANY($1::uuid[] || ARRAY(
       SELECT unnest(ARRAY(
         SELECT h.reservation_id FROM ${schema}.reservation h
-        WHERE h.performance_id = holding.performance_id AND h.user_id = holding.user_id
+        WHERE h.performance_id = counted.performance_id AND h.user_id = counted.user_id
           AND h.status IN ('held', 'confirmed')
           AND (h.status, h.hold_expires_at) >= ('held', '-infinity')
           AND (h.status, h.hold_expires_at)
             <= ('held', (SELECT clock_timestamp()) + interval '${longestLoad}')
       ))
-      FROM unnest($2::text[], $3::text[]) AS holding (performance_id, user_id)))
+      FROM unnest($2::text[], $3::text[]) AS counted (performance_id, user_id)))
     ORDER BY r.reservation_id FOR NO KEY UPDATE`
   return ({
     reservations,
@@ -43,7 +43,7 @@ export const lockReservations = (schema: SchemaName) => {
     return {
       sql,
       params: [uuids(reservations), texts(performanceIds), texts(userIds)],
-      // The holds that are only counted are locked too, but not returned: `countHoldings` counts
+      // The holds that are only counted are locked too, but not returned: `countSeats` counts
       // them.
       read: (rows) => rows.filter(([id]) => reservations.has(id)).map((row) => reservationOf(row))
     }

@@ -91,7 +91,7 @@ export const saveQueues = (schema: SchemaName) => {
  * Adds the batch's admissions to the count of their second. A count that the row still holds from
  * before the clock was set back no longer applies.
  */
-export const saveGrants = (schema: SchemaName) => {
+export const saveAdmissionCounts = (schema: SchemaName) => {
   // Guard grants-add-up: with "DO NOTHING" for "DO UPDATE SET…excluded.granted_at)", conformance.test "no more users are" fails.
   const sql = `
     INSERT INTO ${schema}.queue_grant AS g (queue_id, second, admitted, granted_at)
@@ -113,7 +113,7 @@ export const saveGrants = (schema: SchemaName) => {
 }
 
 /** Deletes admission counts older than two minutes. The queues are locked. */
-export const deleteOldGrants = (schema: SchemaName) => {
+export const deleteOldAdmissionCounts = (schema: SchemaName) => {
   const sql = `
     DELETE FROM ${schema}.queue_grant
     WHERE queue_id = ANY($1)

@@ -11,13 +11,13 @@ import { type InTransaction, statementsFor } from "./inTransaction.ts"
 import { insertOutcomes } from "./outcomes.ts"
 import {
   deleteExits,
-  deleteOldGrants,
+  deleteOldAdmissionCounts,
   insertCodes,
   insertDepartures,
   insertExits,
   insertQueue,
+  saveAdmissionCounts,
   saveCodes,
-  saveGrants,
   saveQueues
 } from "./queues.ts"
 import { insertReservations, updateReservations } from "./reservations.ts"
@@ -42,8 +42,8 @@ const isNoLongerHeld = (reservation: ReservationRow): boolean => reservation.sta
 export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
   const newQueue = insertQueue(schema)
   const queues = saveQueues(schema)
-  const admissions = saveGrants(schema)
-  const oldGrants = deleteOldGrants(schema)
+  const admissions = saveAdmissionCounts(schema)
+  const oldGrants = deleteOldAdmissionCounts(schema)
   const departures = insertDepartures(schema)
   const exits = insertExits(schema)
   const foldedExits = deleteExits(schema)
