@@ -429,7 +429,7 @@ describe("a policy about admission", () => {
       yield* status
       expect(logged).toHaveLength(1)
       expect(logged[0]).toMatchObject({
-        message: "nobody is let in",
+        message: "no user is admitted",
         cause: expect.stringMatching(/policy admission [\s\S]*Error: oh/)
       })
       yield* TestClock.adjust("1 minute")

@@ -187,7 +187,7 @@ const queries = (
   ["I12", "the counts of a queue are those of its tokens", countsOfQueues(schema)],
   [
     "I12",
-    "never more inside than the queue allows",
+    "never more users inside than the queue allows",
     `${settingsSince(schema)}
      SELECT count(*) FROM (
        SELECT queue_id, at, step,
@@ -202,7 +202,7 @@ const queries = (
   ],
   [
     "I12",
-    "never more let in within 60 seconds than the queue allows",
+    "never more users admitted within 60 seconds than the queue allows",
     `${settingsSince(schema)}
      SELECT count(*) FROM (SELECT queue_id, count(*) OVER (PARTITION BY queue_id
          ORDER BY admitted_at RANGE BETWEEN interval '59.999 seconds' PRECEDING AND CURRENT ROW)
@@ -214,7 +214,7 @@ const queries = (
   [
     "I13",
     // The positions of drawn tokens are not their numbers; the history in the outbox covers them.
-    "nobody is let in before somebody in front",
+    "no user is admitted before a user in front",
     `SELECT count(*) FROM (SELECT admitted_at, number,
          max(admitted_at) OVER (PARTITION BY queue_id, lane ORDER BY number
            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,

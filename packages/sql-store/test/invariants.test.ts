@@ -201,11 +201,11 @@ describe("the checker", { timeout: 60_000 }, () => {
     ["never more inside than", `${token(2, "bob", 1, 2)} ${token(3, "cid", 1, 100)}`],
     ["never more let in within 60", `${token(2, "bob", 1, 2, 3)} ${token(3, "cid", 1, 4, 5)}`],
     [
-      "nobody is let in before somebody in front",
+      "no user is admitted before a user in front",
       `${token(2, "bob", 1, null)} ${token(3, "cid", 2, 3)}`
     ],
     [
-      "nobody is let in before somebody in front",
+      "no user is admitted before a user in front",
       `${token(2, "bob", 1, 9)} ${token(3, "cid", 2, 3)}`
     ]
   ])("%s: found after %s", async (meaning, statements) => {

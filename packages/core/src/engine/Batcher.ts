@@ -12,7 +12,7 @@
  * times a second it asks again. A blocked row is released when it is free, or when another
  * transaction holds it than before: then it is only busy, and its commands stand in line for it in
  * the database. For some seconds after a locked row batches wait for locks only briefly, so that the
- * next locked row costs nobody's neighbours much.
+ * next locked row delays other commands only briefly.
  *
  * If no locked row is found (another transaction has inserted a key and not committed), the batch is
  * bisected, with brief waits, to find the commands that need it. The rows that these insert are

@@ -76,7 +76,7 @@ export const reportAdmission = (policies: PolicyOptions): Effect.Effect<PolicyOp
       if (Result.isSuccess(asked)) return asked.success
       if (at - reportedAt >= msBetweenReports) {
         reportedAt = at
-        log(Effect.logError("nobody is let in", Cause.fail(asked.failure)))
+        log(Effect.logError("no user is admitted", Cause.fail(asked.failure)))
       }
       return 0
     }

@@ -77,7 +77,7 @@ export class QueueClosed extends TaggedError<QueueClosed>()("QueueClosed", {
   }
   readonly code = "queue_closed"
   override get message() {
-    return `The queue is ${this.mode} and takes no one new.`
+    return `The queue is ${this.mode} and accepts no new users.`
   }
 }
 

@@ -261,7 +261,7 @@ export const problems = {
     code: "queue_closed",
     status: 409,
     title: "Queue closed",
-    remedy: "The queue takes no one new at the moment."
+    remedy: "The queue accepts no new users at the moment."
   }),
   QueueCodeInvalid: problem(QueueCodeInvalid, {
     code: "queue_code_invalid",
