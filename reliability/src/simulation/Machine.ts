@@ -10,7 +10,7 @@
  * process do; which actor goes on next is drawn. When no actor has a task, time moves on to the next
  * timer. A task or a timer belongs to the actor that made it, and a dead actor's are dropped.
  */
-import { createClock, type NodeClock } from "@sinonjs/fake-timers"
+import { createClock } from "@sinonjs/fake-timers"
 import { Clock, Context, Duration, Effect, References, Scheduler } from "effect"
 import { resetCommandIds } from "../../../packages/core/src/engine/CommandIds.ts"
 import { borrowGlobals, type Globals } from "./globals.ts"
@@ -44,18 +44,20 @@ const tasksMax = 2_000_000
 export class Machine {
   readonly seed: string
   readonly random: Random
-  private readonly timers: NodeClock = createClock(worldStart) as NodeClock
+  private readonly timers = createClock(worldStart)
   private readonly ready: Array<Actor> = []
-  private readonly loggers: ReadonlySet<Logger.Logger<unknown, unknown>>
+  /** Clients, operators and the plan itself. */
+  readonly outside: Actor
   /** Answers an HTTP request of an actor. */
-  respond: Respond = () => {}
+  respond: (actor: Actor, ...request: ReadonlyArray<unknown>) => unknown = () => undefined
   private current: Actor
   private tasks = 0
 
   private constructor(seed: string) {
     this.seed = seed
     this.random = new Random(`${seed}/machine`)
-    this.current = this.actor("outside")
+    this.outside = this.actor("outside")
+    this.current = this.outside
   }
 
   /** Runs a world to its end: until `isOver` says so, or no timer is left. */
@@ -119,8 +121,7 @@ export class Machine {
     })
     return Context.make(Scheduler.Scheduler, scheduler).pipe(
       Context.add(Clock.Clock, this.clockOf(actor)),
-      Context.add(References.TracerEnabled, false),
-      Context.add(References.CurrentLoggers, this.loggers)
+      Context.add(References.TracerEnabled, false)
     ) as Context.Context<never>
   }
 
@@ -154,6 +155,7 @@ export class Machine {
   private runOne(): void {
     const index = this.ready.length === 1 ? 0 : this.random.below(this.ready.length)
     const actor = this.ready[index]!
+    // A dead actor has none left.
     const task = actor.tasks.shift()
     if (actor.tasks.length === 0) this.ready.splice(index, 1)
     if (task === undefined) return
@@ -169,7 +171,8 @@ export class Machine {
     random: () => this.current.random,
     setTimeout: (task, ms) => this.timers.setTimeout(this.owned(task), ms),
     setInterval: (task, ms) => this.timers.setInterval(this.owned(task), ms),
-    clear: (timer) => this.timers.clearTimeout(timer as never)
+    clear: (timer) => this.timers.clearTimeout(timer as never),
+    request: (...request) => this.respond(this.current, ...request)
   }
 
   private owned(task: () => void): () => void {

@@ -42,7 +42,9 @@ const momentOf = (random: Random, step: { readonly do: string }, spanMs: number)
 const setupOf = (random: Random, isLong: boolean): Setup => {
   const queues = times(random.pick([1, 1, 1, 2, 3]), (i) => queueOf(random, i, isLong))
   const shows = queues.map(({ queueId }, i) => showOf(random, i, queueId))
-  if (random.chance(0.15)) shows.push(showOf(random, shows.length, null))
+  if (random.chance(0.15)) {
+    shows.push({ ...showOf(random, shows.length, queues[0]!.queueId), isGated: false })
+  }
   const nodes = random.pick([1, 2, 2, 2, 3, 4])
   return {
     nodes: times(nodes, () => ({
@@ -84,9 +86,10 @@ const queueOf = (random: Random, index: number, isLong: boolean): QueuePlan => {
   }
 }
 
-const showOf = (random: Random, index: number, queueId: string | null): ShowPlan => ({
+const showOf = (random: Random, index: number, queueId: string): ShowPlan => ({
   showId: `show${index}`,
   queueId,
+  isGated: true,
   seats: random.between(1, 6),
   price: random.pick([0, 500, 500, 1_000, 1_700])
 })

@@ -3,7 +3,7 @@
  * HTTP requests. They are lent to one world at a time, and given back when it ends.
  */
 import crypto from "node:crypto"
-import http from "node:http"
+import https from "node:https"
 import { syncBuiltinESMExports } from "node:module"
 import type { Random } from "./random.ts"
 
@@ -16,7 +16,7 @@ export interface Globals {
   setTimeout(task: () => void, ms: number): unknown
   setInterval(task: () => void, ms: number): unknown
   clear(timer: unknown): void
-  /** Sends a request in place of `node:http`. */
+  /** Sends a request in place of `node:https`. */
   request(...args: ReadonlyArray<unknown>): unknown
 }
 
@@ -71,7 +71,7 @@ const replace = (object: object, name: string, value: unknown): (() => void) => 
 // The exports of Node's own modules are replaced once, since that is slow: without a world they do
 // what they did before.
 const { randomUUID, randomBytes, randomFillSync } = crypto
-const { request } = http
+const { request } = https
 
 const uuidOf = (random: Random): string => {
   const bytes = Buffer.alloc(16)
@@ -97,7 +97,7 @@ Object.assign(crypto, {
     return bytes
   }
 })
-Object.assign(http, {
+Object.assign(https, {
   request: (...args: ReadonlyArray<never>) =>
     lent === undefined
       ? (request as (...args: ReadonlyArray<unknown>) => unknown)(...args)

@@ -16,7 +16,9 @@ export interface QueuePlan {
 
 export interface ShowPlan {
   readonly showId: string
-  readonly queueId: string | null
+  readonly queueId: string
+  /** Whether its operations need a queue token. */
+  readonly isGated: boolean
   readonly seats: number
   /** 0 for free seats. */
   readonly price: number
