@@ -241,7 +241,7 @@ const commitsOf = (changes: CommittedEvents["Service"]) => {
   changes.listen(() => {
     commits++
     // A session that wakes may wait again before the loop ends, as over a store that answers at once.
-    const woken = Array.from(waiting)
+    const woken = [...waiting]
     waiting.clear()
     for (const wake of woken) wake()
   })

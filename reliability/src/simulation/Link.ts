@@ -28,11 +28,13 @@ export class Link {
   private readonly usualMs: readonly [number, number]
   private readonly faults: LinkFaults
   private readonly count: (what: string) => void
+  readonly port: NodeLink
 
   constructor(options: {
     readonly machine: Machine
     readonly actor: Actor
     readonly usualMs: readonly [number, number]
+    readonly maxConnections: number
     readonly faults: LinkFaults
     readonly count: (what: string) => void
   }) {
@@ -41,24 +43,27 @@ export class Link {
     this.usualMs = options.usualMs
     this.faults = options.faults
     this.count = options.count
-  }
-
-  readonly port: NodeLink = {
-    toServer: (message) => this.pass(message, "before commit"),
-    toNode: (message) => this.pass(message, "after commit")
+    this.port = {
+      maxConnections: options.maxConnections,
+      toServer: (message) => this.pass(message, "before commit"),
+      toNode: (message) => this.pass(message, "after commit")
+    }
   }
 
   private pass(message: string, side: CutWhen): Effect.Effect<"delivered" | "lost"> {
-    return Effect.suspend(() => {
-      if (this.actor.isDead) return Effect.never
+    return Effect.suspend((): Effect.Effect<"delivered" | "lost"> => {
+      if (this.actor.isDead) return side === "before commit" ? Effect.never : lost
       const isLost = this.isCut(message, side)
       if (isLost) this.count(`a connection was lost ${side}`)
       const { random } = this.actor
       const { slowMs, isSilent } = this.faults
       const ms = random.between(...this.usualMs) + (slowMs > 0 ? random.below(slowMs) : 0)
-      const arrival = Effect.as(this.machine.hop(this.actor, ms), isLost ? "lost" : "delivered")
+      // What is under way arrives whatever becomes of the node, and an answer finds it dead then.
+      const arrival = Effect.map(this.machine.hop(this.machine.server, ms), () =>
+        isLost || (side === "after commit" && this.actor.isDead) ? "lost" : "delivered"
+      )
       return isSilent ? Effect.andThen(this.untilSpoken(), arrival) : arrival
-    }) as Effect.Effect<"delivered" | "lost">
+    })
   }
 
   private isCut(message: string, side: CutWhen): boolean {
@@ -71,11 +76,14 @@ export class Link {
   private untilSpoken(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       this.count("a message met silence")
-      const release = () => this.machine.enqueue(this.actor, () => resume(Effect.void))
+      const release = () => this.machine.enqueue(this.machine.server, () => resume(Effect.void))
       this.faults.held.add(release)
       return Effect.sync(() => this.faults.held.delete(release))
     })
   }
 }
 
-const isCommit = (message: string): boolean => /commit/i.test(message)
+/** The saves of a batch and its COMMIT are one message. */
+const isCommit = (message: string): boolean => message === "save"
+
+const lost = Effect.succeed("lost" as const)

@@ -48,6 +48,7 @@ export class Machine {
   private readonly ready: Array<Actor> = []
   /** Clients, operators and the plan itself. */
   readonly outside: Actor
+  readonly server: Actor
   /** Answers an HTTP request of an actor. */
   respond: (actor: Actor, ...request: ReadonlyArray<unknown>) => unknown = () => undefined
   private current: Actor
@@ -57,6 +58,7 @@ export class Machine {
     this.seed = seed
     this.random = new Random(`${seed}/machine`)
     this.outside = this.actor("outside")
+    this.server = this.actor("database")
     this.current = this.outside
   }
 
@@ -96,7 +98,12 @@ export class Machine {
     return () => this.timers.clearTimeout(timer)
   }
 
-  /** Succeeds after a time, as a task of an actor: whoever runs it goes on as that actor. */
+  /** Succeeds in a turn of an actor: what comes next runs as that actor, and never if it is dead. */
+  turn(actor: Actor): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => this.enqueue(actor, () => resume(Effect.void)))
+  }
+
+  /** Succeeds after a time, in a turn of an actor. */
   hop(actor: Actor, ms: number): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       const cancel = this.after(actor, ms, () => resume(Effect.void))

@@ -2,11 +2,12 @@
  * One node of the world: a whole engine with its sweeper and its webhooks, over the shared database.
  * It starts, closes cleanly, is killed, and starts again as a new process.
  */
-import { BoxOffice, BoxOfficeStore, layerOf, type PolicyOptions } from "@boxoffice/core"
+import { BoxOffice, layerOf, type PolicyOptions } from "@boxoffice/core"
 import { Webhooks } from "@boxoffice/http-server/webhooks"
 import { Cause, Context, Effect, Exit, Layer, Logger, References, Scope } from "effect"
 import type { MemoryDatabase } from "../../../packages/core/src/testing/MemoryDatabase.ts"
 import type { Host } from "./Host.ts"
+import { layerRemote } from "./remote.ts"
 import { Link, LinkFaults } from "./Link.ts"
 import type { Actor, Machine } from "./Machine.ts"
 import type { EndpointPlan, Setup } from "./plan.ts"
@@ -162,7 +163,9 @@ export class Node {
   private newLink(): Link {
     const { machine, setup, count } = this.options
     const { actor, fault: faults } = this
-    return new Link({ machine, actor, usualMs: setup.storeLatencyMs, faults, count })
+    const { maxConnections } = setup.nodes[this.options.index]!
+    const usualMs = setup.storeLatencyMs
+    return new Link({ machine, actor, usualMs, maxConnections, faults, count })
   }
 
   private base(): Context.Context<never> {
@@ -182,21 +185,10 @@ export class Node {
 
   private layer(): Layer.Layer<Services> {
     const { database, setup, host } = this.options
-    const { inTransaction } = host
-    const store = Layer.effect(
-      BoxOfficeStore,
-      Effect.map(BoxOfficeStore, (store) =>
-        BoxOfficeStore.of({
-          ...store,
-          transact: (plan, decide) =>
-            store.transact(plan, (rows) => {
-              const decided = decide(rows)
-              inTransaction(rows.events)
-              return decided
-            })
-        })
-      )
-    ).pipe(Layer.provide(database.layerStore(this.link.port)))
+    const { machine } = this.options
+    const store = layerRemote({ machine, actor: this.actor, host }).pipe(
+      Layer.provide(database.layerStore(this.link.port))
+    )
     const office = layerOf({
       signingKeys: { k1: "a signing key of a simulated world" },
       policies: policiesOf(setup, host),

@@ -69,7 +69,6 @@ export class World {
     const { setup } = plan
     const { count } = this.counts
     const note = (line: string) => history.note(line)
-    const server = machine.actor("database")
     const random = new Random(`${machine.seed}/pauses`)
     const pause = (): Effect.Effect<void> =>
       random.chance(0.15) ? Effect.sleep(random.below(4)) : Effect.void
@@ -77,7 +76,7 @@ export class World {
       note(`the database refused a write by ${name}`)
       this.violations.push(name)
     }
-    this.database = Effect.runSyncWith(machine.contextOf(server))(
+    this.database = Effect.runSyncWith(machine.contextOf(machine.server))(
       makeMemoryDatabase({ pause, onViolation })
     )
     const { database } = this

@@ -48,7 +48,8 @@ const setupOf = (random: Random, isLong: boolean): Setup => {
   const nodes = random.pick([1, 2, 2, 2, 3, 4])
   return {
     nodes: times(nodes, () => ({
-      skewMs: random.chance(0.3) ? random.between(-300_000, 300_000) : 0
+      skewMs: random.chance(0.3) ? random.between(-300_000, 300_000) : 0,
+      maxConnections: random.pick([2, 10, 10])
     })),
     queues,
     shows,

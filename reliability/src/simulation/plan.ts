@@ -27,6 +27,7 @@ export interface ShowPlan {
 export interface NodePlan {
   /** How far its clock is ahead, in milliseconds. */
   readonly skewMs: number
+  readonly maxConnections: number
 }
 
 export interface ConsumerPlan {
