@@ -8,8 +8,10 @@ import type { Machine } from "./Machine.ts"
 import type { Node, Office } from "./Node.ts"
 import { Random } from "./random.ts"
 
+/** Each call that reaches a node is answered within this time: see `docs/reliability.md`. */
+export const answerWithinMs = 90_000
 /** After this time without an answer a client gives a call up. */
-export const patienceMs = 60_000
+const patienceMs = 120_000
 
 export type Ask<A> = (office: Office) => Effect.Effect<A, { readonly _tag: string }>
 
@@ -17,6 +19,8 @@ export class Network {
   slowMs = 0
   losePercent = 0
   duplicatePercent = 0
+  /** Calls that the network lost, or their answers. */
+  private readonly lost = new Set<number>()
   private readonly machine: Machine
   private readonly nodes: ReadonlyArray<Node>
   private readonly history: History
@@ -52,22 +56,30 @@ export class Network {
       const cancelPatience = this.machine.after(this.machine.outside, patienceMs, () =>
         learn({ _tag: "unknown", why: "no answer" })
       )
-      this.send(random, preferred, ask, learn)
+      this.send(random, preferred, ask, learn, () => this.lost.add(call.number))
       if (this.happens(random, this.duplicatePercent)) {
         this.count("a call arrived twice")
-        this.send(random, random.below(this.nodes.length), ask, () => {})
+        this.send(random, random.below(this.nodes.length), ask, () => {}, () => {})
       }
     })
+  }
+
+  wasLost(call: number): boolean {
+    return this.lost.has(call)
   }
 
   private send<A>(
     random: Random,
     preferred: number,
     ask: Ask<A>,
-    learn: (outcome: Outcome) => void
+    learn: (outcome: Outcome) => void,
+    lose: () => void
   ): void {
     const { outside } = this.machine
-    if (this.happens(random, this.losePercent)) return this.count("a call was lost")
+    if (this.happens(random, this.losePercent)) {
+      lose()
+      return this.count("a call was lost")
+    }
     this.machine.after(outside, this.delay(random), () => {
       const node = this.reachable(preferred)
       if (node === undefined) {
@@ -77,7 +89,10 @@ export class Network {
       }
       node.run(ask, (exit) => {
         // A process that dies closes its connections: its clients learn of that.
-        if (this.happens(random, this.losePercent)) return this.count("an answer was lost")
+        if (this.happens(random, this.losePercent)) {
+          lose()
+          return this.count("an answer was lost")
+        }
         this.machine.after(outside, this.delay(random), () => learn(outcomeOf(exit)))
       })
     })

@@ -11,6 +11,7 @@ import {
   type MemoryDatabase,
   makeMemoryDatabase
 } from "../../../packages/core/src/testing/MemoryDatabase.ts"
+import { unfinished } from "./check/unfinished.ts"
 import { Consumers } from "./Consumers.ts"
 import { Counts } from "./Counts.ts"
 import { Faults } from "./Faults.ts"
@@ -51,6 +52,8 @@ export class World {
   faults!: Faults
   calmSince: number | undefined
   private atRestSince: number | undefined
+  private lookedAt = 0
+  private wasCaughtUp = false
 
   constructor(machine: Machine, plan: Plan) {
     this.machine = machine
@@ -159,10 +162,17 @@ export class World {
     return machine.elapsed() - this.atRestSince >= restMs
   }
 
-  /** Whether consumers and webhooks have had every event, and no call is on its way. */
+  /**
+   * Whether no call is on its way, nobody waits, nothing has lapsed without a record, and consumers and
+   * webhooks have had every event. Looks once a second, since looking takes a while.
+   */
   private isCaughtUp(): boolean {
     if (this.history.calls.some(({ outcome }) => outcome === undefined)) return false
-    return true
+    const { machine } = this
+    if (machine.elapsed() - this.lookedAt < 1_000) return this.wasCaughtUp
+    this.lookedAt = machine.elapsed()
+    this.wasCaughtUp = unfinished(this).length === 0
+    return this.wasCaughtUp
   }
 }
 

@@ -60,6 +60,7 @@ export class Visitor {
   private readonly queueId: string
   private readonly isGated: boolean
   private keys = 0
+  private rounds = 0
   private token: string | undefined
 
   constructor(options: VisitOptions) {
@@ -140,10 +141,12 @@ export class Visitor {
     return Effect.gen({ self: this }, function* () {
       const chosen = yield* this.choose()
       if (chosen === undefined || isStop(chosen)) return chosen
-      if (manner === "slow") yield* this.pause(6_000)
+      // A person hurries after they have lost a hold by being slow.
+      const isSlow = manner === "slow" && this.rounds++ === 0
+      if (isSlow) yield* this.pause(6_000)
       const held = yield* this.hold(chosen)
       if (held === undefined || isStop(held)) return held
-      if (manner === "slow") yield* this.pause(6_000)
+      if (isSlow) yield* this.pause(6_000)
       if (ending === "idle") return stop("idle")
       if (ending === "leave") return yield* this.leave()
       if (ending === "release") return yield* this.release(held)
