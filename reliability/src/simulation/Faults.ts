@@ -7,6 +7,9 @@ import type { World } from "./World.ts"
 export class Faults {
   private readonly world: World
   private readonly ends = new Set<() => void>()
+  /** How far the database's clock is ahead, and the furthest that it was. */
+  private clockMs = 0
+  private clockMaxMs = 0
 
   constructor(world: World) {
     this.world = world
@@ -35,6 +38,14 @@ export class Faults {
   endAll(): void {
     for (const end of Array.from(this.ends)) end()
     for (const node of this.world.nodes) node.start()
+    // What began while the clock was ahead would last until the clock is there again.
+    this.stepClock(this.clockMaxMs - this.clockMs)
+  }
+
+  private stepClock(ms: number): void {
+    this.clockMs += ms
+    this.clockMaxMs = Math.max(this.clockMaxMs, this.clockMs)
+    this.world.database.stepClock(ms)
   }
 
   /** Begins a fault. Returns what ends it; nothing if it lasts no time. */
@@ -89,7 +100,7 @@ export class Faults {
       case "lockRows":
         return holdLocks(this.world, fault.rows)
       case "stepClock":
-        database.stepClock(fault.ms)
+        this.stepClock(fault.ms)
         return undefined
       case "stepNodeClock":
         nodeAt(fault.node).stepClock(fault.ms)

@@ -105,6 +105,7 @@ export class Machine {
 
   /** Succeeds after a time, in a turn of an actor. */
   hop(actor: Actor, ms: number): Effect.Effect<void> {
+    if (ms <= 0) return this.turn(actor)
     return Effect.callback<void>((resume) => {
       const cancel = this.after(actor, ms, () => resume(Effect.void))
       return Effect.sync(cancel)

@@ -3,15 +3,24 @@
  * back; each way takes a while, and while the plan says so, calls and answers are lost or arrive twice.
  */
 import { Cause, Effect, Exit, Option } from "effect"
-import type { Asked, History, Outcome } from "./History.ts"
+import type { Asked, Call, History, Outcome } from "./History.ts"
 import type { Machine } from "./Machine.ts"
 import type { Node, Office } from "./Node.ts"
 import { Random } from "./random.ts"
 
-/** Each call that reaches a node is answered within this time: see `docs/reliability.md`. */
-export const answerWithinMs = 90_000
+/** A node that lives answers each call within this time: see `docs/reliability.md`. */
+export const answerWithinMs = 60_000
 /** After this time without an answer a client gives a call up. */
-const patienceMs = 120_000
+const patienceMs = 20_000
+
+/** A call at a node. */
+export interface Served {
+  readonly call: Call
+  readonly node: string
+  readonly beganAt: number
+  /** When the node answered, or died. */
+  endedAt: number | undefined
+}
 
 export type Ask<A> = (office: Office) => Effect.Effect<A, { readonly _tag: string }>
 
@@ -19,8 +28,7 @@ export class Network {
   slowMs = 0
   losePercent = 0
   duplicatePercent = 0
-  /** Calls that the network lost, or their answers. */
-  private readonly lost = new Set<number>()
+  readonly served: Array<Served> = []
   private readonly machine: Machine
   private readonly nodes: ReadonlyArray<Node>
   private readonly history: History
@@ -56,30 +64,23 @@ export class Network {
       const cancelPatience = this.machine.after(this.machine.outside, patienceMs, () =>
         learn({ _tag: "unknown", why: "no answer" })
       )
-      this.send(random, preferred, ask, learn, () => this.lost.add(call.number))
+      this.send(call, random, preferred, ask, learn)
       if (this.happens(random, this.duplicatePercent)) {
         this.count("a call arrived twice")
-        this.send(random, random.below(this.nodes.length), ask, () => {}, () => {})
+        this.send(call, random, random.below(this.nodes.length), ask, () => {})
       }
     })
   }
 
-  wasLost(call: number): boolean {
-    return this.lost.has(call)
-  }
-
   private send<A>(
+    call: Call,
     random: Random,
     preferred: number,
     ask: Ask<A>,
-    learn: (outcome: Outcome) => void,
-    lose: () => void
+    learn: (outcome: Outcome) => void
   ): void {
     const { outside } = this.machine
-    if (this.happens(random, this.losePercent)) {
-      lose()
-      return this.count("a call was lost")
-    }
+    if (this.happens(random, this.losePercent)) return this.count("a call was lost")
     this.machine.after(outside, this.delay(random), () => {
       const node = this.reachable(preferred)
       if (node === undefined) {
@@ -87,12 +88,13 @@ export class Network {
           learn({ _tag: "refused", error: { _tag: "NoNode" } })
         )
       }
+      const beganAt = this.machine.elapsed()
+      const served: Served = { call, node: node.name, beganAt, endedAt: undefined }
+      this.served.push(served)
       node.run(ask, (exit) => {
         // A process that dies closes its connections: its clients learn of that.
-        if (this.happens(random, this.losePercent)) {
-          lose()
-          return this.count("an answer was lost")
-        }
+        served.endedAt = this.machine.elapsed()
+        if (this.happens(random, this.losePercent)) return this.count("an answer was lost")
         this.machine.after(outside, this.delay(random), () => learn(outcomeOf(exit)))
       })
     })

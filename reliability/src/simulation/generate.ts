@@ -17,11 +17,11 @@ import type {
 import { Random } from "./random.ts"
 
 /** For how long steps begin, in milliseconds. Few seeds last long: absence takes minutes. */
-const spans = { usual: 25_000, long: 400_000 } as const
+const spans = { usual: 14_000, long: 300_000 } as const
 
 export const planOf = (seed: number): Plan => {
   const random = new Random(`plan/${seed}`)
-  const isLong = random.chance(0.04)
+  const isLong = random.chance(0.02)
   const setup = setupOf(random, isLong)
   const spanMs = isLong ? spans.long : spans.usual
   const visits = times(random.between(3, 9), () => visitOf(random, setup))
@@ -45,7 +45,7 @@ const setupOf = (random: Random, isLong: boolean): Setup => {
   if (random.chance(0.15)) {
     shows.push({ ...showOf(random, shows.length, queues[0]!.queueId), isGated: false })
   }
-  const nodes = random.pick([1, 2, 2, 2, 3, 4])
+  const nodes = random.pick([1, 1, 2, 2, 2, 3, 4])
   return {
     nodes: times(nodes, () => ({
       skewMs: random.chance(0.3) ? random.between(-300_000, 300_000) : 0,
@@ -53,18 +53,18 @@ const setupOf = (random: Random, isLong: boolean): Setup => {
     })),
     queues,
     shows,
-    consumers: times(random.pick([0, 1, 1, 2]), (i) => ({
+    consumers: times(random.pick([0, 0, 1, 1, 2]), (i) => ({
       name: `c${i}`,
       leaseMs: random.pick([1_000, 3_000, 10_000]),
       node: random.below(nodes)
     })),
-    endpoints: times(random.pick([0, 0, 1, 1, 2]), (i) => endpointOf(random, i)),
+    endpoints: times(random.pick([0, 0, 0, 0, 1, 2]), (i) => endpointOf(random, i)),
     holdSeconds: random.pick([2, 5, 10, 30]),
     seatsPerUser: random.pick([1, 2, 3, 20]),
     walletCeiling: random.pick([3_000, 100_000, 100_000]),
     endedTokenSeconds: random.pick([20, 86_400]),
     batchSize: random.pick([2, 1_000, 1_000]),
-    sweepEveryMs: random.pick([1_000, 2_000, 5_000]),
+    sweepEveryMs: random.pick([1_000, 3_000, 5_000]),
     latencyMs: random.pick([[0, 2], [1, 20], [5, 300]] as const),
     storeLatencyMs: random.pick([[0, 0], [0, 1], [0, 5], [1, 60]] as const)
   }
@@ -73,16 +73,16 @@ const setupOf = (random: Random, isLong: boolean): Setup => {
 const queueOf = (random: Random, index: number, isLong: boolean): QueuePlan => {
   const settings: QueueSettings = {
     maxActive: random.pick([1, 1, 2, 3]),
-    admitPerMinute: random.pick([4, 10, 60, 60_000]),
-    claimSeconds: random.pick([2, 5, 15]),
-    sessionSeconds: random.pick([3, 6, 20]),
+    admitPerMinute: random.pick([6, 20, 60, 60_000]),
+    claimSeconds: random.pick([2, 5, 9]),
+    sessionSeconds: random.pick([3, 6, 12]),
     prioritySharePercent: random.pick([1, 25, 50, 75, 100]),
     absenceSeconds: isLong ? random.pick([1, 20, 60]) : random.pick([0, 60])
   }
   return {
     queueId: `q${index}`,
     settings,
-    opensInMs: random.chance(0.4) ? random.between(1_000, 12_000) : null,
+    opensInMs: random.chance(0.4) ? random.between(1_000, 8_000) : null,
     codeUses: random.pick([0, 2, 100])
   }
 }

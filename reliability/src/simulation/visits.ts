@@ -108,6 +108,8 @@ export class Visitor {
           office.queue.status({ userId, queueToken })
         )
         if (polled._tag === "ok") ({ state, pollAfterSeconds } = polled.value as Joined)
+        // A token that ended a while ago is deleted: its user joins again.
+        if (isRefusedAs(polled, "QueueTokenInvalid")) return undefined
       }
       return undefined
     })
@@ -313,6 +315,9 @@ const firstAnswer = (calls: ReadonlyArray<Effect.Effect<Outcome>>): Effect.Effec
       outcomes.find((outcome) => !isUnanswered(outcome)) ??
       outcomes[0]!
   )
+
+const isRefusedAs = (outcome: Outcome, tag: string): boolean =>
+  outcome._tag === "refused" && outcome.error._tag === tag
 
 /** Whether the user does not know what became of the call, or it was not tried. */
 const isUnanswered = (outcome: Outcome): boolean =>

@@ -11,13 +11,13 @@ export const checkProgress = ({ world }: Facts): ReadonlyArray<Finding> => {
     if (end !== undefined && end !== "gaveUp") continue
     find("I14", `u${step.user} (${step.manner}, step ${step.id}) was not served`)
   }
-  for (const { number, operation, user, outcome, endedAt, beganAt } of world.history.calls) {
-    const hasNone = outcome === undefined || (outcome._tag === "unknown" && outcome.why === "no answer")
-    if (hasNone && !world.network.wasLost(number)) {
-      find("I14", `#${number} ${operation} of ${user} got no answer`)
-    } else if (endedAt - beganAt > answerWithinMs && !world.network.wasLost(number)) {
-      find("I14", `#${number} ${operation} of ${user} took ${endedAt - beganAt} ms`)
-    }
+  for (const { call, node, beganAt, endedAt } of world.network.served) {
+    const tookMs = (endedAt ?? world.machine.elapsed()) - beganAt
+    if (tookMs <= answerWithinMs) continue
+    const answered = endedAt === undefined ? "has not answered" : "answered"
+    find("I14", `${node} ${answered} #${call.number} ${call.operation} after ${tookMs} ms`)
+  }
+  for (const { number, operation, outcome } of world.history.calls) {
     if (outcome?._tag !== "unknown") continue
     if (/deadlock/.test(outcome.why)) find("I11", `#${number}: ${outcome.why}`)
     if (outcome.why.startsWith("a defect") && !world.plan.steps.some((step) => step.do === "hostThrows")) {
