@@ -6,7 +6,12 @@
 /** Each command loads its own code. It reads the arguments behind its name, and returns the exit code. */
 type Command = () => Promise<{ readonly run: (args: ReadonlyArray<string>) => Promise<number> }>
 
-const commands: Record<string, { readonly summary: string; readonly load: Command }> = {}
+const commands: Record<string, { readonly summary: string; readonly load: Command }> = {
+  simulate: {
+    summary: "plays simulated worlds, with faults, from seeds",
+    load: () => import("./simulation/command.ts")
+  }
+}
 
 const [name = "", ...args] = process.argv.slice(2)
 const command = commands[name]

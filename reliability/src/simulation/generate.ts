@@ -160,7 +160,7 @@ const faultOf = (random: Random, { nodes }: Setup): Fault => {
   const node = random.below(nodes.length)
   const forMs = random.pick([200, 1_500, 4_000, 12_000])
   const percent = random.pick([10, 40, 100])
-  const rows = random.pick<LockedRows>(["queue", "wallet", "seat", "newWallet"])
+  const rows = random.pick<LockedRows>(["queue", "wallet", "seat"])
   const where = random.pick<HostFunction>([
     "price",
     "admission",

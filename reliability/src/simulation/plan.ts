@@ -131,7 +131,7 @@ export type Fault =
     }
   | { readonly do: "hostThrows"; readonly forMs: number; readonly where: HostFunction }
 
-export type LockedRows = "queue" | "wallet" | "seat" | "newWallet"
+export type LockedRows = "queue" | "wallet" | "seat"
 /** A function of the host: a policy, the hook of a transaction, or the handler of a consumer. */
 export type HostFunction = "price" | "admission" | "walletCeiling" | "inTransaction" | "handler"
 
