@@ -74,6 +74,7 @@ export const expected: ReadonlyArray<string> = [
   "user: slow",
   "user: repeating",
   "user: absent",
+  "user: fickle",
   "visit: paid",
   "visit: released",
   "visit: left",

@@ -15,13 +15,16 @@ import type {
   Visit
 } from "./plan.ts"
 import { Random } from "./random.ts"
+import { type Theme, type Timed, themes } from "./themes.ts"
 
 /** For how long steps begin, in milliseconds. Few seeds last long: absence takes minutes. */
 const spans = { usual: 14_000, long: 300_000 } as const
 
 export const planOf = (seed: number): Plan => {
   const random = new Random(`plan/${seed}`)
-  const isLong = random.chance(0.02)
+  const theme = themeOf(random)
+  if (theme !== undefined) return themed(seed, random, theme)
+  const isLong = random.chance(0.03)
   const setup = setupOf(random, isLong)
   const spanMs = isLong ? spans.long : spans.usual
   const visits = times(random.between(3, 9), () => visitOf(random, setup))
@@ -31,9 +34,32 @@ export const planOf = (seed: number): Plan => {
     at: momentOf(random, step, spanMs),
     ...step
   }))
-  const ordered = steps.sort((a, b) => a.at - b.at)
-  return { seed, setup, steps: ordered.map((step, id): Step => ({ id, ...step })) }
+  return { seed, theme: isLong ? "absence" : "mixed", setup, steps: ordered(steps) }
 }
+
+const themeOf = (random: Random): Theme | undefined => {
+  let percent = random.below(100)
+  return themes.find((theme) => {
+    percent -= theme.percent
+    return percent < 0
+  })
+}
+
+const themed = (seed: number, random: Random, theme: Theme): Plan => {
+  const setup = theme.setup(random, setupOf(random, false))
+  const visits = times(random.between(...theme.visits), (index) =>
+    theme.visit(random, visitOf(random, setup), index)
+  )
+  const faults = times(theme.faults, () => ({
+    ...faultOf(random, setup),
+    at: random.below(spans.usual)
+  }))
+  const steps = [...visits, ...theme.extras(random), ...faults]
+  return { seed, theme: theme.name, setup, steps: ordered(steps) }
+}
+
+const ordered = (steps: ReadonlyArray<Timed>): ReadonlyArray<Step> =>
+  steps.toSorted((a, b) => a.at - b.at).map((step, id): Step => ({ id, ...step }))
 
 /** Users come early, so that there is work during the faults. */
 const momentOf = (random: Random, step: { readonly do: string }, spanMs: number): number =>
@@ -110,7 +136,8 @@ const manners: ReadonlyArray<Manner> = [
   "slow",
   "repeating",
   "repeating",
-  "absent"
+  "absent",
+  "fickle"
 ]
 
 const visitOf = (random: Random, { shows, nodes }: Setup): Visit => {

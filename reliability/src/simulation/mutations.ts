@@ -16,6 +16,8 @@ export interface Mutation {
   readonly name: string
   readonly fault: string
   readonly seed: number
+  /** The theme of the seeds to search. */
+  readonly theme: string
   /** Makes a bound of the engine small enough for a world, for the unchanged engine as well. */
   readonly scale?: ReadonlyArray<Change>
   readonly changes: ReadonlyArray<Change>
@@ -29,6 +31,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "lost-event",
     fault: "a consumer's position within a batch counts from a cursor that other commits can move",
     seed: 0,
+    theme: "readers",
     changes: [
       {
         file: `${core}/events/cursor.ts`,
@@ -41,6 +44,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "late-commit",
     fault: "a consumer passes all batches up to the highest number, also those that commit later",
     seed: 0,
+    theme: "readers",
     changes: [
       {
         file: `${core}/testing/memory/outbox.ts`,
@@ -53,6 +57,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "stuck-draw",
     fault: "the place up to which a draw was searched moves only when a token is found there",
     seed: 0,
+    theme: "rush",
     changes: [
       {
         file: `${core}/queue/live/LiveQueue.ts`,
@@ -66,6 +71,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "seat-sold-twice",
     fault: "a payment trusts the instant at which a hold ends, and not the owner of the seats",
     seed: 0,
+    theme: "clock",
     changes: [
       {
         file: `${core}/payment/decide.ts`,
@@ -78,6 +84,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "limit-exceeded",
     fault: "the seats of a user are counted without a lock, while another hold of theirs commits",
     seed: 0,
+    theme: "limits",
     changes: [
       {
         file: `${core}/testing/memory/locks.ts`,
@@ -90,6 +97,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "false-success",
     fault: "a commit whose answer was lost is proven by a transaction id, which a crash can give again",
     seed: 0,
+    theme: "crashes",
     changes: [
       {
         file: `${core}/engine/attempts.ts`,
@@ -102,6 +110,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "present-user-removed",
     fault: "a user counts as absent although nodes have yet to hand over that the user polled",
     seed: 0,
+    theme: "absence",
     changes: [
       {
         file: `${core}/queue/live/presence.ts`,
@@ -119,6 +128,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "webhooks-stop",
     fault: "deliveries that were parked before count as parked once more, until no more are taken",
     seed: 0,
+    theme: "webhooks",
     scale: [
       {
         file: `${webhooks}/runner.ts`,
@@ -138,6 +148,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "priority-takes-all",
     fault: "a lane whose waiting users a batch has not loaded counts as empty",
     seed: 0,
+    theme: "rush",
     changes: [
       {
         file: `${core}/queue/decide.ts`,
@@ -150,6 +161,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "sweeper-ends",
     fault: "a defect in a function of the host ends the sweeper",
     seed: 0,
+    theme: "host",
     changes: [
       {
         file: `${core}/engine/backgroundLoop.ts`,

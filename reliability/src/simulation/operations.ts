@@ -135,6 +135,11 @@ export const operate = (world: World, step: Step & Operation): Effect.Effect<unk
       if (name === undefined) return Effect.void
       return run("resetConsumer", () => ({ events }) => events.reset(name, "beginning"))
     }
+    case "resetWebhooks": {
+      const name = setup.endpoints[step.endpoint]?.name
+      if (name === undefined) return Effect.void
+      return run("resetWebhooks", () => ({ events }) => events.reset(`webhook:${name}`, "beginning"))
+    }
     case "moveConsumer":
       return Effect.sync(() => world.consumers.move(step.consumer, step.node))
   }

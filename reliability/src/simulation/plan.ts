@@ -69,8 +69,9 @@ export interface Setup {
  * - slow: pauses for long between the steps
  * - repeating: repeats each request later with its key, also with another body
  * - absent: joins and never comes back
+ * - fickle: joins, and leaves after a moment
  */
-export type Manner = "honest" | "greedy" | "slow" | "repeating" | "absent"
+export type Manner = "honest" | "greedy" | "slow" | "repeating" | "absent" | "fickle"
 
 /** What a user does at the end: pay for the hold, release it, leave the queue, or nothing. */
 export type Ending = "pay" | "release" | "leave" | "idle"
@@ -99,6 +100,7 @@ export type Operation =
   | { readonly do: "refund"; readonly nth: number }
   | { readonly do: "redeliver"; readonly endpoint: number }
   | { readonly do: "resetConsumer"; readonly consumer: number }
+  | { readonly do: "resetWebhooks"; readonly endpoint: number }
   | { readonly do: "moveConsumer"; readonly consumer: number; readonly node: number }
 
 /** A fault begins at its step and ends after `forMs`. */
@@ -139,6 +141,7 @@ export type Step = { readonly id: number; readonly at: number } & (Visit | Opera
 
 export interface Plan {
   readonly seed: number
+  readonly theme: string
   readonly setup: Setup
   readonly steps: ReadonlyArray<Step>
 }

@@ -16,11 +16,12 @@ const firstFailing = async (
   from: number,
   seeds: number,
   threads: number,
-  changes: ReadonlyArray<Change>
+  changes: ReadonlyArray<Change>,
+  theme?: string
 ): Promise<Report | undefined> => {
   let first: Report | undefined
   await playSeeds({
-    ...{ from, seeds, threads, changes, stops: true },
+    ...{ from, seeds, threads, changes, theme, stops: true },
     onReport: (report) => {
       if (report.findings.length === 0) return
       if (first === undefined || report.seed < first.seed) first = report
@@ -49,7 +50,7 @@ export const runMutations = async (options: {
     if (options.only !== undefined && options.only !== mutation.name) continue
     if (options.search !== undefined) {
       const changes = [...(mutation.scale ?? []), ...mutation.changes]
-      const found = await firstFailing(1, options.search, options.threads, changes)
+      const found = await firstFailing(1, options.search, options.threads, changes, mutation.theme)
       console.log(`${mutation.name}: ${found === undefined ? "not found" : told(found)}`)
       if (found === undefined) failures++
       continue

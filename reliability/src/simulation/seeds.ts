@@ -8,6 +8,7 @@ export interface Playing {
   readonly seeds: number
   readonly threads: number
   readonly changes?: ReadonlyArray<Change> | undefined
+  readonly theme?: string | undefined
   /** Whether a thread stops at the first seed that fails. */
   readonly stops?: boolean | undefined
   readonly onReport: (report: Report) => void
@@ -15,10 +16,11 @@ export interface Playing {
 
 /** Succeeds when all seeds have been played; fails if a thread does, such as by a lost mutation. */
 export const playSeeds = async (playing: Playing): Promise<void> => {
-  const { from, seeds, threads, changes = [], stops = false, onReport } = playing
+  const { from, seeds, threads, changes = [], theme, stops = false, onReport } = playing
   const run = (index: number): Promise<void> =>
     new Promise((done, fail) => {
-      const work: Work = { changes, from: from + index, step: threads, end: from + seeds, stops }
+      const share = { from: from + index, step: threads, end: from + seeds }
+      const work: Work = { ...share, changes, theme, stops }
       const worker = new Worker(new URL("worker.ts", import.meta.url), { workerData: work })
       worker.on("message", onReport)
       worker.on("error", fail)

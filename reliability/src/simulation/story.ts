@@ -4,7 +4,7 @@ import type { Played } from "./simulate.ts"
 
 export const storyOf = ({ plan, findings, log }: Played): string =>
   [
-    `Seed ${plan.seed}.`,
+    `Seed ${plan.seed} (${plan.theme}).`,
     ...tellSetup(plan.setup),
     "",
     ...plan.steps.map((step) => `  ${seconds(step.at)}  ${tellStep(step, plan.setup)}`),
@@ -72,6 +72,8 @@ const tellStep = (step: Step, setup: Setup): string => {
       return `an operator redelivers the dead letters of e${step.endpoint}`
     case "resetConsumer":
       return `an operator resets c${step.consumer} to the beginning`
+    case "resetWebhooks":
+      return `an operator resets the consumer of e${step.endpoint} to the beginning`
     case "moveConsumer":
       return `c${step.consumer} stops and goes on on ${nodeName(step.node)}`
     case "slowNetwork":

@@ -81,6 +81,10 @@ export class Visitor {
         const inside = this.isGated ? yield* this.enter() : undefined
         if (isStop(inside)) return inside.end
         if (manner === "absent") return "absent"
+        if (manner === "fickle") {
+          const left = yield* this.leave()
+          if (isStop(left)) return left.end
+        }
         const bought = yield* this.buy()
         if (isStop(bought)) return bought.end
         yield* this.pause(500)
@@ -99,7 +103,9 @@ export class Visitor {
       const joined = yield* this.join()
       if (isStop(joined)) return joined
       this.token = joined.token
-      if (this.options.step.manner === "absent") return undefined
+      const { manner } = this.options.step
+      if (manner === "absent") return undefined
+      if (manner === "fickle") return yield* Effect.as(this.pause(700), undefined)
       let { state, pollAfterSeconds } = joined
       while (state === "waiting" && !this.isLate) {
         yield* this.pause(Math.min(20, pollAfterSeconds) * 1_000)

@@ -10,6 +10,8 @@ export interface Work {
   readonly from: number
   readonly step: number
   readonly end: number
+  /** Plays only the seeds of this theme. */
+  readonly theme: string | undefined
   /** Whether to stop at the first seed that fails. */
   readonly stops: boolean
 }
@@ -22,13 +24,15 @@ export interface Report {
   readonly calls: number
 }
 
-const { changes, from, step, end, stops } = workerData as Work
+const { changes, from, step, end, theme, stops } = workerData as Work
 if (changes.length > 0) loadChanged(changes)
 const { play } = await import("./simulate.ts")
 const { planOf } = await import("./generate.ts")
 
 for (let seed = from; seed < end; seed += step) {
-  const { findings, counts, simulatedMs, calls } = play(planOf(seed))
+  const plan = planOf(seed)
+  if (theme !== undefined && plan.theme !== theme) continue
+  const { findings, counts, simulatedMs, calls } = play(plan)
   const report: Report = { seed, findings, counts: Array.from(counts), simulatedMs, calls }
   parentPort!.postMessage(report)
   if (stops && findings.length > 0) break
