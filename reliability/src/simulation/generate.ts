@@ -17,24 +17,22 @@ import type {
 import { Random } from "./random.ts"
 import { type Theme, type Timed, themes } from "./themes.ts"
 
-/** For how long steps begin, in milliseconds. Few seeds last long: absence takes minutes. */
-const spans = { usual: 14_000, long: 300_000 } as const
+/** For how long steps begin, in milliseconds. */
+const spanMs = 14_000
 
 export const planOf = (seed: number): Plan => {
   const random = new Random(`plan/${seed}`)
   const theme = themeOf(random)
   if (theme !== undefined) return themed(seed, random, theme)
-  const isLong = random.chance(0.03)
-  const setup = setupOf(random, isLong)
-  const spanMs = isLong ? spans.long : spans.usual
+  const setup = setupOf(random)
   const visits = times(random.between(3, 9), () => visitOf(random, setup))
   const operations = times(random.below(5), () => operationOf(random, setup))
   const faults = times(random.chance(0.1) ? 0 : random.between(1, 6), () => faultOf(random, setup))
   const steps = [...visits, ...operations, ...faults].map((step) => ({
-    at: momentOf(random, step, spanMs),
+    at: momentOf(random, step),
     ...step
   }))
-  return { seed, theme: isLong ? "absence" : "mixed", setup, steps: ordered(steps) }
+  return { seed, theme: "mixed", setup, steps: ordered(steps) }
 }
 
 const themeOf = (random: Random): Theme | undefined => {
@@ -46,13 +44,13 @@ const themeOf = (random: Random): Theme | undefined => {
 }
 
 const themed = (seed: number, random: Random, theme: Theme): Plan => {
-  const setup = theme.setup(random, setupOf(random, false))
+  const setup = theme.setup(random, setupOf(random))
   const visits = times(random.between(...theme.visits), (index) =>
     theme.visit(random, visitOf(random, setup), index)
   )
   const faults = times(theme.faults, () => ({
     ...faultOf(random, setup),
-    at: random.below(spans.usual)
+    at: random.below(spanMs)
   }))
   const steps = [...visits, ...theme.extras(random), ...faults]
   return { seed, theme: theme.name, setup, steps: ordered(steps) }
@@ -62,11 +60,11 @@ const ordered = (steps: ReadonlyArray<Timed>): ReadonlyArray<Step> =>
   steps.toSorted((a, b) => a.at - b.at).map((step, id): Step => ({ id, ...step }))
 
 /** Users come early, so that there is work during the faults. */
-const momentOf = (random: Random, step: { readonly do: string }, spanMs: number): number =>
+const momentOf = (random: Random, step: { readonly do: string }): number =>
   Math.floor(random.next() * (step.do === "visit" ? spanMs / 3 : spanMs))
 
-const setupOf = (random: Random, isLong: boolean): Setup => {
-  const queues = times(random.pick([1, 1, 1, 2, 3]), (i) => queueOf(random, i, isLong))
+const setupOf = (random: Random): Setup => {
+  const queues = times(random.pick([1, 1, 1, 2, 3]), (i) => queueOf(random, i))
   const shows = queues.map(({ queueId }, i) => showOf(random, i, queueId))
   if (random.chance(0.15)) {
     shows.push({ ...showOf(random, shows.length, queues[0]!.queueId), isGated: false })
@@ -96,14 +94,14 @@ const setupOf = (random: Random, isLong: boolean): Setup => {
   }
 }
 
-const queueOf = (random: Random, index: number, isLong: boolean): QueuePlan => {
+const queueOf = (random: Random, index: number): QueuePlan => {
   const settings: QueueSettings = {
     maxActive: random.pick([1, 1, 2, 3]),
     admitPerMinute: random.pick([6, 20, 60, 60_000]),
     claimSeconds: random.pick([2, 5, 9]),
     sessionSeconds: random.pick([3, 6, 12]),
     prioritySharePercent: random.pick([1, 25, 50, 75, 100]),
-    absenceSeconds: isLong ? random.pick([1, 20, 60]) : random.pick([0, 60])
+    absenceSeconds: random.pick([0, 60])
   }
   return {
     queueId: `q${index}`,

@@ -30,7 +30,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "lost-event",
     fault: "a consumer's position within a batch counts from a cursor that other commits can move",
-    seed: 0,
+    seed: 10,
     theme: "readers",
     changes: [
       {
@@ -43,7 +43,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "late-commit",
     fault: "a consumer passes all batches up to the highest number, also those that commit later",
-    seed: 0,
+    seed: 25,
     theme: "readers",
     changes: [
       {
@@ -56,7 +56,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "stuck-draw",
     fault: "the place up to which a draw was searched moves only when a token is found there",
-    seed: 0,
+    seed: 61,
     theme: "rush",
     changes: [
       {
@@ -70,7 +70,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "seat-sold-twice",
     fault: "a payment trusts the instant at which a hold ends, and not the owner of the seats",
-    seed: 0,
+    seed: 1018,
     theme: "clock",
     changes: [
       {
@@ -83,7 +83,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "limit-exceeded",
     fault: "the seats of a user are counted without a lock, while another hold of theirs commits",
-    seed: 0,
+    seed: 36,
     theme: "limits",
     changes: [
       {
@@ -96,7 +96,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "false-success",
     fault: "a commit whose answer was lost is proven by a transaction id, which a crash can give again",
-    seed: 0,
+    seed: 101,
     theme: "crashes",
     changes: [
       {
@@ -109,7 +109,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "present-user-removed",
     fault: "a user counts as absent although nodes have yet to hand over that the user polled",
-    seed: 0,
+    seed: 500,
     theme: "absence",
     changes: [
       {
@@ -127,7 +127,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "webhooks-stop",
     fault: "deliveries that were parked before count as parked once more, until no more are taken",
-    seed: 0,
+    seed: 22,
     theme: "webhooks",
     scale: [
       {
@@ -147,7 +147,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "priority-takes-all",
     fault: "a lane whose waiting users a batch has not loaded counts as empty",
-    seed: 0,
+    seed: 52,
     theme: "rush",
     changes: [
       {
@@ -160,7 +160,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "sweeper-ends",
     fault: "a defect in a function of the host ends the sweeper",
-    seed: 0,
+    seed: 59,
     theme: "host",
     changes: [
       {

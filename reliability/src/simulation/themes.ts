@@ -41,7 +41,7 @@ export const themes: ReadonlyArray<Theme> = [
   {
     // Many users come to one draw; some leave before it.
     name: "rush",
-    percent: 16,
+    percent: 15,
     visits: [6, 10],
     faults: 1,
     setup: (random, setup) => {
@@ -60,7 +60,8 @@ export const themes: ReadonlyArray<Theme> = [
     },
     visit: (random, visit, index) => ({
       ...visit,
-      ...soon(random, 1_500),
+      // Most come before the draw, and some when it is over.
+      at: random.chance(0.7) ? random.below(1_500) : 5_000 + random.below(3_000),
       user: index,
       show: 0,
       manner: random.pick(["honest", "honest", "fickle", "fickle", "absent"]),
@@ -204,10 +205,11 @@ export const themes: ReadonlyArray<Theme> = [
     percent: 8,
     visits: [5, 8],
     faults: 1,
-    setup: (random, setup) => ({
+    setup: (_, setup) => ({
       ...openToAll(setup, 6),
       nodes: [0, 1, 2].map(() => ({ skewMs: 0, maxConnections: 10 })),
-      storeLatencyMs: random.pick([[0, 1], [0, 5]] as const)
+      // A transaction is open for a while, so that a crash often meets one.
+      storeLatencyMs: [10, 60]
     }),
     visit: (random, visit, index) => ({
       ...visit,
@@ -222,6 +224,42 @@ export const themes: ReadonlyArray<Theme> = [
       times(random.between(6, 10), () => ({
         ...{ do: "crashStore", forMs: random.pick([20, 60, 200]) },
         at: random.below(5_000)
+      }))
+  },
+  {
+    // Users wait for minutes and poll, while nodes close and die. It takes long: few seeds have it.
+    name: "absence",
+    percent: 2,
+    visits: [3, 4],
+    faults: 0,
+    setup: (random, setup) => ({
+      ...oneQueue(setup, {
+        opensInMs: null,
+        settings: {
+          ...setup.queues[0]!.settings,
+          maxActive: 1,
+          admitPerMinute: 60_000,
+          sessionSeconds: random.pick([75, 100]),
+          absenceSeconds: random.pick([30, 60])
+        }
+      }),
+      nodes: [0, 1].map(() => ({ skewMs: 0, maxConnections: 10 })),
+      consumers: [],
+      endpoints: [],
+      sweepEveryMs: 5_000
+    }),
+    visit: (random, visit, index) => ({
+      ...visit,
+      ...soon(random, 2_000),
+      user: index,
+      show: 0,
+      manner: index === 2 && random.chance(0.3) ? "absent" : "honest",
+      ending: "idle"
+    }),
+    extras: (random) =>
+      times(2, () => ({
+        ...{ do: random.pick(["closeNode", "killNode"]), node: random.below(2), forMs: 3_000 },
+        at: 20_000 + random.below(160_000)
       }))
   }
 ]

@@ -108,7 +108,7 @@ export class Visitor {
       if (manner === "fickle") return yield* Effect.as(this.pause(700), undefined)
       let { state, pollAfterSeconds } = joined
       while (state === "waiting" && !this.isLate) {
-        yield* this.pause(Math.min(20, pollAfterSeconds) * 1_000)
+        yield* this.pause(Math.min(10, pollAfterSeconds) * 1_000)
         const { token: queueToken, user: userId } = this
         const polled = yield* this.ask("status", (office) =>
           office.queue.status({ userId, queueToken })
