@@ -65,7 +65,8 @@ export class Consumers {
     const attempt = (index: number): void => {
       if (isMoved) return
       const node = nodes[index % nodes.length]!
-      if (!node.isUp) return void machine.after(machine.outside, restartMs, () => attempt(index + 1))
+      if (!node.isUp)
+        return void machine.after(machine.outside, restartMs, () => attempt(index + 1))
       stop = node.run(
         ({ events }) =>
           events.forEach(plan.name, (recorded) => this.handle(plan.name, recorded), {

@@ -1,6 +1,7 @@
 /** Performs the faults of a plan, and ends each when its time is over. */
-import type { Fault, Step } from "./plan.ts"
+
 import { holdLocks } from "./locks.ts"
+import type { Fault, Step } from "./plan.ts"
 import { Random } from "./random.ts"
 import type { World } from "./World.ts"
 

@@ -119,9 +119,7 @@ export class Network {
   }
 }
 
-const outcomeOf = (
-  exit: Exit.Exit<unknown, { readonly _tag: string }> | undefined
-): Outcome => {
+const outcomeOf = (exit: Exit.Exit<unknown, { readonly _tag: string }> | undefined): Outcome => {
   if (exit === undefined) return { _tag: "unknown", why: "the node died" }
   if (Exit.isSuccess(exit)) return { _tag: "ok", value: exit.value }
   const error = Option.getOrUndefined(Exit.findErrorOption(exit))

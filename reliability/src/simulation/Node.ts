@@ -7,10 +7,10 @@ import { Webhooks } from "@boxoffice/http-server/webhooks"
 import { Cause, Context, Effect, Exit, Layer, Logger, References, Scope } from "effect"
 import type { MemoryDatabase } from "../../../packages/core/src/testing/MemoryDatabase.ts"
 import type { Host } from "./Host.ts"
-import { layerRemote } from "./remote.ts"
 import { Link, LinkFaults } from "./Link.ts"
 import type { Actor, Machine } from "./Machine.ts"
 import type { EndpointPlan, Setup } from "./plan.ts"
+import { layerRemote } from "./remote.ts"
 
 export type NodeState = "down" | "starting" | "up" | "closing"
 export type Office = BoxOffice["Service"] & { readonly webhooks: Webhooks["Service"] }

@@ -25,11 +25,7 @@ export class Receivers {
   private readonly count: (what: string) => void
   private readonly note: (line: string) => void
 
-  constructor(
-    machine: Machine,
-    count: (what: string) => void,
-    note: (line: string) => void
-  ) {
+  constructor(machine: Machine, count: (what: string) => void, note: (line: string) => void) {
     this.machine = machine
     this.count = count
     this.note = note

@@ -11,13 +11,13 @@ import {
   type MemoryDatabase,
   makeMemoryDatabase
 } from "../../../packages/core/src/testing/MemoryDatabase.ts"
-import { unfinished } from "./check/unfinished.ts"
 import { Consumers } from "./Consumers.ts"
 import { Counts } from "./Counts.ts"
+import { unfinished } from "./check/unfinished.ts"
 import { Faults } from "./Faults.ts"
 import { History } from "./History.ts"
 import { Host } from "./Host.ts"
-import { Machine } from "./Machine.ts"
+import type { Machine } from "./Machine.ts"
 import { Network } from "./Network.ts"
 import { Node } from "./Node.ts"
 import { arrange, operate } from "./operations.ts"
@@ -101,7 +101,9 @@ export class World {
         this.consumers.start()
         const began = machine.elapsed()
         for (const step of plan.steps) {
-          machine.after(machine.outside, began + step.at - machine.elapsed(), () => this.perform(step))
+          machine.after(machine.outside, began + step.at - machine.elapsed(), () =>
+            this.perform(step)
+          )
         }
         const last = Math.max(0, ...plan.steps.map((step) => step.at + this.faults.lengthOf(step)))
         machine.after(machine.outside, last + 100, () => this.calm())

@@ -67,7 +67,9 @@ const tellSeed = (seed: number, verbose: boolean): number => {
 const tellShrunk = (seed: number): number => {
   const { played, tries } = shrink(play(planOf(seed)))
   console.log(storyOf(played))
-  console.log(`\nShrunk by ${tries} plays. To play it again: pnpm reliability simulate --seed ${seed}`)
+  console.log(
+    `\nShrunk by ${tries} plays. To play it again: pnpm reliability simulate --seed ${seed}`
+  )
   return 1
 }
 
@@ -105,7 +107,8 @@ const playMany = async (options: {
   )
   const first = failed.sort((a, b) => a.seed - b.seed)[0]
   if (first !== undefined) return tellShrunk(first.seed)
-  const never = options.seeds >= seedsForAll && options.theme === undefined ? missing(counts.byName) : []
+  const never =
+    options.seeds >= seedsForAll && options.theme === undefined ? missing(counts.byName) : []
   for (const name of never) console.log(`never reached: ${name}`)
   return never.length > 0 ? 1 : 0
 }

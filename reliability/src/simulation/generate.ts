@@ -89,8 +89,17 @@ const setupOf = (random: Random): Setup => {
     endedTokenSeconds: random.pick([20, 86_400]),
     batchSize: random.pick([2, 1_000, 1_000]),
     sweepEveryMs: random.pick([1_000, 3_000, 5_000]),
-    latencyMs: random.pick([[0, 2], [1, 20], [5, 300]] as const),
-    storeLatencyMs: random.pick([[0, 0], [0, 1], [0, 5], [1, 60]] as const)
+    latencyMs: random.pick([
+      [0, 2],
+      [1, 20],
+      [5, 300]
+    ] as const),
+    storeLatencyMs: random.pick([
+      [0, 0],
+      [0, 1],
+      [0, 5],
+      [1, 60]
+    ] as const)
   }
 }
 

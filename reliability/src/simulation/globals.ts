@@ -86,7 +86,8 @@ Object.assign(crypto, {
   randomUUID: (...args: ReadonlyArray<never>) =>
     lent === undefined ? randomUUID(...args) : uuidOf(lent.random()),
   randomBytes: (size: number, ...rest: ReadonlyArray<never>) => {
-    if (lent === undefined) return (randomBytes as (...args: Array<unknown>) => Buffer)(size, ...rest)
+    if (lent === undefined)
+      return (randomBytes as (...args: Array<unknown>) => Buffer)(size, ...rest)
     const bytes = Buffer.alloc(size)
     lent.random().fill(bytes)
     return bytes

@@ -35,4 +35,3 @@ export const loadChanged = (changes: ReadonlyArray<Change>): void => {
 
 const textOf = (source: unknown): string =>
   typeof source === "string" ? source : Buffer.from(source as Uint8Array).toString()
-

@@ -95,7 +95,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "false-success",
-    fault: "a commit whose answer was lost is proven by a transaction id, which a crash can give again",
+    fault:
+      "a commit whose answer was lost is proven by a transaction id, which a crash can give again",
     seed: 101,
     theme: "crashes",
     changes: [
@@ -153,7 +154,8 @@ export const mutations: ReadonlyArray<Mutation> = [
       {
         file: `${core}/queue/decide.ts`,
         find: "return headsLoadedTo >= nextNumber - 1n ? heads[lane].length : waiting",
-        replace: "return headsLoadedTo >= nextNumber - 1n ? heads[lane].length : waiting * 0 + heads[lane].length"
+        replace:
+          "return headsLoadedTo >= nextNumber - 1n ? heads[lane].length : waiting * 0 + heads[lane].length"
       }
     ]
   },

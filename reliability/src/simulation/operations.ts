@@ -45,12 +45,24 @@ export const arrange = (world: World): Effect.Effect<void> =>
     const { queues, shows } = world.plan.setup
     for (const { queueId, settings, opensInMs, codeUses } of queues) {
       const opensAt = opensInMs === null ? undefined : new Date(worldStart + opensInMs)
-      yield* insist(world, -1, "create", queueId, (idempotencyKey) => ({ queue }) =>
-        queue.create({ queueId, settings, opensAt, idempotencyKey })
+      yield* insist(
+        world,
+        -1,
+        "create",
+        queueId,
+        (idempotencyKey) =>
+          ({ queue }) =>
+            queue.create({ queueId, settings, opensAt, idempotencyKey })
       )
       if (codeUses === 0) continue
-      yield* insist(world, -1, "addCodes", queueId, (idempotencyKey) => ({ queue }) =>
-        queue.addCodes({ queueId, codes: [codeOf(queueId)], uses: codeUses, idempotencyKey })
+      yield* insist(
+        world,
+        -1,
+        "addCodes",
+        queueId,
+        (idempotencyKey) =>
+          ({ queue }) =>
+            queue.addCodes({ queueId, codes: [codeOf(queueId)], uses: codeUses, idempotencyKey })
       )
     }
     for (const [show, { showId, queueId, seats: count, price }] of shows.entries()) {
@@ -61,14 +73,32 @@ export const arrange = (world: World): Effect.Effect<void> =>
         startsAt: new Date("2999-01-01T10:00:00Z"),
         timeZone: "Asia/Seoul"
       }
-      yield* insist(world, -1, "addShow", showId, (idempotencyKey) => ({ catalog }) =>
-        catalog.addShow({ showId, title: showId, queueId, ...sales, idempotencyKey })
+      yield* insist(
+        world,
+        -1,
+        "addShow",
+        showId,
+        (idempotencyKey) =>
+          ({ catalog }) =>
+            catalog.addShow({ showId, title: showId, queueId, ...sales, idempotencyKey })
       )
-      yield* insist(world, -1, "addPerformance", showId, (idempotencyKey) => ({ catalog }) =>
-        catalog.addPerformance({ ...performance, idempotencyKey })
+      yield* insist(
+        world,
+        -1,
+        "addPerformance",
+        showId,
+        (idempotencyKey) =>
+          ({ catalog }) =>
+            catalog.addPerformance({ ...performance, idempotencyKey })
       )
-      yield* insist(world, -1, "addSeats", showId, (idempotencyKey) => ({ catalog }) =>
-        catalog.addSeats({ ...seats(show, 0, count, price), idempotencyKey })
+      yield* insist(
+        world,
+        -1,
+        "addSeats",
+        showId,
+        (idempotencyKey) =>
+          ({ catalog }) =>
+            catalog.addSeats({ ...seats(show, 0, count, price), idempotencyKey })
       )
     }
   })
@@ -83,35 +113,50 @@ export const operate = (world: World, step: Step & Operation): Effect.Effect<unk
     case "mode": {
       const { queueId } = setup.queues[step.queue]!
       const { mode } = step
-      return run(`mode-${mode}-${queueId}`, (idempotencyKey) => ({ queue }) =>
-        queue.setMode(queueId, mode, { idempotencyKey })
+      return run(
+        `mode-${mode}-${queueId}`,
+        (idempotencyKey) =>
+          ({ queue }) =>
+            queue.setMode(queueId, mode, { idempotencyKey })
       )
     }
     case "configure": {
       const { queueId } = setup.queues[step.queue]!
-      return run("configure", (idempotencyKey) => ({ queue }) =>
-        queue.configure(queueId, step.change, { idempotencyKey })
+      return run(
+        "configure",
+        (idempotencyKey) =>
+          ({ queue }) =>
+            queue.configure(queueId, step.change, { idempotencyKey })
       )
     }
     case "reschedule": {
       const { queueId } = setup.queues[step.queue]!
       const opensAt = step.inMs === 0 ? null : new Date(world.database.now() + step.inMs)
-      return run("reschedule", (idempotencyKey) => ({ queue }) =>
-        queue.reschedule(queueId, opensAt, { idempotencyKey })
+      return run(
+        "reschedule",
+        (idempotencyKey) =>
+          ({ queue }) =>
+            queue.reschedule(queueId, opensAt, { idempotencyKey })
       )
     }
     case "codes": {
       const { queueId } = setup.queues[step.queue]!
       const codes = [codeOf(queueId)]
-      return run("codes", (idempotencyKey) => ({ queue }) =>
-        queue.addCodes({ queueId, codes, uses: step.uses, idempotencyKey })
+      return run(
+        "codes",
+        (idempotencyKey) =>
+          ({ queue }) =>
+            queue.addCodes({ queueId, codes, uses: step.uses, idempotencyKey })
       )
     }
     case "addSeats": {
       const { seats: before, price } = setup.shows[step.show]!
       const added = seats(step.show, before + 10 * step.id, step.count, price)
-      return run("moreSeats", (idempotencyKey) => ({ catalog }) =>
-        catalog.addSeats({ ...added, idempotencyKey })
+      return run(
+        "moreSeats",
+        (idempotencyKey) =>
+          ({ catalog }) =>
+            catalog.addSeats({ ...added, idempotencyKey })
       )
     }
     case "refund": {
@@ -121,24 +166,42 @@ export const operate = (world: World, step: Step & Operation): Effect.Effect<unk
       const { outcome } = paid[step.nth] ?? {}
       if (outcome?._tag !== "ok") return Effect.void
       const { paymentId } = outcome.value as { readonly paymentId: string }
-      return run("refund", (idempotencyKey) => ({ payments }) =>
-        payments.refund({ paymentId, idempotencyKey })
+      return run(
+        "refund",
+        (idempotencyKey) =>
+          ({ payments }) =>
+            payments.refund({ paymentId, idempotencyKey })
       )
     }
     case "redeliver": {
       const name = setup.endpoints[step.endpoint]?.name
       if (name === undefined) return Effect.void
-      return run("redeliver", () => ({ webhooks }) => webhooks.redeliver(name))
+      return run(
+        "redeliver",
+        () =>
+          ({ webhooks }) =>
+            webhooks.redeliver(name)
+      )
     }
     case "resetConsumer": {
       const name = setup.consumers[step.consumer]?.name
       if (name === undefined) return Effect.void
-      return run("resetConsumer", () => ({ events }) => events.reset(name, "beginning"))
+      return run(
+        "resetConsumer",
+        () =>
+          ({ events }) =>
+            events.reset(name, "beginning")
+      )
     }
     case "resetWebhooks": {
       const name = setup.endpoints[step.endpoint]?.name
       if (name === undefined) return Effect.void
-      return run("resetWebhooks", () => ({ events }) => events.reset(`webhook:${name}`, "beginning"))
+      return run(
+        "resetWebhooks",
+        () =>
+          ({ events }) =>
+            events.reset(`webhook:${name}`, "beginning")
+      )
     }
     case "moveConsumer":
       return Effect.sync(() => world.consumers.move(step.consumer, step.node))

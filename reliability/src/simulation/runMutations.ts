@@ -60,7 +60,8 @@ export const runMutations = async (options: {
     if (!isProven) failures++
     console.log(`${isProven ? "found" : "NOT FOUND"}  ${mutation.name}: ${mutation.fault}`)
     if (changed !== undefined) console.log(`       ${told(changed)}`)
-    if (unchanged !== undefined) console.log(`       the unchanged engine fails: ${told(unchanged)}`)
+    if (unchanged !== undefined)
+      console.log(`       the unchanged engine fails: ${told(unchanged)}`)
   }
   return failures > 0 ? 1 : 0
 }

@@ -34,7 +34,10 @@ export const shrink = (failed: Played, replay: (plan: Plan) => Played = play): S
     for (const step of best.plan.steps) {
       const calmer = calmed(step)
       if (calmer === step) continue
-      attempt({ ...best.plan, steps: best.plan.steps.map((one) => (one.id === step.id ? calmer : one)) })
+      attempt({
+        ...best.plan,
+        steps: best.plan.steps.map((one) => (one.id === step.id ? calmer : one))
+      })
     }
   }
   return { played: best, tries }

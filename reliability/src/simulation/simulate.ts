@@ -1,6 +1,7 @@
 /** Runs the world of a plan from its beginning to its end. */
-import type { Finding } from "./check/facts.ts"
+
 import { check } from "./check/check.ts"
+import type { Finding } from "./check/facts.ts"
 import { countStates } from "./check/states.ts"
 import { EndlessLoop, Machine } from "./Machine.ts"
 import type { Plan } from "./plan.ts"

@@ -31,7 +31,9 @@ const tellSetup = (setup: Setup): ReadonlyArray<string> => [
       `${showId} has ${seats} seat(s) at ${price}${isGated ? `, behind ${queueId}` : ", open to all"}.`
   ),
   `A hold lasts ${setup.holdSeconds} s; a user may have ${setup.seatsPerUser} seat(s), and ${setup.walletCeiling} in the wallet.`,
-  ...setup.consumers.map(({ name, leaseMs }) => `The consumer ${name} has leases of ${leaseMs} ms.`),
+  ...setup.consumers.map(
+    ({ name, leaseMs }) => `The consumer ${name} has leases of ${leaseMs} ms.`
+  ),
   ...setup.endpoints.map(
     ({ name, attempts, timeoutMs }) =>
       `The endpoint ${name} gets ${attempts} attempt(s) of ${timeoutMs} ms.`

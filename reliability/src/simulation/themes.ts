@@ -182,9 +182,7 @@ export const themes: ReadonlyArray<Theme> = [
     faults: 1,
     setup: (random, setup) => ({
       ...setup,
-      endpoints: [
-        { name: "e0", attempts: random.pick([1, 2, 3]), retryMs: 200, timeoutMs: 500 }
-      ]
+      endpoints: [{ name: "e0", attempts: random.pick([1, 2, 3]), retryMs: 200, timeoutMs: 500 }]
     }),
     visit: (random, visit) => ({ ...visit, ...soon(random, 4_000) }),
     extras: (random) => [

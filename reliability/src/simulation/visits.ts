@@ -128,8 +128,11 @@ export class Visitor {
       let code = withCode ? codeOf(queueId) : undefined
       while (!this.isLate) {
         const given = code
-        const joined = yield* this.keyed("join", `${queueId} ${given ?? ""}`, (key) => (office) =>
-          office.queue.join({ queueId, userId, code: given, idempotencyKey: key })
+        const joined = yield* this.keyed(
+          "join",
+          `${queueId} ${given ?? ""}`,
+          (key) => (office) =>
+            office.queue.join({ queueId, userId, code: given, idempotencyKey: key })
         )
         if (joined._tag === "ok") return joined.value as Joined
         if (joined._tag === "refused") {
@@ -191,8 +194,9 @@ export class Visitor {
     const performanceId = performanceOf(this.options.step.show)
     const { caller } = this
     return Effect.gen({ self: this }, function* () {
-      const hold = (seatIds: ReadonlyArray<string>) => (key: string | undefined) => (office: Office) =>
-        office.reservations.hold({ ...caller, performanceId, seatIds, idempotencyKey: key })
+      const hold =
+        (seatIds: ReadonlyArray<string>) => (key: string | undefined) => (office: Office) =>
+          office.reservations.hold({ ...caller, performanceId, seatIds, idempotencyKey: key })
       const others = [...seatIds, seatOf(7)]
       const held = yield* this.keyed("hold", `${performanceId} ${seatIds}`, hold(seatIds), {
         body: `${performanceId} ${others}`,
@@ -208,8 +212,11 @@ export class Visitor {
     const { caller } = this
     return Effect.gen({ self: this }, function* () {
       for (let attempt = 0; attempt < 4; attempt++) {
-        const paid = yield* this.keyed("pay", reservationId, (key) => (office) =>
-          office.payments.pay({ ...caller, reservationId, idempotencyKey: key })
+        const paid = yield* this.keyed(
+          "pay",
+          reservationId,
+          (key) => (office) =>
+            office.payments.pay({ ...caller, reservationId, idempotencyKey: key })
         )
         if (paid._tag === "ok") return stop("paid")
         if (paid._tag !== "refused") return undefined
@@ -280,8 +287,7 @@ export class Visitor {
     const asked = { operation, user, key, body, step: step.id }
     const send = Effect.suspend(() => network.call(asked, this.node(), ask(key)))
     return Effect.gen({ self: this }, function* () {
-      let outcome =
-        step.manner === "greedy" ? yield* firstAnswer([send, send, send]) : yield* send
+      let outcome = step.manner === "greedy" ? yield* firstAnswer([send, send, send]) : yield* send
       for (let again = 0; isUnanswered(outcome) && again < 8 && !this.isLate; again++) {
         yield* this.pause(Math.min(8_000, 300 * 2 ** again))
         if (key === undefined && operation !== "join") return outcome
@@ -292,9 +298,7 @@ export class Visitor {
         yield* Effect.forkDetach(Effect.andThen(this.pause(late), send))
         if (other !== undefined) {
           const misused = { ...asked, body: other.body }
-          const misuse = Effect.suspend(() =>
-            network.call(misused, this.node(), other.ask(key))
-          )
+          const misuse = Effect.suspend(() => network.call(misused, this.node(), other.ask(key)))
           yield* Effect.forkDetach(Effect.andThen(this.pause(late + 500), misuse))
         }
       }

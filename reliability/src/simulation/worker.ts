@@ -1,8 +1,8 @@
 /** A thread that plays seeds, of the engine as it is or of one with changes. */
 import { parentPort, workerData } from "node:worker_threads"
+import type { Finding } from "./check/facts.ts"
 import { loadChanged } from "./mutate.ts"
 import type { Change } from "./mutations.ts"
-import type { Finding } from "./check/facts.ts"
 
 export interface Work {
   readonly changes: ReadonlyArray<Change>

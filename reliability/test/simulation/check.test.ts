@@ -51,7 +51,9 @@ test("a payment that is gone, and one that is there twice", () => {
   expect(texts(checkMoney(twice))).toMatch(/I7: \S+ was paid 2 times/)
   // It was acknowledged: the caller was told so.
   const charges = facts.rows.transfers.filter(({ kind }) => kind !== "charge")
-  expect(texts(checkCalls(rows({ transfers: charges })))).toMatch(/I6: #\d+ charge was acknowledged/)
+  expect(texts(checkCalls(rows({ transfers: charges })))).toMatch(
+    /I6: #\d+ charge was acknowledged/
+  )
 })
 
 test("a seat that belongs to another reservation", () => {
@@ -65,7 +67,8 @@ test("an admission out of turn, and more inside than the limit", () => {
   const events = [...others, ...admitted]
   expect(texts(checkQueues({ ...facts, events }))).toMatch(/I13: u\d was admitted, and their token/)
   const endless = facts.events.filter(
-    ({ event }) => !["QueueTokenCompleted", "QueueTokenLeft", "QueueTokenLapsed"].includes(event._tag)
+    ({ event }) =>
+      !["QueueTokenCompleted", "QueueTokenLeft", "QueueTokenLapsed"].includes(event._tag)
   )
   expect(texts(checkQueues({ ...facts, events: endless }))).toMatch(/I\d+/)
 })

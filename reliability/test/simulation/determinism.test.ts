@@ -35,6 +35,8 @@ test("another process gives the same log", () => {
 test("a world gives the globals of the process back", () => {
   const before = [Date, setTimeout, setInterval, setImmediate, Math.random, performance.now]
   logOf(seeds[0]!)
-  expect([Date, setTimeout, setInterval, setImmediate, Math.random, performance.now]).toEqual(before)
+  expect([Date, setTimeout, setInterval, setImmediate, Math.random, performance.now]).toEqual(
+    before
+  )
   expect(Math.abs(Date.now() - performance.timeOrigin - performance.now())).toBeLessThan(60_000)
 })

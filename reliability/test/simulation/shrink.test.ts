@@ -15,7 +15,8 @@ const plan = (() => {
   for (let seed = 1; ; seed++) {
     const found = planOf(seed)
     const names = found.steps.map(({ do: name }) => name)
-    if (found.steps.length > 10 && names.includes("killNode") && names.includes("visit")) return found
+    if (found.steps.length > 10 && names.includes("killNode") && names.includes("visit"))
+      return found
   }
 })()
 

@@ -46,14 +46,12 @@ export const checkCalls = ({ world, rows, events }: Facts): ReadonlyArray<Findin
     if (call.outcome?._tag !== "ok") continue
     const value = call.outcome.value as Record<string, never>
     const isThere = {
-      charge: () => transfers.get(value["transferId"]!)?.kind === "charge",
-      hold: () => reservations.has(value["reservationId"]!),
+      charge: () => transfers.get(value.transferId!)?.kind === "charge",
+      hold: () => reservations.has(value.reservationId!),
       pay: () =>
-        ["confirmed", "cancelled"].includes(
-          reservations.get(value["reservationId"]!)?.status ?? ""
-        ),
-      refund: () => reservations.get(value["reservationId"]!)?.status === "cancelled",
-      join: () => issued.has(readQueueToken(value["token"]!)!.tokenId)
+        ["confirmed", "cancelled"].includes(reservations.get(value.reservationId!)?.status ?? ""),
+      refund: () => reservations.get(value.reservationId!)?.status === "cancelled",
+      join: () => issued.has(readQueueToken(value.token!)!.tokenId)
     }[call.operation]
     if (isThere !== undefined && !isThere()) {
       find("I6", `#${call.number} ${call.operation} was acknowledged, and is not there`)

@@ -19,7 +19,5 @@ export const check = (world: World): ReadonlyArray<Finding> => {
     checkCalls,
     checkEvents,
     checkProgress
-  ].flatMap(
-    (one) => one(facts)
-  )
+  ].flatMap((one) => one(facts))
 }

@@ -21,7 +21,10 @@ export const checkPresence = ({ events, world }: Facts): ReadonlyArray<Finding> 
     if (last === undefined || removedAt - last.endedAt > settings.absenceSeconds * 1_000) return []
     const agoMs = removedAt - last.endedAt
     return [
-      { invariant: "I13", text: `${userId} was removed as absent, ${agoMs} ms after they had polled` }
+      {
+        invariant: "I13",
+        text: `${userId} was removed as absent, ${agoMs} ms after they had polled`
+      }
     ]
   })
 }

@@ -20,11 +20,15 @@ export const checkProgress = ({ world }: Facts): ReadonlyArray<Finding> => {
   for (const { number, operation, outcome } of world.history.calls) {
     if (outcome?._tag !== "unknown") continue
     if (/deadlock/.test(outcome.why)) find("I11", `#${number}: ${outcome.why}`)
-    if (outcome.why.startsWith("a defect") && !world.plan.steps.some((step) => step.do === "hostThrows")) {
+    if (
+      outcome.why.startsWith("a defect") &&
+      !world.plan.steps.some((step) => step.do === "hostThrows")
+    ) {
       find("defect", `#${number} ${operation}: ${outcome.why}`)
     }
   }
-  for (const name of world.violations) if (!isSharedKey(name)) find("guard", `${name} refused a write`)
+  for (const name of world.violations)
+    if (!isSharedKey(name)) find("guard", `${name} refused a write`)
   for (const text of unfinished(world)) find("I14", text)
   return findings
 }

@@ -27,7 +27,8 @@ export const checkSeats = ({ rows, events, world }: Facts): ReadonlyArray<Findin
         const seatIds = event.seats.map(({ seatId }) => seatId as string)
         for (const seatId of seatIds) {
           const owner = sold.get(`${performanceId} ${seatId}`)
-          if (owner !== undefined) find("I7", `${seatId} was held for ${userId} though ${owner} owns it`)
+          if (owner !== undefined)
+            find("I7", `${seatId} was held for ${userId} though ${owner} owns it`)
         }
         reservations.set(reservationId, { userId, performanceId, seatIds, status: "held" })
         break
@@ -44,7 +45,8 @@ export const checkSeats = ({ rows, events, world }: Facts): ReadonlyArray<Findin
         for (const seatId of event.seatIds) {
           const key = `${event.performanceId} ${seatId}`
           const owner = sold.get(key)
-          if (owner !== undefined) find("I7", `${key} was sold twice, to ${owner} and ${event.userId}`)
+          if (owner !== undefined)
+            find("I7", `${key} was sold twice, to ${owner} and ${event.userId}`)
           sold.set(key, event.userId)
         }
         break
@@ -80,7 +82,10 @@ export const checkSeats = ({ rows, events, world }: Facts): ReadonlyArray<Findin
         (one) => one.performanceId === row.performanceId && one.seatId === seatId
       )
       if (seat?.status !== "sold" || seat.reservationId !== reservationId) {
-        find("I7", `${reservationId} is paid, and ${seatId} is ${seat?.status} for ${seat?.reservationId}`)
+        find(
+          "I7",
+          `${reservationId} is paid, and ${seatId} is ${seat?.status} for ${seat?.reservationId}`
+        )
       }
     }
   }
