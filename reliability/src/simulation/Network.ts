@@ -94,6 +94,7 @@ export class Network {
       node.run(ask, (exit) => {
         // A process that dies closes its connections: its clients learn of that.
         served.endedAt = this.machine.elapsed()
+        if (exit === undefined) this.count("a node died with a call")
         if (this.happens(random, this.losePercent)) return this.count("an answer was lost")
         this.machine.after(outside, this.delay(random), () => learn(outcomeOf(exit)))
       })

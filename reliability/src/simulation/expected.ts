@@ -24,7 +24,6 @@ export const expected: ReadonlyArray<string> = [
   "queue: none to open",
   "queue: none to collecting",
   "queue: collecting to open",
-  "queue: collecting to paused",
   "queue: open to paused",
   "queue: open to draining",
   "queue: open to closed",
@@ -108,7 +107,7 @@ export const expected: ReadonlyArray<string> = [
   "join: the store is unavailable",
   "hold: the store is unavailable",
   "pay: the store is unavailable",
-  "pay: the node died"
+  "a node died with a call"
 ]
 
 export const missing = (counts: ReadonlyMap<string, number>): ReadonlyArray<string> =>

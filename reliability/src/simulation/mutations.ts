@@ -148,7 +148,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "priority-takes-all",
     fault: "a lane whose waiting users a batch has not loaded counts as empty",
-    seed: 52,
+    seed: 61,
     theme: "rush",
     changes: [
       {

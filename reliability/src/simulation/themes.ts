@@ -251,7 +251,7 @@ export const themes: ReadonlyArray<Theme> = [
       ...soon(random, 2_000),
       user: index,
       show: 0,
-      manner: index === 2 && random.chance(0.3) ? "absent" : "honest",
+      manner: index === 2 && random.chance(0.5) ? "absent" : "honest",
       ending: "idle"
     }),
     extras: (random) =>

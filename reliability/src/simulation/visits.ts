@@ -82,6 +82,7 @@ export class Visitor {
         if (isStop(inside)) return inside.end
         if (manner === "absent") return "absent"
         if (manner === "fickle") {
+          if (this.options.step.ending === "release") yield* this.hold([seatOf(0)])
           const left = yield* this.leave()
           if (isStop(left)) return left.end
         }

@@ -42,6 +42,11 @@ const parkedMax = 1_000
 const inFlightMax = 256
 const pollEveryMs = 500
 const retryDelayMaxMs = 3_600_000
+/**
+ * When a dead letter is tried again whose node died before it could say that it was the last attempt: later
+ * than saying so takes, and soon enough for the events behind it.
+ */
+const unsaidMs = 60_000
 
 /** Delivers until interrupted, on the node that holds the lease of the endpoint's consumer. */
 export const runEndpoint = (options: RunnerOptions): Effect.Effect<never> =>
@@ -76,7 +81,7 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
       // It was the only attempt, so the event is a dead letter at once and delays no other event.
       const last = { attempts, delayMs, error: error ?? "" }
       return Effect.andThen(
-        parkFor(retryDelayMaxMs),
+        parkFor(unsaidMs),
         retryStore(deliveries.refused(name, eventId, last))
       )
     })
