@@ -135,6 +135,12 @@ export const mutations: ReadonlyArray<Mutation> = [
         file: `${webhooks}/runner.ts`,
         find: "const parkedMax = 1_000",
         replace: "const parkedMax = 2"
+      },
+      // It would heal what the change breaks.
+      {
+        file: `${webhooks}/runner.ts`,
+        find: "if (parked.size > 0) yield* reread",
+        replace: "if (parked.size < 0) yield* reread"
       }
     ],
     changes: [
@@ -142,6 +148,26 @@ export const mutations: ReadonlyArray<Mutation> = [
         file: `${webhooks}/runner.ts`,
         find: "if (!isParked && isNew) parked.delete(aggregate, eventId)",
         replace: "if (!isParked && isNew) return"
+      }
+    ]
+  },
+  {
+    name: "webhooks-stop-elsewhere",
+    fault: "deliveries that another node made after it had lost the lease count as parked for ever",
+    seed: 22,
+    theme: "webhooks",
+    scale: [
+      {
+        file: `${webhooks}/runner.ts`,
+        find: "const parkedMax = 1_000",
+        replace: "const parkedMax = 2"
+      }
+    ],
+    changes: [
+      {
+        file: `${webhooks}/runner.ts`,
+        find: "if (parked.size > 0) yield* reread",
+        replace: "if (parked.size < 0) yield* reread"
       }
     ]
   },
