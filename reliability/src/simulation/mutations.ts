@@ -128,7 +128,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "webhooks-stop",
     fault: "deliveries that were parked before count as parked once more, until no more are taken",
-    seed: 22,
+    seed: 647,
     theme: "webhooks",
     scale: [
       {

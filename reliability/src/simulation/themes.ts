@@ -190,7 +190,7 @@ export const themes: ReadonlyArray<Theme> = [
         do: "endpointDown",
         endpoint: 0,
         at: 500,
-        forMs: random.pick([4_000, 9_000]),
+        forMs: random.pick([4_000, 25_000]),
         how: random.pick(["refuses", "refuses", "resets", "hangs", "asks for patience"])
       },
       { do: "resetWebhooks", endpoint: 0, at: 3_000 + random.below(4_000) },
