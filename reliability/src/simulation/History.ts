@@ -68,7 +68,7 @@ export class History {
 
 const keyOf = ({ key }: Asked): string => (key === undefined ? "" : `(${key})`)
 
-export const describe = (outcome: Outcome): string => {
+const describe = (outcome: Outcome): string => {
   if (outcome._tag === "ok") return `ok ${textOf(outcome.value)}`
   if (outcome._tag === "unknown") return `unknown: ${outcome.why}`
   return `refused: ${outcome.error._tag}`

@@ -3,7 +3,7 @@ import type { AdmissionRequest, BoxOfficeEvent, GateRequest, HoldRequest } from 
 import type { HostFunction, Setup } from "./plan.ts"
 import type { Random } from "./random.ts"
 
-export class HostFailed extends Error {}
+class HostFailed extends Error {}
 
 export class Host {
   readonly throwing = new Set<HostFunction>()

@@ -27,7 +27,7 @@ import { Random } from "./random.ts"
 import { type End, Visitor } from "./visits.ts"
 
 /** How long the calm may last, in milliseconds: see `docs/reliability.md`. */
-export const calmMaxMs = 600_000
+const calmMaxMs = 600_000
 /** How long the world goes on when all is served, so that what comes too much would come. */
 const restMs = 3_000
 

@@ -2,7 +2,7 @@
  * What ten thousand seeds must reach. A name that no seed reaches says that the simulation no longer
  * tests it.
  */
-export const expected: ReadonlyArray<string> = [
+const expected: ReadonlyArray<string> = [
   // The state machine of a queue token.
   "queue_token: none to waiting",
   "queue_token: waiting to admitted",

@@ -24,7 +24,7 @@ export interface ShowPlan {
   readonly price: number
 }
 
-export interface NodePlan {
+interface NodePlan {
   /** How far its clock is ahead, in milliseconds. */
   readonly skewMs: number
   readonly maxConnections: number
@@ -74,7 +74,7 @@ export interface Setup {
 export type Manner = "honest" | "greedy" | "slow" | "repeating" | "absent" | "fickle"
 
 /** What a user does at the end: pay for the hold, release it, leave the queue, or nothing. */
-export type Ending = "pay" | "release" | "leave" | "idle"
+type Ending = "pay" | "release" | "leave" | "idle"
 
 export interface Visit {
   readonly do: "visit"
