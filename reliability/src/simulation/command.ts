@@ -23,7 +23,7 @@ const usage = `Usage: pnpm reliability simulate [options]
   --search N     with --mutations: searches the first N seeds for one that finds each`
 
 /** From this many seeds on, every listed state and transition must have been reached. */
-const seedsForAll = 2_000
+const seedsForAll = 5_000
 
 export const run = async (args: ReadonlyArray<string>): Promise<number> => {
   const { values } = parseArgs({

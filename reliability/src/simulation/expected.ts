@@ -1,5 +1,5 @@
 /**
- * What ten thousand seeds must reach. A name that no seed reaches says that the simulation no longer
+ * What five thousand seeds must reach. A name that no seed reaches says that the simulation no longer
  * tests it.
  */
 const expected: ReadonlyArray<string> = [
