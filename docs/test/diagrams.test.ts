@@ -80,13 +80,13 @@ const reading = (path: string): Scenarios => ({
     return get(path)(stranger)
   },
   "a token / not admitted": async () => get(path)((await joinBehind()).waiting),
-  "a token / let through less than a second ago": async () => {
+  "a token / passed the gate less than a second ago": async () => {
     await open()
     const user = await join("ada")
     await get(path)(user)
     return get(path)(user)
   },
-  "a token / admitted / the session has moved on by a tenth": async () => {
+  "a token / admitted / a tenth of the session has passed": async () => {
     await open({ sessionSeconds: 10 })
     const user = await join("ada")
     await sleep(1_100)
@@ -150,13 +150,14 @@ const scenarios: Readonly<Record<string, ReadonlyArray<Scenarios>>> = {
         await open()
         return get(queuePath)(stranger)
       },
-      "waiting, and the node has read the queue a moment ago": async () => {
+      "waiting, and the node has a fresh snapshot": async () => {
         const { waiting } = await joinBehind()
         await get(queuePath)(waiting)
         return get(queuePath)(waiting)
       },
-      "waiting, and it has not": async () => get(queuePath)((await joinBehind()).waiting),
-      "somebody inside has lapsed, and it is the user's turn": async () => {
+      "waiting, and the node has no fresh snapshot": async () =>
+        get(queuePath)((await joinBehind()).waiting),
+      "a session has lapsed, and it is the turn of this user": async () => {
         await open({ maxActive: 1, sessionSeconds: 2 })
         await join("first")
         const waiting = await join("waiting")
@@ -170,7 +171,7 @@ const scenarios: Readonly<Record<string, ReadonlyArray<Scenarios>>> = {
   "docs/apis/4-reserve.md": [
     {
       ...changing(hold()),
-      "a token / a seat cannot be had": async () => {
+      "a token / a seat is not available": async () => {
         await open()
         await hold()(await join("grace"))
         return hold()(await join("ada"))

@@ -68,7 +68,7 @@ export const openOffice = async (holdSeconds = 300): Promise<Office> => {
         : {
             headers: {
               "content-type": "application/json",
-              // As whoever receives a request over HTTP knows it.
+              // As the receiver of a request over HTTP knows it.
               "content-length": String(Buffer.byteLength(content)),
               ...headers
             },

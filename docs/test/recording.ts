@@ -80,12 +80,12 @@ const kindsOf = (plan: LoadPlan): ReadonlyArray<string> => [
   ...(plan.outcomes.size > 0 ? ["outcome"] : []),
   ...(plan.queues.size > 0 ? ["queue"] : []),
   ...(plan.tokens.size > 0 ? ["token"] : []),
-  ...(plan.liveTokensOf.length > 0 ? ["member"] : []),
+  ...(plan.liveTokensOf.length > 0 ? ["live token"] : []),
   ...(plan.wallets.size > 0 ? ["wallet"] : []),
   ...(plan.reservations.size > 0 ? ["reservation"] : []),
   ...(plan.seats.length > 0 ? ["seats"] : []),
-  ...(plan.seatCounts.length > 0 ? ["holdings"] : []),
-  ...(plan.tokensToRead.size > 0 ? ["a look at the token"] : [])
+  ...(plan.seatCounts.length > 0 ? ["seat count"] : []),
+  ...(plan.tokensToRead.size > 0 ? ["token without a lock"] : [])
 ]
 
 const savedBy = (rows: Rows): ReadonlyArray<string> => {

@@ -3,7 +3,7 @@ import { requestOf } from "./curl.ts"
 import { type CodeBlock, codeBlocks } from "./markdown.ts"
 import { adminToken, type Office, openOffice } from "./office.ts"
 
-// An operator pastes the page from top to bottom; then somebody buys, and has it back.
+// An operator pastes the page from top to bottom; then a user buys, and gets the money back.
 
 const blocks = codeBlocks("docs/guides/setting-up.md")
 const shown = blocks.filter(({ language, text }) => language === "sh" && text.includes("curl"))

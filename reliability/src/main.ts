@@ -10,6 +10,26 @@ const commands: Record<string, { readonly summary: string; readonly load: Comman
   simulate: {
     summary: "plays simulated worlds, with faults, from seeds",
     load: () => import("./simulation/command.ts")
+  },
+  failover: {
+    summary: "kills the leader of a Patroni cluster under load",
+    load: () => import("@boxoffice/example-failover/command")
+  },
+  soak: {
+    summary: "a steady load for minutes or hours: nothing may grow",
+    load: () => import("./soak/command.ts")
+  },
+  mutations: {
+    summary: "delete each guard: a test must fail",
+    load: () => import("./mutations/run.ts")
+  },
+  stryker: {
+    summary: "mutate the deciders by Stryker, and print the score of each",
+    load: () => import("./mutations/stryker.ts")
+  },
+  histories: {
+    summary: "servers, clients and faults on a real Postgres; then a check of the whole history",
+    load: () => import("./histories/histories.ts")
   }
 }
 

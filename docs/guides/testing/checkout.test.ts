@@ -18,7 +18,7 @@ const order = async (): Promise<Order> => {
   return { ...ada, reservationId, attemptId: "click-1" }
 }
 
-test("who has the money gets the seats", async () => {
+test("a user with enough money gets the seats", async () => {
   const ada = await order()
   await office.arrange.charged("ada", won(250_000n))
   expect(await checkout(office, ada)).toMatchObject({ status: "paid" })
@@ -26,7 +26,7 @@ test("who has the money gets the seats", async () => {
   expect(status).toBe("confirmed")
 })
 
-test("who has too little is told how much is missing", async () => {
+test("a user with too little money learns how much is missing", async () => {
   const ada = await order()
   await office.arrange.charged("ada", won(100_000n))
   expect(await checkout(office, ada)).toEqual({ status: "charge first", missing: 120_000n })
@@ -36,7 +36,7 @@ test("who has too little is told how much is missing", async () => {
   expect(await checkout(office, { ...ada, attemptId: "click-2" })).toMatchObject({ status: "paid" })
 })
 
-test("who comes too late has lost the seats, and keeps the money", async () => {
+test("a user who pays too late loses the seats and keeps the money", async () => {
   const ada = await order()
   await office.arrange.charged("ada", won(220_000n))
   await office.clock.advance("5 minutes")
@@ -55,7 +55,7 @@ test("an answer that was lost is found again, and paid for once", async () => {
   expect(items.map(({ kind }) => kind)).toEqual(["payment", "charge"])
 })
 
-test("a store that is away for a while is no reason to lose an order", async () => {
+test("an outage of the store loses no order", async () => {
   const ada = await order()
   await office.arrange.charged("ada", won(220_000n))
   office.failures.takeStoreAway({ for: "10 seconds" })
@@ -64,7 +64,7 @@ test("a store that is away for a while is no reason to lose an order", async () 
   expect(await checkout(office, ada)).toMatchObject({ status: "paid" })
 })
 
-test("where too many wait, nothing is done, and the shop says when to come back", async () => {
+test("if the engine is overloaded, nothing is done, and the shop says when to try again", async () => {
   const ada = await order()
   await office.arrange.charged("ada", won(220_000n))
   office.failures.refuseNextCommand({ retryAfterSeconds: 3 })

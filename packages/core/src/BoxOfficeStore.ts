@@ -102,7 +102,8 @@ export class BoxOfficeStore extends Context.Service<
   {
     /**
      * Runs one batch in one transaction: loads and locks the named rows, reads the clock, lets
-     * `decide` evolve them, and saves what changed. Commits whatever `decide` returns.
+     * `decide` evolve them, and saves what changed. It commits whatever `decide` returns: a refusal is
+     * an outcome, too.
      *
      * If the database asks for a retry, `decide` runs again on newly loaded rows. It must do nothing
      * except read and evolve the rows it is given.
@@ -180,7 +181,7 @@ export class BoxOfficeStore extends Context.Service<
     readonly performance: (
       performanceId: PerformanceId
     ) => Effect.Effect<StoredPerformance | undefined, StoreUnavailable>
-    /** Notes which waiting users polled. Notes of other nodes stay. */
+    /** Adds presence marks of waiting users. The marks of other nodes stay. */
     readonly markSeen: (
       queueId: QueueId,
       sightings: ReadonlyArray<Sighting>

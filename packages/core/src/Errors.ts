@@ -53,6 +53,8 @@ export class StoreUnavailable extends TaggedError<StoreUnavailable>()("StoreUnav
    * True if another transaction holds a row or lock for long: only commands that need it must wait.
    */
   isBusy: Schema.optionalKey(Schema.Boolean),
+  /** @internal A statement took too long: it may have waited for many locks, one after the other. */
+  isSlow: Schema.optionalKey(Schema.Boolean),
   /** True if the id of something that a command would add is taken. */
   isTaken: Schema.optionalKey(Schema.Boolean),
   /** Present if the store could not be opened: the host and port of the attempt. */

@@ -43,7 +43,7 @@ import { tokenStateAt, waitingStatus } from "./queue/status.ts"
 import type { QueueTokenPayload } from "./token/format.ts"
 import { QueueTokens } from "./token/QueueTokens.ts"
 
-/** How long an answer waits for the session to be extended. */
+/** How long the answer to a call waits for the extension of the session. */
 const patience = "250 millis"
 
 /** The user who makes a call: part of the input of every gated operation. */
@@ -121,8 +121,8 @@ export class Gate extends Context.Service<
       const sessionExtensions = yield* makeCommandBatchers<void>(store, settings)
 
       /**
-       * Extends the session of a user who has passed. Their answer waits for it a moment, and does not
-       * depend on it: a session that could not be extended now is extended by the next call.
+       * Extends the session of a user who has passed the gate. The answer to the call waits for it for
+       * `patience` at most and does not depend on it: if it fails, the next call extends the session.
        */
       const extend = (tokenId: TokenId): Effect.Effect<void> =>
         sessionExtensions
@@ -131,6 +131,7 @@ export class Gate extends Context.Service<
             plan: (plan) => plan.tokens.add(tokenId),
             decide: (rows) => extendIfAdmitted(rows, tokenId)
           })
+          // Guard extension-deadline: without "Effect.timeoutOption(patience), ", sql-store/outage.test "though the user's session cannot be extended" fails.
           .pipe(Effect.timeoutOption(patience), Effect.ignore)
 
       const requiredToken = (
@@ -152,6 +153,7 @@ export class Gate extends Context.Service<
             // one still passes if its user holds seats, which only the store knows.
             const state = liveQueues.lastKnownStatus(payload)?.state
             const mayHold = operation === "pay" || operation === "charge"
+            // Guard gate-left: without `state === "left" || `, queueTokenRefusals.test "after its user has left" fails.
             return state === "left" || (state === "expired" && !mayHold)
               ? Result.fail(new QueueTokenExpired({ state }))
               : Result.succeed(payload)

@@ -16,6 +16,7 @@ export const checkInterval = (option: string, value: unknown): Interval => {
   const isText = typeof value === "string" && textForm.test(value)
   const interval = value as Interval
   const milliseconds = isText ? Duration.toMillis(Duration.fromInputUnsafe(interval)) : value
+  // Guard interval: without " && milliseconds <= delayMax", options.test "a sweeper every" fails.
   if (typeof milliseconds === "number" && milliseconds >= 1 && milliseconds <= delayMax)
     return interval
   throw new TypeError(

@@ -69,7 +69,8 @@ export class Payments extends Context.Service<
         content: ({ reservationId }) => [reservationId],
         key: ({ userId }) => userId,
         plan: (plan, { input, commandId, isKeyed, payload }) => {
-          // A payment that was made before can be refused now, and a refusal does not show it.
+          // `decide` could refuse a payment that an earlier run has made. So `fromEffects` looks for
+          // its transfer.
           if (isKeyed) plan.transfers.add(transferIdOf(commandId))
           if (payload !== undefined) plan.tokens.add(payload.tokenId)
           plan.wallets.add(input.userId)
@@ -115,7 +116,8 @@ export class Payments extends Context.Service<
           key: paymentId,
           plan: (plan) => {
             planOutcome(plan, command)
-            // A refund that was made before is refused now, and a refusal does not show it.
+            // `decide` refuses a refund that an earlier run has made. So `fromEffects` looks for its
+            // transfer.
             if (command.fingerprint !== undefined) plan.transfers.add(refundId)
             if (paid === undefined) return
             plan.wallets.add(paid.userId)
@@ -160,7 +162,10 @@ const toPayment = (rows: Rows, paid: ReservationRow): Payment => ({
   paidAt: new Date(paid.confirmedAt!)
 })
 
-/** The answer to a payment, from its reservation. Its transfer shows that the key paid another one. */
+/**
+ * The answer to a payment, from its reservation. If only its transfer exists, the key was used to pay
+ * for another reservation.
+ */
 const paymentFromEffects = (
   rows: Rows,
   paymentId: TransferId,
@@ -193,7 +198,7 @@ const refundFromEffects = (
   })
 }
 
-/** A user who paid nothing may have no wallet: that is 0 in the currency of the payment. */
+/** A user who paid nothing may have no wallet: then the balance is 0 in the payment's currency. */
 const balanceOf = (rows: Rows, userId: UserId, currency: string) => {
   const wallet = rows.wallets.get(userId)
   return wallet === undefined ? money(0n, currency) : money(wallet.balance, wallet.currency)
@@ -208,6 +213,7 @@ const passToPay = (
 ): GateDecision => {
   if (payload === undefined) return Result.succeed([])
   const named = rows.reservations.get(reservationId as ReservationId)
+  // Guard pay-gate-own: with "named" for "named?.…: undefined", gateService.test "has not held it" fails.
   const own = named?.userId === userId ? named : undefined
   const queueId = own && rows.performances.get(own.performanceId)?.queueId
   const holdsSeats = own !== undefined && reservationStatusAt(own, rows.now) === "held"

@@ -55,7 +55,7 @@ export interface JoinInput extends CommandOptions {
   readonly code?: string | undefined
 }
 
-/** What joining answers, and whether it made a new token. */
+/** The reply to a join, and whether the join made a new token. */
 export interface Joined extends JoinedQueue {
   readonly created: boolean
 }
@@ -130,7 +130,7 @@ export class Queue extends Context.Service<
         const command = commandIdentity("join", userId, idempotencyKey, content)
         const tokenId = command.commandId as string as TokenId
         const isRecorded = command.fingerprint !== undefined
-        // The record keeps the outcome as it is, so the node reads the exact position first.
+        // The recorded outcome contains a position, so the node refreshes its snapshot first.
         if (isRecorded) yield* Effect.ignore(liveQueues.read(queueId))
         const toJoined = (rows: Rows, token: TokenRow, created: boolean): Joined => {
           const payload = payloadFor(token)
@@ -143,7 +143,11 @@ export class Queue extends Context.Service<
             created
           }
         }
-        /** Gives a payload alone if this node has to read the position of that token first. */
+        /**
+         * Submits the join. The result is a payload instead of an outcome if the outcome would be
+         * recorded with a position that this node does not know yet: the caller then reads the position
+         * of that token, and submits again.
+         */
         const submit = (hasRead: boolean) => {
           const asked: QueueCommand<Outcome<Joined, JoinError> | QueueTokenPayload> = {
             queueId,
@@ -160,6 +164,7 @@ export class Queue extends Context.Service<
               const made = rows.tokens.get(tokenId)
               if (made !== undefined && live === undefined) {
                 // The user joined with this key before, and that token has ended since.
+                // Guard join-by-key-own: with "true" for "made.queueId…userId === userId", sql-store/forgottenKeys.test "a join by a key" fails.
                 const isTheSame = made.queueId === queueId && made.userId === userId
                 const found = isTheSame
                   ? Result.succeed(toJoined(rows, made, false))
@@ -182,7 +187,8 @@ export class Queue extends Context.Service<
               }
               if (Result.isSuccess(decided)) {
                 evolveAll(rows, decided.success)
-                // The outcome follows once the whole batch is decided. The key is taken from now on.
+                // `reply` replaces this outcome once the whole batch is decided. Until then it marks
+                // the key as used, for the other commands of the batch.
                 recordOutcome(rows, command, Result.succeed(undefined))
               }
               const token = liveToken(rows, queueId, userId)
@@ -217,7 +223,7 @@ export class Queue extends Context.Service<
           ? yield* liveQueues.freshStatus(payload.success)
           : undefined
         if (status === undefined) return joined
-        // Nothing of the first answer: it may be from before the opening, with `opensAt`.
+        // No field of the first answer is kept: it may be from before the opening, with `opensAt`.
         return { ...status, token: joined.token, created: joined.created }
       }, traced("Queue.join"))
 
@@ -230,6 +236,7 @@ export class Queue extends Context.Service<
         QueueTokenDenial
       > => {
         const verified = queueTokens.verify(queueToken, userId)
+        // Guard queue-of-token: with "return verified" for "if (Result.isFailure(verified) || queueId === undefined) return verified", queueService.test "knows its own tokens only" fails.
         if (Result.isFailure(verified) || queueId === undefined) return verified
         if (queueId === verified.success.queueId) return verified
         // No queue can have this name, so the token is for another one.
@@ -322,7 +329,7 @@ export class Queue extends Context.Service<
   )
 }
 
-/** How often a stream reads the status: of a waiting token from memory, of others from the store. */
+/** How often a stream reads the status of a waiting token (from memory), and of an admitted one. */
 const waitingEvery = "1 second"
 const insideEvery = "2 seconds"
 

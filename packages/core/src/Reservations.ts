@@ -107,7 +107,8 @@ export class Reservations extends Context.Service<
           content: ({ performanceId, seatIds }) => [performanceId, ...seatIds.toSorted()],
           key: ({ performanceId, seatIds }) => `${performanceId}\n${seatIds[0]}`,
           plan: (plan, { input, commandId, isKeyed, payload, isWide }) => {
-            // If the command ran before, its own hold has the seats, and a refusal does not show it.
+            // If the command ran before, its own hold has the seats, and `decide` would refuse it. So
+            // `fromEffects` looks for that hold.
             if (isKeyed) plan.reservations.add(reservationIdOf(commandId))
             if (payload !== undefined) {
               const tokens = isWide ? plan.tokens : plan.tokensToRead
@@ -175,6 +176,7 @@ export class Reservations extends Context.Service<
         if (!isUuid(reservationId)) return yield* new ReservationNotFound()
         const { now, reservations } = yield* store.reservation(reservationId as ReservationId)
         const row = reservations[0]
+        // Guard reservation-own: without " || row.userId !== userId", reservationsService.test "seen by their owner alone" fails.
         if (row === undefined || row.userId !== userId) return yield* new ReservationNotFound()
         return toReservation(row, now)
       })
@@ -223,6 +225,7 @@ const holdFromEffects = (rows: Rows, asked: Hold): OutcomeFromEffects<Reservatio
     made.userId === asked.userId &&
     made.performanceId === asked.performanceId &&
     seatIds.size === asked.seatIds.length &&
+    // Guard hold-by-key-seats: with "true" for "asked.seatIds.every(…has(seatId))", sql-store/forgottenKeys.test "as good without its record" fails.
     asked.seatIds.every((seatId) => seatIds.has(seatId))
   return isTheSame
     ? Result.succeed(view(rows, asked.reservationId))

@@ -47,7 +47,7 @@ export const sweep: Effect.Effect<number, StoreUnavailable, BoxOfficeStore | Que
     const bounded = work.map((one) => failureOf(Effect.timeoutOption(one, workTimeout)))
     const causes = yield* Effect.all(bounded, { concurrency: "unbounded" })
     const first = causes.find((cause) => cause !== undefined)
-    if (first !== undefined) yield* Effect.logWarning("not all that lapsed was tidied", first)
+    if (first !== undefined) yield* Effect.logWarning("a part of a sweep failed", first)
     return lapsed.reservations.length + lapsed.queues.length
   }).pipe(Effect.withSpan("Sweeper.sweep"))
 

@@ -75,7 +75,8 @@ export class Wallet extends Context.Service<
         content: ({ amount }) => [amount.amount.toString(), amount.currency],
         key: ({ userId }) => userId,
         plan: (plan, { input, commandId, isKeyed, payload, isWide }) => {
-          // A charge that was made before can be refused now, and a refusal does not show it.
+          // `decide` could refuse a charge that an earlier run has made. So `fromEffects` looks for its
+          // transfer.
           if (isKeyed) plan.transfers.add(transferIdOf(commandId))
           if (payload !== undefined) {
             plan.tokensToRead.add(payload.tokenId)
@@ -150,6 +151,7 @@ const chargeFromEffects = (
   const isTheSame =
     kind === "charge" &&
     made.userId === userId &&
+    // Guard charge-by-key-amount: without it, sql-store/forgottenKeys.test "as good without its record" fails.
     made.amount === amount.amount &&
     currency === amount.currency
   return isTheSame

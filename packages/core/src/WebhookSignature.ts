@@ -95,7 +95,9 @@ export const verifyWebhook = (received: ReceivedWebhook): RecordedEvent => {
   const id = headerOf(headers, "webhook-id")
   const timestamp = headerOf(headers, "webhook-timestamp")
   const signatures = headerOf(headers, "webhook-signature")
+  // Guard webhook-timestamp-form: without it, webhookSignature.test "no time" fails.
   if (!/^\d{1,15}$/.test(timestamp)) throw new WebhookRefused({ reason: "headers" })
+  // Guard webhook-secret-form: without it, webhookSignature.test "no secret" fails.
   if (secrets.length === 0 || !secrets.every(isWebhookSecret)) {
     throw new WebhookRefused({ reason: "secrets" })
   }
@@ -106,7 +108,9 @@ export const verifyWebhook = (received: ReceivedWebhook): RecordedEvent => {
   const expected = secrets.map((secret) => digest(secret, `${id}.${timestamp}.${body}`))
   // Compares every pair, so that the time does not depend on which one matches.
   const matches = expected.flatMap((one) => given.map((other) => isEqual(one, other)))
+  // Guard webhook-signature: without it, webhookSignature.test "another secret" fails.
   if (!matches.includes(true)) throw new WebhookRefused({ reason: "signature" })
+  // Guard webhook-age: without it, webhookSignature.test "an old time" fails.
   if (Math.abs(Date.now() / 1_000 - Number(timestamp)) > toleranceSeconds) {
     throw new WebhookRefused({ reason: "timestamp" })
   }
@@ -128,4 +132,5 @@ const headerOf = (headers: ReceivedWebhook["headers"], name: string): string => 
 }
 
 const isEqual = (one: Buffer, other: Buffer): boolean =>
+  // Guard webhook-equal-length: without "one.length…&& ", webhookSignature.test "a short signature" fails.
   one.length === other.length && timingSafeEqual(one, other)

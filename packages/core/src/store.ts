@@ -17,7 +17,9 @@ export {
   isPassingState,
   isSharedKey,
   retryAttempts,
-  settleCommit
+  settleCommit,
+  statementTimeoutOf,
+  waitOf
 } from "./engine/attempts.ts"
 // What the other packages of Box Office do in the same way.
 export { runInBackground } from "./engine/backgroundLoop.ts"

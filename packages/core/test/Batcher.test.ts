@@ -8,6 +8,7 @@ import {
   makeBatchers,
   type RowLocks
 } from "../src/engine/Batcher.ts"
+import { realPause } from "../src/engine/realPause.ts"
 
 // The clock of `it.effect` is never moved here: a lane that waited for a timer would hang.
 
@@ -565,6 +566,139 @@ describe("a batcher that meets a locked row", () => {
       const commands = ["x1", "y1", "x2", "y2"]
       yield* Effect.forEach(commands, batcher.submit, { concurrency: "unbounded" })
       expect(done).toEqual(["y1", "y2", "x1", "x2"])
+    })
+  )
+
+  it.effect("tries alone for a row whose lock is not shown, and not among the others", () =>
+    Effect.gen(function* () {
+      const { batches, fork, submit, unlock } = yield* withLocks([1], () => false)
+      const stuck = yield* fork("1a")
+      yield* submit("2a")
+      // The search is over: from now on its command is in no batch of others.
+      const searched = batches.length
+      let others = 0
+      while (!batches.slice(searched).some((batch) => batch.includes("1a"))) {
+        yield* submit(`${3 + (others++ % 5)}a`)
+        yield* realPause(20)
+      }
+      unlock(1)
+      yield* Effect.exit(Fiber.join(stuck))
+      const withOthers = batches.slice(searched).filter((batch) => batch.length > 1)
+      expect(withOthers.filter((batch) => batch.includes("1a"))).toEqual([])
+    })
+  )
+
+  it.effect("keeps the order of commands that insert no row, and waits for their lock", () =>
+    Effect.gen(function* () {
+      const done: Array<string> = []
+      let isHeld = true
+      const rowsOf = (command: string) => new Set([command[0]!])
+      const batcher = yield* makeBatcher<string, string>({
+        capacity: 100,
+        batchSize: 100,
+        locks: {
+          rowsOf,
+          insertsOf: () => new Set(),
+          lockedRows: () => Effect.succeed(new Map())
+        },
+        run: (batch) =>
+          Effect.suspend(() => {
+            if (isHeld && batch.some((command) => command.startsWith("x"))) return Effect.fail(busy)
+            done.push(...batch)
+            return Effect.succeed(batch)
+          })
+      })
+      // As a table that is locked as a whole for a moment.
+      setTimeout(() => {
+        isHeld = false
+      }, 300)
+      yield* Effect.forEach(["x1", "y1", "x2", "x3"], batcher.submit, { concurrency: "unbounded" })
+      expect(done).toEqual(["y1", "x1", "x2", "x3"])
+    })
+  )
+
+  it.effect("keeps places for others when many commands wait for one row", () =>
+    Effect.gen(function* () {
+      const { fork, submit, unlock } = yield* withLocks([1])
+      yield* fork("1a")
+      yield* submit("2a")
+      const waiting = yield* Effect.forEach(Array.from({ length: 98 }), () => fork("1b"))
+      const refused = yield* Effect.forEach(waiting.slice(49), (fiber) => Fiber.await(fiber))
+      expect(refused.every(Exit.isFailure)).toBe(true)
+      expect(yield* submit("3a")).toBe("3a")
+      unlock(1)
+      yield* Fiber.joinAll(waiting.slice(0, 49))
+    })
+  )
+
+  it.effect("isolates locked rows that a slow statement waited for one after the other", () =>
+    Effect.gen(function* () {
+      const slow = new StoreUnavailable({ retryable: true, cause: "slow", isSlow: true })
+      let shows = true
+      let isHeld = true
+      const batcher = yield* byLetter(
+        (batch) =>
+          Effect.suspend(() =>
+            isHeld && batch.some((command) => command.startsWith("x"))
+              ? Effect.fail(slow)
+              : Effect.succeed(batch)
+          ),
+        () => Effect.sync(() => new Map(shows && isHeld ? [["x", "1"]] : []))
+      )
+      const stuck = yield* Effect.forkChild(batcher.submit("x1"), { startImmediately: true })
+      expect(yield* batcher.submit("y1")).toBe("y1")
+      isHeld = false
+      expect(yield* Fiber.join(stuck)).toBe("x1")
+      // A store that is slow, and shows no lock, fails the batch: nothing is searched for.
+      shows = false
+      isHeld = true
+      const both = yield* Effect.all(
+        [Effect.flip(batcher.submit("x2")), Effect.flip(batcher.submit("y2"))],
+        { concurrency: "unbounded" }
+      )
+      expect(both).toEqual([slow, slow])
+    })
+  )
+
+  it.effect("does not run a command again whose caller was interrupted meanwhile", () =>
+    Effect.gen(function* () {
+      const started = yield* Deferred.make<void>()
+      const gate = yield* Latch.make(false)
+      const done: Array<string> = []
+      let isHeld = true
+      const batcher = yield* byLetter(
+        (batch) =>
+          Effect.gen(function* () {
+            yield* Deferred.succeed(started, undefined)
+            yield* gate.await
+            if (isHeld && batch.some((command) => command.startsWith("x"))) return yield* busy
+            done.push(...batch)
+            return batch
+          }),
+        () => Effect.sync(() => new Map(isHeld ? [["x", "1"]] : []))
+      )
+      const gone = yield* Effect.forkChild(batcher.submit("x1"), { startImmediately: true })
+      const other = yield* Effect.forkChild(batcher.submit("y1"), { startImmediately: true })
+      yield* Deferred.await(started)
+      yield* Fiber.interrupt(gone)
+      yield* gate.open
+      yield* Fiber.join(other)
+      isHeld = false
+      yield* batcher.submit("x2")
+      expect(done).toEqual(["y1", "x2"])
+    })
+  )
+
+  it.effect("goes on after what it runs has thrown", () =>
+    Effect.gen(function* () {
+      let throws = true
+      const batcher = yield* byLetter((batch) => {
+        if (throws) throw new Error("no plan")
+        return Effect.succeed(batch)
+      })
+      expect(Exit.isFailure(yield* Effect.exit(batcher.submit("x1")))).toBe(true)
+      throws = false
+      expect(yield* batcher.submit("x2")).toBe("x2")
     })
   )
 

@@ -166,7 +166,12 @@ describe("a queue token", () => {
   })
 
   it("with a valid signature over another kind of text is refused, and nothing throws", () => {
-    for (const claims of ["", "null", "0", "{}", "[", "[1,2,3]", "not json", "[[],{},null]"]) {
+    const { tokenId } = payload
+    const places = ["1.5,0,1", "1,2,1", '1,0,"1"', "1,0"].map(
+      (place) => `["main","ada","${tokenId}",${place}]`
+    )
+    const others = ["", "null", "0", "{}", "[", "[1,2,3]", "not json", "[[],{},null]"]
+    for (const claims of [...others, ...places]) {
       const body = `bo1.k1.${Buffer.from(claims).toString("base64url")}`
       const signature = createHmac("sha256", secretOf("k1")).update(body).digest("base64url")
       expect(queueTokens.verify(`${body}.${signature}`, ada), claims).toEqual(invalid)
@@ -248,7 +253,9 @@ describe("readQueueToken", () => {
       claims(["main", "ada", "no-uuid"]),
       claims(["main", "ada", payload.tokenId, 0, 0, 0]),
       claims(["main", "ada", payload.tokenId, 1, 2, 0]),
-      claims(["main", "x".repeat(2_000), payload.tokenId])
+      claims(["main", "x".repeat(2_000), payload.tokenId]),
+      // Longer than any genuine one, though it could be read.
+      `bo1.k1.${Buffer.from(`["main","ada","${payload.tokenId}"${" ".repeat(999)}]`).toString("base64url")}.sig`
     ]) {
       expect(readQueueToken(text)).toBeUndefined()
     }

@@ -26,7 +26,7 @@ const makeCounted = (options: {
     return { state, fresh, read }
   })
 
-describe("readings shared for a moment", () => {
+describe("shared reads", () => {
   it.effect("one read serves everyone within the window, and the next comes after it", () =>
     Effect.gen(function* () {
       const { state, read } = yield* makeCounted({ freshMs: 1_000 })
@@ -58,22 +58,24 @@ describe("readings shared for a moment", () => {
     })
   )
 
-  it.effect("who comes too late for a read that is under way waits for the next", () =>
-    Effect.gen(function* () {
-      const gate = yield* Deferred.make<void>()
-      const { state, fresh, read } = yield* makeCounted({ freshMs: 1_000, gate })
-      const early = yield* Effect.forkChild(read())
-      while (state.reads === 0) yield* Effect.yieldNow
-      // The read under way cannot show this any more.
-      state.written = 1
-      fresh.invalidate("a")
-      const late = yield* Effect.forkChild(read())
-      yield* Deferred.succeed(gate, undefined)
-      expect(yield* Fiber.join(early)).toBe(0)
-      expect(yield* Fiber.join(late)).toBe(1)
-      expect(yield* read()).toBe(1)
-      expect(state.reads).toBe(2)
-    })
+  it.effect(
+    "a caller that comes too late for a read that is under way waits for the next one",
+    () =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        const { state, fresh, read } = yield* makeCounted({ freshMs: 1_000, gate })
+        const early = yield* Effect.forkChild(read())
+        while (state.reads === 0) yield* Effect.yieldNow
+        // The read under way cannot show this any more.
+        state.written = 1
+        fresh.invalidate("a")
+        const late = yield* Effect.forkChild(read())
+        yield* Deferred.succeed(gate, undefined)
+        expect(yield* Fiber.join(early)).toBe(0)
+        expect(yield* Fiber.join(late)).toBe(1)
+        expect(yield* read()).toBe(1)
+        expect(state.reads).toBe(2)
+      })
   )
 
   it.effect("with no window only what is in flight is shared", () =>
@@ -86,16 +88,18 @@ describe("readings shared for a moment", () => {
     })
   )
 
-  it.effect("the age of a reading is told, and no more readings are kept than asked", () =>
-    Effect.gen(function* () {
-      const { state, fresh, read } = yield* makeCounted({ freshMs: 1_000 })
-      yield* read("a")
-      yield* TestClock.adjust(300)
-      expect((yield* fresh.read("a")).ageMs).toBe(300)
-      yield* read("b")
-      yield* read("c")
-      yield* read("a")
-      expect(state.reads).toBe(4)
-    })
+  it.effect(
+    "a reading comes with its age, and no more readings are kept than the option says",
+    () =>
+      Effect.gen(function* () {
+        const { state, fresh, read } = yield* makeCounted({ freshMs: 1_000 })
+        yield* read("a")
+        yield* TestClock.adjust(300)
+        expect((yield* fresh.read("a")).ageMs).toBe(300)
+        yield* read("b")
+        yield* read("c")
+        yield* read("a")
+        expect(state.reads).toBe(4)
+      })
   )
 })

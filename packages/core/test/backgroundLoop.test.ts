@@ -133,7 +133,7 @@ describe("background work", () => {
       expect(yield* Effect.flip(clearEnded)).toBe(away)
       expect(asked).toEqual([
         ["tokens", 86_400_000],
-        // A day at least, also where nobody checked the policies.
+        // A day at least, also if the policies were not checked.
         ["outcomes", 86_400_000],
         ["dead letters", 90 * 86_400_000]
       ])

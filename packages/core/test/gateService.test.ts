@@ -1,8 +1,10 @@
 /** The gate as the services apply it, operation by operation. */
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import {
+  QueueTokenExpired,
   QueueTokenInvalid,
   QueueTokenRequired,
   QueueTokenWaiting,
@@ -46,6 +48,25 @@ describe("the gate", () => {
     }).pipe(Effect.provide(engine()))
   )
 
+  it.effect(
+    "lets nobody pay for a reservation who has not held it, once the session has ended",
+    () =>
+      Effect.gen(function* () {
+        const office = yield* openOffice({ sessionSeconds: 60, claimSeconds: 60 })
+        const bob = yield* office.caller("bob")
+        yield* TestClock.adjust("61 seconds")
+        const ada = yield* office.caller("ada")
+        const { reservationId } = yield* office.reservations.hold({
+          ...ada,
+          performanceId: "gala-1",
+          seatIds: ["A1"]
+        })
+        expect(yield* Effect.flip(office.payments.pay({ ...bob, reservationId }))).toBeInstanceOf(
+          QueueTokenExpired
+        )
+      }).pipe(Effect.provide(engine()))
+  )
+
   it.effect("refuses a waiting user with the position, at each operation", () =>
     Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1 })
@@ -63,7 +84,7 @@ describe("the gate", () => {
     }).pipe(Effect.provide(engine()))
   )
 
-  it.effect("does not apply to charges by the operator, who is in no queue", () =>
+  it.effect("does not apply to charges by the operator", () =>
     Effect.gen(function* () {
       const office = yield* openOffice({ maxActive: 1 })
       const { userId } = yield* office.caller("ada")

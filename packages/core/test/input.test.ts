@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 import { RequestInvalid } from "../src/Errors.ts"
-import { someProblems } from "../src/engine/input.ts"
+import { isSmall, someProblems } from "../src/engine/input.ts"
 
 const message = "Expected no excess property"
 const pathOf = (path: string) => someProblems([{ path, message }])[0]?.path
@@ -16,4 +16,11 @@ test("nor is it long in one piece", () => {
   const { message: detail, errors } = new RequestInvalid({ errors: someProblems(long) })
   expect(errors).toHaveLength(21)
   expect(detail.length).toBeLessThan(20 * 150)
+})
+
+test("an input is small up to a thousand parts, wherever they are, and a huge one is not walked", () => {
+  expect(isSmall(Array(1_000).fill(1))).toBe(true)
+  expect(isSmall(Array(1_001).fill(1))).toBe(false)
+  expect(isSmall(Array(40).fill(Array(40).fill({})))).toBe(false)
+  expect(isSmall({ seats: Array(2_000_000).fill(1) })).toBe(false)
 })

@@ -1,15 +1,19 @@
 import { describe, expect, it } from "vitest"
 import type { PaymentRefunded, ReservationPaid, WalletCharged } from "../src/Events.ts"
-import type { PerformanceId, SeatId, ShowId, UserId } from "../src/Ids.ts"
-import { decidePay, decideRefund } from "../src/payment/decide.ts"
+import type { PerformanceId, QueueId, SeatId, ShowId, UserId } from "../src/Ids.ts"
+import { decideCompletion, decidePay, decideRefund } from "../src/payment/decide.ts"
 import { PaymentNotFound } from "../src/payment/errors.ts"
+import { RefundRefused } from "../src/policies/errors.ts"
+import { amountMaxOf } from "../src/policies/rules.ts"
 import { defaultPolicies } from "../src/policies/settings.ts"
+import type { TokenRow } from "../src/queue/model.ts"
 import {
   HoldExpired,
   LimitExceeded,
   ReservationNotFound,
   ReservationNotPayable
 } from "../src/reservation/errors.ts"
+import type { UnpaidHold } from "../src/reservation/model.ts"
 import {
   given,
   performanceRow,
@@ -18,6 +22,7 @@ import {
   seatsOf,
   testId,
   testStart,
+  tokenRow,
   toSeat,
   walletRow,
   won
@@ -219,6 +224,18 @@ describe("pay", () => {
       .thenRefused(new HoldExpired({ expiredAt: new Date(holdUntil) }))
   })
 
+  it("is too late once another user has a seat of it, though the clock was set back", () => {
+    const hold = reservationRow({
+      seats: [toSeat(seatRow()), toSeat(seatRow({ seatId: "A2", number: "2" }))]
+    })
+    const [first, second] = seatsOf(hold)
+    const taken = { ...second!, reservationId: testId(101), heldUntil: holdUntil + 60_000 }
+    given({ ...stored(hold, 500_000n), seats: [first!, taken] })
+      .at(now)
+      .when((rows) => decidePay(rows, pay))
+      .thenRefused(new HoldExpired({ expiredAt: new Date(holdUntil) }))
+  })
+
   it.each(["confirmed", "released", "cancelled"] as const)("refuses what is %s", (status) => {
     given(stored(reservationRow({ status }), 200_000n))
       .at(now)
@@ -292,6 +309,40 @@ describe("pay", () => {
   })
 })
 
+describe("the queue token of a user who has paid", () => {
+  const main = "main" as QueueId
+  const complete = (token: TokenRow, unpaid: ReadonlyArray<UnpaidHold> = []) =>
+    given({ ...stored(reservationRow({ status: "confirmed" }), 0n), tokens: [token], unpaid })
+      .at(now)
+      .when((rows) => decideCompletion(rows, token.tokenId))
+
+  it("is completed", () => {
+    const token = tokenRow({ state: "admitted" })
+    const { tokenId, queueId, userId } = token
+    complete(token).thenEvents({ _tag: "QueueTokenCompleted", tokenId, queueId, userId, at: now })
+  })
+
+  it("stays while the user has another unpaid hold behind the queue, and no other user's counts", () => {
+    const token = tokenRow({ state: "admitted" })
+    const unpaid = (userId: string, queueId = main) => ({
+      reservationId: testId(102),
+      userId: userId as UserId,
+      queueId,
+      holdExpiresAt: now + 1
+    })
+    const { tokenId, queueId, userId } = token
+    const completed = { _tag: "QueueTokenCompleted" as const, tokenId, queueId, userId, at: now }
+    complete(token, [unpaid("ada")]).thenNothing()
+    complete(token, [unpaid("bob")]).thenEvents(completed)
+    complete(token, [unpaid("ada", "other" as QueueId)]).thenEvents(completed)
+    complete(token, [{ ...unpaid("ada"), holdExpiresAt: now }]).thenEvents(completed)
+  })
+
+  it.each(["waiting", "completed", "left", "expired"] as const)("stays as it is once %s", (state) =>
+    complete(tokenRow({ state })).thenNothing()
+  )
+})
+
 describe("refund", () => {
   const refund = { refundId: testId(300), paymentId: testId(200) }
   const paid = reservationRow({ status: "confirmed" })
@@ -318,6 +369,22 @@ describe("refund", () => {
     expect(rows.changes().transfers).toMatchObject([
       { kind: "refund", counterAccount: "revenue:gala", amount: 110_000n, balance: 110_005n }
     ])
+  })
+
+  it("refuses what the wallet cannot hold, to the last unit", () => {
+    const policies = { walletCeiling: 110_005n }
+    given(stored(paid, amountMaxOf(policies) - 110_000n))
+      .at(now)
+      .when((rows) => decideRefund(rows, refund, policies))
+      .thenEvents(refunded)
+    given(stored(paid, amountMaxOf(policies) - 109_999n))
+      .at(now)
+      .when((rows) => decideRefund(rows, refund, policies))
+      .thenRefused(
+        new RefundRefused({
+          reason: "The wallet cannot hold that much: let its owner spend some of it first."
+        })
+      )
   })
 
   it("refuses a payment that does not exist", () => {

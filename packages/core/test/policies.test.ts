@@ -162,6 +162,7 @@ describe("a policy about a hold", () => {
     [{ holdSeconds: () => 0 }, "holdSeconds", `gave 0, ${seconds}`],
     [{ holdSeconds: () => 1.5 }, "holdSeconds", `gave 1.5, ${seconds}`],
     [{ holdSeconds: () => Infinity }, "holdSeconds", `gave Infinity, ${seconds}`],
+    [{ holdSeconds: () => 2_147_483_648 }, "holdSeconds", `gave 2147483648, ${seconds}`],
     [{ holdSeconds: () => "60" as never }, "holdSeconds", `gave string, ${seconds}`],
     [{ holdSeconds: (async () => 60) as never }, "holdSeconds", `gave a promise, ${seconds}`],
     [

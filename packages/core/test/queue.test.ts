@@ -7,6 +7,7 @@ import type { QueueId, TokenId, UserId } from "../src/Ids.ts"
 import { defaultPolicies } from "../src/policies/settings.ts"
 import {
   decideAdmissions,
+  decideClosing,
   decideConfigure,
   decideExpiries,
   decideJoin,
@@ -18,12 +19,13 @@ import {
 import {
   QueueAlreadyOpen,
   QueueClosed,
+  QueueCodeInvalid,
   QueueNotFound,
   QueueTokenInvalid
 } from "../src/queue/errors.ts"
 import { absentAfterSeconds, numbersPerBlock, Presence } from "../src/queue/live/presence.ts"
 import { commitmentOf } from "../src/queue/lottery.ts"
-import type { QueueRow } from "../src/queue/model.ts"
+import type { Opening, QueueRow } from "../src/queue/model.ts"
 import { decideCodes, decideCreate } from "../src/queue/operate.ts"
 import { placeOf } from "../src/queue/position.ts"
 import { queueTokenStatus } from "../src/queue/status.ts"
@@ -162,6 +164,71 @@ describe("join", () => {
     expect(rows.ahead(rows.tokens.get(testId(2))!)).toBe(0)
     expect(rows.ahead(rows.tokens.get(testId(3))!)).toBe(1)
     expect(rows.queues.get(main)).toMatchObject({ waiting: 2, nextNumber: 4n })
+  })
+})
+
+describe("join with a code", () => {
+  const codeHash = "c".repeat(64)
+  const code = (usesLeft: number) => ({ queueId: main, codeHash, usesLeft })
+  const join = { queueId: main, userId: ada, tokenId: testId(1), codeHash }
+
+  it("takes the next number of the priority lane, and uses the code once", () => {
+    const priority = { ...queueRow().priority, nextNumber: 5n }
+    const rows = given({ queues: [queueRow({ priority })], codes: [code(2)] })
+      .at(now)
+      .when((rows) => decideJoin(rows, join))
+      .thenEvents({ ...issued(1, ada), number: 5n, lane: "priority", codeHash })
+    expect(rows.code(main, codeHash)!.usesLeft).toBe(1)
+  })
+
+  it("refuses a code that is used up, or that the queue does not have", () => {
+    for (const codes of [[code(0)], [], [{ ...code(1), queueId: "other" as QueueId }]]) {
+      given({ queues: [queueRow()], codes })
+        .at(now)
+        .when((rows) => decideJoin(rows, join))
+        .thenRefused(new QueueCodeInvalid())
+    }
+  })
+
+  it("does not use a code for a user who waits already", () => {
+    given({ queues: [queueRow()], tokens: [tokenRow()], codes: [code(0)] })
+      .at(now)
+      .when((rows) => decideJoin(rows, join))
+      .thenNothing()
+  })
+})
+
+describe("closing", () => {
+  it("ends the waiting tokens of the queue, and no others", () => {
+    const tokens = [
+      tokenRow({ number: 1n, userId: "ada" }),
+      tokenRow({ number: 2n, userId: "bob", state: "admitted" }),
+      tokenRow({ number: 3n, userId: "cyd", queueId: "other" })
+    ]
+    const { tokenId, queueId, userId } = tokens[0]!
+    const lapsed = { tokenId, queueId, userId, at: now, closed: true as const }
+    given({ queues: [queueRow({ mode: "closed" }), queueRow({ queueId: "other" })], tokens })
+      .at(now)
+      .when((rows) => decideClosing(rows, main))
+      .thenEvents({ _tag: "QueueTokenLapsed", ...lapsed })
+  })
+
+  it.each(["open", "paused", "draining"] as const)("ends none while the queue is %s", (mode) => {
+    given({ queues: [queueRow({ mode })], tokens: [tokenRow()] })
+      .at(now)
+      .when((rows) => decideClosing(rows, main))
+      .thenNothing()
+  })
+
+  it("refuses to join again, though the waiting token was not loaded to be ended", () => {
+    given({ queues: [queueRow({ mode: "closed" })], tokens: [tokenRow()] })
+      .at(now)
+      .when((rows) => decideJoin(rows, { queueId: main, userId: ada, tokenId: testId(2) }))
+      .thenRefused(new QueueClosed({ mode: "closed" }))
+    given({ queues: [queueRow({ mode: "closed" })], tokens: [tokenRow({ state: "admitted" })] })
+      .at(now)
+      .when((rows) => decideJoin(rows, { queueId: main, userId: ada, tokenId: testId(2) }))
+      .thenNothing()
   })
 })
 
@@ -415,7 +482,7 @@ describe("admit", () => {
       .thenEvents(admitted(1, ada))
   })
 
-  it("no user behind one who was not loaded", () => {
+  it("no user behind a token that was not loaded", () => {
     // The second and third user are online; the first is not.
     const { tokens, ahead } = line(...abc)
     given({
@@ -507,6 +574,13 @@ describe("opening", () => {
       .when((rows) => decideOpening(rows, main))
       .thenEvents(opened)
     expect(rows.queues.get(main)).toMatchObject({ drawSize: 3n, opening: open })
+  })
+
+  it("does not happen once the queue is closed", () => {
+    given({ queues: [{ ...collected, mode: "closed" }] })
+      .at(now)
+      .when((rows) => decideOpening(rows, main))
+      .thenNothing()
   })
 
   it("happens once", () => {
@@ -710,6 +784,24 @@ describe("an operator", () => {
       .at(now)
       .when((rows) => decideCreate(rows, newQueue))
       .thenRefused(new AlreadyExists({ kind: "queue" }))
+  })
+
+  it("creates a queue again if it is the same: in its opening, and the settings that were given", () => {
+    const existing = queueRow({ settings, mode: "paused" })
+    const again = (given: Partial<typeof settings>, opening: Opening | null = null) =>
+      ({ queueId: main, settings: { ...settings, ...given }, given, opening }) as const
+    const create = (queue: QueueRow, asked: ReturnType<typeof again>) =>
+      given({ queues: [queue] })
+        .at(now)
+        .when((rows) => decideCreate(rows, asked))
+    const refused = new AlreadyExists({ kind: "queue" })
+    const opening = { opensAt: now + 1, seed: "7".repeat(64), openedAt: null }
+    create(existing, again({})).thenNothing()
+    create(existing, again({ maxActive: settings.maxActive })).thenNothing()
+    create(existing, again({ maxActive: settings.maxActive + 1 })).thenRefused(refused)
+    create(existing, again({}, opening)).thenRefused(refused)
+    create({ ...existing, opening }, again({}, { ...opening, seed: "8" })).thenNothing()
+    create({ ...existing, opening }, again({})).thenRefused(refused)
   })
 
   it("adds codes, and the event says how many", () => {

@@ -105,6 +105,22 @@ describe("hold", () => {
       .thenRefused(new LimitExceeded({ name: "reservationAmount", limit: 2 ** 53 - 1 }))
   })
 
+  it("takes the largest sum that JSON can carry", () => {
+    const most = hall(
+      { seatId: "A1", price: won(2n ** 53n - 2n) },
+      { seatId: "A2", price: won(1n) }
+    )
+    const rows = given(most)
+      .at(now)
+      .when((rows) => decideHold(rows, hold(ids("A1", "A2")), defaultPolicies))
+      .thenEvents({
+        ...held(ids("A1", "A2")),
+        seats: most.seats.map(toSeat),
+        amount: won(2n ** 53n - 1n)
+      })
+    expect(rows.reservations.get(testId(1))!.status).toBe("held")
+  })
+
   it("adds prices exactly beyond 2^53, where the host lets wallets hold as much", () => {
     const price = won(2n ** 53n - 1n)
     const policies = { ...defaultPolicies, walletCeiling: 2n ** 62n }
@@ -134,6 +150,10 @@ describe("hold", () => {
   })
 
   it("repeats no more of invented ids than it can record", () => {
+    given(hall({ seatId: "A1" }))
+      .at(now)
+      .when((rows) => decideHold(rows, hold(ids("x".repeat(64))), defaultPolicies))
+      .thenRefused(new SeatNotFound({ seatIds: ["x".repeat(64)] }))
     const madeUp = Array.from({ length: 200 }, (_, i) => `${i}`.padEnd(256, "\u{1f3ab}"))
     const outcome = given(hall({ seatId: "A1" }))
       .at(now)

@@ -290,7 +290,7 @@ describe("counts within a batch", () => {
     expect(counts(admitted(2), left(2))).toEqual([1, 1, 1])
   })
 
-  it("of those ahead follow who leaves the line, and only those", () => {
+  it("of tokens ahead fall when one in front leaves the lane, and only then", () => {
     const third = (...events: ReadonlyArray<BoxOfficeEvent>) => {
       const rows = evolved({ queues: [queue], tokens, ahead }, ...events)
       return rows.ahead(rows.tokens.get(testId(3))!)
@@ -306,7 +306,7 @@ describe("counts within a batch", () => {
   it("a token is moved where its queue was not loaded", () => {
     const changes = evolved({ tokens }, completed(1)).changes()
     expect(changes.queues).toEqual([])
-    // Whoever locks the queue next has to be told.
+    // The next batch that locks the queue needs the count.
     expect(changes.exits).toEqual([{ queueId: main, count: 1 }])
     expect(changes.tokens).toMatchObject([{ state: "completed" }])
   })

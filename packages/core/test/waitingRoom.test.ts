@@ -281,7 +281,7 @@ describe("of more than a thousand queues", () => {
         expect(yield* queue.status(cyd)).toMatchObject({ position: 1 })
         expect(watch.readFrom.get(first), "read on from what is known").toBe(1n)
 
-        // With a thousand others asked about since, it is forgotten: read anew, and the same.
+        // With a thousand others asked about since, it is evicted: read again, and the same.
         yield* Effect.forEach([second, ...others], queue.notice)
         yield* TestClock.adjust("1 second")
         expect(yield* queue.status(cyd)).toMatchObject({ position: 1 })

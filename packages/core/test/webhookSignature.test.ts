@@ -82,6 +82,11 @@ describe("a webhook", () => {
       { headers: { ...signed(), "webhook-signature": "v1,".repeat(999) } },
       "headers"
     ],
+    [
+      "a short signature",
+      { headers: { ...signed(), "webhook-signature": "v1,c2hvcnQ=" } },
+      "signature"
+    ],
     ["no time", { headers: { ...signed(), "webhook-timestamp": "yesterday" } }, "headers"],
     ["an old time", { headers: signed([secret], now - 301) }, "timestamp"],
     ["a time to come", { headers: signed([secret], now + 301) }, "timestamp"],

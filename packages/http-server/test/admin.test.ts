@@ -150,7 +150,7 @@ test("settings change one by one", async () => {
   expect((await admin("GET", "/queues/tuned")).body).toMatchObject({ waiting: 1, active: 1 })
 })
 
-test("seats come in bulk, more than other bodies may have; but not from just anybody", async () => {
+test("operators add seats in bodies above the usual limit, and other callers cannot", async () => {
   await admin("POST", "/shows/gala/performances", {
     json: { performanceId: "stadium", startsAt, timeZone: "Asia/Seoul" }
   })
@@ -170,7 +170,7 @@ test("seats come in bulk, more than other bodies may have; but not from just any
 const poll = async (user: string, queueId: string, token: string) =>
   (await server.talk("GET", `/v1/queues/${queueId}/token`, { user, token })).body
 
-test("a queue is paused, resumed, drained, and closed for good", async () => {
+test("a queue is paused, resumed, drained, and closed permanently", async () => {
   const settings = { maxActive: 1 }
   await admin("POST", "/queues", { json: { queueId: "modes", settings } })
   const inside = await join(server.talk, "inside", "modes")
@@ -317,7 +317,7 @@ test("the opening of a queue is moved while it collects people, and not after", 
   for (const wrong of ["soon", 1, undefined]) expect((await move(wrong)).status).toBe(400)
 })
 
-test("codes open the priority lane, are withdrawn, and are never told again", async () => {
+test("codes open the priority lane, can be withdrawn, and are never shown again", async () => {
   const settings = { maxActive: 1, prioritySharePercent: 100, absenceSeconds: 0 }
   const made = await admin("POST", "/queues", { json: { queueId: "lanes", settings } })
   expect(made.body.settings).toMatchObject(settings)

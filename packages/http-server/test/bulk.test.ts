@@ -78,7 +78,7 @@ test.each<[name: string, path: string, body: () => string, message: string | Reg
   expect(JSON.stringify(answer.body).length).toBeLessThan(1_000)
 })
 
-test("a body beyond the limit is not read, and nobody's body is read that far", async () => {
+test("a body beyond the limit is not read, and that of a caller without rights only up to the usual limit", async () => {
   const body = JSON.stringify("x".repeat(100_000))
   const stranger = await server.talk("POST", seats, { body, headers })
   expect(stranger).toMatchObject({ status: 401, body: { code: "identity_required" } })

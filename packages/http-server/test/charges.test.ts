@@ -1,6 +1,6 @@
 import type { GatedOperation } from "@boxoffice/core"
 import type { UserId } from "@boxoffice/core/schema"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { afterEach, expect, test } from "vitest"
 import { allowCharge } from "../src/http/charges.ts"
@@ -43,7 +43,7 @@ test("with `user`, any user charges their own wallet", async () => {
   expect(await balanceOf("ada")).toBe(500)
 })
 
-test("with `operator`, nobody does but the operator's own services, for the user they name", async () => {
+test("with `operator`, only the operator's own services do, for the user that they name", async () => {
   // The service has no queue token.
   const { charge, balanceOf } = await serve({ charges: "operator", serviceToken }, ["charge"])
   for (const headers of [
@@ -65,6 +65,26 @@ test("with `operator`, nobody does but the operator's own services, for the user
     expect((await charge({ "x-user-id": "ada", ...headers })).status).toBe(201)
   }
   expect(await balanceOf("ada")).toBe(1_500)
+})
+
+test("without a service token no caller is a service, whatever is sent as one", async () => {
+  const { charge } = await serve({ charges: "operator" })
+  for (const headers of [{}, { "service-token": "any" }] as Array<Record<string, string>>) {
+    const refused = await charge({ "x-user-id": "ada", ...headers })
+    expect([refused.status, refused.body.code]).toEqual([403, "charge_not_allowed"])
+  }
+})
+
+test("on any other route the service is nobody: it speaks for no user there", async () => {
+  const secret = Redacted.make("a secret of at least thirty-two bytes")
+  await serve({
+    charges: "operator",
+    serviceToken,
+    identity: { mode: "jwt", keys: { secret } }
+  })
+  const headers = { "service-token": serviceToken, "x-user-id": "ada" }
+  const answer = await server!.talk("GET", "/v1/wallet", { headers })
+  expect([answer.status, answer.body.code]).toEqual([401, "identity_required"])
 })
 
 test("a function of the host's decides for each charge, and where it fails nothing is charged", async () => {
@@ -110,7 +130,7 @@ test("a function that throws before it gives a promise, or never answers, is no 
   }
 })
 
-test("two X-User-Id make no third user, and what is not UTF-8 names nobody", async () => {
+test("two X-User-Id make no third user, and one that is not UTF-8 names no user", async () => {
   const { charge } = await serve({ charges: "user" })
   expect((await charge({ "x-user-id": "u1, u2" })).body.code).toBe("identity_required")
   expect((await charge({ "x-user-id": "\u00e9" })).body.code).toBe("identity_required")

@@ -174,7 +174,7 @@ describe("verify-lottery", () => {
       )
     )
 
-  test("whoever holds a token sees their own number and place", async () => {
+  test("the holder of a token sees their own number and place", async () => {
     const path = await fileOf(notice(opened))
     const words = await boxofficeProcess(
       `verify-lottery --file ${path} --token -`,
@@ -405,7 +405,7 @@ describe("simulate", () => {
     expect(await sql("SELECT count(*) AS shows FROM boxoffice.show")).toEqual([{ shows: 1n }])
   }, 60_000)
 
-  test("keeps what it is told to keep, and plays there again", async () => {
+  test("keeps its schema with --keep, and uses it again", async () => {
     const { url, sql } = await emptyDatabase()
     const env = { DATABASE_URL: url }
     for (const _ of ["first", "again"]) {

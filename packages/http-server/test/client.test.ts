@@ -36,7 +36,7 @@ test("the client of promises buys a seat", async () => {
   expect((await tickets.place("main")).state).toBe("completed")
 })
 
-test("without a token it is told so", async () => {
+test("without a token it gets the error of a missing token", async () => {
   await using tickets = connect({ baseUrl: server.url, userId: "ada" })
   await expect(tickets.balance()).rejects.toMatchObject({ _tag: "QueueTokenRequired" })
   await using nobody = connect({ baseUrl: server.url })

@@ -178,6 +178,15 @@ describe("the environment", () => {
     [{ BOXOFFICE_QUEUE_ABSENCE_SECONDS: "-1" }, "BOXOFFICE_QUEUE_ABSENCE_SECONDS"],
     [{ BOXOFFICE_QUEUE_MAX_AGE_MS: "1e9" }, "BOXOFFICE_QUEUE_MAX_AGE_MS"],
     [{ BOXOFFICE_STALE_IF_STORE_DOWN_MS: "forever" }, "BOXOFFICE_STALE_IF_STORE_DOWN_MS"],
+    // The former names of two variables.
+    [
+      { BOXOFFICE_QUEUE_FRESH_MS: "900" },
+      "BOXOFFICE_QUEUE_FRESH_MS is called BOXOFFICE_QUEUE_MAX_AGE_MS now"
+    ],
+    [
+      { BOXOFFICE_AWAY_MS: "60000" },
+      "BOXOFFICE_AWAY_MS is called BOXOFFICE_STALE_IF_STORE_DOWN_MS now"
+    ],
     [{ BOXOFFICE_ENDED_TOKEN_SECONDS: "0" }, "BOXOFFICE_ENDED_TOKEN_SECONDS"],
     [
       { BOXOFFICE_IDEMPOTENCY_KEY_SECONDS: "86399" },
@@ -358,7 +367,7 @@ describe("serve", () => {
     }
   }, 30_000)
 
-  test("sends traces where it is told to, with no tokens in them", async () => {
+  test("sends traces to the configured endpoint, with no tokens in them", async () => {
     const database = await createTestDatabase()
     const received: Array<string> = []
     const collector = createServer(async (request, response) => {

@@ -32,7 +32,7 @@ const heard = async (socket: Socket, pattern: RegExp): Promise<string> => {
   return text
 }
 
-describe("an answer that nobody reads", () => {
+describe("a response that the client does not read", () => {
   test("is given up, and a slow request and a quiet stream are not", async () => {
     await using server = await startServer({ routes: { writeTimeoutSeconds: 1 } })
     await openHouse(server.talk)
@@ -87,7 +87,7 @@ describe("connections", () => {
 describe("event streams", () => {
   const path = "/v1/queues/main/token/events"
 
-  test("of one user have a limit; who hangs up makes room, and others are not concerned", async () => {
+  test("of one user have a limit; a closed one makes room, and other users are not affected", async () => {
     await using server = await startServer({ routes: { streamsPerUser: 2 } })
     await openHouse(server.talk)
     const follow = async (user: string, method = "GET") => {

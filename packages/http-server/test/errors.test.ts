@@ -51,21 +51,21 @@ const problem = ({ status, headers, body }: Answer): Record<string, unknown> => 
 const charge = (ask: Parameters<TestServer["talk"]>[2]) =>
   talk("POST", "/v1/wallet/charges", { json: { amount: 1, currency: "KRW" }, ...ask })
 
-describe("what comes first is told first", () => {
+describe("the order of precedence", () => {
   const user = "first"
   let token = ""
   beforeAll(async () => {
     token = await join(talk, user)
   })
 
-  test("a path that is not there, and then another method, before who is calling", async () => {
+  test("an unknown path, then a wrong method, before the identity", async () => {
     const answer = await talk("POST", "/v1/nope", { body: "{" })
     expect(problem(answer)).toEqual({ status: 404, code: "not_found" })
     const other = await talk("PUT", "/v1/wallet/charges?a=1", { body: "{" })
     expect(problem(other)).toMatchObject({ status: 405, code: "method_not_allowed" })
   })
 
-  test("a body that is not read comes after what is wrong beside it, and who is calling", async () => {
+  test("a body that is not read comes after the other problems, and after the identity", async () => {
     const large = {
       headers: { "Content-Type": "application/json" },
       body: `{"amount":"${"1".repeat(70_000)}"}`
@@ -143,7 +143,7 @@ describe("what comes first is told first", () => {
     expect(problem(await talk("GET", "/v1/queues/main/token", as))).toEqual(wrong)
   })
 
-  test("a queue that is not there, then one that takes nobody, before a code", async () => {
+  test("an unknown queue, then a closed one, before a code", async () => {
     const joinWith = (queueId: string) =>
       talk("POST", `/v1/queues/${queueId}/token`, {
         user: "guesser",
@@ -230,7 +230,7 @@ describe("what is not there", () => {
     })
   })
 
-  test("somebody else's reservation looks like none", async () => {
+  test("another user's reservation looks like none", async () => {
     const owner = await enter(talk, "owner")
     const { body } = await owner.hold(["A-10"])
     const stranger = await enter(talk, "stranger")
@@ -409,7 +409,7 @@ describe("what cannot be had", () => {
 describe("when the host's own policies", () => {
   const secret = "the host's own business"
 
-  test("refuse a refund, their reason is told", async () => {
+  test("refuse a refund, the caller gets their reason", async () => {
     await using server = await startServer({ policies: { refund: () => ({ refused: "Never." }) } })
     await openHouse(server.talk)
     const user = await enter(server.talk, "ada")
@@ -422,7 +422,7 @@ describe("when the host's own policies", () => {
     expect((await user.get(`/v1/reservations/${reservationId}`)).body.status).toBe("confirmed")
   })
 
-  test("are faulty, it is told which one, and not how", async () => {
+  test("are faulty, the caller learns which one, and not how", async () => {
     const price = () => {
       throw new Error(secret)
     }
@@ -449,7 +449,7 @@ describe("when the server cannot", () => {
     ).pipe(Layer.provide(layerMemory))
   const secret = "password of postgres"
 
-  test("the store being away is told, with when to try again, and not why", async () => {
+  test("an unavailable store is reported with a time to try again, and without the cause", async () => {
     const cause = new Error(secret)
     const store = faulty(Effect.fail(new StoreUnavailable({ retryable: true, cause })))
     await using server = await startServer({ store })
@@ -461,7 +461,7 @@ describe("when the server cannot", () => {
     }
   })
 
-  test("what the store refuses for good is not told to be tried again", async () => {
+  test("what the store refuses permanently is not reported as retryable", async () => {
     const cause = new Error(secret)
     const store = faulty(Effect.fail(new StoreUnavailable({ retryable: false, cause })))
     await using server = await startServer({ store })
@@ -477,7 +477,7 @@ describe("when the server cannot", () => {
     })
   })
 
-  test("a defect is told as one, and not which", async () => {
+  test("a defect is reported without its cause", async () => {
     await using server = await startServer({ store: faulty(Effect.die(new Error(secret))) })
     const answer = await server.talk("GET", "/v1/shows/gala", { user: "ada" })
     expect(problem(answer)).toEqual({ status: 500, code: "internal_error" })

@@ -96,7 +96,7 @@ test("old events are deleted once every consumer has passed them", async () => {
   expect(await json("events prune --older-than 0s")).toEqual({ batches: 1, keeping: [] })
 }, 60_000)
 
-test("a consumer that nobody runs is forgotten, and one that somebody runs is not", async () => {
+test("a consumer that no process runs is removed, and one that runs is not", async () => {
   await charge("ada")
   const stop = new AbortController()
   const events = office.events.consume("search", { signal: stop.signal })
@@ -149,7 +149,7 @@ test("with an endpoint of webhooks go its deliveries, and no others", async () =
   )
 }, 60_000)
 
-test("what was given up is listed, and tried anew by the node that delivers", async () => {
+test("dead letters are listed, and tried again by the node that delivers", async () => {
   let works = false
   const accepted: Array<unknown> = []
   const receiver = createServer((request, response) => {

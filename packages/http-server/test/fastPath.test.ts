@@ -9,7 +9,7 @@ import type { Route } from "../src/http/route.ts"
 import { makeRouteFinder } from "../src/server/fastPath.ts"
 import { type Answer, type Ask, enter, openHouse, startServer, type TestServer } from "./support.ts"
 
-describe("which requests go the short way", () => {
+describe("which requests take the fast path", () => {
   const route = (method: string, path: Route["path"], streams = false): Route => ({
     method,
     path,
@@ -148,7 +148,7 @@ describe("both ways", () => {
     expect(direct).toEqual(routed)
   })
 
-  test("who goes away before the end of the body is not waited for", async () => {
+  test("a client that disconnects before the end of the body is not waited for", async () => {
     const { token } = await enter(talk, "ada")
     log.length = 0
     const sent = request(`${server.url}/v1/payments`, {

@@ -33,7 +33,7 @@ const poll = async (user: string, queueId: string, token: string) =>
   (await server.talk("GET", `/v1/queues/${queueId}/token`, { user, token })).body
 const inTime = { timeout: 10_000, interval: 50 }
 
-test("an operator sees how many wait, are inside and come in, and who did not show up", async () => {
+test("an operator sees how many users wait, are inside, are admitted, and did not show up", async () => {
   await create(door, { maxActive: 1, claimSeconds: 1, sessionSeconds: 60 })
   const first = await join(server.talk, "first", door)
   const second = await join(server.talk, "second", door)

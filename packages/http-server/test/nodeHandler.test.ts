@@ -91,7 +91,7 @@ describe("below a prefix", () => {
   })
 })
 
-describe("a body that somebody has read", () => {
+describe("a body that another middleware has read", () => {
   const charge = async (talk: Talk, json: unknown = { amount: 500, currency: "KRW" }) => {
     const token = await join(talk, "ada")
     return talk("POST", "/v1/wallet/charges", { user: "ada", token, key: "k", json })
@@ -155,7 +155,7 @@ test("disposing ends event streams, and waits for what is in flight", async () =
   while (!last.done) last = await reader.read()
 })
 
-test("services that cannot be made are told to the host", async () => {
+test("services that cannot be made are reported to the host", async () => {
   await mount()
   const broken = office.services.pipe(
     Layer.provideMerge(Layer.effectDiscard(Effect.fail("no database")))

@@ -98,7 +98,7 @@ test("answers are documented with their codes and headers", () => {
   expect(Object.keys(hold.responses[201].headers)).toContain("Location")
 })
 
-test("who may call is documented", () => {
+test("the required identity of each route is documented", () => {
   const { post } = document.paths["/v1/payments"]
   expect(post.security).toEqual([{ userId: [] }, { jwt: [] }])
   const required = post.parameters.map((p: { name: string; required: boolean }) => [

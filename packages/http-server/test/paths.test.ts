@@ -57,6 +57,13 @@ describe.each(["/metrics", "/livez", "/openapi.json", "/docs", "/docs/errors/not
   }
 )
 
+test("another method of another spelling is not told which methods there are", async () => {
+  expect(await send("DELETE /v1/shows/gala HTTP/1.1\r\nX-User-Id: ada")).toBe(
+    "405 method_not_allowed"
+  )
+  expect(await send("DELETE /v1/shows/g%61la HTTP/1.1\r\nX-User-Id: ada")).toBe("404 not_found")
+})
+
 test.each([
   ["/v1/shows/gala", "200"],
   ["/v1/shows/g%61la", "404 not_found"],
@@ -64,6 +71,7 @@ test.each([
   ["/v1/shows//gala", "404 not_found"],
   ["/v1/shows/gala/", "404 not_found"],
   ["/v1/shows/%", "404 not_found"],
+  [`/v1/shows/${"x".repeat(4_097)}`, "404 not_found"],
   ["/v1/shows/team:cup:final", "200"],
   ["/v1/shows/team%3Acup%3Afinal", "200"],
   ["/v1/shows/team%3Acup:final", "404 not_found"],

@@ -62,7 +62,7 @@ const start = (deadline?: number) => {
 }
 
 describe("keys that an issuer publishes", () => {
-  test("are read once for all who ask, and again for an unknown one after a pause", async () => {
+  test("are read once for all callers, and again for an unknown key after a pause", async () => {
     answer = publishing("a")
     const { at } = start()
     expect(await Promise.all([at(0)("a"), at(0)("a"), at(0)("b")])).toEqual([
@@ -75,7 +75,7 @@ describe("keys that an issuer publishes", () => {
     expect([await at(31)("b"), await at(31)("c"), readings]).toEqual(["found", "none", 2])
   })
 
-  test("are good while they are fresh though the issuer is away, and then nobody can tell", async () => {
+  test("are used while they are fresh though the issuer is unavailable; then no token can be checked", async () => {
     answer = publishing("a")
     const { at } = start()
     expect(await at(0)("a")).toBe("found")
@@ -101,7 +101,7 @@ describe("keys that an issuer publishes", () => {
     expect(await at(302)("a")).toBe("found")
   })
 
-  test("are read anew before anybody has to wait for it", async () => {
+  test("are read again before a request has to wait for that", async () => {
     answer = publishing("a")
     const { at } = start()
     await at(0)("a")

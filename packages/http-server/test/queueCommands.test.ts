@@ -67,7 +67,7 @@ const eventsOf = async (queueId: string) =>
     )
   ).map(({ type }) => type)
 
-describe("what one is told", () => {
+describe("help and errors", () => {
   test.each([
     ["queue --help", ["list", "show", "pause", "resume", "drain", "close", "create", "settings"]],
     ["queue pause --help", ["keeps their place", "<ID>", "EXAMPLES"]],
@@ -152,7 +152,7 @@ test("a queue's life, as an operator types it", async () => {
   expect((await eventsOf("gala")).filter((type) => type === "QueueModeChanged")).toHaveLength(4)
 }, 60_000)
 
-test("settings change what they name alone, and who is next is let in by a server", async () => {
+test("settings change only what they name, and a server admits the next user", async () => {
   await json("create hall --max-active 1 --admit-per-minute 100")
   await office.queue.join({ queueId: "hall", userId: "ada" })
   await office.queue.join({ queueId: "hall", userId: "bob" })
@@ -229,7 +229,7 @@ describe("codes", () => {
       (error) => error.code as string
     )
 
-  test("come from a file or stdin, are never told again, and can be withdrawn", async () => {
+  test("come from a file or stdin, are never shown again, and can be withdrawn", async () => {
     await json("create club")
     const secret = ["first-of-two", "second-of-two"]
     const path = await fileOf(`"${secret[0]}"\r\n\n  ${secret[1]}\n`)

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest"
 import { makeEstimates } from "../src/cli/simulate/estimates.ts"
 import { makeTimerWheel, wheelStepMs } from "../src/cli/simulate/timerWheel.ts"
 
-describe("the wheel", () => {
-  test("gives everyone once, and nobody before their time", () => {
+describe("the timer wheel", () => {
+  test("gives each entry once, and none before its time", () => {
     const wheel = makeTimerWheel<number>()
     const times = Array.from({ length: 1_000 }, (_, i) => (i * 7_919) % 10_007)
     for (const atMs of times) wheel.add(atMs, atMs)
@@ -20,7 +20,7 @@ describe("the wheel", () => {
     expect(taken.toSorted((a, b) => a - b)).toEqual(times.toSorted((a, b) => a - b))
   })
 
-  test("gives who is late at the next turn", () => {
+  test("gives a late entry at the next turn", () => {
     const wheel = makeTimerWheel<string>()
     expect(wheel.take(1_000)).toEqual([])
     wheel.add(3, "late")
@@ -53,7 +53,7 @@ describe("the error of estimated waits", () => {
     if (admittedAt !== undefined) estimates.recordAdmission(forecast, at(admittedAt))
   }
 
-  test("is told by what came true, of the first estimate, of all, and by how long it was", () => {
+  test("is measured for first estimates, for all, and by their length", () => {
     const estimates = makeEstimates()
     // Admitted after 100 s: the first estimate was 80 to 120 s, the second, 40 s later, 60 to 70 s.
     visit(estimates, [status(0, 80, 120), status(40, 60, 70)], 100)
@@ -71,7 +71,7 @@ describe("the error of estimated waits", () => {
     ])
   })
 
-  test("counts who was not in by then, and nobody whose time had not come when the sale ended", () => {
+  test("counts users who were not admitted by then, and no estimate that ends after the sale", () => {
     const estimates = makeEstimates()
     visit(estimates, [status(0, 100, 400)], 100)
     visit(estimates, [status(100, 100, 150)])

@@ -138,7 +138,7 @@ describe("delivering", () => {
     expect(amountsOf(received, "ada")).toEqual(["ada 1", "ada 2"])
   }, 20_000)
 
-  test("what is never accepted is a dead letter, to be listed, delivered anew or discarded", async () => {
+  test("an event that is never accepted becomes a dead letter, to be listed, delivered again or discarded", async () => {
     let broken = true
     const { received, url } = await openReceiver((recorded, response) => {
       response.writeHead(broken && amountOf(recorded) !== "ada 3" ? 500 : 200).end("no")
@@ -259,7 +259,8 @@ describe("delivering", () => {
     ["no secret", { url: "https://a.example/", secrets: [] }],
     ["a weak secret", { url: "https://a.example/", secrets: ["whsec_abc"] }],
     ["a name that does not fit", { url: "https://a.example/", name: "a b" }],
-    ["no attempts", { url: "https://a.example/", attempts: 0 }]
+    ["no attempts", { url: "https://a.example/", attempts: 0 }],
+    ["too many attempts", { url: "https://a.example/", attempts: 101 }]
   ])("an endpoint with %s is refused", async (_, endpoint) => {
     const { start } = await openStore()
     await expect(start(endpoint)).rejects.toMatchObject({ _tag: "WebhookEndpointInvalid" })
@@ -323,7 +324,7 @@ describe("delivering", () => {
 })
 
 describe("on a server", () => {
-  test("a receiver that hangs holds no connection, and keeps nobody waiting", async () => {
+  test("a receiver that hangs holds no connection, and delays no other delivery", async () => {
     const database = await createTestDatabase()
     atEnd(database.drop)
     const hung = await openReceiver(() => {})

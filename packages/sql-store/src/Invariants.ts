@@ -5,6 +5,22 @@
 import { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import { clearedUpTo } from "./invariants/cleared.ts"
+import {
+  eventsInOrder,
+  queuesAsTold,
+  reservationsAsTold,
+  tokensAsTold,
+  transfersAsTold
+} from "./invariants/events.ts"
+import {
+  countsOfQueues,
+  entriesInLine,
+  paymentsOfTheirReservations,
+  pricesOfReservations,
+  seatsOfHolds,
+  seatsOfTheirReservations
+} from "./invariants/rows.ts"
 import type { MigratorOptions } from "./Migrator.ts"
 import { type SchemaName, schemaName } from "./schemaName.ts"
 
@@ -15,10 +31,6 @@ export interface Check {
   /** The number of rows, or sums, that violate it. */
   readonly violations: number
 }
-
-/** The instant up to which rows of a kind were deleted because of their age. */
-const clearedUpTo = (schema: SchemaName, kind: "outbox" | "queue_token" | "reservation") =>
-  `coalesce((SELECT up_to FROM ${schema}.cleared WHERE kind = '${kind}'), '-infinity')`
 
 /** Since when each queue has had its current settings, as far as the kept events tell. */
 const settingsSince = (schema: SchemaName) => `
@@ -50,6 +62,11 @@ const queries = (
      LEFT JOIN (SELECT user_id, sum(amount) AS total, count(*) AS entries, max(version) AS last
        FROM ${schema}.transfer GROUP BY user_id) t USING (user_id)
      WHERE (w.balance, w.version, w.version) IS DISTINCT FROM (t.total, t.entries, t.last)`
+  ],
+  [
+    "I2",
+    "each entry goes on from the one before, in the currency of its wallet",
+    entriesInLine(schema)
   ],
   [
     "I3",
@@ -84,6 +101,14 @@ const queries = (
        USING (performance_id, seat_id)
      WHERE owned.reservation_id IS DISTINCT FROM s.reservation_id`
   ],
+  [
+    "I7",
+    "a payment is the one that its reservation names, of the same user and show",
+    paymentsOfTheirReservations(schema)
+  ],
+  ["I7", "a reservation costs what its seats cost", pricesOfReservations(schema)],
+  ["I7", "a seat belongs to a live reservation that names it", seatsOfTheirReservations(schema)],
+  ["I7", "a hold that has not lapsed has all of its seats", seatsOfHolds(schema)],
   [
     "I7",
     "nothing is paid after it expired",
@@ -133,18 +158,25 @@ const queries = (
   ],
   [
     "I9",
-    "a reservation's events come in order",
-    // If the first event may have been deleted, another one may come first. A key whose hold was
-    // deleted long ago makes another hold under the same id.
-    `SELECT count(*) FROM (SELECT aggregate_id, type, row_number() OVER each AS place,
-         lag(type) OVER each AS before
+    "a reservation's events begin with its hold",
+    // If the first event may have been deleted, another one may come first.
+    `SELECT count(*) FROM (SELECT aggregate_id, type, row_number() OVER each AS place
        FROM ${schema}.outbox_event WHERE aggregate_kind = 'reservation'
        WINDOW each AS (PARTITION BY aggregate_id ORDER BY batch_id, position)) e
      LEFT JOIN ${schema}.reservation r ON r.reservation_id::text = e.aggregate_id
-     WHERE (type = 'SeatsHeld' AND place > 1 AND before NOT IN ('HoldReleased', 'HoldLapsed'))
-       OR (type <> 'SeatsHeld' AND place = 1
-         AND coalesce(r.held_at, 'infinity') > ${clearedUpTo(schema, "outbox")}
-         AND (r.held_at IS NOT NULL OR ${clearedUpTo(schema, "outbox")} = '-infinity'))`
+     WHERE type <> 'SeatsHeld' AND place = 1
+       AND coalesce(r.held_at, 'infinity') > ${clearedUpTo(schema, "outbox")}
+       AND (r.held_at IS NOT NULL OR ${clearedUpTo(schema, "outbox")} = '-infinity')`
+  ],
+  ["I9", "each event follows one that it may follow", eventsInOrder(schema)],
+  ["I9", "a transfer is what its event says", transfersAsTold(schema)],
+  ["I9", "a reservation is what its events say", reservationsAsTold(schema)],
+  ["I9", "a queue token is what its events say", tokensAsTold(schema)],
+  ["I9", "a queue is as its operators left it", queuesAsTold(schema)],
+  [
+    "I9",
+    "rows were deleted up to an instant that has passed",
+    `SELECT count(*) FROM ${schema}.cleared WHERE up_to > clock_timestamp()`
   ],
   [
     "I10",
@@ -152,6 +184,7 @@ const queries = (
     `SELECT count(*) FROM (SELECT reservation_id FROM ${schema}.transfer
        WHERE reservation_id IS NOT NULL GROUP BY reservation_id HAVING sum(amount) > 0) wrong`
   ],
+  ["I12", "the counts of a queue are those of its tokens", countsOfQueues(schema)],
   [
     "I12",
     "never more inside than the queue allows",

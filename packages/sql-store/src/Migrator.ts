@@ -242,11 +242,14 @@ export const applyIn = (
     const { lockTimeoutSeconds = 5 } = options
     // The lock has a statement of its own, so that the next statement sees what the lock's last
     // holder committed.
+    // Guard migrate-alone: without it, migrator.test "nodes that start at once" fails.
     yield* session.run(`SELECT pg_advisory_xact_lock(${lockKey(schema)})`)
     const lockTimeoutMs = Math.ceil(lockTimeoutSeconds * 1_000)
+    // Guard migrate-waits: without it, migrator.test "a table in use for too long" fails.
     yield* session.run(`SELECT set_config('lock_timeout', '${lockTimeoutMs}ms', true)`)
     yield* checkEncoding(session)
     const progress = yield* progressBy(session, schema)
+    // Guard migrate-newer: without it, migrator.test "a newer schema is refused" fails.
     if (progress.version > head) return yield* mismatch(schema, progress.version)
     const steps = stepsOf(schema, progress, options)
     for (const step of steps) {

@@ -35,6 +35,7 @@ export const open = (
         const [found] = yield* sql<{ mark: string | null }>`
           SELECT obj_description(oid, 'pg_namespace') AS mark FROM pg_namespace
           WHERE nspname = ${name}`
+        // Guard scratch-own: without it, scratchSchema.test "leaves others alone" fails.
         if (found !== undefined && found.mark !== mark) {
           return yield* new NotScratchSchema({ schema: name })
         }

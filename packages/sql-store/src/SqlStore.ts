@@ -171,6 +171,7 @@ const reading = <A>(
 ): Effect.Effect<A, SqlError> =>
   Effect.scoped(
     Effect.flatMap(withDeadline(pool.get), (connection) =>
+      // Guard read-deadline: without "withDeadline", outage.test "go silent are dropped" fails.
       Effect.tapError(withDeadline(read(connection)), (error) =>
         isPoisoned(error) ? Effect.forkDetach(pool.invalidate(connection)) : Effect.void
       )

@@ -66,10 +66,12 @@ const open = (dataDir: string | undefined) =>
     catch: notStarted
   })
 
-const notStarted = (cause: unknown) =>
-  new SqlError({
-    reason: new ConnectionError({ cause, message: "PGlite did not start", operation: "open" })
+const notStarted = (cause: unknown) => {
+  const why = cause instanceof Error ? `: ${cause.message}` : ""
+  return new SqlError({
+    reason: new ConnectionError({ cause, message: `PGlite did not start${why}`, operation: "open" })
   })
+}
 
 /**
  * The directory on disk, if there is one. PGlite has other storage, too, named such as `memory://`.

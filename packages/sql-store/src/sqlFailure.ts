@@ -1,6 +1,6 @@
 /** What a database error means for a batch and for its caller. */
 import { StoreUnavailable } from "@boxoffice/core"
-import { isContentionState, isKeyOfCommand, isPassingState } from "@boxoffice/core/store"
+import { isContentionState, isKeyOfCommand, isPassingState, waitOf } from "@boxoffice/core/store"
 import { Effect } from "effect"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 
@@ -47,6 +47,7 @@ export type WithDeadline = <A, E, R>(
 export const deadline =
   (milliseconds: number): WithDeadline =>
   (answer) =>
+    // Guard answer-deadline: with "Effect.timeoutOrElse(answer, { duration: Infinity" for "Effect…milliseconds", outage.test "go silent" fails.
     Effect.timeoutOrElse(answer, {
       duration: milliseconds,
       orElse: () =>
@@ -70,6 +71,5 @@ export const unavailable = (error: SqlError): StoreUnavailable =>
     retryable:
       isConnectionLost(error) || isContention(error) || isPassingState(sqlState(error) ?? ""),
     cause: error,
-    // The wait for a lock, or for a statement behind one, timed out.
-    ...(sqlState(error) === "55P03" ? { isBusy: true } : {})
+    ...waitOf(sqlState(error))
   })

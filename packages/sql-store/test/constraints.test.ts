@@ -264,6 +264,51 @@ const rules: ReadonlyArray<readonly [constraint: string, statement: string | (()
   ["event_consumer_place_not_negative", consumer("'3:3:', 0, -1, 0")],
   ["event_consumer_between_rounds_at_none", consumer("NULL, 5, 0, 5")],
   ["event_consumer_between_rounds_at_none", consumer("NULL, 0, 1, 5")],
+  // Each key once.
+  ["cleared_pkey", "INSERT INTO cleared VALUES ('outbox', now()), ('outbox', now())"],
+  [
+    "command_outcome_pkey",
+    () => `INSERT INTO command_outcome (command_id, user_id, operation, fingerprint, outcome)
+      SELECT '${ids.free}', 'ann', 'pay', 'f', '{}' FROM generate_series(1, 2)`
+  ],
+  [
+    "event_consumer_pkey",
+    `${consumer("NULL, 0, 0, 0")}, (NULL, 0, 0, 0, 'mailer', 'here', '3:3:', now(), now())`
+  ],
+  ["migration_pkey", "INSERT INTO migration SELECT * FROM migration"],
+  ["outbox_pkey", "INSERT INTO outbox OVERRIDING SYSTEM VALUE SELECT * FROM outbox"],
+  ["queue_code_pkey", "INSERT INTO queue_code VALUES ('q', 'x', 1), ('q', 'x', 2)"],
+  ["queue_departure_pkey", "INSERT INTO queue_departure VALUES ('q', 1, 0, 1), ('q', 1, 0, 2)"],
+  [
+    "queue_exit_pkey",
+    `INSERT INTO queue_exit (exit_id, queue_id, exits) OVERRIDING SYSTEM VALUE
+      VALUES (1, 'q', 1), (1, 'q', 1)`
+  ],
+  ["queue_grant_pkey", "INSERT INTO queue_grant VALUES ('q', 1, 1, now()), ('q', 1, 2, now())"],
+  [
+    "queue_presence_pkey",
+    `INSERT INTO queue_presence SELECT 'q', 0, 0, now(), 0::bit(4096) FROM generate_series(1, 2)`
+  ],
+  ["queue_token_pkey", "INSERT INTO queue_token SELECT * FROM queue_token"],
+  [
+    "server_life_pkey",
+    "INSERT INTO server_life VALUES (true, gen_random_uuid()), (true, gen_random_uuid())"
+  ],
+  [
+    "webhook_delivery_pkey",
+    `INSERT INTO webhook_delivery (delivery_id, endpoint, event_id, aggregate, body, state,
+      attempts, next_at, parked_at) OVERRIDING SYSTEM VALUE
+      SELECT 1, 'crm', n || '-1', 'wallet/ann', '{}', 'waiting', 0, now(), now()
+      FROM generate_series(1, 2) n`
+  ],
+  // A reservation that is added as confirmed has seats as well.
+  [
+    "reservation_confirmed_has_seats",
+    `INSERT INTO reservation (reservation_id, performance_id, user_id, seats, amount, currency,
+      status, held_at, hold_expires_at, confirmed_at, payment_id)
+      VALUES (gen_random_uuid(), 'p', 'ann', '[{"seatId": "A-9"}]', 0, 'KRW', 'confirmed', now(),
+        now() + interval '1 hour', now(), gen_random_uuid())`
+  ],
   ["webhook_delivery_once", delivery("waiting", 2)],
   ["webhook_delivery_state_known", delivery("lost")],
   ["webhook_delivery_dead_was_tried", delivery("dead")]

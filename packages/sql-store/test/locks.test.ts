@@ -380,6 +380,26 @@ test("each row of a plan that another transaction has locked is found, and no ot
   expect(await lockedBy(`SELECT pg_advisory_xact_lock(hashtextextended(${key}))`)).toEqual([
     "seatCount"
   ])
+  // Each holder of the lock of a count has a name of its own, and the same one for as long as it holds it.
+  const holdersOf = async (times: number) => {
+    const other = openSql(database.url)
+    await other("BEGIN")
+    await other(`SELECT pg_advisory_xact_lock(hashtextextended(${key}))`)
+    const names: Array<unknown> = []
+    for (let time = 0; time < times; time++) {
+      names.push(...(await database.run(database.store.lockedRows(plan))).values())
+    }
+    await other("ROLLBACK")
+    return names
+  }
+  const [first, again, ...rest] = [...(await holdersOf(2)), ...(await holdersOf(1))]
+  expect(again).toBe(first)
+  expect(rest).toEqual([expect.stringMatching(/^\d+\/\d+$/)])
+  expect(rest).not.toContain(first)
+  const whole = `'${schemaName("boxoffice")}/${id.performance}', 0`
+  expect(await lockedBy(`SELECT pg_advisory_xact_lock(hashtextextended(${whole}))`)).toEqual([
+    "seatCount"
+  ])
   // Every key is one of the plan's own, by which a batcher knows the commands.
   const own = plan.lockKeys()
   const other = openSql(database.url)

@@ -92,6 +92,23 @@ test("nor does a user who keeps sending commands for the locked row", async () =
   expect((await office.wallet.balance({ userId: "victim" })).balance.amount).toBe(130n)
 })
 
+test("rows that get free one after the other have no batch wait for all of them", async () => {
+  const url = await emptyDatabase()
+  // Less time for a statement than these locks take together, though each is short enough.
+  const waits = { lockTimeoutMs: 1_000, statementTimeoutMs: 4_000 }
+  const office = await openNode(url, { migrate: true, waits })
+  const victims = Array.from({ length: 9 }, (_, n) => `a${n}`)
+  for (const victim of victims) await charge(office, victim)
+  const unlocks: Array<() => Promise<unknown>> = []
+  for (const victim of victims) unlocks.push(await lockRow(url, "wallet", victim))
+  const charges = [...victims, "b0", "b1", "b2"].map((user) => codeOf(charge(office, user)))
+  for (const unlock of unlocks) {
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    await unlock()
+  }
+  expect(new Set(await Promise.all(charges))).toEqual(new Set(["ok"]))
+})
+
 test("a locked token far back in line delays no joins", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
@@ -166,7 +183,7 @@ test("a user who asks again and again for a locked token keeps nobody else from 
   expect(new Set(await Promise.all(victims))).toEqual(new Set(["ok"]))
 })
 
-test("a join stays behind the leave of the same user, though the leave is parked", async () => {
+test("a join stays behind the leave of the same user, though the leave waits for a locked row", async () => {
   const url = await emptyDatabase()
   const office = await openNode(url, { migrate: true })
   await office.queue.create({ queueId: "main", settings: { maxActive: 1 } })
@@ -175,7 +192,7 @@ test("a join stays behind the leave of the same user, though the leave is parked
   const { token: queueToken } = await join("ada")
   const unlock = await lockRow(url, "queue_token", "ada")
   const left = office.queue.leave({ userId: "ada", queueToken })
-  // Answered once the leave is parked.
+  // Answered once the batcher has blocked the row of the leave.
   await join("other")
   await unlock()
   const again = await join("ada")

@@ -98,7 +98,7 @@ describe("a restored database is healthy", () => {
     }
   })
 
-  test("and what was changed in it is told, as in any other", async () => {
+  test("and its changes are reported, as for any other database", async () => {
     const url = await migrated()
     const sql = openSql(url)
     await sql(parseAgain)

@@ -137,6 +137,15 @@ export const passTime = (milliseconds: number) => `
       EXECUTE tables.update;
     END LOOP;
     UPDATE boxoffice.queue_presence SET seen_until = seen_until + interval '365000 days';
+    -- The events tell of the same instants.
+    UPDATE boxoffice.outbox SET events = (
+      SELECT json_agg(event::jsonb || (
+          SELECT coalesce(jsonb_object_agg(field, value::text::bigint - ${milliseconds}), '{}')
+          FROM jsonb_each(event::jsonb) AS fields (field, value)
+          WHERE field IN ('at', 'expiresAt', 'holdExpiresAt')
+        ) ORDER BY place)
+      FROM json_array_elements(events) WITH ORDINALITY AS told (event, place)
+    );
     -- No time passes behind the back of a map's version but here.
     UPDATE boxoffice.seat SET changes = changes + 1 WHERE held_until IS NOT NULL;
   END $$`

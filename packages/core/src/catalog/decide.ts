@@ -111,9 +111,11 @@ const wrongPrice = (
   const at = (index: number, message: string) =>
     index < 0 ? undefined : { path: `seats[${index}].price.currency`, message }
   const other = seats.findIndex(
+    // Guard seat-currency: with "false" for "ofPerf…!== ofPerformance", conformance.test "have one currency" fails.
     ({ price }) => ofPerformance !== null && price.currency !== ofPerformance
   )
   const unpayable = seats.findIndex(
+    // Guard seat-payable: with "false" for "price.amount…configured", conformance.test "have one currency" fails.
     ({ price }) => price.amount > 0n && price.currency !== configured
   )
   return (

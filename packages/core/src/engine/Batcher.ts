@@ -16,7 +16,7 @@
  *
  * If no locked row is found (another transaction has inserted a key and not committed), the batch is
  * bisected, with brief waits, to find the commands that need it. The rows that these insert are
- * blocked for a while, and then one command tries again; one that fails twice is refused.
+ * blocked for a while, and then one command tries again, alone; one that fails twice is refused.
  *
  * A batcher that is too far behind refuses the oldest commands: see `waitMs`. A command of a host's
  * transaction cannot share a batch with those of others: it runs alone.
@@ -24,6 +24,7 @@
 import { Effect, Exit, type Scope } from "effect"
 import { Overloaded, type StoreUnavailable } from "../Errors.ts"
 import { HostTransaction } from "../HostTransaction.ts"
+import { BlockedRows } from "./BlockedRows.ts"
 import { fnv1a } from "./fnv.ts"
 import { realPause } from "./realPause.ts"
 
@@ -81,14 +82,8 @@ interface Waiting<C, A> {
   hasWaitedForRow?: boolean
   /** How often it alone found a row busy that the store does not show. */
   fruitless?: number
-}
-
-/** A row that the batcher takes no commands for. */
-interface Block {
-  /** The transaction that holds the row; `undefined` if the store does not show the lock. */
-  readonly holder: string | undefined
-  /** Until then only a free row is released; a row whose lock is not shown is tried again then. */
-  readonly until: number
+  /** Whether its caller was interrupted: then it is not put back. */
+  isGone?: boolean
 }
 
 const waitMsDefault = 10_000
@@ -98,16 +93,14 @@ const extraWaitMs = 20_000
 const askEveryMs = [50, 250] as const
 /** For how long after a locked row batches wait briefly for locks, in milliseconds. */
 const carefulMs = 5_000
-/** For how long a row stays blocked after a wait in vain: doubled each time, up to the last. */
-const backOffMs = [1_000, 8_000] as const
 /** Up to how many commands a bisection tries one by one: each half that fails costs a wait. */
 const oneByOne = 16
 /** How long a batch is bisected at most, in milliseconds, before other commands have their turn. */
 const bisectMs = 3_000
-/** How often a row is released and lost again before a batch waits for it for the full time. */
-const handoversMax = 4
 /** How often a command tries alone for a row whose lock the store does not show. */
 const fruitlessMax = 2
+/** How many commands try alone, each for one such row, before others have their turn. */
+const trialsMax = 4
 
 const overloaded = Effect.suspend(() => Effect.fail(new Overloaded({ retryAfterSeconds: 1 })))
 
@@ -120,13 +113,7 @@ export const makeBatcher = <C, A>(
     // In order of submission. A set, so that an interrupted command is dropped in constant time.
     let waiting = new Set<Waiting<C, A>>()
     let submitted = 0
-    const blocked = new Map<string, Block>()
-    /** How often each row was released since it only changed hands, and no batch has got it since. */
-    const handovers = new Map<string, number>()
-    /** Rows whose lock the store did not show: one command tries for each. */
-    const probed = new Set<string>()
-    /** For how long each row is blocked the next time. */
-    const backOffs = new Map<string, number>()
+    const blocked = new BlockedRows()
     let busyAt = Number.NEGATIVE_INFINITY
     let askedAt = Number.NEGATIVE_INFINITY
     let running = false
@@ -138,7 +125,7 @@ export const makeBatcher = <C, A>(
     const fork = Effect.runForkWith(yield* Effect.context<never>())
 
     const rowsOf = (entry: Waiting<C, A>): ReadonlySet<string> => {
-      entry.rows ??= locks?.rowsOf(entry.command) ?? new Set()
+      entry.rows ??= orNone(() => locks?.rowsOf(entry.command))
       return entry.rows
     }
 
@@ -151,37 +138,50 @@ export const makeBatcher = <C, A>(
       return false
     }
 
-    /** Whether a command needs a row that changes hands too often to be had by brief waits. */
-    const isStarved = (entry: Waiting<C, A>): boolean => {
-      if (handovers.size === 0) return false
-      for (const row of rowsOf(entry)) if ((handovers.get(row) ?? 0) >= handoversMax) return true
-      return false
-    }
-
-    /** The next commands, in their order: none that needs a blocked row, and one for a probed row. */
+    /** The next commands, in their order, but for those that need a row that is blocked or on trial. */
     const take = (): Array<Waiting<C, A>> => {
       shed()
       const batch: Array<Waiting<C, A>> = []
-      const taken = new Set<string>()
       for (const entry of waiting) {
+        // Guard batch-size: without it, Batcher.test "takes at most batchSize" fails.
         if (batch.length === options.batchSize) break
-        if (needsAny(entry, blocked) || needsAny(entry, taken)) {
+        // Guard batch-behind-blocked: without " || needsAny(…onTrial)", Batcher.test "keeps the order of commands whose row" fails.
+        if (needsAny(entry, blocked) || needsAny(entry, blocked.onTrial)) {
           entry.hasWaitedForRow = true
           continue
         }
-        if (probed.size > 0) for (const row of rowsOf(entry)) if (probed.has(row)) taken.add(row)
         batch.push(entry)
         waiting.delete(entry)
       }
       return batch
     }
 
+    /** The first command for each of a few rows on trial. */
+    const takeTrials = (): ReadonlyArray<Waiting<C, A>> => {
+      if (blocked.onTrial.size === 0) return []
+      const trials: Array<Waiting<C, A>> = []
+      const seen = new Set<string>()
+      for (const entry of waiting) {
+        if (trials.length === trialsMax) return trials
+        const rows = Array.from(rowsOf(entry)).filter((row) => blocked.onTrial.has(row))
+        const isFirst = rows.length > 0 && !rows.some((row) => seen.has(row))
+        for (const row of rows) seen.add(row)
+        if (!isFirst || needsAny(entry, blocked)) continue
+        trials.push(entry)
+        waiting.delete(entry)
+      }
+      // No command waits for the others any more.
+      blocked.forget(Array.from(blocked.onTrial).filter((row) => !seen.has(row)))
+      return trials
+    }
+
     /** Puts commands back where they were in the order. */
     const putBack = (batch: ReadonlyArray<Waiting<C, A>>): void => {
       if (closed) return refuse(batch)
-      if (batch.length === 0) return
-      for (const entry of batch) entry.hasWaitedForRow = true
-      waiting = new Set([...batch, ...waiting].sort((a, b) => a.number - b.number))
+      const entries = batch.filter((entry) => !entry.isGone)
+      if (entries.length === 0) return
+      for (const entry of entries) entry.hasWaitedForRow = true
+      waiting = new Set([...entries, ...waiting].sort((a, b) => a.number - b.number))
     }
 
     /** Puts back the commands that need blocked rows, and returns the others. */
@@ -201,6 +201,7 @@ export const makeBatcher = <C, A>(
     const shed = () => {
       const now = performance.now()
       for (const entry of waiting) {
+        // Guard batch-wait: without it, Batcher.test "gathers while one batch" fails.
         if (now - entry.since < waitMs) break
         if (entry.hasWaitedForRow && now - entry.since < waitMs + extraWaitMs) continue
         waiting.delete(entry)
@@ -212,10 +213,13 @@ export const makeBatcher = <C, A>(
     }
 
     const runOnce = (batch: ReadonlyArray<Waiting<C, A>>, waitsBriefly: boolean) =>
+      // Suspended, so that what it throws fails the batch and not the batcher.
       Effect.exit(
-        options.run(
-          batch.map((entry) => entry.command),
-          waitsBriefly
+        Effect.suspend(() =>
+          options.run(
+            batch.map((entry) => entry.command),
+            waitsBriefly
+          )
         )
       ).pipe(
         // Root span: a batch serves many callers, so it has no single parent.
@@ -227,17 +231,20 @@ export const makeBatcher = <C, A>(
         const batch = putBackBlocked(entries)
         if (batch.length === 0) return
         const isCareful = performance.now() - busyAt < carefulMs
-        const waitsBriefly = isCareful && !batch.some(isStarved)
+        const waitsBriefly = isCareful && !batch.some((entry) => needsAny(entry, blocked.contested))
         const exit = yield* runOnce(batch, waitsBriefly)
-        if (!isBusy(exit)) {
+        if (!isBusy(exit) && !isSlow(exit)) {
           forget(batch)
           return yield* settle(batch, exit)
         }
         if (locks === undefined) return fail(batch, exit)
         busyAt = performance.now()
         const locked = yield* ask(batch)
-        if (!batch.some((entry) => needsAny(entry, locked))) return yield* bisect(batch)
-        for (const [row, holder] of locked) block(row, holder, waitsBriefly)
+        if (!batch.some((entry) => needsAny(entry, locked))) {
+          // A store that is slow for another reason gets no more to do.
+          return isSlow(exit) ? fail(batch, exit) : yield* bisect(batch)
+        }
+        for (const [row, holder] of locked) blocked.add(row, holder, waitsBriefly)
         // The others at once, before commands that come now and may need the next locked row.
         yield* runBatch(batch)
       })
@@ -252,6 +259,7 @@ export const makeBatcher = <C, A>(
       }
       // If one command makes a batch fail, the batch is bisected to isolate it, so the others are
       // not affected. A retryable failure would meet each half as well.
+      // Guard batch-bad-command: without it, Batcher.test "tells a bad command" fails.
       if (batch.length > 1 && !isRetryable(exit)) return inHalves(batch, runBatch)
       fail(batch, exit)
       return Effect.void
@@ -265,38 +273,26 @@ export const makeBatcher = <C, A>(
       for (const entry of batch) entry.resume(Effect.failCause(exit.cause))
     }
 
-    /** The locked rows of commands. A store that cannot answer says of none. */
-    const ask = (entries: ReadonlyArray<Waiting<C, A>>) =>
-      Effect.map(Effect.exit(locks!.lockedRows(entries.map(({ command }) => command))), (found) => {
-        askedAt = performance.now()
-        return Exit.isSuccess(found) ? found.value : new Map<string, string>()
-      })
-
-    /** Blocks a row. After a brief wait in vain, a row that changes hands is released at once. */
-    const block = (row: string, holder: string | undefined, wasBrief: boolean): void => {
-      probed.delete(row)
-      const backOff = backOffs.get(row) ?? backOffMs[0]
-      if (!wasBrief) {
-        handovers.delete(row)
-        backOffs.set(row, Math.min(2 * backOff, backOffMs[1]))
-      }
-      blocked.set(row, { holder, until: performance.now() + (wasBrief ? 0 : backOff) })
-    }
-
     /** The rows of a batch that was answered are as any others again. */
     const forget = (batch: ReadonlyArray<Waiting<C, A>>): void => {
-      if (handovers.size + probed.size + backOffs.size === 0) return
-      for (const entry of batch) {
-        for (const row of rowsOf(entry)) {
-          handovers.delete(row)
-          probed.delete(row)
-          backOffs.delete(row)
-        }
-      }
+      if (blocked.remembersAny) for (const entry of batch) blocked.forget(rowsOf(entry))
     }
 
-    /** Commands that need blocked rows: as many as it takes to ask for each of these rows. */
-    const oneOfEachBlockedRow = (): ReadonlyArray<C> => {
+    const lockedRows = (commands: ReadonlyArray<C>) =>
+      Effect.map(Effect.exit(Effect.suspend(() => locks!.lockedRows(commands))), (exit) => {
+        askedAt = performance.now()
+        return Exit.isSuccess(exit) ? exit.value : undefined
+      })
+
+    /** The locked rows of commands. A store that cannot answer says of none. */
+    const ask = (entries: ReadonlyArray<Waiting<C, A>>) =>
+      Effect.map(
+        lockedRows(entries.map(({ command }) => command)),
+        (locked) => locked ?? new Map<string, string>()
+      )
+
+    /** The blocked rows that commands wait for, and as few of these as it takes to ask for each row. */
+    const awaited = () => {
       const rows = new Set<string>()
       const commands: Array<C> = []
       for (const entry of waiting) {
@@ -305,26 +301,17 @@ export const makeBatcher = <C, A>(
         for (const row of rowsOf(entry)) if (blocked.has(row)) rows.add(row)
         if (rows.size > before) commands.push(entry.command)
       }
-      return commands
+      return { rows, commands }
     }
 
     /** Releases the blocked rows that are free, that only change hands, or that are due. */
     const release: Effect.Effect<void> = Effect.gen(function* () {
-      const exit = yield* Effect.exit(locks!.lockedRows(oneOfEachBlockedRow()))
-      askedAt = performance.now()
+      const { rows, commands } = awaited()
+      blocked.keepOnly(rows)
+      if (rows.size === 0) return
       // A store that is away says nothing about its locks. The next question may be answered.
-      if (Exit.isFailure(exit)) return
-      for (const [row, { holder, until }] of blocked) {
-        const holderNow = exit.value.get(row)
-        const isDue = performance.now() >= until
-        if (holder === undefined ? isDue : holderNow === undefined) {
-          blocked.delete(row)
-          if (holder === undefined) probed.add(row)
-        } else if (holder !== undefined && holderNow !== holder && isDue) {
-          blocked.delete(row)
-          handovers.set(row, (handovers.get(row) ?? 0) + 1)
-        }
-      }
+      const locked = yield* lockedRows(commands)
+      if (locked !== undefined) blocked.release(locked)
     })
 
     /**
@@ -352,6 +339,16 @@ export const makeBatcher = <C, A>(
         busyAt = performance.now()
       })
 
+    /** Runs the command that tries for a row whose lock the store did not show. */
+    const tryAlone = (entry: Waiting<C, A>): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        if (closed || needsAny(entry, blocked)) return putBack([entry])
+        const exit = yield* runOnce([entry], true)
+        if (isBusy(exit)) return yield* blockInserts(entry, exit)
+        forget([entry])
+        yield* settle([entry], exit)
+      })
+
     /** Puts back a command that alone met a busy row, or refuses it when that has happened before. */
     const blockInserts = (
       entry: Waiting<C, A>,
@@ -359,12 +356,17 @@ export const makeBatcher = <C, A>(
     ): Effect.Effect<void> =>
       Effect.map(ask([entry]), (locked) => {
         // A lock that has begun since is shown, and no sign of an insert.
-        for (const [row, holder] of locked) block(row, holder, true)
+        for (const [row, holder] of locked) blocked.add(row, holder, true)
         if (locked.size > 0) return putBack([entry])
-        for (const row of locks!.insertsOf(entry.command)) block(row, undefined, false)
         entry.fruitless = (entry.fruitless ?? 0) + 1
+        // Guard batch-fruitless: with "false" for "entry.fruitless === fruitlessMax", Batcher.test "whose locked row is not shown" fails.
         if (entry.fruitless === fruitlessMax) fail([entry], exit)
         else putBack([entry])
+        // One of the rows that it inserts is another transaction's. If it inserts none, any may be.
+        const inserts = orNone(() => locks!.insertsOf(entry.command))
+        for (const row of inserts.size > 0 ? inserts : rowsOf(entry)) {
+          blocked.add(row, undefined, false)
+        }
       })
 
     const pauseUntilWoken = Effect.suspend(() => {
@@ -377,8 +379,12 @@ export const makeBatcher = <C, A>(
     const start = () => {
       if (running || closed || waiting.size === 0) return
       running = true
-      fork(loop)
+      fork(Effect.ensuring(loop, stop))
     }
+    const stop = Effect.sync(() => {
+      running = false
+      whenIdle?.()
+    })
 
     const loop: Effect.Effect<void> = Effect.gen(function* () {
       // Commands that were submitted in the same turn as the first travel with it.
@@ -387,12 +393,13 @@ export const makeBatcher = <C, A>(
         if (blocked.size > 0 && performance.now() - askedAt >= askEveryMs[0]) yield* release
         const batch = take()
         if (batch.length > 0) yield* runBatch(batch)
-        else if (waiting.size > 0) yield* pauseUntilWoken
+        const trials = takeTrials()
+        yield* Effect.forEach(trials, tryAlone, { discard: true })
+        if (batch.length + trials.length === 0 && waiting.size > 0) yield* pauseUntilWoken
       }
       // No command waits for the rows that are still blocked.
-      for (const rows of [blocked, handovers, probed, backOffs]) rows.clear()
+      blocked.clear()
       running = false
-      whenIdle?.()
     })
 
     yield* Effect.addFinalizer(() =>
@@ -409,14 +416,23 @@ export const makeBatcher = <C, A>(
 
     const enqueue = (command: C): Effect.Effect<A, Overloaded | StoreUnavailable> =>
       Effect.callback((resume) => {
+        // Guard batch-capacity: without " || waiting.size >= options.capacity", Batcher.test "capacity commands wait" fails.
         if (closed || waiting.size >= options.capacity) return resume(overloaded)
         const since = performance.now()
         const entry: Waiting<C, A> = { command, number: submitted++, since, resume }
+        // Commands of one locked row must not take the places of all others.
+        // Guard batch-places: without it, Batcher.test "keeps places for others" fails.
+        if (waiting.size >= options.capacity / 2 && needsAny(entry, blocked)) {
+          return resume(overloaded)
+        }
         waiting.add(entry)
         shedding ??= setInterval(shed, Math.max(100, waitMs / 4))
         start()
         if (!needsAny(entry, blocked)) wake?.()
-        return Effect.sync(() => waiting.delete(entry))
+        return Effect.sync(() => {
+          entry.isGone = true
+          waiting.delete(entry)
+        })
       })
     const alone = (command: C): Effect.Effect<A, Overloaded | StoreUnavailable> =>
       closed ? overloaded : Effect.map(options.run([command], false), ([outcome]) => outcome!)
@@ -428,6 +444,16 @@ export const makeBatcher = <C, A>(
         )
     }
   })
+
+/** What a function gives, or no rows if it throws: then the batch of the command fails. */
+const orNone = (rows: () => ReadonlySet<string> | undefined): ReadonlySet<string> => {
+  try {
+    return rows() ?? noRows
+  } catch {
+    return noRows
+  }
+}
+const noRows: ReadonlySet<string> = new Set()
 
 const randomBetween = ([low, high]: readonly [number, number]): number =>
   low + Math.random() * (high - low)
@@ -444,13 +470,17 @@ const isBusy = (exit: Exit.Exit<unknown, StoreUnavailable>): boolean =>
   Exit.isFailure(exit) &&
   exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error.isBusy === true)
 
+const isSlow = (exit: Exit.Exit<unknown, StoreUnavailable>): boolean =>
+  Exit.isFailure(exit) &&
+  exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error.isSlow === true)
+
 const isRetryable = (exit: Exit.Exit<unknown, StoreUnavailable>): boolean =>
   Exit.isFailure(exit) &&
   exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error.retryable)
 
 /**
  * Several batchers side by side. Commands of one key share a batcher and so keep their order, except
- * that one which waits for a locked row is passed by those that need none of its rows. Unrelated
+ * that one which waits for a locked row is passed by those that do not need that row. Unrelated
  * commands mostly do not wait for each other.
  */
 export const makeBatchers = <C, A>(

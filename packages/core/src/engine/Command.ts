@@ -1,4 +1,4 @@
-/** Commands, the batchers that they travel in, and the one way from a batch to the store. */
+/** Commands, and how the batchers of a service run a batch of them in the store. */
 import { Context, type Effect, type Scope } from "effect"
 import type { BoxOfficeStore } from "../BoxOfficeStore.ts"
 import { type Batcher, makeBatchers, type RowLocks } from "./Batcher.ts"
@@ -69,8 +69,8 @@ export const rowLocksOf = <C>(
 })
 
 /**
- * Refusals are answers and not accidents. The stack of one says nothing that helps, and capturing it
- * cost a tenth of the time of a refused hold.
+ * Refusals are answers and not accidents: where in a batch one was made helps no caller, and
+ * capturing its stack took a tenth of the time of a refused hold.
  */
 const withoutStacks = <A>(decide: () => A): A => {
   const limit = Error.stackTraceLimit

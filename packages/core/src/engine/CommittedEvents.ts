@@ -1,4 +1,9 @@
-/** Tells the in-memory caches of a node which events the node itself has just committed. */
+/**
+ * Announces the events that this node has committed, so that its snapshots and caches are refreshed,
+ * its metrics count them, and its consumers read them at once.
+ *
+ * Holds: the listeners, for as long as the engine lives.
+ */
 import { Context, Effect, Layer } from "effect"
 import { BoxOfficeStore } from "../BoxOfficeStore.ts"
 import type { BoxOfficeEvent } from "../Events.ts"

@@ -68,7 +68,7 @@ export const planOutcome = (plan: LoadPlan, { commandId, fingerprint }: CommandI
   if (fingerprint !== undefined) plan.outcomes.add(commandId)
 }
 
-/** What a command came to, and whether an earlier call recorded it. */
+/** The result of a command, and whether an earlier call recorded it. */
 export interface Outcome<A, E> {
   readonly result: Result.Result<A, E | IdempotencyConflict>
   readonly replayed: boolean
@@ -101,9 +101,10 @@ export const recordFromEffects = <A>(
   found && { ...recordOutcome(rows, command, found), replayed: Result.isSuccess(found) }
 
 /**
- * Submits a command that makes rows with its own id. If such a row exists though no outcome is
- * recorded (its time is over, or an operator has deleted it), the command is submitted again and loads
- * that row, to read its outcome from it. If that fails, another command of the same key made the row.
+ * Submits a command that makes rows with its own id. Such a row can exist although no outcome is
+ * recorded: the outcome is past its retention, or an operator has deleted it. Then the command is
+ * submitted again and loads that row, to read its outcome from it. If that fails, another command of
+ * the same key made the row.
  */
 export const submitOnce = <C extends { readonly plan: (plan: LoadPlan) => void }, A>(
   submit: (command: C) => Effect.Effect<A, Overloaded | StoreUnavailable>,
@@ -134,6 +135,7 @@ export const recordedOutcome = (
 ): Outcome<never, never> | undefined => {
   const recorded = rows.outcomes.get(command.commandId)
   if (recorded === undefined) return undefined
+  // Guard key-fingerprint: with "true" for "recorded…command.fingerprint", idempotency.test "with another request" fails.
   return recorded.fingerprint === command.fingerprint
     ? { result: decodeOutcome(recorded.outcome), replayed: true }
     : { result: Result.fail(new IdempotencyConflict()), replayed: false }
@@ -149,6 +151,7 @@ export const recordOutcome = <A, E>(
   // A refusal of the gate is not the command's own outcome: the same key may pass the next time.
   const isAnswer =
     Result.isSuccess(result) || isRecordable(result.failure, command.byOperator === true)
+  // Guard key-records-answers: without " && isAnswer", idempotency.test "but not the refusal" fails.
   if (fingerprint !== undefined && isAnswer) {
     rows.addOutcome({ commandId, userId, operation, fingerprint, outcome: encodeOutcome(result) })
   }

@@ -148,8 +148,8 @@ export const lockKey = {
 export interface Heads {
   readonly limit: number
   /**
-   * While a draw decides the order: the numbers at all positions up to `upTo` that may wait. If that is
-   * the last position of the draw, the first of those who joined after it come, too.
+   * While a draw decides the order: the numbers at all places up to `upTo` that may wait. If that is the
+   * last place of the draw, the store loads the first of those who joined after the draw as well.
    */
   readonly drawn?: { readonly numbers: ReadonlyArray<bigint>; readonly upTo: bigint } | undefined
 }

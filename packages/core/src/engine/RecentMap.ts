@@ -24,6 +24,7 @@ export class RecentMap<K, V> {
   }
 
   set(key: K, value: V): void {
+    // Guard recent-bound: with "false" for "this.young.size >= this.keep", RecentMap.test "never more than twice as many" fails.
     if (this.young.size >= this.keep && !this.young.has(key)) {
       this.old = this.young
       this.young = new Map()

@@ -43,7 +43,7 @@ const memberKey = (queueId: QueueId, userId: UserId): string => `${queueId}\n${u
 
 const codeKey = (queueId: QueueId, codeHash: string): string => `${queueId}\n${codeHash}`
 
-/** A position that a token has given up. */
+/** The lane and the number of a token that no longer waits. */
 type LaneNumber = Pick<TokenRow, "queueId" | "lane" | "number">
 
 /** A code that opens the priority lane of a queue, by its digest. */
@@ -154,7 +154,7 @@ export class Rows {
   private readonly tokensRead: ReadonlyMap<TokenId, TokenRow>
   private readonly tokensByMember = new Map<string, Array<TokenId>>()
   readonly events: Array<BoxOfficeEvent> = []
-  /** As counted when the rows were loaded. {@link ahead} takes off those who left since. */
+  /** As counted when the rows were loaded. {@link ahead} subtracts those that left since. */
   private readonly aheadOf: Map<TokenId, number>
   private readonly gone: Array<LaneNumber> = []
   private readonly departures: Array<Departure> = []
@@ -218,6 +218,7 @@ export class Rows {
   /** Whether a user holds seats behind a queue that can still be paid for. */
   hasUnpaid(userId: UserId, queueId: QueueId): boolean {
     const lives = (hold: { readonly userId: UserId; readonly holdExpiresAt: number }) =>
+      // Guard unpaid-own: without "hold.userId === userId && ", money.test "another unpaid hold" fails.
       hold.userId === userId && hold.holdExpiresAt > this.now
     if (this.unpaid.some((hold) => lives(hold) && hold.queueId === queueId)) return true
     for (const reservation of this.reservations.values()) {
@@ -348,7 +349,7 @@ export class Rows {
     this.aheadOf.set(tokenId, waiting + left)
   }
 
-  /** Notes that a waiting token moved out of its lane: tokens behind it have one less in front. */
+  /** Notes that a token no longer waits: the tokens behind it have one less in front. */
   noteGone(token: LaneNumber): void {
     this.gone.push(token)
   }

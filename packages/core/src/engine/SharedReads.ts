@@ -1,10 +1,21 @@
 /**
  * Readings that many callers share.
  *
- * Holds the last reading of each key, at most `keep` of them. A reading is shared until it is `maxAgeMs`
- * old, or until this node changes what it shows: so a node reads its own writes, and sees those of
- * other nodes after `maxAgeMs` at the latest. There is one read at a time for a key; a caller that comes
- * too late for it waits for the next one.
+ * Holds: the last reading of each key, at most `keep` of them; the reading that was read longest ago
+ * goes first.
+ *
+ * Refresh: on demand. A call reads again if the reading is `maxAgeMs` old, or if this node has changed
+ * what it shows. So a node sees its own writes at once, and those of other nodes after `maxAgeMs` at
+ * the latest. There is one read at a time for a key; a caller that comes too late for it waits for the
+ * next one.
+ *
+ * States of a key:
+ * - absent: never read, invalidated, or evicted. The next call reads it.
+ * - fresh: younger than `maxAgeMs`. Every call gets the same reading.
+ * - under way: a read runs, and its callers wait for it. If this node changes the key meanwhile, these
+ *   callers still get the reading, but it is not kept.
+ * - resting: invalidated right after a read. The next read begins after four times as long as the last
+ *   one took (`maxAgeMs` at most), so that a storm of changes does not keep the store busy with reads.
  *
  * A read inside a host's transaction sees uncommitted rows, so it is not shared.
  */
@@ -47,7 +58,7 @@ interface Kept<A> {
 
 const batchersPerRead = 4
 const waitingMax = 100_000
-// If writes make every reading stale at once, reads take about a fifth of the time.
+// Reads then take about a fifth of the time.
 const restPerWork = 4
 
 export const makeSharedReads = <K extends string, A>(
@@ -62,6 +73,7 @@ export const makeSharedReads = <K extends string, A>(
 
     const fresh = (key: K, now: bigint): Kept<A> | undefined => {
       const found = kept.get(key)
+      // Guard shared-age: with "true" for "msBetween(found.begunAt, now) < options.maxAgeMs", SharedReads.test "within the window" fails.
       return found !== undefined && msBetween(found.begunAt, now) < options.maxAgeMs
         ? found
         : undefined
@@ -84,9 +96,11 @@ export const makeSharedReads = <K extends string, A>(
         )
         const ended = performance.now()
         const next = { reading, begunAt }
+        // Guard shared-stale: with "true" for "!stale", maxAge.test "during the very first reading" fails.
         if (!stale) {
           kept.delete(key)
           kept.set(key, next)
+          // Guard shared-bound: without it, SharedReads.test "no more readings are kept" fails.
           if (kept.size > options.keep) forget(kept.keys().next().value!)
         }
         // At most `maxAgeMs`: a read that took long may have met a stall.

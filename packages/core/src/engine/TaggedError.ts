@@ -56,7 +56,7 @@ interface ErrorClass {
   readonly identifier: string
 }
 
-/** Whose command records a refusal: any command, or only an operator's. */
+/** Which commands record a refusal: all, or only those of operators. */
 type Recorder = "anyone" | "operator"
 
 const recordables = new Map<string, { readonly Refusal: ErrorClass; readonly by: Recorder }>()

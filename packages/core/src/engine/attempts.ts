@@ -64,12 +64,14 @@ export const retryAttempts = <Sent>(options: {
     Effect.catch(options.attempt(plan, decide), ({ fault, outcome, attempt }) => {
       const { unavailable, duplicateKey } = fault
       const runAgain = () =>
+        // Guard attempts: with "false" for "attempts >= attemptsMax", sql-store/retry.test "endless contention" fails.
         attempts >= attemptsMax
           ? Effect.fail(unavailable)
           : Effect.andThen(options.backOff(attempts), run(plan, decide, attempts + 1, duplicateKey))
       // A key that existed once may come from another node that was first. If the same key exists
       // in the next attempt as well, it stays: one command of the batch can never be inserted. The
       // batcher bisects the batch to isolate that command.
+      // Guard same-key-twice: without it, sql-store/forgottenKeys.test "a key is as good" fails.
       if (duplicateKey !== undefined && duplicateKey === previousKey) {
         const isTaken = fault.isCommandsOwnKey ? { isTaken: true } : {}
         const { cause } = unavailable
@@ -84,6 +86,29 @@ export const retryAttempts = <Sent>(options: {
     })
   return <A>(plan: LoadPlan, decide: (rows: Rows) => A): Effect.Effect<A, StoreUnavailable> =>
     run(plan, decide, 1)
+}
+
+/**
+ * How long a statement of a batch may take. A statement that locks many rows waits for each of them up
+ * to the limit of one lock, and the batch holds what it has got meanwhile: after three such waits the
+ * batcher finds out which rows are locked. An operator's command has the full time: it can add 100,000
+ * seats at once.
+ */
+export const statementTimeoutOf = (
+  plan: LoadPlan,
+  waits: { readonly lockTimeoutMs: number; readonly statementTimeoutMs: number }
+): number =>
+  plan.performances.size > 0
+    ? waits.statementTimeoutMs
+    : Math.min(waits.statementTimeoutMs, 3 * waits.lockTimeoutMs)
+
+/** How an error of this SQLSTATE tells a batcher that locks may be the cause. */
+export const waitOf = (
+  sqlState: string | undefined
+): Pick<StoreUnavailable, "isBusy" | "isSlow"> => {
+  // The wait for one lock timed out, or a statement, which may have waited for several.
+  if (sqlState === "55P03") return { isBusy: true }
+  return sqlState === "57014" ? { isSlow: true } : {}
 }
 
 /** What a server says of an attempt whose COMMIT was sent. */

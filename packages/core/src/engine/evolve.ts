@@ -1,4 +1,8 @@
-/** Events are the only thing that changes rows, except for what no event may tell (`Rows.add…`). */
+/**
+ * Sends each event to the feature whose rows it changes. Rows change in no other way, except that a
+ * command adds what has no event (outcomes, the catalogue) or what no event may contain (the seed of a
+ * draw, the digests of codes): see `Rows.addOutcome`, `addQueue`, `addCodes` and `addShow`.
+ */
 import type { BoxOfficeEvent } from "../Events.ts"
 import { evolveQueue } from "../queue/evolve.ts"
 import { evolveReservation } from "../reservation/evolve.ts"

@@ -48,6 +48,7 @@ const pathMax = 100
 
 /** The first problems, and how many more there are. */
 export const someProblems = (problems: ReadonlyArray<Problem>): ReadonlyArray<Problem> => {
+  // Guard problems-listed: without ".slice(0, problemsMax)", input.test "long in one piece" fails.
   const first = problems.slice(0, problemsMax).map(withShortPath)
   const more = problems.length - first.length
   if (more === 0) return first
@@ -56,6 +57,7 @@ export const someProblems = (problems: ReadonlyArray<Problem>): ReadonlyArray<Pr
 
 // The cut drops a character rather than split it.
 const withShortPath = ({ path, message }: Problem): Problem =>
+  // Guard problem-path: with "true" for "path.length <= pathMax", input.test "the beginning of a path" fails.
   path.length <= pathMax
     ? { path, message }
     : { path: `${path.slice(0, pathMax).replace(/[\ud800-\udbff]$/, "")}…`, message }
@@ -68,9 +70,11 @@ export const isSmall = (input: unknown): boolean => {
   const left = [input]
   for (let parts = 0; left.length > 0; parts++) {
     const value = left.pop()
+    // Guard input-parts: without it, input.test "up to a thousand parts" fails.
     if (parts > partsMax) return false
     if (typeof value !== "object" || value === null) continue
     const inner = Array.isArray(value) ? value : Object.values(value)
+    // Guard input-inner: without it, input.test "up to a thousand parts" fails.
     if (inner.length > partsMax) return false
     left.push(...inner)
   }

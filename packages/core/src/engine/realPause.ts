@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 
 /**
- * Waits by the machine's own timer, and not by Effect's clock: how busy a store is has nothing to do
- * with the time of a test. Returns at once for 0 or less.
+ * Waits by the machine's own timer, and not by Effect's clock: a test that stops the clock must not
+ * stop this wait. Returns at once for 0 or less.
  */
 export const realPause = (milliseconds: number): Effect.Effect<void> =>
   milliseconds <= 0

@@ -63,7 +63,7 @@ export interface ConsumerStatus {
   readonly active: boolean
   /** How many batches it has yet to pass, at most. */
   readonly batchesBehind: number
-  /** When its cursor was saved last, in milliseconds since 1970. */
+  /** When its cursor was saved, or its lease taken, last: in milliseconds since 1970. */
   readonly movedAt: number
   /** Whether its cursor is from another database cluster, so that `recover` must be called. */
   readonly misplaced: boolean
@@ -72,8 +72,9 @@ export interface ConsumerStatus {
 export interface Outbox {
   /**
    * Gives an owner the lease of a consumer for `leaseMs`, and creates the consumer if there is
-   * none. `"busy"` while another owner has the lease; `"misplaced"` if the consumer's cursor is
-   * from another database cluster.
+   * none. `"busy"` while another owner has the lease, unless the clock has stepped back since that
+   * owner took or renewed it: then nothing says that the owner lives. `"misplaced"` if the
+   * consumer's cursor is from another database cluster.
    */
   readonly claim: (claim: {
     readonly consumer: string

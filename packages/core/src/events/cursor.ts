@@ -28,7 +28,7 @@ export const fromCursor = (cursor: string): Cursor => {
  * Stands for the life of a page that was read before that life had a name. No later page can be
  * shown to be of the same life.
  */
-export const unnamedLife = "unnamed"
+const unnamedLife = "unnamed"
 
 /**
  * A page of the outbox. `reading` is the snapshot of its round; `found` are the batches behind the

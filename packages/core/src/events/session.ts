@@ -125,6 +125,7 @@ export const openSession = Effect.fnUntraced(function* (
       if (isLost) return Effect.void
       entry.acknowledged = true
       for (const first of pending) {
+        // Guard events-in-order: without it, conformance.test "before earlier ones" fails.
         if (!first.acknowledged) break
         pending.delete(first)
         place = first.place

@@ -75,6 +75,7 @@ export const makeTokenCache = (maxAgeMs: number) =>
         if (name !== "" && requiredQueueId === undefined) return undefined
         const age = msBetween(cached.begunAt, clock.monotonicTimeNanosUnsafe())
         const hasEnded = cached.reading.token?.endedAt != null
+        // Guard gate-cache-age: without it, maxAge.test "after the window, and no later" fails.
         if (age >= withinMs && !hasEnded) return undefined
         return { ...cached.reading, requiredQueueId, now: Math.ceil(cached.reading.now + age) }
       }

@@ -38,16 +38,20 @@ export const decideGate = (
   payload: QueueTokenPayload,
   { token, ahead, requiredQueueId, now }: GateView
 ): Result.Result<ReadonlyArray<QueueTokenExtended>, GateDenial> => {
+  // Guard gate-own-token: without " || token.userId…payload.userId", gate.test "refuses another user's token" fails.
   if (token === undefined || token.userId !== payload.userId) {
     return Result.fail(new QueueTokenInvalid())
   }
+  // Guard gate-queue: without it, gate.test "refuses a token of another queue" fails.
   if (requiredQueueId !== undefined && requiredQueueId !== token.queueId) {
     return Result.fail(new QueueTokenWrongQueue({ requiredQueueId }))
   }
   const state = tokenStateAt(token, now)
+  // Guard gate-waiting: without it, gate.test "refuses a waiting token" fails.
   if (state === "waiting") {
     return Result.fail(new QueueTokenWaiting(queueTokenStatus(token, ahead, now)))
   }
+  // Guard gate-ended: without it, gate.test "refuses a token that is" fails.
   if (state !== "admitted") return Result.fail(new QueueTokenExpired({ state }))
   return Result.succeed(decideSessionExtension(token, now))
 }
@@ -59,6 +63,7 @@ export const decideSessionExtension = (
 ): ReadonlyArray<QueueTokenExtended> => {
   const session = token.settings.sessionSeconds * 1_000
   const expiresAt = now + session
+  // Guard session-writes: without it, gate.test "once a tenth of it has passed" fails.
   if (token.claimed && expiresAt - (token.expiresAt ?? 0) < session / 10) return []
   return [extendTo(token, expiresAt, now)]
 }
@@ -73,8 +78,10 @@ export const decideSessionOfHold = (
   holdExpiresAt: number,
   now: number
 ): ReadonlyArray<QueueTokenExtended> => {
+  // Guard session-outlasts-hold: without it, gate.test "as long as the hold" fails.
   if (token.claimed && (token.expiresAt ?? 0) >= holdExpiresAt) return []
   const session = token.settings.sessionSeconds * 1_000
+  // Guard session-of-hold: with "now + session" for "Math.max(…session)", gate.test "the hold at least" fails.
   return [extendTo(token, Math.max(holdExpiresAt, now + session), now)]
 }
 
@@ -99,8 +106,10 @@ export const decideHolderGate = (
   holdsSeats: boolean
 ): Result.Result<ReadonlyArray<QueueTokenExtended>, GateDenial> => {
   const decided = decideGate(payload, view)
+  // Guard holder-own-token: without " || !(decided…Expired)", gate.test "another user's token" fails.
   if (Result.isSuccess(decided) || !(decided.failure instanceof QueueTokenExpired)) return decided
   const { state } = decided.failure
   const wasAdmitted = view.token !== undefined && view.token.admittedAt !== null
+  // Guard holder-left: without ` && state !== "left"`, gate.test "one who left" fails.
   return holdsSeats && wasAdmitted && state !== "left" ? Result.succeed([]) : decided
 }

@@ -37,7 +37,7 @@ interface GatedInput {
   readonly idempotencyKey?: string | undefined
 }
 
-/** A command on its way: its input, its id, and the payload of its queue token if it needs one. */
+/** A command while it runs: its input, its id, and the payload of its queue token if it needs one. */
 export interface Running<Input> {
   readonly input: Input
   readonly commandId: CommandId
@@ -49,14 +49,17 @@ export interface Running<Input> {
   readonly isWide: boolean
 }
 
-/** The first attempt lacks rows that few commands need: the command runs again with them. */
+/**
+ * Returned by `check` or `decide` if the first attempt lacks rows that few commands need. The command
+ * then runs again with these rows (`isWide`).
+ */
 export const needsMoreRows = Symbol("needsMoreRows")
 
 /** What a gated command is, from top to bottom in the order in which it happens. */
 export interface GatedCommand<Input extends GatedInput, A, E> {
   readonly operation: GatedOperation
   readonly input: (given: Caller & CommandOptions) => Effect.Effect<Input, RequestInvalid>
-  /** Whether an operator calls, who is in no queue. */
+  /** Whether the call needs no queue token, since an operator makes it. */
   readonly isUngated?: (input: Input) => boolean
   /** What the policy `gate` is asked about. */
   readonly about?: (input: Input) => { readonly performanceId: string }
@@ -67,7 +70,7 @@ export interface GatedCommand<Input extends GatedInput, A, E> {
   readonly plan: (plan: LoadPlan, command: Running<Input>) => void
   /** Decides the gate on the batch's own rows, and changes none of them. */
   readonly check: (rows: Rows, command: Running<Input>) => GateDecision | typeof needsMoreRows
-  /** The outcome of a command that ran before and whose record has been cleared. */
+  /** The outcome of a command that ran before, if its record was deleted: from the rows it made. */
   readonly fromEffects: (rows: Rows, command: Running<Input>) => OutcomeFromEffects<A> | undefined
   /** Decides, and evolves the rows if it succeeds. `session` is what passing the gate does to it. */
   readonly decide: (
@@ -131,7 +134,8 @@ export const makeGatedCommand = <Input extends GatedInput, A, E>(
               planOutcome(plan, identity)
               spec.plan(plan, command)
             },
-            // 3. On those rows: an outcome of before, the gate, the rules, and the record.
+            // 3. On those rows: the outcome of an earlier run if there is one, whatever the gate says;
+            //    else the gate, the rules, and the record.
             decide: (rows: Rows): Decided<A, E> | typeof needsMoreRows => {
               const gate = spec.check(rows, command)
               const known =
@@ -140,12 +144,14 @@ export const makeGatedCommand = <Input extends GatedInput, A, E>(
               if (known !== undefined) return { outcome: known, gate: gateOrNone(gate) }
               if (gate === needsMoreRows) return needsMoreRows
               // A refusal of the gate is not recorded: the same key may pass the next time.
+              // Guard gated-command: without it, gateService.test "refuses a waiting user" fails.
               if (Result.isFailure(gate)) return { outcome: refusal(gate.failure), gate }
               const decided = spec.decide(rows, command, gate.success)
               if (decided === needsMoreRows) return needsMoreRows
               return { outcome: recordOutcome(rows, identity, decided), gate }
             }
           },
+          // `plan` names the command's own row already, if the caller gave a key.
           () => {}
         )
         return Effect.flatMap(submitted, (decided) =>
@@ -153,7 +159,7 @@ export const makeGatedCommand = <Input extends GatedInput, A, E>(
         )
       }
 
-      // 4. After the commit: the session moves on if that is due, and the caller has the outcome.
+      // 4. After the commit: the session is extended if that is due, and the caller gets the outcome.
       const decided = yield* run(false)
       if (!spec.endsSession) yield* gate.extendSession(payload, decided.gate)
       return yield* gate.withCurrentPosition(payload, toEffect(decided.outcome, given))

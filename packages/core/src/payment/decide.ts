@@ -31,22 +31,27 @@ export type PayRefusal =
 /** A user pays for their own live hold, at the price of the hold, from a wallet that covers it. */
 export const decidePay = (rows: Rows, pay: Pay): Result.Result<ReservationPaid, PayRefusal> => {
   const reservation = rows.reservations.get(pay.reservationId)
+  // Guard pay-own: without " || reservation…pay.userId", money.test "the same as none" fails.
   if (reservation === undefined || reservation.userId !== pay.userId) {
     return Result.fail(new ReservationNotFound())
   }
   const status = reservationStatusAt(reservation, rows.now)
+  // Guard pay-in-time: without it, money.test "is too late at the instant of expiry" fails.
   if (status === "expired") {
     return Result.fail(new HoldExpired({ expiredAt: new Date(reservation.holdExpiresAt) }))
   }
+  // Guard pay-held: without it, money.test "refuses what is" fails.
   if (status !== "held") return Result.fail(new ReservationNotPayable({ status }))
   // If the clock was set back, a lapsed hold counts as live again, but other users may have its
   // seats.
+  // Guard pay-own-seats: without it, money.test "though the clock was set back" fails.
   if (ownSeats(rows, reservation).length < reservation.seats.length) {
     return Result.fail(new HoldExpired({ expiredAt: new Date(reservation.holdExpiresAt) }))
   }
 
   const { amount, performanceId } = reservation
   const uncovered = refuseUncovered(amount, rows.wallets.get(pay.userId))
+  // Guard pay-covered: without it, money.test "takes the last won" fails.
   if (uncovered !== undefined) return Result.fail(uncovered)
   return Result.succeed({
     _tag: "ReservationPaid",
@@ -69,8 +74,10 @@ export const decideCompletion = (
   tokenId: TokenId
 ): ReadonlyArray<QueueTokenCompleted> => {
   const token = rows.tokens.get(tokenId)
+  // Guard complete-admitted: without ` || tokenStateAt(…"admitted"`, money.test "stays as it is once" fails.
   if (token === undefined || tokenStateAt(token, rows.now) !== "admitted") return []
   const { queueId, userId } = token
+  // Guard complete-last: without it, money.test "another unpaid hold" fails.
   if (rows.hasUnpaid(userId, queueId)) return []
   return [{ _tag: "QueueTokenCompleted", tokenId, queueId, userId, at: rows.now }]
 }
@@ -79,6 +86,7 @@ export const decideCompletion = (
 const refuseUncovered = (due: Money, wallet: WalletRow | undefined) => {
   if (due.amount === 0n) return undefined
   const currency = wallet?.currency ?? due.currency
+  // Guard pay-currency: without it, money.test "refuses a wallet in another currency" fails.
   if (currency !== due.currency) {
     return new CurrencyMismatch({ expected: due.currency, actual: currency })
   }
@@ -100,9 +108,11 @@ export const decideRefund = (
   policies: Pick<PolicyOptions, "refund"> & Partial<Pick<PolicyOptions, "walletCeiling">> = {}
 ): Result.Result<PaymentRefunded, RefundRefusal> => {
   const reservation = Array.from(rows.reservations.values()).find(
+    // Guard refund-of-payment: with "true" for "row.paymentId…refund.paymentId", money.test "of a batch" fails.
     (row) => row.paymentId === refund.paymentId
   )
   if (reservation === undefined) return Result.fail(new PaymentNotFound())
+  // Guard refund-once: without it, money.test "once within a batch" fails.
   if (reservation.status !== "confirmed") {
     return Result.fail(new ReservationNotPayable({ status: reservation.status }))
   }
@@ -125,6 +135,7 @@ export const decideRefund = (
     return Result.fail(new RefundRefused({ reason: decision.success.refused }))
   }
   const back = decision.success.amount
+  // Guard refund-fits: without it, money.test "what the wallet cannot hold" fails.
   if ((rows.wallets.get(userId)?.balance ?? 0n) + back > amountMaxOf(policies)) {
     const reason = "The wallet cannot hold that much: let its owner spend some of it first."
     return Result.fail(new RefundRefused({ reason }))

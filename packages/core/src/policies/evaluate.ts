@@ -74,6 +74,7 @@ const askPrices = (rule: NonNullable<PolicyOptions["price"]>, request: HoldReque
   const count = request.seats.length
   return ask("price", rule, request, (prices) =>
     Array.isArray(prices) &&
+    // Guard policy-prices: without it, policies.test "that gives nonsense" fails.
     prices.length === count &&
     (prices as ReadonlyArray<unknown>).every((price) => isAmount(price, priceMax))
       ? undefined
@@ -121,6 +122,7 @@ export const askAdmission = (
   if (admission === undefined) return Result.succeed(room)
   return asking(() => {
     const asked = ask("admission", admission, request, isNumber)
+    // Guard admission-room: with "(Math" for "Math.min(room, Math", policies.test ", which admits" fails.
     return Math.min(room, Math.max(0, Math.floor(asked)))
   })
 }
@@ -134,16 +136,19 @@ const isNumber: Check = (answer) =>
 const isCount =
   (from: number): Check =>
   (answer) =>
+    // Guard policy-count: without " && (answer as…countMax", policies.test "gives nonsense" fails.
     Number.isInteger(answer) && (answer as number) >= from && (answer as number) <= countMax
       ? undefined
       : `a whole number from ${from} to ${countMax}`
 
 const isAmount = (amount: unknown, most: bigint): boolean =>
+  // Guard policy-amount: without " && amount <= most", policies.test "that gives nonsense" fails.
   typeof amount === "bigint" && amount >= 0n && amount <= most
 const isRefusal = (answer: unknown): boolean =>
   hasOnly(answer, "refused") &&
   typeof answer.refused === "string" &&
   answer.refused.length >= 1 &&
+  // Guard policy-reason: with "true" for "answer…reasonLengthMax", policies.test "where it gives nonsense" fails.
   answer.refused.length <= reasonLengthMax
 const isRefundOf = (answer: unknown, paid: bigint): boolean =>
   hasOnly(answer, "amount") && isAmount(answer.amount, paid)

@@ -71,9 +71,11 @@ export const decideJoin = (
   if (queue === undefined) return Result.fail(new QueueNotFound())
   const live = liveToken(rows, join.queueId, join.userId)
   // Tokens that wait in a closed queue have expired, so the join is refused.
+  // Guard join-once: without it, queue.test "again while" fails.
   if (live !== undefined && !(queue.mode === "closed" && live.state === "waiting")) {
     return Result.succeed([])
   }
+  // Guard join-open: without it, queue.test "refuses a " fails.
   if (queue.mode !== "open") return Result.fail(new QueueClosed({ mode: queue.mode }))
   const issued = {
     _tag: "QueueTokenIssued" as const,
@@ -86,6 +88,7 @@ export const decideJoin = (
   const { codeHash } = join
   if (codeHash === undefined) return Result.succeed([issued])
   const code = rows.code(join.queueId, codeHash)
+  // Guard code-uses: without " || code.usesLeft <= 0", queue.test "that is used up" fails.
   if (code === undefined || code.usesLeft <= 0) return Result.fail(new QueueCodeInvalid())
   const { nextNumber: number } = queue.priority
   return Result.succeed([{ ...issued, number, lane: "priority", codeHash }])
@@ -100,10 +103,12 @@ export const decideLeave = (
   payload: Pick<QueueTokenPayload, "tokenId" | "userId" | "queueId">
 ): Result.Result<ReadonlyArray<QueueTokenLeft>, QueueTokenInvalid> => {
   const token = rows.tokens.get(payload.tokenId)
+  // Guard leave-own: with "!token" for "token?…payload.userId", queue.test "refuses the queue token" fails.
   if (token?.userId !== payload.userId || token.queueId !== payload.queueId) {
     return Result.fail(new QueueTokenInvalid())
   }
   const state = tokenStateAt(token, rows.now)
+  // Guard leave-once: without it, queue.test "changes nothing once" fails.
   if (state !== "waiting" && state !== "admitted") return Result.succeed([])
   return Result.succeed([{ _tag: "QueueTokenLeft", ...tokenFields(token, rows.now) }])
 }
@@ -112,7 +117,9 @@ export const decideLeave = (
 export const decideExpiries = (rows: Rows, queueId: QueueId): ReadonlyArray<QueueTokenLapsed> => {
   const events: Array<QueueTokenLapsed> = []
   for (const token of rows.tokens.values()) {
+    // Guard expiries-of-queue: without "token.queueId !== queueId || ", queue.test "ends exactly" fails.
     if (token.queueId !== queueId || token.state !== "admitted") continue
+    // Guard expiries-lapsed: with "true" for `tokenStateAt(…"expired"`, queue.test "ends exactly" fails.
     if (tokenStateAt(token, rows.now) === "expired") {
       const unclaimed = token.claimed ? {} : { unclaimed: true as const }
       events.push({ _tag: "QueueTokenLapsed", ...tokenFields(token, rows.now), ...unclaimed })
@@ -125,6 +132,7 @@ export const decideExpiries = (rows: Rows, queueId: QueueId): ReadonlyArray<Queu
 export const decideClosing = (rows: Rows, queueId: QueueId): ReadonlyArray<QueueTokenLapsed> => {
   if (rows.queues.get(queueId)?.mode !== "closed") return []
   const waiting = Array.from(rows.tokens.values()).filter(
+    // Guard closing-of-queue: without "token.queueId === queueId && ", queue.test "and no others" fails.
     (token) => token.queueId === queueId && token.state === "waiting"
   )
   return waiting.map((token) => ({
@@ -137,9 +145,12 @@ export const decideClosing = (rows: Rows, queueId: QueueId): ReadonlyArray<Queue
 /** Opens a queue that is due. The event fixes the draw: its seed, and how many take part. */
 export const decideOpening = (rows: Rows, queueId: QueueId): ReadonlyArray<QueueOpened> => {
   const queue = rows.queues.get(queueId)
+  // Guard opening-once: without " || !isPreOpening(queue)", queue.test "happens once" fails.
   if (queue === undefined || queue.opening === null || !isPreOpening(queue)) return []
+  // Guard opening-closed: without it, queue.test "once the queue is closed" fails.
   if (queue.mode === "closed") return []
   const { opensAt, seed } = queue.opening
+  // Guard opening-in-time: without it, queue.test "at that very instant" fails.
   if (opensAt > rows.now) return []
   return [{ _tag: "QueueOpened", queueId, seed, drawn: queue.nextNumber - 1n, at: rows.now }]
 }
@@ -148,8 +159,10 @@ export const decideOpening = (rows: Rows, queueId: QueueId): ReadonlyArray<Queue
 export const roomIn = (
   queue: Pick<QueueRow, "mode" | "opening" | "settings" | "active" | "admittedLastMinute">
 ): number => {
+  // Guard admit-running: without `queue.mode === "paused" || `, queue.test "no user while paused" fails.
   if (queue.mode === "paused" || queue.mode === "closed" || isPreOpening(queue)) return 0
   const { maxActive, admitPerMinute } = queue.settings
+  // Guard admit-rate: with "Math.max(" for "Math.min(", queue.test "no more than admitPerMinute" fails.
   return Math.max(0, Math.min(maxActive - queue.active, admitPerMinute - queue.admittedLastMinute))
 }
 
@@ -201,6 +214,7 @@ export const decideAdmissions = (
   const asked = askAdmission(policies, { queueId, settings: { ...settings }, ...counts, now })
   // If the policy fails, no user is admitted, so that a faulty policy never admits too many. The
   // other commands of the batch go on.
+  // Guard admission-failed: with ": room" for ": 0", policies.test ", which admits" fails.
   room = Result.isSuccess(asked) ? asked.success : 0
   const taken = { general: 0, priority: 0 }
   const { claimSeconds, sessionSeconds, prioritySharePercent } = settings
@@ -214,11 +228,14 @@ export const decideAdmissions = (
     if (!hasWaiting.general && !hasWaiting.priority) break
     const next = nextLane(hasWaiting, laneCredit, prioritySharePercent)
     const token = heads[next.lane][taken[next.lane]]
+    // Guard admit-loaded: without it, queue.test "if the next one there was not loaded" fails.
     if (token === undefined) break
     taken[next.lane]++
     const claimed = online.has(token.tokenId)
     if (
+      // Guard absent-unless-online: without it, queue.test "for an online user" fails.
       !claimed &&
+      // Guard absent-unless-polled: without it, queue.test "yet to flush" fails.
       !hasPolled(token) &&
       isAbsent(queue, token, rows.now, policies.staleIfStoreDownMs)
     ) {
@@ -248,6 +265,7 @@ const isAbsent = (
   now: number,
   staleIfStoreDownMs = 0
 ): boolean => {
+  // Guard absent-if-kept: without "!presenceKept || ", queue.test "if nodes have not flushed" fails.
   if (!presenceKept || settings.absenceSeconds === 0) return false
   const since = Math.max(joinedAt, seenAt ?? 0, opening?.openedAt ?? 0)
   return (
@@ -260,9 +278,11 @@ const headsOf = (rows: Rows, queue: QueueRow, lane: QueueLane): ReadonlyArray<To
   const { headsLoadedTo } = laneRow(queue, lane)
   const heads: Array<{ readonly token: TokenRow; readonly place: bigint }> = []
   for (const token of rows.tokens.values()) {
+    // Guard heads-of-lane: without " || token.lane !== lane", queue.test "take turns by the share" fails.
     if (token.queueId !== queue.queueId || token.lane !== lane) continue
     if (token.state !== "waiting") continue
     const place = placeOf(queue, lane, token.number)
+    // Guard admit-in-line: with "true" for "place <= headsLoadedTo", queue.test "if not all drawn" fails.
     if (place <= headsLoadedTo) heads.push({ token, place })
   }
   return heads.sort((a, b) => (a.place < b.place ? -1 : 1)).map(({ token }) => token)
@@ -276,6 +296,7 @@ export const decideMode = (
 ): Result.Result<ReadonlyArray<QueueModeChanged>, QueueNotFound | QueueClosed> => {
   const queue = rows.queues.get(queueId)
   if (queue === undefined) return Result.fail(new QueueNotFound())
+  // Guard mode-once: without it, queue.test "changes the mode" fails.
   if (queue.mode === mode) return Result.succeed([])
   if (queue.mode === "closed") return Result.fail(new QueueClosed({ mode: "closed" }))
   return Result.succeed([
@@ -298,6 +319,7 @@ export const decideReschedule = (
   const queue = rows.queues.get(queueId)
   if (queue === undefined) return Result.fail(new QueueNotFound())
   if (queue.mode === "closed") return Result.fail(new QueueClosed({ mode: "closed" }))
+  // Guard reschedule-unopened: without " || !isPreOpening(queue)", queue.test "cannot be moved" fails.
   if (queue.opening === null || !isPreOpening(queue)) return Result.fail(new QueueAlreadyOpen())
   const { opensAt: before } = queue.opening
   const next = opensAt ?? rows.now

@@ -10,7 +10,7 @@ export const evolveQueue = (rows: Rows, event: QueueEvent): void => {
       return issue(rows, event)
     case "QueueCreated":
     case "QueueCodesAdded":
-      // The command added the rows itself: they hold a seed and digests, which no event may tell.
+      // The command added the rows itself: they hold a seed and digests, which no event may contain.
       return
     case "QueueOpened":
       return rows.changeQueue(event.queueId, (queue) => ({

@@ -100,9 +100,7 @@ export const queueTokenStatusFields = {
   admittedAt: Schema.NullOr(Instant),
   /** When an admitted token ends unless its user makes a call before. */
   expiresAt: Schema.NullOr(Instant),
-  /**
-   * The age of the answer if a node gave it from its snapshot: an instant by the database's clock.
-   */
+  /** When the node read the snapshot that it answered from, by the database's clock. */
   asOf: Schema.optionalKey(Instant),
   /** When the queue opens; only before the opening. */
   opensAt: Schema.optionalKey(Instant)

@@ -29,6 +29,7 @@ export const decideCreate = (
 ): Result.Result<QueueCreated | undefined, AlreadyExists> => {
   const existing = rows.queues.get(queue.queueId)
   if (existing !== undefined) {
+    // Guard create-once: with "true" for "isSame(existing, queue)", queue.test "creates a queue again" fails.
     return isSame(existing, queue)
       ? Result.succeed(undefined)
       : Result.fail(new AlreadyExists({ kind: "queue" }))

@@ -38,8 +38,10 @@ export type HoldRefusal =
  * key.
  */
 const listed = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
+  // Guard hold-missing-listed: without ".slice(0, missingListed)", reservation.test "repeats no more" fails.
   names.slice(0, missingListed).map((name) => {
     const letters = Array.from(name)
+    // Guard hold-missing-letters: with "false" for "letters.length > 64", reservation.test "repeats no more" fails.
     return letters.length > 64 ? `${letters.slice(0, 64).join("")}…` : name
   })
 const missingListed = 20
@@ -67,10 +69,13 @@ export const decideHold = (
     }
     const status = seatStatusAt(seat, rows.now)
     if (status !== "available") conflicts.push({ seatId, reason: status })
+    // Guard hold-on-sale: without it, reservation.test "not yet on sale" fails.
     else if (!onSale) conflicts.push({ seatId, reason: "blocked" })
     else seats.push(seat)
   }
+  // Guard hold-seats-exist: without it, reservation.test "seats that do not exist" fails.
   if (missing.length > 0) return Result.fail(new SeatNotFound({ seatIds: listed(missing) }))
+  // Guard hold-seats-free: without it, reservation.test "refuses unavailable seats" fails.
   if (conflicts.length > 0) return Result.fail(new SeatUnavailable({ conflicts }))
 
   const seatsOfUser = rows.seatsOf(performanceId, userId)
@@ -86,11 +91,13 @@ export const decideHold = (
   const limits = askHoldLimits(policies, request)
   if (Result.isFailure(limits)) return Result.fail(limits.failure)
   const { seatsPerReservation, seatsPerUser } = limits.success
+  // Guard seats-per-reservation: without it, reservation.test "seats per reservation" fails.
   if (seatIds.length > seatsPerReservation) {
     return Result.fail(
       new LimitExceeded({ name: "seatsPerReservation", limit: seatsPerReservation })
     )
   }
+  // Guard seats-per-user: without it, reservation.test "seats per user" fails.
   if (seatsOfUser + seatIds.length > seatsPerUser) {
     return Result.fail(new LimitExceeded({ name: "seatsPerUser", limit: seatsPerUser }))
   }
@@ -100,6 +107,7 @@ export const decideHold = (
   const held = seats.map((seat, i) => toSeat(seat, prices?.[i]))
   const sum = held.reduce((sum, seat) => sum + seat.price.amount, 0n)
   const amountMax = amountMaxOf(policies)
+  // Guard reservation-amount: without it, reservation.test "JSON could not carry" fails.
   if (sum > amountMax) {
     return Result.fail(new LimitExceeded({ name: "reservationAmount", limit: Number(amountMax) }))
   }
@@ -139,13 +147,16 @@ export const decideRelease = (
   release: { readonly reservationId: ReservationId; readonly userId: UserId }
 ): Result.Result<HoldReleased | undefined, ReservationNotFound | ReservationNotPayable> => {
   const reservation = rows.reservations.get(release.reservationId)
+  // Guard release-own: without " || res…release.userId", reservation.test "the same as none" fails.
   if (reservation === undefined || reservation.userId !== release.userId) {
     return Result.fail(new ReservationNotFound())
   }
   const status = reservationStatusAt(reservation, rows.now)
+  // Guard release-unpaid: without it, reservation.test "refuses what is" fails.
   if (status === "confirmed" || status === "cancelled") {
     return Result.fail(new ReservationNotPayable({ status }))
   }
+  // Guard release-once: without it, reservation.test "changes nothing once" fails.
   if (status !== "held") return Result.succeed(undefined)
   const { reservationId, performanceId, userId } = reservation
   const seatIds = ownSeats(rows, reservation)
@@ -162,7 +173,9 @@ export const decideRelease = (
 /** Records that a hold has lapsed. Its seats were free already; some may belong to another hold. */
 export const decideExpiry = (rows: Rows, reservationId: ReservationId): HoldLapsed | undefined => {
   const reservation = rows.reservations.get(reservationId)
+  // Guard expiry-once: without ` || reservation.status !== "held"`, reservation.test "changes nothing once" fails.
   if (reservation === undefined || reservation.status !== "held") return undefined
+  // Guard expiry-lapsed: without it, reservation.test "leaves a live hold" fails.
   if (reservationStatusAt(reservation, rows.now) !== "expired") return undefined
   const { performanceId, userId, holdExpiresAt } = reservation
   return {
@@ -182,5 +195,6 @@ export const ownSeats = (rows: Rows, reservation: ReservationRow): ReadonlyArray
     .map((seat) => seat.seatId)
     .filter(
       (seatId) =>
+        // Guard own-seats: with "true" for "rows.seat(…reservation.reservationId", reservation.test "has taken since" fails.
         rows.seat(reservation.performanceId, seatId)?.reservationId === reservation.reservationId
     )

@@ -89,12 +89,14 @@ const makeQueueTokens = Effect.fnUntraced(function* (keys: ReadonlyArray<Signing
 
   /** The payload of a token whose signature is valid. */
   const open = (token: string): QueueTokenPayload | undefined => {
+    // Guard token-length: without "token.length > tokenLengthMax || ", QueueTokens.test "of more than 1,024" fails.
     if (token.length > tokenLengthMax || !token.startsWith(`${prefix}.`)) return undefined
     const keyEnd = token.indexOf(".", prefix.length + 1)
     const bodyEnd = token.indexOf(".", keyEnd + 1)
     if (keyEnd < 0 || bodyEnd < 0) return undefined
     const hmac = hmacs.get(token.slice(prefix.length + 1, keyEnd))
     if (hmac === undefined) return undefined
+    // Guard token-signature: with "true" for "hmac.matches(…+ 1))", QueueTokens.test "character changed" fails.
     return hmac.matches(token.slice(0, bodyEnd), token.slice(bodyEnd + 1))
       ? decodePayload(token.slice(keyEnd + 1, bodyEnd))
       : undefined
@@ -117,7 +119,9 @@ const makeQueueTokens = Effect.fnUntraced(function* (keys: ReadonlyArray<Signing
       if (token === undefined || token === "") return Result.fail(new QueueTokenRequired())
       const payload = read(token)
       const issuedAt = payload?.place?.issuedAt ?? Number.POSITIVE_INFINITY
+      // Guard token-age: with "false" for "clock…> lifetimeSeconds", queueTokenRefusals.test "after 90 days" fails.
       const expired = clock.currentTimeMillisUnsafe() / 1_000 - issuedAt > lifetimeSeconds
+      // Guard token-own: without " || payload.userId !== userId", QueueTokens.test "of another user" fails.
       return payload === undefined || payload.userId !== userId || expired
         ? Result.fail(new QueueTokenInvalid())
         : Result.succeed(payload)
@@ -126,10 +130,14 @@ const makeQueueTokens = Effect.fnUntraced(function* (keys: ReadonlyArray<Signing
 })
 
 const problemWith = (keys: ReadonlyArray<SigningKey>): string | undefined => {
+  // Guard keys-some: without it, QueueTokens.test "are refused if there is none" fails.
   if (keys.length === 0) return "at least one key is needed."
+  // Guard keys-distinct: without it, QueueTokens.test "are refused if two share an id" fails.
   if (new Set(keys.map((key) => key.id)).size < keys.length) return "two keys share an id."
   for (const { id, secret } of keys) {
+    // Guard key-id: without it, QueueTokens.test "are refused with the id" fails.
     if (!/^[A-Za-z0-9_-]{1,16}$/.test(id)) return "an id is 1 to 16 letters, digits, _ or -."
+    // Guard key-secret: without it, QueueTokens.test "are refused under 32 bytes" fails.
     if (Buffer.byteLength(Redacted.value(secret)) < 32) return `key ${id} is under 32 bytes.`
   }
   return undefined

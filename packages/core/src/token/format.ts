@@ -63,9 +63,11 @@ export const decodePayload = (encoded: string): QueueTokenPayload | undefined =>
   const parsed = parse(Buffer.from(encoded, "base64url").toString())
   if (!Array.isArray(parsed)) return undefined
   const [queueId, userId, tokenId, number, laneIndex, issuedAt] = parsed
+  // Guard token-id-form: without it, QueueTokens.test "that is no UUID" fails.
   if (!isUuid(tokenId)) return undefined
   if (number === undefined) return { queueId, userId, tokenId }
   const lane = lanes[laneIndex]
+  // Guard token-place-form: without it, QueueTokens.test "over another kind of text" fails.
   if (lane === undefined || !Number.isSafeInteger(number) || !Number.isSafeInteger(issuedAt)) {
     return undefined
   }
@@ -105,12 +107,14 @@ const isUserId = Schema.is(UserId)
  * ```
  */
 export const readQueueToken = (token: string): QueueTokenClaims | undefined => {
+  // Guard read-token-length: with "false" for "token.length > tokenLengthMax", QueueTokens.test "returns undefined" fails.
   const encoded = token.length > tokenLengthMax ? undefined : form.exec(token)?.[1]
   const payload = encoded === undefined ? undefined : decodePayload(encoded)
   if (payload === undefined || !isQueueId(payload.queueId) || !isUserId(payload.userId))
     return undefined
   const { place, ...owner } = payload
   if (place === undefined) return owner
+  // Guard read-token-place: without it, QueueTokens.test "returns undefined" fails.
   if (place.number < 1 || place.issuedAt < 0) return undefined
   return { ...owner, place: { ...place, issuedAt: new Date(place.issuedAt * 1_000) } }
 }

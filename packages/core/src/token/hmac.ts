@@ -30,6 +30,7 @@ export const makeHmac = (secret: string, bytesMax: number): Hmac => {
 
   const of = (text: string): string => {
     const length = Buffer.byteLength(text)
+    // Guard hmac-length: without it, hmac.test "that is too long" fails.
     if (length > bytesMax) throw new RangeError(`${length} bytes are more than ${bytesMax}`)
     inner.write(text, blockBytes)
     const digest = hash("sha256", inner.subarray(0, blockBytes + length), "binary")
@@ -41,10 +42,12 @@ export const makeHmac = (secret: string, bytesMax: number): Hmac => {
     // Compares the texts: a base64 decoder skips foreign characters, so it would accept several
     // texts for one signature.
     matches: (text, mac) => {
+      // Guard hmac-whole: without it, hmac.test "when every letter" fails.
       if (mac.length !== hmacLength) return false
       expected.write(of(text))
       // A signature with characters wider than a byte does not fit the buffer. Then fewer bytes are
       // written, and the rest of the buffer is from an earlier call, so it must not be compared.
+      // Guard hmac-equal: with "true" for "given.write…expected)", hmac.test "when every letter" fails.
       return given.write(mac) === hmacLength && timingSafeEqual(given, expected)
     }
   }

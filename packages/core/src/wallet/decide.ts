@@ -39,10 +39,12 @@ export const decideCharge = (
     now: new Date(rows.now)
   }))
   if (Result.isFailure(ceiling)) return Result.fail(ceiling.failure)
+  // Guard wallet-ceiling: without it, money.test "goes up to the ceiling" fails.
   if ((wallet?.balance ?? 0n) + charge.amount.amount > ceiling.success) {
     const limit = Number(ceiling.success)
     return Result.fail(new LimitExceeded({ name: "walletCeiling", limit }))
   }
+  // Guard charge-currency: without it, money.test "keeps to the wallet's currency" fails.
   if (charge.amount.currency !== expected) {
     return Result.fail(new CurrencyMismatch({ expected, actual: charge.amount.currency }))
   }

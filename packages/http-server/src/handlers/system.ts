@@ -27,6 +27,7 @@ export const systemRoutes = Effect.gen(function* () {
     route(readyz, () =>
       Effect.gen(function* () {
         if (drain.isDraining()) return yield* new Draining()
+        // Guard ready-deadline: with `timeoutOrElse(store.ping, { duration: "60 seconds"` for `timeoutOrElse(…"2 seconds"`, readiness.test "never answers" fails.
         yield* Effect.timeoutOrElse(store.ping, {
           duration: "2 seconds",
           orElse: () =>

@@ -45,11 +45,13 @@ export const allowCharge = (
 ): Effect.Effect<void, ChargeNotAllowed | PolicyFailed> => {
   if (charges === "user") return Effect.void
   if (charges === "operator") {
+    // Guard charge-by-service: with "true" for "isService", charges.test "own services do" fails.
     return isService
       ? Effect.void
       : refuse("Only the operator's own services may charge a wallet here.")
   }
   return Effect.flatMap(ask(charges, charge), (allowed) =>
+    // Guard charge-allowed: with "true" for "allowed", charges.test "a function of the host's decides" fails.
     allowed ? Effect.void : refuse("This charge is not allowed.")
   )
 }
@@ -68,11 +70,13 @@ const ask = (
     try: async () => rule(charge),
     catch: (cause) => failed("threw", cause)
   }).pipe(
+    // Guard charge-answer-deadline: without it, charges.test "or never answers" fails.
     Effect.timeoutOrElse({
       duration: `${answerSeconds} seconds`,
       orElse: () => Effect.fail(failed(`gave no answer within ${answerSeconds} s`))
     }),
     Effect.flatMap((answer) =>
+      // Guard charge-answer-boolean: with "true" for `typeof answer === "boolean"`, charges.test "a function of the host's decides" fails.
       typeof answer === "boolean"
         ? Effect.succeed(answer)
         : Effect.fail(failed(`gave ${typeof answer}, and not true or false`))

@@ -27,6 +27,7 @@ const decoderOf = (schema: Schema.Top): Decode => {
   const decoder = (errors: "first" | "all") =>
     Schema.decodeUnknownResult(schema as Schema.Codec<unknown>, {
       errors,
+      // Guard excess-property: without it, requests.test "another field" fails.
       onExcessProperty: "error"
     })
   const [first, all] = [decoder("first"), decoder("all")]
@@ -70,6 +71,7 @@ export const requestDecoder = (endpoint: HttpApiEndpoint.Top, limit: number) => 
     else problems.push(...unknownFields(search))
     if (key !== "none") {
       const given = request.headers["idempotency-key"]
+      // Guard key-form: with "true" for "isIdempotencyKey(given)", errors.test "a malformed key" fails.
       if (given === undefined || isIdempotencyKey(given)) inputs.idempotencyKey = given
       else problems.push({ path: "Idempotency-Key", message: keyMessage })
     }
@@ -87,6 +89,7 @@ export const requestDecoder = (endpoint: HttpApiEndpoint.Top, limit: number) => 
     if (problems.length > 0) {
       return yield* new RequestInvalid({ errors: someProblems(problems) })
     }
+    // Guard key-required: without it, errors.test "a missing key before" fails.
     if (key === "required" && inputs.idempotencyKey === undefined) {
       return yield* new IdempotencyKeyRequired()
     }
@@ -135,6 +138,7 @@ const pathIds = (params: RouteRequest["params"]): Record<string, string> => {
   const ids: Record<string, string> = {}
   for (const name in params) {
     const id = params[name] ?? ""
+    // Guard path-id: with "true" for "isCatalogKey(id)", errors.test "what is not there" fails.
     ids[name] = isCatalogKey(id) ? id : impossibleId
   }
   return ids
@@ -168,6 +172,7 @@ const readBody = (
   limit: number,
   isNotAdmin: boolean
 ): Effect.Effect<unknown> => {
+  // Guard body-type: without it, requests.test "a compressed body" fails.
   if (isUnsupported(headers, hasBody !== false)) return Effect.succeed(new UnsupportedMediaType())
   // Only operators may send bodies above the usual limit.
   const readable = isNotAdmin ? Math.min(limit, bodyLimit) : limit

@@ -122,8 +122,10 @@ const userOfHeader = (headers: RequestHeaders): Effect.Effect<UserId, IdentityRe
   const given = headers["x-user-id"]
   // Gateways join two values by a comma: the client's id and the gateway's together would make a
   // third user. So an id from a header must not contain one.
+  // Guard header-one-user: without ` || given.includes(",")`, identity.test "names no third user" fails.
   if (given === undefined || given.includes(",")) return headerRequired
   const userId = fromHeader(given)
+  // Guard header-user-id: with "true" for "isUserId(userId)", charges.test "not UTF-8 names no user" fails.
   return isUserId(userId) ? Effect.succeed(userId) : headerRequired
 }
 
@@ -136,6 +138,7 @@ const userOfHost =
   ({ userOf }: Extract<IdentityOptions, { mode: "host" }>, outage: Outage) =>
   (headers: RequestHeaders): Identified =>
     Effect.tryPromise({ try: async () => userOf(headers), catch: (cause) => cause }).pipe(
+      // Guard host-identity-deadline: without it, identity.test "never says who is calling" fails.
       Effect.timeoutOrElse({
         duration: `${userOfSeconds} seconds`,
         orElse: () => Effect.fail(new Error(`no answer within ${userOfSeconds} s`))
@@ -145,6 +148,7 @@ const userOfHost =
         outage.began(cause)
         return new IdentityUnavailable({ retryAfterSeconds: 1 })
       }),
+      // Guard host-user-id: with "true" for "isUserId(userId)", identity.test "a host can identify the caller" fails.
       Effect.flatMap((userId) => (isUserId(userId) ? Effect.succeed(userId) : signInRequired))
     )
 
@@ -173,9 +177,12 @@ const userOfJwt = (
   context: Context.Context<never>
 ): Identities["Service"]["user"] => {
   const limits: JWTVerifyOptions = {
+    // Guard jwt-expires: without `"exp", `, identity.test "is refused when it is expired" fails.
     requiredClaims: ["exp", "sub"],
     clockTolerance: 5,
+    // Guard jwt-issuer: without it, identity.test "not for here" fails.
     ...(options.issuer !== undefined && { issuer: options.issuer }),
+    // Guard jwt-audience: without it, identity.test "not for here" fails.
     ...(options.audience !== undefined && { audience: options.audience })
   }
   const verify = verifierOf(options.keys, limits, context)
@@ -187,6 +194,7 @@ const userOfJwt = (
       catch: (error) => (error instanceof IdentityUnavailable ? error : jwtRequired)
     }).pipe(
       Effect.flatMap((subject) =>
+        // Guard jwt-user-id: with "true" for "isUserId(subject)", identity.test "is refused when it is expired" fails.
         isUserId(subject) ? Effect.succeed(subject) : Effect.fail(jwtRequired)
       )
     )
@@ -200,6 +208,7 @@ const verifierOf = (
 ): ((token: string) => Promise<string | undefined>) => {
   if ("secret" in keys) {
     const secret = new TextEncoder().encode(Redacted.value(keys.secret))
+    // Guard jwt-algorithm: without `, algorithms: ["HS256"]`, identity.test "is refused when it is expired" fails.
     const options = { ...limits, algorithms: ["HS256"] }
     return async (token) => (await jwtVerify(token, secret, options)).payload.sub
   }
@@ -231,10 +240,12 @@ const bearerOf = ({ authorization = "" }: RequestHeaders): string | undefined =>
 /** Makes the check of a configured token; if none is configured, every check fails. */
 const isToken = (token: Token) => {
   const text = textOf(token)
+  // Guard token-configured: with "true" for "false", charges.test "no caller is a service" fails.
   if (text === undefined) return () => false
   const expected = digest(text)
   return (given: string | undefined): boolean => {
     // Digests have equal lengths, so neither the time nor an exception reveals how much is right.
+    // Guard token-equal: with "true" for "timingSafeEqual(digest(given), expected)", identity.test "knows the token" fails.
     return given !== undefined && timingSafeEqual(digest(given), expected)
   }
 }

@@ -8,7 +8,7 @@ const methods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIO
 
 export const makeMeasure = Effect.contextWith((context: Context.Context<never>) =>
   Effect.sync(() => {
-    // Nested maps, because a text as the key would be built anew for each request.
+    // Nested maps, because a text as the key would be built again for each request.
     const known = new Map<string, Map<string, Map<number, (ms: number) => void>>>()
     return (method: string, route: string, status: number, ms: number): void => {
       let record = known.get(method)?.get(route)?.get(status)

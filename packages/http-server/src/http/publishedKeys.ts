@@ -30,6 +30,7 @@ const bytesMax = 256 * 1024
  * Why keys cannot be read from this URL, as the rest of a sentence that begins with the setting.
  */
 export const problemOfKeysUrl = (url: URL): string | undefined => {
+  // Guard keys-by-https: with "true" for `url.protocol…isLoopback(url.hostname))`, identity.test "by http from elsewhere" fails.
   const isSafe = url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))
   if (!isSafe) {
     return "must be an https URL, since an attacker who changes the keys in transit can act as any user. Only an address of this machine, such as http://localhost, may use http."
@@ -87,6 +88,7 @@ export const publishedKeys = (
   return async (header, token) => {
     if (ageOf() >= times.maxAge) {
       if (!isBackingOff()) await read()
+      // Guard keys-age: without it, publishedKeys.test "though the issuer is unavailable" fails.
       if (ageOf() >= times.maxAge) throw unavailable()
     } else if (ageOf() >= times.refreshAfter && !isBackingOff()) {
       read()
@@ -122,7 +124,9 @@ const isTokenFault = (error: unknown): boolean =>
 
 const fetchKeys = async (url: URL, deadline: number): Promise<JSONWebKeySet> => {
   const response = await fetch(url, {
+    // Guard keys-redirect: without it, publishedKeys.test "are an outage" fails.
     redirect: "manual",
+    // Guard keys-deadline: without it, publishedKeys.test "are an outage" fails.
     signal: AbortSignal.timeout(deadline),
     headers: { accept: "application/jwk-set+json, application/json" }
   })
@@ -131,12 +135,14 @@ const fetchKeys = async (url: URL, deadline: number): Promise<JSONWebKeySet> => 
   for await (const chunk of response.body ?? []) {
     bytes += chunk.length
     // Throwing out of the loop closes the connection.
+    // Guard keys-bytes: without it, publishedKeys.test "are an outage" fails.
     if (bytes > bytesMax) throw new Error(`${url} answered with more than ${bytesMax} bytes`)
     chunks.push(chunk)
   }
   if (response.status !== 200) throw new Error(`${url} answered ${response.status}, and not 200`)
   const keys = parse(Buffer.concat(chunks).toString(), url)
   // An empty key set is a fault of the issuer: accepting it would refuse every user's token.
+  // Guard keys-empty: without it, publishedKeys.test "a later reading finds none" fails.
   if (keys?.keys?.length === 0) throw new Error(`${url} answered with no keys`)
   return keys
 }

@@ -1,3 +1,7 @@
+/**
+ * One request from its start to its response: its ids, its log line, its metrics, and the problem that
+ * a failure becomes. Every route goes through it, by the fast path and by Effect's router.
+ */
 import { newCommandId } from "@boxoffice/core/store"
 import { Cause, Context, Effect, Layer } from "effect"
 import { InternalError } from "../api/errors.ts"

@@ -96,15 +96,20 @@ export const route = <E extends Endpoint>(
     requestContext.route = pattern
     const { identities } = requestContext
     const { headers, repeated } = request
+    // Guard admin-only: with "false" for "forAdmins && (…headers))", identity.test "other callers are refused" fails.
     const isNotAdmin = forAdmins && (repeated !== undefined || !identities.isAdmin(headers))
     const { inputs, bodyProblem } = yield* read(request, isNotAdmin)
+    // Guard header-once: without it, identity.test "whichever of the two Node keeps" fails.
     if (repeated !== undefined && (forUsers || forAdmins)) {
       return yield* new IdentityRequired({ hint: `Send ${repeated} once.` })
     }
+    // Guard service-routes: without "options…=== true && ", charges.test "on any other route" fails.
     const isService = options.forServices === true && identities.isService(headers)
     const identify = isService ? identities.named : identities.user
     const userId = forUsers ? yield* identify(headers) : ("" as UserId)
+    // Guard admin-required: without it, identity.test "other callers are refused" fails.
     if (isNotAdmin) return yield* adminRequired
+    // Guard body-problem: without it, errors.test "a body that is not read" fails.
     if (bodyProblem !== undefined) return yield* bodyProblem
     const answer = yield* handler({
       ...inputs,

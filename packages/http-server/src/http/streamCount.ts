@@ -8,6 +8,7 @@ export const makeStreamCounts = (perUser: number) => {
   const open = new Map<string, number>()
   const take = (userId: string): boolean => {
     const before = open.get(userId) ?? 0
+    // Guard streams-per-user: without it, connections.test "of one user have a limit" fails.
     if (before >= perUser) return false
     open.set(userId, before + 1)
     return true

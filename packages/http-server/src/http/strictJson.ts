@@ -58,6 +58,7 @@ const refuseUnwieldy = (text: string): void => {
       case openBrace:
       case openBracket:
         depth++
+        // Guard json-nesting: without it, bulk.test "brackets without end" fails.
         if (depth > nestingMax) throw new JsonInvalid("expected less nesting")
         names[depth] = 0
         commas[depth] = 0
@@ -67,9 +68,11 @@ const refuseUnwieldy = (text: string): void => {
         depth--
         break
       case colon:
+        // Guard json-names: with "++names[depth]! < 0" for "++…namesMax", bulk.test "a million names" fails.
         if (++names[depth]! > namesMax) throw new JsonInvalid("expected fewer names in an object")
         break
       case comma:
+        // Guard json-elements: with "++commas[depth]! < 0" for "++…elementsMax", bulk.test "two million" fails.
         if (++commas[depth]! >= elementsMax) throw new JsonInvalid("expected shorter lists")
     }
   }
@@ -100,6 +103,7 @@ const refuseDuplicates = (text: string): void => {
     else if (token === ":") {
       const names = objects.at(-1)!
       const name = last.includes("\\") ? JSON.parse(last) : last.slice(1, -1)
+      // Guard json-name-once: without it, requests.test "a name twice" fails.
       if (names.has(name)) throw new JsonInvalid("expected each name once", name)
       names.add(name)
     } else last = token

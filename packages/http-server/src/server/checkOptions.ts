@@ -52,6 +52,7 @@ const checkJwt = ({ keys, issuer, audience }: Unchecked): void => {
 
 const checkSecret = (secret: unknown): void => {
   const text = Redacted.isRedacted(secret) ? Redacted.value(secret) : undefined
+  // Guard jwt-secret-length: without " || Buffer.byteLength(text) < 32", checkOptions.test "is told of its mistake" fails.
   if (typeof text !== "string" || Buffer.byteLength(text) < 32) {
     throw new TypeError("identity.keys.secret must be a Redacted text of 32 bytes or more.")
   }
@@ -61,6 +62,7 @@ const checkSecret = (secret: unknown): void => {
 const checkTokens = (tokens: { readonly adminToken?: Token; readonly serviceToken?: Token }) => {
   const admin = checkToken("adminToken", tokens.adminToken, "no operators")
   const service = checkToken("serviceToken", tokens.serviceToken, "no services")
+  // Guard tokens-differ: without it, identity.test "two in one" fails.
   if (admin !== undefined && admin === service) {
     throw new TypeError("serviceToken must differ from adminToken: services are not operators.")
   }
@@ -72,6 +74,7 @@ const checkToken = (name: string, token: Token, none: string): string | undefine
     throw new TypeError(`${name} must be a text or a Redacted text: omit it for ${none}.`)
   }
   const text = textOf(token)
+  // Guard token-not-empty: without it, identity.test "that would be everybody's" fails.
   if (text === "") throw new TypeError(`${name} must not be empty: omit it for ${none}.`)
   return text
 }

@@ -22,6 +22,7 @@ export const limitConnections = (
 ): Effect.Effect<void> =>
   Effect.contextWith((context: Context.Context<never>) =>
     Effect.sync(() => {
+      // Guard connections-max: without it, connections.test "beyond the limit are hung up on" fails.
       server.maxConnections = maxConnections
       let madeRoomAt = Number.NEGATIVE_INFINITY
       server.on("drop", () => {
@@ -33,6 +34,7 @@ export const limitConnections = (
         server.closeIdleConnections()
       })
       // The timer of a socket restarts with each byte in or out, parts of a large write included.
+      // Guard write-timeout: without it, connections.test "is given up" fails.
       server.timeout = writeTimeoutSeconds * 1_000
       const watch = (_: unknown, response: ServerResponse) => {
         // Without a listener Node would also end slow requests and quiet streams.

@@ -4,7 +4,7 @@
  * Effect's server and router take longer for a request than everything else that it needs: decision
  * 11 has the figures. The fast path may decline any request, and the router then handles it. It
  * declines bodies that are large or of unknown length, escapes in paths, HEAD, streams, and paths
- * without a route.
+ * without a route. It is to be removed once the router takes at most 20 % longer.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Context, Effect, Exit, Option, References } from "effect"
@@ -81,9 +81,11 @@ export const makeRouteFinder = (routes: ReadonlyArray<Route>) => {
     const { headers, method, url } = request as IncomingMessage & { readonly url: string }
     if (headers["transfer-encoding"] !== undefined || headers.upgrade !== undefined) return
     const length = headers["content-length"]
+    // Guard fast-path-body: without " || Number(…bodyLimit", fastPath.test "the library's way" fails.
     if (length !== undefined && (method !== "POST" || Number(length) > bodyLimit)) return
     const query = url.indexOf("?")
     const path = query < 0 ? url : url.slice(0, query)
+    // Guard fast-path-plain: without it, fastPath.test "the library's way" fails.
     if (path.length > pathMax || !plainPath.test(path)) return
     const found = finders.get(method!)?.(path)
     if (found === undefined) return

@@ -121,8 +121,12 @@ export const layerHttpRoutes: Layer.Layer<
   return Layer.merge(routes, layerRequestContext)
 })
 
-/** Ids in a path may be longer than the router's default allows. */
+/** Ids in a path may be longer than the router's default allows. No route matches a longer one. */
 export const routerConfig = { maxParamLength: 4_096 }
+
+const isTooLong = (path: string): boolean =>
+  path.length > routerConfig.maxParamLength &&
+  path.split("/").some((segment) => segment.length > routerConfig.maxParamLength)
 
 const possiblePrefix = /^(?:\/[\w.~-]+)+$/
 
@@ -173,6 +177,7 @@ const refuseAliases = (route: string) => {
   const pattern = patternOf(route)
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = pathOf(request)
+    // Guard canonical-path: with "true" for "pattern.test(…isCanonical(path)", paths.test "to no other" fails.
     return pattern.test(path) && isCanonical(path) ? Effect.void : Effect.fail(new RouteUnknown())
   })
 }
@@ -248,7 +253,9 @@ const layerRequestContext: Layer.Layer<
   Effect.gen(function* () {
     const { begin, end, problem } = yield* RequestLifecycle
     const methodsOf = methodsByPath(yield* Routes)
-    const methodsAt = (path: string) => (isCanonical(path) ? methodsOf(path) : [])
+    // Guard canonical-methods: without " || !isCanonical(path)", paths.test "another method" fails.
+    const methodsAt = (path: string) =>
+      isTooLong(path) || !isCanonical(path) ? [] : methodsOf(path)
     // This middleware handles every failure, but its type declares one, since routes may fail.
     yield* router.addGlobalMiddleware(
       (effect): Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled> =>

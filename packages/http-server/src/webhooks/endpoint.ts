@@ -130,12 +130,14 @@ export const checkEndpoint = (
     return invalid("its name is invalid: expected 1 to 48 of letters, digits, _ . -")
   }
   if (url === null) return invalid("its URL cannot be read")
+  // Guard webhook-https: without it, webhooks.test "an endpoint with" fails.
   if (url.protocol !== "https:" && !(allowPrivate && url.protocol === "http:")) {
     return invalid(
       "its URL must be https, or http with allowPrivate: true for a receiver in your own network"
     )
   }
   if (url.username !== "" || url.password !== "") return invalid("its URL has a password in it")
+  // Guard webhook-secrets: without " && secrets.length > 0", webhooks.test "an endpoint with" fails.
   const isSigned = Array.isArray(secrets) && secrets.length > 0 && secrets.length <= 8
   if (
     !isSigned ||
@@ -163,6 +165,7 @@ export const checkEndpoint = (
     ["concurrency", concurrency, 256]
   ] as const
   for (const [option, value, maximum] of bounds) {
+    // Guard webhook-bounds: without " || value > maximum", webhooks.test "an endpoint with" fails.
     if (!Number.isInteger(value) || value < 1 || value > maximum) {
       return invalid(`${option} must be a whole number from 1 to ${maximum}`)
     }

@@ -33,6 +33,7 @@ export const post = (options: PostOptions): Effect.Effect<PostResult> =>
     const fail = (error: Error) =>
       resume(Effect.succeed({ accepted: false, summary: error.message, retryAfterMs: undefined }))
     try {
+      // Guard webhook-private: without it, webhooks.test "is not gone to" fails.
       if (!options.allowPrivate) refusePrivateHost(options.url.hostname)
     } catch (error) {
       return fail(error as Error)
@@ -43,6 +44,7 @@ export const post = (options: PostOptions): Effect.Effect<PostResult> =>
       headers: { ...options.headers, "content-length": Buffer.byteLength(options.body) },
       // A new connection for each POST: a kept one could go to an address that the name has left.
       agent: false,
+      // Guard webhook-lookup: with "undefined" for "publicLookup()", webhooks.test "is not gone to" fails.
       lookup: options.lookup ?? (options.allowPrivate ? undefined : publicLookup())
     })
     request.on("error", fail)
@@ -55,6 +57,7 @@ export const post = (options: PostOptions): Effect.Effect<PostResult> =>
     request.end(options.body)
     return Effect.sync(() => request.destroy())
   }).pipe(
+    // Guard webhook-deadline: without it, webhooks.test "ends within its time" fails.
     Effect.timeoutOrElse({
       duration: options.timeoutMs,
       orElse: () =>
@@ -71,6 +74,7 @@ const readToEnd = (response: IncomingMessage, done: () => void): void => {
   let bytes = 0
   response.on("data", (chunk: Buffer) => {
     bytes += chunk.length
+    // Guard webhook-answer: without it, webhooks.test "reads no more of the answer" fails.
     if (bytes > responseBytesMax) done()
   })
   response.on("end", done)
@@ -104,4 +108,5 @@ export const retryAfterMs = (header: string | undefined, now: number): number | 
 }
 
 const bounded = (milliseconds: number): number | undefined =>
+  // Guard webhook-retry-after: with "milliseconds" for "Math.min(…MaxMs)", webhooks.test "asks for a pause" fails.
   milliseconds > 0 ? Math.min(milliseconds, retryAfterMaxMs) : undefined

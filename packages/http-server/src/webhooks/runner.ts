@@ -89,6 +89,7 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
   const deliver = Effect.fnUntraced(function* (delivery: Delivery, aggregate: string) {
     const body = encodeWebhook(delivery)
     const fresh = { eventId: delivery.id, aggregate, body, attempts: 0 }
+    // Guard webhook-order: with "false" for "parked.has(aggregate)", webhooks.test "keeps back its own aggregate" fails.
     if (parked.has(aggregate)) {
       yield* park(fresh, undefined)
     } else {
@@ -264,6 +265,7 @@ const delayAfter = (
   answer: PostResult | undefined
 ): Effect.Effect<number | null> => {
   if (attempts === 0) return Effect.succeed(0)
+  // Guard webhook-attempts: without it, webhooks.test "with one attempt" fails.
   if (attempts >= attemptsMax) return Effect.succeed(null)
   const wait = Math.min(retryMs * 2 ** (attempts - 1), retryDelayMaxMs)
   return Effect.map(Random.next, (random) =>

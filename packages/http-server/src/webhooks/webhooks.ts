@@ -1,3 +1,4 @@
+/** Webhooks of all endpoints: as a layer, and as promises for a backend without Effect. */
 import { BoxOfficeStore, type DeadLetter, EventFeed, StoreUnavailable } from "@boxoffice/core"
 import { Cause, Context, Effect, Exit, Layer, Scope } from "effect"
 import { checkEndpoints, type WebhookEndpoint, type WebhookEndpointInvalid } from "./endpoint.ts"

@@ -3,10 +3,11 @@
  * was lost before the server's answer arrived.
  */
 import { type AttemptStatus, type CommitStatus, settleCommit } from "@boxoffice/core/store"
-import type { Effect } from "effect"
+import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
+import { confirmEarlierCommits } from "./save/confirm.ts"
 
 const end = (sql: string): Query<void> => ({ sql, params: [], read: () => {}, unprepared: true })
 export const commit = end("COMMIT")
@@ -27,15 +28,27 @@ export interface Attempt {
   readonly xid: string
 }
 
-/** Finds out whether an attempt committed, on a connection of its own (`run`). */
+/**
+ * Finds out whether an attempt committed, on a connection of its own (`run`). It counts as committed
+ * once its row is as durable as any commit.
+ */
 export const resolveCommit = (
   schema: SchemaName,
   { attemptId, xid }: Attempt,
   run: <A>(query: Query<A>) => Effect.Effect<A, SqlError>,
   isDropped?: () => boolean
-): Effect.Effect<CommitStatus> => settleCommit(run(statusQuery(schema, xid, attemptId)), isDropped)
+): Effect.Effect<CommitStatus> =>
+  Effect.flatMap(settleCommit(run(statusQuery(schema, xid, attemptId)), isDropped), (status) =>
+    status === "committed"
+      ? Effect.match(run(confirmEarlierCommits), {
+          onSuccess: () => "committed" as const,
+          onFailure: () => "unknown" as const
+        })
+      : Effect.succeed(status)
+  )
 
 const statusQuery = (schema: SchemaName, xid: string, attemptId: string): Query<AttemptStatus> => ({
+  // Guard commit-own-row: without " AND attempt_id =…::uuid", smallGuards.test "own row proves its" fails.
   sql: `SELECT
     CASE
       WHEN pg_is_in_recovery() THEN 'standby'

@@ -26,6 +26,7 @@ export type LockedRows = ReadonlyArray<LockedRow>
 
 /** The statements for a plan: one for each kind of row that it names. */
 export const lockedRowsQueries = (schema: SchemaName) => {
+  // Guard look-at-row: without "FOR NO KEY UPDATE SKIP LOCKED", locks.test "that another transaction has locked is found" fails.
   const locked = (table: string, ids: string, condition: string) => `
     WITH free AS MATERIALIZED (
       SELECT t.ctid FROM ${schema}.${table} t WHERE ${condition} FOR NO KEY UPDATE SKIP LOCKED
@@ -74,6 +75,7 @@ export const lockedRowsQueries = (schema: SchemaName) => {
     "SELECT * FROM unnest($1::text[], $2::text[])"
   )
   /** The seats of reservations: each is locked with its reservation. */
+  // Guard look-at-seats: without "FOR NO KEY UPDATE SKIP LOCKED", locks.test "that another transaction has locked is found" fails.
   const seatOfReservation = `
     WITH sold AS MATERIALIZED (
       SELECT r.reservation_id, found.at
@@ -90,6 +92,9 @@ export const lockedRowsQueries = (schema: SchemaName) => {
     FROM sold, LATERAL (SELECT s.xmax FROM ${schema}.seat s WHERE s.ctid = sold.at) t
     WHERE sold.at <> ALL (ARRAY(SELECT ctid FROM free))`
   /** The reservations that a count includes, and the advisory locks of the count itself. */
+  // Guard look-at-counted: without "FOR NO KEY UPDATE SKIP LOCKED", locks.test "that another transaction has locked is found" fails.
+  // Guard look-at-performance: with "false" for "NOT pg_try_advisory_xact_lock_shared(…)", locks.test "has locked is found" fails.
+  // Guard look-at-count: with "false" for "NOT pg_try_advisory_xact_lock(…)", locks.test "has locked is found" fails.
   const counted = `
     WITH counted AS MATERIALIZED (
       SELECT count.performance_id, count.user_id, found.at
@@ -107,12 +112,18 @@ export const lockedRowsQueries = (schema: SchemaName) => {
     SELECT counted.performance_id, counted.user_id, t.xmax::text
     FROM counted, LATERAL (SELECT r.xmax FROM ${schema}.reservation r WHERE r.ctid = counted.at) t
     WHERE counted.at <> ALL (ARRAY(SELECT ctid FROM free))
-    UNION ALL SELECT count.performance_id, count.user_id, 'advisory'
-    FROM unnest($1::text[], $2::text[]) AS count (performance_id, user_id)
-    WHERE NOT pg_try_advisory_xact_lock_shared(
-        hashtextextended('${schema}/' || count.performance_id, 0))
-      OR NOT pg_try_advisory_xact_lock(
-        hashtextextended('${schema}/' || count.performance_id || '/' || count.user_id, 1))`
+    UNION ALL SELECT count.performance_id, count.user_id, coalesce((
+      SELECT string_agg(DISTINCT l.virtualtransaction, ' ') FROM pg_locks l
+      WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND l.pid <> pg_backend_pid()
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (l.classid::int8 << 32 | l.objid::int8) IN (key.of_performance, key.of_user)
+    ), 'unknown')
+    FROM unnest($1::text[], $2::text[]) AS count (performance_id, user_id), LATERAL (
+      SELECT hashtextextended('${schema}/' || count.performance_id, 0) AS of_performance,
+        hashtextextended('${schema}/' || count.performance_id || '/' || count.user_id, 1) AS of_user
+    ) key
+    WHERE NOT pg_try_advisory_xact_lock_shared(key.of_performance)
+      OR NOT pg_try_advisory_xact_lock(key.of_user)`
 
   const one =
     (key: (id: string) => string) =>

@@ -35,7 +35,7 @@ import {
   type WithDeadline
 } from "../sqlFailure.ts"
 import { type Attempt, commit, resolveCommit, rollback } from "./commit.ts"
-import { begin, forceIndexPlans } from "./load/begin.ts"
+import { begin, settingsOfBatches } from "./load/begin.ts"
 import { makeLoad } from "./load/load.ts"
 import type { InTransaction } from "./save/inTransaction.ts"
 import { makeSave } from "./save/save.ts"
@@ -78,7 +78,7 @@ export const makeTransact = (
   inTransaction?: InTransaction
 ) => {
   const withDeadline = deadline(waits.answerWithinMs)
-  const settings = forceIndexPlans(waits)
+  const settings = settingsOfBatches(waits)
   const load = makeLoad(schema)
   const save = makeSave(schema, inTransaction)
 
@@ -89,10 +89,11 @@ export const makeTransact = (
   ): Effect.Effect<A, AttemptFailed> => {
     const loadPipeline = new Pipeline()
     loadPipeline.add(begin)
-    loadPipeline.add(settings)
+    loadPipeline.add(settings(plan))
     const loaded = load(loadPipeline, plan)
     return Effect.flatMap(
       Effect.mapError(
+        // Guard load-deadline: without "withDeadline", outage.test "go silent are dropped" fails.
         withDeadline(loadPipeline.run(connection)),
         (error) => new AttemptFailed(error)
       ),
@@ -103,6 +104,7 @@ export const makeTransact = (
         const savePipeline = new Pipeline()
         save(savePipeline, read, attemptId)
         savePipeline.add(savePipeline.isEmpty ? rollback : commit)
+        // Guard commit-deadline: without "withDeadline", outage.test "link is cut within" fails.
         return Effect.mapBoth(withDeadline(savePipeline.run(connection)), {
           onFailure: (error) =>
             new AttemptFailed(error, outcome, { attemptId, xid: read.clock.xid }),
@@ -176,6 +178,7 @@ export const onConnection = <A>(
       Effect.mapError(withDeadline(pool.get), (error) => new AttemptFailed(error)),
       (connection) =>
         Effect.onExit(work(connection), (exit) =>
+          // Guard rolled-back: with "Effect.void" for "cleanUp(…)", retry.test "a deadlock with another application's" fails.
           Exit.isSuccess(exit) ? Effect.void : cleanUp(pool, connection, exit, withDeadline)
         )
     )
@@ -191,6 +194,7 @@ const cleanUp = (
   // After an interruption or a defect a statement may still be in progress. The store closes the
   // connection, and the server then rolls back.
   const isUsable = exit.cause.reasons.every(
+    // Guard poisoned-batches: without " && !isPoisoned(…error)", outage.test "was read-only" fails.
     (reason) => reason._tag === "Fail" && !isPoisoned(reason.error.error)
   )
   const discard = pool.invalidate(connection)

@@ -1,3 +1,4 @@
+/** The columns of a performance: with its show for users, and as stored. */
 import type { PerformanceRow, StoredPerformance } from "@boxoffice/core/store"
 import { date, instant, millis, type Row } from "../Query.ts"
 

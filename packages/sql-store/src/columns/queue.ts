@@ -1,3 +1,7 @@
+/**
+ * The columns of a queue, and what statements compute of it: exits, the admissions of the last minute,
+ * and how many tokens are in front of one.
+ */
 import type { QueueLane } from "@boxoffice/core"
 import { isPreOpening, type Opening, placeOf, type QueueRow } from "@boxoffice/core/store"
 import { bigint, instant, millis, type Row } from "../Query.ts"
@@ -23,7 +27,7 @@ export const queueColumns = `q.queue_id, q.mode, ${settingsColumns}, ${drawColum
 /** The number of these columns. */
 export const queueColumnCount = 21
 
-/** Reads {@link queueColumns}, from column `at` on. No heads of the line are loaded with it. */
+/** Reads {@link queueColumns}, from column `at` on. No heads are loaded with it. */
 export const queueOf = (row: Row, at = 0): Omit<QueueRow, "admittedLastMinute"> => ({
   queueId: row[at],
   mode: row[at + 1],
@@ -53,7 +57,7 @@ export const hasLapsed = (schema: SchemaName) =>
   `coalesce((SELECT min(t.expires_at) FROM ${schema}.queue_token t
         WHERE t.queue_id = q.queue_id AND t.state = 'admitted') <= clock.now, false)`
 
-/** How many users have left queue `q` whom its row still counts as active. */
+/** How many ended tokens the row of queue `q` still counts as active. */
 export const exitsOf = (schema: SchemaName) =>
   `(SELECT coalesce(sum(e.exits), 0)::int8 FROM ${schema}.queue_exit e
         WHERE e.queue_id = q.queue_id)`
@@ -80,7 +84,7 @@ export const lastMinuteOf = (schema: SchemaName) =>
 
 /**
  * How many users wait in front of token `t` of queue `q`, if its position follows from its number:
- * the numbers between it and the cursor, without those that left. It never reads the line itself.
+ * the numbers between it and the cursor, without those that left. It never reads the waiting tokens.
  * Those that wait in front of it by a draw all count, since they may still be there.
  */
 export const aheadColumn = (schema: SchemaName) => `CASE

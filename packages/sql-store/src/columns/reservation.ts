@@ -1,3 +1,4 @@
+/** The columns of a reservation, and the form in which it stores its seats. */
 import { money, type Seat } from "@boxoffice/core"
 import type { ReservationRow } from "@boxoffice/core/store"
 import { bigint, instant, millis, type Row } from "../Query.ts"

@@ -1,3 +1,4 @@
+/** The columns of a seat. */
 import { money } from "@boxoffice/core"
 import type { SeatRow } from "@boxoffice/core/store"
 import { bigint, millis, type Row } from "../Query.ts"

@@ -1,3 +1,4 @@
+/** The columns of a show. */
 import type { Show } from "@boxoffice/core"
 import { date, type Row } from "../Query.ts"
 

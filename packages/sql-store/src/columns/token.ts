@@ -1,3 +1,4 @@
+/** The columns of a queue token, and of the settings of its queue. */
 import type { QueueSettings } from "@boxoffice/core"
 import type { TokenRow } from "@boxoffice/core/store"
 import { bigint, instant, millis, type Row } from "../Query.ts"

@@ -1,3 +1,4 @@
+/** The columns of a transfer. */
 import type { TransferRow } from "@boxoffice/core/store"
 import { bigint, instant, type Row } from "../Query.ts"
 

@@ -1,5 +1,9 @@
 /**
  * Closing of an engine on a store: the batches and reads under way may finish, for a limited time.
+ *
+ * States: open; closing, from the moment at which the engine begins to close; dropped, once the limit
+ * has passed, so that no connection is used any more. An engine that has closed puts the store back
+ * to open, since another engine can use it.
  */
 import { Effect, type Scope } from "effect"
 

@@ -49,6 +49,7 @@ export const makeSockets = (config: PgClient.PgPoolConfig, answerWithinMs: numbe
     const socket = dial()
     sockets.set(socket, undefined)
     socket.once("finish", () => endSoon(socket))
+    // Guard socket-useless: without it, tls.test "leave no socket behind" fails.
     if (socket instanceof Socket) socket.setTimeout(uselessMs, () => socket.destroy())
     socket.once("close", () => {
       clearTimeout(sockets.get(socket))

@@ -40,6 +40,7 @@ export const waitsOf = (
   const waits: Record<string, number | undefined> = { ...defaultWaits }
   for (const [name, value] of Object.entries(checkNames("waits", given, Object.keys(waits)))) {
     if (value === undefined) continue
+    // Guard waits-in-range: without it, limits.test "out of range" fails.
     if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > most) {
       throw new TypeError(`waits.${name} must be a whole number of milliseconds from 1 to ${most}`)
     }

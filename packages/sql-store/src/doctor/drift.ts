@@ -79,14 +79,18 @@ const missing = (schema: string, fact: Fact): Finding => {
       return {
         ...common,
         level: "problem",
-        remedy: "What it makes fast, or unique, is not. Make it again without stopping writers:",
+        remedy:
+          "Statements that need it are slow, or duplicates are not refused. Create it again without " +
+          "stopping writers:",
         sql: fact.definition.replace(" INDEX ", " INDEX CONCURRENTLY ")
       }
     case "constraint":
       return {
         ...common,
         level: "problem",
-        remedy: "A rule is not guarded. Put it back; it fails if a row breaks it, and says which:",
+        remedy:
+          "The database does not enforce this rule. Add it again; the statement fails if a row " +
+          "violates the rule:",
         sql: fact.definition
       }
     case "sequence":
@@ -132,14 +136,14 @@ const changed = (schema: string, fact: Fact, live: Fact): Finding => {
             ...common,
             level: "problem",
             code: "constraint_not_valid",
-            message: `The ${subject} was never checked against the rows that are there.`,
-            remedy: "Check them; readers and writers go on meanwhile:",
+            message: `The ${subject} was never checked against the existing rows.`,
+            remedy: "Check them; this does not stop readers and writers:",
             sql: `ALTER TABLE ${pathOf(schema, fact.owner)} VALIDATE CONSTRAINT ${quoted(fact.name)}`
           }
         : {
             ...common,
             level: "problem",
-            remedy: "Replace it; it fails if a row breaks it, and says which:",
+            remedy: "Replace it; the statement fails if a row violates it:",
             sql: `ALTER TABLE ${pathOf(schema, fact.owner)} DROP CONSTRAINT ${quoted(fact.name)};\n${fact.definition}`
           }
     case "index":

@@ -51,7 +51,7 @@ export const checkRole = (
           level: "warning" as const,
           code: "role_too_mighty",
           subject,
-          message: `The role ${role} ${what}: who has its password can change or remove the guards.`,
+          message: `The role ${role} ${what}: an attacker with its password can change or remove the guards.`,
           remedy:
             "Let the engine connect as a role that owns nothing; `boxoffice plan --app-role NAME` " +
             "prints what to grant it."

@@ -99,8 +99,8 @@ const settingRules: ReadonlyArray<
     {
       level: "note",
       message:
-        "Transactions are stricter than READ COMMITTED by default. The engine says its own level, " +
-        "but inside a transaction of yours it runs at yours, and serialization failures come to you.",
+        "Transactions are stricter than READ COMMITTED by default. The engine sets its own level, " +
+        "but inside a transaction of yours your level applies, and you get serialization failures.",
       remedy: "Leave it if your own code wants it."
     }
   ],

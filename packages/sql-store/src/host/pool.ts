@@ -4,7 +4,7 @@ import type { CommitStatus, LoadPlan, Rows } from "@boxoffice/core/store"
 import { Cause, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { type Attempt, resolveCommit } from "../batch/commit.ts"
-import { forceIndexPlans } from "../batch/load/begin.ts"
+import { forceIndexPlans, settingsOfBatches } from "../batch/load/begin.ts"
 import { type LockedRows, lockedRowsQueries, lookLimits } from "../batch/lockedRows.ts"
 import type { InTransaction } from "../batch/save/inTransaction.ts"
 import { AttemptFailed, retrying } from "../batch/transact.ts"
@@ -62,9 +62,10 @@ export const layerPool = (
       const run = runOn(watchedClient(pool, watching))
       yield* verify(run, schema, locationOf(pool))
       const runPipeline = (pipeline: Pipeline) => runEach(run, pipeline)
-      const transacted = transactedOn(pool, watching, forceIndexPlans(waits))
+      const transacted = transactedOn(pool, watching)
       const attempt = attemptOn(
         transacted,
+        settingsOfBatches(waits),
         makeBatch(schema, { inTransaction: options.inTransaction })
       )
       const resolveLostCommit = (lost: Attempt) =>
@@ -75,7 +76,7 @@ export const layerPool = (
       const probe = Effect.tryPromise({
         try: () =>
           transacted(async (client) => {
-            for (const query of probeStatements(schema)) {
+            for (const query of [forceIndexPlans(waits), ...probeStatements(schema)]) {
               const { text, params } = statementOf(query)
               await client.query(text, [...params])
             }
@@ -122,7 +123,7 @@ const watchedClient = (pool: HostPool, watching: Watching): HostClient => ({
 type Transacted = <A>(work: (client: HostClient, heard: () => void) => Promise<A>) => Promise<A>
 
 const transactedOn =
-  (pool: HostPool, watching: Watching, plan: Query<void>): Transacted =>
+  (pool: HostPool, watching: Watching): Transacted =>
   (work) =>
     watching.during(({ signal, heard }) => {
       const begun = async (client: HostClient) => {
@@ -134,7 +135,7 @@ const transactedOn =
             return answer
           }
         }
-        for (const query of [readCommitted, plan]) await watched.query(statementOf(query).text, [])
+        await watched.query(statementOf(readCommitted).text, [])
         return work(watched, heard)
       }
       return abortable(pool)?.transaction(begun, signal) ?? pool.transaction(begun)
@@ -174,20 +175,25 @@ const version = (schema: SchemaName): Query<number> => ({
 
 // The pool may begin its transactions at another level: see `load/begin.ts`.
 const readCommitted: Query<void> = {
+  // Guard pool-read-committed: with "SELECT 1" for "SET…COMMITTED", smallGuards.test "of another isolation" fails.
   sql: "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
   params: [],
   read: () => {}
 }
 
 const attemptOn =
-  (transacted: Transacted, batch: ReturnType<typeof makeBatch>) =>
+  (
+    transacted: Transacted,
+    settings: (plan: LoadPlan) => Query<void>,
+    batch: ReturnType<typeof makeBatch>
+  ) =>
   <A>(plan: LoadPlan, decide: (rows: Rows) => A): Effect.Effect<A, AttemptFailed> =>
     Effect.contextWith((context) => {
       // The error or result of the work itself, since the pool may wrap it.
       let failed: Cause.Cause<SqlError> | undefined
       let worked: Decided<A> | undefined
       const work = (run: Run, heard: () => void) =>
-        batch(run, plan, decide).pipe(
+        Effect.andThen(run(settings(plan)), batch(run, plan, decide)).pipe(
           // Throws if the transaction was given up before this point, so that it is not committed.
           // From here on it may be.
           Effect.tap((done) =>

@@ -36,6 +36,7 @@ export const makeWatching = (withinMs: number): Watching => {
           reject(reason)
         }
         const tooLong = () => giveUp(new Error(`no answer within ${withinMs / 1_000} s`))
+        // Guard host-deadline: with "undefined" for "setTimeout(…)", outage.test "a silent host's pool" fails.
         let timer = setTimeout(tooLong, withinMs)
         underWay.add(giveUp)
         const heard = () => {

@@ -26,6 +26,7 @@ export const rights: Readonly<Record<string, string>> = {
   seat: "SELECT, INSERT, UPDATE",
   server_life: "SELECT, INSERT",
   show: "SELECT, INSERT",
+  // Guard right-on-ledger: with "SELECT, INSERT, UPDATE" for "SELECT, INSERT", roles.test "is refused" fails.
   transfer: "SELECT, INSERT",
   wallet: "SELECT, INSERT, UPDATE",
   webhook_delivery: "SELECT, INSERT, UPDATE, DELETE"

@@ -19,6 +19,7 @@ export const ago = "(SELECT clock_timestamp()) - $1::int8 * interval '1 millisec
  * the latest of a row's instants, which need not be that of its end: the clock may have stepped
  * back.
  */
+// Guard cleared-to-the-latest: with "excluded.up_to" for "greatest(…up_to)", smallGuards.test "is the latest" fails.
 export const noted = (schema: SchemaName, kind: string) => `noted AS (
       INSERT INTO ${schema}.cleared AS c (kind, up_to)
       SELECT '${kind}', max(at) FROM gone HAVING count(*) > 0
@@ -38,6 +39,7 @@ export const clearing =
  * events.
  */
 export const clearTokens = (schema: SchemaName) =>
+  // Guard clear-tokens-waits-not: without " SKIP LOCKED", smallGuards.test "clearing leaves tokens" fails.
   clearing(`
     WITH gone AS (
       DELETE FROM ${schema}.queue_token WHERE token_id = ANY(ARRAY(
@@ -60,6 +62,9 @@ export const clearTokens = (schema: SchemaName) =>
  * for a quarter of a second each time.
  */
 export const clearReservations = (schema: SchemaName) =>
+  // Guard clear-reservations-waits-not: without " SKIP LOCKED", clearing.test "waits for no lock" fails.
+  // Guard clear-unpaid: without `r.status IN…AND `, smallGuards.test "was paid for nothing" fails.
+  // Guard clear-without-seats: without "AND NOT EXISTS (…OFFSET 0…)", clearing.test "never paid" fails.
   clearing(`
     WITH gone AS (
       DELETE FROM ${schema}.reservation WHERE reservation_id = ANY(ARRAY(
@@ -87,6 +92,7 @@ export const clearReservations = (schema: SchemaName) =>
  * either: if two nodes delete the same ones, the second finds them gone.
  */
 export const clearOutcomes = (schema: SchemaName) =>
+  // Guard clear-old-outcomes: with "true" for "recorded_at <= ${ago}", clearing.test "alone decides" fails.
   clearing(`
     WITH gone AS (
       DELETE FROM ${schema}.command_outcome WHERE command_id = ANY(ARRAY(
@@ -99,6 +105,7 @@ export const clearOutcomes = (schema: SchemaName) =>
 
 /** Deletes deliveries that were given up long ago, and that no operator has retried since. */
 export const clearDeadLetters = (schema: SchemaName) =>
+  // Guard clear-letters-waits-not: without " SKIP LOCKED", smallGuards.test "clearing leaves tokens" fails.
   clearing(`
     WITH gone AS (
       DELETE FROM ${schema}.webhook_delivery WHERE delivery_id = ANY(ARRAY(

@@ -13,6 +13,7 @@ const later = (milliseconds: string) =>
   `clock_timestamp() + ${milliseconds}::int8 * interval '1 millisecond'`
 
 const parkDelivery = (schema: SchemaName) => {
+  // Guard park-once: without "ON CONFLICT…DO NOTHING", conformance.test "the first due webhook" fails.
   const sql = `
     INSERT INTO ${schema}.webhook_delivery (endpoint, event_id, aggregate, body, state, attempts,
       next_at, error, parked_at)
@@ -51,6 +52,7 @@ const listWaiting = (schema: SchemaName) => {
  * has put back at once. Of each aggregate only the first.
  */
 const dueDeliveries = (schema: SchemaName) => {
+  // Guard due-in-order: without "AND delivery_id = (…waiting'…)", conformance.test "the first due" fails.
   const sql = `
     SELECT event_id, aggregate, body, attempts FROM ${schema}.webhook_delivery head
     WHERE endpoint = $1::text AND state = 'waiting' AND next_at <= (SELECT clock_timestamp())

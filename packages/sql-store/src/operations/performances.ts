@@ -1,3 +1,4 @@
+/** Reads performances, and counts their seats. */
 import { money, type PerformanceId, type ShowId } from "@boxoffice/core"
 import type { PerformanceReading, StoredPerformance } from "@boxoffice/core/store"
 import {

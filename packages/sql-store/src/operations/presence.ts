@@ -6,6 +6,7 @@ import type { SchemaName } from "../schemaName.ts"
 
 /** Adds the users that polled to the presence bitmap of this minute. */
 export const markSeen = (schema: SchemaName) => {
+  // Guard presence-adds-up: without "p.seen | ", smallGuards.test "adds up" fails.
   const sql = `
     INSERT INTO ${schema}.queue_presence AS p (queue_id, lane, block, seen_until, seen)
     SELECT $1::text, lane, block,

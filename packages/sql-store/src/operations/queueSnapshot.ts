@@ -14,8 +14,9 @@ import { bigint, instant, type Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 /**
- * A queue, and the departures and admissions since. One statement, so that all of it is as of one
- * moment. Each part finds a bounded number of rows by an index, however long the line is.
+ * A queue, its departures since `after`, and the admissions of the last minute. One statement, so that
+ * all of it is as of one moment. Each part finds a bounded number of rows by an index, however many
+ * users wait.
  */
 export const readQueueSnapshot = (schema: SchemaName) => {
   const sql = `

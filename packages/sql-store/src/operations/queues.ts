@@ -1,3 +1,4 @@
+/** Reads queues for their operators. */
 import type { QueueId } from "@boxoffice/core"
 import type { Page, QueueRow } from "@boxoffice/core/store"
 import {
@@ -12,8 +13,8 @@ import type { Query, Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
 
 /**
- * Lapsed users are not active, though the queue's row counts them until a batch ends their tokens.
- * So this adds them to the exits.
+ * The queue, with the number to subtract from its count of active tokens: exits, and tokens that have
+ * lapsed but that no batch has ended yet.
  */
 const shownColumns = (schema: SchemaName) => `${queueColumns}, ${exitsOf(schema)} + (
         SELECT count(*) FROM ${schema}.queue_token t

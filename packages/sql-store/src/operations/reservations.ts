@@ -1,3 +1,4 @@
+/** Reads reservations: one, those of a user, and the one that a payment confirmed. */
 import type { ReservationId, TransferId, UserId } from "@boxoffice/core"
 import type { Page, ReservationRow, ReservationsReading } from "@boxoffice/core/store"
 import { reservationColumns, reservationOf } from "../columns/reservation.ts"

@@ -1,3 +1,4 @@
+/** Reads the seats of a performance. */
 import type { PerformanceId } from "@boxoffice/core"
 import type { SeatRow } from "@boxoffice/core/store"
 import { seatColumns, seatOf } from "../columns/seat.ts"

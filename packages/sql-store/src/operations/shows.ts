@@ -1,3 +1,4 @@
+/** Reads shows. */
 import type { Show, ShowId } from "@boxoffice/core"
 import type { Page } from "@boxoffice/core/store"
 import { showColumns, showOf } from "../columns/show.ts"

@@ -1,3 +1,4 @@
+/** Reads wallets and their transfers. */
 import type { UserId } from "@boxoffice/core"
 import type { Page, TransferRow, WalletRow } from "@boxoffice/core/store"
 import { transferColumns, transferOf } from "../columns/transfer.ts"

@@ -19,13 +19,17 @@ import { join } from "node:path"
  */
 const held = new Set<string>()
 
+/** `undefined` if the lock is gone, or does not say. */
 const ownerOf = (lock: string): number | undefined => {
   try {
-    return Number(readFileSync(lock, "utf8"))
+    return Number(readFileSync(lock, "utf8")) || undefined
   } catch {
     return undefined
   }
 }
+
+/** More than it takes if other processes come and go: then the lock cannot be read or replaced. */
+const attemptsMax = 10
 
 const isRunning = (pid: number): boolean => {
   try {
@@ -52,9 +56,10 @@ export const takeDirectory = (dataDir: string): (() => void) => {
   try {
     for (let attempt = 0; !linked(own, lock); attempt++) {
       const owner = ownerOf(lock)
+      if (attempt === attemptsMax)
+        throw owner === undefined ? unreadable(lock) : inUse(directory, owner)
       if (owner === undefined) continue
-      if ((owner !== process.pid && isRunning(owner)) || attempt === 10)
-        throw inUse(directory, owner)
+      if (owner !== process.pid && isRunning(owner)) throw inUse(directory, owner)
       takeAway(lock, owner)
     }
   } finally {
@@ -91,6 +96,12 @@ const takeAway = (lock: string, owner: number): void => {
   if (ownerOf(aside) !== owner) linked(aside, lock)
   rmSync(aside, { force: true })
 }
+
+const unreadable = (lock: string): Error =>
+  new Error(
+    `The file ${lock} should name the process that uses the data directory, and does not: if no ` +
+      "process uses it, remove the file."
+  )
 
 const inUse = (directory: string, pid: number): Error =>
   new Error(

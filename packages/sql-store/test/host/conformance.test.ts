@@ -194,18 +194,21 @@ describe.each(Object.entries(hosts))("%s", (_, open) => {
     expect(await world.traces(user, "")).toEqual([0, 0, 1])
   })
 
-  test.each(["REPEATABLE READ", "SERIALIZABLE"])("%s: who comes second is told", async (level) => {
-    const user = next("ann")
-    await world.run(charge(world, user, 1n))
-    const order = next("order")
-    await host.transaction(async ({ insert, query, engine }) => {
-      await query("SELECT 1 FROM public.host_order")
+  test.each(["REPEATABLE READ", "SERIALIZABLE"])(
+    "%s: the second transaction gets a conflict",
+    async (level) => {
+      const user = next("ann")
       await world.run(charge(world, user, 1n))
-      await expect(engine(charge(world, user, 1n))).rejects.toMatchObject({
-        _tag: "HostTransactionConflict"
-      })
-      await insert(order)
-    }, `BEGIN ISOLATION LEVEL ${level}`)
-    expect(await world.traces(user, order)).toEqual([1, 0, 2])
-  })
+      const order = next("order")
+      await host.transaction(async ({ insert, query, engine }) => {
+        await query("SELECT 1 FROM public.host_order")
+        await world.run(charge(world, user, 1n))
+        await expect(engine(charge(world, user, 1n))).rejects.toMatchObject({
+          _tag: "HostTransactionConflict"
+        })
+        await insert(order)
+      }, `BEGIN ISOLATION LEVEL ${level}`)
+      expect(await world.traces(user, order)).toEqual([1, 0, 2])
+    }
+  )
 })

@@ -153,7 +153,7 @@ export class LiveQueues extends Context.Service<
         }
       })
 
-      /** One reading of a queue at a time: each continues from the departures of the one before. */
+      /** Reads of a queue run one at a time: each continues from the departures of the one before. */
       const read = (queueId: QueueId) =>
         Effect.suspend(() => {
           const readLock = readLocks.get(queueId) ?? Semaphore.makeUnsafe(1)
@@ -268,8 +268,9 @@ export class LiveQueues extends Context.Service<
       })
 
       /**
-       * Reads a queue, and admits those it has room for. A reading locks nothing, and admissions wait
-       * for the queue's row: the polls wait for them a moment, and do not depend on them.
+       * Reads a queue, and starts admissions if users can be admitted. The read takes no lock, but an
+       * admission waits for the lock of the queue's row. So the polls that wait for this refresh wait
+       * for admissions no longer than `refreshTimeout`.
        */
       const refresh = Effect.fnUntraced(function* (queueId: QueueId) {
         yield* flushPresenceIfDue(queueId)
@@ -281,6 +282,7 @@ export class LiveQueues extends Context.Service<
         )
         admitting.set(queueId, admission)
         admission.addObserver(() => admitting.delete(queueId))
+        // Guard refresh-deadline: with "Fiber.await(admission)" for "Effect…Timeout)", sql-store/outage.test "waits for no lock" fails.
         yield* Effect.timeoutOption(Fiber.await(admission), refreshTimeout)
         return entries.get(queueId) ?? entry
       })

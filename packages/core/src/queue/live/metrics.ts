@@ -105,12 +105,12 @@ const metricsOf = (queue: QueueId) => {
   return {
     waiting: gauge("waiting", "Users who wait"),
     active: gauge("active", "Users who are inside"),
-    rate: gauge("admitted_last_minute", "Users let in within the last 60 seconds"),
-    admitted: counter("admitted_total", "Users let in by this node"),
-    expired: counter("expired_total", "Admitted users whose place was taken back by this node"),
-    unclaimed: counter("unclaimed_total", "Those of the expired who had never shown up"),
+    rate: gauge("admitted_last_minute", "Users admitted within the last 60 seconds"),
+    admitted: counter("admitted_total", "Users that this node has admitted"),
+    expired: counter("expired_total", "Tokens that this node has expired"),
+    unclaimed: counter("unclaimed_total", "Expired tokens that were not used in the claim window"),
     estimateError: Metric.histogram("boxoffice_queue_estimate_error", {
-      description: "How far the first p50 told was off, as a share of the wait",
+      description: "The error of the first p50 that a user was shown, as a share of the wait",
       attributes,
       boundaries: [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
     })

@@ -256,6 +256,21 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
         assert.equal(yield* store.outbox.save({ ...save, owner: next }), true)
       })
   ),
+  withEvents(
+    "a clock that steps back does not keep the lease of an owner that is gone",
+    {},
+    ({ store, consumer, passTime }) =>
+      Effect.gen(function* () {
+        const [gone, next] = [randomUUID(), randomUUID()]
+        const claim = { consumer, leaseMs, from: "now" } as const
+        const place = yield* store.outbox.claim({ ...claim, owner: gone })
+        // The end of the lease is an hour away now, and its owner will not renew it.
+        yield* passTime(-3_600_000)
+        assert.deepEqual(yield* store.outbox.claim({ ...claim, owner: next }), place)
+        assert.equal(yield* store.outbox.claim({ ...claim, owner: gone }), "busy")
+        yield* passTime(3_600_000)
+      })
+  ),
   withEvents("an operator resets a consumer to the next event, or removes it", {}, (world) =>
     Effect.gen(function* () {
       const { office, consumer, join, charge, take } = world

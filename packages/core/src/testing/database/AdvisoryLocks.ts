@@ -16,12 +16,12 @@ const conflict = (a: Mode, b: Mode): boolean => a === "exclusive" || b === "excl
 export class AdvisoryLocks {
   private readonly locks = new Map<string, Lock>()
 
-  /** False if it would have to wait. */
-  tryTake(transaction: Transaction, name: string, mode: Mode): boolean {
+  /** Takes the lock, or gives the transaction that it would have to wait for. */
+  tryTake(transaction: Transaction, name: string, mode: Mode): Transaction | undefined {
     const lock = this.lockOf(transaction, name)
-    if (blockerOf(lock, transaction, mode) !== undefined) return false
-    hold(lock, transaction, mode)
-    return true
+    const blocker = blockerOf(lock, transaction, mode)
+    if (blocker === undefined) hold(lock, transaction, mode)
+    return blocker
   }
 
   *take(transaction: Transaction, name: string, mode: Mode): Steps<void> {

@@ -31,6 +31,8 @@ export class Database {
   readonly advisory = new AdvisoryLocks()
   /** Statements that run or wait. */
   readonly open = new Set<Statement>()
+  /** How many transactions have begun. */
+  begun = 0
   /** How many transactions have become visible. */
   commits = 0
   /** Whether all sessions can only read. */
@@ -88,9 +90,9 @@ export class Database {
     })
   }
 
-  /** Which transactions are over: `pg_current_snapshot()`. */
-  snapshot(): string {
-    return formatSnapshot(Array.from(this.inProgress.keys()), this.latestOver)
+  /** Which transactions are over, as one of them sees it: `pg_current_snapshot()`. */
+  snapshot(own?: Transaction): string {
+    return formatSnapshot(Array.from(this.inProgress.keys()), this.latestOver, own?.xid ?? 0)
   }
 
   /** The status of a transaction id: `pg_xact_status`. */

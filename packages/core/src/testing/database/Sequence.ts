@@ -17,9 +17,15 @@ export class Sequence {
     this.log = log
   }
 
+  /** Whether the next value has no record in the log yet. */
+  get needsRecord(): boolean {
+    return this.last === this.logged
+  }
+
   next(): bigint {
+    const needsRecord = this.needsRecord
     this.last++
-    if (this.last > this.logged) {
+    if (needsRecord) {
       const upTo = this.last + valuesPerRecord
       this.logged = upTo
       this.log(() => {

@@ -32,7 +32,7 @@ export class Session {
 
   begin(): void {
     this.check()
-    this.transaction = new Transaction(this, this.database.now())
+    this.transaction = new Transaction(this, ++this.database.begun, this.database.now())
   }
 
   /** Runs one statement. Its failure ends the transaction, locks included. */

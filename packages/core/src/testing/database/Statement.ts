@@ -41,8 +41,10 @@ export class Statement {
     return this.database.now()
   }
 
+  /** The next value of a sequence. Only where that writes to the log does it take an xid. */
   next(sequence: Sequence): bigint {
-    this.writing()
+    this.mayWrite()
+    if (sequence.needsRecord) this.writing()
     return sequence.next()
   }
 
@@ -97,7 +99,7 @@ export class Statement {
     mode: LockMode,
     { skipLocked = false, recheck = () => true }: LockOptions<Row> = {}
   ): Steps<Version<Row> | undefined> {
-    this.writing()
+    this.mayWrite()
     const { lockers } = visible
     for (;;) {
       const blocker = lockers.blocker(this.transaction, mode)
@@ -112,6 +114,7 @@ export class Statement {
       if (version.next === undefined) return undefined
       version = version.next
     }
+    this.writing()
     lockers.add(this.transaction, mode)
     return version === visible || recheck(version.row) ? version : undefined
   }
@@ -122,7 +125,7 @@ export class Statement {
     row: Row,
     onConflict?: OnConflict<Row>
   ): Steps<Version<Row> | undefined> {
-    this.writing()
+    this.mayWrite()
     const change = { old: undefined, row }
     yield* this.before(table, change)
     for (;;) {
@@ -134,6 +137,7 @@ export class Statement {
         const next = onConflict!.update(locked.row)
         return next && (yield* this.update(table, locked, () => next))
       }
+      this.writing()
       const version = new Version(row, this.transaction)
       if (yield* this.addToIndexes(table, version, undefined, onConflict?.index)) {
         this.queue(table, version, change)
@@ -159,6 +163,9 @@ export class Statement {
       const next = change(of)
       return table.indexes.some(({ isKey, key }) => isKey && key(of) !== key(next))
     }
+    // Postgres checks the row before it waits, and the newest version after it. A trigger before the
+    // update needs the row locked, and comes before the checks.
+    if (table.rules.before === undefined) this.check(table, change(visible.row))
     const mode = isKeyChange(visible.row) ? "UPDATE" : "NO KEY UPDATE"
     const old = yield* this.lock(visible, mode, recheck && { recheck })
     if (old === undefined) return undefined
@@ -197,9 +204,14 @@ export class Statement {
     return new Statement(this.database, this.transaction)
   }
 
+  private mayWrite(): void {
+    if (this.transaction.session.isReadOnly) throw readOnly()
+  }
+
+  /** Gives the transaction its id, at its first lock of a row or its first write. */
   private writing(): void {
     if (this.transaction.xid !== 0) return
-    if (this.transaction.session.isReadOnly) throw readOnly()
+    this.mayWrite()
     this.database.assignXid(this.transaction)
   }
 
@@ -211,10 +223,11 @@ export class Statement {
     for (const { when, run } of table.rules.before ?? []) {
       if (when(change)) yield* run(this.inner(), change)
     }
-    if (change.row === undefined) return
-    for (const [name, holds] of table.checks) {
-      if (!holds(change.row)) this.refuse(name, "23514")
-    }
+    if (change.row !== undefined) this.check(table, change.row)
+  }
+
+  private check<Row>(table: Table<Row, string>, row: Row): void {
+    for (const [name, holds] of table.checks) if (!holds(row)) this.refuse(name, "23514")
   }
 
   private replace<Row>(table: AnyTable, old: Version<Row>, next: Version<Row> | undefined): void {
@@ -322,8 +335,11 @@ export class Statement {
   ): Steps<void> {
     const key = reference.to().table.index(reference.to().index).key(old)
     if (key === undefined || reference.by === undefined) return
-    const found = this.inner().get(table, reference.by, key)
-    if (found !== undefined) this.refuse(reference.name, "23503")
+    const statement = this.inner()
+    for (const found of statement.find(table, reference.by, key)) {
+      // Another transaction may be deleting it.
+      if (yield* statement.lock(found, "KEY SHARE")) this.refuse(reference.name, "23503")
+    }
   }
 }
 

@@ -10,6 +10,8 @@ export class Transaction {
   status: "in progress" | "committed" | "aborted" = "in progress"
   /** Its place in the order in which transactions became visible. */
   visibleAt = Number.POSITIVE_INFINITY
+  /** Its number among all that the database has begun. */
+  readonly number: number
   readonly startedAt: number
   /** Whether its COMMIT is in the log: then it shows to others soon, whatever happens. */
   isDurable = false
@@ -26,8 +28,9 @@ export class Transaction {
   /** Runs at its end, however it ends. */
   readonly atEnd: Array<() => void> = []
 
-  constructor(session: Session, startedAt: number) {
+  constructor(session: Session, number: number, startedAt: number) {
     this.session = session
+    this.number = number
     this.startedAt = startedAt
   }
 

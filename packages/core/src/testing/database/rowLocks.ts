@@ -2,7 +2,7 @@
 import type { Transaction } from "./Transaction.ts"
 
 /** From the weakest to the strongest. */
-export const lockModes = ["KEY SHARE", "SHARE", "NO KEY UPDATE", "UPDATE"] as const
+const lockModes = ["KEY SHARE", "SHARE", "NO KEY UPDATE", "UPDATE"] as const
 export type LockMode = (typeof lockModes)[number]
 
 const rank = (mode: LockMode): number => lockModes.indexOf(mode)

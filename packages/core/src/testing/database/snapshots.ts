@@ -7,10 +7,16 @@ interface Snapshot {
   readonly inProgress: ReadonlySet<number>
 }
 
-export const formatSnapshot = (inProgress: ReadonlyArray<number>, latestOver: number): string => {
+/** A transaction's own id is not among those in progress, as seen by itself. */
+export const formatSnapshot = (
+  inProgress: ReadonlyArray<number>,
+  latestOver: number,
+  own: number
+): string => {
   const xmax = latestOver + 1
   const before = inProgress.filter((xid) => xid < xmax).sort((a, b) => a - b)
-  return `${before[0] ?? xmax}:${xmax}:${before.join(",")}`
+  const others = before.filter((xid) => xid !== own)
+  return `${before[0] ?? xmax}:${xmax}:${others.join(",")}`
 }
 
 export const parseSnapshot = (text: string): Snapshot => {

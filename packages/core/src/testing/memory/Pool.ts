@@ -1,5 +1,5 @@
 /** The connections of a node: each carries one batch at a time. */
-import { Effect, Exit, Semaphore } from "effect"
+import { Effect, Exit, Option, Semaphore } from "effect"
 import { answerWithinMs, Connection, type NodeLink, type Server, silent } from "./connection.ts"
 import { type Failure, isPoisoned } from "./failures.ts"
 import { Pipeline } from "./Pipeline.ts"
@@ -9,12 +9,10 @@ export class Pool {
   private readonly link: NodeLink | undefined
   private readonly permits: Semaphore.Semaphore
   private readonly free: Array<Connection> = []
-  private left: number
 
   constructor(server: Server, link: NodeLink | undefined, connections: number) {
     this.server = server
     this.link = link
-    this.left = connections
     this.permits = Semaphore.makeUnsafe(connections)
   }
 
@@ -23,25 +21,24 @@ export class Pool {
     work: (connection: Connection) => Effect.Effect<A, E>,
     failureOf: (error: E | Failure) => Failure
   ): Effect.Effect<A, E | Failure> {
+    const lent = this.lend(work, failureOf)
+    return Effect.flatMap(this.permits.withPermitsIfAvailable(1)(lent), (answer) =>
+      Option.isSome(answer) ? Effect.succeed(answer.value) : this.inTurn(lent)
+    )
+  }
+
+  /** Waits for a connection, but not for longer than for an answer. */
+  private inTurn<A, E>(lent: Effect.Effect<A, E>): Effect.Effect<A, E | Failure> {
     return Effect.suspend(() => {
       let hasBegun = false
-      const lent = this.permits.withPermit(
-        Effect.suspend(() => {
-          hasBegun = true
-          this.left--
-          return Effect.ensuring(
-            this.lend(work, failureOf),
-            Effect.sync(() => {
-              this.left++
-            })
-          )
-        })
-      )
-      if (this.left > 0) return lent
+      const begun = Effect.suspend(() => {
+        hasBegun = true
+        return lent
+      })
       const givenUp = Effect.flatMap(Effect.sleep(answerWithinMs), () =>
         hasBegun ? Effect.never : silent()
       )
-      return Effect.raceFirst(lent, givenUp)
+      return Effect.raceFirst(this.permits.withPermit(begun), givenUp)
     })
   }
 

@@ -109,16 +109,15 @@ export class Connection {
       server.clock = clock
       this.idle?.interruptUnsafe()
       this.idle = undefined
-      return Effect.onExit(
-        run(session, pipeline.steps(session), server.pause),
-        () => this.startIdling
-      )
+      const ran = run(session, pipeline.steps(session), server.pause)
+      // Without a link no client is ever silent.
+      return this.link === undefined ? ran : Effect.onExit(ran, () => this.startIdling)
     })
   }
 
   private get startIdling(): Effect.Effect<void> {
-    const { session, link } = this
-    if (link === undefined || session.transaction === undefined) return Effect.void
+    const { session } = this
+    if (session.transaction === undefined) return Effect.void
     const end = Effect.delay(
       Effect.sync(() => session.end()),
       idleInTransactionMs

@@ -88,20 +88,25 @@ export const makeDeliveries = (schema: Schema, runQuery: RunQuery): Deliveries =
       runQuery(
         reading("read due deliveries", (statement) => {
           const now = statement.now()
-          const heads = new Map<string, StoredDelivery>()
-          for (const row of rowsOf(statement, endpoint, "waiting")) {
-            if (!heads.has(row.aggregate)) heads.set(row.aggregate, row)
-          }
-          return Array.from(heads.values())
+          const isHead = ({ aggregate, deliveryId }: StoredDelivery) =>
+            statement
+              .find(schema.delivery, "waiting", keyOf(endpoint, aggregate))
+              .every(({ row }) => row.deliveryId >= deliveryId)
+          const due = find(statement, endpoint, "waiting")
+            .map(({ row }) => row)
             .filter(({ nextAt }) => nextAt <= now)
             .sort((a, b) => a.nextAt - b.nextAt)
-            .slice(0, limit)
-            .map(({ eventId, aggregate, body, attempts }) => ({
-              eventId,
-              aggregate,
-              body,
-              attempts
-            }))
+          const heads: Array<StoredDelivery> = []
+          for (const row of due) {
+            if (heads.length === limit) break
+            if (isHead(row)) heads.push(row)
+          }
+          return heads.map(({ eventId, aggregate, body, attempts }) => ({
+            eventId,
+            aggregate,
+            body,
+            attempts
+          }))
         })
       ),
     accepted: (endpoint, eventId) =>

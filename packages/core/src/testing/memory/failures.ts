@@ -5,7 +5,8 @@ import {
   type AttemptFault,
   isContentionState,
   isKeyOfCommand,
-  isPassingState
+  isPassingState,
+  waitOf
 } from "../../engine/attempts.ts"
 import type { DatabaseError } from "../database/DatabaseError.ts"
 
@@ -17,7 +18,7 @@ export type Failure = DatabaseError | ConnectionLost
 const stateOf = (failure: Failure): string | undefined =>
   failure instanceof ConnectionLost ? undefined : failure.code
 
-export const isLost = (failure: Failure): boolean =>
+const isLost = (failure: Failure): boolean =>
   failure instanceof ConnectionLost || failure.code.startsWith("57P")
 
 /** Whether the session itself is the problem, so that another one may work. */
@@ -31,7 +32,7 @@ export const unavailable = (failure: Failure): StoreUnavailable =>
   new StoreUnavailable({
     retryable: isLost(failure) || isContention(failure) || isPassingState(stateOf(failure) ?? ""),
     cause: failure,
-    ...(stateOf(failure) === "55P03" ? { isBusy: true } : {})
+    ...waitOf(stateOf(failure))
   })
 
 export const faultOf = (failure: Failure): AttemptFault => {

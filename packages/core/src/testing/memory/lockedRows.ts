@@ -104,13 +104,13 @@ const rowsOf = (
 /** The counts whose advisory locks another transaction has. */
 const heldCounts = (statement: Statement, { seatCounts }: LoadPlan): ReadonlyArray<Holder> => {
   const { database, transaction } = statement
-  const isFree = (name: string, mode: "shared" | "exclusive") =>
-    database.advisory.tryTake(transaction, name, mode)
-  return seatCounts
-    .filter(
-      ({ performanceId, userId }) =>
-        !isFree(holdingLock.performance(performanceId), "shared") ||
-        !isFree(holdingLock.user(holdingKey(performanceId, userId)), "exclusive")
-    )
-    .map(({ performanceId, userId }) => [lockKey.seatCount(performanceId, userId), "advisory"])
+  const { advisory } = database
+  return seatCounts.flatMap(({ performanceId, userId }) => {
+    const user = holdingLock.user(holdingKey(performanceId, userId))
+    const holder =
+      advisory.tryTake(transaction, holdingLock.performance(performanceId), "shared") ??
+      advisory.tryTake(transaction, user, "exclusive")
+    if (holder === undefined) return []
+    return [[lockKey.seatCount(performanceId, userId), `advisory ${holder.number}`] as const]
+  })
 }

@@ -29,6 +29,10 @@ const cursorOf = ({
   position
 })
 
+/** A lease that was taken or renewed in the future says that the clock has stepped back since. */
+const isOver = ({ leasedUntil, movedAt }: StoredConsumer, now: number): boolean =>
+  leasedUntil <= now || movedAt > now
+
 const byBatchId = (a: { readonly batchId: bigint }, b: { readonly batchId: bigint }) =>
   a.batchId < b.batchId ? -1 : 1
 
@@ -39,7 +43,7 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
     batches(statement).reduce((most, { batchId }) => greater(most, batchId), 0n)
   const startingAt = (statement: Statement, point: StartingPoint) =>
     point === "now"
-      ? { seen: statement.database.snapshot(), highest: highestOf(statement) }
+      ? { seen: statement.database.snapshot(statement.transaction), highest: highestOf(statement) }
       : { seen: nothingSeen, highest: 0n }
   const lifeOf = (statement: Statement): string | null =>
     statement.get(schema.life, "server_life_pkey", all)?.row.lifeId ?? null
@@ -68,8 +72,8 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
           const held = yield* statement.insert(schema.consumer, row, {
             index: "event_consumer_pkey",
             update: (there) =>
-              there.owner === owner || there.leasedUntil <= statement.now()
-                ? { ...there, owner, leasedUntil: row.leasedUntil }
+              there.owner === owner || isOver(there, statement.now())
+                ? { ...there, owner, leasedUntil: row.leasedUntil, movedAt: now }
                 : undefined
           })
           return held === undefined ? "busy" : cursorOf(held.row)
@@ -80,7 +84,7 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
         reading("read the outbox", (statement) => {
           if (!isSameLife(statement, since)) return "interrupted"
           const from = fromCursor(cursor)
-          const round = from.reading ?? statement.database.snapshot()
+          const round = from.reading ?? statement.database.snapshot(statement.transaction)
           const found = batchesBehind(statement, schema, { ...from, reading: round })
             .slice(0, limit)
             .map(({ batchId, version, events }) => ({ batchId, version, events }))

@@ -350,7 +350,10 @@ const eventTables = () => ({
       webhook_delivery_pkey: (row) => `${row.deliveryId}`,
       webhook_delivery_once: (row) => keyOf(row.endpoint, row.eventId)
     },
-    indexes: { byEndpoint: (row) => keyOf(row.endpoint, row.state) },
+    indexes: {
+      byEndpoint: (row) => keyOf(row.endpoint, row.state),
+      waiting: (row) => (row.state === "waiting" ? keyOf(row.endpoint, row.aggregate) : undefined)
+    },
     checks: {
       webhook_delivery_dead_was_tried: ({ state, attempts }) => state !== "dead" || attempts > 0
     }

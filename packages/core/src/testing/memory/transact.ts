@@ -6,7 +6,8 @@ import {
   type CommitStatus,
   type FailedAttempt,
   retryAttempts,
-  settleCommit
+  settleCommit,
+  statementTimeoutOf
 } from "../../engine/attempts.ts"
 import type { LoadPlan } from "../../engine/LoadPlan.ts"
 import type { Rows } from "../../engine/Rows.ts"
@@ -35,7 +36,7 @@ export interface BatchContext {
   readonly backsOff: boolean
 }
 
-export const lockTimeoutMs = 1_500
+const lockTimeoutMs = 1_500
 const statementTimeoutMs = 15_000
 
 /** Begins a transaction with the time limits of a batch. */
@@ -66,7 +67,10 @@ export const makeTransact = ({
         (connection) =>
           Effect.gen(function* () {
             const loads = new Pipeline()
-            begin(loads)
+            begin(loads, {
+              lockTimeoutMs,
+              statementTimeoutMs: statementTimeoutOf(plan, { lockTimeoutMs, statementTimeoutMs })
+            })
             const loaded = addLoads(schema, loads, plan)
             yield* Effect.mapError(connection.send("load", loads), (failure) => failed(failure))
             const read = loaded()

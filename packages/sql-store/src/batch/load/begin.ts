@@ -1,3 +1,4 @@
+import { type LoadPlan, statementTimeoutOf } from "@boxoffice/core/store"
 import type { Waits } from "../../connection/waits.ts"
 import type { Query } from "../../Query.ts"
 
@@ -7,6 +8,7 @@ import type { Query } from "../../Query.ts"
  * for.
  */
 export const begin: Query<void> = {
+  // Guard read-committed: without " ISOLATION…COMMITTED", locks.test "the default level" fails.
   sql: "BEGIN ISOLATION LEVEL READ COMMITTED",
   params: [],
   read: () => {},
@@ -27,6 +29,10 @@ export const begin: Query<void> = {
  * socket they have no effect.
  */
 export const forceIndexPlans = (waits: Waits): Query<void> => ({
+  // Guard lock-timeout: without `set_config('lock… true),`, limits.test "is silent for too long" fails.
+  // Guard statement-timeout: without `set_config('statement… true),`, limits.test "is silent for too long" fails.
+  // Guard idle-timeout: without `set_config('idle_… true),`, limits.test "is silent for too long" fails.
+  // Guard tcp-timeout: without `set_config('tcp_user… true),`, limits.test "is silent for too long" fails.
   sql: `SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('enable_seqscan', 'off', true),
     set_config('enable_hashjoin', 'off', true),
@@ -42,11 +48,24 @@ export const forceIndexPlans = (waits: Waits): Query<void> => ({
   read: () => {}
 })
 
+/** The settings of a batch: see `statementTimeoutOf`. */
+export const settingsOfBatches = (waits: Waits) => {
+  const settings = new Map<number, Query<void>>()
+  return (plan: LoadPlan): Query<void> => {
+    const statementTimeoutMs = statementTimeoutOf(plan, waits)
+    const known =
+      settings.get(statementTimeoutMs) ?? forceIndexPlans({ ...waits, statementTimeoutMs })
+    settings.set(statementTimeoutMs, known)
+    return known
+  }
+}
+
 /** For how long a batch waits for a lock that waits only briefly. */
 const briefly = "50ms"
 
 /** Shortens the wait for locks of this transaction: see `waitsBriefly` of the load plan. */
 export const waitBriefly: Query<void> = {
+  // Guard brief-waits: with "boxoffice.x" for "lock_timeout", limits.test "is silent for" fails.
   sql: `SELECT set_config('lock_timeout', '${briefly}', true)`,
   params: [],
   read: () => {}

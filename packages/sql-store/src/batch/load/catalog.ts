@@ -22,6 +22,7 @@ export const loadShows = (schema: SchemaName) => {
  * the other. Buyers do not take this lock, so they do not wait.
  */
 export const lockPerformances = (schema: SchemaName) => {
+  // Guard lock-performance: without "FOR NO KEY UPDATE", rowLocks.test "waits for a performance" fails.
   const sql = `
     SELECT ${storedPerformanceColumns} FROM ${schema}.performance WHERE performance_id = ANY($1)
     ORDER BY performance_id FOR NO KEY UPDATE`

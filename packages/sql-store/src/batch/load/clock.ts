@@ -1,3 +1,4 @@
+/** The time of a batch, and what the store has to know of its transaction and session. */
 import { instant, type Query } from "../../Query.ts"
 
 export interface ClockReading {

@@ -3,10 +3,11 @@ import { type Query, texts } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 
 /**
- * Access codes of locked queues, by key. A batch that uses a code holds the lock of its queue, so
- * this lock never waits.
+ * Codes of locked queues, by key. A batch that uses a code holds the lock of its queue, so this lock
+ * never waits for another batch.
  */
 export const lockCodes = (schema: SchemaName) => {
+  // Guard lock-code: without "FOR NO KEY UPDATE OF c", rowLocks.test "waits for a code" fails.
   const sql = `
     SELECT c.queue_id, c.code_hash, c.uses_left FROM ${schema}.queue_code c
     WHERE (c.queue_id, c.code_hash) IN (

@@ -20,8 +20,11 @@ export const lockHoldings = (schema: SchemaName) => {
       SELECT DISTINCT hashtextextended('${schema}/' || performance_id, 0) AS key
       FROM unnest($1::text[]) AS performance (performance_id) ORDER BY key
     ) keys`
+  // Guard lock-performance-of-count: with `"_shared"` for `""`, locks.test "more seats than" fails.
   const alone = lock("")
   // One statement for both, so that it makes no user's key before it has locked the performances.
+  // Guard lock-performance-shared: with "SELECT 1 AS count" for "${lock(…)}", locks.test "more seats than" fails.
+  // Guard lock-count: with "count(key)" for "count(pg…(key))", locks.test "more seats than" fails.
   const shared = `
     WITH performances AS MATERIALIZED (${lock("_shared")})
     SELECT count(pg_advisory_xact_lock(key)) FROM performances, LATERAL (
@@ -33,6 +36,7 @@ export const lockHoldings = (schema: SchemaName) => {
     const { performanceIds, userIds } = columnsOf(holdings)
     const performances = texts(new Set(performanceIds))
     const read = () => {}
+    // Guard lock-count-many: with "false" for "performanceIds…PerBatch", locks.test "the default level" fails.
     return performanceIds.length > seatCountsPerBatch
       ? { sql: alone, params: [performances], read }
       : { sql: shared, params: [performances, texts(performanceIds), texts(userIds)], read }

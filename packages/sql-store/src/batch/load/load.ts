@@ -4,8 +4,8 @@
  *
  * - 1: queues.
  * - 2: tokens: those that the batch names, then the next in each queue, then lapsed ones. For the
- *   last two, the batch skips locked rows instead of waiting. Access codes follow; the lock of
- *   their queue protects them.
+ *   last two, the batch skips locked rows instead of waiting. Codes follow; the lock of their queue
+ *   protects them.
  * - 3: wallets.
  * - 4: holdings: the right to give a user more seats of a performance (advisory locks).
  * - 5: reservations.
@@ -50,6 +50,8 @@ export interface Loaded {
   /** Ids of the `queue_exit` rows that the loaded queues' counts include. */
   readonly exits: ReadonlyMap<QueueId, ReadonlyArray<bigint>>
   readonly clock: ClockReading
+  /** Whether the answer to a command of the batch was recorded before. */
+  readonly hasRecorded: boolean
 }
 
 const notLoaded = () => undefined
@@ -118,6 +120,7 @@ export const makeLoad = (schema: SchemaName) => {
 
     return () => {
       const clockReading = clock()
+      const outcomes = loadedOutcomes() ?? []
       const heads = lockedHeads() ?? { tokens: [], skipped: [] }
       // A named token may also be next in its queue, or have lapsed: it counts once. The row from
       // the queue's head wins, since it alone says when the user was last seen.
@@ -131,7 +134,7 @@ export const makeLoad = (schema: SchemaName) => {
       const countsByQueue = loadedQueueCounts() ?? new Map<QueueId, QueueCounts>()
       const rows = new Rows({
         now: clockReading.now,
-        outcomes: loadedOutcomes() ?? [],
+        outcomes,
         queues: (lockedQueues() ?? []).map((queue) =>
           withLoaded(
             withCounts(queue, countsByQueue.get(queue.queueId)!),
@@ -161,7 +164,8 @@ export const makeLoad = (schema: SchemaName) => {
         rows,
         wallets: new Set(wallets.map((wallet) => wallet.userId)),
         exits: new Map(Array.from(countsByQueue, ([queueId, { exitIds }]) => [queueId, exitIds])),
-        clock: clockReading
+        clock: clockReading,
+        hasRecorded: outcomes.length > 0
       }
     }
   }

@@ -1,3 +1,4 @@
+/** The counts of a queue that other tables keep, as a batch needs them. */
 import type { QueueId } from "@boxoffice/core"
 import { absentAfterSeconds, presencePeriodSeconds } from "@boxoffice/core/store"
 import { clock, lastMinuteOf } from "../../columns/queue.ts"
@@ -13,20 +14,19 @@ const exitsPerBatch = 10_000
 export interface QueueCounts {
   readonly presenceKept: boolean
   readonly admittedLastMinute: number
-  /**
-   * Users who left and whom the queue's row still counts as active, and the `queue_exit` rows that
-   * say so.
-   */
+  /** How many ended tokens the queue's row still counts as active: see `queue_exit`. */
   readonly exits: number
+  /** The `queue_exit` rows that `exits` sums up. */
   readonly exitIds: ReadonlyArray<bigint>
 }
 
-/**
- * Counts how full a queue is. The statement runs behind the locks, so that it sees what other
- * batches committed before.
- */
+/** After how many seconds without a presence mark a user of queue `q` counts as absent. */
 const absentAfter = `(q.absence_seconds::int8 + ${absentAfterSeconds(0)})`
 
+/**
+ * Counts admissions and exits, and whether presence was kept. The statement runs behind the locks,
+ * so that it sees what other batches committed before.
+ */
 export const countQueues = (schema: SchemaName) => {
   const sql = `
     WITH ${clock}

@@ -12,6 +12,8 @@ import type { SchemaName } from "../../schemaName.ts"
  * The lock mode leaves the key readable, so an insert that refers to the row does not wait.
  */
 export const lockQueues = (schema: SchemaName) => {
+  // Guard lock-queue: without "FOR NO KEY UPDATE", rowLocks.test "waits for a queue that" fails.
+  // Guard lock-queue-order: without "ORDER BY q.queue_id ", locks.test "rows are sorted before" fails.
   const sql = `
     SELECT ${queueColumns} FROM ${schema}.queue q
     WHERE q.queue_id = ANY($1)

@@ -19,6 +19,9 @@ const longestLoad = "2 minutes"
  * ms with 100,000.
  */
 export const lockReservations = (schema: SchemaName) => {
+  // Guard lock-reservation: without "FOR NO KEY UPDATE", rowLocks.test "waits for a reservation" fails.
+  // Guard lock-reservation-order: without "ORDER BY r.reservation_id ", locks.test "rows are sorted before" fails.
+  // Guard lock-counted-holds: with "false" for "h.performance_id = holding…user_id", owners.test "still committing counts" fails.
   const sql = `
     SELECT ${reservationColumns} FROM ${schema}.reservation r
     WHERE r.reservation_id = ANY($1::uuid[] || ARRAY(

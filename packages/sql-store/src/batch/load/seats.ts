@@ -8,6 +8,8 @@ import type { SchemaName } from "../../schemaName.ts"
  * holds, whose seats therefore cannot change any more.
  */
 export const lockSeats = (schema: SchemaName) => {
+  // Guard lock-seat: without "FOR NO KEY UPDATE OF s", rowLocks.test "waits for a seat" fails.
+  // Guard lock-seat-order: without "ORDER BY s.performance_id, s.seat_id ", locks.test "rows are sorted before" fails.
   const sql = `
     WITH named AS (
       SELECT performance_id, seat_id

@@ -21,6 +21,8 @@ import type { SchemaName } from "../../schemaName.ts"
  * in each batch and compared it with all joining users: 1,000 joins took 2.7 s at 30,000 waiting.
  */
 export const lockTokens = (schema: SchemaName) => {
+  // Guard lock-token: without "FOR NO KEY UPDATE OF t", rowLocks.test "waits for a queue token" fails.
+  // Guard lock-token-order: without "ORDER BY t.token_id ", locks.test "rows are sorted before" fails.
   const sql = `
     WITH wanted AS (
       SELECT token_id FROM unnest($1::uuid[]) AS named (token_id)
@@ -58,11 +60,12 @@ export interface LockedHeads {
 
 /**
  * Lock 2, continued: of each locked queue, the tokens that are next in line. The lock of the queue
- * keeps other batches from moving its line. So only a user who leaves, or an operator in a
- * transaction of their own, can have one of these tokens locked. The batch waits for neither: it
- * admits users up to the first skipped token, and those who join behind do not wait for it.
+ * keeps other batches from admitting or ending them. So only a batch without that lock, such as one of
+ * payments, or a transaction outside the engine can have one of these tokens locked. The batch does
+ * not wait for it: it admits users up to the first skipped token, and users who join behind that token
+ * do not wait for it.
  *
- * The statement reads the line from the cursor on: tokens admitted since the last vacuum are still
+ * The statement reads each lane from its cursor on: tokens admitted since the last vacuum are still
  * in the index, in front of it.
  */
 export const lockHeads = (schema: SchemaName) => {
@@ -75,6 +78,8 @@ export const lockHeads = (schema: SchemaName) => {
   // rest of them.
   const behindTheDrawn =
     "greatest(q.cursor, q.drawn) AND greatest(q.cursor, h.drawn_up_to) >= q.drawn"
+  // Guard lock-head: without "FOR NO KEY UPDATE OF t SKIP LOCKED", rowLocks.test "next user in line" fails.
+  // Guard lock-head-waits-not: without " SKIP LOCKED", rowLocks.test "next user in line" fails.
   const sql = `
     WITH head AS MATERIALIZED (
       SELECT next.*
@@ -144,6 +149,8 @@ const seenUntil = (schema: SchemaName) => `
  * locked is left for the next batch, so no user waits for the token of another user.
  */
 export const lockLapsed = (schema: SchemaName) => {
+  // Guard lock-lapsed: without "FOR NO KEY UPDATE OF t SKIP LOCKED", rowLocks.test "a lapsed token is left" fails.
+  // Guard lock-lapsed-waits-not: without " SKIP LOCKED", rowLocks.test "a lapsed token is left" fails.
   const sql = `
     WITH ${clock}
     SELECT lapsed.* FROM unnest($1::text[]) AS named (queue_id), clock, LATERAL (

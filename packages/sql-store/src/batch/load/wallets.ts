@@ -8,6 +8,8 @@ import type { SchemaName } from "../../schemaName.ts"
  * once, the second insert conflicts, and that batch runs again.
  */
 export const lockWallets = (schema: SchemaName) => {
+  // Guard lock-wallet: without "FOR NO KEY UPDATE", rowLocks.test "waits for a wallet" fails.
+  // Guard lock-wallet-order: without "ORDER BY user_id ", locks.test "rows are sorted before" fails.
   const sql = `
     SELECT user_id, currency, balance, version FROM ${schema}.wallet
     WHERE user_id = ANY($1)

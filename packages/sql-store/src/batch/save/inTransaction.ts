@@ -69,9 +69,11 @@ export const statementsFor = (
 }
 
 const checked = (statements: unknown): ReadonlyArray<Query<void>> => {
+  // Guard host-array: without it, smallGuards.test "gives an array of statements" fails.
   if (!Array.isArray(statements)) {
     throw new TypeError("inTransaction must return an array of statements, and no promise")
   }
+  // Guard host-statements: without it, smallGuards.test "and not too many" fails.
   if (statements.length > statementsMax) {
     throw new RangeError(
       `inTransaction returned ${statements.length} statements, and ${statementsMax} is the most: ` +

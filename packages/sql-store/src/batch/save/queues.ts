@@ -1,3 +1,4 @@
+/** What a batch writes of its queues: their rows, admissions, departures, exits and codes. */
 import type { Changes, CodeRow, Departure, QueueRow } from "@boxoffice/core/store"
 import { lanes } from "../../columns/queue.ts"
 import { bigints, instants, type Query, texts } from "../../Query.ts"
@@ -91,6 +92,7 @@ export const saveQueues = (schema: SchemaName) => {
  * before the clock was set back no longer applies.
  */
 export const saveGrants = (schema: SchemaName) => {
+  // Guard grants-add-up: with "DO NOTHING" for "DO UPDATE SET…excluded.granted_at)", conformance.test "no more users are" fails.
   const sql = `
     INSERT INTO ${schema}.queue_grant AS g (queue_id, second, admitted, granted_at)
     SELECT queue_id, floor(extract(epoch FROM $3::timestamptz)), admitted, $3::timestamptz
@@ -125,8 +127,8 @@ export const deleteOldGrants = (schema: SchemaName) => {
 }
 
 /**
- * Records the tokens that left the line. The queues are locked, so no other batch uses these
- * sequence numbers.
+ * Records the tokens that left a lane before they were admitted. The queues are locked, so no other
+ * batch uses these sequence numbers.
  */
 export const insertDepartures = (schema: SchemaName) => {
   const sql = `
@@ -145,8 +147,8 @@ export const insertDepartures = (schema: SchemaName) => {
 }
 
 /**
- * Records how many admitted users' sessions ended, in rows of their own, so that it needs no lock
- * on the queue. The next batch that locks the queue folds them into its row.
+ * Records how many admitted tokens ended, in rows of their own, so that the batch needs no lock on
+ * the queue. The next batch that locks the queue folds them into its row.
  */
 export const insertExits = (schema: SchemaName) => {
   const sql = `
@@ -178,7 +180,7 @@ const codeColumns = (codes: ReadonlyArray<CodeRow>) => [
   bigints(codes.map(({ usesLeft }) => BigInt(usesLeft)))
 ]
 
-/** Writes the remaining uses of access codes. The rows are locked. */
+/** Writes the remaining uses of codes. The rows are locked. */
 export const saveCodes = (schema: SchemaName) => {
   const sql = `
     UPDATE ${schema}.queue_code c SET uses_left = saved.uses_left
@@ -192,10 +194,11 @@ export const saveCodes = (schema: SchemaName) => {
 }
 
 /**
- * Inserts access codes. A code that exists already gets the new number of uses. The queue is
- * locked, so no batch uses the code meanwhile.
+ * Inserts codes. A code that exists already gets the new number of uses. The queue is locked, so no
+ * batch uses the code meanwhile.
  */
 export const insertCodes = (schema: SchemaName) => {
+  // Guard codes-again: with "DO NOTHING" for "DO UPDATE…uses_left", smallGuards.test "added again" fails.
   const sql = `
     INSERT INTO ${schema}.queue_code (queue_id, code_hash, uses_left)
     SELECT * FROM unnest($1::text[], $2::text[], $3::int8[]) AS added (queue_id, code_hash)

@@ -1,9 +1,11 @@
+/** All saves of a batch, in the one order in which every batch inserts and updates its rows. */
 import type { ReservationRow, WalletRow } from "@boxoffice/core/store"
 import type { Pipeline } from "../../Pipeline.ts"
 import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import type { Loaded } from "../load/load.ts"
 import { insertPerformance, insertSeats, insertShow } from "./catalog.ts"
+import { confirmEarlierCommits } from "./confirm.ts"
 import { insertEvents } from "./events.ts"
 import { type InTransaction, statementsFor } from "./inTransaction.ts"
 import { insertOutcomes } from "./outcomes.ts"
@@ -106,5 +108,8 @@ export const makeSave = (schema: SchemaName, inTransaction?: InTransaction) => {
     if (inTransaction !== undefined && changes.events.length > 0) {
       for (const statement of statementsFor(inTransaction, changes.events)) pipeline.add(statement)
     }
+    // Whatever the batch writes is behind the recorded answers in the log. If it writes nothing, its
+    // commit would not wait for them.
+    if (pipeline.isEmpty && loaded.hasRecorded) pipeline.add(confirmEarlierCommits)
   }
 }

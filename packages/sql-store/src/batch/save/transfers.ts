@@ -7,8 +7,8 @@ const moved = `unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int8[]
       $7::int8[], $8::int8[], $9::uuid[], $10::timestamptz[]) AS moved`
 
 /**
- * Inserts transfers, in order within each wallet. Comes behind the wallets and reservations that
- * they refer to.
+ * Inserts transfers, in order within each wallet. Comes behind new reservations, to which a transfer
+ * can refer, and before the updates of wallets and reservations, which refer to their last transfer.
  */
 export const insertTransfers = (schema: SchemaName) => {
   const sql = `

@@ -27,8 +27,14 @@ const misplaced = `(cluster <> ${cluster})`
 /**
  * Takes the consumer's lease. The statement locks the row, so of two processes that try at once,
  * one is first.
+ *
+ * A lease that was taken or renewed in the future says that the clock has stepped back since. Its end
+ * is no proof then that its owner lives: it could be an hour away. An owner that does live loses the
+ * lease and is told so when it saves, as after a pause that was longer than the lease.
  */
 export const claimConsumer = (schema: SchemaName) => {
+  // Guard lease-taken: without "WHERE held.owner…clock_timestamp()", conformance.test "one stream at a time" fails.
+  // Guard lease-ends: without " OR held.…clock_timestamp()", conformance.test "take a lapsed lease" fails.
   const sql = `
     WITH life AS (${nameLife(schema)})
     INSERT INTO ${schema}.event_consumer AS held (consumer, cluster, seen, highest, batch_id,
@@ -36,8 +42,9 @@ export const claimConsumer = (schema: SchemaName) => {
     SELECT $1::text, ${cluster}, ${startingPoint(schema, "$4")}, 0, 0, $2::uuid, ${until("$3")},
       clock_timestamp()
     ON CONFLICT (consumer) DO UPDATE SET owner = excluded.owner,
-      leased_until = excluded.leased_until
+      leased_until = excluded.leased_until, moved_at = excluded.moved_at
     WHERE held.owner = excluded.owner OR held.leased_until <= clock_timestamp()
+      OR held.moved_at > clock_timestamp()
     RETURNING seen::text, reading::text, batch_id, highest, position, ${misplaced}`
   return (claim: Claim): Query<OutboxPosition | "busy" | "misplaced"> => ({
     sql,
@@ -57,7 +64,9 @@ export const claimConsumer = (schema: SchemaName) => {
  */
 export const saveConsumer = (schema: SchemaName) => {
   const moved = (column: string, value: string) =>
+    // Guard cursor-same-life: with "${value}" for "CASE…END", events.test "server's life ends" fails.
     `${column} = CASE WHEN session.lives_on THEN ${value} ELSE held.${column} END`
+  // Guard lease-kept: without " AND owner = $2::uuid", conformance.test "take a lapsed lease" fails.
   const sql = `
     WITH session AS MATERIALIZED (SELECT ${isSameLife(schema, "$9")} AS lives_on)
     UPDATE ${schema}.event_consumer AS held SET ${moved("seen", "$3::text::pg_snapshot")},

@@ -16,5 +16,6 @@ export const isSameLife = (schema: SchemaName, since: string): string =>
   `(${since}::text IS NULL OR coalesce(${since}::text = ${lifeOf(schema)}, false))`
 
 /** Names the life of the server, if it has no name yet. */
+// Guard life-named-once: without "ON CONFLICT DO NOTHING", conformance.test "one stream at a time" fails.
 export const nameLife = (schema: SchemaName): string => `
     INSERT INTO ${schema}.server_life (life_id) VALUES (gen_random_uuid()) ON CONFLICT DO NOTHING`

@@ -7,6 +7,7 @@ import { ago, clearing, noted } from "../clear.ts"
  * as having passed nothing: its snapshots say nothing about new batches.
  */
 export const pruneOutbox = (schema: SchemaName) =>
+  // Guard prune-passed: without "AND NOT EXISTS (…reading), false)…)…)", conformance.test "has passed" fails.
   clearing(`
     WITH gone AS (
       DELETE FROM ${schema}.outbox WHERE batch_id = ANY (ARRAY(

@@ -1,0 +1,31 @@
+/** Checks a whole history: every invariant, with real-time order. */
+import type { History } from "../history.ts"
+import { checkDeliveries } from "./deliveries.ts"
+import { checkDurability } from "./durability.ts"
+import { evidenceOf } from "./evidence.ts"
+import { Judge, type Verdict } from "./judge.ts"
+import { checkKeys } from "./keys.ts"
+import { checkLedger } from "./ledger.ts"
+import { checkPositions } from "./positions.ts"
+import { checkProgress, checkVerified } from "./progress.ts"
+import { checkReads } from "./reads.ts"
+import { replay } from "./replay.ts"
+import { checkSales } from "./sales.ts"
+import { checkSeatMaps } from "./seatMaps.ts"
+
+export const checkHistory = (history: History): Verdict => {
+  const judge = new Judge()
+  const evidence = evidenceOf(history)
+  checkDurability(evidence, judge)
+  checkKeys(evidence, judge)
+  checkLedger(evidence, judge)
+  checkSales(evidence, judge)
+  const replayed = replay(evidence, judge)
+  checkPositions(evidence, replayed, judge)
+  checkReads(evidence, judge)
+  checkSeatMaps(evidence, judge)
+  checkDeliveries(evidence, judge)
+  checkProgress(evidence, judge)
+  checkVerified(evidence, judge)
+  return judge.verdict()
+}

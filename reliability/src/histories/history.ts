@@ -1,0 +1,231 @@
+/**
+ * A history: every call as its client saw it, every fault, every delivered event, and the rows of
+ * the database at the end. It is kept as NDJSON, so that a failing history can be checked again.
+ *
+ * `at` is milliseconds since the start of the run, by one monotonic clock of one process: if a call
+ * ended before another one began, the numbers say so.
+ */
+import { createWriteStream, readFileSync } from "node:fs"
+import { finished } from "node:stream/promises"
+import type { Facts, FactTable } from "./facts.ts"
+
+export type Operation =
+  | "join"
+  | "poll"
+  | "leave"
+  | "seats"
+  | "hold"
+  | "reservation"
+  | "release"
+  | "charge"
+  | "balance"
+  | "pay"
+  | "refund"
+  | "setMode"
+  | "queue"
+  | "addSeats"
+
+/** What a call asks for, as far as it says so. */
+export interface Input {
+  readonly queueId?: string
+  readonly queueToken?: string
+  /** Of the queue token, which is too long to keep. */
+  readonly tokenId?: string
+  readonly code?: string
+  readonly performanceId?: string
+  readonly seatIds?: ReadonlyArray<string>
+  readonly reservationId?: string
+  readonly paymentId?: string
+  readonly amount?: number
+  readonly mode?: string
+}
+
+export interface Asked {
+  readonly client: string
+  readonly node: string
+  readonly operation: Operation
+  readonly user: string
+  readonly key?: string
+  readonly input: Input
+  /** The call whose request is sent once more. */
+  readonly repeats?: number
+}
+
+/**
+ * - `ok`: the node has answered that it did what was asked.
+ * - `fail`: it was not done, for certain.
+ * - `unknown`: no answer, or one that leaves open whether it was done.
+ */
+type Outcome = "ok" | "fail" | "unknown"
+
+export interface Answer {
+  readonly outcome: Outcome
+  /** The code of the refusal or fault. */
+  readonly code?: string
+  // biome-ignore lint/suspicious/noExplicitAny: the body of an answer, as JSON
+  readonly result?: any
+  /** The node says that it repeats a recorded answer. */
+  readonly replayed?: boolean
+}
+
+export interface Call extends Asked, Answer {
+  readonly call: number
+  readonly invokedAt: number
+  /** Infinity if the call had not ended when the history did. */
+  readonly endedAt: number
+}
+
+export interface Fault {
+  readonly fault: string
+  readonly target: string
+  readonly beganAt: number
+  readonly endedAt: number
+}
+
+export interface Delivered {
+  readonly delivered: string
+  readonly at: number
+  readonly id: string
+  readonly aggregate: string
+  readonly type: string
+}
+
+/** Something that was reached after the faults had ended, or was not within its time. */
+export interface Progress {
+  readonly progress: string
+  readonly at: number
+  readonly tookMs: number
+  readonly limitMs: number
+  readonly reached: boolean
+}
+
+export interface Run {
+  readonly seed: number
+  readonly nodes: ReadonlyArray<string>
+  readonly consumers: ReadonlyArray<string>
+  /** How long a client waits for an answer before it gives up. */
+  readonly timeoutMs: number
+  readonly holdSeconds: number
+  readonly startedAt: string
+}
+
+export interface History {
+  readonly run: Run
+  readonly calls: ReadonlyArray<Call>
+  readonly faults: ReadonlyArray<Fault>
+  readonly deliveries: ReadonlyArray<Delivered>
+  readonly progress: ReadonlyArray<Progress>
+  readonly facts: Facts
+}
+
+type Line =
+  | { readonly run: Run }
+  | ({ readonly invoke: number; readonly at: number } & Asked)
+  | ({ readonly end: number; readonly at: number } & Answer)
+  | Fault
+  | Delivered
+  | Progress
+  | { readonly table: FactTable; readonly rows: ReadonlyArray<unknown> }
+
+/** Writes a history while it happens. */
+export class HistoryLog {
+  readonly file: string
+  readonly #stream
+  readonly #startedAt = performance.now()
+  #calls = 0
+  readonly #delivered = new Map<string, Set<string>>()
+
+  constructor(file: string, run: Run) {
+    this.file = file
+    this.#stream = createWriteStream(file)
+    this.#write({ run })
+  }
+
+  now(): number {
+    return Math.round((performance.now() - this.#startedAt) * 1_000) / 1_000
+  }
+
+  invoke(asked: Asked): number {
+    const invoke = ++this.#calls
+    this.#write({ invoke, at: this.now(), ...asked })
+    return invoke
+  }
+
+  end(call: number, answer: Answer): void {
+    this.#write({ end: call, at: this.now(), ...answer })
+  }
+
+  add(line: Fault | Progress): void {
+    this.#write(line)
+  }
+
+  delivered(line: Omit<Delivered, "at">): void {
+    this.#write({ ...line, at: this.now() })
+    const ids = this.#delivered.get(line.delivered) ?? new Set()
+    this.#delivered.set(line.delivered, ids.add(line.id))
+  }
+
+  /** How many different events a consumer has got. */
+  deliveredTo(consumer: string): number {
+    return this.#delivered.get(consumer)?.size ?? 0
+  }
+
+  facts(facts: Facts): void {
+    for (const [table, rows] of Object.entries(facts) as Array<[FactTable, Array<unknown>]>) {
+      for (let at = 0; at < rows.length; at += 500) {
+        this.#write({ table, rows: rows.slice(at, at + 500) })
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stream.end()
+    await finished(this.#stream)
+  }
+
+  #write(line: Line): void {
+    this.#stream.write(`${JSON.stringify(line)}\n`)
+  }
+}
+
+export const readHistory = (file: string): History => parseHistory(readFileSync(file, "utf8"))
+
+export const parseHistory = (text: string): History => {
+  const lines = text.split("\n").filter((line) => line !== "")
+  const calls = new Map<number, Call>()
+  const faults: Array<Fault> = []
+  const deliveries: Array<Delivered> = []
+  const progress: Array<Progress> = []
+  const facts: Record<string, Array<unknown>> = {}
+  let run: Run | undefined
+  for (const text of lines) {
+    const line = JSON.parse(text) as Line
+    if ("run" in line) run = line.run
+    else if ("invoke" in line) {
+      const { invoke, at, ...asked } = line
+      const open = { call: invoke, invokedAt: at, endedAt: Number.POSITIVE_INFINITY }
+      calls.set(invoke, { ...asked, ...open, outcome: "unknown" })
+    } else if ("end" in line) {
+      const { end, at, ...answer } = line
+      calls.set(end, { ...calls.get(end)!, ...answer, endedAt: at })
+    } else if ("fault" in line) faults.push(line)
+    else if ("delivered" in line) deliveries.push(line)
+    else if ("progress" in line) progress.push(line)
+    else facts[line.table] = [...(facts[line.table] ?? []), ...line.rows]
+  }
+  if (run === undefined) throw new Error("not a history: its first line is missing")
+  const all = { ...noFacts, ...facts } as unknown as Facts
+  return { run, calls: [...calls.values()], faults, deliveries, progress, facts: all }
+}
+
+const noFacts: Record<FactTable, ReadonlyArray<unknown>> = {
+  transfers: [],
+  wallets: [],
+  reservations: [],
+  seats: [],
+  tokens: [],
+  queues: [],
+  events: [],
+  verified: [],
+  log: []
+}

@@ -1,0 +1,28 @@
+import { expect, test } from "vitest"
+import { checkHistory } from "../../src/histories/checker/check.ts"
+import { reportOf, summaryOf } from "../../src/histories/report/report.ts"
+import { find, replaceCall, rightHistory } from "./house.ts"
+
+test("a report has the counts of calls, faults and checks, every finding, and a timeline", () => {
+  const history = rightHistory()
+  replaceCall(history, find.call(history, "charge"), { outcome: "unknown", code: "timeout" })
+  const fault = { target: "postgres", beganAt: 10_000, endedAt: 12_000 }
+  Object.assign(history, { faults: [{ fault: "immediate stop of Postgres", ...fault }] })
+  const verdict = checkHistory(history)
+  const { markdown, timeline } = reportOf(history, verdict, "reports/histories.md")
+  expect(markdown).toContain("| charge | 0 | 0 | 1 |")
+  expect(markdown).toContain("| all | 15 | 0 | 1 |")
+  expect(markdown).toContain("| unknown timeout | 1 |")
+  expect(markdown).toContain("| immediate stop of Postgres | 1 |")
+  expect(markdown).toContain("| was not asked about again | 1 |")
+  expect(markdown).toContain("- **I14**: call 5 (charge of ada on server-1) got no answer")
+  expect(markdown).toContain("![Timeline](histories.svg)")
+  expect(timeline).toContain(">immediate stop of Postgres</text>")
+  expect(summaryOf(history, verdict)).toContain("Seed 1: 16 calls to 2 nodes")
+})
+
+test("a history without findings says so", () => {
+  const history = rightHistory()
+  const verdict = checkHistory(history)
+  expect(reportOf(history, verdict, "histories.md").markdown).toContain("every invariant held")
+})
