@@ -97,7 +97,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "false-success",
     fault:
       "a commit whose answer was lost is proven by a transaction id, which a crash can give again",
-    seed: 101,
+    seed: 30,
     theme: "crashes",
     changes: [
       {
