@@ -7,6 +7,10 @@
 type Command = () => Promise<{ readonly run: (args: ReadonlyArray<string>) => Promise<number> }>
 
 const commands: Record<string, { readonly summary: string; readonly load: Command }> = {
+  simulate: {
+    summary: "plays simulated worlds, with faults, from seeds",
+    load: () => import("./simulation/command.ts")
+  },
   failover: {
     summary: "kills the leader of a Patroni cluster under load",
     load: () => import("@boxoffice/example-failover/command")

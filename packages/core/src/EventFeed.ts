@@ -240,8 +240,10 @@ const commitsOf = (changes: CommittedEvents["Service"]) => {
   const waiting = new Set<() => void>()
   changes.listen(() => {
     commits++
-    for (const wake of waiting) wake()
+    // A session that wakes may wait again before the loop ends, as over a store that answers at once.
+    const woken = [...waiting]
     waiting.clear()
+    for (const wake of woken) wake()
   })
   return (): Effect.Effect<void> => {
     const commitsBefore = commits

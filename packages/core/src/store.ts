@@ -23,7 +23,7 @@ export {
 } from "./engine/attempts.ts"
 // What the other packages of Box Office do in the same way.
 export { runInBackground } from "./engine/backgroundLoop.ts"
-export * from "./engine/CommandIds.ts"
+export { commandIdOf, newCommandId } from "./engine/CommandIds.ts"
 export { evolve } from "./engine/evolve.ts"
 export { toRequestInvalid } from "./engine/input.ts"
 export * from "./engine/LoadPlan.ts"

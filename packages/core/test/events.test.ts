@@ -208,3 +208,41 @@ test("after a failed read, events since the last save come again", async () => {
   expect(seen).toEqual([1, 1])
   await office.close()
 })
+
+test("a batch that fails after its decision wakes a waiting consumer once, and not for ever", async () => {
+  let reads = 0
+  let isBroken = false
+  // A store that answers at once: the woken consumer waits again before the others are woken.
+  const store = Layer.effect(
+    BoxOfficeStore,
+    Effect.map(BoxOfficeStore, (store) => ({
+      ...store,
+      transact: ((plan, decide) =>
+        store.transact(plan, (rows) => {
+          const decided = decide(rows)
+          if (isBroken) throw new Error("a hook of the host fails")
+          return decided
+        })) as typeof store.transact,
+      outbox: {
+        ...store.outbox,
+        read: () =>
+          Effect.sync(() => {
+            if (++reads > 100) throw new Error("the consumer reads without an end")
+            return { batches: [], from: "0", next: "0", more: false, at: "" }
+          })
+      }
+    }))
+  ).pipe(Layer.provide(layerMemory))
+  const { office, charge } = await open(store)
+  const stop = new AbortController()
+  const consumed = (async () => {
+    for await (const _ of office.events.consume("mailer", { signal: stop.signal })) break
+  })()
+  await expect.poll(() => reads).toBeGreaterThan(0)
+  isBroken = true
+  await expect(charge(1)).rejects.toThrow()
+  expect(reads).toBeLessThan(10)
+  stop.abort()
+  await consumed
+  await office.close()
+})

@@ -66,10 +66,8 @@ const amountsOf = (received: ReadonlyArray<RecordedEvent>, user: string) =>
   received.map(amountOf).filter((text) => text.startsWith(user))
 
 const openStore = async (layer = layerMemory) => {
-  const store = Layer.succeed(
-    BoxOfficeStore,
-    await Effect.runPromise(Effect.provide(BoxOfficeStore, layer))
-  )
+  const service = await Effect.runPromise(Effect.provide(BoxOfficeStore, layer))
+  const store = Layer.succeed(BoxOfficeStore, service)
   const office = await makeBoxOffice(store, {
     signingKeys: { test: "webhooks webhooks webhooks webhooks" },
     policies: { gate: [] }
@@ -91,7 +89,7 @@ const openStore = async (layer = layerMemory) => {
   }
   const charge = (userId: string, amount: number) =>
     office.wallet.charge({ userId, amount: { amount: BigInt(amount), currency: "KRW" } })
-  return { store, office, start, charge }
+  return { store, service, office, start, charge }
 }
 
 describe("delivering", () => {
@@ -205,6 +203,24 @@ describe("delivering", () => {
     isDown = false
     await charge("late", 7)
     await expect.poll(() => received.map(amountOf)).toContain("late 7")
+  })
+
+  test("an endpoint goes on whose parked deliveries another node has made", async () => {
+    const { received, url } = await openReceiver()
+    const { service, start, charge } = await openStore()
+    const { deliveries } = service
+    const ids = Array.from({ length: 1_000 }, (_, n) => `other-${n}`)
+    const each = (work: (eventId: string) => Effect.Effect<unknown, unknown>) =>
+      Effect.runPromise(Effect.forEach(ids, work, { discard: true }))
+    const parked = { body: "{}", attempts: 1, delayMs: 3_600_000, error: "HTTP 500" }
+    await each((eventId) => deliveries.park("crm", { eventId, aggregate: eventId, ...parked }))
+    await charge("ada", 1)
+    // The node has read that as many are parked as may be, and takes no more.
+    await start({ url })
+    await new Promise((done) => setTimeout(done, 1_000))
+    expect(received).toEqual([])
+    await each((eventId) => deliveries.accepted("crm", eventId))
+    await expect.poll(() => received.map(amountOf)).toContain("ada 1")
   })
 
   test("it goes on where it stopped, parked ones first", async () => {

@@ -21,6 +21,13 @@ const randomBytes = (): Uint8Array => {
 let lastMs = 0
 let seq = 0
 
+/** @internal Forgets what the ids so far were, so that a simulated world has none of another one's. */
+export const resetCommandIds = (): void => {
+  used = pool.length
+  lastMs = 0
+  seq = 0
+}
+
 /**
  * A new command id: UUIDv7, so that primary keys grow in order of time. Within a millisecond the
  * ids of one node count up, from a random start in the lower half of the counter.

@@ -12,9 +12,9 @@
  * the database while it waits for an endpoint: no connection, no transaction, no lock.
  *
  * In memory it holds, for as long as it has the lease of the endpoint's consumer: the parked events
- * by aggregate (read at the start, and kept current by its own deliveries), the deliveries in
- * flight, and the ids of the events that it is retrying. A node that takes over the lease reads
- * them again.
+ * by aggregate (read at the start and every ten seconds, and kept current by its own deliveries), the
+ * deliveries in flight, and the ids of the events that it is retrying. A node that takes over the lease
+ * reads them again.
  */
 import {
   type BoxOfficeStore,
@@ -41,7 +41,13 @@ export interface RunnerOptions {
 const parkedMax = 1_000
 const inFlightMax = 256
 const pollEveryMs = 500
+const rereadEveryMs = 10_000
 const retryDelayMaxMs = 3_600_000
+/**
+ * When a dead letter is tried again whose node died before it could say that it was the last attempt: later
+ * than saying so takes, and soon enough for the events behind it.
+ */
+const unsaidMs = 60_000
 
 /** Delivers until interrupted, on the node that holds the lease of the endpoint's consumer. */
 export const runEndpoint = (options: RunnerOptions): Effect.Effect<never> =>
@@ -68,17 +74,16 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
       if (delayMs !== null) {
         // Before the write, so that the next event of the aggregate cannot overtake it meanwhile.
         const isNew = parked.add(aggregate, eventId)
+        parked.unwritten.add(eventId)
         return Effect.map(parkFor(delayMs), (isParked) => {
+          parked.unwritten.delete(eventId)
           // The event is a dead letter already, from its first delivery: it delays no other event.
           if (!isParked && isNew) parked.delete(aggregate, eventId)
         })
       }
       // It was the only attempt, so the event is a dead letter at once and delays no other event.
       const last = { attempts, delayMs, error: error ?? "" }
-      return Effect.andThen(
-        parkFor(retryDelayMaxMs),
-        retryStore(deliveries.refused(name, eventId, last))
-      )
+      return Effect.andThen(parkFor(unsaidMs), retryStore(deliveries.refused(name, eventId, last)))
     })
 
   const deliver = Effect.fnUntraced(function* (delivery: Delivery, aggregate: string) {
@@ -146,13 +151,29 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
     }
   })
 
+  // A node that has lost the lease learns of it late, and may deliver parked events until then. Without
+  // this, they would count as parked here for ever.
+  const reread = Effect.gen(function* () {
+    const before = parked.written
+    const waiting = yield* retryStore(deliveries.waiting(name))
+    for (const [aggregate, eventId] of before) {
+      if (!waiting.get(aggregate)?.includes(eventId)) parked.delete(aggregate, eventId)
+    }
+  })
+
   const retrying = new Set<string>()
   // Released only before the next read: a read that began earlier may still return a finished
   // event.
   const finished: Array<string> = []
   const retryDone = yield* Latch.make()
   const retryAll = Effect.gen(function* () {
+    let readAt = yield* Clock.currentTimeMillis
     for (;;) {
+      const now = yield* Clock.currentTimeMillis
+      if (Math.abs(now - readAt) >= rereadEveryMs) {
+        if (parked.size > 0) yield* reread
+        readAt = now
+      }
       yield* retryDone.close
       for (const eventId of finished.splice(0)) retrying.delete(eventId)
       const due = yield* retryStore(deliveries.due(name, inFlightMax))
@@ -178,12 +199,22 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
 /** The parked events, by aggregate and event id. */
 class Parked {
   private readonly events = new Map<string, Set<string>>()
+  /** Events that are on their way to the store. */
+  readonly unwritten = new Set<string>()
   size = 0
 
   constructor(waiting: ReadonlyMap<string, ReadonlyArray<string>>) {
     for (const [aggregate, eventIds] of waiting) {
       for (const eventId of eventIds) this.add(aggregate, eventId)
     }
+  }
+  /** The events that the store has had, by aggregate. */
+  get written(): ReadonlyArray<readonly [aggregate: string, eventId: string]> {
+    return Array.from(this.events, ([aggregate, eventIds]) =>
+      Array.from(eventIds, (eventId) => [aggregate, eventId] as const)
+    )
+      .flat()
+      .filter(([, eventId]) => !this.unwritten.has(eventId))
   }
   has(aggregate: string): boolean {
     return this.events.has(aggregate)

@@ -1,0 +1,18 @@
+/** What a world at rest must have finished: what is left says which loop does not do its work. */
+import type { World } from "../World.ts"
+import { checkEvents } from "./events.ts"
+import { factsOf } from "./facts.ts"
+
+export const unfinished = (world: World): ReadonlyArray<string> => {
+  const facts = factsOf(world)
+  const { rows } = facts
+  const left: Array<string> = []
+  for (const { userId, queueId, state } of rows.tokens) {
+    if (state === "waiting") left.push(`${userId} still waits in ${queueId}`)
+    if (state === "admitted") left.push(`the session of ${userId} in ${queueId} was never ended`)
+  }
+  for (const { userId, status, reservationId } of rows.reservations) {
+    if (status === "held") left.push(`the hold ${reservationId} of ${userId} was never ended`)
+  }
+  return [...left, ...checkEvents(facts).map(({ text }) => text)]
+}
