@@ -88,8 +88,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     changes: [
       {
         file: `${core}/testing/memory/locks.ts`,
-        find: '      yield* advisory.take(transaction, holdingLock.user(key), "exclusive")',
-        replace: '      yield* advisory.take(transaction, holdingLock.user(key), "shared")'
+        find: '      yield* advisory.take(transaction, seatCountLock.user(key), "exclusive")',
+        replace: '      yield* advisory.take(transaction, seatCountLock.user(key), "shared")'
       }
     ]
   },
