@@ -37,6 +37,7 @@ const operations = [
   "operations-waiting-room.md",
   "configuration.md",
   "cli.md",
+  "reliability.md",
   "performance.md"
 ]
 /** For reference, and for people who change the code: they come after the pages that explain. */

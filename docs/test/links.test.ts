@@ -12,7 +12,7 @@ const anchors = (page: string): ReadonlyArray<string> =>
       .replaceAll(" ", "-")
   )
 
-const sources = globSync("{packages,docs,examples,bench,test-support,scripts}/**/*.{ts,sql}", {
+const sources = globSync("{packages,docs,examples,bench,reliability,test-support,scripts}/**/*.{ts,sql}", {
   cwd: root,
   exclude: ["**/node_modules/**", "**/dist/**"]
 })
