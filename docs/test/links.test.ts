@@ -12,10 +12,13 @@ const anchors = (page: string): ReadonlyArray<string> =>
       .replaceAll(" ", "-")
   )
 
-const sources = globSync("{packages,docs,examples,bench,reliability,test-support,scripts}/**/*.{ts,sql}", {
-  cwd: root,
-  exclude: ["**/node_modules/**", "**/dist/**"]
-})
+const sources = globSync(
+  "{packages,docs,examples,bench,reliability,test-support,scripts}/**/*.{ts,sql}",
+  {
+    cwd: root,
+    exclude: ["**/node_modules/**", "**/dist/**"]
+  }
+)
 /** What a reader is asked to make. */
 const ofReaders = ["docs/try.ts"]
 
