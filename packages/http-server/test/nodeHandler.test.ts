@@ -1,13 +1,13 @@
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
+import { type AddressInfo, connect } from "node:net"
 import { Readable } from "node:stream"
 import { buffer } from "node:stream/consumers"
 import { type BoxOfficeStore, makeBoxOffice, type PromisedBoxOffice } from "@boxoffice/core"
 import { layerMemory } from "@boxoffice/core/testing"
 import { Effect, Layer } from "effect"
 import { afterEach, describe, expect, test } from "vitest"
-import { type NodeHandler, type RoutesOptions, toNodeHandler, toWebHandler } from "../src/index.ts"
+import { type NodeHandler, toNodeHandler, toWebHandler } from "../src/index.ts"
 import { adminToken, join, openHouse, type Talk, talkTo } from "./support.ts"
 
 type Middleware = (request: IncomingMessage & Record<string, unknown>) => Promise<void> | void
@@ -20,7 +20,7 @@ let tickets: NodeHandler
 const mount = async (
   before: Middleware = () => {},
   prefix = "/tickets",
-  more: Partial<RoutesOptions> = {}
+  more: Partial<Parameters<typeof toNodeHandler>[0]> = {}
 ): Promise<Talk> => {
   office = await makeBoxOffice(layerMemory, {
     signingKeys: { k1: "a secret of at least thirty-two bytes" }
@@ -153,6 +153,17 @@ test("disposing ends event streams, and waits for what is in flight", async () =
   await Promise.all([tickets.dispose(), tickets.dispose()])
   let last = await reader.read()
   while (!last.done) last = await reader.read()
+})
+
+test("disposing waits no longer for a request that does not end", async () => {
+  await mount(undefined, undefined, { drainSeconds: 1 })
+  const { port } = server!.address() as AddressInfo
+  const socket = connect(port, "127.0.0.1")
+  const head = "POST /tickets/v1/wallet/charges HTTP/1.1\r\nHost: x\r\nX-User-Id: ada\r\n"
+  socket.write(`${head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{`)
+  await once(server!, "request")
+  await tickets.dispose()
+  socket.destroy()
 })
 
 test("services that cannot be made are reported to the host", async () => {

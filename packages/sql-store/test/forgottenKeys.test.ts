@@ -64,6 +64,8 @@ for (const [name, layerOf] of overPools) {
     expect(await hold("A2", "A1")).toEqual(held)
     await forget()
     expect(await codeOf(hold("A1"))).toBe("idempotency_key_reused")
+    // As many seats, of which one is another.
+    expect(await codeOf(hold("A1", "A3"))).toBe("idempotency_key_reused")
 
     const other = await office.reservations.hold({
       ...ada,

@@ -145,7 +145,7 @@ export const makeBatcher = <C, A>(
       for (const entry of waiting) {
         // Guard batch-size: without it, Batcher.test "takes at most batchSize" fails.
         if (batch.length === options.batchSize) break
-        // Guard batch-behind-blocked: without " || needsAny(…onTrial)", Batcher.test "keeps the order of commands whose row" fails.
+        // Guard batch-behind-blocked: without " || needsAny(…onTrial)", Batcher.test "tries alone for a row" fails.
         if (needsAny(entry, blocked) || needsAny(entry, blocked.onTrial)) {
           entry.hasWaitedForRow = true
           continue

@@ -71,7 +71,7 @@ export const retryAttempts = <Sent>(options: {
       // A key that existed once may come from another node that was first. If the same key exists
       // in the next attempt as well, it stays: one command of the batch can never be inserted. The
       // batcher bisects the batch to isolate that command.
-      // Guard same-key-twice: without it, sql-store/forgottenKeys.test "a key is as good" fails.
+      // Guard same-key-twice: without it, sql-store/forgottenKeys.test "makes no second token" fails.
       if (duplicateKey !== undefined && duplicateKey === previousKey) {
         const isTaken = fault.isCommandsOwnKey ? { isTaken: true } : {}
         const { cause } = unavailable

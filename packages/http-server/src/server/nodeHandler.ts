@@ -175,7 +175,7 @@ const allClosed = async (
 ): Promise<void> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => {
-    // Guard drain-deadline: without it, nodeHandler.test "waits for what is in flight" fails.
+    // Guard drain-deadline: without it, nodeHandler.test "waits no longer" fails.
     timer = setTimeout(resolve, milliseconds)
   })
   await Promise.race([Promise.all(Array.from(open, closed)), late])
