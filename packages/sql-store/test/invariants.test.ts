@@ -198,8 +198,8 @@ describe("the checker", { timeout: 60_000 }, () => {
       told(event(901, "QueueTokenLeft", { tokenId: id(1), queueId: "q", userId: "ann" }))
     ],
     ["refunds never pass payments", transfer(4, "refund", 11, 3, 31)],
-    ["never more inside than", `${token(2, "bob", 1, 2)} ${token(3, "cid", 1, 100)}`],
-    ["never more let in within 60", `${token(2, "bob", 1, 2, 3)} ${token(3, "cid", 1, 4, 5)}`],
+    ["never more users inside than", `${token(2, "bob", 1, 2)} ${token(3, "cid", 1, 100)}`],
+    ["never more users admitted within 60", `${token(2, "bob", 1, 2, 3)} ${token(3, "cid", 1, 4, 5)}`],
     [
       "no user is admitted before a user in front",
       `${token(2, "bob", 1, null)} ${token(3, "cid", 2, 3)}`

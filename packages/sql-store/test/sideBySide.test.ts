@@ -12,7 +12,7 @@ import { comparable, readStore, rowsInMemory, rowsOnServer } from "./memory/read
 import { atEnd, emptyDatabase, openSql, passTime } from "./support.ts"
 
 const seed = process.env.SEED ?? "side by side"
-const runs = Number(process.env.HISTORIES ?? 6)
+const runs = Number(process.env.HISTORIES ?? 12)
 
 const histories = Arbitrary.array(Arbitrary.schema(Command), {
   minLength: 10,
@@ -126,7 +126,7 @@ test(`random histories are the same on both stores (seed: ${seed}, histories: ${
     const story = isStory ? result.failure.error : Arbitrary.formatCheckFailure(result)
     throw new Error(`Again with SEED=${JSON.stringify(seed)} HISTORIES=${runs}\n${story}`)
   }
-  if (runs < 6) return
+  if (runs < 12) return
   for (const what of ["join: true", "hold: true", "pay: true", "consume: true"]) {
     expect(seen.get(what) ?? 0, what).toBeGreaterThan(0)
   }
