@@ -199,7 +199,10 @@ describe("the checker", { timeout: 60_000 }, () => {
     ],
     ["refunds never pass payments", transfer(4, "refund", 11, 3, 31)],
     ["never more users inside than", `${token(2, "bob", 1, 2)} ${token(3, "cid", 1, 100)}`],
-    ["never more users admitted within 60", `${token(2, "bob", 1, 2, 3)} ${token(3, "cid", 1, 4, 5)}`],
+    [
+      "never more users admitted within 60",
+      `${token(2, "bob", 1, 2, 3)} ${token(3, "cid", 1, 4, 5)}`
+    ],
     [
       "no user is admitted before a user in front",
       `${token(2, "bob", 1, null)} ${token(3, "cid", 2, 3)}`
