@@ -3,8 +3,8 @@
  * The answer says whether the first request had taken effect: it is a recorded one then.
  */
 import { setTimeout as sleep } from "node:timers/promises"
+import type { Random } from "../random.ts"
 import type { Caller } from "./clients/caller.ts"
-import type { Random } from "./random.ts"
 
 export const resolver = "resolver"
 

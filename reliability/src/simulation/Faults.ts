@@ -1,8 +1,8 @@
 /** Performs the faults of a plan, and ends each when its time is over. */
 
+import { Random } from "../random.ts"
 import { holdLocks } from "./locks.ts"
 import type { Fault, Step } from "./plan.ts"
-import { Random } from "./random.ts"
 import type { World } from "./World.ts"
 
 export class Faults {

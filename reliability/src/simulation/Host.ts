@@ -1,7 +1,7 @@
 /** The functions that the host of the world gives to the engine. Some throw while the plan says so. */
 import type { AdmissionRequest, BoxOfficeEvent, GateRequest, HoldRequest } from "@boxoffice/core"
+import type { Random } from "../random.ts"
 import type { HostFunction, Setup } from "./plan.ts"
-import type { Random } from "./random.ts"
 
 class HostFailed extends Error {}
 

@@ -13,8 +13,8 @@
 import { createClock } from "@sinonjs/fake-timers"
 import { Clock, Context, Duration, Effect, References, Scheduler } from "effect"
 import { resetCommandIds } from "../../../packages/core/src/engine/CommandIds.ts"
+import { Random } from "../random.ts"
 import { borrowGlobals, type Globals } from "./globals.ts"
-import { Random } from "./random.ts"
 
 /** The instant at which every world begins. */
 export const worldStart = Date.UTC(2030, 0, 1, 12)

@@ -3,10 +3,10 @@
  * back; each way takes a while, and while the plan says so, calls and answers are lost or arrive twice.
  */
 import { Cause, Effect, Exit, Option } from "effect"
+import { Random } from "../random.ts"
 import type { Asked, Call, History, Outcome } from "./History.ts"
 import type { Machine } from "./Machine.ts"
 import type { Node, Office } from "./Node.ts"
-import { Random } from "./random.ts"
 
 /** A node that lives answers each call within this time: see `docs/reliability.md`. */
 export const answerWithinMs = 60_000

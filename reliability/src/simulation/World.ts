@@ -11,6 +11,7 @@ import {
   type MemoryDatabase,
   makeMemoryDatabase
 } from "../../../packages/core/src/testing/MemoryDatabase.ts"
+import { Random } from "../random.ts"
 import { Consumers } from "./Consumers.ts"
 import { Counts } from "./Counts.ts"
 import { unfinished } from "./check/unfinished.ts"
@@ -23,7 +24,6 @@ import { Node } from "./Node.ts"
 import { arrange, operate } from "./operations.ts"
 import type { Fault, Operation, Plan, Step, Visit } from "./plan.ts"
 import { Receivers } from "./Receivers.ts"
-import { Random } from "./random.ts"
 import { type End, Visitor } from "./visits.ts"
 
 /** How long the calm may last, in milliseconds: see `docs/reliability.md`. */

@@ -1,5 +1,6 @@
 /** Makes the plan of a seed. */
 import type { QueueSettings } from "@boxoffice/core"
+import { Random } from "../random.ts"
 import type {
   EndpointPlan,
   Fault,
@@ -14,7 +15,6 @@ import type {
   Step,
   Visit
 } from "./plan.ts"
-import { Random } from "./random.ts"
 import { type Theme, type Timed, themes } from "./themes.ts"
 
 /** For how long steps begin, in milliseconds. */

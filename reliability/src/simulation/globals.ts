@@ -5,7 +5,7 @@
 import crypto from "node:crypto"
 import https from "node:https"
 import { syncBuiltinESMExports } from "node:module"
-import type { Random } from "./random.ts"
+import type { Random } from "../random.ts"
 
 export interface Globals {
   /** The wall clock of the current actor, in milliseconds since 1970. */

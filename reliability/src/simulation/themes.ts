@@ -2,8 +2,9 @@
  * Themes of seeds: each brings one kind of trouble close together, which a seed of everything seldom
  * does. A theme changes a drawn setup, and says when steps begin and which of them come in addition.
  */
+
+import type { Random } from "../random.ts"
 import type { Fault, Operation, Setup, Visit } from "./plan.ts"
-import type { Random } from "./random.ts"
 
 type Action = Visit | Operation | Fault
 /** An action, and when it begins: in milliseconds after the start. */

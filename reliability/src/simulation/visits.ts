@@ -1,12 +1,12 @@
 /** How users visit: they join, wait, choose seats, hold, charge and pay, each in their manner. */
 import { type Money, money } from "@boxoffice/core"
 import { Effect } from "effect"
+import { Random } from "../random.ts"
 import type { Outcome } from "./History.ts"
 import type { Machine } from "./Machine.ts"
 import type { Ask, Network } from "./Network.ts"
 import type { Office } from "./Node.ts"
 import type { Setup, Step, Visit } from "./plan.ts"
-import { Random } from "./random.ts"
 
 export const currency = "KRW"
 export const performanceOf = (show: number): string => `p${show}`

@@ -210,11 +210,11 @@ class Parked {
   }
   /** The events that the store has had, by aggregate. */
   get written(): ReadonlyArray<readonly [aggregate: string, eventId: string]> {
-    return Array.from(this.events, ([aggregate, eventIds]) =>
-      Array.from(eventIds, (eventId) => [aggregate, eventId] as const)
+    return Array.from(this.events).flatMap(([aggregate, eventIds]) =>
+      Array.from(eventIds)
+        .filter((eventId) => !this.unwritten.has(eventId))
+        .map((eventId) => [aggregate, eventId] as const)
     )
-      .flat()
-      .filter(([, eventId]) => !this.unwritten.has(eventId))
   }
   has(aggregate: string): boolean {
     return this.events.has(aggregate)

@@ -1,7 +1,7 @@
 /** Makes calls, and logs each as its client sees it. Some requests are sent twice, the second late. */
 import { setTimeout as sleep } from "node:timers/promises"
+import type { Random } from "../../random.ts"
 import type { Answer, Asked, HistoryLog, Operation } from "../history.ts"
-import type { Random } from "../random.ts"
 import type { Node, Reply } from "../world/node.ts"
 import { digest, tokenIdOf } from "./digest.ts"
 

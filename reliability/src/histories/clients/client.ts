@@ -1,7 +1,7 @@
 /** What every client is: a process of calls, one after another, until it is told to stop. */
 import { setTimeout as sleep } from "node:timers/promises"
+import type { Random } from "../../random.ts"
 import type { Answer, Input, Operation } from "../history.ts"
-import type { Random } from "../random.ts"
 import type { Caller } from "./caller.ts"
 
 export interface Client {

@@ -2,8 +2,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { setTimeout as sleep } from "node:timers/promises"
 import { verifyWebhook } from "@boxoffice/core"
+import type { Random } from "../../random.ts"
 import type { HistoryLog } from "../history.ts"
-import type { Random } from "../random.ts"
 import { listen } from "../world/ports.ts"
 import { webhookSecret } from "../world/settings.ts"
 

@@ -1,6 +1,6 @@
 /** Which faults a run has, in which order, and when. */
 import { setTimeout as sleep } from "node:timers/promises"
-import type { Random } from "../random.ts"
+import type { Random } from "../../random.ts"
 import type { World } from "../world/world.ts"
 import { type FaultKind, faultKinds } from "./faults.ts"
 

@@ -80,12 +80,7 @@ export const makeEmbedded = (options: EmbeddedOptions): Node => {
     clock,
     send: (asked, withinMs) => ask((id) => ({ ask: id, asked }), withinMs),
     isReady: async () => (await ask((id) => ({ ping: id }), 3_000)).code === undefined,
-    isServing: () => child.isServing,
-    start: () => child.start(),
-    kill: () => child.kill(),
-    pause: () => child.signal("SIGSTOP"),
-    resume: () => child.signal("SIGCONT"),
-    stop: () => child.kill("SIGTERM")
+    ...child.controls
   }
 }
 

@@ -70,10 +70,6 @@ export class Supervised {
     return this.#child
   }
 
-  get isServing(): boolean {
-    return this.#isServing
-  }
-
   async start(): Promise<void> {
     const life = ++this.#life
     const { name, logs, untilServing } = this.#options
@@ -108,8 +104,16 @@ export class Supervised {
     await ended
   }
 
-  signal(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal)
+  /** What a fault can do to the process of any node. */
+  get controls(): Pick<Node, "isServing" | "start" | "kill" | "pause" | "resume" | "stop"> {
+    return {
+      isServing: () => this.#isServing,
+      start: () => this.start(),
+      kill: () => this.kill(),
+      pause: () => void this.#child?.kill("SIGSTOP"),
+      resume: () => void this.#child?.kill("SIGCONT"),
+      stop: () => this.kill("SIGTERM")
+    }
   }
 
   #lost(child: ChildProcess, life: number): void {

@@ -88,12 +88,7 @@ export const makeServer = async (options: ServerOptions): Promise<Node> => {
     clock,
     send: (asked, withinMs) => request(baseUrl, asked, withinMs),
     isReady,
-    isServing: () => child.isServing,
-    start: () => child.start(),
-    kill: () => child.kill(),
-    pause: () => child.signal("SIGSTOP"),
-    resume: () => child.signal("SIGCONT"),
-    stop: () => child.kill("SIGTERM")
+    ...child.controls
   }
 }
 

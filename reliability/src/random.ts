@@ -1,10 +1,9 @@
-/** Random numbers from a seed: the same seed gives the same numbers, on every machine. */
-
+/** Pseudo-random choices from a seed: the same seed gives the same choices, on every machine. */
 export class Random {
   private state: number
 
   constructor(seed: string | number) {
-    this.state = hash(String(seed))
+    this.state = typeof seed === "number" ? seed | 0 : hash(seed)
   }
 
   /** From 0 up to 1, without 1. Mulberry32: 32 bits of state, which is plenty for one actor. */
@@ -33,8 +32,22 @@ export class Random {
     return items[this.below(items.length)]!
   }
 
+  shuffle<A>(items: ReadonlyArray<A>): Array<A> {
+    const shuffled = [...items]
+    for (let i = shuffled.length - 1; i > 0; i--) {
+      const j = this.below(i + 1)
+      ;[shuffled[i], shuffled[j]] = [shuffled[j]!, shuffled[i]!]
+    }
+    return shuffled
+  }
+
   fill(bytes: Uint8Array): void {
     for (let i = 0; i < bytes.length; i++) bytes[i] = this.below(256)
+  }
+
+  /** A source of its own for one actor, so that what one does changes nothing for another. */
+  fork(): Random {
+    return new Random(this.below(2 ** 31))
   }
 }
 
