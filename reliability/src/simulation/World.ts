@@ -6,7 +6,7 @@
  * In the calm all faults have ended and every queue that is not closed is open. Whoever can be served
  * must be served then within `calmMs`, and consumers and webhooks must catch up.
  */
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import {
   type MemoryDatabase,
   makeMemoryDatabase
@@ -50,6 +50,8 @@ export class World {
   network!: Network
   consumers!: Consumers
   faults!: Faults
+  /** What operators do: each tries again until it is answered. */
+  private readonly operations: Array<Fiber.Fiber<unknown>> = []
   calmSince: number | undefined
   private atRestSince: number | undefined
   private lookedAt = 0
@@ -112,15 +114,15 @@ export class World {
   }
 
   /** Runs an effect outside of all nodes. */
-  fork(effect: Effect.Effect<unknown>): void {
-    Effect.runForkWith(this.machine.contextOf(this.machine.outside))(effect)
+  fork(effect: Effect.Effect<unknown>): Fiber.Fiber<unknown> {
+    return Effect.runForkWith(this.machine.contextOf(this.machine.outside))(effect)
   }
 
   private perform(step: Step): void {
     if (step.do === "visit") return this.visit(step)
     if (isFault(step)) return this.faults.begin(step)
     this.counts.count(`operator: ${step.do}`)
-    this.fork(operate(this, step as Step & Operation))
+    this.operations.push(this.fork(operate(this, step as Step & Operation)))
   }
 
   private visit(step: Step & Visit): void {
@@ -143,8 +145,11 @@ export class World {
     this.calmSince = this.machine.elapsed()
     this.history.note("calm: all faults have ended")
     this.faults.endAll()
+    // A pause that an operator asked for during a fault may succeed only now: the queues open after it.
+    const answered = Fiber.awaitAll(this.operations)
     for (const [queue] of this.plan.setup.queues.entries()) {
-      this.fork(operate(this, { do: "mode", queue, mode: "open", id: -1, at: 0 }))
+      const open = operate(this, { do: "mode", queue, mode: "open", id: -1, at: 0 })
+      this.fork(Effect.andThen(answered, open))
     }
     // In every second world the dead letters stay: nothing may depend on their being sent again.
     if (this.plan.seed % 2 === 1) return
