@@ -68,7 +68,7 @@ const waiterKind = (queueId: string): number => 1_000_000 + Number(queueId.slice
 export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> => {
   const sql = PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })
   const keys = { [signingKey.id]: signingKey.secret }
-  const tickets = QueueTokens.layer([
+  const queueTokens = QueueTokens.layer([
     { id: signingKey.id, secret: Redacted.make(signingKey.secret) }
   ])
   const runtime = ManagedRuntime.make(
@@ -77,7 +77,7 @@ export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> =>
         signingKeys: keys,
         policies: { holdSeconds: 3_600, seatsPerUser: 1_000_000 }
       }).pipe(Layer.provide(SqlStore.layerUrl({ url, migrate: true, maxConnections: 16 }))),
-      tickets,
+      queueTokens,
       sql
     )
   )
@@ -143,8 +143,8 @@ export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> =>
         FROM ${range}`)
       for (let n = users; n < users + count; n++) {
         const userId = `u${n}`
-        const ticket = { queueId: "bench", userId, tokenId: idOf(tokenKind, n) }
-        callers.push({ userId, queueToken: sign(ticket as Parameters<typeof sign>[0]) })
+        const payload = { queueId: "bench", userId, tokenId: idOf(tokenKind, n) }
+        callers.push({ userId, queueToken: sign(payload as Parameters<typeof sign>[0]) })
       }
       users += count
       await query("UPDATE boxoffice.queue SET session_seconds = 86400")
@@ -236,13 +236,13 @@ export const openWorld = async ({ url, pid }: PostgresServer): Promise<World> =>
     },
     waiter: (queueId, n) => {
       const userId = `w${n}`
-      const ticket = {
+      const payload = {
         queueId,
         userId,
         tokenId: idOf(waiterKind(queueId), n),
-        place: { lane: "general", number: n, issuedAt: Math.floor(Date.now() / 1_000) }
+        entry: { lane: "general", number: n, issuedAt: Math.floor(Date.now() / 1_000) }
       }
-      return { userId, queueToken: sign(ticket as Parameters<typeof sign>[0]) }
+      return { userId, queueToken: sign(payload as Parameters<typeof sign>[0]) }
     },
     close: () => runtime.dispose()
   }

@@ -292,8 +292,8 @@ export class Actors {
         "the payload of the queue token"
       ).toEqual({
         userId: person.userId,
-        lane: payload.place?.lane,
-        number: payload.place?.number
+        lane: payload.entry?.lane,
+        number: payload.entry?.number
       })
     })
   }

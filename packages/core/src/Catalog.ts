@@ -35,7 +35,7 @@ import { LoadPlan } from "./engine/LoadPlan.ts"
 import { pageOf } from "./engine/page.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
-import { type Caller, Gate, type GateRefusal } from "./Gate.ts"
+import { type Caller, Gate, type GateError } from "./Gate.ts"
 import { afterCommit, HostTransaction } from "./HostTransaction.ts"
 import { isCatalogKey, PerformanceId, ShowId } from "./Ids.ts"
 import { GivenInstant } from "./Instant.ts"
@@ -97,11 +97,11 @@ export class Catalog extends Context.Service<
     /** The dates of a show that have a bookable seat, in the local time of each performance. */
     readonly availableDates: (
       input: DatesInput
-    ) => Effect.Effect<AvailableDates, GateRefusal | ShowNotFound | EngineFault>
+    ) => Effect.Effect<AvailableDates, GateError | ShowNotFound | EngineFault>
     /** The bookable seats of a performance, or with `status: "all"` every seat with its status. */
     readonly availableSeats: (
       input: SeatsInput
-    ) => Effect.Effect<SeatMap, GateRefusal | PerformanceNotFound | EngineFault>
+    ) => Effect.Effect<SeatMap, GateError | PerformanceNotFound | EngineFault>
 
     /** Every performance of a show, bookable or not, by start. For operators. */
     readonly performances: (

@@ -54,8 +54,8 @@ export interface Caller {
   readonly queueToken?: string | undefined
 }
 
-type TokenRefusal = QueueTokenRequired | QueueTokenInvalid | QueueTokenExpired | PolicyFailed
-export type GateRefusal = QueueTokenRequired | QueueTokenInvalid | GateDenial | PolicyFailed
+type TokenError = QueueTokenRequired | QueueTokenInvalid | QueueTokenExpired | PolicyFailed
+export type GateError = QueueTokenRequired | QueueTokenInvalid | GateDenial | PolicyFailed
 
 /** The show or performance that a call is about. */
 type GateSubject = { readonly showId: ShowId } | { readonly performanceId: PerformanceId }
@@ -69,7 +69,7 @@ export class Gate extends Context.Service<
       operation: GatedOperation,
       caller: { readonly userId: UserId; readonly queueToken?: string | undefined },
       about?: { readonly showId?: string; readonly performanceId?: string }
-    ) => Effect.Effect<QueueTokenPayload | undefined, TokenRefusal>
+    ) => Effect.Effect<QueueTokenPayload | undefined, TokenError>
     /**
      * For an operation that only reads. Costs no I/O while the cached reading of the token is
      * younger than `gateMaxAgeMs`; else one read, shared with concurrent calls, and a write if the
@@ -79,7 +79,7 @@ export class Gate extends Context.Service<
       operation: GatedOperation,
       caller: { readonly userId: UserId; readonly queueToken?: string | undefined },
       about?: GateSubject
-    ) => Effect.Effect<void, GateRefusal | Overloaded | StoreUnavailable>
+    ) => Effect.Effect<void, GateError | Overloaded | StoreUnavailable>
     /** After a batch has let a token through: extends its session, if that is due. */
     readonly extendSession: (
       payload: QueueTokenPayload | undefined,
@@ -141,14 +141,14 @@ export class Gate extends Context.Service<
           queueToken
         }: { readonly userId: UserId; readonly queueToken?: string | undefined },
         about?: { readonly showId?: string; readonly performanceId?: string }
-      ): Result.Result<QueueTokenPayload | undefined, TokenRefusal> => {
+      ): Result.Result<QueueTokenPayload | undefined, TokenError> => {
         const { showId, performanceId } = about ?? {}
         const gated = askGate(gate, { operation, userId, showId, performanceId })
         if (Result.isFailure(gated)) return Result.fail(gated.failure)
         if (!gated.success) return Result.succeed(undefined)
         return Result.flatMap(
           queueTokens.verifyCached(queueToken, userId),
-          (payload): Result.Result<QueueTokenPayload, TokenRefusal> => {
+          (payload): Result.Result<QueueTokenPayload, TokenError> => {
             // A token whose user left has ended, so the node refuses it without a read. An expired
             // one still passes if its user holds seats, which only the store knows.
             const state = liveQueues.lastKnownStatus(payload)?.state
@@ -174,7 +174,7 @@ export class Gate extends Context.Service<
       ) {
         // A token of an earlier release has no number, so no snapshot has its position. A host's
         // transaction may roll back, so its view must not be mixed with the shared snapshots.
-        if (payload.place === undefined || (yield* HostTransaction) !== undefined) return refusal
+        if (payload.entry === undefined || (yield* HostTransaction) !== undefined) return refusal
         const read = yield* Effect.result(liveQueues.freshStatus(payload))
         if (Result.isFailure(read)) return refusal
         const status = read.success

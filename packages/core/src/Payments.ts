@@ -15,7 +15,7 @@ import {
 } from "./engine/Idempotency.ts"
 import { callerFields, checkInput, IdempotencyKey, Name } from "./engine/input.ts"
 import type { Rows } from "./engine/Rows.ts"
-import { type Caller, type GateDecision, type GateRefusal, gateView } from "./Gate.ts"
+import { type Caller, type GateDecision, type GateError, gateView } from "./Gate.ts"
 import { decideHolderGate } from "./gate/decide.ts"
 import { makeGatedCommand } from "./gate/gatedCommand.ts"
 import { type CommandId, isUuid, type ReservationId, type TransferId, type UserId } from "./Ids.ts"
@@ -40,7 +40,7 @@ export interface RefundInput extends CommandOptions {
   readonly paymentId: string
 }
 
-export type PayError = GateRefusal | PayRefusal | IdempotencyConflict | EngineFault
+export type PayError = GateError | PayRefusal | IdempotencyConflict | EngineFault
 export type RefundError = RefundRefusal | IdempotencyConflict | EngineFault
 
 export class Payments extends Context.Service<

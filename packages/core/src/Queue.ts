@@ -4,12 +4,7 @@
  */
 import { Context, Effect, Layer, Result, Schema, Stream } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
-import {
-  type EngineFault,
-  IdempotencyConflict,
-  type Overloaded,
-  type StoreUnavailable
-} from "./Errors.ts"
+import type { EngineFault, Overloaded, StoreUnavailable } from "./Errors.ts"
 import { makeBatchers } from "./engine/Batcher.ts"
 import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
 import { evolveAll } from "./engine/evolve.ts"
@@ -17,10 +12,6 @@ import {
   type CommandOptions,
   commandIdentity,
   type Outcome,
-  planOutcome,
-  recordedOutcome,
-  recordFromEffects,
-  recordOutcome,
   submitOnce,
   toEffect
 } from "./engine/Idempotency.ts"
@@ -30,19 +21,23 @@ import { traced } from "./engine/tracing.ts"
 import { decideSessionExtension } from "./gate/decide.ts"
 import { isQueueKey, type QueueId, type TokenId, UserId } from "./Ids.ts"
 import { makeQueueOperations, type QueueOperations } from "./QueueOperations.ts"
-import type { QueueCommand } from "./queue/batch.ts"
 import { queueCodeHash } from "./queue/code.ts"
-import { decideJoin, decideLeave, liveToken } from "./queue/decide.ts"
+import { decideLeave } from "./queue/decide.ts"
 import {
-  type QueueClosed,
-  type QueueCodeInvalid,
   QueueNotFound,
   QueueTokenInvalid,
   type QueueTokenRequired,
   QueueTokenWrongQueue
 } from "./queue/errors.ts"
+import {
+  type CheckedJoin,
+  type JoinError,
+  type Joined,
+  joinCommand,
+  tokenIdOf
+} from "./queue/join.ts"
 import { LiveQueues } from "./queue/live/LiveQueues.ts"
-import type { JoinedQueue, QueueTokenStatus, TokenRow } from "./queue/model.ts"
+import type { QueueTokenStatus, TokenRow } from "./queue/model.ts"
 import { queueTokenStatus, tokenStateAt } from "./queue/status.ts"
 import { joinedStatus } from "./queue/views.ts"
 import { payloadFor, type QueueTokenPayload } from "./token/format.ts"
@@ -55,11 +50,6 @@ export interface JoinInput extends CommandOptions {
   readonly code?: string | undefined
 }
 
-/** The reply to a join, and whether the join made a new token. */
-export interface Joined extends JoinedQueue {
-  readonly created: boolean
-}
-
 export interface QueueTokenInput {
   readonly userId: string
   readonly queueToken?: string | undefined
@@ -67,12 +57,6 @@ export interface QueueTokenInput {
   readonly queueId?: string | undefined
 }
 
-export type JoinError =
-  | QueueNotFound
-  | QueueClosed
-  | QueueCodeInvalid
-  | IdempotencyConflict
-  | EngineFault
 /** Refusals of a queue token by its signature and payload alone. */
 export type QueueTokenDenial = QueueTokenRequired | QueueTokenInvalid | QueueTokenWrongQueue
 export type QueueTokenError = QueueTokenDenial | EngineFault
@@ -127,11 +111,8 @@ export class Queue extends Context.Service<
         const queueId = name as QueueId
         const codeHash = code === undefined ? undefined : queueCodeHash(queueId, code)
         const content = code === undefined ? [queueId] : [queueId, code]
-        const command = commandIdentity("join", userId, idempotencyKey, content)
-        const tokenId = command.commandId as string as TokenId
-        const isRecorded = command.fingerprint !== undefined
-        // The recorded outcome contains a position, so the node refreshes its snapshot first.
-        if (isRecorded) yield* Effect.ignore(liveQueues.read(queueId))
+        const identity = commandIdentity("join", userId, idempotencyKey, content)
+        const isKeyed = identity.fingerprint !== undefined
         const toJoined = (rows: Rows, token: TokenRow, created: boolean): Joined => {
           const payload = payloadFor(token)
           const status = joinedStatus(rows, token.tokenId, () =>
@@ -143,85 +124,33 @@ export class Queue extends Context.Service<
             created
           }
         }
-        /**
-         * Submits the join. The result is a payload instead of an outcome if the outcome would be
-         * recorded with a position that this node does not know yet: the caller then reads the position
-         * of that token, and submits again.
-         */
-        const submit = (hasRead: boolean) => {
-          const asked: QueueCommand<Outcome<Joined, JoinError> | QueueTokenPayload> = {
-            queueId,
-            plan: (plan) => {
-              planOutcome(plan, command)
-              plan.liveTokensOf.push({ queueId, userId })
-              if (codeHash !== undefined) plan.codes.push({ queueId, codeHash })
-            },
-            decide: (rows) => {
-              const live = liveToken(rows, queueId, userId)
-              if (rows.outcomes.get(command.commandId) !== undefined) {
-                return { onlineToken: live?.tokenId, reply: () => recordedOutcome(rows, command)! }
-              }
-              const made = rows.tokens.get(tokenId)
-              if (made !== undefined && live === undefined) {
-                // The user joined with this key before, and that token has ended since.
-                // Guard join-by-key-own: with "true" for "made.queueId…userId === userId", sql-store/forgottenKeys.test "a join by a key" fails.
-                const isTheSame = made.queueId === queueId && made.userId === userId
-                const found = isTheSame
-                  ? Result.succeed(toJoined(rows, made, false))
-                  : Result.fail(new IdempotencyConflict())
-                return {
-                  onlineToken: undefined,
-                  reply: () => recordFromEffects(rows, command, found)!
-                }
-              }
-              const decided = decideJoin(rows, { queueId, userId, tokenId, codeHash })
-              if (
-                isRecorded &&
-                !hasRead &&
-                Result.isSuccess(decided) &&
-                live?.state === "waiting"
-              ) {
-                const payload = payloadFor(live)
-                const isUnread = liveQueues.lastKnownStatus(payload) === undefined
-                if (isUnread) return { onlineToken: live.tokenId, reply: () => payload }
-              }
-              if (Result.isSuccess(decided)) {
-                evolveAll(rows, decided.success)
-                // `reply` replaces this outcome once the whole batch is decided. Until then it marks
-                // the key as used, for the other commands of the batch.
-                recordOutcome(rows, command, Result.succeed(undefined))
-              }
-              const token = liveToken(rows, queueId, userId)
-              return {
-                onlineToken: token?.tokenId,
-                reply: () =>
-                  recordOutcome(
-                    rows,
-                    command,
-                    Result.map(decided, (events) => toJoined(rows, token!, events.length > 0))
-                  )
-              }
-            }
-          }
-          return submitOnce(liveQueues.submit, asked, (plan) => plan.tokens.add(tokenId))
+        const submit = (isPositionUnread: CheckedJoin["isPositionUnread"]) =>
+          submitOnce(
+            liveQueues.submit,
+            joinCommand({ queueId, userId, codeHash, identity, toJoined, isPositionUnread }),
+            (plan) => plan.tokens.add(tokenIdOf(identity))
+          )
+
+        // 1. The record of a keyed join contains a position: the node refreshes its snapshot first.
+        if (isKeyed) yield* Effect.ignore(liveQueues.read(queueId))
+        // 2. The batch. A keyed join of a waiting user may need the position of a token that this node
+        //    learns of in the batch: the node reads the position, and submits again.
+        let decided = yield* submit((payload) => liveQueues.lastKnownStatus(payload) === undefined)
+        if (!("result" in decided)) {
+          yield* Effect.ignore(liveQueues.freshStatus(decided))
+          decided = yield* submit(() => false)
         }
-        let outcome = yield* submit(false)
-        if (!("result" in outcome)) {
-          yield* Effect.ignore(liveQueues.freshStatus(outcome))
-          outcome = yield* submit(true)
-        }
-        const joined = yield* toEffect(outcome as Outcome<Joined, JoinError>, input)
+        const joined = yield* toEffect(decided as Outcome<Joined, JoinError>, input)
+        // 3. A user who waited before gets the position that polls give.
         if (joined.created || joined.state !== "waiting") return joined
         const payload = queueTokens.verify(joined.token, userId)
-        if (isRecorded) {
+        if (Result.isFailure(payload)) return joined
+        if (isKeyed) {
           // The outcome stays as recorded. The call itself shows that the user is present.
-          if (Result.isSuccess(payload)) liveQueues.cachedStatus(payload.success)
+          liveQueues.cachedStatus(payload.success)
           return joined
         }
-        // A user who waited before gets the position that polls give.
-        const status = Result.isSuccess(payload)
-          ? yield* liveQueues.freshStatus(payload.success)
-          : undefined
+        const status = yield* liveQueues.freshStatus(payload.success)
         if (status === undefined) return joined
         // No field of the first answer is kept: it may be from before the opening, with `opensAt`.
         return { ...status, token: joined.token, created: joined.created }

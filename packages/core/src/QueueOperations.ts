@@ -1,4 +1,4 @@
-/** The operators' half of the waiting room: see `queue/operate.ts` and `queue/decide.ts` for the rules. */
+/** The operators' half of the waiting room: see `queue/operate.ts` for the rules. */
 import { randomBytes } from "node:crypto"
 import { Effect, Result, Schema, Struct } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
@@ -33,7 +33,6 @@ import { GivenInstant } from "./Instant.ts"
 import { Policies } from "./Policies.ts"
 import { QueueSettings } from "./policies/settings.ts"
 import { queueCodeHash } from "./queue/code.ts"
-import { decideConfigure, decideMode, decideReschedule } from "./queue/decide.ts"
 import { type QueueAlreadyOpen, type QueueClosed, QueueNotFound } from "./queue/errors.ts"
 import { LiveQueues } from "./queue/live/LiveQueues.ts"
 import {
@@ -43,7 +42,13 @@ import {
   type QueueInfo,
   QueueMode
 } from "./queue/model.ts"
-import { decideCodes, decideCreate } from "./queue/operate.ts"
+import {
+  decideCodes,
+  decideConfigure,
+  decideCreate,
+  decideMode,
+  decideReschedule
+} from "./queue/operate.ts"
 import { queueInfoIn, toPublicQueueInfo, toQueueInfo } from "./queue/views.ts"
 
 export interface QueuesPage {

@@ -23,7 +23,7 @@ import {
 import { seatCountsPerBatch } from "./engine/LoadPlan.ts"
 import { pageOf } from "./engine/page.ts"
 import type { Rows } from "./engine/Rows.ts"
-import { type Caller, checkInBatch, type GateRefusal } from "./Gate.ts"
+import { type Caller, checkInBatch, type GateError } from "./Gate.ts"
 import { decideSessionOfHold } from "./gate/decide.ts"
 import { makeGatedCommand, needsMoreRows, type Running } from "./gate/gatedCommand.ts"
 import {
@@ -58,7 +58,7 @@ export interface ReservationsPage {
   readonly next: ReservationCursor | null
 }
 
-export type HoldError = GateRefusal | HoldRefusal | IdempotencyConflict | EngineFault
+export type HoldError = GateError | HoldRefusal | IdempotencyConflict | EngineFault
 export type ReleaseError = ReservationNotFound | ReservationNotPayable | EngineFault
 
 export class Reservations extends Context.Service<

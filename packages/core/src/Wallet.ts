@@ -18,7 +18,7 @@ import {
 } from "./engine/input.ts"
 import { pageOf } from "./engine/page.ts"
 import { traced } from "./engine/tracing.ts"
-import { type Caller, Gate, type GateDecision, type GateRefusal, gateView } from "./Gate.ts"
+import { type Caller, Gate, type GateDecision, type GateError, gateView } from "./Gate.ts"
 import { decideGate, decideHolderGate } from "./gate/decide.ts"
 import { makeGatedCommand, needsMoreRows } from "./gate/gatedCommand.ts"
 import { type CommandId, type TransferId, UserId } from "./Ids.ts"
@@ -44,7 +44,7 @@ export interface EntriesPage {
   readonly next: number | null
 }
 
-export type ChargeError = GateRefusal | ChargeRefusal | IdempotencyConflict | EngineFault
+export type ChargeError = GateError | ChargeRefusal | IdempotencyConflict | EngineFault
 
 export class Wallet extends Context.Service<
   Wallet,
@@ -52,7 +52,7 @@ export class Wallet extends Context.Service<
     /** Adds money to the user's wallet. */
     readonly charge: (input: ChargeInput) => Effect.Effect<Charge, ChargeError>
     /** The balance of the user's wallet; 0 if they never charged it. */
-    readonly balance: (caller: Caller) => Effect.Effect<Balance, GateRefusal | EngineFault>
+    readonly balance: (caller: Caller) => Effect.Effect<Balance, GateError | EngineFault>
     /** The wallet's statement, newest first. */
     readonly entries: (input: {
       readonly userId: string

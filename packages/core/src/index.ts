@@ -39,7 +39,7 @@ export { eventVersion, withJson } from "./events/codec.ts"
 export type { DeadLetter } from "./events/Deliveries.ts"
 export * from "./events/errors.ts"
 export type { ConsumerStatus, StartingPoint } from "./events/Outbox.ts"
-export type { Caller, GateRefusal } from "./Gate.ts"
+export type { Caller, GateError } from "./Gate.ts"
 export {
   HostTransaction,
   HostTransactionConflict,
@@ -72,8 +72,6 @@ export type { PromisedReservations, ReservationResults } from "./promises/reserv
 export type { BoxOfficeResults, OperationsWithin, PromisedOperations } from "./promises/styles.ts"
 export type { PromisedWallet, WalletResults } from "./promises/wallet.ts"
 export {
-  type JoinError,
-  type Joined,
   type JoinInput,
   Queue,
   type QueueTokenDenial,
@@ -93,6 +91,7 @@ export type {
   SetModeError
 } from "./QueueOperations.ts"
 export * from "./queue/errors.ts"
+export type { JoinError, Joined } from "./queue/join.ts"
 export {
   commitmentOf,
   type Draw,
@@ -118,9 +117,9 @@ export { Reservation, ReservationCursor, ReservationStatus } from "./reservation
 export { type Cleared, clearEnded, layerSweeper, sweep } from "./Sweeper.ts"
 export {
   payloadFor,
-  type QueueTokenClaims,
+  type QueueTokenContent,
+  type QueueTokenEntry,
   type QueueTokenPayload,
-  type QueueTokenPlace,
   readQueueToken
 } from "./token/format.ts"
 export { QueueTokens, type SigningKey, SigningKeysInvalid } from "./token/QueueTokens.ts"

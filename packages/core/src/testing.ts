@@ -4,13 +4,12 @@ export { decideGate, decideSessionExtension } from "./gate/decide.ts"
 export { decidePay, decideRefund } from "./payment/decide.ts"
 export {
   decideAdmissions,
-  decideConfigure,
   decideExpiries,
   decideJoin,
   decideLeave,
-  decideMode,
   decideOpening
 } from "./queue/decide.ts"
+export { decideConfigure, decideMode } from "./queue/operate.ts"
 export { decideExpiry, decideHold, decideRelease } from "./reservation/decide.ts"
 export {
   type AdmittedUser,

@@ -20,7 +20,7 @@ const payloadOf = (
   queueId,
   userId: `user-${number}` as UserId,
   tokenId: testId(number),
-  place: { lane, number, issuedAt: 0 }
+  entry: { lane, number, issuedAt: 0 }
 })
 const reading = (queue: QueueRow, more: Partial<QueueReading> = {}): QueueReading => ({
   now: testStart,
@@ -266,7 +266,7 @@ describe("departures from before a draw", () => {
     const { placeOf } = permutationOf({ queueId, seed: row.opening!.seed, drawn })
     const gone = new Set(departures.map(({ number }) => placeOf(Number(number))))
     for (const [i, payload] of asked.entries()) {
-      const own = placeOf(Number(payload.place!.number))
+      const own = placeOf(Number(payload.entry!.number))
       let ahead = 0
       for (let place = 1; place < own; place++) if (!gone.has(place)) ahead++
       expect(before[i]).toBe(ahead + 1)

@@ -233,10 +233,10 @@ describe("readQueueToken", () => {
   it("reads user and number without a key", () => {
     expect(readQueueToken(token)).toEqual(payload)
     for (const lane of ["general", "priority"] as const) {
-      const placed = { ...payload, place: { lane, number: 42, issuedAt: 1_893_456_000 } }
+      const placed = { ...payload, entry: { lane, number: 42, issuedAt: 1_893_456_000 } }
       expect(readQueueToken(queueTokens.sign(placed))).toEqual({
         ...payload,
-        place: { lane, number: 42, issuedAt: new Date("2030-01-01T00:00:00Z") }
+        entry: { lane, number: 42, issuedAt: new Date("2030-01-01T00:00:00Z") }
       })
     }
   })

@@ -8,13 +8,10 @@ import { defaultPolicies } from "../src/policies/settings.ts"
 import {
   decideAdmissions,
   decideClosing,
-  decideConfigure,
   decideExpiries,
   decideJoin,
   decideLeave,
-  decideMode,
-  decideOpening,
-  decideReschedule
+  decideOpening
 } from "../src/queue/decide.ts"
 import {
   QueueAlreadyOpen,
@@ -26,7 +23,13 @@ import {
 import { absentAfterSeconds, numbersPerBlock, Presence } from "../src/queue/live/presence.ts"
 import { commitmentOf } from "../src/queue/lottery.ts"
 import type { Opening, QueueRow } from "../src/queue/model.ts"
-import { decideCodes, decideCreate } from "../src/queue/operate.ts"
+import {
+  decideCodes,
+  decideConfigure,
+  decideCreate,
+  decideMode,
+  decideReschedule
+} from "../src/queue/operate.ts"
 import { placeOf } from "../src/queue/position.ts"
 import { queueTokenStatus } from "../src/queue/status.ts"
 import { given, queueRow, testId, testStart, tokenRow } from "../src/testing.ts"
@@ -754,7 +757,7 @@ describe("presence marks", () => {
     const presence = new Presence()
     const number = 3 * numbersPerBlock + 5
     const payload = { queueId: main, userId: ada, tokenId: testId(1) }
-    presence.mark({ ...payload, place: { lane: "priority", number, issuedAt: 0 } })
+    presence.mark({ ...payload, entry: { lane: "priority", number, issuedAt: 0 } })
     const has = (lane: "general" | "priority", number: number) => presence.has(lane, BigInt(number))
     expect([has("priority", number), has("general", number), has("priority", number + 1)]).toEqual([
       true,

@@ -366,8 +366,8 @@ describe("a draw of a million tokens, of which 200,000 have left", () => {
       const { queue } = yield* BoxOffice
       const { sign } = yield* QueueTokens
       const userId = "ada" as UserId
-      const place = { lane: "general" as const, number: 2, issuedAt: testStart / 1_000 }
-      const queueToken = sign({ queueId, userId, tokenId: testId(2), place })
+      const entry = { lane: "general" as const, number: 2, issuedAt: testStart / 1_000 }
+      const queueToken = sign({ queueId, userId, tokenId: testId(2), entry })
 
       // Something else that wants its turn, again and again.
       let turns = 0

@@ -82,7 +82,8 @@ export interface BoxOfficeClient extends AsyncDisposable {
   /** The queue token to send; set by `join`. A host may store it and set it again later. */
   queueToken: string | undefined
   readonly join: (queueId: string) => Promise<JoinedQueue>
-  readonly place: (queueId: string) => Promise<QueueTokenStatus>
+  /** The status of the queue token: its state, position and estimated wait. */
+  readonly status: (queueId: string) => Promise<QueueTokenStatus>
   readonly leave: (queueId: string) => Promise<void>
   readonly dates: (showId: string) => Promise<AvailableDates>
   readonly seats: (performanceId: string, status?: "available" | "all") => Promise<SeatMap>
@@ -133,7 +134,8 @@ export const connect = (options: ClientOptions): BoxOfficeClient => {
       client.queueToken = joined.token
       return joined
     },
-    place: (queueId) => run(({ queue }) => queue.status({ params: { queueId }, headers: token() })),
+    status: (queueId) =>
+      run(({ queue }) => queue.status({ params: { queueId }, headers: token() })),
     leave: (queueId) => run(({ queue }) => queue.leave({ params: { queueId }, headers: token() })),
     dates: (showId) =>
       run(({ catalog }) => catalog.dates({ params: { showId }, headers: token() })),

@@ -167,7 +167,7 @@ describe("verify-lottery", () => {
           queueId: queueId as never,
           userId: "ada" as never,
           tokenId: "0190a0c0-0000-7000-8000-000000000000" as never,
-          place: { lane, number, issuedAt: 1_893_456_000 }
+          entry: { lane, number, issuedAt: 1_893_456_000 }
         })
       ).pipe(
         Effect.provide(QueueTokens.layer([{ id: "k1", secret: Redacted.make("s".repeat(32)) }]))

@@ -33,7 +33,7 @@ test("the client of promises buys a seat", async () => {
   const payment = await tickets.pay(hold.reservationId)
   expect(payment.balance.amount).toBe(50n)
   await expect(tickets.balance()).rejects.toMatchObject({ _tag: "QueueTokenExpired" })
-  expect((await tickets.place("main")).state).toBe("completed")
+  expect((await tickets.status("main")).state).toBe("completed")
 })
 
 test("without a token it gets the error of a missing token", async () => {

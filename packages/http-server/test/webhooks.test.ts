@@ -223,6 +223,32 @@ describe("delivering", () => {
     await expect.poll(() => received.map(amountOf)).toContain("ada 1")
   })
 
+  test("an event that another node parks meanwhile keeps back its aggregate here, too", async () => {
+    let isDown = true
+    let parkOnTheOther = async (_: RecordedEvent) => {}
+    const { received, url } = await openReceiver((recorded, response) => {
+      const status = isDown ? 500 : 200
+      void parkOnTheOther(recorded).then(() => response.writeHead(status).end())
+    })
+    const { service, start, charge } = await openStore()
+    // The other node has lost its lease, does not know it yet, and delivers the same event.
+    parkOnTheOther = async ({ id, aggregate }) => {
+      const other = { eventId: id, aggregate: `${aggregate.kind}/${aggregate.id}`, attempts: 1 }
+      const parked = { ...other, body: "{}", delayMs: 3_600_000, error: "HTTP 500" }
+      await Effect.runPromise(service.deliveries.park("crm", parked))
+    }
+    for (const amount of [1, 2, 3]) await charge("ada", amount)
+    await charge("bob", 4)
+    await start({ url, retryMs: 60_000 })
+    await expect.poll(() => received.map(amountOf)).toContain("bob 4")
+    isDown = false
+    parkOnTheOther = async () => {}
+    await charge("bob", 5)
+    await charge("eve", 6)
+    await expect.poll(() => received.map(amountOf)).toContain("eve 6")
+    expect(amountsOf(received, "ada")).toEqual(["ada 1"])
+  })
+
   test("it goes on where it stopped, parked ones first", async () => {
     let away = true
     const { received, url } = await openReceiver((_, response) => {

@@ -25,8 +25,8 @@ export interface DeadLetter extends ParkedDelivery {
 
 export interface Deliveries {
   /**
-   * Parks a delivery behind those of its aggregate. False if it is parked or was given up already:
-   * then it stays as it is.
+   * Parks a delivery behind those of its aggregate. Succeeds with whether it waits now: one that is
+   * parked already stays as it is, and so does one that was given up, which does not wait.
    */
   readonly park: (
     endpoint: string,

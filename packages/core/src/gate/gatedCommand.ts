@@ -24,7 +24,7 @@ import {
 import type { LoadPlan } from "../engine/LoadPlan.ts"
 import type { Rows } from "../engine/Rows.ts"
 import { traced } from "../engine/tracing.ts"
-import { type Caller, Gate, type GateDecision, type GateRefusal } from "../Gate.ts"
+import { type Caller, Gate, type GateDecision, type GateError } from "../Gate.ts"
 import type { CommandId, UserId } from "../Ids.ts"
 import type { GatedOperation } from "../policies/settings.ts"
 import type { QueueTokenPayload } from "../token/format.ts"
@@ -105,7 +105,7 @@ export const makeGatedCommand = <Input extends GatedInput, A, E>(
       given: Caller & CommandOptions
     ): Effect.fn.Return<
       A,
-      E | GateRefusal | IdempotencyConflict | RequestInvalid | Overloaded | StoreUnavailable
+      E | GateError | IdempotencyConflict | RequestInvalid | Overloaded | StoreUnavailable
     > {
       // 1. The input, then the token's signature: nothing is read for a call that cannot pass.
       const input = yield* spec.input(given)

@@ -17,7 +17,7 @@ import type {
 import type { PerformanceNotFound, ShowNotFound } from "../catalog/errors.ts"
 import type { AvailableDates, Performance, SeatMap, Show } from "../catalog/model.ts"
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
-import type { GateRefusal } from "../Gate.ts"
+import type { GateError } from "../Gate.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 
 /**
@@ -128,7 +128,7 @@ export interface CatalogResults {
   ) => Promise<
     Outcome<
       AvailableDates,
-      GateRefusal | ShowNotFound | RequestInvalid | Overloaded | StoreUnavailable
+      GateError | ShowNotFound | RequestInvalid | Overloaded | StoreUnavailable
     >
   >
   /** See {@link PromisedCatalog.availableSeats}. */
@@ -138,7 +138,7 @@ export interface CatalogResults {
   ) => Promise<
     Outcome<
       SeatMap,
-      GateRefusal | PerformanceNotFound | RequestInvalid | Overloaded | StoreUnavailable
+      GateError | PerformanceNotFound | RequestInvalid | Overloaded | StoreUnavailable
     >
   >
   /** See {@link PromisedCatalog.performances}. */

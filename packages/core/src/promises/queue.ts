@@ -2,7 +2,7 @@
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
 import type { CommandOptions } from "../engine/Idempotency.ts"
 import type { QueueSettings } from "../policies/settings.ts"
-import type { JoinError, Joined, JoinInput, QueueTokenError, QueueTokenInput } from "../Queue.ts"
+import type { JoinInput, QueueTokenError, QueueTokenInput } from "../Queue.ts"
 import type {
   AddCodesError,
   AddedCodes,
@@ -16,6 +16,7 @@ import type {
   SetModeError
 } from "../QueueOperations.ts"
 import type { QueueNotFound } from "../queue/errors.ts"
+import type { JoinError, Joined } from "../queue/join.ts"
 import type { PublicQueueInfo, QueueInfo, QueueMode, QueueTokenStatus } from "../queue/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
 

@@ -1,6 +1,6 @@
 /** The wallet as promises. */
 import type { Overloaded, RequestInvalid, StoreUnavailable } from "../Errors.ts"
-import type { Caller, GateRefusal } from "../Gate.ts"
+import type { Caller, GateError } from "../Gate.ts"
 import type { ChargeError, ChargeInput, EntriesPage } from "../Wallet.ts"
 import type { Balance, Charge } from "../wallet/model.ts"
 import type { CallOptions, Outcome } from "./outcome.ts"
@@ -64,7 +64,7 @@ export interface WalletResults {
   readonly balance: (
     caller: Caller,
     options?: CallOptions
-  ) => Promise<Outcome<Balance, GateRefusal | RequestInvalid | Overloaded | StoreUnavailable>>
+  ) => Promise<Outcome<Balance, GateError | RequestInvalid | Overloaded | StoreUnavailable>>
   /** See {@link PromisedWallet.entries}. */
   readonly entries: (
     input: {

@@ -1,14 +1,8 @@
-/**
- * Rules of a queue: joining, leaving, admission, and the operator's changes. Pure: rows in, events
- * or a refusal out.
- */
+/** Rules of a queue: joining, leaving, admission. Pure: rows in, events or a refusal out. */
 import { Result } from "effect"
 import type {
-  QueueConfigured,
   QueueEvent,
-  QueueModeChanged,
   QueueOpened,
-  QueueRescheduled,
   QueueTokenAdmitted,
   QueueTokenLapsed,
   QueueTokenLeft
@@ -17,17 +11,10 @@ import type { Rows } from "../engine/Rows.ts"
 import type { QueueId, TokenId, UserId } from "../Ids.ts"
 import { askAdmission } from "../policies/evaluate.ts"
 import type { PolicyOptions } from "../policies/rules.ts"
-import type { QueueSettings } from "../policies/settings.ts"
 import type { QueueTokenPayload } from "../token/format.ts"
-import {
-  QueueAlreadyOpen,
-  QueueClosed,
-  QueueCodeInvalid,
-  QueueNotFound,
-  QueueTokenInvalid
-} from "./errors.ts"
+import { QueueClosed, QueueCodeInvalid, QueueNotFound, QueueTokenInvalid } from "./errors.ts"
 import { absentAfterSeconds } from "./live/presence.ts"
-import type { QueueLane, QueueMode, QueueRow, TokenRow } from "./model.ts"
+import type { QueueLane, QueueRow, TokenRow } from "./model.ts"
 import { isPreOpening, laneRow, nextLane, placeOf, waitingIn } from "./position.ts"
 import { tokenStateAt } from "./status.ts"
 
@@ -286,60 +273,4 @@ const headsOf = (rows: Rows, queue: QueueRow, lane: QueueLane): ReadonlyArray<To
     if (place <= headsLoadedTo) heads.push({ token, place })
   }
   return heads.sort((a, b) => (a.place < b.place ? -1 : 1)).map(({ token }) => token)
-}
-
-/** Opens, pauses, drains or closes a queue. A closed queue stays closed. */
-export const decideMode = (
-  rows: Rows,
-  queueId: QueueId,
-  mode: QueueMode
-): Result.Result<ReadonlyArray<QueueModeChanged>, QueueNotFound | QueueClosed> => {
-  const queue = rows.queues.get(queueId)
-  if (queue === undefined) return Result.fail(new QueueNotFound())
-  // Guard mode-once: without it, queue.test "changes the mode" fails.
-  if (queue.mode === mode) return Result.succeed([])
-  if (queue.mode === "closed") return Result.fail(new QueueClosed({ mode: "closed" }))
-  return Result.succeed([
-    { _tag: "QueueModeChanged", queueId, mode, before: queue.mode, at: rows.now }
-  ])
-}
-
-/**
- * Moves the opening of a queue that has not opened yet: to another instant, or to now if there is
- * none. The draw takes place all the same, with the seed that the queue is committed to.
- */
-export const decideReschedule = (
-  rows: Rows,
-  queueId: QueueId,
-  opensAt: number | null
-): Result.Result<
-  ReadonlyArray<QueueRescheduled>,
-  QueueNotFound | QueueClosed | QueueAlreadyOpen
-> => {
-  const queue = rows.queues.get(queueId)
-  if (queue === undefined) return Result.fail(new QueueNotFound())
-  if (queue.mode === "closed") return Result.fail(new QueueClosed({ mode: "closed" }))
-  // Guard reschedule-unopened: without " || !isPreOpening(queue)", queue.test "cannot be moved" fails.
-  if (queue.opening === null || !isPreOpening(queue)) return Result.fail(new QueueAlreadyOpen())
-  const { opensAt: before } = queue.opening
-  const next = opensAt ?? rows.now
-  if (next === before) return Result.succeed([])
-  return Result.succeed([
-    { _tag: "QueueRescheduled", queueId, opensAt: next, before, at: rows.now }
-  ])
-}
-
-/** Changes settings. They apply from the next admission on. */
-export const decideConfigure = (
-  rows: Rows,
-  queueId: QueueId,
-  change: Partial<QueueSettings>
-): Result.Result<ReadonlyArray<QueueConfigured>, QueueNotFound> => {
-  const queue = rows.queues.get(queueId)
-  if (queue === undefined) return Result.fail(new QueueNotFound())
-  const { settings: before } = queue
-  const settings = { ...before, ...change }
-  const names = Object.keys(before) as Array<keyof QueueSettings>
-  if (names.every((name) => settings[name] === before[name])) return Result.succeed([])
-  return Result.succeed([{ _tag: "QueueConfigured", queueId, settings, before, at: rows.now }])
 }

@@ -118,7 +118,7 @@ const makeQueueTokens = Effect.fnUntraced(function* (keys: ReadonlyArray<Signing
     (token, userId) => {
       if (token === undefined || token === "") return Result.fail(new QueueTokenRequired())
       const payload = read(token)
-      const issuedAt = payload?.place?.issuedAt ?? Number.POSITIVE_INFINITY
+      const issuedAt = payload?.entry?.issuedAt ?? Number.POSITIVE_INFINITY
       // Guard token-age: with "false" for "clock…> lifetimeSeconds", queueTokenRefusals.test "after 90 days" fails.
       const expired = clock.currentTimeMillisUnsafe() / 1_000 - issuedAt > lifetimeSeconds
       // Guard token-own: without " || payload.userId !== userId", QueueTokens.test "of another user" fails.

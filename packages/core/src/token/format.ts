@@ -11,10 +11,10 @@ export interface QueueTokenPayload {
   readonly userId: UserId
   readonly tokenId: TokenId
   /** Lane, number and instant of the join. A token of an earlier release does not have them. */
-  readonly place?: QueueTokenPlace | undefined
+  readonly entry?: QueueTokenEntry | undefined
 }
 
-export interface QueueTokenPlace {
+export interface QueueTokenEntry {
   readonly lane: QueueLane
   /** Up to 2^53 - 1. A token with a larger number carries none: only the store knows it. */
   readonly number: number
@@ -36,7 +36,7 @@ export const payloadFor = ({
   queueId,
   userId,
   tokenId,
-  place: { lane, number: Number(number), issuedAt: Math.floor(joinedAt / 1_000) }
+  entry: { lane, number: Number(number), issuedAt: Math.floor(joinedAt / 1_000) }
 })
 
 export const prefix = "bo1"
@@ -46,12 +46,12 @@ export const tokenLengthMax = 1_024
 const lanes: ReadonlyArray<QueueLane> = ["general", "priority"]
 
 /** The payload as base64url of a JSON array. */
-export const encodePayload = ({ queueId, userId, tokenId, place }: QueueTokenPayload): string => {
+export const encodePayload = ({ queueId, userId, tokenId, entry }: QueueTokenPayload): string => {
   const owner = [queueId, userId, tokenId]
   const fields =
-    place === undefined || !Number.isSafeInteger(place.number)
+    entry === undefined || !Number.isSafeInteger(entry.number)
       ? owner
-      : [...owner, place.number, lanes.indexOf(place.lane), place.issuedAt]
+      : [...owner, entry.number, lanes.indexOf(entry.lane), entry.issuedAt]
   return Buffer.from(JSON.stringify(fields)).toString("base64url")
 }
 
@@ -67,11 +67,11 @@ export const decodePayload = (encoded: string): QueueTokenPayload | undefined =>
   if (!isUuid(tokenId)) return undefined
   if (number === undefined) return { queueId, userId, tokenId }
   const lane = lanes[laneIndex]
-  // Guard token-place-form: without it, QueueTokens.test "over another kind of text" fails.
+  // Guard token-entry-form: without it, QueueTokens.test "over another kind of text" fails.
   if (lane === undefined || !Number.isSafeInteger(number) || !Number.isSafeInteger(issuedAt)) {
     return undefined
   }
-  return { queueId, userId, tokenId, place: { lane, number, issuedAt } }
+  return { queueId, userId, tokenId, entry: { lane, number, issuedAt } }
 }
 
 const parse = (text: string): unknown => {
@@ -83,12 +83,12 @@ const parse = (text: string): unknown => {
 }
 
 /** The contents of a queue token, as `readQueueToken` gives them. */
-export interface QueueTokenClaims {
+export interface QueueTokenContent {
   readonly queueId: QueueId
   readonly userId: UserId
   readonly tokenId: TokenId
   /** Absent in a token of an earlier release. Numbers start at 1 in each lane. */
-  readonly place?: { readonly lane: QueueLane; readonly number: number; readonly issuedAt: Date }
+  readonly entry?: { readonly lane: QueueLane; readonly number: number; readonly issuedAt: Date }
 }
 
 const form = new RegExp(`^${prefix}\\.[A-Za-z0-9_-]+\\.([A-Za-z0-9_-]+)\\.[A-Za-z0-9_-]+$`)
@@ -103,18 +103,18 @@ const isUserId = Schema.is(UserId)
  * ```ts
  * import { readQueueToken } from "@boxoffice/core"
  *
- * const numberOf = (token: string) => readQueueToken(token)?.place?.number
+ * const numberOf = (token: string) => readQueueToken(token)?.entry?.number
  * ```
  */
-export const readQueueToken = (token: string): QueueTokenClaims | undefined => {
+export const readQueueToken = (token: string): QueueTokenContent | undefined => {
   // Guard read-token-length: with "false" for "token.length > tokenLengthMax", QueueTokens.test "returns undefined" fails.
   const encoded = token.length > tokenLengthMax ? undefined : form.exec(token)?.[1]
   const payload = encoded === undefined ? undefined : decodePayload(encoded)
   if (payload === undefined || !isQueueId(payload.queueId) || !isUserId(payload.userId))
     return undefined
-  const { place, ...owner } = payload
-  if (place === undefined) return owner
-  // Guard read-token-place: without it, QueueTokens.test "returns undefined" fails.
-  if (place.number < 1 || place.issuedAt < 0) return undefined
-  return { ...owner, place: { ...place, issuedAt: new Date(place.issuedAt * 1_000) } }
+  const { entry, ...owner } = payload
+  if (entry === undefined) return owner
+  // Guard read-token-entry: without it, QueueTokens.test "returns undefined" fails.
+  if (entry.number < 1 || entry.issuedAt < 0) return undefined
+  return { ...owner, entry: { ...entry, issuedAt: new Date(entry.issuedAt * 1_000) } }
 }

@@ -171,16 +171,16 @@ const ownNumber = ({ token }: Flags, { queueId, drawn }: PublishedDraw) =>
     if (payload.queueId !== queueId) {
       return yield* cannot(`The token is of the queue ${payload.queueId}, and not of ${queueId}.`)
     }
-    const { place } = payload
-    if (place === undefined) {
+    const { entry } = payload
+    if (entry === undefined) {
       return yield* cannot("The token is from an earlier release, and does not contain its number.")
     }
-    if (place.lane === "priority") {
+    if (entry.lane === "priority") {
       return yield* cannot("The token was issued for a code: the priority lane is not drawn.")
     }
-    if (place.number <= drawn) return Option.some(place.number)
+    if (entry.number <= drawn) return Option.some(entry.number)
     return yield* cannot(
-      `The token has number ${place.number}, and ${drawn} were drawn: users who joined after the ` +
+      `The token has number ${entry.number}, and ${drawn} were drawn: users who joined after the ` +
         "opening are not part of the draw, and follow in order of arrival."
     )
   })

@@ -13,14 +13,15 @@ const later = (milliseconds: string) =>
   `clock_timestamp() + ${milliseconds}::int8 * interval '1 millisecond'`
 
 const parkDelivery = (schema: SchemaName) => {
-  // Guard park-once: without "ON CONFLICT…DO NOTHING", conformance.test "the first due webhook" fails.
+  // The update changes nothing, and gives the state of a delivery that is parked already.
+  // Guard park-once: without "ON CONFLICT…event_id", conformance.test "the first due webhook" fails.
   const sql = `
     INSERT INTO ${schema}.webhook_delivery (endpoint, event_id, aggregate, body, state, attempts,
       next_at, error, parked_at)
     VALUES ($1::text, $2::text, $3::text, $4::text, 'waiting', $5::int4, ${later("$6")}, $7::text,
       clock_timestamp())
-    ON CONFLICT ON CONSTRAINT webhook_delivery_once DO NOTHING
-    RETURNING event_id`
+    ON CONFLICT ON CONSTRAINT webhook_delivery_once DO UPDATE SET event_id = EXCLUDED.event_id
+    RETURNING webhook_delivery.state = 'waiting'`
   return (endpoint: Park[0], delivery: Park[1]): Query<boolean> => ({
     sql,
     params: [
@@ -32,7 +33,7 @@ const parkDelivery = (schema: SchemaName) => {
       BigInt(delivery.delayMs),
       delivery.error
     ],
-    read: (rows) => rows.length > 0
+    read: ([row]) => row![0]
   })
 }
 

@@ -84,14 +84,14 @@ const joinedIn = (calls: ReadonlyArray<Call>): ReadonlyArray<Joined> => {
       readonly token: string
       readonly created: boolean
     }
-    const { tokenId, queueId, place } = readQueueToken(token)!
+    const { tokenId, queueId, entry } = readQueueToken(token)!
     const before = byToken.get(tokenId)
-    if (!created || place === undefined || (before && before.endedAs < call.endedAs)) continue
+    if (!created || entry === undefined || (before && before.endedAs < call.endedAs)) continue
     // An earlier call whose answer did not arrive may have made the token.
     const asked = joins.filter(({ user, key }) => user === call.user && key === call.key)
     byToken.set(tokenId, {
-      lane: `${queueId} ${place.lane}`,
-      number: place.number,
+      lane: `${queueId} ${entry.lane}`,
+      number: entry.number,
       beganAs: Math.min(...asked.map(({ beganAs }) => beganAs)),
       endedAs: call.endedAs,
       call: call.number

@@ -149,8 +149,8 @@ export class LiveQueue {
    * store knows: for an admitted token, and for one that joined after the reading.
    */
   statusOf(payload: QueueTokenPayload): QueueTokenStatus | undefined {
-    if (payload.place === undefined) return undefined
-    const { lane, number } = payload.place
+    if (payload.entry === undefined) return undefined
+    const { lane, number } = payload.entry
     const { queue, now } = this.reading
     const laneState = laneRow(queue, lane)
     if (number >= laneState.nextNumber) return undefined

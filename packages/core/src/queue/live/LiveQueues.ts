@@ -409,8 +409,8 @@ export class LiveQueues extends Context.Service<
 }
 
 /** Whether a token joined after its queue's snapshot was read. */
-const isNewer = ({ place }: QueueTokenPayload, liveQueue: LiveQueue): boolean => {
-  if (place === undefined) return false
-  const lane = place.lane === "general" ? liveQueue.queue : liveQueue.queue.priority
-  return place.number >= lane.nextNumber
+const isNewer = ({ entry }: QueueTokenPayload, liveQueue: LiveQueue): boolean => {
+  if (entry === undefined) return false
+  const lane = entry.lane === "general" ? liveQueue.queue : liveQueue.queue.priority
+  return entry.number >= lane.nextNumber
 }

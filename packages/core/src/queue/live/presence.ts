@@ -44,16 +44,16 @@ export class Presence {
   private blocks = new Map<number, Sighting>()
 
   /** Marks the user of a token as present. */
-  mark({ place }: QueueTokenPayload): void {
-    if (place === undefined) return
-    const block = Math.floor(place.number / numbersPerBlock)
-    const key = keyOf(place.lane, block)
+  mark({ entry }: QueueTokenPayload): void {
+    if (entry === undefined) return
+    const block = Math.floor(entry.number / numbersPerBlock)
+    const key = keyOf(entry.lane, block)
     let sighting = this.blocks.get(key)
     if (sighting === undefined) {
-      sighting = { lane: place.lane, block, seen: new Uint8Array(numbersPerBlock / 8) }
+      sighting = { lane: entry.lane, block, seen: new Uint8Array(numbersPerBlock / 8) }
       this.blocks.set(key, sighting)
     }
-    const bit = place.number % numbersPerBlock
+    const bit = entry.number % numbersPerBlock
     sighting.seen[bit >> 3]! |= 1 << (bit & 7)
   }
 

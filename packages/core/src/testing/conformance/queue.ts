@@ -436,10 +436,10 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         const ada = yield* join("ada")
         const [away, here] = [yield* join("away"), yield* join("here")]
         const presence = new Presence()
-        const place = { lane: "general" as const, number: 3, issuedAt: 0 }
+        const entry = { lane: "general" as const, number: 3, issuedAt: 0 }
         for (let minute = 0; minute < 6; minute++) {
           // Flushes presence marks as a node does that `here` polls.
-          presence.mark({ queueId, userId: here.userId as never, tokenId: "" as never, place })
+          presence.mark({ queueId, userId: here.userId as never, tokenId: "" as never, entry })
           yield* store.markSeen(queueId, presence.take())
           yield* passTime(59_000)
         }
@@ -458,9 +458,9 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         const ada = yield* join("ada")
         const back = yield* join("back")
         const presence = new Presence()
-        const place = { lane: "general" as const, number: 3, issuedAt: 0 }
+        const entry = { lane: "general" as const, number: 3, issuedAt: 0 }
         for (let minute = 0; minute < 6; minute++) {
-          presence.mark({ queueId, userId: "here" as never, tokenId: "" as never, place })
+          presence.mark({ queueId, userId: "here" as never, tokenId: "" as never, entry })
           yield* store.markSeen(queueId, presence.take())
           yield* passTime(59_000)
         }

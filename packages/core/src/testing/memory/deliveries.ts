@@ -66,10 +66,11 @@ export const makeDeliveries = (schema: Schema, runQuery: RunQuery): Deliveries =
             error,
             parkedAt: now
           }
-          const parked = yield* statement.insert(schema.delivery, row, {
-            index: "webhook_delivery_once"
+          const stored = yield* statement.insert(schema.delivery, row, {
+            index: "webhook_delivery_once",
+            update: (parked) => parked
           })
-          return parked !== undefined
+          return stored!.row.state === "waiting"
         }
       }),
     waiting: (endpoint) =>
