@@ -168,7 +168,11 @@ export class World {
       return false
     }
     this.atRestSince ??= machine.elapsed()
-    return machine.elapsed() - this.atRestSince >= restMs
+    if (machine.elapsed() - this.atRestSince < restMs) return false
+    // The last look may be a second old: a queue may have opened since, and its event be on its way.
+    if (unfinished(this).length === 0) return true
+    this.atRestSince = undefined
+    return false
   }
 
   /**
