@@ -2,6 +2,7 @@ import { it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { describe, expect } from "vitest"
+import { StoreUnavailable } from "../src/Errors.ts"
 import { makeSharedReads } from "../src/engine/SharedReads.ts"
 
 /** A store that counts its reads, and shows what was last written. */
@@ -42,6 +43,36 @@ describe("shared reads", () => {
       yield* TestClock.adjust(1)
       expect(yield* read()).toBe(7)
       expect(state.reads).toBe(2)
+    })
+  )
+
+  it.effect("while the store is down, the last reading is given until it is too old", () =>
+    Effect.gen(function* () {
+      const state = { isDown: false, written: 0 }
+      const shared = yield* makeSharedReads<string, number>({
+        maxAgeMs: 1_000,
+        staleIfStoreDownMs: 60_000,
+        keep: 2,
+        read: () =>
+          Effect.suspend(() =>
+            state.isDown
+              ? Effect.fail(new StoreUnavailable({ retryable: true, cause: "down" }))
+              : Effect.succeed(state.written)
+          )
+      })
+      yield* shared.read("a")
+      yield* shared.read("b")
+      state.isDown = true
+      yield* TestClock.adjust(59_999)
+      expect(yield* shared.read("a")).toEqual({ reading: 0, ageMs: 59_999 })
+      // What this node has changed meanwhile is never shown as it was.
+      shared.invalidate("b")
+      expect((yield* Effect.flip(shared.read("b")))._tag).toBe("StoreUnavailable")
+      yield* TestClock.adjust(1)
+      expect((yield* Effect.flip(shared.read("a")))._tag).toBe("StoreUnavailable")
+      state.isDown = false
+      state.written = 1
+      expect((yield* shared.read("a")).reading).toBe(1)
     })
   )
 

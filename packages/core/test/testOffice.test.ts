@@ -219,6 +219,22 @@ describe("failures", () => {
   })
 })
 
+it("an admitted user reads the last dates and seats while the store is away, for a minute", async () => {
+  await using office = await makeTestOffice()
+  const { showId, performanceId } = await office.arrange.performance()
+  const ada = await office.arrange.admitted()
+  const seats = await office.catalog.availableSeats({ ...ada, performanceId })
+  const dates = await office.catalog.availableDates({ ...ada, showId })
+  office.failures.takeStoreAway()
+  await office.clock.advance("59 seconds")
+  // With the time of the reading in `asOf`.
+  expect(await office.catalog.availableSeats({ ...ada, performanceId })).toEqual(seats)
+  expect(await office.catalog.availableDates({ ...ada, showId })).toEqual(dates)
+  await office.clock.advance("1 second")
+  const late = await rejection(office.catalog.availableSeats({ ...ada, performanceId }))
+  expect(late).toMatchObject({ code: "store_unavailable" })
+})
+
 describe("with Effect", () => {
   const Office = layerOf({ signingKeys, policies: { gate: [] } }).pipe(
     Layer.provideMerge(layerFailures),

@@ -6,7 +6,8 @@
  * goes first, and its views with it.
  *
  * Refresh: on demand, once a reading is `catalogMaxAgeMs` old, or at once after this node has
- * committed an event of the performance. A view is made again when its reading changed, or when
+ * committed an event of the performance. While the store is down, a reading is given until it is
+ * `staleIfStoreDownMs` old. A view is made again when its reading changed, or when
  * time alone has changed it: a hold lapsed, or sales opened or closed.
  */
 import { Effect } from "effect"
@@ -35,15 +36,17 @@ const showsKept = 1_000
 export const makeCatalogReads = Effect.gen(function* () {
   const store = yield* BoxOfficeStore
   const changes = yield* CommittedEvents
-  const { catalogMaxAgeMs: maxAgeMs } = yield* Policies
+  const { catalogMaxAgeMs: maxAgeMs, staleIfStoreDownMs } = yield* Policies
   const seats = yield* makeSharedReads<PerformanceId, SeatsReading | undefined>({
     read: store.seats,
     maxAgeMs,
+    staleIfStoreDownMs,
     keep: performancesKept
   })
   const shows = yield* makeSharedReads({
     read: store.performances,
     maxAgeMs,
+    staleIfStoreDownMs,
     keep: showsKept
   })
   const showOf = new Map<PerformanceId, ShowId>()

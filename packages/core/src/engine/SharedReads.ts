@@ -14,6 +14,8 @@
  * - fresh: younger than `maxAgeMs`. Every call gets the same reading.
  * - under way: a read runs, and its callers wait for it. If this node changes the key meanwhile, these
  *   callers still get the reading, but it is not kept.
+ * - stale: older than `maxAgeMs`, and the next read failed. Calls get the last reading for as long as it
+ *   is younger than `staleIfStoreDownMs`, so that users can read on in an outage.
  * - resting: invalidated right after a read. The next read begins after four times as long as the last
  *   one took (`maxAgeMs` at most), so that a storm of changes does not keep the store busy with reads.
  *
@@ -46,6 +48,8 @@ export interface SharedReadsOptions<K, A> {
   readonly read: (key: K, before: A | undefined) => Effect.Effect<A, StoreUnavailable>
   /** How long a reading is shared, in milliseconds; 0 shares only reads in flight. */
   readonly maxAgeMs: number
+  /** Up to which age a reading is given if the next read fails, in milliseconds. Default 0: never. */
+  readonly staleIfStoreDownMs?: number
   /** The most readings that are kept. */
   readonly keep: number
 }
@@ -136,12 +140,23 @@ export const makeSharedReads = <K extends string, A>(
       const found = fresh(key, now)
       return found && aged(found, now)
     }
+    const stale = (key: K): SharedRead<A> | undefined => {
+      const last = kept.get(key)
+      const read = last && aged(last, clock.monotonicTimeNanosUnsafe())
+      // Guard stale-reading: with "true" for "read.ageMs…?? 0)", SharedReads.test "while the store is down" fails.
+      return read && read.ageMs < (options.staleIfStoreDownMs ?? 0) ? read : undefined
+    }
     const shared = (key: K) =>
       Effect.suspend(() => {
         const found = peek(key)
         if (found !== undefined) return Effect.succeed(found)
-        return Effect.map(batcher.submit(key), (read) =>
-          aged(read, clock.monotonicTimeNanosUnsafe())
+        return batcher.submit(key).pipe(
+          Effect.map((read) => aged(read, clock.monotonicTimeNanosUnsafe())),
+          // Looked up now: this node may have changed what the reading shows while the read failed.
+          Effect.catch((error) => {
+            const last = stale(key)
+            return last === undefined ? Effect.fail(error) : Effect.succeed(last)
+          })
         )
       })
     const alone = (key: K) =>
