@@ -12,7 +12,6 @@ interface Package {
 }
 
 export const packages: ReadonlyArray<Package> = [
-  { name: "core", above: ["promises", "testing"], apart: ["queue/live"] },
   { name: "sql-store", above: ["host"], apart: ["batch/load", "batch/save"] },
   { name: "http-server", above: [], apart: [] }
 ]

@@ -51,7 +51,7 @@ export class BoxOffice extends Context.Service<
     Layer.suspend(() => withShutdown(layerServices))
 }
 
-/** The services, without the orderly shutdown that `ending` adds. */
+/** The services, without the orderly shutdown that `withShutdown` adds. */
 const layerServices: Layer.Layer<BoxOfficeServices, never, BoxOfficeStore | QueueTokens> =
   Layer.effect(
     BoxOffice,
@@ -103,7 +103,7 @@ export interface BoxOfficeOptions {
 export const optionNames = ["signingKeys", "policies", "batches", "sweepEvery"] as const
 
 /** @internal Throws a `TypeError` that names the option if one is unknown or invalid. */
-export const checkOptions = (given: unknown): void => {
+const checkOptions = (given: unknown): void => {
   const { signingKeys, policies, batches, sweepEvery } = checkNames(
     "the options",
     given,

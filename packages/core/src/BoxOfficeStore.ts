@@ -19,8 +19,8 @@ import type {
   UserId
 } from "./Ids.ts"
 import type { Currency } from "./Money.ts"
-import type { Sighting } from "./queue/live/presence.ts"
 import type { AdmissionCount, Departure, QueueRow, TokenRow } from "./queue/model.ts"
+import type { Sighting } from "./queue/presence.ts"
 import type { ReservationRow, SeatRow } from "./reservation/model.ts"
 import type { TransferRow, WalletRow } from "./wallet/model.ts"
 
@@ -190,7 +190,7 @@ export class BoxOfficeStore extends Context.Service<
      * Deletes tokens that ended more than `olderThanMs` ago, and departures that the cursor has passed:
      * at most `limit` of each. Gives how many tokens.
      */
-    readonly clearEnded: (
+    readonly clearTokens: (
       olderThanMs: number,
       limit: number
     ) => Effect.Effect<number, StoreUnavailable>

@@ -83,13 +83,13 @@ export class Payments extends Context.Service<
           checkToPay(rows, payload, input.reservationId, input.userId),
         fromEffects: (rows, { input, commandId }) =>
           paymentFromEffects(rows, transferIdOf(commandId), input.reservationId),
-        // The batch has locked the token, so the session is extended, and ended, right here.
-        endsSession: true,
+        changesSession: true,
         decide: (
           rows,
           { input, commandId, payload },
           session
         ): Result.Result<Payment, PayRefusal> => {
+          // Even a refused payment is a call of its user, so it extends the session.
           evolveAll(rows, session)
           const paid = decidePay(rows, {
             paymentId: transferIdOf(commandId),

@@ -18,9 +18,9 @@ import {
 import { callerFields, checkInput, IdempotencyKey, Name } from "./engine/input.ts"
 import type { Rows } from "./engine/Rows.ts"
 import { traced } from "./engine/tracing.ts"
-import { decideSessionExtension } from "./gate/decide.ts"
 import { isQueueKey, type QueueId, type TokenId, UserId } from "./Ids.ts"
 import { makeQueueOperations, type QueueOperations } from "./QueueOperations.ts"
+import { beginSession } from "./queue/batch.ts"
 import { queueCodeHash } from "./queue/code.ts"
 import { decideLeave } from "./queue/decide.ts"
 import {
@@ -58,8 +58,8 @@ export interface QueueTokenInput {
 }
 
 /** Refusals of a queue token by its signature and payload alone. */
-export type QueueTokenDenial = QueueTokenRequired | QueueTokenInvalid | QueueTokenWrongQueue
-export type QueueTokenError = QueueTokenDenial | EngineFault
+export type QueueTokenRefusal = QueueTokenRequired | QueueTokenInvalid | QueueTokenWrongQueue
+export type QueueTokenError = QueueTokenRefusal | EngineFault
 
 export class Queue extends Context.Service<
   Queue,
@@ -78,7 +78,7 @@ export class Queue extends Context.Service<
      */
     readonly peek: (
       input: QueueTokenInput & { readonly userId: UserId }
-    ) => Result.Result<QueueTokenStatus, QueueTokenDenial> | undefined
+    ) => Result.Result<QueueTokenStatus, QueueTokenRefusal> | undefined
     /** The status now and after each change, until the token has ended. */
     readonly changes: (input: QueueTokenInput) => Stream.Stream<QueueTokenStatus, QueueTokenError>
     /** Leaves the queue. Leaving again changes nothing. */
@@ -100,10 +100,7 @@ export class Queue extends Context.Service<
         keyOf: (tokenId: TokenId) => tokenId,
         run: (batch) => store.readTokens(batch.map((tokenId) => ({ tokenId })))
       })
-      const sessionStarts = yield* makeCommandBatchers<ReturnType<typeof startSession>>(
-        store,
-        settings
-      )
+      const sessionStarts = yield* makeCommandBatchers<QueueTokenStatus>(store, settings)
 
       const join = Effect.fnUntraced(function* (input: JoinInput) {
         const { userId, queueId: name, code, idempotencyKey } = yield* checkJoin(input)
@@ -162,7 +159,7 @@ export class Queue extends Context.Service<
         queueId
       }: QueueTokenInput & { readonly userId: UserId }): Result.Result<
         QueueTokenPayload,
-        QueueTokenDenial
+        QueueTokenRefusal
       > => {
         const verified = queueTokens.verify(queueToken, userId)
         // Guard queue-of-token: with "return verified" for "if (Result.isFailure(verified) || queueId === undefined) return verified", queueService.test "knows its own tokens only" fails.
@@ -196,12 +193,14 @@ export class Queue extends Context.Service<
         if (token.claimed || tokenStateAt(token, now) !== "admitted") {
           return liveQueues.withMinPollDelay(queueTokenStatus(token, ahead, now))
         }
-        const claimed = (yield* sessionStarts.submit({
+        return yield* sessionStarts.submit({
           key: payload.tokenId,
           plan: (plan) => plan.tokens.add(payload.tokenId),
-          decide: (rows) => startSession(rows, payload.tokenId)
-        }))!
-        return queueTokenStatus(claimed.token, 0, claimed.now)
+          decide: (rows) => {
+            beginSession(rows, payload.tokenId)
+            return queueTokenStatus(rows.tokens.get(payload.tokenId)!, 0, rows.now)
+          }
+        })
       })
 
       const status = Effect.fnUntraced(function* (input: QueueTokenInput) {
@@ -261,16 +260,6 @@ export class Queue extends Context.Service<
 /** How often a stream reads the status of a waiting token (from memory), and of an admitted one. */
 const waitingEvery = "1 second"
 const insideEvery = "2 seconds"
-
-/** Begins the session: reading the status of an admitted token claims it. */
-const startSession = (rows: Rows, tokenId: TokenId) => {
-  const token = rows.tokens.get(tokenId)
-  if (token === undefined) return undefined
-  if (!token.claimed && tokenStateAt(token, rows.now) === "admitted") {
-    evolveAll(rows, decideSessionExtension(token, rows.now))
-  }
-  return { token: rows.tokens.get(tokenId)!, now: rows.now }
-}
 
 /** Whether a stream need not send the second one: `asOf` and `pollAfterSeconds` do not count. */
 const isSameStatus = (a: QueueTokenStatus, b: QueueTokenStatus): boolean =>

@@ -93,7 +93,7 @@ export class Reservations extends Context.Service<
       const store = yield* BoxOfficeStore
       const policies = yield* Policies
       const settings = yield* BatchSettings
-      const endHolds = yield* makeCommandBatchers<Result.Result<void, ReleaseError>>(
+      const holdEnds = yield* makeCommandBatchers<Result.Result<void, ReleaseError>>(
         store,
         settings
       )
@@ -134,7 +134,7 @@ export class Reservations extends Context.Service<
             const session = sessionOf(rows, command.payload, held.success)
             if (session.length > 0 && !command.isWide) return needsMoreRows
             evolveAll(rows, [...session, held.success])
-            return Result.succeed(view(rows, asked.reservationId))
+            return Result.succeed(reservationIn(rows, asked.reservationId))
           }
         },
         { batchSize: Math.min(settings.batchSize, seatCountsPerBatch) }
@@ -145,7 +145,7 @@ export class Reservations extends Context.Service<
         readonly reservationId: string
       }) {
         const { userId, reservationId } = yield* checkNamed(input)
-        const released = yield* endHolds.submit({
+        const released = yield* holdEnds.submit({
           key: reservationId,
           plan: (plan) => plan.addReservation(reservationId),
           decide: (rows) =>
@@ -158,7 +158,7 @@ export class Reservations extends Context.Service<
       })
 
       const expireOne = (reservationId: ReservationId) =>
-        endHolds.submit({
+        holdEnds.submit({
           key: reservationId,
           plan: (plan) => plan.addReservation(reservationId),
           decide: (rows) => {
@@ -228,7 +228,7 @@ const holdFromEffects = (rows: Rows, asked: Hold): OutcomeFromEffects<Reservatio
     // Guard hold-by-key-seats: with "true" for "asked.seatIds.every(…has(seatId))", sql-store/forgottenKeys.test "as good without its record" fails.
     asked.seatIds.every((seatId) => seatIds.has(seatId))
   return isTheSame
-    ? Result.succeed(view(rows, asked.reservationId))
+    ? Result.succeed(reservationIn(rows, asked.reservationId))
     : Result.fail(new IdempotencyConflict())
 }
 
@@ -241,7 +241,7 @@ const sessionOf = (
   return token === undefined ? [] : decideSessionOfHold(token, holdExpiresAt, rows.now)
 }
 
-const view = (rows: Rows, reservationId: ReservationId): Reservation =>
+const reservationIn = (rows: Rows, reservationId: ReservationId): Reservation =>
   toReservation(rows.reservations.get(reservationId)!, rows.now)
 
 const checkHold = checkInput(

@@ -80,7 +80,7 @@ export const clearEnded: Effect.Effect<Cleared, StoreUnavailable, BoxOfficeStore
     // here.
     const keySeconds = Math.max(policies.idempotencyKeySeconds, idempotencyKeySecondsMin)
     const cleared = yield* Effect.all({
-      tokens: clearKind(policies.endedTokenSeconds, store.clearEnded),
+      tokens: clearKind(policies.endedTokenSeconds, store.clearTokens),
       reservations: clearUnlessKept(policies.endedReservationSeconds, store.clearReservations),
       outcomes: clearKind(keySeconds, store.clearOutcomes),
       events: clearUnlessKept(policies.eventSeconds, outbox.prune),

@@ -91,7 +91,7 @@ export class Wallet extends Context.Service<
             return decideHolderGate(payload, view, rows.hasUnpaid(input.userId, payload.queueId))
           }
           // A token that has ended passes while its user holds seats. Few tokens have ended, so only a
-          // second attempt reads the holds.
+          // second submission reads the holds.
           const decided = decideGate(payload, view)
           return hasExpired(decided) ? needsMoreRows : decided
         },

@@ -14,7 +14,12 @@
  * @module
  */
 
-export * from "./BoxOffice.ts"
+export {
+  BoxOffice,
+  type BoxOfficeOptions,
+  type BoxOfficeServices,
+  layerOf
+} from "./BoxOffice.ts"
 export { BoxOfficeStore } from "./BoxOfficeStore.ts"
 export * from "./Catalog.ts"
 export * from "./catalog/errors.ts"
@@ -32,10 +37,30 @@ export {
 } from "./catalog/model.ts"
 export * from "./Errors.ts"
 export * from "./EventFeed.ts"
-export * from "./Events.ts"
+export {
+  aggregateOf,
+  type BoxOfficeEvent,
+  type HoldLapsed,
+  type HoldReleased,
+  type PaymentRefunded,
+  type QueueCodesAdded,
+  type QueueConfigured,
+  type QueueCreated,
+  type QueueModeChanged,
+  type QueueOpened,
+  type QueueRescheduled,
+  type QueueTokenAdmitted,
+  type QueueTokenCompleted,
+  type QueueTokenExtended,
+  type QueueTokenIssued,
+  type QueueTokenLapsed,
+  type QueueTokenLeft,
+  type ReservationPaid,
+  type SeatsHeld,
+  type WalletCharged
+} from "./Events.ts"
 export { type BatchOptions, BatchSettings } from "./engine/Command.ts"
 export type { CommandOptions } from "./engine/Idempotency.ts"
-export { eventVersion, withJson } from "./events/codec.ts"
 export type { DeadLetter } from "./events/Deliveries.ts"
 export * from "./events/errors.ts"
 export type { ConsumerStatus, StartingPoint } from "./events/Outbox.ts"
@@ -47,12 +72,28 @@ export {
   HostTransactionRefused,
   within
 } from "./HostTransaction.ts"
-export * from "./Ids.ts"
+export {
+  CommandId,
+  PerformanceId,
+  QueueId,
+  ReservationId,
+  SeatId,
+  ShowId,
+  TokenId,
+  TransferId,
+  UserId
+} from "./Ids.ts"
 export type { Interval } from "./Interval.ts"
 export { type BoxOfficeError, isBoxOfficeError } from "./isBoxOfficeError.ts"
-export * from "./Money.ts"
+export { Amount, Currency, Money, money } from "./Money.ts"
 export * from "./Payments.ts"
-export * from "./Policies.ts"
+export {
+  defaultPolicies,
+  GatedOperation,
+  Policies,
+  PolicySettings,
+  QueueSettings
+} from "./Policies.ts"
 export {
   type EngineServices,
   makeBoxOffice,
@@ -62,7 +103,16 @@ export {
 export * from "./payment/errors.ts"
 export * from "./payment/model.ts"
 export * from "./policies/errors.ts"
-export type * from "./policies/rules.ts"
+export type {
+  AdmissionRequest,
+  ChargeRequest,
+  GateRequest,
+  HoldRequest,
+  PolicyOptions,
+  PricedSeat,
+  RefundDecision,
+  RefundRequest
+} from "./policies/rules.ts"
 export type { CatalogResults, PromisedCatalog } from "./promises/catalog.ts"
 export type { PromisedEvents } from "./promises/events.ts"
 export type { CallOptions, Outcome } from "./promises/outcome.ts"
@@ -74,9 +124,9 @@ export type { PromisedWallet, WalletResults } from "./promises/wallet.ts"
 export {
   type JoinInput,
   Queue,
-  type QueueTokenDenial,
   type QueueTokenError,
-  type QueueTokenInput
+  type QueueTokenInput,
+  type QueueTokenRefusal
 } from "./Queue.ts"
 export type {
   AddCodesError,
@@ -108,22 +158,22 @@ export {
   QueueMode,
   QueueOpening,
   QueueTokenStatus,
-  queueTokenStatusFields,
   TokenState
 } from "./queue/model.ts"
 export * from "./Reservations.ts"
 export * from "./reservation/errors.ts"
 export { Reservation, ReservationCursor, ReservationStatus } from "./reservation/model.ts"
 export { type Cleared, clearEnded, layerSweeper, sweep } from "./Sweeper.ts"
-export {
-  payloadFor,
-  type QueueTokenContent,
-  type QueueTokenEntry,
-  type QueueTokenPayload,
-  readQueueToken
-} from "./token/format.ts"
+export { type QueueTokenContent, readQueueToken } from "./token/format.ts"
 export { QueueTokens, type SigningKey, SigningKeysInvalid } from "./token/QueueTokens.ts"
 export * from "./Wallet.ts"
-export * from "./WebhookSignature.ts"
+export {
+  isWebhookSecret,
+  newWebhookSecret,
+  type ReceivedWebhook,
+  signWebhook,
+  verifyWebhook,
+  WebhookRefused
+} from "./WebhookSignature.ts"
 export * from "./wallet/errors.ts"
 export { Balance, Charge, TransferKind, WalletEntry } from "./wallet/model.ts"

@@ -5,8 +5,10 @@
  * @module
  */
 
+export { optionNames } from "./BoxOffice.ts"
 export * from "./BoxOfficeStore.ts"
 export { isOnSale, type PerformanceRow, type StoredPerformance } from "./catalog/model.ts"
+export type { RecordedOutcome } from "./Events.ts"
 export {
   type AttemptFault,
   type AttemptStatus,
@@ -24,6 +26,7 @@ export {
 // What the other packages of Box Office do in the same way.
 export { runInBackground } from "./engine/backgroundLoop.ts"
 export { commandIdOf, newCommandId } from "./engine/CommandIds.ts"
+export { handleDropped } from "./engine/droppedPromises.ts"
 export { evolve } from "./engine/evolve.ts"
 export { toRequestInvalid } from "./engine/input.ts"
 export * from "./engine/LoadPlan.ts"
@@ -35,20 +38,12 @@ export {
   seatCountKey,
   seatKey
 } from "./engine/Rows.ts"
-export { decodeEvents, encodeEvents } from "./events/codec.ts"
+export { decodeEvents, encodeEvents, withJson } from "./events/codec.ts"
 export { fromCursor, pageOf, toCursor } from "./events/cursor.ts"
 export type * from "./events/Deliveries.ts"
 export type * from "./events/Outbox.ts"
-
 export { checkNames } from "./options.ts"
-export { handleDropped } from "./policies/dropped.ts"
-export {
-  absentAfterSeconds,
-  numbersPerBlock,
-  presencePeriodSeconds,
-  type Sighting,
-  wasSeen
-} from "./queue/live/presence.ts"
+export { idempotencyKeySecondsMin } from "./policies/settings.ts"
 export type {
   AdmissionCount,
   Departure,
@@ -57,14 +52,14 @@ export type {
   QueueRow,
   TokenRow
 } from "./queue/model.ts"
+export { isPreOpening, placeOf, type SkippedHead, withLoaded } from "./queue/position.ts"
 export {
-  isPreOpening,
-  laneRow,
-  placeOf,
-  type SkippedHead,
-  withLaneRow,
-  withLoaded
-} from "./queue/position.ts"
+  absentAfterSeconds,
+  numbersPerBlock,
+  presencePeriodSeconds,
+  type Sighting,
+  wasSeen
+} from "./queue/presence.ts"
 export {
   type ReservationRow,
   reservationStatusAt,
@@ -73,4 +68,5 @@ export {
   toReservation,
   type UnpaidHold
 } from "./reservation/model.ts"
+export { encodeWebhook } from "./WebhookSignature.ts"
 export type { TransferRow, WalletRow } from "./wallet/model.ts"

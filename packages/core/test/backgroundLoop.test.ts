@@ -122,7 +122,7 @@ describe("background work", () => {
       BoxOfficeStore,
       Effect.map(BoxOfficeStore, (inner) => ({
         ...inner,
-        clearEnded: clears("tokens", 1),
+        clearTokens: clears("tokens", 1),
         clearReservations: () => (fails ? Effect.fail(away) : Effect.succeed(2)),
         clearOutcomes: clears("outcomes", 3),
         outbox: { ...inner.outbox, prune: clears("events", 4) },

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { describe, expect, expectTypeOf, test } from "vitest"
-import { EventJson } from "../src/events/codec.ts"
-import { type BoxOfficeEvent, eventVersion } from "../src/index.ts"
+import { EventJson, eventVersion } from "../src/events/codec.ts"
+import type { BoxOfficeEvent } from "../src/index.ts"
 import { decodeEvents, encodeEvents } from "../src/store.ts"
 import { exampleEvents, testId, testStart, won } from "../src/testing.ts"
 

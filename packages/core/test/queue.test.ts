@@ -20,7 +20,7 @@ import {
   QueueNotFound,
   QueueTokenInvalid
 } from "../src/queue/errors.ts"
-import { absentAfterSeconds, numbersPerBlock, Presence } from "../src/queue/live/presence.ts"
+import { Presence } from "../src/queue/live/presence.ts"
 import { commitmentOf } from "../src/queue/lottery.ts"
 import type { Opening, QueueRow } from "../src/queue/model.ts"
 import {
@@ -31,6 +31,7 @@ import {
   decideReschedule
 } from "../src/queue/operate.ts"
 import { placeOf } from "../src/queue/position.ts"
+import { absentAfterSeconds, numbersPerBlock } from "../src/queue/presence.ts"
 import { queueTokenStatus } from "../src/queue/status.ts"
 import { given, queueRow, testId, testStart, tokenRow } from "../src/testing.ts"
 
@@ -703,7 +704,7 @@ describe("absence", () => {
   const late = now + absentAfterSeconds(300) * 1_000 + 1
   const tokens = [
     tokenRow({ settings, userId: "ada" }),
-    tokenRow({ settings, userId: "bob", number: 2n, seenAt: now + 1 })
+    tokenRow({ settings, userId: "bob", number: 2n, seenUntil: now + 1 })
   ]
   const at = (presenceKept: boolean, present = new Set<TokenId>()) =>
     given({ queues: [queueRow({ settings, waiting: 2, presenceKept })], tokens })

@@ -321,7 +321,7 @@ describe("of more than a thousand queues", () => {
         const plan = new LoadPlan()
         plan.addHeads(first as QueueId, { limit: 2 })
         const line = yield* store.transact(plan, (rows) => Array.from(rows.tokens.values()))
-        seen.push(line.find(({ tokenId }) => tokenId === tokenIdOf(bob))!.seenAt)
+        seen.push(line.find(({ tokenId }) => tokenId === tokenIdOf(bob))!.seenUntil)
         yield* TestClock.adjust("1 minute")
         yield* queue.status(ada)
       }

@@ -2,13 +2,13 @@ import { createHmac } from "node:crypto"
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest"
 import {
   aggregateOf,
-  encodeWebhook,
   isWebhookSecret,
   newWebhookSecret,
   signWebhook,
   verifyWebhook,
   WebhookRefused
 } from "../src/index.ts"
+import { encodeWebhook } from "../src/store.ts"
 import { exampleEvents } from "../src/testing.ts"
 
 const secret = newWebhookSecret()

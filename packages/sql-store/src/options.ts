@@ -1,6 +1,5 @@
 /** Checks the options of a store before it is opened. An error names the option. */
-import { optionNames } from "@boxoffice/core"
-import { checkNames } from "@boxoffice/core/store"
+import { checkNames, optionNames } from "@boxoffice/core/store"
 
 const names = [
   "database",

@@ -57,7 +57,7 @@ test("clearing leaves tokens and letters that another session has locked for the
       attempts, next_at, error, parked_at)
     SELECT 'crm', n || '-1', 'wallet/ada', '{}', 'dead', 1, now(), 'HTTP 500', now()
     FROM generate_series(1, 2) n`)
-  const clear = () => run(Effect.all([store.clearEnded(0, 10), store.deliveries.clear(0, 10)]))
+  const clear = () => run(Effect.all([store.clearTokens(0, 10), store.deliveries.clear(0, 10)]))
   const other = openSql(url)
   await other("BEGIN")
   await other("SELECT FROM boxoffice.queue_token WHERE number = 1 FOR UPDATE")

@@ -100,10 +100,10 @@ export const openSoakDatabase = async (url: string): Promise<SoakDatabase> => {
     clear: (olderThanMs) =>
       runtime.runPromise(
         Effect.gen(function* () {
-          const { clearEnded, clearReservations, clearOutcomes, outbox, deliveries } =
+          const { clearTokens, clearReservations, clearOutcomes, outbox, deliveries } =
             yield* BoxOfficeStore
           const clears = [
-            clearEnded,
+            clearTokens,
             clearReservations,
             clearOutcomes,
             outbox.prune,

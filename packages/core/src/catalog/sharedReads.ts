@@ -35,7 +35,7 @@ const showsKept = 1_000
 /** The shared reads of the catalogue. See the module. */
 export const makeCatalogReads = Effect.gen(function* () {
   const store = yield* BoxOfficeStore
-  const changes = yield* CommittedEvents
+  const committed = yield* CommittedEvents
   const { catalogMaxAgeMs: maxAgeMs, staleIfStoreDownMs } = yield* Policies
   const seats = yield* makeSharedReads<PerformanceId, SeatsReading | undefined>({
     read: store.seats,
@@ -57,7 +57,7 @@ export const makeCatalogReads = Effect.gen(function* () {
     if (showId === undefined) shows.invalidateUnderWay()
     else shows.invalidate(showId)
   }
-  changes.listen((event) => {
+  committed.listen((event) => {
     if ("performanceId" in event) forget(event.performanceId)
   })
 

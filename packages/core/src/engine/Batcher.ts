@@ -7,8 +7,8 @@
  *                          └───── a row is locked for long ─┘
  *
  * If another transaction keeps a row of a batch locked, the batcher asks which rows are locked, and
- * blocks them: it runs the commands that need none of them at once, and the others go back to their
- * places in the order, without a lock. Later commands that need a blocked row stay behind them. A few
+ * blocks them: it runs the commands that need none of them at once, and the others go back to where
+ * they were in the order, without a lock. Later commands that need a blocked row stay behind them. A few
  * times a second it asks again. A blocked row is released when it is free, or when another
  * transaction holds it than before: then it is only busy, and its commands stand in line for it in
  * the database. For some seconds after a locked row batches wait for locks only briefly, so that the
@@ -71,7 +71,7 @@ export interface BatcherOptions<C, A> {
 
 interface Waiting<C, A> {
   readonly command: C
-  /** Its place in the order of submission. */
+  /** Counts the commands in the order of submission. */
   readonly number: number
   /** Real time, and not Effect's clock: a test that stops its clock must not stop this. */
   readonly since: number
@@ -245,7 +245,8 @@ export const makeBatcher = <C, A>(
           return isSlow(exit) ? fail(batch, exit) : yield* bisect(batch)
         }
         for (const [row, holder] of locked) blocked.add(row, holder, waitsBriefly)
-        // The others at once, before commands that come now and may need the next locked row.
+        // The batcher runs the other commands at once: commands that come now may need the next
+        // locked row.
         yield* runBatch(batch)
       })
 
@@ -273,7 +274,7 @@ export const makeBatcher = <C, A>(
       for (const entry of batch) entry.resume(Effect.failCause(exit.cause))
     }
 
-    /** The rows of a batch that was answered are as any others again. */
+    /** Forgets what it remembered of the rows of a batch that was answered: the batch has locked them. */
     const forget = (batch: ReadonlyArray<Waiting<C, A>>): void => {
       if (blocked.remembersAny) for (const entry of batch) blocked.forget(rowsOf(entry))
     }
@@ -284,7 +285,7 @@ export const makeBatcher = <C, A>(
         return Exit.isSuccess(exit) ? exit.value : undefined
       })
 
-    /** The locked rows of commands. A store that cannot answer says of none. */
+    /** The locked rows of commands. If the store cannot answer, no row counts as locked. */
     const ask = (entries: ReadonlyArray<Waiting<C, A>>) =>
       Effect.map(
         lockedRows(entries.map(({ command }) => command)),
@@ -323,7 +324,7 @@ export const makeBatcher = <C, A>(
         const endsAt = performance.now() + bisectMs
         const runPart = (entries: ReadonlyArray<Waiting<C, A>>): Effect.Effect<void> =>
           Effect.gen(function* () {
-            // Behind an earlier one of the batch that could not run, to keep the order.
+            // A command that needs a row of an earlier, blocked command goes back behind it.
             const part = putBackBlocked(entries)
             if (part.length === 0) return
             if (closed || performance.now() > endsAt) return putBack(part)
@@ -355,7 +356,7 @@ export const makeBatcher = <C, A>(
       exit: Exit.Exit<ReadonlyArray<A>, StoreUnavailable>
     ): Effect.Effect<void> =>
       Effect.map(ask([entry]), (locked) => {
-        // A lock that has begun since is shown, and no sign of an insert.
+        // If the store shows a lock now, an insert was not the cause.
         for (const [row, holder] of locked) blocked.add(row, holder, true)
         if (locked.size > 0) return putBack([entry])
         entry.fruitless = (entry.fruitless ?? 0) + 1
@@ -420,8 +421,8 @@ export const makeBatcher = <C, A>(
         if (closed || waiting.size >= options.capacity) return resume(overloaded)
         const since = performance.now()
         const entry: Waiting<C, A> = { command, number: submitted++, since, resume }
-        // Commands of one locked row must not take the places of all others.
-        // Guard batch-places: without it, Batcher.test "keeps places for others" fails.
+        // Commands of one locked row must not take the capacity from all others.
+        // Guard batch-capacity-left: without it, Batcher.test "keeps places for others" fails.
         if (waiting.size >= options.capacity / 2 && needsAny(entry, blocked)) {
           return resume(overloaded)
         }

@@ -101,7 +101,7 @@ export class BlockedRows {
     return this.handovers.size + this.onTrial.size + this.backOffs.size > 0
   }
 
-  /** Rows that a batch has got are as any others again. */
+  /** Forgets what it remembered of rows: a batch has locked them. */
   forget(rows: Iterable<string>): void {
     for (const row of rows) {
       this.handovers.delete(row)

@@ -1,25 +1,28 @@
 /**
- * Announces the events that this node has committed, so that its snapshots and caches are refreshed,
- * its metrics count them, and its consumers read them at once.
+ * Announces the events of this node's batches, so that its snapshots and caches are refreshed, its
+ * metrics count them, and its consumers read them at once.
+ *
+ * A batch that failed is announced as well: its answer may have been lost after the commit. What was
+ * not committed only makes the node read something again.
  *
  * Holds: the listeners, for as long as the engine lives.
  */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Exit, Layer } from "effect"
 import { BoxOfficeStore } from "../BoxOfficeStore.ts"
 import type { BoxOfficeEvent } from "../Events.ts"
 import { afterCommit, HostTransaction, hostAware } from "../HostTransaction.ts"
 import type { Rows } from "./Rows.ts"
 
-type Listener = (event: BoxOfficeEvent) => void
+/** `isCommitted` is false if the batch failed, although it may have been committed. */
+type Listener = (event: BoxOfficeEvent, isCommitted: boolean) => void
 
 /** @internal */
 export class CommittedEvents extends Context.Service<
   CommittedEvents,
   {
     /**
-     * Calls the listener with every event of a batch that was committed, or may have been, before the
-     * batch's callers get their outcomes. Inside a host's transaction it calls after the host's commit,
-     * if the host reports that.
+     * Calls the listener with every event of a batch before the batch's callers get their outcomes.
+     * Within a host's transaction it calls after the host's commit, if the host reports that.
      */
     readonly listen: (listener: Listener) => void
   }
@@ -33,8 +36,8 @@ export const layerCommittedEvents: Layer.Layer<
 > = Layer.effectContext(
   Effect.map(Effect.map(BoxOfficeStore, hostAware), (store) => {
     const listeners: Array<Listener> = []
-    const announce = (events: ReadonlyArray<BoxOfficeEvent>): void => {
-      for (const event of events) for (const listener of listeners) listener(event)
+    const announce = (events: ReadonlyArray<BoxOfficeEvent>, isCommitted: boolean): void => {
+      for (const event of events) for (const listener of listeners) listener(event, isCommitted)
     }
     return Context.make(CommittedEvents, { listen: (listener) => listeners.push(listener) }).pipe(
       Context.add(BoxOfficeStore, {
@@ -45,12 +48,13 @@ export const layerCommittedEvents: Layer.Layer<
             events = rows.events
             return decide(rows)
           }
-          const announced = Effect.sync(() => announce(events))
+          const announced = (isCommitted: boolean) =>
+            Effect.sync(() => announce(events, isCommitted))
           const transacted = store.transact(plan, deciding)
           return Effect.withFiber((fiber) =>
             fiber.getRef(HostTransaction) === undefined
-              ? Effect.ensuring(transacted, announced)
-              : Effect.tap(transacted, () => afterCommit(announced))
+              ? Effect.onExit(transacted, (exit) => announced(Exit.isSuccess(exit)))
+              : Effect.tap(transacted, () => afterCommit(announced(true)))
           )
         }
       })

@@ -9,8 +9,8 @@ import { IdempotencyConflict, type Overloaded, type StoreUnavailable } from "../
 import { HostTransactionConflict } from "../HostTransaction.ts"
 import type { CommandId, UserId } from "../Ids.ts"
 import { type Money, money } from "../Money.ts"
-import { handleDropped } from "../policies/dropped.ts"
 import { commandIdOf, newCommandId } from "./CommandIds.ts"
+import { handleDropped } from "./droppedPromises.ts"
 import type { LoadPlan } from "./LoadPlan.ts"
 import type { Rows } from "./Rows.ts"
 import { isRecordable, recordedError } from "./TaggedError.ts"
@@ -148,7 +148,7 @@ export const recordOutcome = <A, E>(
   result: Result.Result<A, E>
 ): Outcome<A, E> => {
   const { commandId, userId, operation, fingerprint } = command
-  // A refusal of the gate is not the command's own outcome: the same key may pass the next time.
+  // A denial by the gate is not the command's own outcome: the same key may pass the next time.
   const isAnswer =
     Result.isSuccess(result) || isRecordable(result.failure, command.byOperator === true)
   // Guard key-records-answers: without " && isAnswer", idempotency.test "but not the refusal" fails.

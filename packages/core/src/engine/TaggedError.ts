@@ -63,7 +63,7 @@ const recordables = new Map<string, { readonly Refusal: ErrorClass; readonly by:
 
 /**
  * States that an error is an answer to a command, so that its idempotency key records it. An error
- * without this statement says that the command was not tried: the gate refused it, or something
+ * without this statement says that the command was not tried: the gate denied it, or something
  * failed, and the next call with the key is decided afresh. An operator's command passes no gate, so
  * more of its refusals are answers.
  */

@@ -1,7 +1,7 @@
 /**
  * Sends each event to the feature whose rows it changes. Rows change in no other way, except that a
  * command adds what has no event (outcomes, the catalogue) or what no event may contain (the seed of a
- * draw, the digests of codes): see `Rows.addOutcome`, `addQueue`, `addCodes` and `addShow`.
+ * draw, the digests of codes): see the methods `add…` of `Rows`.
  */
 import type { BoxOfficeEvent } from "../Events.ts"
 import { evolveQueue } from "../queue/evolve.ts"

@@ -45,12 +45,12 @@ export interface Running<Input> {
   readonly isKeyed: boolean
   /** `undefined` if the host's policy does not gate the operation. */
   readonly payload: QueueTokenPayload | undefined
-  /** Whether this is the second attempt, with the rows that the first one lacked. */
+  /** Whether this is the second submission, with the rows that the first one lacked. */
   readonly isWide: boolean
 }
 
 /**
- * Returned by `check` or `decide` if the first attempt lacks rows that few commands need. The command
+ * Returned by `check` or `decide` if the first submission lacks rows that few commands need. The command
  * then runs again with these rows (`isWide`).
  */
 export const needsMoreRows = Symbol("needsMoreRows")
@@ -72,14 +72,17 @@ export interface GatedCommand<Input extends GatedInput, A, E> {
   readonly check: (rows: Rows, command: Running<Input>) => GateDecision | typeof needsMoreRows
   /** The outcome of a command that ran before, if its record was deleted: from the rows it made. */
   readonly fromEffects: (rows: Rows, command: Running<Input>) => OutcomeFromEffects<A> | undefined
-  /** Decides, and evolves the rows if it succeeds. `session` is what passing the gate does to it. */
+  /**
+   * Decides, and evolves the rows. `session` has the events by which passing the gate extends the
+   * session: `decide` may evolve them even if it refuses, since the user made a call.
+   */
   readonly decide: (
     rows: Rows,
     command: Running<Input>,
     session: ReadonlyArray<QueueTokenExtended>
   ) => Result.Result<A, E> | typeof needsMoreRows
-  /** Whether `decide` itself extends or ends the session, with the token locked. */
-  readonly endsSession?: boolean
+  /** Whether `decide` always extends or ends the session itself, in a batch that has locked the token. */
+  readonly changesSession?: boolean
 }
 
 interface Decided<A, E> {
@@ -143,9 +146,9 @@ export const makeGatedCommand = <Input extends GatedInput, A, E>(
                 recordFromEffects(rows, identity, spec.fromEffects(rows, command))
               if (known !== undefined) return { outcome: known, gate: gateOrNone(gate) }
               if (gate === needsMoreRows) return needsMoreRows
-              // A refusal of the gate is not recorded: the same key may pass the next time.
+              // A denial is not recorded: the same key may pass the next time.
               // Guard gated-command: without it, gateService.test "refuses a waiting user" fails.
-              if (Result.isFailure(gate)) return { outcome: refusal(gate.failure), gate }
+              if (Result.isFailure(gate)) return { outcome: denied(gate.failure), gate }
               const decided = spec.decide(rows, command, gate.success)
               if (decided === needsMoreRows) return needsMoreRows
               return { outcome: recordOutcome(rows, identity, decided), gate }
@@ -161,7 +164,7 @@ export const makeGatedCommand = <Input extends GatedInput, A, E>(
 
       // 4. After the commit: the session is extended if that is due, and the caller gets the outcome.
       const decided = yield* run(false)
-      if (!spec.endsSession) yield* gate.extendSession(payload, decided.gate)
+      if (!spec.changesSession) yield* gate.extendSession(payload, decided.gate)
       return yield* gate.withCurrentPosition(payload, toEffect(decided.outcome, given))
     }, traced(name))
   })
@@ -170,7 +173,7 @@ export const makeGatedCommand = <Input extends GatedInput, A, E>(
 const gateOrNone = (gate: GateDecision | typeof needsMoreRows): GateDecision =>
   gate === needsMoreRows ? Result.succeed([]) : gate
 
-const refusal = (denial: GateDenial): Outcome<never, GateDenial> => ({
+const denied = (denial: GateDenial): Outcome<never, GateDenial> => ({
   result: Result.fail(denial),
   replayed: false
 })

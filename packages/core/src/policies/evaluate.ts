@@ -3,8 +3,8 @@
  * becomes `PolicyFailed`. Pure if the policies are.
  */
 import { Result } from "effect"
+import { handleDropped } from "../engine/droppedPromises.ts"
 import { maxAmount } from "../Money.ts"
-import { handleDropped } from "./dropped.ts"
 import { PolicyFailed, type PolicyName } from "./errors.ts"
 import type {
   AdmissionRequest,

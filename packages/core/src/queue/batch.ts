@@ -80,12 +80,15 @@ export const runQueueBatch = (
       advance(decideClosing(rows, queueId))
       advance(decideAdmissions(rows, queueId, online, policies, hasPolled))
     }
-    for (const tokenId of online) {
-      const token = rows.tokens.get(tokenId)
-      if (token === undefined || token.claimed) continue
-      if (tokenStateAt(token, rows.now) !== "admitted") continue
-      evolveAll(rows, decideSessionExtension(token, rows.now))
-    }
+    for (const tokenId of online) beginSession(rows, tokenId)
     return decided.map(({ reply }) => reply(dueEvents))
   })
+}
+
+/** Begins the session of an admitted user who shows up, if it has not begun. */
+export const beginSession = (rows: Rows, tokenId: TokenId): void => {
+  const token = rows.tokens.get(tokenId)
+  if (token === undefined || token.claimed) return
+  if (tokenStateAt(token, rows.now) !== "admitted") return
+  evolveAll(rows, decideSessionExtension(token, rows.now))
 }

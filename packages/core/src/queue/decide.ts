@@ -13,9 +13,9 @@ import { askAdmission } from "../policies/evaluate.ts"
 import type { PolicyOptions } from "../policies/rules.ts"
 import type { QueueTokenPayload } from "../token/format.ts"
 import { QueueClosed, QueueCodeInvalid, QueueNotFound, QueueTokenInvalid } from "./errors.ts"
-import { absentAfterSeconds } from "./live/presence.ts"
 import type { QueueLane, QueueRow, TokenRow } from "./model.ts"
 import { isPreOpening, laneRow, nextLane, placeOf, waitingIn } from "./position.ts"
+import { absentAfterSeconds } from "./presence.ts"
 import { tokenStateAt } from "./status.ts"
 
 export interface Join {
@@ -248,13 +248,13 @@ export const decideAdmissions = (
  */
 const isAbsent = (
   { settings, presenceKept, opening }: QueueRow,
-  { joinedAt, seenAt }: TokenRow,
+  { joinedAt, seenUntil }: TokenRow,
   now: number,
   staleIfStoreDownMs = 0
 ): boolean => {
   // Guard absent-if-kept: without "!presenceKept || ", queue.test "if nodes have not flushed" fails.
   if (!presenceKept || settings.absenceSeconds === 0) return false
-  const since = Math.max(joinedAt, seenAt ?? 0, opening?.openedAt ?? 0)
+  const since = Math.max(joinedAt, seenUntil ?? 0, opening?.openedAt ?? 0)
   return (
     now - since > absentAfterSeconds(settings.absenceSeconds, staleIfStoreDownMs / 1_000) * 1_000
   )

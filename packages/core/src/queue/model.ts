@@ -135,8 +135,8 @@ export interface TokenRow {
   readonly claimed: boolean
   readonly expiresAt: number | null
   readonly endedAt: number | null
-  /** When the store last received a presence mark of the user, to the minute; absent if never. */
-  readonly seenAt?: number
+  /** The end of the minute of the user's last presence mark. Only a head that has one is loaded with it. */
+  readonly seenUntil?: number
   /** The settings of its queue when the token was loaded. */
   readonly settings: QueueSettings
 }

@@ -14,7 +14,7 @@ export interface QueueTokenPayload {
   readonly entry?: QueueTokenEntry | undefined
 }
 
-export interface QueueTokenEntry {
+interface QueueTokenEntry {
   readonly lane: QueueLane
   /** Up to 2^53 - 1. A token with a larger number carries none: only the store knows it. */
   readonly number: number

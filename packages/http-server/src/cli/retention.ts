@@ -1,5 +1,6 @@
 /** The retention settings of a server, from environment variables. */
-import { defaultPolicies, idempotencyKeySecondsMin, type PolicySettings } from "@boxoffice/core"
+import { defaultPolicies, type PolicySettings } from "@boxoffice/core"
+import { idempotencyKeySecondsMin } from "@boxoffice/core/store"
 
 const variables = {
   endedTokenSeconds: "BOXOFFICE_ENDED_TOKEN_SECONDS",

@@ -20,11 +20,10 @@ import {
   type BoxOfficeStore,
   type Delivery,
   type EventFeed,
-  encodeWebhook,
   type StoreUnavailable,
   signWebhook
 } from "@boxoffice/core"
-import { type ParkedDelivery, runInBackground } from "@boxoffice/core/store"
+import { encodeWebhook, type ParkedDelivery, runInBackground } from "@boxoffice/core/store"
 import { Clock, Deferred, Effect, Latch, Random, Schedule, Semaphore } from "effect"
 import type { Endpoint } from "./endpoint.ts"
 import { type PostResult, post } from "./post.ts"

@@ -74,10 +74,10 @@ export const makeOperations = (schema: SchemaName) => {
       readTokens: reading("readTokens", queries.readTokens),
       readQueue: reading("readQueue", queries.readQueue),
       markSeen: reading("markSeen", queries.markSeen),
-      clearEnded: (olderThanMs: number, limit: number) =>
+      clearTokens: (olderThanMs: number, limit: number) =>
         reading("clearPresence", queries.clearPresence)().pipe(
           Effect.andThen(reading("clearDepartures", queries.clearDepartures)(limit)),
-          Effect.andThen(reading("clearEnded", queries.clearTokens)(olderThanMs, limit))
+          Effect.andThen(reading("clearTokens", queries.clearTokens)(olderThanMs, limit))
         ),
       clearReservations: reading("clearReservations", queries.clearReservations),
       clearOutcomes: reading("clearOutcomes", queries.clearOutcomes),

@@ -216,7 +216,7 @@ export const runCommand = (
         return yield* deliveries.discard(endpoint, ["event-0", "event-1"])
       case "clear":
         return [
-          yield* side.store.clearEnded(longAgoMs, 2),
+          yield* side.store.clearTokens(longAgoMs, 2),
           yield* side.store.clearReservations(longAgoMs, 2),
           yield* side.store.clearOutcomes(longAgoMs, 2),
           yield* deliveries.clear(longAgoMs, 2)

@@ -35,9 +35,10 @@ import { Policies } from "../../Policies.ts"
 import type { QueueTokenPayload } from "../../token/format.ts"
 import { planQueueBatch, type QueueCommand, runQueueBatch } from "../batch.ts"
 import type { QueueRow, QueueTokenStatus, TokenRow } from "../model.ts"
+import { presencePeriodSeconds } from "../presence.ts"
 import { LiveQueue } from "./LiveQueue.ts"
 import { makeQueueMetrics } from "./metrics.ts"
-import { Presence, presencePeriodSeconds } from "./presence.ts"
+import { Presence } from "./presence.ts"
 
 /** The most queues that a node keeps a snapshot of. */
 const queuesKept = 1_000
@@ -110,11 +111,11 @@ export class LiveQueues extends Context.Service<
     LiveQueues,
     Effect.gen(function* () {
       const store = yield* BoxOfficeStore
-      const changes = yield* CommittedEvents
+      const committed = yield* CommittedEvents
       const policies = yield* Policies
       const { queueMaxAgeMs, staleIfStoreDownMs } = policies
       const clock = yield* Clock.Clock
-      const metrics = yield* makeQueueMetrics(changes)
+      const metrics = yield* makeQueueMetrics(committed)
       const entries = new Map<QueueId, Entry>()
       const readLocks = new Map<QueueId, Semaphore.Semaphore>()
       /** Queues that this node is admitting to, one run each at a time. */
@@ -295,7 +296,7 @@ export class LiveQueues extends Context.Service<
       const ensureFresh = (queueId: QueueId) =>
         Effect.map(reads.read(queueId), ({ reading }) => reading)
 
-      changes.listen((event) => {
+      committed.listen((event) => {
         if (!("queueId" in event)) return
         if ("tokenId" in event) {
           // A join goes to the end of its lane, and an extended session is not in line: neither

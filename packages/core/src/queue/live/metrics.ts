@@ -28,7 +28,7 @@ interface Estimate {
   readonly p50Seconds: number
 }
 
-export const makeQueueMetrics = (changes: CommittedEvents["Service"]) =>
+export const makeQueueMetrics = (committed: CommittedEvents["Service"]) =>
   Effect.contextWith((context: Context.Context<never>) =>
     Effect.sync(() => {
       const perQueue = new Map<QueueId, ReturnType<typeof metricsOf>>()
@@ -43,7 +43,8 @@ export const makeQueueMetrics = (changes: CommittedEvents["Service"]) =>
       const estimates = new RecentMap<TokenId, Estimate>(estimatesKept)
       const sampleOf = new Map<QueueId, number>()
 
-      changes.listen((event) => {
+      committed.listen((event, isCommitted) => {
+        if (!isCommitted) return
         if (event._tag === "QueueTokenAdmitted") of(event.queueId).admitted.updateUnsafe(1, context)
         if (event._tag === "QueueTokenLapsed") {
           of(event.queueId).expired.updateUnsafe(1, context)

@@ -1,5 +1,5 @@
 /**
- * Presence: which waiting users poll.
+ * The presence marks of a node: which waiting users have polled it. See `queue/presence.ts`.
  *
  * Holds: one bit per number of a lane, in blocks of 4,096. Each poll of a waiting token sets its
  * bit. The bits stay in memory until the node flushes them to the store, about once a minute. A
@@ -12,33 +12,7 @@
 
 import type { QueueTokenPayload } from "../../token/format.ts"
 import type { QueueLane } from "../model.ts"
-
-/** How many numbers share a block. */
-export const numbersPerBlock = 4_096
-
-/** How often a node flushes its marks to the store, in seconds. */
-export const presencePeriodSeconds = 60
-
-/**
- * How late a mark can reach the store, in seconds: a node flushes once a period; the node that
- * marked the user last may have died before it flushed, so that another node marks the user in the
- * period after; and a flush takes a moment. A present user must not be removed because of that.
- */
-const flushDelayMaxSeconds = 2 * presencePeriodSeconds + 5
-
-/**
- * After how many seconds without a mark in the store a user counts as absent. A node that cannot
- * reach the store answers polls for `staleSeconds` more, and its marks of that time arrive as late.
- */
-export const absentAfterSeconds = (absenceSeconds: number, staleSeconds = 0): number =>
-  absenceSeconds + flushDelayMaxSeconds + Math.max(0, staleSeconds - presencePeriodSeconds)
-
-/** The marks of one block: bit n stands for the n-th number of the block. */
-export interface Sighting {
-  readonly lane: QueueLane
-  readonly block: number
-  readonly seen: Uint8Array
-}
+import { numbersPerBlock, type Sighting, wasSeen } from "../presence.ts"
 
 export class Presence {
   private blocks = new Map<number, Sighting>()
@@ -85,9 +59,3 @@ export class Presence {
 
 // A number, not a string: every poll makes one.
 const keyOf = (lane: QueueLane, block: number): number => 2 * block + (lane === "priority" ? 1 : 0)
-
-/** Whether the marks of a block have a number of it. */
-export const wasSeen = (seen: Uint8Array, number: number): boolean => {
-  const bit = number % numbersPerBlock
-  return (seen[bit >> 3]! & (1 << (bit & 7))) !== 0
-}

@@ -393,7 +393,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
       yield* office.queue.leave(ada)
       yield* passTime(100_000)
       yield* office.queue.leave(bob)
-      while ((yield* store.clearEnded(50_000, 100)) > 0);
+      while ((yield* store.clearTokens(50_000, 100)) > 0);
       yield* refused("QueueTokenInvalid", status(world, ada))
       assert.equal((yield* status(world, bob)).state, "left")
       assert.equal((yield* status(world, cyd)).state, "admitted")
@@ -421,7 +421,7 @@ export const queueTests: ReadonlyArray<ConformanceTest> = [
         assert.equal((yield* office.queue.status(ada)).state, "admitted")
         yield* office.queue.setMode(queueId, "paused")
         yield* store.markSeen(queueId, [])
-        yield* store.clearEnded(86_400_000, 100)
+        yield* store.clearTokens(86_400_000, 100)
         yield* sweep
         yield* office.queue.leave(ada)
         assert.equal((yield* office.queue.get(queueId)).active, 0)

@@ -15,7 +15,7 @@ import type { Table, Version } from "../database/Table.ts"
 import type { Steps } from "../database/Transaction.ts"
 import { byText, greater, sortedTexts } from "./order.ts"
 import type { Query } from "./Pipeline.ts"
-import { lapsedTokens, seenAt, tokenRow } from "./queueColumns.ts"
+import { lapsedTokens, seenUntil, tokenRow } from "./queueColumns.ts"
 import { seatRow } from "./reads.ts"
 import type { StoredQueue, StoredToken } from "./rows.ts"
 import { keyOf, laneKey, type Schema } from "./schema.ts"
@@ -118,9 +118,9 @@ export const lockHeads = (schema: Schema, named: LoadPlan["heads"]): Query<Locke
         continue
       }
       const queue = queueOf(statement, schema, locked.row)
-      const seen = seenAt(statement, schema, locked.row, queue)
+      const seen = seenUntil(statement, schema, locked.row, queue)
       const token = tokenRow(locked.row, queue)
-      tokens.push(seen === undefined ? token : { ...token, seenAt: seen })
+      tokens.push(seen === undefined ? token : { ...token, seenUntil: seen })
     }
     return { tokens, skipped }
   }

@@ -3,8 +3,8 @@ import { Effect } from "effect"
 import type { BoxOfficeStore } from "../../BoxOfficeStore.ts"
 import { departuresPerReading, type Page, type PerformanceReading } from "../../BoxOfficeStore.ts"
 import type { StoreUnavailable } from "../../Errors.ts"
-import { numbersPerBlock, type Sighting } from "../../queue/live/presence.ts"
 import type { QueueRow } from "../../queue/model.ts"
+import { numbersPerBlock, type Sighting } from "../../queue/presence.ts"
 import { type ReservationRow, seatStatusAt } from "../../reservation/model.ts"
 import type { Statement } from "../database/Statement.ts"
 import {
@@ -236,7 +236,7 @@ export const makeOperations = (
           }
         }
       }),
-    clearEnded: (olderThanMs, limit) =>
+    clearTokens: (olderThanMs, limit) =>
       Effect.andThen(
         runQuery(clearPresence(schema)),
         Effect.andThen(

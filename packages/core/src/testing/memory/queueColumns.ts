@@ -1,12 +1,13 @@
 /** What statements read of a queue beside its row. */
+
+import type { QueueRow, TokenRow } from "../../queue/model.ts"
+import { isPreOpening, placeOf } from "../../queue/position.ts"
 import {
   absentAfterSeconds,
   numbersPerBlock,
   presencePeriodSeconds,
   wasSeen
-} from "../../queue/live/presence.ts"
-import type { QueueRow, TokenRow } from "../../queue/model.ts"
-import { isPreOpening, placeOf } from "../../queue/position.ts"
+} from "../../queue/presence.ts"
 import type { Statement } from "../database/Statement.ts"
 import type { StoredGrant, StoredQueue, StoredToken } from "./rows.ts"
 import { keyOf, laneKey, type Schema } from "./schema.ts"
@@ -80,7 +81,7 @@ export const isPresenceKept = (
 }
 
 /** When a waiting user was last seen, in queues that skip absent users. */
-export const seenAt = (
+export const seenUntil = (
   statement: Statement,
   { presence }: Schema,
   token: StoredToken,

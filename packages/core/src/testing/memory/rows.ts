@@ -28,7 +28,7 @@ export interface StoredQueue
   readonly priority: StoredLane
 }
 
-export type StoredToken = Omit<TokenRow, "settings" | "seenAt">
+export type StoredToken = Omit<TokenRow, "settings" | "seenUntil">
 
 /** How many tokens a queue admitted in one second of the database's clock. */
 export interface StoredGrant {

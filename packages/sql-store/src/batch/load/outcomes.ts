@@ -1,4 +1,5 @@
-import type { CommandId, RecordedOutcome } from "@boxoffice/core"
+import type { CommandId } from "@boxoffice/core"
+import type { RecordedOutcome } from "@boxoffice/core/store"
 import { type Query, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 

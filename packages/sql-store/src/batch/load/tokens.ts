@@ -125,8 +125,8 @@ export const lockHeads = (schema: SchemaName) => {
             continue
           }
           const token = tokenOf(row, 4)
-          const seenAt = millis(row[4 + tokenColumnCount])
-          tokens.push(seenAt === null ? token : { ...token, seenAt })
+          const seenUntil = millis(row[4 + tokenColumnCount])
+          tokens.push(seenUntil === null ? token : { ...token, seenUntil })
         }
         return { tokens, skipped }
       }

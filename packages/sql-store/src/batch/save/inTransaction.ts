@@ -1,6 +1,6 @@
 /** The host's own rows, written in the same transaction as the events. */
-import { type BoxOfficeEvent, withJson } from "@boxoffice/core"
-import { handleDropped } from "@boxoffice/core/store"
+import type { BoxOfficeEvent } from "@boxoffice/core"
+import { handleDropped, withJson } from "@boxoffice/core/store"
 import type { Query } from "../../Query.ts"
 
 /** A statement of the host. */

@@ -1,4 +1,4 @@
-import type { RecordedOutcome } from "@boxoffice/core"
+import type { RecordedOutcome } from "@boxoffice/core/store"
 import { type Query, texts, uuids } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 

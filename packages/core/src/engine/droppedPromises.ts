@@ -1,4 +1,4 @@
-/** Handles promises that a host's policy returned although policies are synchronous. */
+/** Handles promises that a synchronous function of the host returned. */
 
 // Bounds the search. No valid answer of a policy is deeper or larger.
 const depthMax = 8
