@@ -65,6 +65,8 @@ export const coreLayers: ReadonlyArray<Layer> = [
     files: [
       "engine/Batcher.ts",
       "engine/BlockedRows.ts",
+      "engine/WaitingCommands.ts",
+      "engine/batchRuns.ts",
       "engine/Command.ts",
       "engine/CommittedEvents.ts",
       "engine/Idempotency.ts",

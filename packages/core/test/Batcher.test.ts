@@ -2,13 +2,9 @@ import { describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Latch, Scope } from "effect"
 import { expect } from "vitest"
 import { Overloaded, StoreUnavailable } from "../src/Errors.ts"
-import {
-  type BatcherOptions,
-  makeBatcher,
-  makeBatchers,
-  type RowLocks
-} from "../src/engine/Batcher.ts"
+import { type BatcherOptions, makeBatcher, makeBatchers } from "../src/engine/Batcher.ts"
 import { realPause } from "../src/engine/realPause.ts"
+import type { RowLocks } from "../src/engine/WaitingCommands.ts"
 
 // The clock of `it.effect` is never moved here: a lane that waited for a timer would hang.
 

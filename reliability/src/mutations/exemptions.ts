@@ -53,7 +53,7 @@ export const exemptions: ReadonlyArray<Exemption> = [
       "Bounds memory. Deliveries arrive without it as well, so only the memory of thousands that fail would tell."
   }),
 
-  ...inFile("core/src/policies/dropped.ts", {
+  ...inFile("core/src/engine/droppedPromises.ts", {
     "depth > depthMax": "Bounds a search in what a host's own policy returned."
   }),
 

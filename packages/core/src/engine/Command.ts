@@ -1,9 +1,10 @@
 /** Commands, and how the batchers of a service run a batch of them in the store. */
 import { Context, type Effect, type Scope } from "effect"
 import type { BoxOfficeStore } from "../BoxOfficeStore.ts"
-import { type Batcher, makeBatchers, type RowLocks } from "./Batcher.ts"
+import { type Batcher, makeBatchers } from "./Batcher.ts"
 import { LoadPlan } from "./LoadPlan.ts"
 import type { Rows } from "./Rows.ts"
+import type { RowLocks } from "./WaitingCommands.ts"
 
 /** How many batchers each kind of command has, and how much they take. */
 export interface BatchOptions {

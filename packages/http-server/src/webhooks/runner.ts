@@ -77,7 +77,6 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
         return Effect.map(parkFor(delayMs), (isWaiting) => {
           parked.unwritten.delete(eventId)
           // The event is a dead letter already, from its first delivery: it delays no other event.
-          // Guard webhook-dead-again: without it, webhooks.test "set back over a thousand" fails.
           if (!isWaiting && isNew) parked.delete(aggregate, eventId)
         })
       }
