@@ -96,7 +96,7 @@ export interface Lapsed {
   readonly queues: ReadonlyArray<QueueId>
 }
 
-/** See the module. Every effect can fail with `StoreUnavailable` alone. */
+/** What the engine needs of a store. Every effect can fail with `StoreUnavailable` alone. */
 export class BoxOfficeStore extends Context.Service<
   BoxOfficeStore,
   {

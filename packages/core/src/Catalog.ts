@@ -79,12 +79,12 @@ export interface AddedSeats {
   readonly created: boolean
 }
 
-type AdditionFaults = AlreadyExists | IdempotencyConflict | RequestInvalid | StoreUnavailable
-export type AddShowError = QueueNotFound | AdditionFaults
-export type AddPerformanceError = ShowNotFound | AdditionFaults
-export type AddSeatsError = PerformanceNotFound | AdditionFaults
+type AdditionError = AlreadyExists | IdempotencyConflict | RequestInvalid | StoreUnavailable
+export type AddShowError = QueueNotFound | AdditionError
+export type AddPerformanceError = ShowNotFound | AdditionError
+export type AddSeatsError = PerformanceNotFound | AdditionError
 
-/** See the module. */
+/** What is on sale: an operator adds shows, performances and seats; users read dates and seat maps. */
 export class Catalog extends Context.Service<
   Catalog,
   {

@@ -87,7 +87,7 @@ export interface ConsumerSession<Type extends EventType = EventType> {
 
 export type ConsumeError = RequestInvalid | ConsumerMisplaced | EventsUnreadable | StoreUnavailable
 
-/** See the module. */
+/** The events of all committed batches, for named consumers. */
 export class EventFeed extends Context.Service<
   EventFeed,
   {

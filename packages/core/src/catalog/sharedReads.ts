@@ -32,7 +32,7 @@ interface CachedMap extends Until<SeatMap> {
 const performancesKept = 100
 const showsKept = 1_000
 
-/** The shared reads of the catalogue. See the module. */
+/** Makes the shared reads of the catalogue. */
 export const makeCatalogReads = Effect.gen(function* () {
   const store = yield* BoxOfficeStore
   const committed = yield* CommittedEvents

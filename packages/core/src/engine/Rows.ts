@@ -138,7 +138,7 @@ const byKey = <K, V>(rows: Iterable<V> | undefined, key: (row: V) => K): Map<K, 
   return map
 }
 
-/** See the module. */
+/** The rows of one batch: as the store loaded them, and as events change them. */
 export class Rows {
   readonly now: number
   readonly outcomes: Table<CommandId, RecordedOutcome>

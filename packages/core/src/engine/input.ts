@@ -10,7 +10,7 @@ export const IdempotencyKey = Schema.String.check(
   })
 )
 
-/** A text that names something. A name that no row can have is not found. */
+/** A text that names something. The schema lets a name pass that no row can have: the operation then finds none. */
 export const Name = Schema.String.check(Schema.isBetweenLength(1, 256))
 
 /** The fields of a `Caller`, for the schema of an input. */

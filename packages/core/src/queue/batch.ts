@@ -52,7 +52,7 @@ export const planQueueBatch = (batch: ReadonlyArray<QueueCommand>): LoadPlan => 
 }
 
 /**
- * See the module. `hasPolled` says whether this node has a presence mark that it has yet to flush.
+ * Runs a batch, in the steps above. `hasPolled` says whether this node has a presence mark that it has yet to flush.
  */
 export const runQueueBatch = (
   store: BoxOfficeStore["Service"],

@@ -23,7 +23,7 @@ export interface MemoryDatabaseOptions {
    */
   readonly pause?: (point: string) => Effect.Effect<void>
   /**
-   * Told of each guard that refused a write: the name of the constraint or trigger. A duplicate of a
+   * Called with each guard that refused a write: the name of the constraint or trigger. A duplicate of a
    * key that `isSharedKey` names is no fault: two nodes were as quick as each other.
    */
   readonly onViolation?: (name: string) => void

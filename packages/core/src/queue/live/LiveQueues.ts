@@ -22,45 +22,30 @@
  *
  * An entry that is evicted, and a node that shuts down, flush their presence marks first.
  */
-import { Clock, Context, Effect, Fiber, Layer, Semaphore } from "effect"
+import { Context, Effect, Fiber, Layer } from "effect"
 import { BoxOfficeStore } from "../../BoxOfficeStore.ts"
 import type { Overloaded, StoreUnavailable } from "../../Errors.ts"
 import { type Batcher, makeBatchers } from "../../engine/Batcher.ts"
 import { BatchSettings, rowLocksOf } from "../../engine/Command.ts"
 import { CommittedEvents } from "../../engine/CommittedEvents.ts"
-import { makeSharedReads, msBetween } from "../../engine/SharedReads.ts"
+import { makeSharedReads } from "../../engine/SharedReads.ts"
 import { HostTransaction } from "../../HostTransaction.ts"
 import type { QueueId, TokenId } from "../../Ids.ts"
 import { Policies } from "../../Policies.ts"
 import type { QueueTokenPayload } from "../../token/format.ts"
 import { planQueueBatch, type QueueCommand, runQueueBatch } from "../batch.ts"
-import type { QueueRow, QueueTokenStatus, TokenRow } from "../model.ts"
-import { presencePeriodSeconds } from "../presence.ts"
-import { LiveQueue } from "./LiveQueue.ts"
+import type { QueueRow, QueueTokenStatus } from "../model.ts"
+import { laneRow } from "../position.ts"
+import type { LiveQueue } from "./LiveQueue.ts"
 import { makeQueueMetrics } from "./metrics.ts"
-import { Presence } from "./presence.ts"
+import { type Entry, makeSnapshots, queuesKept } from "./snapshots.ts"
 
-/** The most queues that a node keeps a snapshot of. */
-const queuesKept = 1_000
 /** The most batches in a row that one refresh runs. */
 const batchesMax = 100
-/** How long a node that shuts down waits for the store to take its presence marks. */
-const closingMs = 2_000
 /** How long a poll waits for a refresh if there is an older snapshot to answer from. */
 const refreshTimeout = "500 millis"
 /** How long the sweeper waits for the admissions of one queue, so that no other queue waits for it. */
 const advanceTimeout = "2 seconds"
-
-interface Entry {
-  readonly liveQueue: LiveQueue
-  /** In nanoseconds, by the monotonic clock. */
-  readBegunAt: bigint
-  /** Tokens that this node has changed since the snapshot was read: only the store knows them. */
-  readonly staleTokens: Set<TokenId>
-  /** Presence marks that this node has yet to flush to the store. */
-  readonly presence: Presence
-  presenceFlushedAt: bigint
-}
 
 type Faults = Overloaded | StoreUnavailable
 
@@ -114,17 +99,12 @@ export class LiveQueues extends Context.Service<
       const committed = yield* CommittedEvents
       const policies = yield* Policies
       const { queueMaxAgeMs, staleIfStoreDownMs } = policies
-      const clock = yield* Clock.Clock
       const metrics = yield* makeQueueMetrics(committed)
-      const entries = new Map<QueueId, Entry>()
-      const readLocks = new Map<QueueId, Semaphore.Semaphore>()
-      /** Queues that this node is admitting to, one run each at a time. */
-      const admitting = new Map<QueueId, Fiber.Fiber<unknown>>()
+      const snapshots = yield* makeSnapshots(metrics.read)
+      const { catchUp, read, flushPresenceIfDue, hasPolled, ageMs } = snapshots
+      /** The queues whose due batches this node is running, one run each at a time. */
+      const dueRuns = new Map<QueueId, Fiber.Fiber<unknown>>()
       const scope = yield* Effect.scope
-
-      /** Whether a user has polled this node since it last flushed its presence marks. */
-      const hasPolled = ({ queueId, lane, number }: TokenRow): boolean =>
-        entries.get(queueId)?.presence.has(lane, number) ?? false
 
       const batcher: Batcher<QueueCommand, unknown> = yield* makeBatchers({
         ...(yield* BatchSettings),
@@ -135,113 +115,11 @@ export class LiveQueues extends Context.Service<
       })
       const submit = <A>(command: QueueCommand<A>) =>
         batcher.submit(command) as Effect.Effect<A, Faults>
+      // After the batchers, so that closing flushes before it waits for the batch in flight.
+      yield* Effect.addFinalizer(() => snapshots.flushAllPresence)
 
-      /**
-       * Reads what has happened since a snapshot's last departure; without a snapshot, makes a new
-       * one. `undefined` if there is no such queue.
-       */
-      const catchUp = Effect.fnUntraced(function* (queueId: QueueId, before?: LiveQueue) {
-        let liveQueue = before
-        for (;;) {
-          const reading = yield* store.readQueue(queueId, liveQueue?.after ?? 0n)
-          if (reading === undefined) return undefined
-          liveQueue ??= new LiveQueue(reading)
-          const isComplete = liveQueue.absorb(reading)
-          // Yields between the steps, so that the node's other work goes on.
-          while (!liveQueue.placeSome()) yield* Effect.yieldNow
-          if (isComplete) return liveQueue
-          yield* Effect.yieldNow
-        }
-      })
-
-      /** Reads of a queue run one at a time: each continues from the departures of the one before. */
-      const read = (queueId: QueueId) =>
-        Effect.suspend(() => {
-          const readLock = readLocks.get(queueId) ?? Semaphore.makeUnsafe(1)
-          readLocks.set(queueId, readLock)
-          return Effect.ensuring(
-            Semaphore.withPermit(readLock, readNow(queueId)),
-            // Clients may ask for any name: only queues that the node holds keep their lock.
-            Effect.sync(() => entries.has(queueId) || readLocks.delete(queueId))
-          )
-        })
-
-      const readNow = Effect.fnUntraced(function* (queueId: QueueId) {
-        const begunAt = clock.monotonicTimeNanosUnsafe()
-        const before = entries.get(queueId)
-        // The read shows the changes that were made before it. Tokens that change while it runs
-        // stay stale until the next one.
-        const staleBefore = new Set(before?.staleTokens)
-        const liveQueue = yield* catchUp(queueId, before?.liveQueue)
-        if (liveQueue === undefined) return undefined
-        metrics.read(liveQueue)
-        const entry = before ?? {
-          liveQueue,
-          readBegunAt: begunAt,
-          staleTokens: new Set<TokenId>(),
-          presence: new Presence(),
-          presenceFlushedAt: begunAt
-        }
-        entry.readBegunAt = begunAt
-        for (const tokenId of staleBefore) entry.staleTokens.delete(tokenId)
-        // Moves the entry to the end of the map. The entry at the front was read longest ago, and
-        // is evicted if there are too many.
-        entries.delete(queueId)
-        entries.set(queueId, entry)
-        if (entries.size > queuesKept) yield* forget(entries.keys().next().value!)
-        return entry
-      })
-
-      const forget = Effect.fnUntraced(function* (queueId: QueueId) {
-        const entry = entries.get(queueId)!
-        entries.delete(queueId)
-        readLocks.delete(queueId)
-        yield* Effect.ignore(flushPresence(queueId, entry))
-      })
-
-      /**
-       * Writes the presence marks to the store. If that fails, the node keeps them for the next
-       * flush.
-       */
-      const flushPresence = (queueId: QueueId, { liveQueue, presence }: Entry) =>
-        Effect.suspend(() => {
-          if (liveQueue.queue.settings.absenceSeconds === 0) return Effect.void
-          const sightings = presence.take()
-          if (sightings.length === 0) return Effect.void
-          return Effect.onError(store.markSeen(queueId, sightings), () =>
-            Effect.sync(() => presence.putBack(sightings))
-          )
-        })
-
-      /**
-       * Flushes once per period, before the read. If the flush fails, the refresh fails, too: the
-       * node answers polls from memory for `staleIfStoreDownMs`, and then polls fail. So a user
-       * never goes on polling a node whose marks do not reach the store, which would remove the
-       * user as absent.
-       */
-      const flushPresenceIfDue = Effect.fnUntraced(function* (queueId: QueueId) {
-        const entry = entries.get(queueId)
-        const now = clock.monotonicTimeNanosUnsafe()
-        if (entry === undefined) return
-        if (msBetween(entry.presenceFlushedAt, now) < presencePeriodSeconds * 1_000) return
-        yield* flushPresence(queueId, entry)
-        entry.presenceFlushedAt = now
-      })
-
-      // The users of a node that shuts down go on polling another node, so their presence marks
-      // must reach the store.
-      yield* Effect.addFinalizer(() =>
-        Effect.forEach(
-          entries,
-          ([queueId, entry]) => Effect.ignore(flushPresence(queueId, entry)),
-          {
-            concurrency: 4,
-            discard: true
-          }
-        ).pipe(Effect.timeoutOption(closingMs))
-      )
-
-      const admit = (queueId: QueueId, liveQueue: LiveQueue) =>
+      /** Opens, ends and admits what is due. Gives how many events that made. */
+      const runDueBatch = (queueId: QueueId, liveQueue: LiveQueue) =>
         submit<number>({
           queueId,
           plan: (plan) => plan.addHeads(queueId, liveQueue.heads()),
@@ -252,7 +130,7 @@ export class LiveQueues extends Context.Service<
        * Runs batches while the snapshot shows that something is due, and reads the queue after
        * each. Ends early if a batch changed nothing. Returns the last read.
        */
-      const admitUntilIdle = Effect.fnUntraced(function* <
+      const runDueBatches = Effect.fnUntraced(function* <
         A extends { readonly liveQueue: LiveQueue }
       >(
         queueId: QueueId,
@@ -261,7 +139,7 @@ export class LiveQueues extends Context.Service<
       ) {
         let entry = first
         for (let batch = 0; entry?.liveQueue.isDue && batch < batchesMax; batch++) {
-          const dueEvents = yield* admit(queueId, entry.liveQueue)
+          const dueEvents = yield* runDueBatch(queueId, entry.liveQueue)
           entry = yield* read
           if (dueEvents === 0) break
         }
@@ -269,23 +147,23 @@ export class LiveQueues extends Context.Service<
       })
 
       /**
-       * Reads a queue, and starts admissions if users can be admitted. The read takes no lock, but an
-       * admission waits for the lock of the queue's row. So the polls that wait for this refresh wait
-       * for admissions no longer than `refreshTimeout`.
+       * Reads a queue, and starts the batches that are due. The read takes no lock, but a batch waits
+       * for the lock of the queue's row. So the polls that wait for this refresh wait for batches no
+       * longer than `refreshTimeout`.
        */
       const refresh = Effect.fnUntraced(function* (queueId: QueueId) {
         yield* flushPresenceIfDue(queueId)
         const entry = yield* read(queueId)
-        if (entry === undefined || !entry.liveQueue.isDue || admitting.has(queueId)) return entry
-        const admission = yield* admitUntilIdle(queueId, entry, read(queueId)).pipe(
+        if (entry === undefined || !entry.liveQueue.isDue || dueRuns.has(queueId)) return entry
+        const dueRun = yield* runDueBatches(queueId, entry, read(queueId)).pipe(
           Effect.ignore,
           Effect.forkIn(scope)
         )
-        admitting.set(queueId, admission)
-        admission.addObserver(() => admitting.delete(queueId))
-        // Guard refresh-deadline: with "Fiber.await(admission)" for "Effect…Timeout)", sql-store/outage.test "waits for no lock" fails.
-        yield* Effect.timeoutOption(Fiber.await(admission), refreshTimeout)
-        return entries.get(queueId) ?? entry
+        dueRuns.set(queueId, dueRun)
+        dueRun.addObserver(() => dueRuns.delete(queueId))
+        // Guard refresh-deadline: with "Fiber.await(dueRun)" for "Effect…Timeout)", sql-store/outage.test "waits for no lock" fails.
+        yield* Effect.timeoutOption(Fiber.await(dueRun), refreshTimeout)
+        return snapshots.get(queueId) ?? entry
       })
 
       const reads = yield* makeSharedReads<QueueId, Entry | undefined>({
@@ -302,7 +180,7 @@ export class LiveQueues extends Context.Service<
           // A join goes to the end of its lane, and an extended session is not in line: neither
           // changes the position of another token.
           if (event._tag === "QueueTokenIssued" || event._tag === "QueueTokenExtended") return
-          entries.get(event.queueId)?.staleTokens.add(event.tokenId)
+          snapshots.get(event.queueId)?.staleTokens.add(event.tokenId)
           // A completed token was admitted, so no position changes. It may make room, which the
           // next refresh shows.
           if (event._tag === "QueueTokenCompleted") return
@@ -322,7 +200,7 @@ export class LiveQueues extends Context.Service<
         return status && withMinPollDelay(status)
       }
       const lastKnownStatus = (payload: QueueTokenPayload) => {
-        const entry = entries.get(payload.queueId)
+        const entry = snapshots.get(payload.queueId)
         return entry && statusIn(entry, payload)
       }
       /** A user who polls while waiting is present. */
@@ -334,9 +212,6 @@ export class LiveQueues extends Context.Service<
         }
         return status
       }
-      const ageMs = (entry: Entry): number =>
-        msBetween(entry.readBegunAt, clock.monotonicTimeNanosUnsafe())
-
       /**
        * A fresh snapshot. If there is one younger than `staleIfStoreDownMs`, a refresh that fails
        * or takes longer than `refreshTimeout` falls back to it.
@@ -344,21 +219,21 @@ export class LiveQueues extends Context.Service<
       const freshOrStale = (queueId: QueueId): Effect.Effect<Entry | undefined, Faults> =>
         Effect.suspend(() => {
           const fresh = ensureFresh(queueId)
-          const last = entries.get(queueId)
+          const last = snapshots.get(queueId)
           return last === undefined || ageMs(last) >= staleIfStoreDownMs
             ? fresh
             : Effect.timeout(fresh, refreshTimeout).pipe(Effect.catch(() => Effect.succeed(last)))
         })
 
       /**
-       * Whether the call runs inside a host's transaction. The transaction may roll back, so it
+       * Whether the call runs within a host's transaction. The transaction may roll back, so it
        * reads a snapshot of its own, and none of what it reads may enter the shared snapshots.
        */
-      const isInside = Effect.map(HostTransaction, (transaction) => transaction !== undefined)
+      const isWithin = Effect.map(HostTransaction, (transaction) => transaction !== undefined)
 
       const freshStatus = Effect.fnUntraced(function* (payload: QueueTokenPayload) {
         const { queueId } = payload
-        if (yield* isInside) {
+        if (yield* isWithin) {
           const status = (yield* catchUp(queueId))?.statusOf(payload)
           return status && withMinPollDelay(status)
         }
@@ -372,21 +247,21 @@ export class LiveQueues extends Context.Service<
       })
 
       const readQueue = Effect.fnUntraced(function* (queueId: QueueId) {
-        if (yield* isInside) return (yield* catchUp(queueId))?.queue
+        if (yield* isWithin) return (yield* catchUp(queueId))?.queue
         return (yield* freshOrStale(queueId))?.liveQueue.queue
       })
 
       const advance = Effect.fnUntraced(function* (queueId: QueueId) {
-        if (yield* isInside) {
+        if (yield* isWithin) {
           const once = Effect.map(catchUp(queueId), (liveQueue) => liveQueue && { liveQueue })
-          yield* admitUntilIdle(queueId, yield* once, once)
+          yield* runDueBatches(queueId, yield* once, once)
           return
         }
         reads.invalidate(queueId)
         yield* ensureFresh(queueId)
-        const admission = admitting.get(queueId)
-        if (admission !== undefined) {
-          yield* Effect.timeoutOption(Fiber.await(admission), advanceTimeout)
+        const dueRun = dueRuns.get(queueId)
+        if (dueRun !== undefined) {
+          yield* Effect.timeoutOption(Fiber.await(dueRun), advanceTimeout)
         }
       })
 
@@ -398,7 +273,7 @@ export class LiveQueues extends Context.Service<
         withMinPollDelay,
         recordAdmission: metrics.tokenAdmitted,
         cachedStatus: (payload) => {
-          const entry = entries.get(payload.queueId)
+          const entry = snapshots.get(payload.queueId)
           return entry && ageMs(entry) < queueMaxAgeMs
             ? statusAndMarkPresent(entry, payload)
             : undefined
@@ -412,6 +287,5 @@ export class LiveQueues extends Context.Service<
 /** Whether a token joined after its queue's snapshot was read. */
 const isNewer = ({ entry }: QueueTokenPayload, liveQueue: LiveQueue): boolean => {
   if (entry === undefined) return false
-  const lane = entry.lane === "general" ? liveQueue.queue : liveQueue.queue.priority
-  return entry.number >= lane.nextNumber
+  return entry.number >= laneRow(liveQueue.queue, entry.lane).nextNumber
 }

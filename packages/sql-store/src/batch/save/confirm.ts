@@ -5,7 +5,7 @@ import type { Query } from "../../Query.ts"
  * settings demand, on a synchronous standby too. A transaction that only reads does not wait.
  *
  * A server that crashed while commits waited for a standby shows these commits once it is back. They
- * are lost if it fails over then, so no caller may be told of them yet. The record in the log has no
+ * are lost if it fails over then, so the store may not report them yet. The record in the log has no
  * other use: no table changes.
  */
 export const confirmEarlierCommits: Query<void> = {
