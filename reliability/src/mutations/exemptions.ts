@@ -38,11 +38,13 @@ export const exemptions: ReadonlyArray<Exemption> = [
   ...inFile("core/src/queue/live/LiveQueues.ts", {
     "batch < batchesMax":
       "Shares the node among its queues. A batch that changes nothing ends the loop as well, and the next refresh goes on.",
-    "Effect.timeoutOption(closingMs)":
-      "The store's own limit on closing ends a flush that hangs as well.",
     "Effect.timeout(fresh, refreshTimeout)":
       "A poll gets the last snapshot sooner than the read's own deadline (`read-deadline`) would let it.",
-    "Fiber.await(admission), advanceTimeout": "No test tells it from the limit of the sweep."
+    "Fiber.await(dueRun), advanceTimeout": "No test tells it from the limit of the sweep."
+  }),
+  ...inFile("core/src/queue/live/snapshots.ts", {
+    "Effect.timeoutOption(closingMs)":
+      "The store's own limit on closing ends a flush that hangs as well."
   }),
   ...inFile("core/src/Sweeper.ts", {
     "Effect.timeoutOption(one, workTimeout)":
