@@ -42,7 +42,7 @@ export { decodeEvents, encodeEvents, withJson } from "./events/codec.ts"
 export { fromCursor, pageOf, toCursor } from "./events/cursor.ts"
 export type * from "./events/Deliveries.ts"
 export type * from "./events/Outbox.ts"
-export { checkNames } from "./options.ts"
+export { checkNames, lettersApart } from "./options.ts"
 export { idempotencyKeySecondsMin } from "./policies/settings.ts"
 export type {
   AdmissionCount,
