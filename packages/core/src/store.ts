@@ -25,6 +25,7 @@ export {
 } from "./engine/attempts.ts"
 // What the other packages of Box Office do in the same way.
 export { runInBackground } from "./engine/backgroundLoop.ts"
+export { Closed } from "./engine/Closed.ts"
 export { commandIdOf, newCommandId } from "./engine/CommandIds.ts"
 export { handleDropped } from "./engine/droppedPromises.ts"
 export { evolve } from "./engine/evolve.ts"

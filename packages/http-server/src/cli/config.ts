@@ -443,7 +443,7 @@ export const serverConfig = (kind: {
         )
     })
     problems.push(...webhookProblems)
-    problems.push(...(yield* unknownVariables([...names, ...secretVariables])))
+    problems.push(...(yield* Effect.orDie(unknownVariables([...names, ...secretVariables]))))
     const adminToken = secretToken("BOXOFFICE_ADMIN_TOKEN")
     const serviceToken = secretToken("BOXOFFICE_SERVICE_TOKEN")
     const charges = chargesOf()
