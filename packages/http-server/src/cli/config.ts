@@ -60,7 +60,7 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_CONNECTIONS", "maximum connections to the database; default 10"],
   [
     "BOXOFFICE_PREPARED_STATEMENTS",
-    "on or off; off behind PgBouncer before 1.21 in transaction mode"
+    "on or off; default on; off behind PgBouncer before 1.21 in transaction mode"
   ],
   ["BOXOFFICE_LOCK_TIMEOUT_MS", "how long a batch waits for a locked row; default 1500"],
   ["BOXOFFICE_STATEMENT_TIMEOUT_MS", "how long a statement may take; default 15000"],
@@ -72,7 +72,10 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_CONNECT_WITHIN_MS", "how long to wait for a new connection; default 5000"],
   ["BOXOFFICE_CLOSE_WITHIN_MS", "how long closing the pool may delay shutdown; default 10000"],
   ["PORT, HOST", "the port and address to listen on; default 3000 on 0.0.0.0"],
-  ["BOXOFFICE_IDENTITY", "header (a gateway sets X-User-Id) or jwt"],
+  [
+    "BOXOFFICE_IDENTITY",
+    "header (a gateway sets X-User-Id) or jwt; default header, except in production"
+  ],
   ["BOXOFFICE_JWT_SECRET", "with jwt: the shared secret (HS256), 32 bytes or more"],
   ["BOXOFFICE_JWKS_URL", "with jwt: the https URL of the issuer's keys"],
   ["BOXOFFICE_JWT_ISSUER, BOXOFFICE_JWT_AUDIENCE", "with jwt: the required iss and aud"],
@@ -94,10 +97,13 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
     "BOXOFFICE_PAYMENT_COMPLETES_TOKEN",
     "whether a payment completes the queue token; default true"
   ],
-  ["BOXOFFICE_QUEUE_MAX_ACTIVE, BOXOFFICE_QUEUE_ADMIT_PER_MINUTE", "limits of a new queue"],
+  [
+    "BOXOFFICE_QUEUE_MAX_ACTIVE, BOXOFFICE_QUEUE_ADMIT_PER_MINUTE",
+    "limits of a new queue; default 5000 and 60000"
+  ],
   [
     "BOXOFFICE_QUEUE_CLAIM_SECONDS, BOXOFFICE_QUEUE_SESSION_SECONDS",
-    "claim window and session of a new queue"
+    "claim window and session of a new queue; default 120 and 600"
   ],
   [
     "BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT",
