@@ -89,7 +89,7 @@ export const toMarkdown = (run: Run): string => {
     "",
     ...estimateLines(figures),
     "",
-    `Fates: ${fates.join(", ")}.`,
+    `What else happened: ${fates.join(", ")}.`,
     ...(failures.length > 0 ? ["", "Failed calls:", ...failures] : []),
     "",
     "| invariant | violations |",
