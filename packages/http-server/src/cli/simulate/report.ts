@@ -79,7 +79,7 @@ export const toMarkdown = (run: Run): string => {
       `and ${count(run.admitPerMinute)} admitted per minute: ${count(figures.sold)} seats sold, ` +
       `${soldOut}; ${run.seconds.toFixed(0)} s in all.`,
     "",
-    "| call | answers | p50 ms | p99 ms |",
+    "| call | results | p50 ms | p99 ms |",
     "|---|---:|---:|---:|",
     ...rows,
     "",
