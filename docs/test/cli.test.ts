@@ -66,6 +66,27 @@ describe.each(["queue", "events", "deliveries"])("%s commands", (group) => {
   })
 })
 
+/** The defaults of a table of flags, by the flag. */
+const defaultsIn = (heading: string) =>
+  tableBehind(page, heading).flatMap((cells) => {
+    const [flags, text] = [flagsIn(cells[0]!), cells.at(-1)!]
+    const [, value] = text.match(/default `?([a-z_]+_[a-z_]+|[\d,]+)/) ?? []
+    return value === undefined ? [] : [{ flags, of: cells[1]!, value }]
+  })
+
+test.each(commands)("%s --help has the defaults of the table", async (command) => {
+  const groups = ["queue", "events", "deliveries"]
+  const heading = groups.includes(command) ? `### Flags of ${command} commands` : `## ${command}`
+  for (const { flags, of, value } of defaultsIn(heading)) {
+    const names = groups.includes(command) ? Array.from(of.matchAll(/`(\w+)`/g), ([, n]) => n!) : []
+    const help = await helpOf(command, ...names.slice(0, 1))
+    expect({ flags, help: help.replaceAll(/\s+/g, " ") }).toEqual({
+      flags,
+      help: expect.stringMatching(new RegExp(`${flags[0]} [^-]*default ${value}`))
+    })
+  }
+})
+
 test("the exit codes are those of the program", () => {
   const written = tableBehind(page, "## Exit codes").map(([code]) => Number(code))
   expect(written).toEqual(Object.values(exitCodes))

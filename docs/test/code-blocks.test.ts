@@ -115,7 +115,7 @@ describe("commands", () => {
 
   test.each(lines)("%s", (line) => {
     // pnpm's own, rather than a script.
-    if (/pnpm@12 (-r|install\b)/.test(line)) return
+    if (/pnpm@12 (-r|install\b|exec\b)/.test(line)) return
     const [, example, script] = line.match(/pnpm@12 (?:--filter @boxoffice\/example-(\S+) )?(\S+)/)!
     const file = example === undefined ? "package.json" : `examples/${example}/package.json`
     expect(scriptsOf(file)).toContain(script)

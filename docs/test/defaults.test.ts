@@ -1,6 +1,6 @@
 /** Checks the defaults that the pages state against the constants of the engine and the store. */
-import { BatchSettings, defaultPolicies } from "@boxoffice/core"
-import { Effect } from "effect"
+import { BatchSettings, defaultPolicies, PolicySettings } from "@boxoffice/core"
+import { Effect, Schema } from "effect"
 import { expect, test } from "vitest"
 import { defaultWaits } from "../../packages/sql-store/src/connection/waits.ts"
 import { readPage, tableBehind } from "./markdown.ts"
@@ -59,4 +59,27 @@ test("docs/policies.md states the defaults of the policies", () => {
   expect(defaultPolicies.walletCeiling).toBe(2n ** 53n - 1n)
   expect(stated.get("gate")).toBe("all six operations")
   expect(defaultPolicies.gate).toHaveLength(6)
+})
+
+test("docs/policies.md states defaults, bounds and variables of the policies that are values", () => {
+  const [, table] = readPage("docs/policies.md").split("can only be values:\n")
+  const rows = Array.from(
+    table!.matchAll(/^\| `(\w+)` \| `(\w+)` \| (?:0 to (\d+))?.*\| (host only|`(\w+)`) \|$/gm),
+    ([, name, value, most, , variable]) => ({ name: name!, value: value!, most, variable })
+  )
+  expect(rows).toHaveLength(6)
+  const { fields } = PolicySettings
+  for (const { name, value, most, variable } of rows) {
+    const policy = name as keyof typeof defaultPolicies
+    expect({ name, value }).toEqual({ name, value: String(defaultPolicies[policy]) })
+    if (variable !== undefined) expect(variable).toBe(variableOf(name))
+    if (most === undefined) continue
+    const isAllowed = Schema.is(fields[policy] as Schema.Codec<unknown>)
+    expect([0, Number(most), -1, Number(most) + 1].map((ms) => isAllowed(ms))).toEqual([
+      true,
+      true,
+      false,
+      false
+    ])
+  }
 })

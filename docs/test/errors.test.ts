@@ -84,9 +84,20 @@ describe.each(table.map(([tag, problem]) => ({ tag, problem, code: problem.code 
     test("explains each field", () => {
       const { type, title, status, detail, requestId, code: _code, ...fields } = example
       const explained = readPage(page).includes("\n## Fields\n")
-        ? tableBehind(page, "## Fields").map(([name]) => name)
+        ? tableBehind(page, "## Fields").map(([name, type]) => ({
+            name: name!.replaceAll("`", ""),
+            isOptional: type!.endsWith(", optional")
+          }))
         : []
-      expect(explained).toEqual(Object.keys(fields).map((name) => `\`${name}\``))
+      const inExample = Object.keys(fields)
+      expect(
+        explained.filter(({ name, isOptional }) => !isOptional || name in fields).map((f) => f.name)
+      ).toEqual(inExample)
+      // What this example leaves out is a field all the same.
+      const optional = explained.flatMap(({ name, isOptional }) => (isOptional ? [name] : []))
+      const error = (core as Readonly<Record<string, unknown>>)[tag]
+      const known = Object.keys((error as { readonly fields?: object } | undefined)?.fields ?? {})
+      expect(known).toEqual(expect.arrayContaining(optional))
     })
   }
 )

@@ -124,6 +124,7 @@ export const coreLayers: ReadonlyArray<Layer> = [
       "queue/presence.ts",
       "engine/CommandIds.ts",
       "engine/RecentMap.ts",
+      "engine/Closed.ts",
       "engine/TaggedError.ts",
       "engine/droppedPromises.ts",
       "engine/fnv.ts",

@@ -26,15 +26,15 @@ export interface CodeBlock {
   readonly text: string
 }
 
-/** The fenced code blocks of a page. */
+/** The fenced code blocks of a page, those in lists included. */
 export const codeBlocks = (page: string): ReadonlyArray<CodeBlock> => {
   const source = readPage(page)
-  return Array.from(source.matchAll(/^```(\S*) ?(.*)\n([\s\S]*?)^```$/gm), (match) => ({
+  return Array.from(source.matchAll(/^( *)```(\S*) ?(.*)\n([\s\S]*?)^\1```$/gm), (match) => ({
     page,
     line: source.slice(0, match.index).split("\n").length + 1,
-    language: match[1]!,
-    info: match[2]!,
-    text: match[3]!
+    language: match[2]!,
+    info: match[3]!,
+    text: match[4]!.replaceAll(new RegExp(`^${match[1]}`, "gm"), "")
   }))
 }
 

@@ -8,6 +8,8 @@ import { adminToken, type Office, openOffice } from "./office.ts"
 const blocks = codeBlocks("docs/guides/setting-up.md")
 const shown = blocks.filter(({ language, text }) => language === "sh" && text.includes("curl"))
 const isRefund = ({ text }: CodeBlock) => text.includes("$PAYMENT")
+const isChange = ({ text }: CodeBlock) => text.includes("-X PATCH")
+const isSetUp = (block: CodeBlock) => !isRefund(block) && !isChange(block)
 const jsonBeside = (block: CodeBlock): Record<string, unknown> | undefined => {
   const next = blocks[blocks.indexOf(block) + 1]
   return next?.language === "json" ? JSON.parse(next.text) : undefined
@@ -31,8 +33,8 @@ const asBuyer = async (method: string, path: string, token: string, body?: unkno
 }
 
 test("something is put on sale", async () => {
-  expect(shown).toHaveLength(6)
-  for (const block of shown.filter((block) => !isRefund(block))) {
+  expect(shown).toHaveLength(7)
+  for (const block of shown.filter(isSetUp)) {
     const { status, body } = await send(block)
     expect({ line: block.line, status, body }).toMatchObject({
       line: block.line,
@@ -48,11 +50,20 @@ test("something is put on sale", async () => {
 })
 
 test("running it again changes nothing", async () => {
-  for (const block of shown.filter((block) => !isRefund(block))) {
+  for (const block of shown.filter(isSetUp)) {
     const { status, body } = await send(block)
     expect({ line: block.line, status }).toEqual({ line: block.line, status: 200 })
     expect(body.added ?? 0).toBe(0)
   }
+})
+
+test("the settings of the queue are changed", async () => {
+  const block = shown.find(isChange)!
+  const { status, body } = await send(block)
+  expect({ status, body }).toMatchObject({
+    status: Number(block.info),
+    body: { queueId: "hall", settings: { maxActive: 800, admitPerMinute: 600 } }
+  })
 })
 
 test("what was bought is given back", async () => {

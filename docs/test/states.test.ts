@@ -8,12 +8,14 @@ import {
 import { evolve, Rows } from "@boxoffice/core/store"
 import {
   decideAdmissions,
+  decideClosing,
   decideExpiries,
   decideExpiry,
   decideGate,
   decideHold,
   decideJoin,
   decideLeave,
+  decideMode,
   decidePay,
   decideRefund,
   decideRelease,
@@ -119,6 +121,12 @@ test("a token goes the ways that are drawn, and no other", () => {
         // A payment that the gate let through.
         () => Result.map(gate(), () => ({ _tag: "QueueTokenCompleted", ...named, at: rows.now })),
         () => Result.succeed(decideExpiries(rows, queueId)),
+        // An operator closes the queue.
+        () =>
+          Result.map(decideMode(rows, queueId, "closed"), (changes) => {
+            for (const change of changes) evolve(rows, change)
+            return decideClosing(rows, queueId)
+          }),
         () => decideLeave(rows, named)
       ]
     }

@@ -7,7 +7,6 @@ const open = async () => {
   const office = await openBoxOffice({ database: "pglite", signingKeys })
 
   const [queueId, showId, performanceId] = ["main", "gala", "gala-1"]
-  const always = { salesOpenAt: null, salesCloseAt: null }
   const startsAt = new Date("2099-12-31T10:30:00Z")
   const stalls = {
     section: "Stalls",
@@ -16,7 +15,7 @@ const open = async () => {
   }
   const seats = ["1", "2", "3"].map((number) => ({ seatId: `A${number}`, number, ...stalls }))
   await office.queue.create({ queueId })
-  await office.catalog.addShow({ showId, title: "Gala", queueId, ...always })
+  await office.catalog.addShow({ showId, title: "Gala", queueId })
   await office.catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
   await office.catalog.addSeats({ performanceId, seats })
 

@@ -7,7 +7,7 @@ export const [queueId, showId, performanceId] = ["main", "gala", "gala-1"] as co
 export const addGala = Effect.gen(function* () {
   const { queue, catalog } = yield* BoxOffice
   yield* queue.create({ queueId })
-  yield* catalog.addShow({ showId, title: "Gala", queueId, salesOpenAt: null, salesCloseAt: null })
+  yield* catalog.addShow({ showId, title: "Gala", queueId })
   const startsAt = new Date("2099-12-31T10:30:00Z")
   yield* catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
   const seats = ["A1", "A2"].map((seatId) => ({

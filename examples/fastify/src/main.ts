@@ -7,12 +7,11 @@ const signingKeys = { k1: "a secret of at least thirty-two bytes" }
 const office = await openBoxOffice({ database: "pglite", signingKeys })
 
 const [queueId, showId, performanceId] = ["main", "gala", "gala-1"]
-const always = { salesOpenAt: null, salesCloseAt: null }
 const startsAt = new Date("2099-12-31T10:30:00Z")
 const stalls = { section: "Stalls", row: "A", price: { amount: 110_000n, currency: "KRW" } }
 const seats = ["1", "2", "3"].map((number) => ({ seatId: `A${number}`, number, ...stalls }))
 await office.queue.create({ queueId })
-await office.catalog.addShow({ showId, title: "Gala", queueId, ...always })
+await office.catalog.addShow({ showId, title: "Gala", queueId })
 await office.catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
 await office.catalog.addSeats({ performanceId, seats })
 

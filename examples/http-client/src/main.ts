@@ -3,7 +3,7 @@
  */
 import { connect } from "@boxoffice/http-server/client"
 
-const baseUrl = process.env.BOXOFFICE_URL ?? "http://127.0.0.1:3000"
+const baseUrl = process.env.BASE_URL ?? "http://127.0.0.1:3000"
 const tickets = connect({ baseUrl, userId: "ada" })
 
 // `join` returns the queue token, and the client sends it with each later request.

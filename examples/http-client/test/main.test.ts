@@ -34,7 +34,7 @@ afterAll(async () => {
 
 test("buys seats from the demo", { timeout: 60_000 }, async () => {
   const main = new URL("../src/main.ts", import.meta.url)
-  expect(await runProgram(main, { BOXOFFICE_URL: url! })).toBe(`next:   gala-1 with 432 seats
+  expect(await runProgram(main, { BASE_URL: url! })).toBe(`next:   gala-1 with 432 seats
 held:   A-1-1, A-1-2 for 300 s
 wallet: 330000 KRW
 paid:   330000, 0 left

@@ -4,7 +4,7 @@ import type { PromisedBoxOffice } from "@boxoffice/core"
 export const addGala = async ({ queue, catalog }: Pick<PromisedBoxOffice, "queue" | "catalog">) => {
   const [queueId, showId, performanceId] = ["main", "gala", "gala-1"]
   await queue.create({ queueId, settings: { maxActive: 100 } })
-  await catalog.addShow({ showId, title: "Gala", queueId, salesOpenAt: null, salesCloseAt: null })
+  await catalog.addShow({ showId, title: "Gala", queueId })
   const startsAt = new Date("2099-12-31T10:30:00Z")
   await catalog.addPerformance({ performanceId, showId, startsAt, timeZone: "Asia/Seoul" })
   const seats = ["A1", "A2", "A3", "B1", "B2", "B3"].map((seatId) => ({

@@ -61,7 +61,14 @@ export interface ShowsPage {
 type Plain<Row> = {
   readonly [Key in keyof Row]: Row[Key] extends string ? string : Row[Key]
 }
-export type ShowInput = Plain<Show> & CommandOptions
+export interface ShowInput
+  extends Omit<Plain<Show>, "salesOpenAt" | "salesCloseAt">,
+    CommandOptions {
+  /** Seats can be booked from this instant on; at once if it is `null` or left out. */
+  readonly salesOpenAt?: Date | null | undefined
+  /** Seats can be booked before this instant; until the start if it is `null` or left out. */
+  readonly salesCloseAt?: Date | null | undefined
+}
 export type PerformanceInput = Plain<Performance> & CommandOptions
 export type SeatInput = Plain<NewSeat>
 export interface SeatsToAddInput extends CommandOptions {
@@ -218,8 +225,14 @@ export class Catalog extends Context.Service<
 
       const addShow = Effect.fn("Catalog.addShow")(function* (input: ShowInput) {
         const { idempotencyKey } = yield* checkKey(input)
-        const show = yield* checkShow(input)
-        const { showId, title, queueId, salesOpenAt, salesCloseAt } = show
+        const {
+          showId,
+          title,
+          queueId,
+          salesOpenAt = null,
+          salesCloseAt = null
+        } = yield* checkShow(input)
+        const show: Show = { showId, title, queueId, salesOpenAt, salesCloseAt }
         if (salesOpenAt !== null && salesCloseAt !== null && salesCloseAt <= salesOpenAt) {
           const message = "sales must open before they close"
           return yield* new RequestInvalid({ errors: [{ path: "salesCloseAt", message }] })
@@ -321,8 +334,8 @@ const checkSeats = checkInput(
 const checkShow = checkInput(
   Schema.Struct({
     ...Show.fields,
-    salesOpenAt: Schema.NullOr(GivenInstant),
-    salesCloseAt: Schema.NullOr(GivenInstant)
+    salesOpenAt: Schema.optional(Schema.NullOr(GivenInstant)),
+    salesCloseAt: Schema.optional(Schema.NullOr(GivenInstant))
   })
 )
 const checkPerformance = checkInput(

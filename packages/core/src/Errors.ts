@@ -1,5 +1,6 @@
 /** Errors that operations of all services share. */
 import { Schema } from "effect"
+import { Closed } from "./engine/Closed.ts"
 import { recordable, TaggedError } from "./engine/TaggedError.ts"
 
 /** The input is invalid. `errors` lists every problem; nothing was done. */
@@ -62,6 +63,7 @@ export class StoreUnavailable extends TaggedError<StoreUnavailable>()("StoreUnav
 }) {
   readonly code = "store_unavailable"
   override get message() {
+    if (this.cause instanceof Closed) return this.cause.message
     if (!this.retryable) return "The store refused: see the cause."
     return this.address === undefined
       ? "The store is unavailable: try again in a moment."

@@ -20,6 +20,7 @@ import {
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import { type RequestInvalid, StoreUnavailable } from "./Errors.ts"
 import type { BoxOfficeEvent } from "./Events.ts"
+import { Closed } from "./engine/Closed.ts"
 import { CommittedEvents, layerCommittedEvents } from "./engine/CommittedEvents.ts"
 import { checkInput } from "./engine/input.ts"
 import { EventJson } from "./events/codec.ts"
@@ -228,7 +229,10 @@ export class EventFeed extends Context.Service<
   )
 }
 
-const feedClosed = new StoreUnavailable({ retryable: false, cause: "The engine is closed." })
+const feedClosed = new StoreUnavailable({
+  retryable: false,
+  cause: new Closed("This engine is closed: open another one.")
+})
 
 const batchesPerPrune = 1_000
 

@@ -3,6 +3,12 @@
  * that names the option: otherwise the engine would silently ignore a misspelt one.
  */
 
+/** Former names of options with the new ones: the error for a host that still uses one has both. */
+const renamed: ReadonlyArray<readonly [before: string, now: string]> = [
+  ["lanes", "batches"],
+  ["lanes", "batchers"]
+]
+
 /** Refuses a value that is no object, and unknown names. `what` names the value in the message. */
 export const checkNames = (
   what: string,
@@ -12,6 +18,8 @@ export const checkNames = (
   const options = checkObject(what, given, `an object with some of ${known.join(", ")}`)
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || known.includes(name)) continue
+    const [, now] = renamed.find(([before, now]) => before === name && known.includes(now)) ?? []
+    if (now !== undefined) throw new TypeError(`\`${name}\` is called \`${now}\` now.`)
     const meant = known.find((other) => isLike(name, other))
     const hint = meant === undefined ? "" : ` Did you mean "${meant}"?`
     throw new TypeError(
@@ -57,7 +65,7 @@ const isLike = (name: string, other: string): boolean => {
 }
 
 /** The edit distance of two words: how many letters to add, remove or change. */
-const lettersApart = (from: string, to: string): number => {
+export const lettersApart = (from: string, to: string): number => {
   let row = Array.from({ length: to.length + 1 }, (_, at) => at)
   for (let i = 1; i <= from.length; i++) {
     const next = [i]

@@ -25,7 +25,8 @@ export {
   Name,
   PageLimit,
   someProblems,
-  toRequestInvalid
+  toRequestInvalid,
+  unknownField
 } from "./engine/input.ts"
 export * from "./Ids.ts"
 export { Instant, Milliseconds } from "./Instant.ts"

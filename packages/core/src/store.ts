@@ -25,6 +25,7 @@ export {
 } from "./engine/attempts.ts"
 // What the other packages of Box Office do in the same way.
 export { runInBackground } from "./engine/backgroundLoop.ts"
+export { Closed } from "./engine/Closed.ts"
 export { commandIdOf, newCommandId } from "./engine/CommandIds.ts"
 export { handleDropped } from "./engine/droppedPromises.ts"
 export { evolve } from "./engine/evolve.ts"
@@ -42,7 +43,7 @@ export { decodeEvents, encodeEvents, withJson } from "./events/codec.ts"
 export { fromCursor, pageOf, toCursor } from "./events/cursor.ts"
 export type * from "./events/Deliveries.ts"
 export type * from "./events/Outbox.ts"
-export { checkNames } from "./options.ts"
+export { checkNames, lettersApart } from "./options.ts"
 export { idempotencyKeySecondsMin } from "./policies/settings.ts"
 export type {
   AdmissionCount,

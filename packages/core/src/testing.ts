@@ -4,6 +4,7 @@ export { decideGate, decideSessionExtension } from "./gate/decide.ts"
 export { decidePay, decideRefund } from "./payment/decide.ts"
 export {
   decideAdmissions,
+  decideClosing,
   decideExpiries,
   decideJoin,
   decideLeave,

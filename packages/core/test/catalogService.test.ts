@@ -254,6 +254,19 @@ describe("the catalogue", () => {
         expect(yield* problems(catalog.addShow({ ...show, title: text }))).toEqual(["title"])
       }
       expect(yield* catalog.addShow(show)).toEqual({ ...show, created: false })
+      const always = { showId: "always", title: "Always", queueId: "main" }
+      const added = { ...always, salesOpenAt: null, salesCloseAt: null }
+      expect(yield* catalog.addShow(always)).toEqual({ ...added, created: true })
+      // What is left out and what is null are the same request.
+      const keyed = { ...always, showId: "keyed", idempotencyKey: "once" }
+      for (const same of [{ salesOpenAt: undefined }, { salesOpenAt: null, salesCloseAt: null }]) {
+        expect(yield* catalog.addShow({ ...keyed, ...same })).toMatchObject({
+          showId: "keyed",
+          salesOpenAt: null,
+          salesCloseAt: null,
+          created: true
+        })
+      }
       expect(yield* Effect.flip(catalog.addShow({ ...show, title: "Another" }))).toEqual(
         new AlreadyExists({ kind: "show" })
       )

@@ -2,7 +2,7 @@ import { expect, test } from "vitest"
 import { RequestInvalid } from "../src/Errors.ts"
 import { isSmall, someProblems } from "../src/engine/input.ts"
 
-const message = "Expected no excess property"
+const message = "unknown field"
 const pathOf = (path: string) => someProblems([{ path, message }])[0]?.path
 
 test("a refusal shows no more than the beginning of a path that a client has made up", () => {

@@ -28,7 +28,8 @@ const wrongs: ReadonlyArray<unknown> = [
   () => 1,
   Symbol.iterator
 ]
-const ofTheMachine = /RegExp|matching|readonly|\\p\{|\[\^|\bEffect\b|Schema|~|Symbol\(effect/
+const ofTheMachine =
+  /RegExp|matching|readonly|property|Missing key|\\p\{|\[\^|\bEffect\b|Schema|~|Symbol\(effect/
 
 type AnySchema = Schema.Codec<unknown, unknown>
 const fieldsOf = (schema: AnySchema) =>
@@ -63,6 +64,17 @@ test.each(Object.entries(schemas).filter(([, value]) => isSchema(value)))(
     expect(said.filter((message) => ofTheMachine.test(message))).toEqual([])
   }
 )
+
+test("an input with an unknown field, or without one that is required, is told so", () => {
+  const shape = Schema.Struct({ currency: Schema.String })
+  const decode = Schema.decodeUnknownResult(shape, { errors: "all", onExcessProperty: "error" })
+  const decoded = decode({ x: 1 })
+  if (decoded._tag === "Success") throw new Error("was accepted")
+  const { errors, message } = toRequestInvalid(decoded.failure)
+  expect(errors).toContainEqual({ path: "currency", message: "required" })
+  expect(errors).toContainEqual({ path: "x", message: "unknown field" })
+  expect(message).toContain("x: unknown field")
+})
 
 test("so does every operation", async () => {
   await using office = await makeTestOffice({ policies: { gate: [] } })

@@ -34,6 +34,9 @@ describe("invalid options", () => {
       "policies: expected an object of policies by name, not null."
     ],
     [{ signingKeys, batches: { batcher: 2 } }, 'Did you mean "batchers"?'],
+    // The former names of two options.
+    [{ signingKeys, lanes: { lanes: 2 } }, "`lanes` is called `batches` now."],
+    [{ signingKeys, batches: { lanes: 2 } }, "`lanes` is called `batchers` now."],
     [
       { signingKeys, batches: { batchSize: 0 } },
       "batches.batchSize: expected a whole number from 1 on."

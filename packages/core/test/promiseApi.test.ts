@@ -215,7 +215,10 @@ describe("closing", () => {
         .next()
         .catch((error) => error)
     ]
-    for (const refusal of refusals) expect(refusal).toBeInstanceOf(StoreUnavailable)
+    for (const refusal of refusals) {
+      expect(refusal).toBeInstanceOf(StoreUnavailable)
+      expect(refusal.message).toBe("This engine is closed: open another one.")
+    }
   })
 
   it("ends what still watches a queue", async () => {

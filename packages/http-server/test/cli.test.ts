@@ -154,7 +154,7 @@ describe("verify-lottery", () => {
     const all = await boxoffice(`verify-lottery ${flags}`)
     expect(all).toMatchObject({ code: 0, err: "" })
     const [verdict, , ...lines] = all.out.trim().split("\n")
-    expect(verdict).toBe("The seed of gala is the one that was promised. Drawn: 1000.")
+    expect(verdict).toBe("The seed of gala matches the commitment. Drawn: 1000.")
     expect(lines.slice(0, 2)).toEqual(["1\t882", "2\t434"])
     const places = lines.map((line) => Number(line.split("\t")[1]))
     expect(places.sort((a, b) => a - b)).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 1))
@@ -183,7 +183,7 @@ describe("verify-lottery", () => {
     )
     expect(words).toEqual({
       code: 0,
-      out: "The seed of gala is the one that was promised. Drawn: 1000.\nnumber\tplace\n2\t434\n",
+      out: "The seed of gala matches the commitment. Drawn: 1000.\nnumber\tplace\n2\t434\n",
       err: ""
     })
     const asJson = await boxofficeProcess(
@@ -217,14 +217,14 @@ describe("verify-lottery", () => {
     expect(ended.err).not.toContain(text)
   })
 
-  test("ends with 2 where the seed is not the one that was promised", async () => {
+  test("ends with 2 where the seed does not match the commitment", async () => {
     const path = await fileOf(notice(opened))
     // The commitment that the user noted before takes precedence over the file of the server.
     const noted = commitmentOf("8".repeat(64))
     const ended = await boxoffice(`verify-lottery --file ${path} --commitment ${noted}`)
     expect(ended).toMatchObject({ code: 2, err: "" })
     expect(ended.out).toBe(
-      `The seed of gala is NOT the one that was promised.\npublished: ${noted}\nof the seed: ${commitment}\n`
+      `The seed of gala does NOT match the commitment.\npublished: ${noted}\nof the seed: ${commitment}\n`
     )
     const asJson = await boxoffice(`verify-lottery --file ${path} --commitment ${noted} --json`)
     expect(asJson).toMatchObject({ code: 2, err: "" })
@@ -243,7 +243,12 @@ describe("verify-lottery", () => {
   })
 
   test.each([
-    ["verify-lottery", 1, /--queue is missing/],
+    ["verify-lottery", 1, /--file with the response of GET.*--queue, --seed, --drawn and --comm/],
+    [
+      "verify-lottery --seed 7777777777777777777777777777777777777777777777777777777777777777",
+      1,
+      /--queue is missing/
+    ],
     ["verify-lottery --file - --token -", 1, /Only one of --file and --token/],
     ["verify-lottery --file /nowhere/x.json", 1, /cannot be read/],
     ["verify-lottery --seed 77", 64, /--seed/],

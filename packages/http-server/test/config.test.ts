@@ -36,6 +36,12 @@ const problemsOf = async (env: Record<string, string>, demo = false): Promise<st
   return result._tag === "Failure" ? result.failure.message : ""
 }
 
+const warningsOf = async (env: Record<string, string>, demo = false) => {
+  const result = await read(env, demo)
+  if (result._tag === "Failure") throw result.failure
+  return result.success.warnings
+}
+
 describe("the environment", () => {
   test("with nothing in it, every lack is named at once", async () => {
     const problems = await problemsOf({})
@@ -143,7 +149,7 @@ describe("the environment", () => {
     ],
     [
       { BOXOFFICE_ADMIN_TOKEN: key("a") },
-      "BOXOFFICE_SIGNING_KEYS, key k1, must differ from BOXOFFICE_ADMIN_TOKEN"
+      "BOXOFFICE_SIGNING_KEYS: entry 2 must differ from BOXOFFICE_ADMIN_TOKEN"
     ],
     [
       { BOXOFFICE_IDENTITY: "jwt", BOXOFFICE_JWT_SECRET: "s".repeat(32) },
@@ -156,17 +162,21 @@ describe("the environment", () => {
       },
       "BOXOFFICE_JWT_SECRET is printed where anybody can read it"
     ],
-    [{ BOXOFFICE_SIGNING_KEYS: "k1:x" }, "BOXOFFICE_SIGNING_KEYS: key k1 is under 32 bytes"],
-    [{ BOXOFFICE_SIGNING_KEYS: `${key("a")}` }, "BOXOFFICE_SIGNING_KEYS: an id is"],
-    [{ BOXOFFICE_SIGNING_KEYS: `k1:${"a".repeat(32)}` }, "key k1, can be guessed"],
+    [{ BOXOFFICE_SIGNING_KEYS: "k1:x" }, "BOXOFFICE_SIGNING_KEYS: entry 1 must have 32 bytes"],
+    [{ BOXOFFICE_SIGNING_KEYS: `${key("a")}` }, "BOXOFFICE_SIGNING_KEYS: entry 1 has no id"],
+    [{ BOXOFFICE_SIGNING_KEYS: `k1:${key("a")},${key("b")}` }, "entry 2 has no id"],
+    [{ BOXOFFICE_SIGNING_KEYS: "k1:" }, "BOXOFFICE_SIGNING_KEYS: entry 1 has no secret"],
+    [{ BOXOFFICE_SIGNING_KEYS: `k1:${key("a")},` }, "entry 2 has no id"],
+    [{ BOXOFFICE_SIGNING_KEYS: `k 1:${key("a")}` }, "BOXOFFICE_SIGNING_KEYS: an id is"],
+    [{ BOXOFFICE_SIGNING_KEYS: `k1:${"a".repeat(32)}` }, "entry 1 can be guessed"],
     [
       { BOXOFFICE_SIGNING_KEYS: "k1:a secret of at least thirty-two bytes" },
-      "key k1, is printed where anybody can read it"
+      "entry 1 is printed where anybody can read it"
     ],
     [{ BOXOFFICE_ADMIN_TOKEN: "naïve-token" }, "BOXOFFICE_ADMIN_TOKEN must be visible"],
     [
       { BOXOFFICE_SIGNING_KEYS: "demo:box-office-demo-key-not-for-any-other-use" },
-      "key demo, is printed where anybody can read it"
+      "entry 1 is printed where anybody can read it"
     ],
     [{ BOXOFFICE_WALLET_CEILING: "9007199254740992" }, "BOXOFFICE_WALLET_CEILING"],
     [{ BOXOFFICE_MIGRATE: "yes" }, "true or false"],
@@ -210,13 +220,105 @@ describe("the environment", () => {
     }
   )
 
+  test.each([
+    "hunter2hunter2ab",
+    "hunter2:ab",
+    "k1:hunter2,hunter2",
+    ":hunter2hunter2",
+    "hunter2hunter2hunter2hunter2hunter2:x"
+  ])("a message about signing keys such as %s shows no part of them", async (keys) => {
+    for (const given of [enough, production]) {
+      const problems = await problemsOf({ ...given, BOXOFFICE_SIGNING_KEYS: keys })
+      expect(problems).toContain("BOXOFFICE_SIGNING_KEYS: ")
+      expect(problems).not.toContain("hunter2")
+    }
+  })
+
   test("what can be guessed will do outside production", async () => {
     const env = {
       BOXOFFICE_ADMIN_TOKEN: "password",
       BOXOFFICE_SIGNING_KEYS: `k1:${"a".repeat(32)}`
     }
     expect(await problemsOf({ ...enough, ...env })).toBe("")
-    expect(await problemsOf({ ...production, ...env })).toContain("key k1, can be guessed")
+    expect(await problemsOf({ ...production, ...env })).toContain("entry 1 can be guessed")
+  })
+
+  describe("unknown variables", () => {
+    test("give a warning each, with the name that is nearest", async () => {
+      const unknown = {
+        BOXOFFICE_ADMN_TOKEN: "a",
+        BOXOFFICE_QUEUE_MAX_ACTIV: "5",
+        BOXOFFICE_GATE_MAX_AGE_MS: "5"
+      }
+      for (const demo of [false, true]) {
+        expect(await warningsOf({ ...enough, ...unknown }, demo)).toEqual([
+          "BOXOFFICE_ADMN_TOKEN is ignored: it is no setting of this server. Did you mean BOXOFFICE_ADMIN_TOKEN?",
+          "BOXOFFICE_QUEUE_MAX_ACTIV is ignored: it is no setting of this server. Did you mean BOXOFFICE_QUEUE_MAX_ACTIVE?",
+          "BOXOFFICE_GATE_MAX_AGE_MS is ignored: it is no setting of this server. Did you mean BOXOFFICE_QUEUE_MAX_AGE_MS?"
+        ])
+      }
+    })
+
+    test("are found in the environment of a process, too", async () => {
+      const env = { ...enough, BOXOFFICE_ADMN_TOKEN: "a", BOXOFFICE_X_0: "", BOXOFFICE_X_7: "b" }
+      const { warnings } = await serverConfig({ demo: false }).pipe(
+        Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env }))),
+        Effect.runPromise
+      )
+      expect(warnings.join()).toContain("BOXOFFICE_ADMN_TOKEN is ignored")
+      expect(warnings.join()).toContain("BOXOFFICE_X_7 is ignored")
+    })
+
+    test("a former name of the keys is read, with a warning", async () => {
+      const { BOXOFFICE_SIGNING_KEYS: keys, ...rest } = enough
+      const env = { ...rest, BOXOFFICE_TICKET_KEYS: keys }
+      expect(await problemsOf(env)).toBe("")
+      expect(await warningsOf(env)).toEqual([
+        "BOXOFFICE_TICKET_KEYS is called BOXOFFICE_SIGNING_KEYS now: rename it."
+      ])
+    })
+
+    test("do not include the secrets of webhooks, nor others' variables", async () => {
+      const endpoint = {
+        name: "crm",
+        url: "https://crm.example",
+        secretVariables: ["BOXOFFICE_CRM_SECRET"]
+      }
+      const env = {
+        ...enough,
+        BOXOFFICE_WEBHOOKS: JSON.stringify([endpoint]),
+        BOXOFFICE_CRM_SECRET: newWebhookSecret(),
+        BOXOFFICES: "1",
+        POSTGRES_PASSWORD: "x"
+      }
+      expect(await warningsOf(env)).toEqual([])
+    })
+
+    test("do not include those that Kubernetes sets for a service named boxoffice", async () => {
+      const links = {
+        BOXOFFICE_SERVICE_HOST: "10.0.0.1",
+        BOXOFFICE_SERVICE_PORT: "3000",
+        BOXOFFICE_SERVICE_PORT_HTTP: "3000",
+        BOXOFFICE_PORT: "tcp://10.0.0.1:3000",
+        BOXOFFICE_PORT_3000_TCP: "tcp://10.0.0.1:3000",
+        BOXOFFICE_PORT_3000_TCP_PROTO: "tcp",
+        BOXOFFICE_PORT_3000_TCP_PORT: "3000",
+        BOXOFFICE_PORT_3000_TCP_ADDR: "10.0.0.1",
+        BOXOFFICE_WEB_SERVICE_HOST: "10.0.0.2"
+      }
+      expect(await warningsOf({ ...enough, ...links })).toEqual([])
+      const [warning] = await warningsOf({ ...enough, BOXOFFICE_PORT: "4000" })
+      expect(warning).toContain("Did you mean PORT?")
+    })
+  })
+
+  test.each([
+    ["", ["dates", "seats", "hold", "charge", "balance", "pay"]],
+    ["none", []]
+  ])("BOXOFFICE_GATE=%s decides which operations need a queue token", async (gate, operations) => {
+    const result = await read({ ...enough, BOXOFFICE_GATE: gate })
+    if (result._tag === "Failure") throw result.failure
+    expect(result.success.policies.gate).toEqual(operations)
   })
 
   describe("webhooks", () => {
@@ -251,7 +353,7 @@ describe("the environment", () => {
     })
 
     test.each([
-      ["no JSON", "{", {}, /BOXOFFICE_WEBHOOKS: .*Expected such as \[\{ "name"/],
+      ["no JSON", "{", {}, /BOXOFFICE_WEBHOOKS: .*Expected, for example, \[\{ "name"/],
       ["a secret in the document", [{ ...crm, secrets: ["x"] }], {}, /0\.secrets/],
       ["no secret in the environment", [crm], {}, /CRM_SECRET must be set: .*openssl rand/],
       ["an empty secret", [crm], { CRM_SECRET: "" }, /CRM_SECRET must be set/],

@@ -78,6 +78,10 @@ test("two demos on one Postgres: 200 callers on one seat, and one has it", async
     const env = { DATABASE_URL: database.url }
     await using first = run(["demo", "--port", String(ports[0])], env)
     await first.says(last)
+    const [said] = first.stderr().split("\n")
+    expect(said).toMatch(
+      /^Using the database of DATABASE_URL: .* schema boxoffice, and adding demo/
+    )
     await using second = run(["demo", "--port", String(ports[1])], env)
     await second.says(last)
     const nodes = ports.map((port) => talkTo(`http://127.0.0.1:${port}`))

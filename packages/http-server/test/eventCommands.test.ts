@@ -70,6 +70,10 @@ test.each([
   ["events remove webhook:x\u0000y", 1, /no consumer/],
   ["events remove webhook:nobody", 1, /no consumer/],
   ["deliveries dead", 64, /ENDPOINT/],
+  ["deliveries dead nope", 1, /no endpoint nope.*events consumers.*webhook:NAME/],
+  ["deliveries dead nope --json", 1, /no endpoint nope/],
+  ["deliveries retry nope", 1, /no endpoint nope/],
+  ["deliveries retry nope 4012-1", 1, /no endpoint nope/],
   ["deliveries dead c/r/m", 64, /letters, digits/],
   ["deliveries dead crm --limit 0", 64, /--limit/],
   ["deliveries retry crm 1", 64, /such as 4012-1/]
@@ -171,7 +175,11 @@ test("dead letters are listed, and tried again by the node that delivers", async
     }
   ])
   cleanups.push(webhooks.close)
-  expect((await boxoffice("deliveries dead crm", env)).out).toBe("crm has no dead letters.\n")
+  await vi.waitFor(
+    async () =>
+      expect((await boxoffice("deliveries dead crm", env)).out).toBe("crm has no dead letters.\n"),
+    10_000
+  )
   for (const user of ["eve", "kim", "lee"]) await charge(user)
   await vi.waitFor(async () => expect(await webhooks.deadLetters("crm")).toHaveLength(3), 10_000)
 
@@ -194,4 +202,5 @@ test("dead letters are listed, and tried again by the node that delivers", async
   const all = await boxoffice("deliveries retry crm", env)
   expect(all.out).toBe("Queued for another attempt by a server: 2 to crm.\n")
   await vi.waitFor(() => expect(accepted).toHaveLength(3), 10_000)
+  expect(await json("deliveries retry crm")).toEqual({ endpoint: "crm", retried: 0 })
 }, 60_000)

@@ -70,11 +70,11 @@ const eventsOf = async (queueId: string) =>
 describe("help and errors", () => {
   test.each([
     ["queue --help", ["list", "show", "pause", "resume", "drain", "close", "create", "settings"]],
-    ["queue pause --help", ["keeps their place", "<ID>", "EXAMPLES"]],
+    ["queue pause --help", ["keep their positions", "<ID>", "EXAMPLES"]],
     ["queue close --help", ["permanently", "--yes", "EXAMPLES"]],
     ["queue settings --help", ["--max-active", "--absence-seconds", "EXAMPLES"]],
     ["queue create --help", ["--opens-at", "BOXOFFICE_QUEUE_MAX_ACTIVE", "EXAMPLES"]],
-    ["queue reschedule --help", ["--now", "seed that was promised", "EXAMPLES"]],
+    ["queue reschedule --help", ["--now", "seed that the published commitment fixed", "EXAMPLES"]],
     ["queue codes --help", ["one a line", "digests", "--uses", "EXAMPLES"]]
   ])("%s teaches", async (args, words) => {
     const { code, out, err } = await boxoffice(args)
@@ -141,7 +141,7 @@ test("a queue's life, as an operator types it", async () => {
   const unsure = await boxoffice("queue close gala", env)
   expect(unsure).toMatchObject({ code: 1, out: "" })
   expect(unsure.err).toMatch(
-    /permanent, and 1 waiting users lose their place.*gala --yes.*drain gala/
+    /permanent, and 1 waiting user loses their token.*gala --yes.*drain gala/
   )
   expect(await json("show gala")).toMatchObject({ mode: "draining" })
   expect(await json("close gala --yes")).toMatchObject({ mode: "closed" })
@@ -206,6 +206,23 @@ test("an opening is moved, and opened at once", async () => {
   expect(opened.mode).toBe("open")
   expect(opened.opening).toMatchObject({ commitment, drawn: 1, seed: expect.any(String) })
   expect((await boxoffice("queue show draw", env)).out).toContain(opened.opening.seed)
+}, 30_000)
+
+test("an opening that has passed is accepted, with a warning", async () => {
+  const passed = "--opens-at 2020-01-01T12:00:00Z"
+  const warned =
+    /^Warning: 2020-01-01T12:00:00\.000Z is in the past, so the queue opens at once\.\n$/
+  const made = await boxoffice(`queue create late ${passed} --json`, env)
+  expect(made).toMatchObject({ code: 0, err: expect.stringMatching(warned) })
+  expect(JSON.parse(made.out)).toMatchObject({ queueId: "late", created: true })
+  // A set-up that runs again after the opening is no mistake.
+  expect(await boxoffice(`queue create late ${passed}`, env)).toMatchObject({ code: 0, err: "" })
+  await json("create later --opens-at 2099-01-01T12:00:00Z")
+  const moved = await boxoffice(`queue reschedule later ${passed}`, env)
+  expect(moved).toMatchObject({ code: 0, err: expect.stringMatching(warned) })
+  expect((await boxoffice("queue close later", env)).err).toContain(
+    "0 waiting users lose their tokens"
+  )
 }, 30_000)
 
 test("lists every queue, however many there are", async () => {

@@ -327,7 +327,7 @@ describe("delivering", () => {
       await expect(asked("crm")).rejects.toMatchObject({
         _tag: "StoreUnavailable",
         retryable: false,
-        cause: "The webhooks are closed."
+        message: "These webhooks are closed: open them again."
       })
     }
     await expect(startWebhooks({} as never, [good])).rejects.toThrow("The store: expected a layer")

@@ -49,6 +49,8 @@ export class AlreadyExists extends TaggedError<AlreadyExists>()("AlreadyExists",
   }
   readonly code = "already_exists"
   override get message() {
-    return `There is a ${this.kind} with this id already.`
+    return this.kind === "queue"
+      ? "There is a queue with this id already, with other settings or another opening: choose another id, or change that queue."
+      : `There is a ${this.kind} with this id already, with other contents: choose another id, or send the contents that are there.`
   }
 }

@@ -20,7 +20,15 @@ export const callerFields = { userId: UserId, queueToken: Schema.optional(Schema
 export const PageLimit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 200 }))
 export const pageLimitDefault = 50
 
-const formatter = SchemaIssue.makeFormatterStandardSchemaV1()
+export const unknownField = "unknown field"
+
+// The library speaks of keys and properties; whoever reads a refusal has written fields.
+const formatter = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => {
+    if (issue._tag === "MissingKey") return "required"
+    return issue._tag === "UnexpectedKey" ? unknownField : SchemaIssue.defaultLeafHook(issue)
+  }
+})
 
 /** The problems of an input, each with the path to it, such as `seatIds.0`. */
 export const toRequestInvalid = (error: Schema.SchemaError): RequestInvalid =>

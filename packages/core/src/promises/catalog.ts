@@ -78,7 +78,8 @@ export interface PromisedCatalog {
   ) => Promise<ReadonlyArray<PerformanceReading>>
 
   /**
-   * Adds a show behind a queue that exists. If the same show exists already, resolves with it and
+   * Adds a show behind a queue that exists. Sales have no limit where `salesOpenAt` or `salesCloseAt`
+   * is left out or `null`. If the same show exists already, resolves with it and
    * `created: false`, so that a set-up script can run again.
    *
    * Rejects with `request_invalid`, `already_exists` (another show has this id), `queue_not_found`,

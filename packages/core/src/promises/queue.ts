@@ -23,7 +23,7 @@ import type { CallOptions, Outcome } from "./outcome.ts"
 /** The waiting room in front of the shows. Every operation can reject with `store_unavailable`. */
 export interface PromisedQueue {
   /**
-   * Joins a queue: resolves with the user's live token, or with a new one at the end of the line.
+   * Joins a queue: resolves with the user's live token, or with a new one behind all others of its lane.
    * If the queue has room, the user is admitted at once. Every gated operation needs the `token`. A
    * `code` puts the user into the priority lane.
    *

@@ -13,7 +13,8 @@ export class InsufficientBalance extends TaggedError<InsufficientBalance>()("Ins
   }
   readonly code = "insufficient_balance"
   override get message() {
-    return `${this.required.amount} ${this.required.currency} needed, ${this.available.amount} there.`
+    const [costs, has] = [this.required, this.available].map((m) => `${m.amount} ${m.currency}`)
+    return `The reservation costs ${costs} and the wallet has ${has}, in minor units: charge the wallet, then pay with a new idempotency key.`
   }
 }
 

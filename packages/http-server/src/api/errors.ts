@@ -74,7 +74,7 @@ export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaTyp
 export class RouteUnknown extends Schema.TaggedError<RouteUnknown>()("RouteUnknown", {}) {
   readonly code = "not_found"
   override get message() {
-    return "There is nothing at this path."
+    return "There is no such route: GET /openapi.json lists all routes. Admin routes exist only if the server has an admin token."
   }
 }
 

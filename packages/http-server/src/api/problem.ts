@@ -232,6 +232,12 @@ export const problems = {
     remedy: "Join the queue as this user, and send the token that it gives.",
     headers: { "www-authenticate": "Queue-Token" }
   }),
+  IdempotencyConflict: problem(IdempotencyConflict, {
+    code: "idempotency_key_reused",
+    status: 422,
+    title: "Idempotency key reused",
+    remedy: "Use a new key for a new request."
+  }),
   QueueTokenWrongQueue: problem(QueueTokenWrongQueue, {
     code: "queue_token_wrong_queue",
     status: 403,
@@ -340,12 +346,6 @@ export const problems = {
     status: 410,
     title: "Hold expired",
     remedy: "Hold the seats again, if they are still free."
-  }),
-  IdempotencyConflict: problem(IdempotencyConflict, {
-    code: "idempotency_key_reused",
-    status: 422,
-    title: "Idempotency key reused",
-    remedy: "Use a new key for a new request."
   }),
   LimitExceeded: problem(LimitExceeded, {
     code: "limit_exceeded",

@@ -15,6 +15,7 @@ import { readEndpoints } from "../webhooks/config.ts"
 import type { WebhookEndpoint } from "../webhooks/endpoint.ts"
 import { retentionOf } from "./retention.ts"
 import { demoSecret, faultOf, weaknessOf } from "./secrets.ts"
+import { unknownVariables } from "./unknownVariables.ts"
 
 /** The environment is incomplete or contradictory. Each problem says what to set. */
 export class ConfigInvalid extends Schema.TaggedError<ConfigInvalid>()("ConfigInvalid", {
@@ -26,6 +27,8 @@ export class ConfigInvalid extends Schema.TaggedError<ConfigInvalid>()("ConfigIn
 }
 
 export interface ServerConfig {
+  /** What the server prints at start, and goes on: variables that it does not know, or by a former name. */
+  readonly warnings: ReadonlyArray<string>
   readonly databaseUrl: Redacted.Redacted | undefined
   readonly schema: string | undefined
   readonly migrate: boolean
@@ -59,7 +62,7 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_CONNECTIONS", "maximum connections to the database; default 10"],
   [
     "BOXOFFICE_PREPARED_STATEMENTS",
-    "on or off; off behind PgBouncer before 1.21 in transaction mode"
+    "on or off; default on; off behind PgBouncer before 1.21 in transaction mode"
   ],
   ["BOXOFFICE_LOCK_TIMEOUT_MS", "how long a batch waits for a locked row; default 1500"],
   ["BOXOFFICE_STATEMENT_TIMEOUT_MS", "how long a statement may take; default 15000"],
@@ -71,7 +74,10 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["BOXOFFICE_CONNECT_WITHIN_MS", "how long to wait for a new connection; default 5000"],
   ["BOXOFFICE_CLOSE_WITHIN_MS", "how long closing the pool may delay shutdown; default 10000"],
   ["PORT, HOST", "the port and address to listen on; default 3000 on 0.0.0.0"],
-  ["BOXOFFICE_IDENTITY", "header (a gateway sets X-User-Id) or jwt"],
+  [
+    "BOXOFFICE_IDENTITY",
+    "header (a gateway sets X-User-Id) or jwt; default header, except in production"
+  ],
   ["BOXOFFICE_JWT_SECRET", "with jwt: the shared secret (HS256), 32 bytes or more"],
   ["BOXOFFICE_JWKS_URL", "with jwt: the https URL of the issuer's keys"],
   ["BOXOFFICE_JWT_ISSUER, BOXOFFICE_JWT_AUDIENCE", "with jwt: the required iss and aud"],
@@ -85,15 +91,21 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
     "BOXOFFICE_WALLET_CEILING, BOXOFFICE_CURRENCY",
     "maximum balance and currency of wallets; default 2^53-1 and KRW"
   ],
-  ["BOXOFFICE_GATE", "operations that need a queue token, comma-separated; default all six"],
+  [
+    "BOXOFFICE_GATE",
+    "operations that need a queue token, comma-separated, or none; default all six"
+  ],
   [
     "BOXOFFICE_PAYMENT_COMPLETES_TOKEN",
     "whether a payment completes the queue token; default true"
   ],
-  ["BOXOFFICE_QUEUE_MAX_ACTIVE, BOXOFFICE_QUEUE_ADMIT_PER_MINUTE", "limits of a new queue"],
+  [
+    "BOXOFFICE_QUEUE_MAX_ACTIVE, BOXOFFICE_QUEUE_ADMIT_PER_MINUTE",
+    "limits of a new queue; default 5000 and 60000"
+  ],
   [
     "BOXOFFICE_QUEUE_CLAIM_SECONDS, BOXOFFICE_QUEUE_SESSION_SECONDS",
-    "claim window and session of a new queue"
+    "claim window and session of a new queue; default 120 and 600"
   ],
   [
     "BOXOFFICE_QUEUE_PRIORITY_SHARE_PERCENT",
@@ -139,14 +151,22 @@ export const variables: ReadonlyArray<readonly [name: string, means: string]> = 
   ["OTEL_EXPORTER_OTLP_ENDPOINT", "the endpoint for traces; other OTEL_ variables apply too"]
 ]
 
+/** Former names of variables: the error for an operator who still sets one gives the new name. */
+const renamed: ReadonlyArray<readonly [before: string, now: string]> = [
+  ["BOXOFFICE_QUEUE_FRESH_MS", "BOXOFFICE_QUEUE_MAX_AGE_MS"],
+  ["BOXOFFICE_AWAY_MS", "BOXOFFICE_STALE_IF_STORE_DOWN_MS"]
+]
+
+/** A former name that is still read, with a warning: without the keys no client could go on. */
+const formerKeys = "BOXOFFICE_TICKET_KEYS"
+
+const settings = variables.flatMap(([name]) => name.split(", "))
 const names = [
   "NODE_ENV",
   "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-  // The former name of BOXOFFICE_SIGNING_KEYS, read if that is not set.
-  "BOXOFFICE_TICKET_KEYS",
-  "BOXOFFICE_QUEUE_FRESH_MS",
-  "BOXOFFICE_AWAY_MS",
-  ...variables.flatMap(([name]) => name.split(", "))
+  formerKeys,
+  ...renamed.map(([before]) => before),
+  ...settings
 ]
 
 /** All variables with a non-empty value. */
@@ -162,12 +182,6 @@ const readEnvironment: Effect.Effect<Map<string, string>, Config.ConfigError> = 
     return found
   }
 )
-
-/** Former names of variables: the error for an operator who still sets one gives the new name. */
-const renamed: ReadonlyArray<readonly [before: string, now: string]> = [
-  ["BOXOFFICE_QUEUE_FRESH_MS", "BOXOFFICE_QUEUE_MAX_AGE_MS"],
-  ["BOXOFFICE_AWAY_MS", "BOXOFFICE_STALE_IF_STORE_DOWN_MS"]
-]
 
 const decodePolicies = Schema.decodeUnknownResult(Schema.toType(Policies), { errors: "all" })
 
@@ -309,9 +323,7 @@ export const serverConfig = (kind: {
 
     const signingKeysOf = Effect.gen(function* () {
       const given =
-        text("BOXOFFICE_SIGNING_KEYS") ??
-        text("BOXOFFICE_TICKET_KEYS") ??
-        (kind.demo ? demoKey : undefined)
+        text("BOXOFFICE_SIGNING_KEYS") ?? text(formerKeys) ?? (kind.demo ? demoKey : undefined)
       if (given === undefined) {
         problems.push(
           "BOXOFFICE_SIGNING_KEYS must be set: the keys that sign queue tokens, as " +
@@ -319,21 +331,30 @@ export const serverConfig = (kind: {
         )
         return []
       }
-      const keys = given.split(",").map((pair): SigningKey => {
+      const entries = given.split(",")
+      const keys = entries.map((pair): SigningKey => {
         const [id = "", ...rest] = pair.split(":")
         return { id: id.trim(), secret: Redacted.make(rest.join(":").trim()) }
       })
+      const form = `Expected id:secret,id:secret, without commas in a secret. ${howToKey}`
+      // An entry is named by its number: without a colon at the right place, its id is a secret.
+      const nameOf = (index: number) => `BOXOFFICE_SIGNING_KEYS: entry ${index + 1}`
+      const problemsBefore = problems.length
+      keys.forEach(({ id, secret }, index) => {
+        const value = Redacted.value(secret)
+        if (id === "" || value === "") {
+          // Without a colon, the text before it is the whole secret.
+          const missing = id !== "" && entries[index]!.includes(":") ? "secret" : "id"
+          problems.push(`${nameOf(index)} has no ${missing}. ${form}`)
+        } else if (Buffer.byteLength(value) < keyBytes.atLeast) {
+          problems.push(`${nameOf(index)} must have ${keyBytes.atLeast} bytes or more. ${form}`)
+        } else checkSecret(nameOf(index), value, keyBytes, howToKey)
+      })
+      if (problems.length > problemsBefore) return keys
       // Checked now, so that the problem is reported before the server connects and migrates.
       const made = yield* Effect.result(Effect.scoped(Layer.build(QueueTokens.layer(keys))))
       if (made._tag === "Failure") {
-        problems.push(
-          `BOXOFFICE_SIGNING_KEYS: ${made.failure.reason} Expected id:secret,id:secret, without commas in a secret. ${howToKey}`
-        )
-        return keys
-      }
-      for (const { id, secret } of keys) {
-        const name = `BOXOFFICE_SIGNING_KEYS, key ${id},`
-        checkSecret(name, Redacted.value(secret), keyBytes, howToKey)
+        problems.push(`BOXOFFICE_SIGNING_KEYS: ${made.failure.reason} ${form}`)
       }
       return keys
     })
@@ -343,16 +364,14 @@ export const serverConfig = (kind: {
       const { queue, ...rest } = defaultPolicies
       const { retention, problems: retentionProblems } = retentionOf(text)
       problems.push(...retentionProblems)
+      const gate = text("BOXOFFICE_GATE")
       const ceiling = text("BOXOFFICE_WALLET_CEILING") ?? ""
       const isCeiling = /^\d{1,16}$/.test(ceiling) && Number.isSafeInteger(Number(ceiling))
       const limits = kind.demo ? { ...queue, maxActive: 100_000, admitPerMinute: 1_000_000 } : queue
       const decoded = decodePolicies({
         ...rest,
         holdSeconds: whole("BOXOFFICE_HOLD_SECONDS", 1, most) ?? rest.holdSeconds,
-        gate:
-          text("BOXOFFICE_GATE")
-            ?.split(",")
-            .map((name) => name.trim()) ?? rest.gate,
+        gate: gate === "none" ? [] : (gate?.split(",").map((name) => name.trim()) ?? rest.gate),
         paymentCompletesToken:
           truth("BOXOFFICE_PAYMENT_COMPLETES_TOKEN") ?? rest.paymentCompletesToken,
         seatsPerReservation:
@@ -386,7 +405,9 @@ export const serverConfig = (kind: {
       if (decoded._tag === "Success") return decoded.success
       const wrong = toRequestInvalid(decoded.failure).errors.map(({ path }) => path)
       if (wrong.some((path) => path.startsWith("gate"))) {
-        problems.push("BOXOFFICE_GATE must be a list of dates, seats, hold, charge, balance, pay.")
+        problems.push(
+          "BOXOFFICE_GATE must be none, or a list of dates, seats, hold, charge, balance, pay."
+        )
       }
       if (wrong.includes("currency")) {
         problems.push(
@@ -417,7 +438,11 @@ export const serverConfig = (kind: {
       return connectWithinMs === undefined ? waits : { ...waits, connectWithinMs }
     }
 
-    const { endpoints: webhooks, problems: webhookProblems } = yield* readEndpoints({
+    const {
+      endpoints: webhooks,
+      problems: webhookProblems,
+      secretVariables
+    } = yield* readEndpoints({
       inline: text("BOXOFFICE_WEBHOOKS"),
       weaknessOf: isProduction ? weaknessOf : () => undefined,
       file: text("BOXOFFICE_WEBHOOKS_FILE"),
@@ -428,6 +453,10 @@ export const serverConfig = (kind: {
         )
     })
     problems.push(...webhookProblems)
+    const warnings = yield* Effect.orDie(unknownVariables([...names, ...secretVariables]))
+    if (text(formerKeys) !== undefined) {
+      warnings.push(`${formerKeys} is called BOXOFFICE_SIGNING_KEYS now: rename it.`)
+    }
     const adminToken = secretToken("BOXOFFICE_ADMIN_TOKEN")
     const serviceToken = secretToken("BOXOFFICE_SERVICE_TOKEN")
     const charges = chargesOf()
@@ -438,6 +467,7 @@ export const serverConfig = (kind: {
     const urlIsWrong = databaseUrl && urlProblem(Redacted.value(databaseUrl))
     if (urlIsWrong) problems.push(`DATABASE_URL cannot be read: ${urlIsWrong}`)
     const config: ServerConfig = {
+      warnings,
       databaseUrl,
       schema: text("BOXOFFICE_SCHEMA"),
       migrate: truth("BOXOFFICE_MIGRATE") ?? kind.demo,

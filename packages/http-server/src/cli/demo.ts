@@ -13,7 +13,12 @@ const dataDir = Flag.String("data-dir").pipe(
 export const demo = Command.make("demo", { port, dataDir }, ({ port, dataDir }) =>
   Effect.gen(function* () {
     const config = withPort(yield* serverConfig({ demo: true }), port)
-    if (config.databaseUrl === undefined) yield* Console.error("Starting an embedded Postgres ...")
+    const schema = config.schema ?? "boxoffice"
+    yield* Console.error(
+      config.databaseUrl === undefined
+        ? "Starting an embedded Postgres ..."
+        : `Using the database of DATABASE_URL: ${config.migrate ? `migrating the schema ${schema}` : `in the schema ${schema}`}, and adding demo data ...`
+    )
     const store =
       config.databaseUrl === undefined
         ? yield* embeddedStore(config, Option.getOrUndefined(dataDir))
@@ -28,8 +33,8 @@ export const demo = Command.make("demo", { port, dataDir }, ({ port, dataDir }) 
   })
 ).pipe(
   Command.withDescription(
-    "Serve the API with demo data, on an embedded Postgres or on the database of DATABASE_URL. The " +
-      "variables that `serve --help` lists apply as well."
+    "Serve the API with demo data, on an embedded Postgres. With DATABASE_URL, it migrates the schema " +
+      "boxoffice of that database, or BOXOFFICE_SCHEMA, and adds the demo data there. The variables that `serve --help` lists apply as well."
   ),
   Command.withExamples([
     { command: "boxoffice demo", description: "Try it out; the data is lost at the end" },

@@ -5,7 +5,7 @@ import { appRole, database, databaseOf, json } from "./flags.ts"
 
 export const lockTimeout = Flag.Finite("lock-timeout").pipe(
   Flag.withDescription(
-    "How many seconds to wait for the lock of a table, before the migration rolls back"
+    "How many seconds to wait for the lock of a table, before the migration rolls back; default 5"
   ),
   Flag.withSchema(Schema.Finite.check(Schema.isBetween({ minimum: 0.01, maximum: 86_400 }))),
   Flag.withDefault(5)

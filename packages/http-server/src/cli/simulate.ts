@@ -18,35 +18,39 @@ const flags = {
   // Not BOXOFFICE_SCHEMA: that schema has the real tables.
   schema: Flag.String("schema").pipe(
     Flag.withDescription(
-      "The schema of the simulation: a new one, or one of an earlier simulation"
+      "The schema of the simulation: a new one, or one of an earlier simulation; default boxoffice_simulation"
     ),
     Flag.withDefault("boxoffice_simulation")
   ),
-  users: whole("users", 1, 1_000_000, "The number of users").pipe(Flag.withDefault(1_000)),
-  seats: whole("seats", 1, 100_000, "The number of seats").pipe(Flag.withDefault(400)),
+  users: whole("users", 1, 1_000_000, "The number of users; default 1,000").pipe(
+    Flag.withDefault(1_000)
+  ),
+  seats: whole("seats", 1, 100_000, "The number of seats; default 400").pipe(Flag.withDefault(400)),
   maxActive: whole(
     "max-active",
     1,
     1_000_000,
-    "The maximum number of admitted users at a time"
+    "The maximum number of admitted users at a time; default a tenth of the seats, from 100 to 500"
   ).pipe(Flag.optional),
   admitPerMinute: whole(
     "admit-per-minute",
     1,
     10_000_000,
-    "The maximum number of admissions per minute"
+    "The maximum number of admissions per minute; default 20 times --max-active"
   ).pipe(Flag.optional),
   arrivalSeconds: whole(
     "arrival-seconds",
     1,
     86_400,
-    "The time within which all users arrive"
+    "The time within which all users arrive; default a second per 5,000 users, at least 5"
   ).pipe(Flag.optional),
-  holdSeconds: whole("hold-seconds", 1, 86_400, "How long a hold lasts").pipe(Flag.withDefault(10)),
-  minutesMax: whole("minutes-max", 1, 1_440, "The sale closes after this long").pipe(
+  holdSeconds: whole("hold-seconds", 1, 86_400, "How long a hold lasts; default 10").pipe(
+    Flag.withDefault(10)
+  ),
+  minutesMax: whole("minutes-max", 1, 1_440, "The sale closes after this long; default 60").pipe(
     Flag.withDefault(60)
   ),
-  seed: whole("seed", 0, 4_294_967_295, "The same seed makes the same choices").pipe(
+  seed: whole("seed", 0, 4_294_967_295, "The same seed makes the same choices; default 1").pipe(
     Flag.withDefault(1)
   ),
   report: Flag.String("report").pipe(

@@ -11,7 +11,7 @@ import {
   type StoreUnavailable
 } from "@boxoffice/core"
 import { type DatabaseInvalid, type Migrator, SqlStore } from "@boxoffice/sql-store"
-import { ConfigProvider, Effect, Layer, Logger, Redacted, References } from "effect"
+import { ConfigProvider, Console, Effect, Layer, Logger, Redacted, References } from "effect"
 import { FetchHttpClient, HttpServer } from "effect/http"
 import type { ServeError } from "effect/http/HttpServerError"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
@@ -38,7 +38,11 @@ export const start = <E>(
   store: Layer.Layer<BoxOfficeStore, E>,
   hooks: StartHooks<Office>
 ): Effect.Effect<never, E | ServeError | SigningKeysInvalid | unknown> => {
-  const server = layerServer({ ...config, onRequest: requestLog(config) })
+  const { warnings, ...options } = config
+  const server = layerServer({ ...options, onRequest: requestLog(config) })
+  const warned = Layer.effectDiscard(
+    Effect.forEach(warnings, (warning) => Console.error(`Warning: ${warning}`))
+  )
   const announced = Layer.effectDiscard(
     Effect.flatMap(HttpServer.HttpServer, ({ address }) =>
       hooks.announce(urlOf(config.host, "port" in address ? address.port : config.port))
@@ -48,6 +52,7 @@ export const start = <E>(
     announced.pipe(
       Layer.provide(server),
       Layer.provide(Layer.effectDiscard(hooks.prepare)),
+      Layer.provide(warned),
       Layer.provide(layerSweeper(`${config.sweepSeconds} seconds`)),
       Layer.provide(config.webhooks.length > 0 ? Webhooks.layer(config.webhooks) : Layer.empty),
       Layer.provide(layerOffice(config)),

@@ -85,7 +85,7 @@ export const verifyLottery = Command.make(
         try: () => verify(draw, numbers),
         catch: (error) => new UsageError({ message: (error as RangeError).message })
       })
-      // If the seed is not the promised one, places computed from it are meaningless.
+      // If the seed does not match the commitment, places computed from it are meaningless.
       const shown = kept ? numbers.map((number, i) => ({ number, place: places[i]! })) : []
       yield* Console.log(
         flags.json ? JSON.stringify({ ...draw, kept, places: shown }) : toText(draw, kept, shown)
@@ -94,8 +94,8 @@ export const verifyLottery = Command.make(
     })
 ).pipe(
   Command.withDescription(
-    "Check that a queue's seed is the one that was promised by its commitment, and recompute every " +
-      "place from it. The input is public: give it by --file or by flags; a flag overrides the file. " +
+    "Check that a queue's seed matches the commitment that was published before users joined, and " +
+      "recompute every place from it. The input is public: give it by --file or by flags; a flag overrides the file. " +
       "It makes no connections. Ends with 2 if the seed does not match the commitment."
   ),
   Command.withExamples([
@@ -127,6 +127,7 @@ interface Flags {
 
 const drawOf = (flags: Flags): Effect.Effect<PublishedDraw, UsageError> =>
   Effect.gen(function* () {
+    const { queue, commitment, seed, drawn } = flags
     const notice = Option.isSome(flags.file) ? yield* noticeIn(flags.file.value) : undefined
     const valueOf = <A>(flag: Option.Option<A>, inFile: A | null | undefined, name: string) => {
       const value = Option.getOrElse(flag, () => inFile)
@@ -136,6 +137,15 @@ const drawOf = (flags: Flags): Effect.Effect<PublishedDraw, UsageError> =>
         new UsageError({
           message: `${why}: the data to verify a draw is published at the opening.`
         })
+      )
+    }
+    if (
+      notice === undefined &&
+      [queue, commitment, seed, drawn].every(({ _tag }) => _tag === "None")
+    ) {
+      return yield* cannot(
+        "Which draw? Give --file with the response of GET /v1/queues/{queueId}, or --queue, --seed, " +
+          "--drawn and --commitment."
       )
     }
     return {
@@ -206,12 +216,12 @@ const toText = (
 ): string =>
   kept
     ? [
-        `The seed of ${queueId} is the one that was promised. Drawn: ${drawn}.`,
+        `The seed of ${queueId} matches the commitment. Drawn: ${drawn}.`,
         "number\tplace",
         ...places.map(({ number, place }) => `${number}\t${place}`)
       ].join("\n")
     : [
-        `The seed of ${queueId} is NOT the one that was promised.`,
+        `The seed of ${queueId} does NOT match the commitment.`,
         `published: ${commitment}`,
         `of the seed: ${commitmentOf(seed)}`
       ].join("\n")

@@ -62,10 +62,9 @@ export const adminRoutes = Effect.gen(function* () {
     ),
 
     route(endpoints.createShow, (call) => {
-      const { title, queueId, salesOpenAt = null, salesCloseAt = null } = call.payload
       const showId = call.payload.showId ?? newId("createShow", call)
       return Effect.map(
-        catalog.addShow({ showId, title, queueId, salesOpenAt, salesCloseAt, ...keyOf(call) }),
+        catalog.addShow({ ...call.payload, showId, ...keyOf(call) }),
         created(`/v1/shows/${asSegment(showId)}`)
       )
     }),

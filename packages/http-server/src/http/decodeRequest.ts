@@ -6,7 +6,8 @@ import {
   lengthsOf,
   RequestInvalid,
   someProblems,
-  toRequestInvalid
+  toRequestInvalid,
+  unknownField
 } from "@boxoffice/core/schema"
 import { Effect, Result, Schema, SchemaAST } from "effect"
 import type { HttpApiEndpoint } from "effect/http-api"
@@ -118,7 +119,7 @@ const fieldsOf = (search: string): Record<string, string | Array<string>> => {
 
 const unknownFields = (value: unknown) =>
   typeof value === "object" && value !== null && !Array.isArray(value)
-    ? Object.keys(value).map((path) => ({ path, message: "Expected no excess property" }))
+    ? Object.keys(value).map((path) => ({ path, message: unknownField }))
     : [{ path: "", message: "expected no body" }]
 
 const isIdempotencyKey = Schema.is(IdempotencyKey)

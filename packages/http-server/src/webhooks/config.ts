@@ -44,12 +44,16 @@ export interface WebhookSource {
   readonly weaknessOf: (secret: string, bytesMin: number) => string | undefined
 }
 
-/** The endpoints, and the problems of the configuration: each problem says what to set. */
+/**
+ * The endpoints, the names of the variables with their secrets, and the problems of the
+ * configuration: each problem says what to set.
+ */
 export const readEndpoints = ({ inline, file, variable, weaknessOf }: WebhookSource) =>
   Effect.gen(function* () {
     const endpoints: Array<WebhookEndpoint> = []
     const problems: Array<string> = []
-    const found = { endpoints, problems }
+    const secretVariables: Array<string> = []
+    const found = { endpoints, problems, secretVariables }
     if (inline === undefined && file === undefined) return found
     if (inline !== undefined && file !== undefined) {
       problems.push("Set either BOXOFFICE_WEBHOOKS or BOXOFFICE_WEBHOOKS_FILE, not both.")
@@ -69,9 +73,10 @@ export const readEndpoints = ({ inline, file, variable, weaknessOf }: WebhookSou
       return found
     }
     const names = new Set<string>()
-    for (const { secretVariables, ...given } of decoded.success) {
+    for (const { secretVariables: variables, ...given } of decoded.success) {
+      secretVariables.push(...variables)
       const secrets: Array<string> = []
-      for (const name of secretVariables) {
+      for (const name of variables) {
         const secret = yield* variable(name)
         if (secret === undefined) problems.push(`${name} must be set: ${aSecret(given.name)}`)
         else secrets.push(secret)
@@ -79,7 +84,7 @@ export const readEndpoints = ({ inline, file, variable, weaknessOf }: WebhookSou
         if (weakness) problems.push(`${name} ${weakness} Set ${aSecret(given.name)}`)
       }
       // A missing secret is reported above, so the endpoint is not checked for it again.
-      if (secretVariables.length > 0 && secrets.length < secretVariables.length) continue
+      if (variables.length > 0 && secrets.length < variables.length) continue
       const endpoint = { ...given, secrets }
       const checked = yield* Effect.result(checkEndpoint(endpoint))
       if (checked._tag === "Failure") problems.push(`${source}: ${checked.failure.message}.`)
@@ -95,7 +100,7 @@ const hexOf = (secret: string): string =>
   Buffer.from(secret.slice("whsec_".length), "base64").toString("hex")
 
 const expected =
-  'Expected such as [{ "name": "crm", "url": "https://crm.example/hooks", "secretVariables": ["CRM_SECRET"] }].'
+  'Expected, for example, [{ "name": "crm", "url": "https://crm.example/hooks", "secretVariables": ["CRM_SECRET"] }].'
 
 const aSecret = (endpoint: string): string =>
   `a secret of the webhook endpoint ${endpoint}. To create one, run: echo "whsec_$(openssl rand -base64 32)"`

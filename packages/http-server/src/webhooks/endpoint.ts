@@ -40,6 +40,9 @@ export const endpointName = /^[A-Za-z0-9_.-]{1,48}$/
 
 const consumerPrefix = "webhook:"
 
+/** The consumer that delivers the events of an endpoint. */
+export const consumerOf = (endpoint: string): string => `${consumerPrefix}${endpoint}`
+
 /** The endpoint whose events a consumer delivers; `undefined` of any other consumer. */
 export const endpointOf = (consumer: string): string | undefined => {
   if (!consumer.startsWith(consumerPrefix)) return undefined

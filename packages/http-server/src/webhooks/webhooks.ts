@@ -1,5 +1,6 @@
 /** Webhooks of all endpoints: as a layer, and as promises for a backend without Effect. */
 import { BoxOfficeStore, type DeadLetter, EventFeed, StoreUnavailable } from "@boxoffice/core"
+import { Closed } from "@boxoffice/core/store"
 import { Cause, Context, Effect, Exit, Layer, Scope } from "effect"
 import { checkEndpoints, type WebhookEndpoint, type WebhookEndpointInvalid } from "./endpoint.ts"
 import { runEndpoint } from "./runner.ts"
@@ -120,5 +121,5 @@ export const startWebhooks = async <E>(
 
 const webhooksClosed = new StoreUnavailable({
   retryable: false,
-  cause: "The webhooks are closed."
+  cause: new Closed("These webhooks are closed: open them again.")
 })

@@ -1,6 +1,7 @@
 /** Readiness probe: checks whether a user's command could succeed now. */
 import { randomUUID } from "node:crypto"
 import { StoreUnavailable } from "@boxoffice/core"
+import { Closed } from "@boxoffice/core/store"
 import { Cause, Deferred, Effect } from "effect"
 import { commit } from "../batch/commit.ts"
 import { begin, forceIndexPlans } from "../batch/load/begin.ts"
@@ -117,4 +118,7 @@ export const shareProbe = (
   })
 }
 
-const closed = new StoreUnavailable({ retryable: false, cause: "The store is closed." })
+const closed = new StoreUnavailable({
+  retryable: false,
+  cause: new Closed("This store is closed: open another one.")
+})

@@ -3,19 +3,20 @@ import { Console, Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Webhooks } from "../../webhooks/webhooks.ts"
 import { columns } from "../columns.ts"
-import { endpointFlags, withWebhooks } from "./endpoint.ts"
+import { endpointFlags, mustBeKnown, withWebhooks } from "./endpoint.ts"
 
 const limit = Flag.Int("limit").pipe(
-  Flag.withDescription("The maximum number of dead letters to list"),
+  Flag.withDescription("The maximum number of dead letters to list; default 200"),
   Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))),
   Flag.withDefault(200)
 )
 
 export const dead = Command.make("dead", { ...endpointFlags, limit }, (flags) =>
-  withWebhooks(flags, (webhooks) =>
+  withWebhooks(flags, (webhooks, feed) =>
     Effect.gen(function* () {
       const { endpoint } = flags
       const letters = yield* readDeadLetters(webhooks, endpoint, flags.limit)
+      if (letters.length === 0) yield* mustBeKnown(feed, endpoint)
       if (flags.json) {
         const deadLetters = letters.map(toJson)
         return yield* Console.log(JSON.stringify({ endpoint, deadLetters }))
@@ -67,7 +68,7 @@ const toJson = ({ eventId, aggregate, attempts, error, parkedAt, body }: DeadLet
 
 const inColumns = (letters: ReadonlyArray<DeadLetter>): string =>
   columns([
-    ["event", "of", "attempts", "parked at", "last answer"],
+    ["event", "of", "attempts", "parked at", "last response"],
     ...letters.map(({ eventId, aggregate, attempts, error, parkedAt }) => [
       eventId,
       aggregate,

@@ -1,9 +1,9 @@
 import { EventFeed } from "@boxoffice/core"
 import { Effect, Layer, Schema } from "effect"
 import { Argument } from "effect/cli"
-import { endpointName } from "../../webhooks/endpoint.ts"
+import { consumerOf, endpointName } from "../../webhooks/endpoint.ts"
 import { Webhooks } from "../../webhooks/webhooks.ts"
-import { type DatabaseFlags, database, databaseOf, json } from "../flags.ts"
+import { type DatabaseFlags, database, databaseOf, json, UsageError } from "../flags.ts"
 import { layerStore } from "../office.ts"
 
 const endpoint = Argument.String("ENDPOINT").pipe(
@@ -35,15 +35,32 @@ export const eventIds = Argument.String("EVENT").pipe(
 /** Runs on the stored deliveries. It delivers nothing itself: the servers do. */
 export const withWebhooks = <A, E>(
   flags: DatabaseFlags,
-  run: (webhooks: Webhooks["Service"]) => Effect.Effect<A, E>
+  run: (webhooks: Webhooks["Service"], feed: EventFeed["Service"]) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function* () {
     const { url, schema } = yield* databaseOf(flags)
     return yield* Effect.provide(
-      Effect.flatMap(Webhooks, run),
+      Effect.gen(function* () {
+        return yield* run(yield* Webhooks, yield* EventFeed)
+      }),
       Webhooks.layer([]).pipe(
-        Layer.provide(EventFeed.layerAlone),
+        Layer.provideMerge(EventFeed.layerAlone),
         Layer.provide(layerStore(url, schema))
       )
     )
+  })
+
+/**
+ * Fails if no node has ever delivered to the endpoint: its name is probably mistyped. The caller has
+ * found no dead letters of it.
+ */
+export const mustBeKnown = (feed: EventFeed["Service"], endpoint: string) =>
+  Effect.gen(function* () {
+    const known = yield* feed.consumers()
+    if (known.some(({ consumer }) => consumer === consumerOf(endpoint))) return
+    return yield* new UsageError({
+      message:
+        `There is no endpoint ${endpoint}. \`boxoffice events consumers\` lists endpoints as ` +
+        "webhook:NAME, once a server has started with them."
+    })
   })

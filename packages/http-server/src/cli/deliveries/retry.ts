@@ -1,15 +1,19 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
-import { endpointFlags, eventIds, withWebhooks } from "./endpoint.ts"
+import { endpointFlags, eventIds, mustBeKnown, withWebhooks } from "./endpoint.ts"
 
 export const retry = Command.make("retry", { ...endpointFlags, eventIds }, (flags) =>
-  withWebhooks(flags, (webhooks) =>
+  withWebhooks(flags, (webhooks, feed) =>
     Effect.gen(function* () {
       const { endpoint, eventIds } = flags
       const retried = yield* webhooks.redeliver(
         endpoint,
         eventIds.length === 0 ? undefined : eventIds
       )
+      // Some of its letters may remain, if the named events are none of them.
+      if (retried === 0 && (yield* webhooks.deadLetters(endpoint, { limit: 1 })).length === 0) {
+        yield* mustBeKnown(feed, endpoint)
+      }
       yield* Console.log(
         flags.json
           ? JSON.stringify({ endpoint, retried })

@@ -59,9 +59,7 @@ export const seedDemo = Effect.gen(function* () {
     .addShow({
       showId,
       title: "Winter Gala: Seoul Philharmonic",
-      queueId,
-      salesOpenAt: null,
-      salesCloseAt: null
+      queueId
     })
     .pipe(ignoreExisting)
 

@@ -4,6 +4,9 @@ import { UsageError, yes } from "../flags.ts"
 import { stateText } from "./format.ts"
 import { operate, queueFlags } from "./operate.ts"
 
+const losing = (waiting: number): string =>
+  waiting === 1 ? "1 waiting user loses their token" : `${waiting} waiting users lose their tokens`
+
 const sure = yes("yes", "Confirm: a closed queue cannot be opened again")
 
 export const close = Command.make("close", { ...queueFlags, yes: sure }, (flags) =>
@@ -15,7 +18,7 @@ export const close = Command.make("close", { ...queueFlags, yes: sure }, (flags)
         const { waiting } = yield* queues.get(id)
         return yield* new UsageError({
           message:
-            `Closing ${id} is permanent, and ${waiting} waiting users lose their place. ` +
+            `Closing ${id} is permanent, and ${losing(waiting)}. ` +
             `Confirm with \`boxoffice queue close ${id} --yes\`; \`boxoffice queue drain ${id}\` ` +
             "admits them first."
         })
@@ -32,7 +35,7 @@ export const close = Command.make("close", { ...queueFlags, yes: sure }, (flags)
   Command.withExamples([
     {
       command: "boxoffice queue close gala",
-      description: "Print how many waiting users would lose their place"
+      description: "Print how many waiting users would lose their tokens"
     },
     { command: "boxoffice queue close gala --yes", description: "Close it" }
   ])

@@ -13,7 +13,9 @@ const file = Flag.String("file").pipe(
   Flag.optional
 )
 const uses = Flag.Int("uses").pipe(
-  Flag.withDescription("How many times each code can be used from now on; 0 withdraws it"),
+  Flag.withDescription(
+    "How many times each code can be used from now on; default 1, and 0 withdraws it"
+  ),
   Flag.withSchema(CodeUses),
   Flag.withDefault(1)
 )

@@ -1,8 +1,8 @@
 import type { CreatedQueue } from "@boxoffice/core"
-import { Option } from "effect"
+import { Effect, Option } from "effect"
 import { Command } from "effect/cli"
 import { described } from "./format.ts"
-import { opensAt } from "./instant.ts"
+import { opensAt, warnIfPast } from "./instant.ts"
 import { operate, queueFlags } from "./operate.ts"
 import { given, newSettings } from "./settingFlags.ts"
 
@@ -10,11 +10,13 @@ export const create = Command.make("create", { ...queueFlags, opensAt, ...newSet
   operate(
     flags,
     (queues, queueId) =>
-      queues.create({
-        queueId,
-        settings: given(flags),
-        opensAt: Option.getOrUndefined(flags.opensAt)
-      }),
+      queues
+        .create({
+          queueId,
+          settings: given(flags),
+          opensAt: Option.getOrUndefined(flags.opensAt)
+        })
+        .pipe(Effect.tap(({ created }) => (created ? warnIfPast(flags.opensAt) : Effect.void))),
     toText
   )
 ).pipe(

@@ -5,7 +5,7 @@ import { settingFlags } from "./settingFlags.ts"
 const modes: Record<QueueDisplayMode, string> = {
   open: "open: users join and are admitted",
   collecting: "collecting: users join, no admissions",
-  paused: "paused: no new joins, no admissions; waiting users keep their place",
+  paused: "paused: no new joins, no admissions; waiting users keep their positions",
   draining: "draining: no new joins; waiting users are admitted",
   closed: "closed permanently: no new joins; admitted users continue"
 }

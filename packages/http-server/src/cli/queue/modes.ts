@@ -24,8 +24,8 @@ const command = (
 export const pause = command("pause", "paused", {
   short: "Pause: no new joins, no admissions",
   means:
-    "Pause a queue: no new joins and no admissions until it is resumed. Each waiting user keeps their " +
-    "place, and admitted users continue.",
+    "Pause a queue: no new joins and no admissions until it is resumed. Waiting users keep their " +
+    "positions, and admitted users continue.",
   next: "resume"
 })
 

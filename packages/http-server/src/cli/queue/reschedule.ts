@@ -2,7 +2,7 @@ import { Effect, Option } from "effect"
 import { Command } from "effect/cli"
 import { UsageError, yes } from "../flags.ts"
 import { described } from "./format.ts"
-import { opensAt } from "./instant.ts"
+import { opensAt, warnIfPast } from "./instant.ts"
 import { operate, queueFlags } from "./operate.ts"
 
 const now = yes("now", "Open it at once")
@@ -13,7 +13,9 @@ export const reschedule = Command.make("reschedule", { ...queueFlags, opensAt, n
     (queues, id) =>
       Effect.gen(function* () {
         if (flags.now !== Option.isSome(flags.opensAt)) {
-          return yield* queues.reschedule(id, Option.getOrNull(flags.opensAt))
+          const moved = yield* queues.reschedule(id, Option.getOrNull(flags.opensAt))
+          yield* warnIfPast(flags.opensAt)
+          return moved
         }
         return yield* new UsageError({
           message: "When does it open? Give either --opens-at or --now."
@@ -25,7 +27,7 @@ export const reschedule = Command.make("reschedule", { ...queueFlags, opensAt, n
   Command.withShortDescription("Move the opening of a queue that has not opened"),
   Command.withDescription(
     "Move the opening of a queue that has not opened yet, or open it at once. The draw takes place in " +
-      "either case, with the seed that was promised by the commitment. The opening of an open queue " +
+      "either case, with the seed that the published commitment fixed. The opening of an open queue " +
       "cannot be moved."
   ),
   Command.withExamples([

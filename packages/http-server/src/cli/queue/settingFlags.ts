@@ -17,7 +17,7 @@ export const settingFlags: Record<Name, readonly [flag: string, means: string]> 
   ],
   absenceSeconds: [
     "absence-seconds",
-    "How long a waiting user may be absent before they lose their place; 0 is unlimited"
+    "How long a waiting user may be absent before they lose their token; 0 is unlimited"
   ]
 }
 

@@ -79,7 +79,7 @@ export const toMarkdown = (run: Run): string => {
       `and ${count(run.admitPerMinute)} admitted per minute: ${count(figures.sold)} seats sold, ` +
       `${soldOut}; ${run.seconds.toFixed(0)} s in all.`,
     "",
-    "| call | answers | p50 ms | p99 ms |",
+    "| call | results | p50 ms | p99 ms |",
     "|---|---:|---:|---:|",
     ...rows,
     "",
@@ -89,7 +89,7 @@ export const toMarkdown = (run: Run): string => {
     "",
     ...estimateLines(figures),
     "",
-    `Fates: ${fates.join(", ")}.`,
+    `What else happened: ${fates.join(", ")}.`,
     ...(failures.length > 0 ? ["", "Failed calls:", ...failures] : []),
     "",
     "| invariant | violations |",

@@ -117,7 +117,7 @@ const checkResponses = (schema: string, { paymentIds, violations, failures }: Fi
       {
         invariant: "I5",
         meaning:
-          "what the crowd saw: equal replies to one key, no step back in the line, no failed call",
+          "what users saw: equal results for one key, no position that rises, no failed call",
         violations: violations.length + failures.size
       }
     ]

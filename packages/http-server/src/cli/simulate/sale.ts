@@ -29,9 +29,7 @@ export const openSale = (
     yield* office.catalog.addShow({
       showId: "the-show",
       title: "The show",
-      queueId: sale.queueId,
-      salesOpenAt: null,
-      salesCloseAt: null
+      queueId: sale.queueId
     })
     yield* office.catalog.addPerformance({
       performanceId: sale.performanceId,
