@@ -46,6 +46,12 @@ const withEvents = (
     )
   })
 
+const pageOf = (store: World["store"], cursor: string) =>
+  Effect.map(store.outbox.read(cursor, 100), (page) => {
+    assert.ok(page !== "interrupted")
+    return page
+  })
+
 const tags = (deliveries: ReadonlyArray<Delivery>) => deliveries.map(({ event }) => event._tag)
 const ids = (deliveries: ReadonlyArray<Delivery>) => deliveries.map(({ id }) => id)
 
@@ -257,6 +263,39 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       })
   ),
   withEvents(
+    "an owner takes the lease of the one that it replaces, which can neither move the cursor nor keep the lease",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const { store, consumer, join, charge } = world
+        const [ended, next, late] = [randomUUID(), randomUUID(), randomUUID()]
+        const claim = { consumer, leaseMs, from: "now" } as const
+        const place = yield* store.outbox.claim({ ...claim, owner: ended })
+        assert.ok(typeof place === "object")
+        yield* charge(yield* join("ada"), 1n)
+        const { next: further } = yield* pageOf(store, place.cursor)
+        const replacing = (owner: string, replaces: string) =>
+          store.outbox.claim({ ...claim, owner, replaces })
+        // Another node has the lease, and not the owner that this one names.
+        assert.equal(yield* replacing(next, late), "busy")
+        assert.deepEqual(yield* replacing(next, ended), place)
+        // A save of the ended owner that arrives late, or with which it gives its lease back.
+        const passed = { cursor: further, position: 0 }
+        for (const leaseMs of [claim.leaseMs, 0]) {
+          const save = { consumer, owner: ended, leaseMs, place: passed }
+          assert.equal(yield* store.outbox.save(save), false)
+        }
+        // A claim that arrives late, and one of a node that knows only the owner before.
+        assert.equal(yield* store.outbox.claim({ ...claim, owner: ended }), "busy")
+        assert.equal(yield* replacing(late, ended), "busy")
+        assert.deepEqual(yield* store.outbox.claim({ ...claim, owner: next }), place)
+        assert.equal(
+          yield* store.outbox.save({ consumer, owner: next, leaseMs, place: passed }),
+          true
+        )
+      })
+  ),
+  withEvents(
     "a clock that steps back does not keep the lease of an owner that is gone",
     {},
     ({ store, consumer, passTime }) =>
@@ -299,8 +338,7 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
         let { cursor } = place
         let found = 0
         for (;;) {
-          const page = yield* store.outbox.read(cursor, 100)
-          assert.ok(page !== "interrupted")
+          const page = yield* pageOf(store, cursor)
           found += page.batches.filter(({ events }) => events.includes(mark)).length
           if (!page.more) return found
           cursor = page.next
