@@ -23,7 +23,12 @@ import {
   type StoreUnavailable,
   signWebhook
 } from "@boxoffice/core"
-import { encodeWebhook, type ParkedDelivery, runInBackground } from "@boxoffice/core/store"
+import {
+  encodeWebhook,
+  longestDelayMs,
+  type ParkedDelivery,
+  runInBackground
+} from "@boxoffice/core/store"
 import { Clock, Deferred, Effect, Latch, Random, Schedule, Semaphore } from "effect"
 import type { Endpoint } from "./endpoint.ts"
 import { type PostResult, post } from "./post.ts"
@@ -41,7 +46,6 @@ const parkedMax = 1_000
 const inFlightMax = 256
 const pollEveryMs = 500
 const rereadEveryMs = 10_000
-const retryDelayMaxMs = 3_600_000
 /**
  * When a dead letter is tried again whose node died before it could say that it was the last attempt: later
  * than saying so takes, and soon enough for the events behind it.
@@ -266,7 +270,7 @@ const delayAfter = (
   if (attempts === 0) return Effect.succeed(0)
   // Guard webhook-attempts: without it, webhooks.test "with one attempt" fails.
   if (attempts >= attemptsMax) return Effect.succeed(null)
-  const wait = Math.min(retryMs * 2 ** (attempts - 1), retryDelayMaxMs)
+  const wait = Math.min(retryMs * 2 ** (attempts - 1), longestDelayMs)
   return Effect.map(Random.next, (random) =>
     Math.round(Math.max(wait * (0.5 + random / 2), answer?.retryAfterMs ?? 0))
   )

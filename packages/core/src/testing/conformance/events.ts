@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto"
 import { Effect, Fiber, Stream } from "effect"
 import type { ConsumeOptions, Delivery, EventType } from "../../EventFeed.ts"
 import { encodeEvents } from "../../events/codec.ts"
+import { longestDelayMs } from "../../events/Deliveries.ts"
 import type { QueueId } from "../../Ids.ts"
 import { queueCodeHash } from "../../queue/code.ts"
 import type { ConformanceTest } from "./harness.ts"
@@ -418,6 +419,44 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
         assert.equal(yield* deliveries.discard(endpoint, undefined), 0)
         yield* deliveries.accepted(endpoint, "1-2")
         assert.deepEqual(yield* deliveries.waiting(endpoint), new Map())
+      })
+  ),
+  inWorld(
+    "a clock that steps back keeps no webhook for longer than the longest delay",
+    {},
+    ({ store: { deliveries }, user, passTime }) =>
+      Effect.gen(function* () {
+        const endpoint = user("crm")
+        const park = (eventId: string, aggregate: string, delayMs: number) =>
+          deliveries.park(endpoint, {
+            ...{ eventId, aggregate, body: "{}", attempts: 1 },
+            ...{ delayMs, error: "HTTP 500" }
+          })
+        const due = Effect.map(deliveries.due(endpoint, 10), (rows) =>
+          rows.map((row) => row.eventId)
+        )
+        yield* park("1-1", "wallet/ada", 5_000)
+        yield* park("1-2", "wallet/ada", 0)
+        yield* park("2-1", "wallet/bob", longestDelayMs)
+        assert.deepEqual(yield* due, [])
+        yield* passTime(-longestDelayMs)
+        // Nothing delays an attempt for so long, so the clock has stepped back. The first one of an
+        // aggregate still comes first.
+        assert.deepEqual(yield* due, ["1-1", "2-1"])
+        assert.equal((yield* deliveries.due(endpoint, 1)).length, 1)
+        for (const [eventId, delayMs] of [
+          ["1-1", 5_000],
+          ["2-1", longestDelayMs]
+        ] as const) {
+          yield* deliveries.refused(endpoint, eventId, { attempts: 2, delayMs, error: "HTTP 500" })
+        }
+        // From now on they wait as long as they are told to.
+        assert.deepEqual(yield* due, [])
+        yield* passTime(5_001)
+        assert.deepEqual(yield* due, ["1-1"])
+        yield* passTime(longestDelayMs)
+        assert.deepEqual((yield* due).toSorted(), ["1-1", "2-1"])
+        yield* deliveries.forget(endpoint, 10)
       })
   ),
   inWorld("the deliveries of an endpoint that is no more are deleted, and no others", {}, (world) =>
