@@ -1,5 +1,5 @@
 /** Consuming events by promises: `for await`, and how it ends. */
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
 import { expect, test } from "vitest"
 import {
   BoxOfficeStore,
@@ -239,6 +239,40 @@ test("after an outage the node takes its own lease at once, in one of its loops"
   expect(seen.slice(before)).toEqual([41, 42, 43])
   stop.abort()
   await Promise.all(loops)
+  await office.close()
+})
+
+test("a session that ends while it reads hands out nothing more", async () => {
+  const store = await Effect.runPromise(Effect.provide(BoxOfficeStore, layerMemory))
+  const reading = Promise.withResolvers<void>()
+  const answer = Promise.withResolvers<void>()
+  const { read } = store.outbox
+  const slow = Layer.succeed(BoxOfficeStore, {
+    ...store,
+    outbox: {
+      ...store.outbox,
+      read: (...args: Parameters<typeof read>) =>
+        Effect.tap(read(...args), () => {
+          reading.resolve()
+          return Effect.promise(() => answer.promise)
+        })
+    }
+  })
+  const { office, charge } = await open(Layer.succeed(BoxOfficeStore, store))
+  await charge(1)
+  const pulled = Effect.gen(function* () {
+    const feed = yield* EventFeed
+    const scope = yield* Scope.make()
+    const session = yield* Scope.provide(feed.open("mailer"), scope)
+    const pulling = yield* Effect.forkChild(session.pull)
+    yield* Effect.promise(() => reading.promise)
+    yield* Scope.close(scope, Exit.void)
+    // Another node may take the lease from here on.
+    answer.resolve()
+    return yield* Effect.timeoutOption(Fiber.join(pulling), 200)
+  })
+  const layer = Layer.provide(EventFeed.layerAlone, slow)
+  expect(Option.isNone(await Effect.runPromise(Effect.provide(pulled, layer)))).toBe(true)
   await office.close()
 })
 

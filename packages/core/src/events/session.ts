@@ -205,6 +205,7 @@ export const openSession = Effect.fnUntraced(function* (
         return yield* new LeaseLost()
       }
       since = page.at
+      // Guard session-closed: without it, events.test "hands out nothing more" fails.
       if (closed) return yield* Effect.never
       const handed = yield* Effect.try({ try: () => handOut(page), catch: unreadable })
       if (Array.isArrayNonEmpty(handed)) return handed
@@ -219,6 +220,7 @@ export const openSession = Effect.fnUntraced(function* (
     closed = true
     // Closing does not wait longer for a store that hangs: the lease runs out by itself, or the next
     // session of this node takes it.
+    // Guard lease-left: with "Effect.void" for "Effect.sync(() => ended.set(consumer, owner))", events.test "takes its own lease" fails.
     return Effect.ensuring(
       Effect.ignore(Effect.timeoutOption(Effect.interruptible(save(0)), closingMs)),
       Effect.sync(() => ended.set(consumer, owner))

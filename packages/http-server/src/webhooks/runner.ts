@@ -115,8 +115,17 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
     if (delayMs === null) parked.delete(delivery.aggregate, delivery.eventId)
   })
 
-  // A slow endpoint response occupies one slot; deliveries in the other slots go on.
+  // A slow endpoint response occupies one slot; deliveries in the other slots go on. Of fresh events and
+  // of retries, no more wait for a slot than there are slots, so that each kind gets its turns however
+  // many there are of the other.
   const slots = yield* Semaphore.make(concurrency)
+  const turns = {
+    fresh: yield* Semaphore.make(concurrency),
+    retry: yield* Semaphore.make(concurrency)
+  }
+  // Guard webhook-turns: with "Semaphore.withPermit(slots, work)" for "Semaphore.withPermit(turns…work))", webhooks.test "take turns" fails.
+  const inTurn = <A, E>(kind: keyof typeof turns, work: Effect.Effect<A, E>) =>
+    Semaphore.withPermit(turns[kind], Semaphore.withPermit(slots, work))
   const inFlightPermits = yield* Semaphore.make(inFlightMax)
   const broken = yield* Deferred.make<never, StoreUnavailable>()
   const scope = yield* Effect.scope
@@ -130,7 +139,7 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
   const queues = new Map<string, Array<Delivery>>()
   const deliverInTurn = Effect.fnUntraced(function* (aggregate: string, queue: Array<Delivery>) {
     while (queue.length > 0) {
-      yield* Semaphore.withPermit(slots, deliver(queue[0]!, aggregate))
+      yield* inTurn("fresh", deliver(queue[0]!, aggregate))
       queue.shift()
       yield* Semaphore.release(inFlightPermits, 1)
     }
@@ -190,7 +199,7 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
           finished.push(eventId)
           return retryDone.open
         })
-        yield* start(Effect.andThen(Semaphore.withPermit(slots, retry(delivery)), done))
+        yield* start(Effect.andThen(inTurn("retry", retry(delivery)), done))
       }
       yield* Effect.raceFirst(retryDone.await, Effect.sleep(pollEveryMs))
     }
