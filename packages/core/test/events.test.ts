@@ -1,5 +1,5 @@
 /** Consuming events by promises: `for await`, and how it ends. */
-import { Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Latch, Layer, Option, Scope, Stream } from "effect"
 import { expect, test } from "vitest"
 import {
   BoxOfficeStore,
@@ -244,18 +244,15 @@ test("after an outage the node takes its own lease at once, in one of its loops"
 
 test("a session that ends while it reads hands out nothing more", async () => {
   const store = await Effect.runPromise(Effect.provide(BoxOfficeStore, layerMemory))
-  const reading = Promise.withResolvers<void>()
-  const answer = Promise.withResolvers<void>()
+  const reading = Latch.makeUnsafe()
+  const answer = Latch.makeUnsafe()
   const { read } = store.outbox
   const slow = Layer.succeed(BoxOfficeStore, {
     ...store,
     outbox: {
       ...store.outbox,
       read: (...args: Parameters<typeof read>) =>
-        Effect.tap(read(...args), () => {
-          reading.resolve()
-          return Effect.promise(() => answer.promise)
-        })
+        Effect.tap(read(...args), () => Effect.andThen(reading.open, answer.await))
     }
   })
   const { office, charge } = await open(Layer.succeed(BoxOfficeStore, store))
@@ -265,10 +262,10 @@ test("a session that ends while it reads hands out nothing more", async () => {
     const scope = yield* Scope.make()
     const session = yield* Scope.provide(feed.open("mailer"), scope)
     const pulling = yield* Effect.forkChild(session.pull)
-    yield* Effect.promise(() => reading.promise)
+    yield* reading.await
     yield* Scope.close(scope, Exit.void)
     // Another node may take the lease from here on.
-    answer.resolve()
+    yield* answer.open
     return yield* Effect.timeoutOption(Fiber.join(pulling), 200)
   })
   const layer = Layer.provide(EventFeed.layerAlone, slow)

@@ -66,10 +66,10 @@ const dueDeliveries = (schema: SchemaName) => {
           AND first.state = 'waiting'
       )
     ORDER BY next_at LIMIT $2::int8)`
-  // Guard due-again: without " UNION…interval '1 millisecond'`)}", conformance.test "keeps no webhook" fails.
-  const sql = `${heads(`next_at <= ${now}`)} UNION ALL ${heads(
-    `next_at > ${now} + ${longestDelayMs} * interval '1 millisecond'`
-  )} LIMIT $2::int8`
+  const due = heads(`next_at <= ${now}`)
+  const tooFar = heads(`next_at > ${now} + ${longestDelayMs} * interval '1 millisecond'`)
+  // Guard due-again: without " UNION ALL ${tooFar}", conformance.test "keeps no webhook" fails.
+  const sql = `${due} UNION ALL ${tooFar} LIMIT $2::int8`
   return (endpoint: string, limit: number): Query<ReadonlyArray<ParkedDelivery>> => ({
     sql,
     params: [endpoint, BigInt(limit)],
