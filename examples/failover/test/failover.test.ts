@@ -27,6 +27,9 @@ test.skipIf(obstacle !== undefined)(
     for (const { outage } of rounds) {
       for (const seconds of Object.values(outage)) expect(seconds).toBeGreaterThan(0.5)
     }
+    // Consumers stand still for little longer than the callers, and not until a lease ends.
+    const longest = Math.max(...rounds.flatMap(({ outage }) => Object.values(outage)))
+    expect(counts["longest silence of a consumer in ms"]).toBeLessThan(longest * 1_000 + 15_000)
     expect(counts["transfers acknowledged"]).toBeGreaterThan(100)
     expect(counts["reservations acknowledged"]).toBeGreaterThan(50)
     // Callers noticed the failovers, or nothing was tested.

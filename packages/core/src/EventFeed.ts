@@ -4,7 +4,8 @@
  *
  * Holds: the open sessions of this node (see `events/session.ts`), from `open` until their scope
  * closes or the feed shuts down; then they save their places and give their leases back. Once the
- * feed is closed, `open` fails and running streams end.
+ * feed is closed, `open` fails and running streams end. Also, for as long as the feed is open, the owner
+ * of each consumer's last session that ended on this node.
  */
 import {
   type Array,
@@ -153,6 +154,7 @@ export class EventFeed extends Context.Service<
       const { outbox } = yield* BoxOfficeStore
       const sinceNow = commitsOf(yield* CommittedEvents)
       const sessions = new Set<Session>()
+      const ended = new Map<string, string>()
       const closed = yield* Deferred.make<void>()
       // Runs before the store closes, so that the next consumer need not wait for the leases to run
       // out.
@@ -176,6 +178,7 @@ export class EventFeed extends Context.Service<
           from: checked.from ?? "beginning",
           pollMs: checked.pollMs ?? 250,
           leaseMs: checked.leaseMs ?? 30_000,
+          ended,
           sinceNow
         })
         yield* Effect.acquireRelease(

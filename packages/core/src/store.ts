@@ -41,7 +41,7 @@ export {
 } from "./engine/Rows.ts"
 export { decodeEvents, encodeEvents, withJson } from "./events/codec.ts"
 export { fromCursor, pageOf, toCursor } from "./events/cursor.ts"
-export type * from "./events/Deliveries.ts"
+export * from "./events/Deliveries.ts"
 export type * from "./events/Outbox.ts"
 export { checkNames, lettersApart } from "./options.ts"
 export { idempotencyKeySecondsMin } from "./policies/settings.ts"

@@ -1,9 +1,10 @@
 /** Consuming events by promises: `for await`, and how it ends. */
-import { Effect, Layer } from "effect"
+import { Effect, Exit, Fiber, Latch, Layer, Option, Scope, Stream } from "effect"
 import { expect, test } from "vitest"
 import {
   BoxOfficeStore,
   type ConsumerStatus,
+  EventFeed,
   type EventType,
   makeBoxOffice,
   type RecordedEvent,
@@ -177,6 +178,118 @@ test("a loop waits for a store that is down for a while; a store that refuses en
   expect(await take(1)).toEqual([1])
   away = 1_000
   await expect(take(1)).rejects.toMatchObject({ _tag: "StoreUnavailable", retryable: false })
+  await office.close()
+})
+
+test("after an outage the node takes its own lease at once, in one of its loops", async () => {
+  const shared = await Effect.runPromise(Effect.provide(BoxOfficeStore, layerMemory))
+  let isAway = false
+  let refusedClaims = 0
+  const unlessAway =
+    <Args extends ReadonlyArray<unknown>, A>(
+      operation: (...args: Args) => Effect.Effect<A, StoreUnavailable>,
+      note = () => {}
+    ) =>
+    (...args: Args) =>
+      Effect.suspend(() => {
+        if (!isAway) return operation(...args)
+        note()
+        return Effect.fail(new StoreUnavailable({ retryable: true, cause: "away" }))
+      })
+  const { claim, read, save } = shared.outbox
+  const { office, charge } = await open(
+    Layer.succeed(BoxOfficeStore, {
+      ...shared,
+      outbox: {
+        ...shared.outbox,
+        claim: unlessAway(claim, () => void refusedClaims++),
+        read: unlessAway(read),
+        save: unlessAway(save)
+      }
+    })
+  )
+  const seen: Array<number> = []
+  const stop = new AbortController()
+  const loops = [1, 2].map(async () => {
+    const options = { pollMs: 10, signal: stop.signal }
+    for await (const recorded of office.events.consume("mailer", options)) {
+      seen.push(amountOf(recorded))
+    }
+  })
+  await charge(1)
+  await expect.poll(() => seen).toEqual([1])
+  for (const outage of [1, 2, 3]) {
+    // Each session that loses its lease leaves it behind.
+    refusedClaims = 0
+    isAway = true
+    await expect.poll(() => refusedClaims).toBeGreaterThan(2)
+    isAway = false
+    const since = performance.now()
+    await charge(outage * 10)
+    await expect.poll(() => seen).toContain(outage * 10)
+    // A third of the lease, for a machine that is busy. The node alone needs no more than its own
+    // pause between two claims.
+    expect(performance.now() - since).toBeLessThan(10_000)
+  }
+  // One loop reads, and the other one waits for it.
+  const before = seen.length
+  for (const amount of [41, 42, 43]) await charge(amount)
+  await expect.poll(() => seen.slice(before)).toEqual([41, 42, 43])
+  await new Promise((done) => setTimeout(done, 100))
+  expect(seen.slice(before)).toEqual([41, 42, 43])
+  stop.abort()
+  await Promise.all(loops)
+  await office.close()
+})
+
+test("a session that ends while it reads hands out nothing more", async () => {
+  const store = await Effect.runPromise(Effect.provide(BoxOfficeStore, layerMemory))
+  const reading = Latch.makeUnsafe()
+  const answer = Latch.makeUnsafe()
+  const { read } = store.outbox
+  const slow = Layer.succeed(BoxOfficeStore, {
+    ...store,
+    outbox: {
+      ...store.outbox,
+      read: (...args: Parameters<typeof read>) =>
+        Effect.tap(read(...args), () => Effect.andThen(reading.open, answer.await))
+    }
+  })
+  const { office, charge } = await open(Layer.succeed(BoxOfficeStore, store))
+  await charge(1)
+  const pulled = Effect.gen(function* () {
+    const feed = yield* EventFeed
+    const scope = yield* Scope.make()
+    const session = yield* Scope.provide(feed.open("mailer"), scope)
+    const pulling = yield* Effect.forkChild(session.pull)
+    yield* reading.await
+    yield* Scope.close(scope, Exit.void)
+    // Another node may take the lease from here on.
+    yield* answer.open
+    return yield* Effect.timeoutOption(Fiber.join(pulling), 200)
+  })
+  const layer = Layer.provide(EventFeed.layerAlone, slow)
+  expect(Option.isNone(await Effect.runPromise(Effect.provide(pulled, layer)))).toBe(true)
+  await office.close()
+})
+
+test("an event that is acknowledged after its session has ended takes no lease", async () => {
+  const store = await Effect.runPromise(Effect.provide(BoxOfficeStore, layerMemory))
+  const layer = Layer.succeed(BoxOfficeStore, store)
+  const { office, charge } = await open(layer)
+  await charge(1)
+  const late = Effect.gen(function* () {
+    const feed = yield* EventFeed
+    const [delivery] = yield* feed.consume("mailer").pipe(Stream.take(1), Stream.runCollect)
+    // So long that its cursor would be saved.
+    yield* Effect.sleep(1_100)
+    yield* delivery!.acknowledge
+    return yield* feed.consumers()
+  })
+  const [consumer] = await Effect.runPromise(
+    Effect.provide(late, Layer.provide(EventFeed.layerAlone, layer))
+  )
+  expect(consumer?.active).toBe(false)
   await office.close()
 })
 

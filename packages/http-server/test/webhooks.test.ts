@@ -249,6 +249,28 @@ describe("delivering", () => {
     expect(amountsOf(received, "ada")).toEqual(["ada 1"])
   })
 
+  test("retries that are due and fresh events take turns, and no aggregate loses its order", async () => {
+    const users = Array.from({ length: 200 }, (_, n) => `user${n}`)
+    const refused = new Set(users.slice(0, 20))
+    const { received, url } = await openReceiver(({ aggregate }, response) => {
+      const isRefused = refused.delete(aggregate.id)
+      setTimeout(() => response.writeHead(isRefused ? 503 : 200).end(), 10)
+    })
+    const { start, charge } = await openStore()
+    for (const user of users) await charge(user, 1)
+    await charge("user0", 2)
+    await start({ url, concurrency: 1 })
+    await expect.poll(() => received.length).toBe(users.length + 21)
+    expect(amountsOf(received, "user0 ")).toEqual(["user0 1", "user0 1", "user0 2"])
+    const seen = new Set<string>()
+    const isRetry = received.map(({ id }) => seen.has(id) || !seen.add(id))
+    // The runner has looked for retries after half a second, while most fresh events were waiting.
+    const [first, last] = [isRetry.indexOf(true), isRetry.lastIndexOf(true)]
+    expect(first).toBeLessThan(100)
+    expect(last).toBeLessThan(isRetry.length - 20)
+    expect(isRetry.slice(first, last).filter((retry) => !retry).length).toBeGreaterThan(10)
+  }, 20_000)
+
   test("it goes on where it stopped, parked ones first", async () => {
     let away = true
     const { received, url } = await openReceiver((_, response) => {

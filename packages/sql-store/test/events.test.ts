@@ -270,6 +270,65 @@ test("many writers, and two nodes of one consumer: each event once, each wallet'
   }
 }, 60_000)
 
+test.each(["before", "behind"])(
+  "a save that is still in the database %s the claim that replaces its owner",
+  async (order) => {
+    const database = await openDatabase()
+    // Two stores, since one sends both statements on the same connection, in turn.
+    const [node, again] = [await openNode(database.url), await openNode(database.url)]
+    const locker = openSql(database.url)
+    await charge(database, "ann", 1n)
+    const { outbox } = await node.run(BoxOfficeStore)
+    const [ended, next] = [crypto.randomUUID(), crypto.randomUUID()]
+    const claim = { consumer: "mailer", leaseMs: 60_000, from: "beginning" } as const
+    const place = await node.run(outbox.claim({ ...claim, owner: ended }))
+    if (typeof place === "string") throw new Error(place)
+    const page = await node.run(outbox.read(place.cursor, 10))
+    if (page === "interrupted") throw new Error(page)
+    const passed = { cursor: page.next, position: 0 }
+
+    const waiting = (count: number) =>
+      expect
+        .poll(() =>
+          database.sql(`SELECT 1 FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+        )
+        .toHaveLength(count)
+    // Whoever waits for the row first gets it first.
+    await locker("BEGIN")
+    await locker("SELECT 1 FROM boxoffice.event_consumer FOR UPDATE")
+    const save = () => {
+      const leaseMs = order === "before" ? 60_000 : 0
+      return node.run(outbox.save({ ...claim, leaseMs, owner: ended, place: passed }))
+    }
+    const take = async () => {
+      const store = await again.run(BoxOfficeStore)
+      return again.run(store.outbox.claim({ ...claim, owner: next, replaces: ended }))
+    }
+    const running: Array<Promise<unknown>> = []
+    for (const [index, send] of (order === "before" ? [save, take] : [take, save]).entries()) {
+      running.push(send())
+      await waiting(index + 1)
+    }
+    await locker("COMMIT")
+    const [first, second] = await Promise.all(running)
+
+    if (order === "before") {
+      expect(first).toBe(true)
+      // The next session begins where the save has led.
+      expect(second).toEqual(passed)
+    } else {
+      expect(first).toEqual(place)
+      expect(second).toBe(false)
+    }
+    // The lease belongs to the next owner, and for as long as that one has asked for.
+    const other = { ...claim, owner: crypto.randomUUID(), replaces: ended }
+    expect(await node.run(outbox.claim(other))).toBe("busy")
+    const kept = order === "before" ? passed : place
+    expect(await node.run(outbox.claim({ ...claim, owner: next }))).toEqual(kept)
+  }
+)
+
 test("a node that hangs loses the lease to another, which begins at the saved cursor", async () => {
   const database = await openDatabase()
   for (let n = 1; n <= 5; n++) await charge(database, "ann", BigInt(n))

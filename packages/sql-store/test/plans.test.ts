@@ -257,6 +257,7 @@ const statements: ReadonlyArray<
     deliveries.due!("e1", 256),
     [
       /webhook_delivery_due: .*endpoint = .*next_at <= (\$\d+|\(InitPlan \d+\)\.col1)/,
+      /webhook_delivery_due: .*endpoint = .*next_at > \((\$\d+|\(InitPlan \d+\)\.col1) \+/,
       /webhook_delivery_waiting: .*endpoint = head\.endpoint.*aggregate = head\.aggregate/
     ]
   ],

@@ -4,6 +4,9 @@
 import type { Effect } from "effect"
 import type { StoreUnavailable } from "../Errors.ts"
 
+/** How long a delivery waits for its next attempt, at most. */
+export const longestDelayMs = 3_600_000
+
 /** A delivery that waits for its next attempt, or for earlier deliveries of its aggregate. */
 export interface ParkedDelivery {
   readonly eventId: string
@@ -36,7 +39,11 @@ export interface Deliveries {
   readonly waiting: (
     endpoint: string
   ) => Effect.Effect<ReadonlyMap<string, ReadonlyArray<string>>, StoreUnavailable>
-  /** The first delivery of each aggregate, as far as its next attempt is due; at most `limit`. */
+  /**
+   * The first delivery of each aggregate, as far as its next attempt is due; at most `limit`. An
+   * attempt that is more than `longestDelayMs` away is due as well: the clock has stepped back since
+   * the delivery was told to wait.
+   */
   readonly due: (
     endpoint: string,
     limit: number

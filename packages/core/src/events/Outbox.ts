@@ -73,12 +73,14 @@ export interface Outbox {
   /**
    * Gives an owner the lease of a consumer for `leaseMs`, and creates the consumer if there is
    * none. `"busy"` while another owner has the lease, unless the clock has stepped back since that
-   * owner took or renewed it: then nothing says that the owner lives. `"misplaced"` if the
-   * consumer's cursor is from another database cluster.
+   * owner took or renewed it: then nothing says that the owner lives. A lease of the owner
+   * `replaces`, whose session is over, counts as given back. `"misplaced"` if the consumer's cursor
+   * is from another database cluster.
    */
   readonly claim: (claim: {
     readonly consumer: string
     readonly owner: string
+    readonly replaces?: string | undefined
     readonly leaseMs: number
     readonly from: StartingPoint
   }) => Effect.Effect<OutboxPosition | "busy" | "misplaced", StoreUnavailable>

@@ -10,13 +10,19 @@
  * renews the lease, and a timer renews it three times per `leaseMs`.
  *
  * States:
- * - waiting: another owner has the lease. The session tries again until it is free.
+ * - waiting: another owner has the lease. The session tries again until it is free. The lease of a
+ *   session that ended on this node counts as free: while the store was away, that session could not
+ *   give it back.
  * - open: it reads and hands out events.
  * - lost: another owner took the lease, a read failed, or the store reported an interruption.
  *   Nothing more is saved, and the consumer needs a new session, which begins at the saved place. A
  *   place that is only in memory cannot be trusted then: after a crash of the database it may count
  *   other batches by the same numbers.
- * - closed: the place was saved and the lease given back.
+ * - closed: the place was saved and the lease given back, unless the store was away. The session hands
+ *   out nothing more, and saves nothing more.
+ *
+ * Each session is an owner of its own. So whatever an earlier session of this node has sent to the store
+ * finds another owner there once the next session has the lease.
  */
 import { randomUUID } from "node:crypto"
 import { Array, Clock, Data, Deferred, Effect, Schedule, type Scope, Semaphore } from "effect"
@@ -39,6 +45,8 @@ export interface SessionOptions {
   readonly from: StartingPoint
   readonly pollMs: number
   readonly leaseMs: number
+  /** The owner of each consumer's last session that ended on this node. A session adds itself. */
+  readonly ended: Map<string, string>
   /** Marks the current instant; the effect succeeds once this node has committed events since. */
   readonly sinceNow: () => Effect.Effect<void>
 }
@@ -80,7 +88,7 @@ export const openSession = Effect.fnUntraced(function* (
   outbox: Outbox,
   options: SessionOptions
 ): Effect.fn.Return<Session, ConsumerMisplaced | StoreUnavailable, Scope.Scope> {
-  const { consumer, leaseMs } = options
+  const { consumer, leaseMs, ended } = options
   const owner = randomUUID()
   let place = yield* takeLease(outbox, options, owner)
   let durable = place
@@ -96,6 +104,7 @@ export const openSession = Effect.fnUntraced(function* (
   const oneAtATime = yield* Semaphore.make(1)
 
   let isLost = false
+  let closed = false
   /** Ends the session as lost: it saves nothing more. */
   const endAsLost = Effect.suspend(() => {
     isLost = true
@@ -106,6 +115,9 @@ export const openSession = Effect.fnUntraced(function* (
 
   const save = (forMs: number) =>
     Effect.gen(function* () {
+      // An event that is acknowledged too late must not take the lease again.
+      // Guard lease-given-back: without it, events.test "takes no lease" fails.
+      if (closed && forMs > 0) return
       unsaved = 0
       savedAt = yield* Clock.currentTimeMillis
       const saved = place
@@ -193,6 +205,8 @@ export const openSession = Effect.fnUntraced(function* (
         return yield* new LeaseLost()
       }
       since = page.at
+      // Guard session-closed: without it, events.test "hands out nothing more" fails.
+      if (closed) return yield* Effect.never
       const handed = yield* Effect.try({ try: () => handOut(page), catch: unreadable })
       if (Array.isArrayNonEmpty(handed)) return handed
       if (page.more) continue
@@ -201,12 +215,16 @@ export const openSession = Effect.fnUntraced(function* (
     }
   })
 
-  let closed = false
   const close = Effect.suspend(() => {
     if (closed) return Effect.void
     closed = true
-    // Closing does not wait longer for a store that hangs: the lease runs out by itself.
-    return Effect.ignore(Effect.timeoutOption(Effect.interruptible(save(0)), closingMs))
+    // Closing does not wait longer for a store that hangs: the lease runs out by itself, or the next
+    // session of this node takes it.
+    // Guard lease-left: with "Effect.void" for "Effect.sync(() => ended.set(consumer, owner))", events.test "takes its own lease" fails.
+    return Effect.ensuring(
+      Effect.ignore(Effect.timeoutOption(Effect.interruptible(save(0)), closingMs)),
+      Effect.sync(() => ended.set(consumer, owner))
+    )
   })
   yield* Effect.addFinalizer(() => close)
   const renew = Effect.delay(save(leaseMs), leaseMs / 3)
@@ -222,13 +240,16 @@ export const openSession = Effect.fnUntraced(function* (
 })
 
 /** Takes the lease of a consumer, once it is free. Succeeds with the saved place. */
-const takeLease = (outbox: Outbox, { consumer, leaseMs, from }: SessionOptions, owner: string) =>
+const takeLease = (
+  outbox: Outbox,
+  { consumer, leaseMs, from, ended }: SessionOptions,
+  owner: string
+) =>
   Effect.gen(function* () {
     for (;;) {
-      const place = yield* Effect.retry(
-        outbox.claim({ consumer, owner, leaseMs, from }),
-        whileStoreDown
-      )
+      const replaces = ended.get(consumer)
+      const claim = outbox.claim({ consumer, owner, replaces, leaseMs, from })
+      const place = yield* Effect.retry(claim, whileStoreDown)
       if (place === "misplaced") return yield* new ConsumerMisplaced({ consumer })
       if (place !== "busy") return place
       yield* Effect.sleep(Math.min(1_000, leaseMs / 3))

@@ -2,6 +2,7 @@
 import { request as httpRequest, type IncomingMessage } from "node:http"
 import { request as httpsRequest } from "node:https"
 import type { LookupFunction } from "node:net"
+import { longestDelayMs } from "@boxoffice/core/store"
 import { Effect } from "effect"
 import { publicLookup, refusePrivateHost } from "./address.ts"
 
@@ -26,7 +27,6 @@ export interface PostOptions {
 }
 
 const responseBytesMax = 65_536
-const retryAfterMaxMs = 3_600_000
 
 export const post = (options: PostOptions): Effect.Effect<PostResult> =>
   Effect.callback<PostResult>((resume) => {
@@ -108,5 +108,5 @@ export const retryAfterMs = (header: string | undefined, now: number): number | 
 }
 
 const bounded = (milliseconds: number): number | undefined =>
-  // Guard webhook-retry-after: with "milliseconds" for "Math.min(…MaxMs)", webhooks.test "asks for a pause" fails.
-  milliseconds > 0 ? Math.min(milliseconds, retryAfterMaxMs) : undefined
+  // Guard webhook-retry-after: with "milliseconds" for "Math.min(…DelayMs)", webhooks.test "asks for a pause" fails.
+  milliseconds > 0 ? Math.min(milliseconds, longestDelayMs) : undefined

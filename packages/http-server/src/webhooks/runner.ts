@@ -23,7 +23,12 @@ import {
   type StoreUnavailable,
   signWebhook
 } from "@boxoffice/core"
-import { encodeWebhook, type ParkedDelivery, runInBackground } from "@boxoffice/core/store"
+import {
+  encodeWebhook,
+  longestDelayMs,
+  type ParkedDelivery,
+  runInBackground
+} from "@boxoffice/core/store"
 import { Clock, Deferred, Effect, Latch, Random, Schedule, Semaphore } from "effect"
 import type { Endpoint } from "./endpoint.ts"
 import { type PostResult, post } from "./post.ts"
@@ -41,7 +46,6 @@ const parkedMax = 1_000
 const inFlightMax = 256
 const pollEveryMs = 500
 const rereadEveryMs = 10_000
-const retryDelayMaxMs = 3_600_000
 /**
  * When a dead letter is tried again whose node died before it could say that it was the last attempt: later
  * than saying so takes, and soon enough for the events behind it.
@@ -111,8 +115,17 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
     if (delayMs === null) parked.delete(delivery.aggregate, delivery.eventId)
   })
 
-  // A slow endpoint response occupies one slot; deliveries in the other slots go on.
+  // A slow endpoint response occupies one slot; deliveries in the other slots go on. Of fresh events and
+  // of retries, no more wait for a slot than there are slots, so that each kind gets its turns however
+  // many there are of the other.
   const slots = yield* Semaphore.make(concurrency)
+  const turns = {
+    fresh: yield* Semaphore.make(concurrency),
+    retry: yield* Semaphore.make(concurrency)
+  }
+  // Guard webhook-turns: with "Semaphore.withPermit(slots, work)" for "Semaphore.withPermit(turns…work))", webhooks.test "take turns" fails.
+  const inTurn = <A, E>(kind: keyof typeof turns, work: Effect.Effect<A, E>) =>
+    Semaphore.withPermit(turns[kind], Semaphore.withPermit(slots, work))
   const inFlightPermits = yield* Semaphore.make(inFlightMax)
   const broken = yield* Deferred.make<never, StoreUnavailable>()
   const scope = yield* Effect.scope
@@ -126,7 +139,7 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
   const queues = new Map<string, Array<Delivery>>()
   const deliverInTurn = Effect.fnUntraced(function* (aggregate: string, queue: Array<Delivery>) {
     while (queue.length > 0) {
-      yield* Semaphore.withPermit(slots, deliver(queue[0]!, aggregate))
+      yield* inTurn("fresh", deliver(queue[0]!, aggregate))
       queue.shift()
       yield* Semaphore.release(inFlightPermits, 1)
     }
@@ -186,7 +199,7 @@ const runWhileLeased = Effect.fnUntraced(function* ({ feed, deliveries, endpoint
           finished.push(eventId)
           return retryDone.open
         })
-        yield* start(Effect.andThen(Semaphore.withPermit(slots, retry(delivery)), done))
+        yield* start(Effect.andThen(inTurn("retry", retry(delivery)), done))
       }
       yield* Effect.raceFirst(retryDone.await, Effect.sleep(pollEveryMs))
     }
@@ -266,7 +279,7 @@ const delayAfter = (
   if (attempts === 0) return Effect.succeed(0)
   // Guard webhook-attempts: without it, webhooks.test "with one attempt" fails.
   if (attempts >= attemptsMax) return Effect.succeed(null)
-  const wait = Math.min(retryMs * 2 ** (attempts - 1), retryDelayMaxMs)
+  const wait = Math.min(retryMs * 2 ** (attempts - 1), longestDelayMs)
   return Effect.map(Random.next, (random) =>
     Math.round(Math.max(wait * (0.5 + random / 2), answer?.retryAfterMs ?? 0))
   )

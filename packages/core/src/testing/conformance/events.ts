@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto"
 import { Effect, Fiber, Stream } from "effect"
 import type { ConsumeOptions, Delivery, EventType } from "../../EventFeed.ts"
 import { encodeEvents } from "../../events/codec.ts"
+import { longestDelayMs } from "../../events/Deliveries.ts"
 import type { QueueId } from "../../Ids.ts"
 import { queueCodeHash } from "../../queue/code.ts"
 import type { ConformanceTest } from "./harness.ts"
@@ -44,6 +45,12 @@ const withEvents = (
       // A consumer that stays would keep the events of all later tests.
       Effect.ensuring(Effect.ignore(office.events.remove(consumer)))
     )
+  })
+
+const pageOf = (store: World["store"], cursor: string) =>
+  Effect.map(store.outbox.read(cursor, 100), (page) => {
+    assert.ok(page !== "interrupted")
+    return page
   })
 
 const tags = (deliveries: ReadonlyArray<Delivery>) => deliveries.map(({ event }) => event._tag)
@@ -257,6 +264,39 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       })
   ),
   withEvents(
+    "an owner takes the lease of the one that it replaces, which can neither move the cursor nor keep the lease",
+    {},
+    (world) =>
+      Effect.gen(function* () {
+        const { store, consumer, join, charge } = world
+        const [ended, next, late] = [randomUUID(), randomUUID(), randomUUID()]
+        const claim = { consumer, leaseMs, from: "now" } as const
+        const place = yield* store.outbox.claim({ ...claim, owner: ended })
+        assert.ok(typeof place === "object")
+        yield* charge(yield* join("ada"), 1n)
+        const { next: further } = yield* pageOf(store, place.cursor)
+        const replacing = (owner: string, replaces: string) =>
+          store.outbox.claim({ ...claim, owner, replaces })
+        // Another node has the lease, and not the owner that this one names.
+        assert.equal(yield* replacing(next, late), "busy")
+        assert.deepEqual(yield* replacing(next, ended), place)
+        // A save of the ended owner that arrives late, or with which it gives its lease back.
+        const passed = { cursor: further, position: 0 }
+        for (const leaseMs of [claim.leaseMs, 0]) {
+          const save = { consumer, owner: ended, leaseMs, place: passed }
+          assert.equal(yield* store.outbox.save(save), false)
+        }
+        // A claim that arrives late, and one of a node that knows only the owner before.
+        assert.equal(yield* store.outbox.claim({ ...claim, owner: ended }), "busy")
+        assert.equal(yield* replacing(late, ended), "busy")
+        assert.deepEqual(yield* store.outbox.claim({ ...claim, owner: next }), place)
+        assert.equal(
+          yield* store.outbox.save({ consumer, owner: next, leaseMs, place: passed }),
+          true
+        )
+      })
+  ),
+  withEvents(
     "a clock that steps back does not keep the lease of an owner that is gone",
     {},
     ({ store, consumer, passTime }) =>
@@ -299,8 +339,7 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
         let { cursor } = place
         let found = 0
         for (;;) {
-          const page = yield* store.outbox.read(cursor, 100)
-          assert.ok(page !== "interrupted")
+          const page = yield* pageOf(store, cursor)
           found += page.batches.filter(({ events }) => events.includes(mark)).length
           if (!page.more) return found
           cursor = page.next
@@ -380,6 +419,44 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
         assert.equal(yield* deliveries.discard(endpoint, undefined), 0)
         yield* deliveries.accepted(endpoint, "1-2")
         assert.deepEqual(yield* deliveries.waiting(endpoint), new Map())
+      })
+  ),
+  inWorld(
+    "a clock that steps back keeps no webhook for longer than the longest delay",
+    {},
+    ({ store: { deliveries }, user, passTime }) =>
+      Effect.gen(function* () {
+        const endpoint = user("crm")
+        const park = (eventId: string, aggregate: string, delayMs: number) =>
+          deliveries.park(endpoint, {
+            ...{ eventId, aggregate, body: "{}", attempts: 1 },
+            ...{ delayMs, error: "HTTP 500" }
+          })
+        const due = Effect.map(deliveries.due(endpoint, 10), (rows) =>
+          rows.map((row) => row.eventId)
+        )
+        yield* park("1-1", "wallet/ada", 5_000)
+        yield* park("1-2", "wallet/ada", 0)
+        yield* park("2-1", "wallet/bob", longestDelayMs)
+        assert.deepEqual(yield* due, [])
+        yield* passTime(-longestDelayMs)
+        // Nothing delays an attempt for so long, so the clock has stepped back. The first one of an
+        // aggregate still comes first.
+        assert.deepEqual(yield* due, ["1-1", "2-1"])
+        assert.equal((yield* deliveries.due(endpoint, 1)).length, 1)
+        for (const [eventId, delayMs] of [
+          ["1-1", 5_000],
+          ["2-1", longestDelayMs]
+        ] as const) {
+          yield* deliveries.refused(endpoint, eventId, { attempts: 2, delayMs, error: "HTTP 500" })
+        }
+        // From now on they wait as long as they are told to.
+        assert.deepEqual(yield* due, [])
+        yield* passTime(5_001)
+        assert.deepEqual(yield* due, ["1-1"])
+        yield* passTime(longestDelayMs)
+        assert.deepEqual((yield* due).toSorted(), ["1-1", "2-1"])
+        yield* deliveries.forget(endpoint, 10)
       })
   ),
   inWorld("the deliveries of an endpoint that is no more are deleted, and no others", {}, (world) =>

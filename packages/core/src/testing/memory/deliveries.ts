@@ -1,5 +1,5 @@
 /** Webhook deliveries that wait or were given up: see `operations/deliveries.ts` of the SQL store. */
-import type { DeadLetter, Deliveries } from "../../events/Deliveries.ts"
+import { type DeadLetter, type Deliveries, longestDelayMs } from "../../events/Deliveries.ts"
 import type { Statement } from "../database/Statement.ts"
 import type { Version } from "../database/Table.ts"
 import type { Steps } from "../database/Transaction.ts"
@@ -95,7 +95,7 @@ export const makeDeliveries = (schema: Schema, runQuery: RunQuery): Deliveries =
               .every(({ row }) => row.deliveryId >= deliveryId)
           const due = find(statement, endpoint, "waiting")
             .map(({ row }) => row)
-            .filter(({ nextAt }) => nextAt <= now)
+            .filter(({ nextAt }) => nextAt <= now || nextAt > now + longestDelayMs)
             .sort((a, b) => a.nextAt - b.nextAt)
           const heads: Array<StoredDelivery> = []
           for (const row of due) {

@@ -51,7 +51,7 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
     since === undefined || lifeOf(statement) === since
 
   return {
-    claim: ({ consumer, owner, leaseMs, from }) =>
+    claim: ({ consumer, owner, replaces = owner, leaseMs, from }) =>
       runQuery({
         name: "claim a consumer",
         *run(statement) {
@@ -72,7 +72,7 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
           const held = yield* statement.insert(schema.consumer, row, {
             index: "event_consumer_pkey",
             update: (there) =>
-              there.owner === owner || isOver(there, statement.now())
+              there.owner === owner || there.owner === replaces || isOver(there, statement.now())
                 ? { ...there, owner, leasedUntil: row.leasedUntil, movedAt: now }
                 : undefined
           })

@@ -31,9 +31,13 @@ const misplaced = `(cluster <> ${cluster})`
  * A lease that was taken or renewed in the future says that the clock has stepped back since. Its end
  * is no proof then that its owner lives: it could be an hour away. An owner that does live loses the
  * lease and is told so when it saves, as after a pause that was longer than the lease.
+ *
+ * The statement waits for a save of the owner that it replaces, and gives the place that this save has
+ * written. A save that comes behind it finds another owner.
  */
 export const claimConsumer = (schema: SchemaName) => {
   // Guard lease-taken: without "WHERE held.owner…clock_timestamp()", conformance.test "one stream at a time" fails.
+  // Guard lease-replaced: without ", $5::uuid", conformance.test "takes the lease of the one that it replaces" fails.
   // Guard lease-ends: without " OR held.…clock_timestamp()", conformance.test "take a lapsed lease" fails.
   const sql = `
     WITH life AS (${nameLife(schema)})
@@ -43,12 +47,18 @@ export const claimConsumer = (schema: SchemaName) => {
       clock_timestamp()
     ON CONFLICT (consumer) DO UPDATE SET owner = excluded.owner,
       leased_until = excluded.leased_until, moved_at = excluded.moved_at
-    WHERE held.owner = excluded.owner OR held.leased_until <= clock_timestamp()
+    WHERE held.owner IN (excluded.owner, $5::uuid) OR held.leased_until <= clock_timestamp()
       OR held.moved_at > clock_timestamp()
     RETURNING seen::text, reading::text, batch_id, highest, position, ${misplaced}`
   return (claim: Claim): Query<OutboxPosition | "busy" | "misplaced"> => ({
     sql,
-    params: [claim.consumer, claim.owner, BigInt(claim.leaseMs), claim.from],
+    params: [
+      claim.consumer,
+      claim.owner,
+      BigInt(claim.leaseMs),
+      claim.from,
+      claim.replaces ?? null
+    ],
     read: ([row]) => {
       if (row === undefined) return "busy"
       const [seen, reading, batchId, highest, position, isMisplaced] = row
