@@ -5,6 +5,8 @@ export interface Histories<Step> {
   readonly seed: string
   readonly runs: number
   readonly maxShrinks: number
+  /** The fewest steps of a history. Default 10. */
+  readonly minLength?: number
   readonly step: Schema.Codec<Step, unknown>
   /** Fails with the story of a difference. */
   readonly play: (history: ReadonlyArray<Step>, count: Count) => Effect.Effect<void, string>
@@ -18,10 +20,11 @@ export const checkHistories = async <Step>({
   seed,
   runs,
   maxShrinks,
+  minLength = 10,
   step,
   play
 }: Histories<Step>): Promise<ReadonlyMap<string, number>> => {
-  const histories = Arbitrary.array(Arbitrary.schema(step), { minLength: 10, maxLength: 40 })
+  const histories = Arbitrary.array(Arbitrary.schema(step), { minLength, maxLength: 40 })
   const seen = new Map<string, number>()
   const count = (what: string) => seen.set(what, (seen.get(what) ?? 0) + 1)
   const holds = (history: ReadonlyArray<Step>) => Effect.as(play(history, count), true)
