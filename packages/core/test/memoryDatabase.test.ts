@@ -133,6 +133,20 @@ describe("a lost COMMIT", () => {
     })
   )
 
+  it.effect("that only confirmed a recorded answer leaves no row to be found by", () =>
+    Effect.gen(function* () {
+      const { store, other } = yield* open({}, () => losing("save", "toNode"))
+      const commandId = testId(1) as never
+      const outcome = { userId: ada, operation: "charge", fingerprint: "1", outcome: "1" }
+      yield* other.transact(new LoadPlan(), (rows) => rows.addOutcome({ ...outcome, commandId }))
+      const plan = new LoadPlan()
+      plan.outcomes.add(commandId)
+      const repeating = yield* Effect.forkChild(Effect.flip(store.transact(plan, () => {})))
+      const fault = yield* pass(repeating)
+      expect(fault.retryable).toBe(true)
+    })
+  )
+
   it.effect("of a session that ends after COMMIT was written is found", () =>
     Effect.gen(function* () {
       const commit = yield* holdingCommit("before COMMIT is acknowledged")

@@ -2,132 +2,152 @@
  * The store in memory beside the store on Postgres: random histories of the engine's own commands give
  * the same answers, and leave the same readings and rows. `SEED` and `HISTORIES` explore further.
  */
-import { BoxOfficeStore, layerOf } from "@boxoffice/core"
-import { Arbitrary, Effect, Layer, ManagedRuntime, Result } from "effect"
+import { BoxOfficeStore } from "@boxoffice/core"
+import { Effect, ManagedRuntime, Result } from "effect"
 import { expect, test } from "vitest"
 import { makeMemoryDatabase } from "../../core/src/testing/MemoryDatabase.ts"
 import { SqlStore } from "../src/index.ts"
-import { Command, prepare, runCommand, type Side } from "./memory/commands.ts"
-import { comparable, readStore, rowsInMemory, rowsOnServer } from "./memory/readings.ts"
-import { atEnd, emptyDatabase, openSql, passTime } from "./support.ts"
+import { openServerNodes } from "./memory/arenas.ts"
+import { type Count, checkHistories } from "./memory/check.ts"
+import { Command, prepare, remember, runCommand } from "./memory/commands.ts"
+import { DrawCommand, prepareDraw, rememberDraw, runDrawCommand } from "./memory/draws.ts"
+import { Step } from "./memory/overlapSteps.ts"
+import { playOverlaps } from "./memory/overlaps.ts"
+import { comparing, emptied, memorySide, type Side, serverSide } from "./memory/sides.ts"
+import { atEnd, emptyDatabase, openSql } from "./support.ts"
 
 const seed = process.env.SEED ?? "side by side"
-const runs = Number(process.env.HISTORIES ?? 12)
+const runsOf = (usual: number) => Number(process.env.HISTORIES ?? usual)
 
-const histories = Arbitrary.array(Arbitrary.schema(Command), {
-  minLength: 10,
-  maxLength: 40
-})
-const policies = {
-  holdSeconds: 600,
-  seatsPerUser: 3,
-  gate: [],
-  queueMaxAgeMs: 20,
-  catalogMaxAgeMs: 0,
-  gateMaxAgeMs: 0
-} as const
+/** What a history is made of: commands, and how one side runs them. */
+interface Play<Command> {
+  readonly prepare: (side: Side) => Effect.Effect<void>
+  readonly run: (side: Side, command: Command, number: number) => Effect.Effect<unknown, unknown>
+  readonly remember: (side: Side, command: Command, answer: unknown) => void
+}
 
-const openSide = Effect.fnUntraced(function* (
-  name: string,
-  store: BoxOfficeStore["Service"],
-  pass: Side["pass"]
-) {
-  const layer = layerOf({
-    signingKeys: { k1: "a secret of at least thirty-two bytes" },
-    policies
-  }).pipe(Layer.provideMerge(Layer.succeed(BoxOfficeStore, store)))
-  const context = yield* Effect.orDie(Layer.build(layer))
-  const side: Side = {
-    name,
-    store,
-    context: context as Side["context"],
-    pass,
-    tokens: new Map(),
-    reservations: [],
-    payments: []
-  }
-  yield* prepare(side)
-  return side
-})
-
-test(`random histories are the same on both stores (seed: ${seed}, histories: ${runs})`, {
-  timeout: 60_000 + runs * 60_000
-}, async () => {
+const openServer = async () => {
   const url = await emptyDatabase()
   const runtime = ManagedRuntime.make(SqlStore.layerUrl({ url, migrate: true, maxConnections: 4 }))
   atEnd(() => runtime.dispose())
   const store = await runtime.runPromise(BoxOfficeStore)
   const sql = openSql(url)
-  const tables = await sql<{ name: string }>(`
-    SELECT format('%I.%I', table_schema, table_name) AS name FROM information_schema.tables
-    WHERE table_schema = 'boxoffice' AND table_type = 'BASE TABLE' AND table_name <> 'migration'`)
-  const seen = new Map<string, number>()
-  const count = (what: string) => seen.set(what, (seen.get(what) ?? 0) + 1)
+  return { store, sql, empty: await emptied(sql) }
+}
+type Server = Awaited<ReturnType<typeof openServer>>
 
-  const play = (history: ReadonlyArray<Command>) =>
+/** Runs each command on one side and then on the other one. */
+const playing =
+  <Command extends { readonly _tag: string }>(
+    { store, sql, empty }: Server,
+    { prepare, run, remember }: Play<Command>
+  ) =>
+  (history: ReadonlyArray<Command>, count: Count) =>
     Effect.gen(function* () {
-      yield* Effect.promise(async () => {
-        await sql("SET session_replication_role = replica")
-        await sql(`TRUNCATE ${tables.map(({ name }) => name).join(", ")} RESTART IDENTITY`)
-        await sql("SET session_replication_role = origin")
-      })
+      yield* Effect.promise(empty)
       const database = yield* makeMemoryDatabase()
-      const memoryStore = yield* Effect.provide(
-        Effect.service(BoxOfficeStore),
-        database.layerStore()
+      const layer = database.layerStore()
+      const memory = yield* memorySide(
+        database,
+        yield* Effect.provide(Effect.service(BoxOfficeStore), layer)
       )
-      const memory = yield* openSide("memory", memoryStore, (ms) =>
-        Effect.sync(() => database.stepClock(ms))
-      )
-      const server = yield* openSide("Postgres", store, (ms) =>
-        Effect.asVoid(Effect.promise(() => sql(passTime(ms))))
-      )
+      const server = yield* serverSide(sql, store)
+      const sides = [memory, server]
+      for (const side of sides) yield* prepare(side)
       const story: Array<string> = []
-      const same = (what: string, mine: unknown, theirs: unknown) => {
-        const [told, real] = [comparable(mine, database.now()), comparable(theirs, Date.now())]
-        if (told === real) return Effect.void
-        const lines = real.split("\n")
-        const differing = told
-          .split("\n")
-          .flatMap((line, i) =>
-            line === lines[i] ? [] : [`  memory:   ${line}`, `  Postgres: ${lines[i]}`]
-          )
-        return Effect.fail([...story, `${what} differ:`, ...differing.slice(0, 20)].join("\n"))
-      }
+      const { same, sameRows, sameReadings } = comparing(story, memory, server)
       let before: readonly [Command, number] = [history[0]!, 0]
       for (const [n, given] of history.entries()) {
         const [command, number] = given._tag === "repeat" ? before : [given, n]
         before = [command, number]
         story.push(JSON.stringify(given))
         const answers: Array<unknown> = []
-        for (const side of [memory, server]) {
-          const result = yield* Effect.result(runCommand(side, command, number))
+        for (const side of sides) {
+          const result = yield* Effect.result(run(side, command, number))
+          if (Result.isSuccess(result)) remember(side, command, result.success)
           answers.push(
             Result.isSuccess(result)
               ? { answer: result.success }
               : { refusal: (result.failure as { readonly _tag: string })._tag }
           )
-          if (side === server) count(`${given._tag}: ${Result.isSuccess(result)}`)
+          if (side === server) {
+            const refusal =
+              Result.isFailure(result) && (result.failure as { readonly _tag: string })._tag
+            count(`${given._tag}: ${refusal || "true"}`)
+          }
         }
         yield* same("the answers", answers[0], answers[1])
-        yield* same("the readings", yield* readStore(memory.store), yield* readStore(server.store))
-        const rows = yield* Effect.promise(() => rowsOnServer(sql))
-        yield* same("the rows", rowsInMemory(database.inspect()), rows)
+        yield* sameReadings()
+        yield* sameRows(database.inspect(), sql)
       }
-      return true
     }).pipe(Effect.scoped)
 
-  const result = await Effect.runPromise(
-    Arbitrary.checkEffect(histories, play, { seed, runs, maxShrinks: 60, size: 40 })
-  )
-  if (process.env.STATS) console.log(new Map([...seen].sort()))
-  if (result._tag !== "Passed") {
-    const isStory = result._tag === "Falsified" && result.failure._tag !== "ReturnedFalse"
-    const story = isStory ? result.failure.error : Arbitrary.formatCheckFailure(result)
-    throw new Error(`Again with SEED=${JSON.stringify(seed)} HISTORIES=${runs}\n${story}`)
-  }
-  if (runs < 12) return
+const histories = runsOf(12)
+
+test(`random histories are the same on both stores (seed: ${seed}, histories: ${histories})`, {
+  timeout: 60_000 + histories * 60_000
+}, async () => {
+  const play = playing<Command>(await openServer(), { prepare, run: runCommand, remember })
+  const seen = await checkHistories({ seed, runs: histories, maxShrinks: 60, step: Command, play })
+  if (histories < 12) return
   for (const what of ["join: true", "hold: true", "pay: true", "consume: true"]) {
     expect(seen.get(what) ?? 0, what).toBeGreaterThan(0)
   }
+})
+
+const draws = runsOf(6)
+
+test(`so are histories of a queue with a draw (seed: ${seed}, histories: ${draws})`, {
+  timeout: 60_000 + draws * 60_000
+}, async () => {
+  const play = playing<DrawCommand>(await openServer(), {
+    prepare: prepareDraw,
+    run: runDrawCommand,
+    remember: rememberDraw
+  })
+  const seen = await checkHistories({ seed, runs: draws, maxShrinks: 60, step: DrawCommand, play })
+  if (draws < 6) return
+  for (const what of ["join: true", "leave: true", "reschedule: true", "poll: true"]) {
+    expect(seen.get(what) ?? 0, what).toBeGreaterThan(0)
+  }
+})
+
+const overlaps = runsOf(6)
+
+test(`so are transactions of two nodes that overlap (seed: ${seed}, histories: ${overlaps})`, {
+  timeout: 60_000 + overlaps * 60_000
+}, async () => {
+  // No wait ends by it.
+  const lockTimeoutMs = 10_000
+  const play = playOverlaps(await openServerNodes(lockTimeoutMs), {
+    lockTimeoutMs,
+    isPatient: true
+  })
+  const seen = await checkHistories({
+    seed,
+    runs: overlaps,
+    maxShrinks: 60,
+    // Many steps cannot be taken when their turn comes.
+    minLength: 25,
+    step: Step,
+    play
+  })
+  if (overlaps < 6) return
+  const counted = (what: RegExp) =>
+    Array.from(seen).reduce((sum, [name, times]) => sum + (what.test(name) ? times : 0), 0)
+  expect(counted(/waits/)).toBeGreaterThan(0)
+  expect(counted(/cut off/)).toBeGreaterThan(0)
+})
+
+const timeouts = runsOf(2)
+
+test(`so are those whose waits for locks time out (seed: ${seed}, histories: ${timeouts})`, {
+  timeout: 60_000 + timeouts * 60_000
+}, async () => {
+  const lockTimeoutMs = 300
+  const play = playOverlaps(await openServerNodes(lockTimeoutMs), {
+    lockTimeoutMs,
+    isPatient: false
+  })
+  await checkHistories({ seed, runs: timeouts, maxShrinks: 30, step: Step, play })
 })

@@ -109,7 +109,8 @@ const uuidOf = (random: () => number): string => {
   return `${hex(8)}-${hex(4)}-4${hex(3)}-${variant}${hex(3)}-${hex(12)}`
 }
 
-const inspect = (database: Database, schema: Schema): CommittedRows => {
+/** All committed rows. */
+export const inspect = (database: Database, schema: Schema): CommittedRows => {
   const all = <Row>(table: Table<Row, string>) => database.committed(table)
   return {
     queues: all(schema.queue),

@@ -1,7 +1,8 @@
 /** Commands of the engine, and how an engine over either store runs them. */
-import { BoxOffice, type BoxOfficeStore, type QueueId, sweep } from "@boxoffice/core"
+import { BoxOffice, type QueueId, sweep } from "@boxoffice/core"
 import { testId } from "@boxoffice/core/testing"
-import { type Context, Effect, Schema } from "effect"
+import { Effect, Schema } from "effect"
+import type { Side } from "./sides.ts"
 
 const below = (n: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: n - 1 }))
 const user = below(4)
@@ -68,17 +69,6 @@ const settings = {
   absenceSeconds: 300
 }
 
-export interface Side {
-  readonly name: string
-  readonly store: BoxOfficeStore["Service"]
-  readonly context: Context.Context<BoxOffice | Effect.Services<typeof sweep>>
-  readonly pass: (ms: number) => Effect.Effect<void>
-  /** The tokens of users and what they made, as this side answered them. */
-  readonly tokens: Map<number, string>
-  readonly reservations: Array<{ readonly reservationId: string; readonly user: number }>
-  readonly payments: Array<string>
-}
-
 export const prepare = (side: Side) =>
   Effect.gen(function* () {
     const { queue, catalog } = yield* BoxOffice
@@ -100,6 +90,18 @@ export const prepare = (side: Side) =>
   }).pipe(Effect.provideContext(side.context), Effect.orDie)
 
 const nothingMade = { reservationId: testId(1), user: 0 }
+
+/** Notes what later commands name: tokens, reservations and payments. */
+export const remember = (side: Side, command: Command, answer: unknown): void => {
+  if (command._tag === "join") {
+    side.tokens.set(command.user, (answer as { readonly token: string }).token)
+  } else if (command._tag === "hold") {
+    const { reservationId } = answer as { readonly reservationId: string }
+    side.reservations.push({ reservationId, user: command.user })
+  } else if (command._tag === "pay") {
+    side.payments.push((answer as { readonly paymentId: string }).paymentId)
+  }
+}
 
 /** Runs the command of a number on one side. Gives what it answered. */
 export const runCommand = (
@@ -125,9 +127,7 @@ export const runCommand = (
       case "join": {
         const code = command.hasCode ? "open-sesame" : undefined
         const userId = userOf(command.user)
-        const joined = yield* queue.join({ queueId, userId, code, idempotencyKey: key })
-        side.tokens.set(command.user, joined.token)
-        return joined
+        return yield* queue.join({ queueId, userId, code, idempotencyKey: key })
       }
       case "leave":
         return yield* queue.leave({
@@ -142,9 +142,7 @@ export const runCommand = (
         return yield* queue.configure(queueId, { maxActive: command.maxActive })
       case "hold": {
         const seatIds = Array.from({ length: command.seats }, (_, i) => `S${command.first + i}`)
-        const held = yield* reservations.hold({ ...caller(command.user), performanceId, seatIds })
-        side.reservations.push({ reservationId: held.reservationId, user: command.user })
-        return held
+        return yield* reservations.hold({ ...caller(command.user), performanceId, seatIds })
       }
       case "release": {
         const { reservationId, user } = made(command)
@@ -156,9 +154,7 @@ export const runCommand = (
       }
       case "pay": {
         const { reservationId, user } = made(command)
-        const paid = yield* payments.pay({ ...caller(user), reservationId })
-        side.payments.push(paid.paymentId)
-        return paid
+        return yield* payments.pay({ ...caller(user), reservationId })
       }
       case "refund": {
         const paymentId = side.payments.at(-1 - command.which) ?? testId(1)

@@ -35,6 +35,34 @@ export const readStore = (store: BoxOfficeStore["Service"]) =>
     }
   }).pipe(Effect.orDie)
 
+/** Operations whose fingerprint contains an instant, which differs between the clocks of the stores. */
+const namesInstant = new Set(["createQueue", "rescheduleQueue"])
+
+interface Told {
+  readonly _tag: string
+  readonly tokenId?: string
+}
+
+/** The events of the batches, in their order. Time does not move the openings that they tell of. */
+const eventsOf = (batches: ReadonlyArray<readonly [number, string]>) =>
+  batches
+    .toSorted(([a], [b]) => a - b)
+    .map(([, events]) =>
+      JSON.parse(events, (name, value) =>
+        name === "opensAt" || (name === "before" && typeof value === "number")
+          ? "an instant"
+          : value
+      )
+    )
+    .map(anyOrderOfLapses)
+
+/** The order in which tokens of one instant lapse is open. */
+const anyOrderOfLapses = (events: ReadonlyArray<Told>) => {
+  const lapses = events.filter(({ _tag }) => _tag === "QueueTokenLapsed")
+  const sorted = lapses.toSorted((a, b) => (a.tokenId! < b.tokenId! ? -1 : 1)).values()
+  return events.map((event) => (event._tag === "QueueTokenLapsed" ? sorted.next().value : event))
+}
+
 /** Of the rows that the port does not read: what they say apart from instants. */
 export const rowsInMemory = (rows: CommittedRows) => ({
   tokens: rows.tokens
@@ -52,44 +80,59 @@ export const rowsInMemory = (rows: CommittedRows) => ({
   departures: rows.departures
     .map((d) => [`${d.seq}`, d.lane === "general" ? 0 : 1, `${d.number}`])
     .sort(),
-  codes: rows.codes.map(({ usesLeft }) => usesLeft),
+  codes: rows.codes.map(({ codeHash, usesLeft }) => [codeHash, usesLeft]).sort(),
   presence: rows.presence.length > 0,
-  outcomes: rows.outcomes.map((o) => [o.commandId, o.userId, o.operation, o.fingerprint]).sort(),
+  outcomes: rows.outcomes
+    .map((o) => [
+      o.commandId,
+      o.userId,
+      o.operation,
+      namesInstant.has(o.operation) ? "" : o.fingerprint
+    ])
+    .sort(),
   seats: rows.seats.map((s) => [s.seatId, s.ordinal, s.status, s.reservationId]).sort(),
   batches: rows.outbox.map(({ batchId }) => `${batchId}`).sort(),
+  events: eventsOf(rows.outbox.map(({ batchId, events }) => [Number(batchId), events])),
   cleared: rows.cleared.map(({ kind }) => kind).sort()
 })
 
+type Lists = Readonly<Record<string, ReadonlyArray<ReadonlyArray<unknown>>>>
+
+/** The same, in one statement. */
 export const rowsOnServer = async (sql: Sql) => {
-  const list = async (statement: string) =>
-    (await sql<{ row: ReadonlyArray<unknown> }>(statement)).map(({ row }) => row).sort()
-  const number = async (statement: string) =>
-    Number((await sql<{ row: number }>(statement))[0]!.row)
+  const names = Array.from(namesInstant, (name) => `'${name}'`).join()
+  const lists = {
+    tokens: ["token_id, user_id, lane, number::text, state, claimed", "queue_token"],
+    granted: ["admitted", "queue_grant"],
+    exits: ["exit_id::text, exits", "queue_exit"],
+    departures: ["seq::text, lane, number::text", "queue_departure"],
+    codes: ["code_hash, uses_left", "queue_code"],
+    presence: ["block", "queue_presence"],
+    outcomes: [
+      `command_id, user_id, operation,
+        CASE WHEN operation IN (${names}) THEN '' ELSE fingerprint END`,
+      "command_outcome"
+    ],
+    seats: ["seat_id, ordinal, status, reservation_id", "seat"],
+    outbox: ["batch_id::int, events::text", "outbox"],
+    cleared: ["kind", "cleared"]
+  }
+  const columns = Object.entries(lists).map(
+    ([name, [columns, table]]) => `(SELECT coalesce(json_agg(json_build_array(${columns})), '[]')
+      FROM boxoffice.${table}) AS ${name}`
+  )
+  const [found] = await sql<Lists>(`SELECT ${columns.join()}`)
+  const { granted, codes, presence, outbox, cleared, ...others } = found!
+  const batches = outbox as unknown as ReadonlyArray<readonly [number, string]>
   return {
-    tokens: await list(`SELECT json_build_array(token_id, user_id, lane, number::text, state,
-      claimed) AS row FROM boxoffice.queue_token`),
-    granted: await number(
-      "SELECT coalesce(sum(admitted), 0)::int AS row FROM boxoffice.queue_grant"
-    ),
-    exits: await list(
-      "SELECT json_build_array(exit_id::text, exits) AS row FROM boxoffice.queue_exit"
-    ),
-    departures: await list(`SELECT json_build_array(seq::text, lane, number::text) AS row
-      FROM boxoffice.queue_departure`),
-    codes: (
-      await list("SELECT json_build_array(uses_left) AS row FROM boxoffice.queue_code")
-    ).flat(),
+    ...Object.fromEntries(Object.entries(others).map(([name, rows]) => [name, rows.toSorted()])),
+    granted: granted!.reduce((sum, [admitted]) => sum + Number(admitted), 0),
+    codes: codes!.toSorted(),
     // Two that were noted in one minute are one row, and a minute may end between the two stores.
-    presence: (await number("SELECT count(*)::int AS row FROM boxoffice.queue_presence")) > 0,
-    outcomes:
-      await list(`SELECT json_build_array(command_id, user_id, operation, fingerprint) AS row
-      FROM boxoffice.command_outcome`),
-    seats: await list(`SELECT json_build_array(seat_id, ordinal, status, reservation_id) AS row
-      FROM boxoffice.seat`),
-    batches: (
-      await list("SELECT json_build_array(batch_id::text) AS row FROM boxoffice.outbox")
-    ).flat(),
-    cleared: (await list("SELECT json_build_array(kind) AS row FROM boxoffice.cleared")).flat()
+    presence: presence!.length > 0,
+    batches: batches.map(([batchId]) => `${batchId}`).sort(),
+    events: eventsOf(batches),
+    cleared: cleared!.flat().sort()
   }
 }
 

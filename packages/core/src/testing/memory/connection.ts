@@ -13,6 +13,8 @@ import type { Pipeline } from "./Pipeline.ts"
 export interface NodeLink {
   /** The most connections that the node opens, 2 or more. Default 10. */
   readonly maxConnections?: number
+  /** How long its batches wait for one lock, in milliseconds. Default 1,500. */
+  readonly lockTimeoutMs?: number
   /** May delay the message, lose the connection, or never answer. */
   readonly toServer?: (message: string) => Effect.Effect<"delivered" | "lost">
   readonly toNode?: (message: string) => Effect.Effect<"delivered" | "lost">

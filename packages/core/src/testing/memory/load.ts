@@ -42,6 +42,8 @@ export interface Loaded {
   /** The exits that the counts of the loaded queues include. */
   readonly exits: ReadonlyMap<QueueId, ReadonlyArray<bigint>>
   readonly clock: ClockReading
+  /** Whether the answer to a command of the batch was recorded before. */
+  readonly hasRecorded: boolean
 }
 
 /** How long a batch waits for a lock where the plan says `waitsBriefly`. */
@@ -102,9 +104,10 @@ export const addLoads = (schema: Schema, pipeline: Pipeline, plan: LoadPlan): ((
     ])
     const countsByQueue = queueCounts() ?? new Map<QueueId, QueueCounts>()
     const wallets = lockedWallets() ?? []
+    const recorded = outcomes() ?? []
     const rows = new Rows({
       now: clock().now,
-      outcomes: outcomes() ?? [],
+      outcomes: recorded,
       queues: (lockedQueues() ?? []).map((queue) => {
         const { exits, ...counts } = countsByQueue.get(queue.queueId)!
         const active = Math.max(0, queue.active - exits)
@@ -132,7 +135,8 @@ export const addLoads = (schema: Schema, pipeline: Pipeline, plan: LoadPlan): ((
       rows,
       wallets: new Set(wallets.map(({ userId }) => userId)),
       exits: new Map(Array.from(countsByQueue, ([queueId, { exitIds }]) => [queueId, exitIds])),
-      clock: clock()
+      clock: clock(),
+      hasRecorded: recorded.length > 0
     }
   }
 }

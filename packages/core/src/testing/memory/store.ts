@@ -37,7 +37,7 @@ export const makeStore = ({
       ),
       unavailable
     )
-  const context = { pool, schema, uuid, backsOff }
+  const context = { pool, schema, uuid, backsOff, lockTimeoutMs: link?.lockTimeoutMs ?? 1_500 }
   return BoxOfficeStore.of({
     ...makeOperations(schema, uuid, send),
     transact: makeTransact(context),

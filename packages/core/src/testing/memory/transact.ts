@@ -34,13 +34,16 @@ export interface BatchContext {
   readonly uuid: () => string
   /** Whether batches wait by the clock before they run again; else they only let others go first. */
   readonly backsOff: boolean
+  readonly lockTimeoutMs: number
 }
 
-const lockTimeoutMs = 1_500
 const statementTimeoutMs = 15_000
 
-/** Begins a transaction with the time limits of a batch. */
-export const begin = (pipeline: Pipeline, limits = { lockTimeoutMs, statementTimeoutMs }): void =>
+/** Begins a transaction with its time limits. */
+export const begin = (
+  pipeline: Pipeline,
+  limits: { readonly lockTimeoutMs: number; readonly statementTimeoutMs: number }
+): void =>
   pipeline.control("BEGIN", (session) => {
     session.begin()
     Object.assign(session, limits)
@@ -50,7 +53,8 @@ export const makeTransact = ({
   pool,
   schema,
   uuid,
-  backsOff
+  backsOff,
+  lockTimeoutMs
 }: BatchContext): BoxOfficeStore["Service"]["transact"] => {
   const attempt = <A>(
     plan: LoadPlan,
