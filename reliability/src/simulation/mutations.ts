@@ -114,7 +114,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     theme: "absence",
     changes: [
       {
-        file: `${core}/queue/live/presence.ts`,
+        file: `${core}/queue/presence.ts`,
         find: "absenceSeconds + flushDelayMaxSeconds + Math.max(0, staleSeconds - presencePeriodSeconds)",
         replace: "absenceSeconds + 0 * staleSeconds * flushDelayMaxSeconds"
       },
@@ -146,8 +146,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     changes: [
       {
         file: `${webhooks}/runner.ts`,
-        find: "if (!isParked && isNew) parked.delete(aggregate, eventId)",
-        replace: "if (!isParked && isNew) return"
+        find: "if (!isWaiting && isNew) parked.delete(aggregate, eventId)",
+        replace: "if (!isWaiting && isNew) return"
       }
     ]
   },
