@@ -70,7 +70,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "seat-sold-twice",
     fault: "a payment trusts the instant at which a hold ends, and not the owner of the seats",
-    seed: 1018,
+    seed: 1105,
     theme: "clock",
     changes: [
       {
@@ -97,7 +97,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "false-success",
     fault:
       "a commit whose answer was lost is proven by a transaction id, which a crash can give again",
-    seed: 30,
+    seed: 290,
     theme: "crashes",
     changes: [
       {
