@@ -184,7 +184,7 @@ test("a loop waits for a store that is down for a while; a store that refuses en
 test("after an outage the node takes its own lease at once, in one of its loops", async () => {
   const shared = await Effect.runPromise(Effect.provide(BoxOfficeStore, layerMemory))
   let isAway = false
-  let refusedClaims = 0
+  let refusedLeases = 0
   const unlessAway =
     <Args extends ReadonlyArray<unknown>, A>(
       operation: (...args: Args) => Effect.Effect<A, StoreUnavailable>,
@@ -196,13 +196,13 @@ test("after an outage the node takes its own lease at once, in one of its loops"
         note()
         return Effect.fail(new StoreUnavailable({ retryable: true, cause: "away" }))
       })
-  const { claim, read, save } = shared.outbox
+  const { takeLease, read, save } = shared.outbox
   const { office, charge } = await open(
     Layer.succeed(BoxOfficeStore, {
       ...shared,
       outbox: {
         ...shared.outbox,
-        claim: unlessAway(claim, () => void refusedClaims++),
+        takeLease: unlessAway(takeLease, () => void refusedLeases++),
         read: unlessAway(read),
         save: unlessAway(save)
       }
@@ -220,9 +220,9 @@ test("after an outage the node takes its own lease at once, in one of its loops"
   await expect.poll(() => seen).toEqual([1])
   for (const outage of [1, 2, 3]) {
     // Each session that loses its lease leaves it behind.
-    refusedClaims = 0
+    refusedLeases = 0
     isAway = true
-    await expect.poll(() => refusedClaims).toBeGreaterThan(2)
+    await expect.poll(() => refusedLeases).toBeGreaterThan(2)
     isAway = false
     const since = performance.now()
     await charge(outage * 10)

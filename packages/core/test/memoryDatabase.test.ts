@@ -311,8 +311,8 @@ describe("a server", () => {
   it.effect("has another life after a stop, so that a page of before is interrupted", () =>
     Effect.gen(function* () {
       const { database, store } = yield* open()
-      const claim = { consumer: "all", owner: testId(1), leaseMs: 1, from: "beginning" } as const
-      const { cursor } = (yield* store.outbox.claim(claim)) as { readonly cursor: string }
+      const lease = { consumer: "all", owner: testId(1), leaseMs: 1, from: "beginning" } as const
+      const { cursor } = (yield* store.outbox.takeLease(lease)) as { readonly cursor: string }
       yield* charge(store)
       const page = yield* store.outbox.read(cursor, 10)
       if (page === "interrupted") throw new Error("the server has not stopped yet")
@@ -342,8 +342,8 @@ it.effect("a commit that comes late is not missed by a consumer that has read on
     const late = yield* Effect.forkChild(charge(store))
     yield* commit.reached
     yield* charge(other, { userId: "bob" as UserId })
-    const claim = { consumer: "all", owner: testId(1), leaseMs: 1, from: "beginning" } as const
-    const { cursor } = (yield* store.outbox.claim(claim)) as { readonly cursor: string }
+    const lease = { consumer: "all", owner: testId(1), leaseMs: 1, from: "beginning" } as const
+    const { cursor } = (yield* store.outbox.takeLease(lease)) as { readonly cursor: string }
     const first = yield* store.outbox.read(cursor, 10)
     yield* commit.letGo
     yield* Fiber.join(late)

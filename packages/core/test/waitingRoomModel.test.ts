@@ -36,7 +36,7 @@ const openRoom = Effect.gen(function* () {
   const nodes = [yield* start, yield* start]
   const started = [1, 1]
   yield* Effect.addFinalizer(() => Effect.forEach(nodes, ({ close }) => close))
-  let { cursor } = (yield* store.outbox.claim({
+  let { cursor } = (yield* store.outbox.takeLease({
     consumer: "model",
     owner: "model",
     leaseMs: 1,

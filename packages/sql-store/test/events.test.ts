@@ -89,10 +89,10 @@ test("a cursor in memory is given up when the server's life ends", async () => {
   const node = await openNode(database.url)
   await charge(database, "ann", 1n)
   const { outbox } = await node.run(BoxOfficeStore)
-  const claim = { consumer: "mailer", owner: crypto.randomUUID(), leaseMs: 60_000 }
-  const place = await node.run(outbox.claim({ ...claim, from: "beginning" }))
-  if (typeof place === "string") throw new Error(place)
-  const page = await node.run(outbox.read(place.cursor, 10))
+  const lease = { consumer: "mailer", owner: crypto.randomUUID(), leaseMs: 60_000 }
+  const bookmark = await node.run(outbox.takeLease({ ...lease, from: "beginning" }))
+  if (typeof bookmark === "string") throw new Error(bookmark)
+  const page = await node.run(outbox.read(bookmark.cursor, 10))
   if (page === "interrupted") throw new Error(page)
   expect(page.batches).toHaveLength(1)
   const next = { cursor: page.next, position: 0 }
@@ -110,15 +110,15 @@ test("a cursor in memory is given up when the server's life ends", async () => {
   expect(table?.kept).toBe("u")
   await database.sql("TRUNCATE boxoffice.server_life")
   expect(await again()).toBe("interrupted")
-  const save = { ...claim, place: next, since: page.at }
+  const save = { ...lease, bookmark: next, since: page.at }
   expect(await node.run(outbox.save(save))).toBe("interrupted")
   // The lease is kept, and the cursor as it was saved.
   const [found] = await database.sql("SELECT batch_id, seen::text FROM boxoffice.event_consumer")
   expect(found).toMatchObject({ seen: "3:3:" })
-  expect(await node.run(outbox.claim({ ...claim, from: "now" }))).toEqual(place)
+  expect(await node.run(outbox.takeLease({ ...lease, from: "now" }))).toEqual(bookmark)
   // The new life has a name, and it differs from that of the life before.
   expect(await again()).toBe("interrupted")
-  expect(await node.run(outbox.read(place.cursor, 10))).toMatchObject({ batches: [{}] })
+  expect(await node.run(outbox.read(bookmark.cursor, 10))).toMatchObject({ batches: [{}] })
 })
 
 test("the schema refuses a position that belongs to no round", async () => {
@@ -271,7 +271,7 @@ test("many writers, and two nodes of one consumer: each event once, each wallet'
 }, 60_000)
 
 test.each(["before", "behind"])(
-  "a save that is still in the database %s the claim that replaces its owner",
+  "a save that is still in the database %s the lease that replaces its owner",
   async (order) => {
     const database = await openDatabase()
     // Two stores, since one sends both statements on the same connection, in turn.
@@ -280,10 +280,10 @@ test.each(["before", "behind"])(
     await charge(database, "ann", 1n)
     const { outbox } = await node.run(BoxOfficeStore)
     const [ended, next] = [crypto.randomUUID(), crypto.randomUUID()]
-    const claim = { consumer: "mailer", leaseMs: 60_000, from: "beginning" } as const
-    const place = await node.run(outbox.claim({ ...claim, owner: ended }))
-    if (typeof place === "string") throw new Error(place)
-    const page = await node.run(outbox.read(place.cursor, 10))
+    const lease = { consumer: "mailer", leaseMs: 60_000, from: "beginning" } as const
+    const bookmark = await node.run(outbox.takeLease({ ...lease, owner: ended }))
+    if (typeof bookmark === "string") throw new Error(bookmark)
+    const page = await node.run(outbox.read(bookmark.cursor, 10))
     if (page === "interrupted") throw new Error(page)
     const passed = { cursor: page.next, position: 0 }
 
@@ -299,11 +299,11 @@ test.each(["before", "behind"])(
     await locker("SELECT 1 FROM boxoffice.event_consumer FOR UPDATE")
     const save = () => {
       const leaseMs = order === "before" ? 60_000 : 0
-      return node.run(outbox.save({ ...claim, leaseMs, owner: ended, place: passed }))
+      return node.run(outbox.save({ ...lease, leaseMs, owner: ended, bookmark: passed }))
     }
     const take = async () => {
       const store = await again.run(BoxOfficeStore)
-      return again.run(store.outbox.claim({ ...claim, owner: next, replaces: ended }))
+      return again.run(store.outbox.takeLease({ ...lease, owner: next, replaces: ended }))
     }
     const running: Array<Promise<unknown>> = []
     for (const [index, send] of (order === "before" ? [save, take] : [take, save]).entries()) {
@@ -318,14 +318,14 @@ test.each(["before", "behind"])(
       // The next session begins where the save has led.
       expect(second).toEqual(passed)
     } else {
-      expect(first).toEqual(place)
+      expect(first).toEqual(bookmark)
       expect(second).toBe(false)
     }
     // The lease belongs to the next owner, and for as long as that one has asked for.
-    const other = { ...claim, owner: crypto.randomUUID(), replaces: ended }
-    expect(await node.run(outbox.claim(other))).toBe("busy")
-    const kept = order === "before" ? passed : place
-    expect(await node.run(outbox.claim({ ...claim, owner: next }))).toEqual(kept)
+    const other = { ...lease, owner: crypto.randomUUID(), replaces: ended }
+    expect(await node.run(outbox.takeLease(other))).toBe("busy")
+    const kept = order === "before" ? passed : bookmark
+    expect(await node.run(outbox.takeLease({ ...lease, owner: next }))).toEqual(kept)
   }
 )
 

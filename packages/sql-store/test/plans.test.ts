@@ -19,7 +19,7 @@ import {
 } from "../src/operations/clear.ts"
 import { makeDeliveries } from "../src/operations/deliveries.ts"
 import { readLapsed } from "../src/operations/lapsed.ts"
-import { claimConsumer, listConsumers } from "../src/operations/outbox/consumers.ts"
+import { listConsumers, takeConsumerLease } from "../src/operations/outbox/consumers.ts"
 import { pruneOutbox } from "../src/operations/outbox/prune.ts"
 import { readOutbox } from "../src/operations/outbox/read.ts"
 import { readQueueSnapshot } from "../src/operations/queueSnapshot.ts"
@@ -146,7 +146,7 @@ const deliveries = makeDeliveries(schema)(
 
 const some = "00000000-0000-7000-8000-000000000001"
 const asked = { tokenId: some as never, performanceId: "p1" as never }
-const claim = { consumer: "c1", owner: some, leaseMs: 1, from: "now" } as const
+const lease = { consumer: "c1", owner: some, leaseMs: 1, from: "now" } as const
 
 // A time that was taken once: `clock.now`, or a subquery, which Postgres calls by a number.
 const ago = String.raw`\(\(?(\$\d+|InitPlan \d+\)\.col1) - '24:00:00'::interval\)`
@@ -245,7 +245,7 @@ const statements: ReadonlyArray<
       /outbox_pkey: \(batch_id > /
     ]
   ],
-  ["a claim", claimConsumer(schema)(claim), []],
+  ["a lease", takeConsumerLease(schema)(lease), []],
   ["consumers", listConsumers(schema)(), []],
   [
     "the deliveries of an endpoint that is no more",

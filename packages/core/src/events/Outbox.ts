@@ -14,7 +14,7 @@ import type { StoreUnavailable } from "../Errors.ts"
 export type OutboxCursor = string
 
 /** How far a consumer has read, to the event: it does not get the events before this again. */
-export interface OutboxPosition {
+export interface Bookmark {
   readonly cursor: OutboxCursor
   /**
    * How many events of the first batch after the cursor the consumer has passed, too. Above 0 only
@@ -77,13 +77,13 @@ export interface Outbox {
    * `replaces`, whose session is over, counts as given back. `"misplaced"` if the consumer's cursor
    * is from another database cluster.
    */
-  readonly claim: (claim: {
+  readonly takeLease: (lease: {
     readonly consumer: string
     readonly owner: string
     readonly replaces?: string | undefined
     readonly leaseMs: number
     readonly from: StartingPoint
-  }) => Effect.Effect<OutboxPosition | "busy" | "misplaced", StoreUnavailable>
+  }) => Effect.Effect<Bookmark | "busy" | "misplaced", StoreUnavailable>
   /**
    * The batches after the cursor that were committed before now. `since` is the `at` of the page
    * that gave the cursor; undefined for a cursor that was saved. `"interrupted"` if the database
@@ -96,14 +96,14 @@ export interface Outbox {
     since?: string
   ) => Effect.Effect<OutboxPage | "interrupted", StoreUnavailable>
   /**
-   * Saves the place and renews the lease; `leaseMs` 0 gives the lease back. False if another owner
-   * has the lease. `"interrupted"` as for `read`: then the place stays as it was saved before.
+   * Saves the bookmark and renews the lease; `leaseMs` 0 gives the lease back. False if another owner
+   * has the lease. `"interrupted"` as for `read`: then the bookmark stays as it was saved before.
    */
   readonly save: (save: {
     readonly consumer: string
     readonly owner: string
     readonly leaseMs: number
-    readonly place: OutboxPosition
+    readonly bookmark: Bookmark
     readonly since?: string | undefined
   }) => Effect.Effect<boolean | "interrupted", StoreUnavailable>
   readonly consumers: Effect.Effect<ReadonlyArray<ConsumerStatus>, StoreUnavailable>

@@ -12,7 +12,7 @@ export class ConsumerMisplaced extends TaggedError<ConsumerMisplaced>()("Consume
 }) {
   override get message() {
     return (
-      `The place of consumer ${this.consumer} is from another database cluster: a dump was restored, ` +
+      `The bookmark of consumer ${this.consumer} is from another database cluster: a dump was restored, ` +
       "or the server was upgraded. Call events.recover()."
     )
   }

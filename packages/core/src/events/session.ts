@@ -4,8 +4,8 @@
  *
  *     take the lease ─▶ read a page ─▶ hand out ─▶ acknowledged? ─▶ move and save the cursor
  *
- * Holds: the place up to which all events are acknowledged, the events that were handed out and are
- * not acknowledged yet, and the cursor of the next read. The place never passes an event that is
+ * Holds: the bookmark up to which all events are acknowledged, the events that were handed out and are
+ * not acknowledged yet, and the cursor of the next read. The bookmark never passes an event that is
  * not acknowledged. It is saved after 500 events or one second, whichever comes first; every save
  * renews the lease, and a timer renews it three times per `leaseMs`.
  *
@@ -15,10 +15,10 @@
  *   give it back.
  * - open: it reads and hands out events.
  * - lost: another owner took the lease, a read failed, or the store reported an interruption.
- *   Nothing more is saved, and the consumer needs a new session, which begins at the saved place. A
- *   place that is only in memory cannot be trusted then: after a crash of the database it may count
+ *   Nothing more is saved, and the consumer needs a new session, which begins at the saved bookmark. A
+ *   bookmark that is only in memory cannot be trusted then: after a crash of the database it may count
  *   other batches by the same numbers.
- * - closed: the place was saved and the lease given back, unless the store was away. The session hands
+ * - closed: the bookmark was saved and the lease given back, unless the store was away. The session hands
  *   out nothing more, and saves nothing more.
  *
  * Each session is an owner of its own. So whatever an earlier session of this node has sent to the store
@@ -31,7 +31,7 @@ import { aggregateOf, type BoxOfficeEvent } from "../Events.ts"
 import { runInBackground } from "../engine/backgroundLoop.ts"
 import { decodeEvents } from "./codec.ts"
 import { ConsumerMisplaced, EventsUnreadable } from "./errors.ts"
-import type { Outbox, OutboxPage, OutboxPosition, StartingPoint } from "./Outbox.ts"
+import type { Bookmark, Outbox, OutboxPage, StartingPoint } from "./Outbox.ts"
 
 /**
  * Another owner has the lease now, or the database may have crashed: the consumer needs a new
@@ -67,7 +67,7 @@ export interface Session {
   >
   /** Fails once the session has lost its lease. */
   readonly lost: Effect.Effect<never, LeaseLost | StoreUnavailable>
-  /** Saves the place and gives the lease back. A `pull` afterwards never ends. */
+  /** Saves the bookmark and gives the lease back. A `pull` afterwards never ends. */
   readonly close: Effect.Effect<void>
 }
 
@@ -79,8 +79,8 @@ const closingMs = 2_000
 
 interface Pending {
   acknowledged: boolean
-  /** The place of a consumer that has passed this event. */
-  place: OutboxPosition
+  /** The bookmark of a consumer that has passed this event. */
+  bookmark: Bookmark
 }
 
 /** Waits until the lease is free, and holds it until the scope closes. */
@@ -90,10 +90,10 @@ export const openSession = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Session, ConsumerMisplaced | StoreUnavailable, Scope.Scope> {
   const { consumer, leaseMs, ended } = options
   const owner = randomUUID()
-  let place = yield* takeLease(outbox, options, owner)
-  let durable = place
-  let cursor = place.cursor
-  let skip = place.position
+  let bookmark = yield* waitForLease(outbox, options, owner)
+  let durable = bookmark
+  let cursor = bookmark.cursor
+  let skip = bookmark.position
   let since: string | undefined
 
   const pending = new Set<Pending>()
@@ -109,7 +109,7 @@ export const openSession = Effect.fnUntraced(function* (
   const endAsLost = Effect.suspend(() => {
     isLost = true
     pending.clear()
-    place = durable
+    bookmark = durable
     return Deferred.fail(lost, new LeaseLost())
   })
 
@@ -120,8 +120,8 @@ export const openSession = Effect.fnUntraced(function* (
       if (closed && forMs > 0) return
       unsaved = 0
       savedAt = yield* Clock.currentTimeMillis
-      const saved = place
-      const held = yield* outbox.save({ consumer, owner, place: saved, leaseMs: forMs, since })
+      const saved = bookmark
+      const held = yield* outbox.save({ consumer, owner, bookmark: saved, leaseMs: forMs, since })
       if (held === true) durable = saved
       else yield* endAsLost
     }).pipe(
@@ -140,7 +140,7 @@ export const openSession = Effect.fnUntraced(function* (
         // Guard events-in-order: without it, conformance.test "before earlier ones" fails.
         if (!first.acknowledged) break
         pending.delete(first)
-        place = first.place
+        bookmark = first.bookmark
         unsaved++
       }
       if (unsaved === 0) return Effect.void
@@ -150,9 +150,9 @@ export const openSession = Effect.fnUntraced(function* (
     })
 
   /** An event that the consumer does not want is passed together with the event before it. */
-  const pass = (beyond: OutboxPosition) => {
-    if (pending.size > 0) newest!.place = beyond
-    else place = beyond
+  const pass = (beyond: Bookmark) => {
+    if (pending.size > 0) newest!.bookmark = beyond
+    else bookmark = beyond
   }
 
   const handOut = (page: OutboxPage): Array<Handed> => {
@@ -171,7 +171,7 @@ export const openSession = Effect.fnUntraced(function* (
           pass(beyond)
           continue
         }
-        const entry: Pending = { acknowledged: false, place: beyond }
+        const entry: Pending = { acknowledged: false, bookmark: beyond }
         pending.add(entry)
         newest = entry
         const [kind, id] = aggregateOf(event)
@@ -239,8 +239,8 @@ export const openSession = Effect.fnUntraced(function* (
   }
 })
 
-/** Takes the lease of a consumer, once it is free. Succeeds with the saved place. */
-const takeLease = (
+/** Takes the lease of a consumer, once it is free. Succeeds with the saved bookmark. */
+const waitForLease = (
   outbox: Outbox,
   { consumer, leaseMs, from, ended }: SessionOptions,
   owner: string
@@ -248,10 +248,10 @@ const takeLease = (
   Effect.gen(function* () {
     for (;;) {
       const replaces = ended.get(consumer)
-      const claim = outbox.claim({ consumer, owner, replaces, leaseMs, from })
-      const place = yield* Effect.retry(claim, whileStoreDown)
-      if (place === "misplaced") return yield* new ConsumerMisplaced({ consumer })
-      if (place !== "busy") return place
+      const taken = outbox.takeLease({ consumer, owner, replaces, leaseMs, from })
+      const bookmark = yield* Effect.retry(taken, whileStoreDown)
+      if (bookmark === "misplaced") return yield* new ConsumerMisplaced({ consumer })
+      if (bookmark !== "busy") return bookmark
       yield* Effect.sleep(Math.min(1_000, leaseMs / 3))
     }
   })

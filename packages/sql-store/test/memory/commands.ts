@@ -80,8 +80,8 @@ export const prepare = (side: Side) =>
     const gala = { performanceId, showId: "gala", startsAt, timeZone: "Asia/Seoul" }
     yield* catalog.addPerformance(gala)
     yield* catalog.addSeats({ performanceId, seats: [0, 1, 2, 3, 4].map(seat) })
-    const claim = { consumer, owner, leaseMs: 1_000, from: "beginning" } as const
-    yield* side.store.outbox.claim(claim)
+    const lease = { consumer, owner, leaseMs: 1_000, from: "beginning" } as const
+    yield* side.store.outbox.takeLease(lease)
     const { wallet } = yield* BoxOffice
     for (const n of [0, 1, 2, 3]) {
       const idempotencyKey = `first-charge-of-user-${n}`
@@ -175,15 +175,15 @@ export const runCommand = (
       }
       case "consume": {
         const lease = { consumer, owner, leaseMs: 1_000 }
-        const place = yield* outbox.claim({ ...lease, from: "beginning" })
-        if (typeof place === "string") return place
-        const page = yield* outbox.read(place.cursor, command.limit)
+        const bookmark = yield* outbox.takeLease({ ...lease, from: "beginning" })
+        if (typeof bookmark === "string") return bookmark
+        const page = yield* outbox.read(bookmark.cursor, command.limit)
         if (page === "interrupted") return page
         const stopped = { cursor: page.from, position: page.batches.length > 0 ? 1 : 0 }
         const next = command.stops ? stopped : { cursor: page.next, position: 0 }
-        const saved = yield* outbox.save({ ...lease, place: next, since: page.at })
+        const saved = yield* outbox.save({ ...lease, bookmark: next, since: page.at })
         const ids = page.batches.map(({ batchId }) => batchId)
-        return { position: place.position, ids, more: page.more, saved }
+        return { position: bookmark.position, ids, more: page.more, saved }
       }
       case "reset":
         return yield* outbox.reset(consumer, command.to)

@@ -31,7 +31,7 @@ const withEvents = (
   inWorld(name, options, (world) => {
     const { store, office } = world
     const consumer = world.user("mailer")
-    const begin = store.outbox.claim({ consumer, owner: randomUUID(), leaseMs: 0, from: "now" })
+    const begin = store.outbox.takeLease({ consumer, owner: randomUUID(), leaseMs: 0, from: "now" })
     const take: EventWorld["take"] = (count, acknowledged = count, options) =>
       office.events.consume(consumer, { pollMs: 10, leaseMs, ...options }).pipe(
         Stream.take(count),
@@ -210,7 +210,12 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
     Effect.gen(function* () {
       const { office, store, consumer, join, charge, take, user } = world
       const other = user("audit")
-      yield* store.outbox.claim({ consumer: other, owner: randomUUID(), leaseMs: 0, from: "now" })
+      yield* store.outbox.takeLease({
+        consumer: other,
+        owner: randomUUID(),
+        leaseMs: 0,
+        from: "now"
+      })
       yield* charge(yield* join("ada"), 1n)
       const first = yield* take(3)
       const second = yield* Stream.runCollect(Stream.take(office.events.consume(other), 3))
@@ -233,10 +238,10 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       const { office, store, consumer, join, charge, take } = world
       const ada = yield* join("ada")
       const stream = office.events.consume(consumer, { pollMs: 10, leaseMs })
-      const claim = { consumer, owner: randomUUID(), leaseMs, from: "now" } as const
+      const lease = { consumer, owner: randomUUID(), leaseMs, from: "now" } as const
       yield* Stream.runForEach(Stream.take(stream, 1), ({ acknowledge }) =>
         Effect.gen(function* () {
-          assert.equal(yield* store.outbox.claim(claim), "busy")
+          assert.equal(yield* store.outbox.takeLease(lease), "busy")
           yield* acknowledge
         })
       )
@@ -252,13 +257,13 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       Effect.gen(function* () {
         const { store, consumer, passTime } = world
         const [late, next] = [randomUUID(), randomUUID()]
-        const claim = { consumer, leaseMs, from: "now" } as const
-        const place = yield* store.outbox.claim({ ...claim, owner: late })
-        assert.ok(typeof place === "object")
-        assert.equal(yield* store.outbox.claim({ ...claim, owner: next }), "busy")
+        const lease = { consumer, leaseMs, from: "now" } as const
+        const bookmark = yield* store.outbox.takeLease({ ...lease, owner: late })
+        assert.ok(typeof bookmark === "object")
+        assert.equal(yield* store.outbox.takeLease({ ...lease, owner: next }), "busy")
         yield* passTime(leaseMs + 1)
-        assert.deepEqual(yield* store.outbox.claim({ ...claim, owner: next }), place)
-        const save = { consumer, leaseMs, place }
+        assert.deepEqual(yield* store.outbox.takeLease({ ...lease, owner: next }), bookmark)
+        const save = { consumer, leaseMs, bookmark }
         assert.equal(yield* store.outbox.save({ ...save, owner: late }), false)
         assert.equal(yield* store.outbox.save({ ...save, owner: next }), true)
       })
@@ -270,28 +275,28 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       Effect.gen(function* () {
         const { store, consumer, join, charge } = world
         const [ended, next, late] = [randomUUID(), randomUUID(), randomUUID()]
-        const claim = { consumer, leaseMs, from: "now" } as const
-        const place = yield* store.outbox.claim({ ...claim, owner: ended })
-        assert.ok(typeof place === "object")
+        const lease = { consumer, leaseMs, from: "now" } as const
+        const bookmark = yield* store.outbox.takeLease({ ...lease, owner: ended })
+        assert.ok(typeof bookmark === "object")
         yield* charge(yield* join("ada"), 1n)
-        const { next: further } = yield* pageOf(store, place.cursor)
+        const { next: further } = yield* pageOf(store, bookmark.cursor)
         const replacing = (owner: string, replaces: string) =>
-          store.outbox.claim({ ...claim, owner, replaces })
+          store.outbox.takeLease({ ...lease, owner, replaces })
         // Another node has the lease, and not the owner that this one names.
         assert.equal(yield* replacing(next, late), "busy")
-        assert.deepEqual(yield* replacing(next, ended), place)
+        assert.deepEqual(yield* replacing(next, ended), bookmark)
         // A save of the ended owner that arrives late, or with which it gives its lease back.
         const passed = { cursor: further, position: 0 }
-        for (const leaseMs of [claim.leaseMs, 0]) {
-          const save = { consumer, owner: ended, leaseMs, place: passed }
+        for (const leaseMs of [lease.leaseMs, 0]) {
+          const save = { consumer, owner: ended, leaseMs, bookmark: passed }
           assert.equal(yield* store.outbox.save(save), false)
         }
-        // A claim that arrives late, and one of a node that knows only the owner before.
-        assert.equal(yield* store.outbox.claim({ ...claim, owner: ended }), "busy")
+        // A lease that arrives late, and one of a node that knows only the owner before.
+        assert.equal(yield* store.outbox.takeLease({ ...lease, owner: ended }), "busy")
         assert.equal(yield* replacing(late, ended), "busy")
-        assert.deepEqual(yield* store.outbox.claim({ ...claim, owner: next }), place)
+        assert.deepEqual(yield* store.outbox.takeLease({ ...lease, owner: next }), bookmark)
         assert.equal(
-          yield* store.outbox.save({ consumer, owner: next, leaseMs, place: passed }),
+          yield* store.outbox.save({ consumer, owner: next, leaseMs, bookmark: passed }),
           true
         )
       })
@@ -302,12 +307,12 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
     ({ store, consumer, passTime }) =>
       Effect.gen(function* () {
         const [gone, next] = [randomUUID(), randomUUID()]
-        const claim = { consumer, leaseMs, from: "now" } as const
-        const place = yield* store.outbox.claim({ ...claim, owner: gone })
+        const lease = { consumer, leaseMs, from: "now" } as const
+        const bookmark = yield* store.outbox.takeLease({ ...lease, owner: gone })
         // The end of the lease is an hour away now, and its owner will not renew it.
         yield* passTime(-3_600_000)
-        assert.deepEqual(yield* store.outbox.claim({ ...claim, owner: next }), place)
-        assert.equal(yield* store.outbox.claim({ ...claim, owner: gone }), "busy")
+        assert.deepEqual(yield* store.outbox.takeLease({ ...lease, owner: next }), bookmark)
+        assert.equal(yield* store.outbox.takeLease({ ...lease, owner: gone }), "busy")
         yield* passTime(3_600_000)
       })
   ),
@@ -332,11 +337,11 @@ export const eventTests: ReadonlyArray<ConformanceTest> = [
       const mark = user("ada")
       const kept = Effect.gen(function* () {
         const all = user("all")
-        const claim = { consumer: all, owner: randomUUID(), leaseMs: 0, from: "beginning" } as const
-        const place = yield* store.outbox.claim(claim)
+        const lease = { consumer: all, owner: randomUUID(), leaseMs: 0, from: "beginning" } as const
+        const bookmark = yield* store.outbox.takeLease(lease)
         yield* office.events.remove(all)
-        assert.ok(typeof place === "object")
-        let { cursor } = place
+        assert.ok(typeof bookmark === "object")
+        let { cursor } = bookmark
         let found = 0
         for (;;) {
           const page = yield* pageOf(store, cursor)

@@ -2,7 +2,7 @@
 import type { Effect } from "effect"
 import type { StoreUnavailable } from "../../Errors.ts"
 import { fromCursor, pageOf, toCursor } from "../../events/cursor.ts"
-import type { ConsumerStatus, Outbox, OutboxPosition, StartingPoint } from "../../events/Outbox.ts"
+import type { Bookmark, ConsumerStatus, Outbox, StartingPoint } from "../../events/Outbox.ts"
 import type { Statement } from "../database/Statement.ts"
 import { isVisibleIn, parseSnapshot } from "../database/snapshots.ts"
 import { noteCleared } from "./clear.ts"
@@ -18,13 +18,7 @@ export type RunQuery = <A>(query: Query<A>) => Effect.Effect<A, StoreUnavailable
 /** Before all transactions. */
 const nothingSeen = "3:3:"
 
-const cursorOf = ({
-  seen,
-  reading,
-  batchId,
-  highest,
-  position
-}: StoredConsumer): OutboxPosition => ({
+const cursorOf = ({ seen, reading, batchId, highest, position }: StoredConsumer): Bookmark => ({
   cursor: toCursor({ seen, reading, batchId, highest }),
   position
 })
@@ -51,9 +45,9 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
     since === undefined || lifeOf(statement) === since
 
   return {
-    claim: ({ consumer, owner, replaces = owner, leaseMs, from }) =>
+    takeLease: ({ consumer, owner, replaces = owner, leaseMs, from }) =>
       runQuery({
-        name: "claim a consumer",
+        name: "take the lease of a consumer",
         *run(statement) {
           const now = statement.now()
           const start = startingAt(statement, from)
@@ -91,7 +85,7 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
           return pageOf(from, round, found, limit, lifeOf(statement))
         })
       ),
-    save: ({ consumer, owner, leaseMs, place, since }) =>
+    save: ({ consumer, owner, leaseMs, bookmark, since }) =>
       runQuery({
         name: "save a consumer",
         *run(statement) {
@@ -101,7 +95,7 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
           if (found === undefined || !isOwn(found.row)) return false
           const change = (row: StoredConsumer): StoredConsumer => ({
             ...row,
-            ...(livesOn ? { ...fromCursor(place.cursor), position: place.position } : {}),
+            ...(livesOn ? { ...fromCursor(bookmark.cursor), position: bookmark.position } : {}),
             leasedUntil: statement.now() + leaseMs,
             movedAt: statement.now()
           })

@@ -1,11 +1,11 @@
 /** The consumers of the outbox: the statements on `event_consumer`. */
 import type { ConsumerStatus, StartingPoint } from "@boxoffice/core"
-import { fromCursor, type Outbox, type OutboxPosition, toCursor } from "@boxoffice/core/store"
+import { type Bookmark, fromCursor, type Outbox, toCursor } from "@boxoffice/core/store"
 import { millis, type Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import { isSameLife, nameLife } from "./cursor.ts"
 
-type Claim = Parameters<Outbox["claim"]>[0]
+type Lease = Parameters<Outbox["takeLease"]>[0]
 type Save = Parameters<Outbox["save"]>[0]
 
 const cluster = "(SELECT system_identifier::text FROM pg_control_system())"
@@ -32,10 +32,10 @@ const misplaced = `(cluster <> ${cluster})`
  * is no proof then that its owner lives: it could be an hour away. An owner that does live loses the
  * lease and is told so when it saves, as after a pause that was longer than the lease.
  *
- * The statement waits for a save of the owner that it replaces, and gives the place that this save has
+ * The statement waits for a save of the owner that it replaces, and gives the bookmark that this save has
  * written. A save that comes behind it finds another owner.
  */
-export const claimConsumer = (schema: SchemaName) => {
+export const takeConsumerLease = (schema: SchemaName) => {
   // Guard lease-taken: without "WHERE held.owner…clock_timestamp()", conformance.test "one stream at a time" fails.
   // Guard lease-replaced: without ", $5::uuid", conformance.test "takes the lease of the one that it replaces" fails.
   // Guard lease-ends: without " OR held.…clock_timestamp()", conformance.test "take a lapsed lease" fails.
@@ -50,14 +50,14 @@ export const claimConsumer = (schema: SchemaName) => {
     WHERE held.owner IN (excluded.owner, $5::uuid) OR held.leased_until <= clock_timestamp()
       OR held.moved_at > clock_timestamp()
     RETURNING seen::text, reading::text, batch_id, highest, position, ${misplaced}`
-  return (claim: Claim): Query<OutboxPosition | "busy" | "misplaced"> => ({
+  return (lease: Lease): Query<Bookmark | "busy" | "misplaced"> => ({
     sql,
     params: [
-      claim.consumer,
-      claim.owner,
-      BigInt(claim.leaseMs),
-      claim.from,
-      claim.replaces ?? null
+      lease.consumer,
+      lease.owner,
+      BigInt(lease.leaseMs),
+      lease.from,
+      lease.replaces ?? null
     ],
     read: ([row]) => {
       if (row === undefined) return "busy"
@@ -86,9 +86,9 @@ export const saveConsumer = (schema: SchemaName) => {
     FROM session
     WHERE consumer = $1::text AND owner = $2::uuid
     RETURNING session.lives_on`
-  return ({ consumer, owner, place, leaseMs, since }: Save): Query<boolean | "interrupted"> => {
-    const { seen, reading, batchId, highest } = fromCursor(place.cursor)
-    const { position } = place
+  return ({ consumer, owner, bookmark, leaseMs, since }: Save): Query<boolean | "interrupted"> => {
+    const { seen, reading, batchId, highest } = fromCursor(bookmark.cursor)
+    const { position } = bookmark
     return {
       sql,
       params: [

@@ -5,12 +5,12 @@ import type { Effect } from "effect"
 import type { Query, Row } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import {
-  claimConsumer,
   deleteConsumer,
   listConsumers,
   recoverConsumers,
   resetConsumer,
-  saveConsumer
+  saveConsumer,
+  takeConsumerLease
 } from "./consumers.ts"
 import { pruneOutbox } from "./prune.ts"
 import { readOutbox } from "./read.ts"
@@ -22,7 +22,7 @@ export type Reading = <Args extends Row, A>(
 ) => (...args: Args) => Effect.Effect<A, StoreUnavailable>
 
 export const makeOutbox = (schema: SchemaName) => {
-  const claim = claimConsumer(schema)
+  const takeLease = takeConsumerLease(schema)
   const read = readOutbox(schema)
   const save = saveConsumer(schema)
   const consumers = listConsumers(schema)
@@ -31,7 +31,7 @@ export const makeOutbox = (schema: SchemaName) => {
   const remove = deleteConsumer(schema)
   const prune = pruneOutbox(schema)
   return (reading: Reading): Outbox => ({
-    claim: reading("outbox.claim", claim),
+    takeLease: reading("outbox.takeLease", takeLease),
     read: reading("outbox.read", read),
     save: reading("outbox.save", save),
     consumers: reading("outbox.consumers", consumers)(),
