@@ -8,7 +8,8 @@ import {
   type MemoryDatabase,
   type MemoryDatabaseOptions,
   makeMemoryDatabase,
-  type NodeLink
+  type NodeLink,
+  type Path
 } from "../src/testing/MemoryDatabase.ts"
 import { testId, testStart } from "../src/testing.ts"
 
@@ -27,6 +28,15 @@ const open = Effect.fnUntraced(function* (
   const other = yield* storeOf(database.layerStore())
   return { database, store, other }
 })
+
+/** A way that decides at once what becomes of a message; `undefined`: it is silent. */
+const path =
+  (fateOf: (message: string) => "delivered" | "lost" | undefined): Path =>
+  (message, arrive) => {
+    const fate = fateOf(message)
+    if (fate !== undefined) arrive(fate)
+    return undefined
+  }
 
 let charges = 0
 /** Charges a wallet by one, in a batch of its own. */
@@ -83,13 +93,12 @@ const holdingCommit = (at = "before COMMIT is written") =>
 const losing = (name: string, way: keyof NodeLink, also = () => {}): NodeLink => {
   let isFirst = true
   return {
-    [way]: (message: string) =>
-      Effect.sync(() => {
-        if (message !== name || !isFirst) return "delivered"
-        isFirst = false
-        also()
-        return "lost"
-      })
+    [way]: path((message) => {
+      if (message !== name || !isFirst) return "delivered"
+      isFirst = false
+      also()
+      return "lost"
+    })
   }
 }
 
@@ -232,7 +241,7 @@ describe("a connection that goes silent", () => {
   it.effect("keeps its locks for as long as the server lets it, and no longer", () =>
     Effect.gen(function* () {
       const silent: NodeLink = {
-        toServer: (message) => (message === "save" ? Effect.never : Effect.succeed("delivered"))
+        toServer: path((message) => (message === "save" ? undefined : "delivered"))
       }
       const { database, store, other } = yield* open({}, () => silent)
       yield* charge(other)
@@ -252,11 +261,11 @@ describe("a connection that goes silent", () => {
     Effect.gen(function* () {
       let isSilent = true
       const link: NodeLink = {
-        toNode: (message) => {
-          if (message !== "save" || !isSilent) return Effect.succeed("delivered")
+        toNode: path((message) => {
+          if (message !== "save" || !isSilent) return "delivered"
           isSilent = false
-          return Effect.never
-        }
+          return undefined
+        })
       }
       const { database, store } = yield* open({}, () => link)
       const charging = yield* Effect.forkChild(charge(store))
@@ -269,7 +278,7 @@ describe("a connection that goes silent", () => {
     Effect.gen(function* () {
       const link: NodeLink = {
         maxConnections: 2,
-        toNode: (message) => (message === "load" ? Effect.never : Effect.succeed("delivered"))
+        toNode: path((message) => (message === "load" ? undefined : "delivered"))
       }
       const { store } = yield* open({}, () => link)
       const first = yield* Effect.forkChild(Effect.flip(charge(store)))
@@ -383,7 +392,7 @@ it.effect("what happens follows from the seed, waits and faults included", () =>
           return random.nextDoubleUnsafe() < 0.3 ? Effect.yieldNow : Effect.void
         })
       const link: NodeLink = {
-        toNode: () => Effect.sync(() => (random.nextDoubleUnsafe() < 0.1 ? "lost" : "delivered"))
+        toNode: path(() => (random.nextDoubleUnsafe() < 0.1 ? "lost" : "delivered"))
       }
       const { database, store } = yield* open({ pause }, () => link)
       const charging: Array<Fiber.Fiber<unknown, unknown>> = []

@@ -1,12 +1,15 @@
 /** Performs the faults of a plan, and ends each when its time is over. */
 
 import { Random } from "../random.ts"
+import type { ClockStep } from "./check/steady.ts"
 import { holdLocks } from "./locks.ts"
 import type { Fault, Step } from "./plan.ts"
 import type { World } from "./World.ts"
 
 export class Faults {
   private readonly world: World
+  /** The steps that the database's clock has made. */
+  readonly clockSteps: Array<ClockStep> = []
   private readonly ends = new Set<() => void>()
   /** How far the database's clock is ahead, and the furthest that it was. */
   private clockMs = 0
@@ -44,6 +47,7 @@ export class Faults {
   }
 
   private stepClock(ms: number): void {
+    if (ms !== 0) this.clockSteps.push({ elapsedMs: this.world.machine.elapsed(), byMs: ms })
     this.clockMs += ms
     this.clockMaxMs = Math.max(this.clockMaxMs, this.clockMs)
     this.world.database.stepClock(ms)

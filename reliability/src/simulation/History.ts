@@ -28,17 +28,23 @@ export interface Call extends Asked {
 
 export class History {
   readonly calls: Array<Call> = []
-  readonly lines: Array<string> = []
+  private readonly notes: Array<readonly [at: number, line: () => string]> = []
   private readonly elapsed: () => number
   private entries = 0
+  /** How many calls have no outcome yet. */
+  open = 0
 
   constructor(elapsed: () => number) {
     this.elapsed = elapsed
   }
 
-  /** Writes a line of the log. */
-  note(line: string): void {
-    this.lines.push(`${String(this.elapsed()).padStart(7)} ${line}`)
+  /** Writes a line of the log. It is worded once somebody reads the log, and few do. */
+  note(line: string | (() => string)): void {
+    this.notes.push([this.elapsed(), typeof line === "string" ? () => line : line])
+  }
+
+  get lines(): ReadonlyArray<string> {
+    return this.notes.map(([at, line]) => `${String(at).padStart(7)} ${line()}`)
   }
 
   begin(asked: Asked): Call {
@@ -53,16 +59,20 @@ export class History {
       outcome: undefined
     }
     this.calls.push(call)
-    this.note(`#${number} ${asked.user} ${asked.operation} ${asked.body ?? ""} ${keyOf(asked)}`)
+    this.open++
+    this.note(
+      () => `#${number} ${asked.user} ${asked.operation} ${asked.body ?? ""} ${keyOf(asked)}`
+    )
     return call
   }
 
   end(call: Call, outcome: Outcome): void {
     if (call.outcome !== undefined) return
     call.outcome = outcome
+    this.open--
     call.endedAs = ++this.entries
     call.endedAt = this.elapsed()
-    this.note(`#${call.number} ${describe(outcome)}`)
+    this.note(() => `#${call.number} ${describe(outcome)}`)
   }
 }
 

@@ -1,6 +1,5 @@
 /** The network between one node and the database, with the faults of the plan. */
-import { Effect } from "effect"
-import type { NodeLink } from "../../../packages/core/src/testing/MemoryDatabase.ts"
+import type { NodeLink, Path } from "../../../packages/core/src/testing/MemoryDatabase.ts"
 import type { Actor, Machine } from "./Machine.ts"
 
 type CutWhen = "before commit" | "after commit" | "anywhere"
@@ -45,25 +44,29 @@ export class Link {
     this.count = options.count
     this.port = {
       maxConnections: options.maxConnections,
-      toServer: (message) => this.pass(message, "before commit"),
-      toNode: (message) => this.pass(message, "after commit")
+      toServer: (message, arrive) => this.pass(message, "before commit", arrive),
+      toNode: (message, arrive) => this.pass(message, "after commit", arrive),
+      after: (ms, task) => options.machine.after(options.machine.server, ms, task)
     }
   }
 
-  private pass(message: string, side: CutWhen): Effect.Effect<"delivered" | "lost"> {
-    return Effect.suspend((): Effect.Effect<"delivered" | "lost"> => {
-      if (this.actor.isDead) return side === "before commit" ? Effect.never : lost
-      const isLost = this.isCut(message, side)
-      if (isLost) this.count(`a connection was lost ${side}`)
-      const { random } = this.actor
-      const { slowMs, isSilent } = this.faults
-      const ms = random.between(...this.usualMs) + (slowMs > 0 ? random.below(slowMs) : 0)
-      // What is under way arrives whatever becomes of the node, and an answer finds it dead then.
-      const arrival = Effect.map(this.machine.hop(this.machine.server, ms), () =>
-        isLost || (side === "after commit" && this.actor.isDead) ? "lost" : "delivered"
+  private pass(message: string, side: CutWhen, arrive: Parameters<Path>[1]): ReturnType<Path> {
+    const { actor, machine } = this
+    if (actor.isDead) {
+      if (side === "after commit") arrive("lost")
+      return undefined
+    }
+    const isLost = this.isCut(message, side)
+    if (isLost) this.count(`a connection was lost ${side}`)
+    const { random } = actor
+    const { slowMs, isSilent } = this.faults
+    const ms = random.between(...this.usualMs) + (slowMs > 0 ? random.below(slowMs) : 0)
+    // What is under way arrives whatever becomes of the node, and an answer finds it dead then.
+    const go = () =>
+      machine.later(machine.server, ms, () =>
+        arrive(isLost || (side === "after commit" && actor.isDead) ? "lost" : "delivered")
       )
-      return isSilent ? Effect.andThen(this.untilSpoken(), arrival) : arrival
-    })
+    return isSilent ? this.whenSpoken(go) : go()
   }
 
   private isCut(message: string, side: CutWhen): boolean {
@@ -73,17 +76,20 @@ export class Link {
     return isMeant && this.actor.random.chance(percent / 100)
   }
 
-  private untilSpoken(): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      this.count("a message met silence")
-      const release = () => this.machine.enqueue(this.machine.server, () => resume(Effect.void))
-      this.faults.held.add(release)
-      return Effect.sync(() => this.faults.held.delete(release))
-    })
+  /** Sends a message on its way once the silence has ended. */
+  private whenSpoken(go: () => () => void): () => void {
+    this.count("a message met silence")
+    let takeBack = () => {
+      this.faults.held.delete(release)
+    }
+    const release = () =>
+      this.machine.enqueue(this.machine.server, () => {
+        takeBack = go()
+      })
+    this.faults.held.add(release)
+    return () => takeBack()
   }
 }
 
 /** The saves of a batch and its COMMIT are one message. */
 const isCommit = (message: string): boolean => message === "save"
-
-const lost = Effect.succeed("lost" as const)

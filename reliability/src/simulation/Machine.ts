@@ -10,11 +10,11 @@
  * process do; which actor goes on next is drawn. When no actor has a task, time moves on to the next
  * timer. A task or a timer belongs to the actor that made it, and a dead actor's are dropped.
  */
-import { createClock } from "@sinonjs/fake-timers"
 import { Clock, Context, Duration, Effect, References, Scheduler } from "effect"
 import { resetCommandIds } from "../../../packages/core/src/engine/CommandIds.ts"
 import { Random } from "../random.ts"
 import { borrowGlobals, type Globals } from "./globals.ts"
+import { type Timer, Timers } from "./Timers.ts"
 
 /** The instant at which every world begins. */
 export const worldStart = Date.UTC(2030, 0, 1, 12)
@@ -44,7 +44,7 @@ const tasksMax = 2_000_000
 export class Machine {
   readonly seed: string
   readonly random: Random
-  private readonly timers = createClock(worldStart)
+  private readonly timers = new Timers(worldStart)
   private readonly ready: Array<Actor> = []
   /** Clients, operators and the plan itself. */
   readonly outside: Actor
@@ -94,8 +94,8 @@ export class Machine {
 
   /** Runs a task of an actor after a time. */
   after(actor: Actor, ms: number, task: () => void): () => void {
-    const timer = this.timers.setTimeout(() => this.enqueue(actor, task), Math.max(0, ms))
-    return () => this.timers.clearTimeout(timer)
+    const timer = this.timers.once(() => this.enqueue(actor, task), ms)
+    return () => this.timers.clear(timer)
   }
 
   /** Succeeds in a turn of an actor: what comes next runs as that actor, and never if it is dead. */
@@ -103,11 +103,20 @@ export class Machine {
     return Effect.callback<void>((resume) => this.enqueue(actor, () => resume(Effect.void)))
   }
 
+  /** The same in a turn of an actor: behind its tasks if the time is none. */
+  later(actor: Actor, ms: number, task: () => void): () => void {
+    if (ms > 0) return this.after(actor, ms, task)
+    let isCancelled = false
+    this.enqueue(actor, () => isCancelled || task())
+    return () => {
+      isCancelled = true
+    }
+  }
+
   /** Succeeds after a time, in a turn of an actor. */
   hop(actor: Actor, ms: number): Effect.Effect<void> {
-    if (ms <= 0) return this.turn(actor)
     return Effect.callback<void>((resume) => {
-      const cancel = this.after(actor, ms, () => resume(Effect.void))
+      const cancel = this.later(actor, ms, () => resume(Effect.void))
       return Effect.sync(cancel)
     })
   }
@@ -155,7 +164,7 @@ export class Machine {
   private runUntil(isOver: () => boolean): void {
     for (;;) {
       while (this.ready.length > 0) this.runOne()
-      if (isOver() || this.timers.countTimers() === 0) return
+      if (isOver() || this.timers.count === 0) return
       this.timers.next()
     }
   }
@@ -177,9 +186,9 @@ export class Machine {
     now: () => this.timers.now + this.current.skewMs,
     elapsed: () => this.elapsed(),
     random: () => this.current.random,
-    setTimeout: (task, ms) => this.timers.setTimeout(this.owned(task), ms),
-    setInterval: (task, ms) => this.timers.setInterval(this.owned(task), ms),
-    clear: (timer) => this.timers.clearTimeout(timer as never),
+    setTimeout: (task, ms) => this.timers.once(this.owned(task), ms),
+    setInterval: (task, ms) => this.timers.interval(this.owned(task), ms),
+    clear: (timer) => this.timers.clear(timer as Timer | undefined),
     request: (...request) => this.respond(this.current, ...request)
   }
 

@@ -168,7 +168,8 @@ export class Node {
     return new Link({ machine, actor, usualMs, maxConnections, faults, count })
   }
 
-  private base(): Context.Context<never> {
+  /** What fibers run with in the name of the node, on its own clock or on the database's. */
+  private base(actor = this.actor): Context.Context<never> {
     const { machine, note, count } = this.options
     const logger = Logger.make(({ message, cause }) => {
       const texts = [message].flat().map((part) => (Cause.isCause(part) ? firstOf(part) : part))
@@ -177,7 +178,7 @@ export class Node {
       note(`${this.name} logs: ${texts.join(" ")}`)
     })
     return Context.add(
-      machine.contextOf(this.actor),
+      machine.contextOf(actor),
       References.CurrentLoggers,
       new Set([logger])
     ) as Context.Context<never>
@@ -186,7 +187,8 @@ export class Node {
   private layer(): Layer.Layer<Services> {
     const { database, setup, host } = this.options
     const { machine } = this.options
-    const store = layerRemote({ machine, actor: this.actor, host }).pipe(
+    const server = this.base(machine.server)
+    const store = layerRemote({ machine, actor: this.actor, server, host }).pipe(
       Layer.provide(database.layerStore(this.link.port))
     )
     const office = layerOf({

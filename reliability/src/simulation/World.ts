@@ -14,7 +14,7 @@ import {
 import { Random } from "../random.ts"
 import { Consumers } from "./Consumers.ts"
 import { Counts } from "./Counts.ts"
-import { unfinished } from "./check/unfinished.ts"
+import { isFinished } from "./check/unfinished.ts"
 import { Faults } from "./Faults.ts"
 import { History } from "./History.ts"
 import { Host } from "./Host.ts"
@@ -75,8 +75,8 @@ export class World {
     const { count } = this.counts
     const note = (line: string) => history.note(line)
     const random = new Random(`${machine.seed}/pauses`)
-    const pause = (): Effect.Effect<void> =>
-      random.chance(0.15) ? Effect.sleep(random.below(4)) : Effect.void
+    const pause = (): Effect.Effect<void> | undefined =>
+      random.chance(0.15) ? Effect.sleep(random.below(4)) : undefined
     const onViolation = (name: string) => {
       note(`the database refused a write by ${name}`)
       this.violations.push(name)
@@ -170,7 +170,7 @@ export class World {
     this.atRestSince ??= machine.elapsed()
     if (machine.elapsed() - this.atRestSince < restMs) return false
     // The last look may be a second old: a queue may have opened since, and its event be on its way.
-    if (unfinished(this).length === 0) return true
+    if (isFinished(this)) return true
     this.atRestSince = undefined
     return false
   }
@@ -180,11 +180,11 @@ export class World {
    * webhooks have had every event. Looks once a second, since looking takes a while.
    */
   private isCaughtUp(): boolean {
-    if (this.history.calls.some(({ outcome }) => outcome === undefined)) return false
+    if (this.history.open > 0) return false
     const { machine } = this
     if (machine.elapsed() - this.lookedAt < 1_000) return this.wasCaughtUp
     this.lookedAt = machine.elapsed()
-    this.wasCaughtUp = unfinished(this).length === 0
+    this.wasCaughtUp = isFinished(this)
     return this.wasCaughtUp
   }
 }

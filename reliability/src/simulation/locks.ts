@@ -3,6 +3,7 @@ import { BoxOfficeStore } from "@boxoffice/core"
 import { LoadPlan } from "@boxoffice/core/store"
 import { Context, Effect, Layer } from "effect"
 import type { PerformanceId, QueueId, SeatId, UserId } from "../../../packages/core/src/Ids.ts"
+import type { Path } from "../../../packages/core/src/testing/MemoryDatabase.ts"
 import type { LockedRows } from "./plan.ts"
 import { performanceOf } from "./visits.ts"
 import type { World } from "./World.ts"
@@ -25,21 +26,20 @@ const planOf = (world: World, rows: LockedRows): LoadPlan => {
 
 /** Locks rows. Returns the function that releases them. */
 export const holdLocks = (world: World, rows: LockedRows): (() => void) => {
-  let release = () => {}
-  const released = Effect.callback<void>((resume) => {
-    release = () => resume(Effect.void)
-  })
+  let isReleased = false
+  let release = () => {
+    isReleased = true
+  }
   const { machine, database } = world
   const actor = machine.actor("other program")
   // It has its rows with the first answer, and goes on only when it is told to.
-  const link = {
-    toServer: (message: string) =>
-      message === "save"
-        ? Effect.as(released, "delivered" as const)
-        : Effect.succeed("delivered" as const)
+  const toServer: Path = (message, arrive) => {
+    if (message !== "save" || isReleased) arrive("delivered")
+    else release = () => arrive("delivered")
+    return undefined
   }
   const hold = Effect.gen(function* () {
-    const store = Context.get(yield* Layer.build(database.layerStore(link)), BoxOfficeStore)
+    const store = Context.get(yield* Layer.build(database.layerStore({ toServer })), BoxOfficeStore)
     yield* store.transact(planOf(world, rows), () => undefined)
   })
   Effect.runForkWith(machine.contextOf(actor))(Effect.ignore(Effect.scoped(hold)))

@@ -48,8 +48,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     changes: [
       {
         file: `${core}/testing/memory/outbox.ts`,
-        find: "!isVisibleIn(passed, Number(xid)) && isVisibleIn(round, Number(xid))",
-        replace: "Number(xid) >= passed.xmax && isVisibleIn(round, Number(xid))"
+        find: "!isVisibleIn(passed, xid) && isVisibleIn(round, xid)",
+        replace: "Number(xid) >= passed.xmax && isVisibleIn(round, xid)"
       }
     ]
   },

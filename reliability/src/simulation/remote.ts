@@ -3,7 +3,7 @@
  * the node dies. Each answer reaches the node in a turn of its own; a dead node never learns it.
  */
 import { BoxOfficeStore } from "@boxoffice/core"
-import { Clock, Context, Effect, Layer, Scheduler } from "effect"
+import { type Context, Effect, Fiber, Layer } from "effect"
 import type { Host } from "./Host.ts"
 import type { Actor, Machine } from "./Machine.ts"
 
@@ -12,20 +12,25 @@ type Operation = (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unk
 export const layerRemote = ({
   machine,
   actor,
+  server,
   host
 }: {
   readonly machine: Machine
   readonly actor: Actor
+  /** What the database runs with. */
+  readonly server: Context.Context<never>
   readonly host: Host
 }): Layer.Layer<BoxOfficeStore, never, BoxOfficeStore> => {
-  const server = machine.contextOf(machine.server)
-  const onServer = Context.make(Clock.Clock, Context.get(server, Clock.Clock)).pipe(
-    Context.add(Scheduler.Scheduler, Context.get(server, Scheduler.Scheduler))
-  )
+  const run = Effect.runForkWith(server)
   const remote = (effect: Effect.Effect<unknown, unknown>) =>
-    Effect.flatMap(Effect.exit(Effect.provideContext(effect, onServer)), (exit) =>
-      Effect.andThen(machine.turn(actor), exit)
-    )
+    Effect.callback<unknown, unknown>((resume) => {
+      const fiber = run(effect)
+      const forget = fiber.addObserver((exit) => machine.enqueue(actor, () => resume(exit)))
+      return Effect.suspend(() => {
+        forget()
+        return Fiber.interrupt(fiber)
+      })
+    })
   const wrap = (operation: unknown): unknown => {
     if (Effect.isEffect(operation)) return remote(operation as Effect.Effect<unknown, unknown>)
     if (typeof operation === "function") {

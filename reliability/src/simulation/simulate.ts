@@ -40,7 +40,9 @@ const playedOf = (world: World, findings: ReadonlyArray<Finding>): Played => {
     plan,
     findings,
     counts: counts.byName,
-    log: history.lines,
+    get log() {
+      return history.lines
+    },
     simulatedMs: machine.elapsed(),
     calls: history.calls.length
   }

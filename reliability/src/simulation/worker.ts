@@ -29,6 +29,10 @@ if (changes.length > 0) loadChanged(changes)
 const { play } = await import("./simulate.ts")
 const { planOf } = await import("./generate.ts")
 
+// Nobody reads a stack here: a seed that fails is played once more, to be told. Noting the stacks of
+// refusals and spans takes a while. Effect must load before, since it looks how stacks are written.
+Error.stackTraceLimit = 0
+
 for (let seed = from; seed < end; seed += step) {
   const plan = planOf(seed)
   if (theme !== undefined && plan.theme !== theme) continue

@@ -4,10 +4,12 @@ import { checkCalls } from "../../src/simulation/check/calls.ts"
 import { checkEvents } from "../../src/simulation/check/events.ts"
 import { type Facts, factsOf } from "../../src/simulation/check/facts.ts"
 import { checkMoney } from "../../src/simulation/check/money.ts"
+import { checkPresence } from "../../src/simulation/check/presence.ts"
 import { checkQueues } from "../../src/simulation/check/queues.ts"
 import { checkSeats } from "../../src/simulation/check/seats.ts"
+import { type ClockStep, momentOf, steadyTimes } from "../../src/simulation/check/steady.ts"
 import { planOf } from "../../src/simulation/generate.ts"
-import { Machine } from "../../src/simulation/Machine.ts"
+import { Machine, worldStart } from "../../src/simulation/Machine.ts"
 import { World } from "../../src/simulation/World.ts"
 
 /** A world with a paid seat, a consumer and a queue. */
@@ -80,4 +82,98 @@ test("an event that a consumer never got, or got before an earlier one", () => {
   )
   const reversed = { ...facts, events: facts.events.toReversed() }
   expect(texts(checkEvents(reversed))).toMatch(/I9: c0 was given \S+ before an earlier event of it/)
+})
+
+/** A world in which the database's clock has made these steps. */
+const stepped = (
+  clockSteps: ReadonlyArray<ClockStep>,
+  events: ReadonlyArray<unknown>,
+  calls: ReadonlyArray<unknown> = []
+): Facts => ({
+  rows: { ...facts.rows, tokens: [], queues: [] },
+  events: events.map((event) => ({ id: "1-1", aggregate: "queue/q0", event })) as never,
+  world: {
+    plan: facts.world.plan,
+    history: { calls },
+    faults: { clockSteps },
+    machine: { elapsed: () => endMs }
+  } as never
+})
+const hour = 3_600_000
+const endMs = 300_000
+/** The clock goes ahead by an hour after a minute, and back after two. */
+const aheadAndBack: ReadonlyArray<ClockStep> = [
+  { elapsedMs: 60_000, byMs: hour },
+  { elapsedMs: 120_000, byMs: -hour }
+]
+const at = (ms: number) => worldStart + ms
+
+test("an instant belongs to the time without a step in which the clock showed it", () => {
+  const times = steadyTimes(aheadAndBack, endMs)
+  const elapsed = (ms: number) => momentOf(times, at(ms))?.elapsedMs
+  expect([elapsed(30_000), elapsed(hour + 90_000), elapsed(200_000)]).toEqual([
+    30_000, 90_000, 200_000
+  ])
+  // The clock never showed the first; a clock that goes back by a minute shows the second twice.
+  expect(elapsed(hour)).toBeUndefined()
+  const back = steadyTimes([{ elapsedMs: 90_000, byMs: -60_000 }], endMs)
+  expect(momentOf(back, at(60_000))).toBeUndefined()
+  expect(momentOf(back, at(10_000))?.elapsedMs).toBe(10_000)
+})
+
+/** Two users who are admitted to a queue that admits one a minute. */
+const admittedAt = (...instants: ReadonlyArray<number>) => {
+  const { settings } = facts.world.plan.setup.queues[0]!
+  const queueId = "q0"
+  return [
+    { _tag: "QueueCreated", queueId, settings: { ...settings, maxActive: 9, admitPerMinute: 1 } },
+    ...instants.map((_, i) => ({
+      ...{ _tag: "QueueTokenIssued", queueId, tokenId: `t${i}`, userId: `u${i}` },
+      number: BigInt(i + 1)
+    })),
+    ...instants.map((ms, i) => ({
+      ...{ _tag: "QueueTokenAdmitted", queueId, tokenId: `t${i}`, userId: `u${i}` },
+      at: at(ms)
+    }))
+  ]
+}
+
+test("too many admissions in a minute, also where the clock stepped before and after", () => {
+  const found = (...instants: ReadonlyArray<number>) =>
+    texts(checkQueues(stepped(aheadAndBack, admittedAt(...instants))))
+  expect(found(hour + 70_000, hour + 90_000)).toBe(
+    "I12: 2 were admitted within a minute, 1 is the most"
+  )
+  expect(found(130_000, 189_999)).toMatch(/I12/)
+  expect(found(130_000, 190_000)).toBe("")
+  // A step lies between them: the clock says that an hour has passed, or nobody knows.
+  expect(found(50_000, hour + 70_000)).toBe("")
+  expect(found(hour + 110_000, 125_000)).toBe("")
+})
+
+test("a present user who is removed, also where the clock stepped before and after", () => {
+  const { queueId, settings } = facts.world.plan.setup.queues[0]!
+  const found = (polledMs: number, removedAt: number) => {
+    const poll = {
+      user: "u0",
+      operation: "status",
+      outcome: { _tag: "ok", value: { state: "waiting" } }
+    }
+    const world = stepped(
+      aheadAndBack,
+      [{ _tag: "QueueTokenLeft", away: true, queueId, userId: "u0", at: at(removedAt) }],
+      [{ ...poll, beganAt: polledMs - 10, endedAt: polledMs }]
+    )
+    const setup = {
+      ...facts.world.plan.setup,
+      queues: [{ queueId, settings: { ...settings, absenceSeconds: 30 } }]
+    }
+    const changed = { ...world, world: { ...world.world, plan: { setup } } as never }
+    return texts(checkPresence(changed))
+  }
+  expect(found(80_000, hour + 100_000)).toMatch(/I13: u0 was removed as absent, 20000 ms after/)
+  expect(found(65_000, hour + 100_000)).toBe("")
+  // They polled before the step: the clock says that it was an hour ago.
+  expect(found(55_000, hour + 70_000)).toBe("")
+  expect(found(130_000, 150_000)).toMatch(/I13/)
 })

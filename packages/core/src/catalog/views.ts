@@ -13,9 +13,18 @@ import {
 
 type Bookable = AvailableDates["dates"][number]["performances"][number]
 
-const localDate = (instant: number, timeZone: string): string =>
+// Making one takes many times as long as using it, and the performances of a show share a zone.
+let formatter: Intl.DateTimeFormat | undefined
+let zone: string | undefined
+
+const localDate = (instant: number, timeZone: string): string => {
   // The Swedish locale writes dates as ISO 8601 does.
-  new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short" }).format(instant)
+  if (formatter === undefined || zone !== timeZone) {
+    formatter = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short" })
+    zone = timeZone
+  }
+  return formatter.format(instant)
+}
 
 /** A view, and the instant until which it is valid if no row changes. */
 export interface Until<A> {

@@ -1,5 +1,5 @@
 /** Ids of commands: new ones, and those derived from an idempotency key. */
-import { createHash, randomFillSync } from "node:crypto"
+import { hash, randomFillSync } from "node:crypto"
 import { v7 } from "uuid"
 import type { CommandId } from "../Ids.ts"
 
@@ -49,9 +49,7 @@ export const newCommandId = (): CommandId => {
  * same id, so a retry finds what the first attempt recorded.
  */
 export const commandIdOf = (userId: string, operation: string, key: string): CommandId => {
-  const digest = createHash("sha256")
-    .update(JSON.stringify([userId, operation, key]))
-    .digest()
+  const digest = hash("sha256", JSON.stringify([userId, operation, key]), "buffer")
   // Version 8 (RFC 9562: custom) and the standard variant.
   digest[6] = (digest[6]! & 0x0f) | 0x80
   digest[8] = (digest[8]! & 0x3f) | 0x80

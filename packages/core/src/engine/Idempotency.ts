@@ -3,7 +3,7 @@
  * refusals included, and later calls with the key get that outcome, for as long as the policy
  * `idempotencyKeySeconds` says.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { Effect, Result } from "effect"
 import { IdempotencyConflict, type Overloaded, type StoreUnavailable } from "../Errors.ts"
 import { HostTransactionConflict } from "../HostTransaction.ts"
@@ -50,7 +50,7 @@ export const commandIdentity = (
         commandId: commandIdOf(userId, operation, idempotencyKey),
         userId,
         operation,
-        fingerprint: createHash("sha256").update(JSON.stringify(content)).digest("base64url")
+        fingerprint: hash("sha256", JSON.stringify(content), "base64url")
       }
 
 /** The identity of an operator's command. */

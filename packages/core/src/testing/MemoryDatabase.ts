@@ -12,16 +12,16 @@ import type { CommittedRows } from "./memory/rows.ts"
 import { makeSchema, type Schema } from "./memory/schema.ts"
 import { makeStore } from "./memory/store.ts"
 
-export type { NodeLink } from "./memory/connection.ts"
+export type { NodeLink, Path } from "./memory/connection.ts"
 export type { CommittedRows } from "./memory/rows.ts"
 
 export interface MemoryDatabaseOptions {
   /**
    * Called at every point where Postgres may let another session go first: before each statement,
    * before COMMIT is written, before its transaction shows to others, before it is acknowledged, and
-   * after a wait. Default: nothing.
+   * after a wait. If it gives nothing, which is the default, no other session goes first.
    */
-  readonly pause?: (point: string) => Effect.Effect<void>
+  readonly pause?: (point: string) => Effect.Effect<void> | undefined
   /**
    * Called with each guard that refused a write: the name of the constraint or trigger. A duplicate of a
    * key that `isSharedKey` names is no fault: two nodes were as quick as each other.

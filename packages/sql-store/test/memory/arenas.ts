@@ -3,7 +3,7 @@ import { BoxOfficeStore } from "@boxoffice/core"
 import { Effect, ManagedRuntime } from "effect"
 import { Database } from "../../../core/src/testing/database/Database.ts"
 import type { Session } from "../../../core/src/testing/database/Session.ts"
-import { inspect } from "../../../core/src/testing/MemoryDatabase.ts"
+import { inspect, type Path } from "../../../core/src/testing/MemoryDatabase.ts"
 import { makeSchema } from "../../../core/src/testing/memory/schema.ts"
 import { makeStore } from "../../../core/src/testing/memory/store.ts"
 import { SqlStore } from "../../src/index.ts"
@@ -89,6 +89,14 @@ const pairOf = Effect.fnUntraced(function* (
   ] as const
 })
 
+/** A way of the network that takes as long as a promise. */
+const path =
+  (fateOf: (message: string) => Promise<"delivered" | "lost">): Path =>
+  (message, arrive) => {
+    void fateOf(message).then(arrive)
+    return undefined
+  }
+
 export const openMemoryArena = (lockTimeoutMs: number) =>
   Effect.gen(function* () {
     const clock = yield* Effect.clockWith((clock) => Effect.succeed(clock))
@@ -108,17 +116,15 @@ export const openMemoryArena = (lockTimeoutMs: number) =>
         link: {
           maxConnections: 4,
           lockTimeoutMs,
-          toServer: (message) =>
-            Effect.promise(async () => {
-              if (message === "close") return "delivered"
-              await gate.leave()
-              return message === "save" ? gate.pass("saves") : "delivered"
-            }),
-          toNode: (message) =>
-            Effect.promise(async () => {
-              if (message === "connected") own.add(Array.from(database.sessions).at(-1)!)
-              return message === "save" ? gate.pass("answer") : "delivered"
-            })
+          toServer: path(async (message) => {
+            if (message === "close") return "delivered"
+            await gate.leave()
+            return message === "save" ? gate.pass("saves") : "delivered"
+          }),
+          toNode: path(async (message) => {
+            if (message === "connected") own.add(Array.from(database.sessions).at(-1)!)
+            return message === "save" ? gate.pass("answer") : "delivered"
+          })
         }
       })
     })

@@ -26,13 +26,24 @@ export interface Finding {
 export const factsOf = (world: World): Facts => {
   const rows = world.database.inspect()
   const batches = [...rows.outbox].sort((a, b) => (a.batchId < b.batchId ? -1 : 1))
-  const events = batches.flatMap(({ batchId, version, events }) =>
-    decodeEvents(version, events).map((event, i) => {
-      const [kind, id] = aggregateOf(event)
-      return { id: `${batchId}-${i + 1}`, aggregate: `${kind}/${id}`, event }
-    })
-  )
-  return { world, rows, events }
+  return { world, rows, events: batches.flatMap(eventsOf) }
+}
+
+type Batch = CommittedRows["outbox"][number]
+
+/** A world is looked at again and again, and a committed batch never changes. */
+const read = new WeakMap<Batch, ReadonlyArray<Committed>>()
+
+const eventsOf = (batch: Batch): ReadonlyArray<Committed> => {
+  const before = read.get(batch)
+  if (before !== undefined) return before
+  const { batchId, version, events } = batch
+  const decoded = decodeEvents(version, events).map((event, i): Committed => {
+    const [kind, id] = aggregateOf(event)
+    return { id: `${batchId}-${i + 1}`, aggregate: `${kind}/${id}`, event }
+  })
+  read.set(batch, decoded)
+  return decoded
 }
 
 /** Groups items by a key, in their order. */

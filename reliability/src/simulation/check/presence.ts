@@ -1,25 +1,28 @@
 /** A user who polls is present: none of them is removed as absent. */
-import { worldStart } from "../Machine.ts"
 import type { Facts, Finding } from "./facts.ts"
+import { momentOf, steadyTimes } from "./steady.ts"
 
 export const checkPresence = ({ events, world }: Facts): ReadonlyArray<Finding> => {
-  // Instants of the log and of events compare only while the database's clock does not step.
-  if (world.plan.steps.some((step) => step.do === "stepClock")) return []
+  const times = steadyTimes(world.faults.clockSteps, world.machine.elapsed())
   return events.flatMap(({ event }): ReadonlyArray<Finding> => {
     if (event._tag !== "QueueTokenLeft" || event.away !== true) return []
+    const removed = momentOf(times, event.at)
+    if (removed === undefined) return []
+    const { elapsedMs: removedMs, steady } = removed
     const { userId, queueId } = event
-    const removedAt = event.at - worldStart
     const { settings } = world.plan.setup.queues.find((queue) => queue.queueId === queueId)!
+    // A poll of before a step is as long ago as the clock says.
     const last = world.history.calls.findLast(
-      ({ user, operation, outcome, endedAt }) =>
+      ({ user, operation, outcome, beganAt, endedAt }) =>
         user === userId &&
         operation === "status" &&
-        endedAt <= removedAt &&
+        beganAt >= steady.fromMs &&
+        endedAt <= removedMs &&
         outcome?._tag === "ok" &&
         (outcome.value as { readonly state: string }).state === "waiting"
     )
-    if (last === undefined || removedAt - last.endedAt > settings.absenceSeconds * 1_000) return []
-    const agoMs = removedAt - last.endedAt
+    if (last === undefined || removedMs - last.endedAt > settings.absenceSeconds * 1_000) return []
+    const agoMs = removedMs - last.endedAt
     return [
       {
         invariant: "I13",

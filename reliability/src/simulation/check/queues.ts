@@ -6,6 +6,7 @@ import {
   type QueueSettings
 } from "@boxoffice/core"
 import type { Facts, Finding } from "./facts.ts"
+import { momentOf, type Steady, steadyTimes } from "./steady.ts"
 
 type Lane = "general" | "priority"
 
@@ -19,8 +20,8 @@ interface Token {
 interface Queue {
   settings: QueueSettings
   readonly tokens: Map<string, Token>
-  /** Instants of admissions. */
-  readonly admissions: Array<number>
+  /** When users were admitted, in milliseconds since the world began, by time without a step. */
+  readonly admissions: Map<Steady, Array<number>>
   placeOf: (token: Token) => number
   isOpen: boolean
   credit: number
@@ -38,7 +39,7 @@ export const checkQueues = ({ rows, events, world }: Facts): ReadonlyArray<Findi
   const findings: Array<Finding> = []
   const find = (invariant: string, text: string) => findings.push({ invariant, text })
   const queues = new Map<string, Queue>()
-  const isSteady = !world.plan.steps.some((step) => step.do === "stepClock")
+  const times = steadyTimes(world.faults.clockSteps, world.machine.elapsed())
   for (const { event } of events) {
     if (!("queueId" in event)) continue
     const queue = event._tag === "QueueCreated" ? newQueue(event) : queues.get(event.queueId)
@@ -47,7 +48,7 @@ export const checkQueues = ({ rows, events, world }: Facts): ReadonlyArray<Findi
       continue
     }
     queues.set(event.queueId, queue)
-    apply(queue, event, isSteady, find)
+    apply(queue, event, times, find)
   }
   for (const row of rows.tokens) {
     const known = queues.get(row.queueId)?.tokens.get(row.tokenId)
@@ -83,7 +84,7 @@ const newQueue = ({
 }: Extract<BoxOfficeEvent, { readonly _tag: "QueueCreated" }>): Queue => ({
   settings,
   tokens: new Map(),
-  admissions: [],
+  admissions: new Map(),
   placeOf: ({ number }) => number,
   isOpen: opening === undefined,
   credit: 0,
@@ -98,7 +99,7 @@ const waitingIn = (queue: Queue, lane: Lane): Array<Token> =>
 const apply = (
   queue: Queue,
   event: Extract<BoxOfficeEvent, { readonly queueId: QueueId }>,
-  isSteady: boolean,
+  times: ReadonlyArray<Steady>,
   find: (invariant: string, text: string) => void
 ): void => {
   switch (event._tag) {
@@ -127,7 +128,7 @@ const apply = (
       return
     }
     case "QueueTokenAdmitted":
-      return admit(queue, event, isSteady, find)
+      return admit(queue, event, times, find)
     case "QueueTokenExtended":
     case "QueueTokenCompleted":
     case "QueueTokenLeft":
@@ -149,7 +150,7 @@ const isLive = (state: string): boolean => state === "waiting" || state === "adm
 const admit = (
   queue: Queue,
   event: Extract<BoxOfficeEvent, { readonly _tag: "QueueTokenAdmitted" }>,
-  isSteady: boolean,
+  times: ReadonlyArray<Steady>,
   find: (invariant: string, text: string) => void
 ): void => {
   const token = queue.tokens.get(event.tokenId)
@@ -173,9 +174,13 @@ const admit = (
   if (inside.length > queue.settings.maxActive) {
     find("I12", `${inside.length} were inside, and ${queue.settings.maxActive} is the most`)
   }
-  queue.admissions.push(event.at)
-  const inMinute = queue.admissions.filter((at) => at > event.at - 60_000).length
-  if (isSteady && inMinute > queue.admitPerMinuteMax) {
+  const moment = momentOf(times, event.at)
+  if (moment === undefined) return
+  const { elapsedMs, steady } = moment
+  const admissions = queue.admissions.get(steady) ?? []
+  queue.admissions.set(steady, [...admissions, elapsedMs])
+  const inMinute = 1 + admissions.filter((at) => at > elapsedMs - 60_000).length
+  if (inMinute > queue.admitPerMinuteMax) {
     find("I12", `${inMinute} were admitted within a minute, ${queue.admitPerMinuteMax} is the most`)
   }
 }

@@ -130,10 +130,9 @@ export class Database {
       this.over.set(transaction.xid, status)
       this.latestOver = Math.max(this.latestOver, transaction.xid)
     }
-    const waiters = Array.from(transaction.waiters)
-    for (const list of [transaction.undo, transaction.replaced, transaction.atEnd]) list.length = 0
-    for (const set of [transaction.locked, transaction.waiters]) set.clear()
-    this.vacuum()
+    const waiters = transaction.waiters.size === 0 ? [] : Array.from(transaction.waiters)
+    transaction.forget()
+    if (this.dead.length > 0) this.vacuum()
     for (const { wake } of waiters) wake?.()
   }
 

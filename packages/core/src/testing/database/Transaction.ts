@@ -34,6 +34,16 @@ export class Transaction {
     this.startedAt = startedAt
   }
 
+  /** Drops what it no longer needs at its end, since the versions of rows refer to it. */
+  forget(): void {
+    this.undo.length = 0
+    this.replaced.length = 0
+    this.deferred.length = 0
+    this.atEnd.length = 0
+    if (this.locked.size > 0) this.locked.clear()
+    if (this.waiters.size > 0) this.waiters.clear()
+  }
+
   get isOver(): boolean {
     return this.status !== "in progress"
   }

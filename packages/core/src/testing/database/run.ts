@@ -1,5 +1,5 @@
 /** Runs the statements of a session as effects, on Effect's clock. */
-import { Clock, Effect, Option } from "effect"
+import { Clock, Effect, Exit, Option } from "effect"
 import {
   DatabaseError,
   deadlocked,
@@ -31,35 +31,41 @@ export const run = <A>(
   session: Session,
   steps: Steps<A>,
   pause: Pausing
-): Effect.Effect<A, DatabaseError> =>
-  Effect.suspend(() => {
-    const since: Since = { statement: undefined, wait: 0, what: undefined }
-    const goOn = (error: DatabaseError | undefined): Effect.Effect<A, DatabaseError> => {
-      let next = () => (error === undefined ? steps.next() : steps.throw(error))
-      for (;;) {
-        let step: IteratorResult<Wait | Pause, A>
-        try {
-          step = next()
-        } catch (failure) {
-          return failure instanceof DatabaseError ? Effect.fail(failure) : Effect.die(failure)
-        }
-        if (step.done) return Effect.succeed(step.value)
-        if ("on" in step.value) {
-          const waited = Effect.tap(
-            waitFor(session, step.value, since),
-            () => pause?.("after a wait") ?? Effect.void
-          )
-          return Effect.flatMap(waited, goOn)
-        }
-        // What follows is another statement.
-        since.statement = undefined
-        const paused = pause?.(step.value.point)
-        if (paused !== undefined) return Effect.flatMap(paused, () => goOn(undefined))
-        next = () => steps.next()
+): Effect.Effect<A, DatabaseError> => Effect.suspend(() => begin(session, steps, pause))
+
+/** Runs statements now, up to the first wait. Gives what follows: an `Exit` if they have ended. */
+export const begin = <A>(
+  session: Session,
+  steps: Steps<A>,
+  pause: Pausing
+): Effect.Effect<A, DatabaseError> => {
+  const since: Since = { statement: undefined, wait: 0, what: undefined }
+  const goOn = (error: DatabaseError | undefined): Effect.Effect<A, DatabaseError> => {
+    let next = () => (error === undefined ? steps.next() : steps.throw(error))
+    for (;;) {
+      let step: IteratorResult<Wait | Pause, A>
+      try {
+        step = next()
+      } catch (failure) {
+        return failure instanceof DatabaseError ? Exit.fail(failure) : Exit.die(failure)
       }
+      if (step.done) return Exit.succeed(step.value)
+      if ("on" in step.value) {
+        const waited = Effect.tap(
+          waitFor(session, step.value, since),
+          () => pause?.("after a wait") ?? Effect.void
+        )
+        return Effect.flatMap(waited, goOn)
+      }
+      // What follows is another statement.
+      since.statement = undefined
+      const paused = pause?.(step.value.point)
+      if (paused !== undefined) return Effect.flatMap(paused, () => goOn(undefined))
+      next = () => steps.next()
     }
-    return goOn(undefined)
-  })
+  }
+  return goOn(undefined)
+}
 
 /** Waits. Gives the error that ends the statement, if one does. */
 const waitFor = (

@@ -203,10 +203,11 @@ const batchesBehind = (
 ): Array<StoredBatch> => {
   const passed = parseSnapshot(seen)
   const round = parseSnapshot(reading)
-  return statement
-    .scan(schema.outbox)
-    .map(({ row }) => row)
-    .filter((row) => row.batchId > batchId)
-    .filter(({ xid }) => !isVisibleIn(passed, Number(xid)) && isVisibleIn(round, Number(xid)))
-    .sort(byBatchId)
+  const found: Array<StoredBatch> = []
+  for (const { row } of statement.scan(schema.outbox)) {
+    if (row.batchId <= batchId) continue
+    const xid = Number(row.xid)
+    if (!isVisibleIn(passed, xid) && isVisibleIn(round, xid)) found.push(row)
+  }
+  return found.sort(byBatchId)
 }
