@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto"
 import pg from "pg"
 import { type DatabaseNode, type Member, startDatabaseNode } from "./databaseNode.ts"
 import { programOf } from "./packages.ts"
+import { startPooler } from "./pooler.ts"
 import { configure, freePorts, makeDirectory, startProgram, waitFor } from "./processes.ts"
 
 export interface ClusterOptions {
@@ -74,14 +75,14 @@ export const startCluster = async (
     directory,
     command: [programOf("haproxy"), "-db", "-f", configured]
   })
-  configure(directory, "pgbouncer-users.txt", "pgbouncer-users.txt", { appRole, password })
-  startProgram({
-    name: "pgbouncer",
+  startPooler({
     directory,
-    command: [
-      programOf("pgbouncer"),
-      configure(directory, "pgbouncer.ini", "pgbouncer.ini", { directory, writerPort, poolerPort })
-    ]
+    writerPort,
+    poolerPort,
+    database: "boxoffice",
+    appRole,
+    password,
+    queryWaitSeconds: 15
   })
 
   const urlAt = (port: number, database: string, role: string) =>

@@ -15,10 +15,14 @@ const programs = {
   "util-linux": "/usr/bin/setpriv"
 } as const
 
-export const programOf = (name: keyof typeof programs): string => programs[name]
+type Name = keyof typeof programs
 
-const missing = (): ReadonlyArray<string> =>
-  Object.entries(programs).flatMap(([name, path]) => (existsSync(path) ? [] : [name]))
+export const programOf = (name: Name): string => programs[name]
+
+const all = Object.keys(programs) as ReadonlyArray<Name>
+
+const missing = (wanted: ReadonlyArray<Name>): ReadonlyArray<string> =>
+  wanted.filter((name) => !existsSync(programs[name]))
 
 const isRoot = process.getuid?.() === 0
 
@@ -29,8 +33,11 @@ const policy = "/usr/sbin/policy-rc.d"
  * Installs what is missing, with apt. Returns why it cannot, or undefined once every program is there.
  * The services of the packages are not started: the cluster starts its own, apart from the machine's.
  */
-export const installPackages = (print: (line: string) => void): string | undefined => {
-  const names = missing()
+export const installPackages = (
+  print: (line: string) => void,
+  packages: ReadonlyArray<Name> = all
+): string | undefined => {
+  const names = missing(packages)
   if (names.length === 0) return undefined
   const wanted = `apt-get install ${names.join(" ")}`
   if (!existsSync("/usr/bin/apt-get"))
@@ -47,7 +54,7 @@ export const installPackages = (print: (line: string) => void): string | undefin
   } finally {
     if (addsPolicy) rmSync(policy, { force: true })
   }
-  const left = missing()
+  const left = missing(packages)
   return left.length === 0 ? undefined : `${left.join(", ")} cannot be found after the installation`
 }
 

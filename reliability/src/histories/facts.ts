@@ -72,6 +72,8 @@ export interface Facts {
   readonly tokens: ReadonlyArray<TokenFact>
   readonly queues: ReadonlyArray<QueueFact>
   readonly events: ReadonlyArray<EventFact>
+  /** The last batch whose events were to be delivered before the nodes ended. */
+  readonly due: ReadonlyArray<{ readonly batch: number }>
   readonly verified: ReadonlyArray<VerifiedFact>
   readonly log: ReadonlyArray<LogFact>
 }
@@ -100,15 +102,22 @@ const statements = {
     ORDER BY batch_id, position`
 }
 
+/** What the lines count of a run with TLS. */
+export const encryptedConnections = "connections with TLS"
+
 /** What a log of Postgres must not have, and what tells how bad the day was. */
 const texts = ["deadlock detected", "PANIC", "No space left on device", "invalid page"]
 
-export const readFacts = async (sql: Sql, url: string, logFile: string): Promise<Facts> => {
+export const readFacts = async (
+  sql: Sql,
+  url: string,
+  logFile: string
+): Promise<Omit<Facts, "due">> => {
   const facts: Record<string, ReadonlyArray<unknown>> = {}
   for (const [table, statement] of Object.entries(statements)) facts[table] = await sql(statement)
   const client = PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })
   facts.verified = await Effect.runPromise(Effect.provide(Invariants.check(), client))
   const log = readFileSync(logFile, "utf8")
   facts.log = texts.map((text) => ({ text, count: log.split(text).length - 1 }))
-  return facts as unknown as Facts
+  return facts as unknown as Omit<Facts, "due">
 }

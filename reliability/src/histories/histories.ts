@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { parseArgs } from "node:util"
+import { Random } from "../random.ts"
 import { checkHistory } from "./checker/check.ts"
 import { readHistory } from "./history.ts"
 import { reportOf, summaryOf } from "./report/report.ts"
@@ -16,6 +17,9 @@ const usage = `Usage: pnpm reliability histories [options]
   --seed S          the choices of the clients and of the faults (default: of the clock)
   --minutes M       stop striking after M minutes (default: 1; with --full 30)
   --faults TEXT     only the faults whose names contain TEXT
+  --tls, --no-tls   TLS between the nodes and Postgres (default: with --full the seed decides)
+  --pooler, --no-pooler
+                    some nodes behind PgBouncer in transaction mode (default: the same)
   --report FILE     write a report as Markdown, and its timeline beside it as SVG
   --history FILE    where to keep the history (default: histories-SEED.ndjson in the temporary folder)
   --check FILE      check a history again, and run nothing`
@@ -23,11 +27,14 @@ const usage = `Usage: pnpm reliability histories [options]
 export const run = async (args: ReadonlyArray<string>): Promise<number> => {
   const { values } = parseArgs({
     args: [...args],
+    allowNegative: true,
     options: {
       full: { type: "boolean", default: false },
       seed: { type: "string" },
       minutes: { type: "string" },
       faults: { type: "string", default: "" },
+      tls: { type: "boolean" },
+      pooler: { type: "boolean" },
       report: { type: "string" },
       history: { type: "string" },
       check: { type: "string" },
@@ -48,7 +55,12 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
     console.log(`seed ${seed}; the history is kept in ${file}`)
     mkdirSync(dirname(file), { recursive: true })
     const minutes = Number(values.minutes ?? (values.full ? 30 : 1))
-    await runHistory({ seed, isFull: values.full, minutes, faults: values.faults, file, say })
+    /** Each has a source of its own, so that it changes nothing of what else the seed decides. */
+    const bySeed = (what: string) => values.full && new Random(`${seed} ${what}`).chance(0.5)
+    const tls = values.tls ?? bySeed("tls")
+    const pooler = values.pooler ?? bySeed("pooler")
+    const { full: isFull, faults } = values
+    await runHistory({ seed, isFull, minutes, faults, tls, pooler, file, say })
   }
   const history = readHistory(file)
   const verdict = checkHistory(history)
@@ -59,5 +71,9 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
     writeFileSync(values.report, markdown)
     writeFileSync(values.report.replace(/\.md$/, ".svg"), timeline)
   }
-  return verdict.findings.length === 0 ? 0 : 1
+  const code = verdict.findings.length === 0 ? 0 : 1
+  // Nothing is left to wait for. Without this, Node went on for ever after two long runs with TLS: in
+  // its own cleanup, which waits until every handle has closed.
+  if (values.check === undefined) process.exit(code)
+  return code
 }

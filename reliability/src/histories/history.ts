@@ -12,6 +12,7 @@ import type { Facts, FactTable } from "./facts.ts"
 export type Operation =
   | "join"
   | "poll"
+  | "watch"
   | "leave"
   | "seats"
   | "hold"
@@ -23,6 +24,8 @@ export type Operation =
   | "refund"
   | "setMode"
   | "queue"
+  | "createQueue"
+  | "notice"
   | "addSeats"
 
 /** What a call asks for, as far as it says so. */
@@ -38,6 +41,8 @@ export interface Input {
   readonly paymentId?: string
   readonly amount?: number
   readonly mode?: string
+  /** Of a queue with a draw, in milliseconds since 1970. */
+  readonly opensAt?: number
 }
 
 export interface Asked {
@@ -75,6 +80,15 @@ export interface Call extends Asked, Answer {
   readonly endedAt: number
 }
 
+/** What an event stream told: a status of the queue token of the call that opened the stream. */
+export interface Message {
+  /** The call that opened the stream. */
+  readonly told: number
+  readonly at: number
+  // biome-ignore lint/suspicious/noExplicitAny: the status, as JSON
+  readonly result: any
+}
+
 export interface Fault {
   readonly fault: string
   readonly target: string
@@ -107,11 +121,16 @@ export interface Run {
   readonly timeoutMs: number
   readonly holdSeconds: number
   readonly startedAt: string
+  /** Whether Postgres has TLS, and every node that reaches it without a pooler uses it. */
+  readonly tls: boolean
+  /** The nodes behind PgBouncer. */
+  readonly pooled: ReadonlyArray<string>
 }
 
 export interface History {
   readonly run: Run
   readonly calls: ReadonlyArray<Call>
+  readonly messages: ReadonlyArray<Message>
   readonly faults: ReadonlyArray<Fault>
   readonly deliveries: ReadonlyArray<Delivered>
   readonly progress: ReadonlyArray<Progress>
@@ -122,6 +141,7 @@ type Line =
   | { readonly run: Run }
   | ({ readonly invoke: number; readonly at: number } & Asked)
   | ({ readonly end: number; readonly at: number } & Answer)
+  | Message
   | Fault
   | Delivered
   | Progress
@@ -155,6 +175,10 @@ export class HistoryLog {
     this.#write({ end: call, at: this.now(), ...answer })
   }
 
+  told(call: number, result: Message["result"]): void {
+    this.#write({ told: call, at: this.now(), result })
+  }
+
   add(line: Fault | Progress): void {
     this.#write(line)
   }
@@ -165,9 +189,10 @@ export class HistoryLog {
     this.#delivered.set(line.delivered, ids.add(line.id))
   }
 
-  /** How many different events a consumer has got. */
-  deliveredTo(consumer: string): number {
-    return this.#delivered.get(consumer)?.size ?? 0
+  /** How many different events a consumer has got, of those up to a batch. */
+  deliveredTo(consumer: string, batch: number): number {
+    const ids = [...(this.#delivered.get(consumer) ?? [])]
+    return ids.filter((id) => Number(id.split("-")[0]) <= batch).length
   }
 
   facts(facts: Facts): void {
@@ -193,6 +218,7 @@ export const readHistory = (file: string): History => parseHistory(readFileSync(
 export const parseHistory = (text: string): History => {
   const lines = text.split("\n").filter((line) => line !== "")
   const calls = new Map<number, Call>()
+  const messages: Array<Message> = []
   const faults: Array<Fault> = []
   const deliveries: Array<Delivered> = []
   const progress: Array<Progress> = []
@@ -200,7 +226,7 @@ export const parseHistory = (text: string): History => {
   let run: Run | undefined
   for (const text of lines) {
     const line = JSON.parse(text) as Line
-    if ("run" in line) run = line.run
+    if ("run" in line) run = { ...plain, ...line.run }
     else if ("invoke" in line) {
       const { invoke, at, ...asked } = line
       const open = { call: invoke, invokedAt: at, endedAt: Number.POSITIVE_INFINITY }
@@ -208,15 +234,19 @@ export const parseHistory = (text: string): History => {
     } else if ("end" in line) {
       const { end, at, ...answer } = line
       calls.set(end, { ...calls.get(end)!, ...answer, endedAt: at })
-    } else if ("fault" in line) faults.push(line)
+    } else if ("told" in line) messages.push(line)
+    else if ("fault" in line) faults.push(line)
     else if ("delivered" in line) deliveries.push(line)
     else if ("progress" in line) progress.push(line)
     else facts[line.table] = [...(facts[line.table] ?? []), ...line.rows]
   }
   if (run === undefined) throw new Error("not a history: its first line is missing")
   const all = { ...noFacts, ...facts } as unknown as Facts
-  return { run, calls: [...calls.values()], faults, deliveries, progress, facts: all }
+  return { run, calls: [...calls.values()], messages, faults, deliveries, progress, facts: all }
 }
+
+/** Histories that were kept before these were written. */
+const plain = { tls: false, pooled: [] }
 
 const noFacts: Record<FactTable, ReadonlyArray<unknown>> = {
   transfers: [],
@@ -226,6 +256,7 @@ const noFacts: Record<FactTable, ReadonlyArray<unknown>> = {
   tokens: [],
   queues: [],
   events: [],
+  due: [],
   verified: [],
   log: []
 }

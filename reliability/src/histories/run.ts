@@ -5,12 +5,16 @@ import { Random } from "../random.ts"
 import { makeBanker, makeBuyer } from "./clients/buyer.ts"
 import { Caller, timeoutMs } from "./clients/caller.ts"
 import { type Client, Hand } from "./clients/client.ts"
+import { makeCrowd } from "./clients/crowd.ts"
+import { byPolls, byStreams } from "./clients/follow.ts"
 import { makeOperator } from "./clients/operator.ts"
 import { makeVisitor } from "./clients/visitor.ts"
-import { type LogFact, readFacts } from "./facts.ts"
+import { encryptedConnections, type LogFact, readFacts } from "./facts.ts"
 import { planFaults, strikeAll } from "./faults/plan.ts"
 import { HistoryLog } from "./history.ts"
+import type { Line } from "./line/line.ts"
 import { resolveOpen } from "./resolve.ts"
+import { isPoolerPossible, pooledOf } from "./world/pooler.ts"
 import { holdSeconds } from "./world/settings.ts"
 import { consumers, openWorld, type World } from "./world/world.ts"
 
@@ -22,6 +26,10 @@ export interface RunOptions {
   readonly file: string
   /** Only faults whose names contain this. */
   readonly faults: string
+  /** Whether Postgres has TLS, and nodes use it. */
+  readonly tls: boolean
+  /** Whether some nodes reach Postgres by PgBouncer. */
+  readonly pooler: boolean
   readonly say: (text: string) => void
 }
 
@@ -30,8 +38,8 @@ const limits = { readyMs: 30_000, servedMs: 120_000, deliveredMs: 120_000 }
 
 const countsOf = (isFull: boolean) =>
   isFull
-    ? { servers: 3, embedded: 2, buyers: 18, bankers: 4, visitors: 8 }
-    : { servers: 2, embedded: 1, buyers: 8, bankers: 2, visitors: 4 }
+    ? { servers: 3, embedded: 2, buyers: 18, bankers: 4, visitors: 12, crowds: 2, crowd: 10 }
+    : { servers: 2, embedded: 1, buyers: 8, bankers: 2, visitors: 6, crowds: 1, crowd: 8 }
 
 export const run = async (options: RunOptions): Promise<void> => {
   const { seed, isFull, say } = options
@@ -41,19 +49,30 @@ export const run = async (options: RunOptions): Promise<void> => {
     Array.from({ length: count }, (_, n) => `${kind}-${n + 1}`)
   const buyers = named("buyer", counts.buyers)
   const nodes = [...named("server", counts.servers), ...named("embedded", counts.embedded)]
+  const pooled = options.pooler && isPoolerPossible(say) ? pooledOf(nodes) : []
   const log = new HistoryLog(options.file, {
     seed,
     nodes,
     consumers,
     timeoutMs,
     holdSeconds,
-    startedAt: new Date().toISOString()
+    startedAt: new Date().toISOString(),
+    tls: options.tls,
+    pooled
   })
   say(`${nodes.join(", ")} are starting`)
   const logs = `${options.file}.logs`
   rmSync(logs, { recursive: true, force: true })
   mkdirSync(logs)
-  const world = await openWorld({ ...counts, log, random, clients: buyers, logs })
+  const world = await openWorld({
+    nodes,
+    pooled,
+    tls: options.tls,
+    log,
+    random,
+    clients: buyers,
+    logs
+  })
   try {
     const repeats = { share: 0.15 }
     const caller = new Caller({ log, nodes: world.nodes, repeats })
@@ -66,7 +85,17 @@ export const run = async (options: RunOptions): Promise<void> => {
       ...named("banker", counts.bankers).map((name, n) =>
         makeBanker(name, handOf(name, `bank-${n >> 1}`))
       ),
-      ...named("visitor", counts.visitors).map((name) => makeVisitor(name, handOf(name, name))),
+      // Every second one follows their position by event streams.
+      ...named("visitor", counts.visitors).map((name, n) =>
+        makeVisitor(name, handOf(name, name), n % 2 === 0 ? byPolls : byStreams)
+      ),
+      ...named("crowd", counts.crowds).map((name) =>
+        makeCrowd(
+          name,
+          handOf(name, "operator"),
+          named(name, counts.crowd).map((user) => handOf(user, user))
+        )
+      ),
       makeOperator("operator", handOf("operator", "operator"))
     ]
 
@@ -86,10 +115,10 @@ export const run = async (options: RunOptions): Promise<void> => {
     await prove(world, clients, say)
     const resolved = await resolveOpen(caller, random)
     say(`${resolved} calls whose outcome was unknown were sent once more`)
-    await untilDelivered(world, say)
+    const batch = await untilDelivered(world, say)
     await world.stopNodes()
     const facts = await readFacts(world.sql, world.database.url, world.database.logFile)
-    log.facts({ ...facts, log: [...facts.log, ...cutsOf(world)] })
+    log.facts({ ...facts, due: [{ batch }], log: [...facts.log, ...ofLines(world)] })
   } finally {
     await world.close()
     await log.close()
@@ -114,11 +143,14 @@ const strike = async (world: World, random: Random, options: RunOptions) => {
   ])
 }
 
-const cutsOf = ({ nodes }: World): ReadonlyArray<LogFact> =>
-  (["before COMMIT", "after COMMIT"] as const).map((where) => ({
-    text: `connections cut ${where}`,
-    count: nodes.reduce((sum, { line }) => sum + line.cuts[where], 0)
-  }))
+const ofLines = ({ nodes }: World): ReadonlyArray<LogFact> => {
+  const sum = (of: (line: Line) => number) => nodes.reduce((sum, { line }) => sum + of(line), 0)
+  return [
+    { text: "connections cut before COMMIT", count: sum(({ cuts }) => cuts["before COMMIT"]) },
+    { text: "connections cut after COMMIT", count: sum(({ cuts }) => cuts["after COMMIT"]) },
+    { text: encryptedConnections, count: sum((line) => line.encrypted()) }
+  ]
+}
 
 /** Notes whether something was reached in time, and how long it took. */
 const reach = async (
@@ -171,18 +203,25 @@ const prove = async (world: World, clients: ReadonlyArray<Client>, say: (text: s
 /**
  * Every event that is committed reaches each consumer. What was to happen at an instant that the clock
  * gave while it was an hour ahead happens when the clock has come there: the harness takes it there.
+ * Nodes go on ending what lapses, so the last batch that is waited for is fixed; returns it.
  */
-const untilDelivered = async (world: World, say: (text: string) => void) => {
+const untilDelivered = async (world: World, say: (text: string) => void): Promise<number> => {
   world.clock?.set(3_700)
+  const [last] = await world.sql<{ batch: number }>(
+    "SELECT coalesce(max(batch_id), 0)::int4 AS batch FROM boxoffice.outbox_event"
+  )
+  const { batch } = last!
   const hasAll = async (consumer: string) => {
     const [row] = await world.sql<{ count: number }>(
-      "SELECT count(*)::int4 AS count FROM boxoffice.outbox_event"
+      "SELECT count(*)::int4 AS count FROM boxoffice.outbox_event WHERE batch_id <= $1",
+      [batch]
     )
-    return world.log.deliveredTo(consumer) >= row!.count
+    return world.log.deliveredTo(consumer, batch) >= row!.count
   }
   for (const consumer of consumers) {
     const name = `the ${consumer} has every event`
     const reached = await reach(world, name, limits.deliveredMs, () => hasAll(consumer))
     say(reached ? name : `NOT REACHED: ${name}`)
   }
+  return batch
 }

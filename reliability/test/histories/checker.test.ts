@@ -305,6 +305,14 @@ test("an event that never reaches the consumer", () => {
   expect(story).toMatch(/I9 event 8-1 \(ReservationPaid\) never reached the consumer/)
 })
 
+test("an event that was committed when the nodes were to end need not arrive", () => {
+  const story = broken(({ facts, deliveries }) => {
+    facts.due[0] = { batch: 10 }
+    without(deliveries, ({ id }) => id === "11-1")
+  })
+  expect(story).toBe("")
+})
+
 test("events of one reservation that arrive in another order", () => {
   const story = broken(({ deliveries }) => {
     const [held] = without(deliveries, ({ id }) => id === "6-1")

@@ -1,10 +1,11 @@
 /** A small history in which everything is right, for tests that break one thing of it. */
 import type { EventFact, Facts } from "../../src/histories/facts.ts"
-import type { Call, Delivered, History } from "../../src/histories/history.ts"
+import type { Call, Delivered, History, Message } from "../../src/histories/history.ts"
 
 /** What a test may change. */
 export interface House extends History {
   readonly calls: Array<Call>
+  readonly messages: Array<Message>
   readonly deliveries: Array<Delivered>
   readonly facts: { -readonly [Table in keyof Facts]: Array<Facts[Table][number]> }
 }
@@ -28,7 +29,7 @@ export const call = (given: Partial<Call> & Pick<Call, "operation" | "user">): C
 }
 
 const at = 1_900_000_000_000
-const event = (batch: number, event: object): EventFact => ({
+export const event = (batch: number, event: object): EventFact => ({
   batch,
   position: 1,
   event: { at: at + batch * 10_000, ...event }
@@ -79,7 +80,9 @@ export const rightHistory = (): House => {
       consumers: ["consumer"],
       timeoutMs: 60_000,
       holdSeconds: 300,
-      startedAt: "2030-01-01T00:00:00.000Z"
+      startedAt: "2030-01-01T00:00:00.000Z",
+      tls: false,
+      pooled: []
     },
     calls: [
       join("ada", "admitted", 0),
@@ -123,6 +126,7 @@ export const rightHistory = (): House => {
       reservation("cancelled"),
       seats(["A1", "A2"], {})
     ],
+    messages: [],
     faults: [],
     deliveries: [],
     progress: [
@@ -178,6 +182,7 @@ export const rightHistory = (): House => {
         event(10, { _tag: "QueueTokenAdmitted", ...token("bob") }),
         event(11, { _tag: "PaymentRefunded", ...held })
       ],
+      due: [{ batch: 11 }],
       verified: [{ invariant: "I4", meaning: "no wallet is negative", violations: 0 }],
       log: [{ text: "deadlock detected", count: 0 }]
     }
@@ -205,15 +210,17 @@ const tokenRow = (user: string, number: number, state: string) => ({
 })
 
 const deliverAll = (history: House) => {
-  for (const { batch, position, event } of history.facts.events) {
-    history.deliveries.push({
-      delivered: "consumer",
-      at: 0,
-      id: `${batch}-${position}`,
-      aggregate: event.tokenId ?? event.reservationId ?? event.userId ?? event.queueId,
-      type: event._tag
-    })
-  }
+  for (const row of history.facts.events) deliver(history, row, 0)
+}
+
+export const deliver = (history: House, { batch, position, event }: EventFact, at: number) => {
+  history.deliveries.push({
+    delivered: "consumer",
+    at,
+    id: `${batch}-${position}`,
+    aggregate: event.tokenId ?? event.reservationId ?? event.userId ?? event.queueId,
+    type: event._tag
+  })
 }
 
 /** The calls, rows and events of a history that a test looks for. */

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest"
 import { checkHistory } from "../../src/histories/checker/check.ts"
+import { encryptedConnections } from "../../src/histories/facts.ts"
 import { reportOf, summaryOf } from "../../src/histories/report/report.ts"
+import { drawHistory } from "./drawHouse.ts"
 import { find, replaceCall, rightHistory } from "./house.ts"
 
 test("a report has the counts of calls, faults and checks, every finding, and a timeline", () => {
@@ -19,6 +21,22 @@ test("a report has the counts of calls, faults and checks, every finding, and a 
   expect(markdown).toContain("![Timeline](histories.svg)")
   expect(timeline).toContain(">immediate stop of Postgres</text>")
   expect(summaryOf(history, verdict)).toContain("Seed 1: 16 calls to 2 nodes")
+})
+
+test("a report counts what only some runs have", () => {
+  const history = drawHistory()
+  Object.assign(history.run, { tls: true, pooled: ["server-2"] })
+  history.facts.log.push({ text: encryptedConnections, count: 7 })
+  const { markdown } = reportOf(history, checkHistory(history), "histories.md")
+  const counts = [
+    ["draws checked", 1],
+    ["numbers that took part in them", 3],
+    ["streams opened", 2],
+    ["stream messages", 4],
+    ["connections with TLS", 7],
+    ["nodes behind PgBouncer", 1]
+  ]
+  for (const [what, count] of counts) expect(markdown).toContain(`| ${what} | ${count} |`)
 })
 
 test("a history without findings says so", () => {

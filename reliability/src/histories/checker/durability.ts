@@ -26,6 +26,7 @@ export const checkDurability = (evidence: Evidence, judge: Judge): void => {
 /** Refusals that deny what another call was told: the client got the token or the id from a node. */
 const isDenial = ({ operation, code }: Call): boolean =>
   code === "queue_token_invalid" ||
+  code === "queue_not_found" ||
   (code === "reservation_not_found" && ["reservation", "release", "pay"].includes(operation)) ||
   (code === "payment_not_found" && operation === "refund")
 
@@ -119,6 +120,10 @@ const ofAnswers: Partial<Record<Operation, OfAnswer>> = {
       isOver,
       () => `${told(call)} was acknowledged; its token is ${JSON.stringify(row)}`
     )
+  },
+  createQueue: ({ facts }, call, judge) => {
+    const isThere = facts.queues.some(({ id }) => id === call.input.queueId)
+    judge.expect("I6", isThere, () => `${told(call)} was acknowledged; there is no such queue`)
   },
   join: ({ facts }, call, judge) => {
     const row = facts.tokens.find(({ id }) => id === call.result.tokenId)

@@ -14,6 +14,8 @@ export interface Evidence {
   readonly history: History
   readonly facts: Facts
   readonly calls: ReadonlyArray<Call>
+  /** Each status of a queue token that a client was told: by a join, a poll, or a stream's message. */
+  readonly statuses: ReadonlyArray<Call>
   readonly commands: ReadonlyArray<Command>
   readonly transfers: ReadonlyMap<string, TransferFact>
   readonly reservations: ReadonlyMap<string, ReservationFact>
@@ -37,6 +39,13 @@ export const evidenceOf = (history: History): Evidence => {
     history,
     facts,
     calls,
+    statuses: [
+      ...calls.filter(
+        ({ operation, outcome }) =>
+          outcome === "ok" && (operation === "join" || operation === "poll")
+      ),
+      ...messagesOf(history)
+    ],
     commands: [...byKey.values()].map((calls) => ({ key: calls[0]!.key!, calls })),
     transfers: new Map(facts.transfers.map((transfer) => [transfer.id, transfer])),
     reservations: new Map(facts.reservations.map((row) => [row.id, row])),
@@ -45,6 +54,25 @@ export const evidenceOf = (history: History): Evidence => {
     isCalm: (from, to) =>
       faults.every(({ beganAt, endedAt }) => endedAt + aftermathMs < from || beganAt > to)
   }
+}
+
+/** A message may have been under way for so long, without any fault. */
+const lagMs = 2_000
+
+/**
+ * The messages of streams as if each were the answer to a poll. A stream reads its token's status a
+ * second after it has sent the one before, so a message is no older than that.
+ */
+const messagesOf = ({ calls, messages }: History): ReadonlyArray<Call> => {
+  const streams = new Map(calls.map((call) => [call.call, call]))
+  const latest = new Map<number, number>()
+  return messages.map(({ told, at, result }) => {
+    const stream = streams.get(told)!
+    const before = latest.get(told)
+    latest.set(told, at)
+    const invokedAt = Math.max(stream.invokedAt, (before ?? 0) - lagMs)
+    return { ...stream, outcome: "ok", invokedAt, endedAt: at, result }
+  })
 }
 
 export const okOf = ({ calls }: Command): ReadonlyArray<Call> =>

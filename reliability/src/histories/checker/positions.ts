@@ -16,11 +16,8 @@ export const checkPositions = (
   { steps, queues }: Replay,
   judge: Judge
 ): void => {
-  const places = evidence.calls.filter(
-    ({ operation, outcome }) => (operation === "join" || operation === "poll") && outcome === "ok"
-  )
   for (const [queueId, queue] of queues) {
-    const here = places.filter((call) => call.input.queueId === queueId)
+    const here = evidence.statuses.filter((call) => call.input.queueId === queueId)
     const asked = evidence.calls.filter(({ input }) => input.queueId === queueId)
     checkJoins(asked, here, queue, judge)
     const known = knownBy(here, queue)
@@ -31,11 +28,27 @@ export const checkPositions = (
       if (call.replayed) continue
       const isCalm = evidence.isCalm(call.invokedAt - freshMs, call.endedAt)
       const seen = known(call.invokedAt - (isCalm ? freshMs : staleMs))
+      if (call.result.position === 0) {
+        // No place yet: the queue may still have been before its draw.
+        const { drawnIn } = queue.draw ?? { drawnIn: Number.POSITIVE_INFINITY }
+        judge.expect(
+          "I8",
+          token.issuedIn < drawnIn && drawnIn > seen && queue.commitment !== undefined,
+          () =>
+            `${told(call)} was told no position; batch ${steps[drawnIn]?.batch} drew the places, and batch ${steps[seen]?.batch} had been seen before`
+        )
+        continue
+      }
+      judge.expect(
+        "I8",
+        Number.isFinite(token.placedIn),
+        () => `${told(call)} was told position ${call.result.position}, and no place was ever drawn`
+      )
       const gone = departures.filter(
         (other) =>
           other.lane === token.lane &&
-          other.number < token.number &&
-          other.waitedUntil > token.issuedIn
+          other.place < token.place &&
+          other.waitedUntil > token.placedIn
       )
       // This many had left the line in front of the token when the position was right.
       const left = token.aheadAtFirst + 1 - call.result.position
@@ -133,7 +146,9 @@ const knownBy = (calls: ReadonlyArray<Call>, queue: ReplayedQueue) => {
     .flatMap((call) => {
       const token = queue.tokens.get(tokenOf(call) ?? "")
       if (token === undefined) return []
-      const step = call.result.state === "waiting" ? token.issuedIn : token.waitedUntil
+      const { state, position } = call.result
+      const sinceWhen = position === 0 ? token.issuedIn : token.placedIn
+      const step = state === "waiting" ? sinceWhen : token.waitedUntil
       return Number.isFinite(step) ? [{ at: call.endedAt, step }] : []
     })
     .sort((a, b) => a.at - b.at)
@@ -151,6 +166,7 @@ const knownBy = (calls: ReadonlyArray<Call>, queue: ReplayedQueue) => {
   }
 }
 
+/** A position that was told never rises, and is never taken back. */
 const checkNeverRising = (calls: ReadonlyArray<Call>, { wasClockSet }: Evidence, judge: Judge) => {
   const waiting = calls.filter(({ result }) => result.state === "waiting")
   for (const reads of groupBy(waiting, tokenOf).values()) {
@@ -165,10 +181,14 @@ const checkNeverRising = (calls: ReadonlyArray<Call>, { wasClockSet }: Evidence,
       if (before === undefined) continue
       judge.expect(
         "I8",
-        call.result.position <= before.result.position,
+        rankOf(call) <= rankOf(before),
         () =>
           `${told(call)} was told position ${call.result.position}, and ${told(before)} ${before.result.position}`
       )
     }
   }
 }
+
+/** Before a draw a token has no position, and is told 0. */
+const rankOf = ({ result }: Call): number =>
+  result.position === 0 ? Number.POSITIVE_INFINITY : result.position

@@ -117,8 +117,13 @@ export const replay = ({ facts }: Evidence, judge: Judge): Replay => {
       if (reservation !== undefined) move(event.userId, reservation.amount, batch)
     },
     WalletCharged: (event, batch) => move(event.userId, Number(event.amount.amount), batch),
-    QueueCreated: (event) => {
-      queues.set(event.queueId, new ReplayedQueue(event.queueId, event.settings, judge))
+    QueueCreated: (event, batch) => {
+      judge.expect(
+        "I9",
+        !queues.has(event.queueId),
+        () => `batch ${batch}: ${event.queueId} is created twice`
+      )
+      queues.set(event.queueId, new ReplayedQueue(event, judge))
     }
   }
   for (const [step, { batch, event }] of steps.entries()) {

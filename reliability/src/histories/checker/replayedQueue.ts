@@ -1,4 +1,5 @@
-/** A queue of the model: its tokens, and when each one came and went. */
+/** A queue of the model: its tokens, when each one came and went, and its draw if it has one. */
+import { verifyLottery } from "@boxoffice/core"
 import type { Judge } from "./judge.ts"
 
 interface Token {
@@ -8,8 +9,11 @@ interface Token {
   readonly number: number
   /** The step of the replay in which it was issued. */
   readonly issuedIn: number
+  /** Its place in the lane, from this step on: those who join before a draw have none until then. */
+  place: number
+  placedIn: number
   /** How many of its lane waited in front of it then. */
-  readonly aheadAtFirst: number
+  aheadAtFirst: number
   /** The step in which it stopped waiting. */
   waitedUntil: number
   state: string
@@ -19,12 +23,26 @@ interface Token {
 const clockStepMs = 1_800_000
 const minuteMs = 60_000
 
+interface Draw {
+  readonly seed: string
+  readonly drawn: number
+  /** The step in which the queue opened. */
+  readonly drawnIn: number
+  /** Whether the seed is the one that the commitment of the queue's creation fixed. */
+  readonly isKept: boolean
+  /** Of the numbers from 1 to `drawn`. */
+  readonly places: ReadonlyArray<number>
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: an event as the outbox has it
 type Event = any
 
 export class ReplayedQueue {
   readonly tokens = new Map<string, Token>()
   mode = "open"
+  /** Of a queue that opens with a draw. */
+  readonly commitment: string | undefined
+  draw: Draw | undefined
   readonly #queueId: string
   readonly #settings: { readonly maxActive: number; readonly admitPerMinute: number }
   readonly #judge: Judge
@@ -32,9 +50,10 @@ export class ReplayedQueue {
   readonly #inside = new Set<string>()
   #admissions: Array<number> = []
 
-  constructor(queueId: string, settings: Event, judge: Judge) {
-    this.#queueId = queueId
-    this.#settings = settings
+  constructor(created: Event, judge: Judge) {
+    this.#queueId = created.queueId
+    this.#settings = created.settings
+    this.commitment = created.opening?.commitment
     this.#judge = judge
   }
 
@@ -51,6 +70,7 @@ export class ReplayedQueue {
     const state = endings[event._tag]
     if (state !== undefined) this.#end(event, state, step, batch)
     else if (event._tag === "QueueModeChanged") this.#changeMode(event, batch)
+    else if (event._tag === "QueueOpened") this.#open(event, step, batch)
     else if (event._tag === "QueueTokenIssued") this.#issue(event, step, batch)
     else if (event._tag === "QueueTokenAdmitted") this.#admit(event, step, batch)
     else if (event._tag === "QueueTokenExtended") {
@@ -69,6 +89,26 @@ export class ReplayedQueue {
       () => `batch ${batch}: ${this.#queueId} was ${this.mode}, not ${event.before}`
     )
     this.mode = event.mode
+  }
+
+  /** Users who have joined until now get their places by lot. */
+  #open(event: Event, step: number, batch: number): void {
+    const isDue = this.commitment !== undefined && this.draw === undefined
+    this.#judge.expect("I9", isDue, () => `batch ${batch}: ${this.#queueId} opens, and is open`)
+    if (!isDue) return
+    const drawn = Number(event.drawn)
+    const numbers = Array.from({ length: drawn }, (_, n) => n + 1)
+    const given = { queueId: event.queueId, seed: event.seed, drawn }
+    const { kept, places } = verifyLottery({ ...given, commitment: this.commitment! }, numbers)
+    this.draw = { seed: event.seed, drawn, drawnIn: step, isKept: kept, places }
+    const waiting = [...this.#waiting.values()].filter(({ lane }) => lane === "general")
+    for (const token of waiting) {
+      token.place = places[token.number - 1] ?? token.number
+      token.placedIn = step
+    }
+    for (const token of waiting) {
+      token.aheadAtFirst = waiting.filter(({ place }) => place < token.place).length
+    }
   }
 
   #issue(event: Event, step: number, batch: number): void {
@@ -96,12 +136,15 @@ export class ReplayedQueue {
       !hasOne,
       () => `batch ${batch}: ${event.userId} has two live tokens in ${this.#queueId}`
     )
+    const isUndrawn = lane === "general" && this.commitment !== undefined && this.draw === undefined
     const token: Token = {
       id: event.tokenId,
       user: event.userId,
       lane,
       number,
       issuedIn: step,
+      place: number,
+      placedIn: isUndrawn ? Number.POSITIVE_INFINITY : step,
       aheadAtFirst: [...this.#waiting.values()].filter((other) => other.lane === lane).length,
       waitedUntil: Number.POSITIVE_INFINITY,
       state: "waiting"
@@ -119,14 +162,18 @@ export class ReplayedQueue {
     )
     if (token === undefined) return
     for (const other of this.#waiting.values()) {
-      const isOvertaken = other.lane === token.lane && other.number < token.number
+      const isOvertaken = other.lane === token.lane && other.place < token.place
       this.#judge.expect(
         "I13",
         !isOvertaken,
-        () =>
-          `batch ${batch}: number ${token.number} of ${this.#queueId} is admitted before ${other.number}`
+        () => `batch ${batch}: ${this.#told(token)} is admitted before ${this.#placed(other)}`
       )
     }
+    this.#judge.expect(
+      "I13",
+      Number.isFinite(token.placedIn),
+      () => `batch ${batch}: ${this.#told(token)} is admitted before the draw`
+    )
     this.#judge.expect(
       "I12",
       this.mode !== "paused",
@@ -154,6 +201,14 @@ export class ReplayedQueue {
       () =>
         `batch ${batch}: ${recent} were admitted to ${this.#queueId} within a minute, of ${admitPerMinute}`
     )
+  }
+
+  #told(token: Token): string {
+    return `number ${this.#placed(token)} of ${this.#queueId}`
+  }
+
+  #placed({ number, place }: Token): string {
+    return this.draw === undefined ? String(number) : `${number} at place ${place}`
   }
 
   #end(event: Event, state: string, step: number, batch: number): void {

@@ -11,7 +11,7 @@ export type Resolution =
   | "changes nothing"
   | "was not asked about again"
 
-const readsOnly = new Set(["poll", "seats", "reservation", "balance", "queue"])
+const readsOnly = new Set(["poll", "watch", "seats", "reservation", "balance", "queue", "notice"])
 
 export const resolutionsOf = (evidence: Evidence): ReadonlyMap<Resolution, number> => {
   const counts = new Map<Resolution, number>()

@@ -38,13 +38,37 @@ export class Caller {
   /** Sends a request to a node of its own choice; without a key it is sent once. */
   call(random: Random, asked: Omit<Asked, "node">): Promise<Answer> {
     const { repeats } = this.#options
-    const call = this.#send({ ...asked, node: this.#someNode(random) })
+    const call = this.#send({ ...asked, node: this.#someNode(random).name })
     if (asked.key !== undefined && random.chance(repeats.share)) {
       const delayMs = random.pick([0, 20, 300, 2_000, 8_000])
-      const again = { ...asked, node: this.#someNode(random), repeats: call.id }
+      const again = { ...asked, node: this.#someNode(random).name, repeats: call.id }
       this.#keep(sleep(delayMs).then(() => this.#send(again).answer))
     }
     return call.answer
+  }
+
+  /** Follows a queue token by an event stream of one server, until `stop` or until the stream ends. */
+  async watch(
+    random: Random,
+    asked: Omit<Asked, "node" | "operation">,
+    hear: (result: Answer["result"]) => void,
+    stop: AbortSignal
+  ): Promise<Answer> {
+    const { log, nodes } = this.#options
+    const servers = nodes.filter(({ watch }) => watch !== undefined)
+    const node = this.#someNode(random, servers)
+    const opened: Asked = { ...asked, operation: "watch", node: node.name }
+    const id = log.invoke(logged(opened))
+    const onBody = (body: Reply["body"]) => {
+      const result = digest("watch", body)
+      log.told(id, result)
+      hear(result)
+    }
+    const { code, isLost } = await node.watch!(opened, onBody, stop)
+    const answer: Answer =
+      code === undefined ? { outcome: "ok" } : { outcome: outcomeOf(code, isLost), code }
+    log.end(id, answer)
+    return answer
   }
 
   /** Resolves once every request that was sent late is answered. */
@@ -58,11 +82,10 @@ export class Caller {
   }
 
   /** As behind a load balancer, which takes a moment to notice that a node is gone. */
-  #someNode(random: Random): string {
-    const { nodes } = this.#options
+  #someNode(random: Random, nodes = this.#options.nodes): Node {
     const serving = nodes.filter((node) => node.isServing())
     const isNoticed = serving.length > 0 && random.chance(0.9)
-    return random.pick(isNoticed ? serving : nodes).name
+    return random.pick(isNoticed ? serving : nodes)
   }
 
   #keep(late: Promise<unknown>): void {
@@ -79,9 +102,7 @@ export class Caller {
 
   #send(asked: Asked): { readonly id: number; readonly answer: Promise<Answer> } {
     const { log, nodes } = this.#options
-    const { queueToken, ...rest } = asked.input
-    const input = queueToken === undefined ? rest : { ...rest, tokenId: tokenIdOf(queueToken) }
-    const id = log.invoke({ ...asked, input })
+    const id = log.invoke(logged(asked))
     const node = nodes.find(({ name }) => name === asked.node)!
     const answer = node.send(asked, timeoutMs).then((reply) => {
       const answer = answerOf(asked.operation, reply)
@@ -97,6 +118,17 @@ export class Caller {
 const answerOf = (operation: Operation, { code, isLost, body, replayed }: Reply): Answer => {
   const flag = replayed ? { replayed } : {}
   if (code === undefined) return { outcome: "ok", result: digest(operation, body), ...flag }
+  return { outcome: outcomeOf(code, isLost), code, ...flag }
+}
+
+const outcomeOf = (code: string, isLost: boolean | undefined): "unknown" | "fail" => {
   const isOpen = isLost ? code !== "not_sent" : leaveOpen.includes(code)
-  return { outcome: isOpen ? "unknown" : "fail", code, ...flag }
+  return isOpen ? "unknown" : "fail"
+}
+
+/** With the id of the queue token instead of the token, which is too long to keep. */
+const logged = (asked: Asked): Asked => {
+  const { queueToken, ...rest } = asked.input
+  if (queueToken === undefined) return asked
+  return { ...asked, input: { ...rest, tokenId: tokenIdOf(queueToken) } }
 }

@@ -35,6 +35,16 @@ export class Hand {
     return this.#caller.call(this.random, key === undefined ? asked : { ...asked, key })
   }
 
+  /** Follows a queue token by an event stream, until `stop` or until the stream ends. */
+  watch(
+    input: Input,
+    hear: (result: Answer["result"]) => void,
+    stop: AbortSignal
+  ): Promise<Answer> {
+    const asked = { client: this.#client, user: this.#user, input }
+    return this.#caller.watch(this.random, asked, hear, stop)
+  }
+
   /**
    * A command with a key. If its outcome is unknown, the client sends it again with the same key, or
    * goes on without knowing.

@@ -13,6 +13,12 @@ const place = (body: Body) => ({
   ...(body.asOf !== undefined && { asOf: Date.parse(body.asOf) }),
   ...(body.token !== undefined && { token: body.token, tokenId: tokenIdOf(body.token) })
 })
+/** What anyone may know of a draw. */
+const opening = ({ opening }: Body) => ({
+  commitment: opening.commitment,
+  seed: opening.seed,
+  drawn: opening.drawn
+})
 const reservation = (body: Body) => ({
   reservationId: body.reservationId,
   status: body.status,
@@ -23,6 +29,7 @@ const reservation = (body: Body) => ({
 const digests: Record<Operation, (body: Body) => Body> = {
   join: place,
   poll: place,
+  watch: place,
   leave: nothing,
   seats: (body) => ({
     version: body.version,
@@ -55,6 +62,8 @@ const digests: Record<Operation, (body: Body) => Body> = {
   }),
   setMode: (body) => ({ mode: body.mode }),
   queue: (body) => ({ mode: body.mode, waiting: body.waiting, active: body.active }),
+  createQueue: opening,
+  notice: opening,
   addSeats: (body) => ({ added: body.added })
 }
 

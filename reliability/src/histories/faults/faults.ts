@@ -15,6 +15,8 @@ export interface FaultKind {
   /** How many the full form has at least. */
   readonly full: number
   readonly isPossible?: (world: World) => boolean
+  /** Whether the run has what it strikes. */
+  readonly hasTarget?: (world: World) => boolean
   /** Resolves with what it struck. */
   readonly strike: (world: World, random: Random) => Promise<string>
 }
@@ -88,6 +90,16 @@ export const faultKinds: ReadonlyArray<FaultKind> = [
       if (backends.length > 0) process.kill(random.pick(backends).pid, "SIGKILL")
       await world.untilDatabaseAnswers()
       return "postgres"
+    }
+  },
+  {
+    name: "kill -9 of PgBouncer",
+    layer: "process",
+    full: 6,
+    hasTarget: ({ pooler }) => pooler !== undefined,
+    strike: async ({ pooler }) => {
+      await pooler!.kill()
+      return "PgBouncer"
     }
   },
   {

@@ -17,7 +17,9 @@ export const planFaults = (
   random: Random,
   { isFull, faults }: { readonly isFull: boolean; readonly faults: string }
 ): Plan => {
-  const kinds = faultKinds.filter(({ name }) => name.includes(faults))
+  const kinds = faultKinds.filter(
+    ({ name, hasTarget }) => name.includes(faults) && (hasTarget?.(world) ?? true)
+  )
   const isPossible = (kind: FaultKind) => kind.isPossible?.(world) ?? true
   const planned = kinds
     .filter(isPossible)

@@ -1,4 +1,5 @@
 /** What a history had: calls by operation and outcome, faults by kind, and how unknown calls ended. */
+import { encryptedConnections } from "../facts.ts"
 import { groupBy } from "../groupBy.ts"
 import type { History } from "../history.ts"
 import { resolver } from "../resolve.ts"
@@ -37,3 +38,19 @@ export const durationOf = ({ calls, faults }: History): number =>
     0,
     ...[...calls, ...faults].map(({ endedAt }) => (Number.isFinite(endedAt) ? endedAt : 0))
   )
+
+/** What some runs have and others have not. */
+export const partsOf = ({ run, calls, messages, facts }: History) => {
+  const draws = facts.events.filter(({ event }) => event._tag === "QueueOpened")
+  const drawn = draws.reduce((sum, { event }) => sum + Number(event.drawn), 0)
+  const streams = calls.filter(({ operation }) => operation === "watch").length
+  const encrypted = facts.log.find(({ text }) => text === encryptedConnections)?.count ?? 0
+  return [
+    ["draws checked", draws.length],
+    ["numbers that took part in them", drawn],
+    ["streams opened", streams],
+    ["stream messages", messages.length],
+    [encryptedConnections, encrypted],
+    ["nodes behind PgBouncer", run.pooled.length]
+  ] as const
+}

@@ -3,8 +3,9 @@ import { basename } from "node:path"
 import { evidenceOf } from "../checker/evidence.ts"
 import type { Verdict } from "../checker/judge.ts"
 import { resolutionsOf } from "../checker/resolution.ts"
+import { encryptedConnections } from "../facts.ts"
 import type { History } from "../history.ts"
-import { countBy, durationOf, faultsOf, operationsOf, repeatsOf } from "./counts.ts"
+import { countBy, durationOf, faultsOf, operationsOf, partsOf, repeatsOf } from "./counts.ts"
 import { timelineOf } from "./timeline.ts"
 
 interface Table {
@@ -31,6 +32,7 @@ const tablesOf = (history: History, verdict: Verdict): ReadonlyArray<Table> => {
       ]
     },
     { title: "Why calls failed or stayed unknown", head: ["code", "calls"], rows: [...codes] },
+    { title: "What the run had", head: ["what", "times"], rows: partsOf(history) },
     {
       title: "Faults by kind",
       head: ["fault", "times"],
@@ -39,7 +41,9 @@ const tablesOf = (history: History, verdict: Verdict): ReadonlyArray<Table> => {
     {
       title: "What the lines did, and what Postgres logged",
       head: ["what", "times"],
-      rows: history.facts.log.map(({ text, count }) => [text, count])
+      rows: history.facts.log
+        .filter(({ text }) => text !== encryptedConnections)
+        .map(({ text, count }) => [text, count])
     },
     {
       title: "What became of the unknown calls",

@@ -6,7 +6,7 @@ import type { RecordedEvent } from "@boxoffice/core"
 import type { Asked } from "../history.ts"
 import type { Line } from "../line/line.ts"
 import type { SettableClock } from "./clocks.ts"
-import { type Node, type Reply, Supervised } from "./node.ts"
+import { type Node, type Reply, Supervised, type Way } from "./node.ts"
 
 /** What the harness asks the process, and is told by it. */
 export type ToEmbedded =
@@ -24,12 +24,13 @@ export interface EmbeddedOptions {
   readonly clock: SettableClock | undefined
   readonly logs: string
   readonly consumer: string
+  readonly way: Way
   readonly onEvent: (event: { id: string; aggregate: string; type: string }) => void
   readonly onEnd: (name: string, how: string) => void
 }
 
 export const makeEmbedded = (options: EmbeddedOptions): Node => {
-  const { name, line, clock, logs, consumer, onEvent, onEnd } = options
+  const { name, line, clock, logs, consumer, way, onEvent, onEnd } = options
   const waiting = new Map<number, (reply: Reply) => void>()
   let asks = 0
   const hear = (child: ChildProcess) => {
@@ -51,7 +52,13 @@ export const makeEmbedded = (options: EmbeddedOptions): Node => {
     name,
     program: fileURLToPath(new URL("./embeddedProcess.ts", import.meta.url)),
     args: [],
-    environment: { ...clock?.environment, LINE_URL: line.url, CONSUMER: consumer },
+    environment: {
+      ...clock?.environment,
+      ...way.environment,
+      LINE_URL: line.url,
+      PREPARED_STATEMENTS: way.isPooled ? "off" : "on",
+      CONSUMER: consumer
+    },
     logs,
     untilServing: async (child) => {
       hear(child)

@@ -1,9 +1,10 @@
 /** The process of an embedded engine: it runs what the harness asks, and consumes events. */
+import { commandIdOf } from "@boxoffice/core/store"
 import { type OpenBoxOffice, openBoxOffice } from "@boxoffice/sql-store"
 import type { Asked, Operation } from "../history.ts"
 import type { FromEmbedded, ToEmbedded } from "./embedded.ts"
 import type { Reply } from "./node.ts"
-import { currency, gated, holdSeconds, signingKey, waits } from "./settings.ts"
+import { currency, drawnQueue, gated, holdSeconds, signingKey, waits } from "./settings.ts"
 import { seatsToAdd } from "./setUp.ts"
 
 const stop = new AbortController()
@@ -12,6 +13,7 @@ process.on("disconnect", () => process.exit(1))
 const office = await openBoxOffice({
   database: process.env.LINE_URL!,
   maxConnections: 6,
+  preparedStatements: process.env.PREPARED_STATEMENTS !== "off",
   waits,
   signingKeys: { k1: signingKey },
   policies: { gate: gated, holdSeconds, currency },
@@ -28,12 +30,26 @@ const tell = (message: FromEmbedded) => {
 }
 tell({ open: true })
 
+/** The operations of a server that set a mode. */
+const modeOperations: Readonly<Record<string, string>> = {
+  open: "resumeQueue",
+  paused: "pauseQueue",
+  draining: "drainQueue"
+}
+
 const run = (office: OpenBoxOffice, asked: Asked, onReplay: () => void): Promise<unknown> => {
   const { user: userId, key: idempotencyKey, input } = asked
   const { queueId = "", queueToken = "", performanceId = "", reservationId = "" } = input
   const caller = { userId, queueToken }
   const command = { idempotencyKey, onReplay }
-  const operations: Record<Operation, () => Promise<unknown>> = {
+  // A server gives each of its mode operations keys of its own. A client that sends one request to nodes
+  // of both kinds has one command only if this node derives its key as they do.
+  const modeKey =
+    idempotencyKey &&
+    input.mode &&
+    commandIdOf("operator", modeOperations[input.mode]!, idempotencyKey)
+  const modeCommand = { ...command, idempotencyKey: modeKey }
+  const operations: Record<Exclude<Operation, "watch">, () => Promise<unknown>> = {
     join: () => office.queue.join({ queueId, userId, code: input.code, ...command }),
     poll: () => office.queue.status(caller),
     leave: () => office.queue.leave(caller),
@@ -51,8 +67,16 @@ const run = (office: OpenBoxOffice, asked: Asked, onReplay: () => void): Promise
     balance: () => office.wallet.balance(caller),
     pay: () => office.payments.pay({ ...caller, ...command, reservationId }),
     refund: () => office.payments.refund({ paymentId: input.paymentId!, ...command }),
-    setMode: () => office.queue.setMode(queueId, input.mode as "open", command),
+    setMode: () => office.queue.setMode(queueId, input.mode as "open", modeCommand),
     queue: () => office.queue.get(queueId),
+    createQueue: () =>
+      office.queue.create({
+        queueId,
+        settings: drawnQueue,
+        opensAt: new Date(input.opensAt!),
+        ...command
+      }),
+    notice: () => office.queue.notice(queueId),
     addSeats: () =>
       office.catalog.addSeats({
         performanceId,
@@ -63,7 +87,7 @@ const run = (office: OpenBoxOffice, asked: Asked, onReplay: () => void): Promise
         ...command
       })
   }
-  return operations[asked.operation]()
+  return operations[asked.operation as keyof typeof operations]()
 }
 
 const answer = async (id: number, work: (onReplay: () => void) => Promise<unknown>) => {

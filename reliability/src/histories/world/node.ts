@@ -21,11 +21,32 @@ export interface Reply {
   readonly replayed?: boolean
 }
 
+/** Of a connection that was never made, nothing has arrived. */
+export const lostBecause = (error: unknown): string => {
+  const { name, cause } = error as Error & { cause?: { code?: string } }
+  if (name === "TimeoutError") return "timeout"
+  return cause?.code === "ECONNREFUSED" ? "not_sent" : (cause?.code ?? "connection_lost")
+}
+
+/** How a node reaches the database through its line. */
+export interface Way {
+  /** By PgBouncer, which gives each transaction another session: no statement can have a name. */
+  readonly isPooled: boolean
+  /** What the process needs to trust the certificate of a server with TLS. */
+  readonly environment: Readonly<Record<string, string>>
+}
+
 export interface Node {
   readonly name: string
   readonly line: Line
   readonly clock: SettableClock | undefined
   readonly send: (asked: Asked, withinMs: number) => Promise<Reply>
+  /** Follows a queue token by an event stream, until the stream ends or `stop` does: servers alone. */
+  readonly watch?: (
+    asked: Asked,
+    hear: (body: Reply["body"]) => void,
+    stop: AbortSignal
+  ) => Promise<Reply>
   readonly isReady: () => Promise<boolean>
   /** Whether its process has started. */
   readonly isServing: () => boolean

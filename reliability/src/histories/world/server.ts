@@ -5,11 +5,13 @@ import { fileURLToPath } from "node:url"
 import type { Asked, Operation } from "../history.ts"
 import type { Line } from "../line/line.ts"
 import type { SettableClock } from "./clocks.ts"
-import { type Node, type Reply, Supervised } from "./node.ts"
+import { followEvents } from "./events.ts"
+import { lostBecause, type Node, type Reply, Supervised, type Way } from "./node.ts"
 import { freePort } from "./ports.ts"
 import {
   adminToken,
   currency,
+  drawnQueue,
   gated,
   holdSeconds,
   signingKey,
@@ -27,11 +29,12 @@ export interface ServerOptions {
   readonly clock: SettableClock | undefined
   readonly logs: string
   readonly webhooks: string
+  readonly way: Way
   readonly onEnd: (name: string, how: string) => void
 }
 
 export const makeServer = async (options: ServerOptions): Promise<Node> => {
-  const { name, line, clock, logs, onEnd } = options
+  const { name, line, clock, logs, way, onEnd } = options
   const port = await freePort()
   const baseUrl = `http://127.0.0.1:${port}`
   const isReady = async () => {
@@ -51,6 +54,8 @@ export const makeServer = async (options: ServerOptions): Promise<Node> => {
     args: ["serve"],
     environment: {
       ...clock?.environment,
+      ...way.environment,
+      BOXOFFICE_PREPARED_STATEMENTS: way.isPooled ? "off" : "on",
       HOST: "127.0.0.1",
       PORT: String(port),
       DATABASE_URL: line.url,
@@ -87,6 +92,10 @@ export const makeServer = async (options: ServerOptions): Promise<Node> => {
     line,
     clock,
     send: (asked, withinMs) => request(baseUrl, asked, withinMs),
+    watch: (asked, hear, stop) => {
+      const { path } = requestOf(asked)
+      return followEvents(`${baseUrl}${path}`, headersOf(asked), hear, stop)
+    },
     isReady,
     ...child.controls
   }
@@ -110,6 +119,7 @@ const requestOf = ({ operation, input }: Asked): Request => {
   const requests: Record<Operation, () => Request> = {
     join: () => ({ method: "POST", path: `/v1/queues/${queueId}/token` }),
     poll: () => ({ method: "GET", path: `/v1/queues/${queueId}/token` }),
+    watch: () => ({ method: "GET", path: `/v1/queues/${queueId}/token/events` }),
     leave: () => ({ method: "DELETE", path: `/v1/queues/${queueId}/token` }),
     seats: () => ({ method: "GET", path: `/v1/performances/${performanceId}/seats?status=all` }),
     hold: () => ({ method: "POST", path: "/v1/reservations", body: { performanceId, seatIds } }),
@@ -129,6 +139,13 @@ const requestOf = ({ operation, input }: Asked): Request => {
       isOperator: true
     }),
     queue: () => ({ method: "GET", path: `/v1/admin/queues/${queueId}`, isOperator: true }),
+    createQueue: () => ({
+      method: "POST",
+      path: "/v1/admin/queues",
+      body: { queueId, settings: drawnQueue, opensAt: new Date(input.opensAt!).toISOString() },
+      isOperator: true
+    }),
+    notice: () => ({ method: "GET", path: `/v1/queues/${queueId}` }),
     addSeats: () => ({
       method: "POST",
       path: `/v1/admin/performances/${performanceId}/seats`,
@@ -139,13 +156,18 @@ const requestOf = ({ operation, input }: Asked): Request => {
   return requests[operation]()
 }
 
-const request = async (baseUrl: string, asked: Asked, withinMs: number): Promise<Reply> => {
-  const { method, path, body, isOperator } = requestOf(asked)
-  const headers: Record<string, string> = isOperator
+const headersOf = (asked: Asked): Record<string, string> => {
+  const headers: Record<string, string> = requestOf(asked).isOperator
     ? { authorization: `Bearer ${adminToken}` }
     : { "x-user-id": asked.user, "queue-token": asked.input.queueToken ?? "" }
   if (asked.input.code !== undefined) headers["queue-code"] = asked.input.code
   if (asked.key !== undefined) headers["idempotency-key"] = asked.key
+  return headers
+}
+
+const request = async (baseUrl: string, asked: Asked, withinMs: number): Promise<Reply> => {
+  const { method, path, body } = requestOf(asked)
+  const headers = headersOf(asked)
   if (body !== undefined) headers["content-type"] = "application/json"
   const signal = AbortSignal.timeout(withinMs)
   const sent = body === undefined ? {} : { body: JSON.stringify(body) }
@@ -163,11 +185,4 @@ const request = async (baseUrl: string, asked: Asked, withinMs: number): Promise
   } catch (error) {
     return { code: lostBecause(error), isLost: true }
   }
-}
-
-/** Of a connection that was never made, nothing has arrived. */
-const lostBecause = (error: unknown): string => {
-  const { name, cause } = error as Error & { cause?: { code?: string } }
-  if (name === "TimeoutError") return "timeout"
-  return cause?.code === "ECONNREFUSED" ? "not_sent" : (cause?.code ?? "connection_lost")
 }

@@ -27,12 +27,21 @@ export const queues = {
     absenceSeconds: 300
   },
   side: {
-    maxActive: 4,
+    maxActive: 2,
     admitPerMinute: 60,
     claimSeconds: 10,
     sessionSeconds: 30,
     absenceSeconds: 300
   }
+} as const
+
+/** Of a queue with a draw: small, so that its order shows in many admissions. */
+export const drawnQueue = {
+  maxActive: 3,
+  admitPerMinute: 600,
+  claimSeconds: 10,
+  sessionSeconds: 30,
+  absenceSeconds: 300
 } as const
 
 /** Opens the priority lane of the main queue. */

@@ -10,7 +10,9 @@ import type { HistoryLog } from "../history.ts"
 import { type Line, openLine } from "../line/line.ts"
 import { makeClock, type SettableClock } from "./clocks.ts"
 import { makeEmbedded } from "./embedded.ts"
-import type { Node } from "./node.ts"
+import { type Encrypted, startEncrypted } from "./encrypted.ts"
+import type { Node, Way } from "./node.ts"
+import { openPooler, type Pooler } from "./pooler.ts"
 import { makeServer, secretVariable } from "./server.ts"
 import { setUp } from "./setUp.ts"
 import { type Sql, sqlOf } from "./sql.ts"
@@ -24,6 +26,7 @@ export interface World {
   readonly sql: Sql
   readonly nodes: ReadonlyArray<Node>
   readonly receiver: Receiver
+  readonly pooler: Pooler | undefined
   readonly untilDatabaseAnswers: () => Promise<void>
   /** Changes a setting of the server, or takes the change back. */
   readonly setting: (name: string, value: string | undefined) => Promise<void>
@@ -34,8 +37,11 @@ export interface World {
 export interface WorldOptions {
   readonly log: HistoryLog
   readonly random: Random
-  readonly servers: number
-  readonly embedded: number
+  /** Their names, which begin with their kinds. */
+  readonly nodes: ReadonlyArray<string>
+  /** Those of them behind PgBouncer. */
+  readonly pooled: ReadonlyArray<string>
+  readonly tls: boolean
   readonly clients: ReadonlyArray<string>
   /** Where the nodes log. It is kept, beside the history. */
   readonly logs: string
@@ -60,12 +66,14 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
     log_lock_waits: "on",
     jit: "off"
   }
-  const database = await startPostgres(settings, {
-    ...diskOptions,
-    ...(clock && { environment: clock.environment })
-  })
+  const postgresOptions = { ...diskOptions, ...(clock && { environment: clock.environment }) }
+  const encrypted: Encrypted | undefined = options.tls
+    ? await startEncrypted(settings, postgresOptions)
+    : undefined
+  const database = encrypted?.server ?? (await startPostgres(settings, postgresOptions))
   const sql = sqlOf(database.url)
   await setUp(database.url, options.clients)
+  const pooler = options.pooled.length > 0 ? await openPooler(database.url) : undefined
   const receiver = await openReceiver(log, "webhook", random.fork())
   const lines: Array<Line> = []
   const nodes: Array<Node> = []
@@ -79,11 +87,25 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
       reached: false
     })
   }
-  const make = async (name: string, kind: "server" | "embedded") => {
-    const line = await openLine(database.url)
+  /** PgBouncer has no TLS here: the line of a node behind it is a plain one. */
+  const openWay = async (isPooled: boolean): Promise<{ line: Line; way: Way }> => {
+    if (isPooled) {
+      return { line: await openLine(pooler!.url), way: { isPooled, environment: {} } }
+    }
+    if (encrypted === undefined) {
+      return { line: await openLine(database.url), way: { isPooled, environment: {} } }
+    }
+    const url = new URL(database.url)
+    url.searchParams.set("sslmode", "require")
+    const line = await openLine(url.href, encrypted.credentials)
+    return { line, way: { isPooled, environment: encrypted.environment } }
+  }
+  const make = async (name: string) => {
+    const { line, way } = await openWay(options.pooled.includes(name))
     lines.push(line)
-    const shared = { name, line, clock: makeClock(directory, name), logs: options.logs, onEnd }
-    if (kind === "server") {
+    const clock = makeClock(directory, name)
+    const shared = { name, line, way, clock, logs: options.logs, onEnd }
+    if (name.startsWith("server")) {
       nodes.push(await makeServer({ ...shared, webhooks: webhooksTo(receiver.url) }))
       return
     }
@@ -91,8 +113,7 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
       log.delivered({ delivered: "consumer", ...event })
     nodes.push(makeEmbedded({ ...shared, consumer: "histories", onEvent }))
   }
-  for (let n = 1; n <= options.servers; n++) await make(`server-${n}`, "server")
-  for (let n = 1; n <= options.embedded; n++) await make(`embedded-${n}`, "embedded")
+  for (const name of options.nodes) await make(name)
   await Promise.all(nodes.map((node) => node.start()))
   if (!nodes.every((node) => node.isServing())) {
     throw new Error(`a node does not start: see ${options.logs}`)
@@ -116,6 +137,7 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
     sql,
     nodes,
     receiver,
+    pooler,
     untilDatabaseAnswers,
     setting: async (name, value) => {
       await untilDatabaseAnswers()
@@ -142,6 +164,7 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
       await Promise.all(nodes.map((node) => node.kill()))
       for (const line of lines) line.close()
       receiver.close()
+      pooler?.close()
       await database.stop()
       rmSync(directory, { recursive: true, force: true })
     }
