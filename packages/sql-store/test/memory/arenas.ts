@@ -16,7 +16,7 @@ import { emptied, memorySide, openEngine, type Side, serverSide } from "./sides.
 type Store = BoxOfficeStore["Service"]
 
 /** What a node's store was asked. */
-export interface Heard {
+interface Heard {
   /** How many times batches were decided. */
   decided: number
   /** The rows that others had locked, of the last two answers since `forget`. */
