@@ -127,6 +127,7 @@ export const coreLayers: ReadonlyArray<Layer> = [
       "engine/Closed.ts",
       "engine/TaggedError.ts",
       "engine/droppedPromises.ts",
+      "engine/engineClosed.ts",
       "engine/fnv.ts",
       "engine/input.ts",
       "engine/page.ts",

@@ -25,7 +25,7 @@ import type { ReservationRow, SeatRow } from "./reservation/model.ts"
 import type { TransferRow, WalletRow } from "./wallet/model.ts"
 
 /** Where a page of a list begins, and how many it may have. */
-export interface Page<Cursor> {
+export interface PageRequest<Cursor> {
   readonly after: Cursor | undefined
   readonly limit: number
 }
@@ -134,10 +134,12 @@ export class BoxOfficeStore extends Context.Service<
     /** The queue for its operator: `active` leaves out lapsed tokens. */
     readonly queue: (queueId: QueueId) => Effect.Effect<QueueRow | undefined, StoreUnavailable>
     readonly queues: (
-      page: Page<QueueId>
+      page: PageRequest<QueueId>
     ) => Effect.Effect<ReadonlyArray<QueueRow>, StoreUnavailable>
     readonly show: (showId: ShowId) => Effect.Effect<Show | undefined, StoreUnavailable>
-    readonly shows: (page: Page<ShowId>) => Effect.Effect<ReadonlyArray<Show>, StoreUnavailable>
+    readonly shows: (
+      page: PageRequest<ShowId>
+    ) => Effect.Effect<ReadonlyArray<Show>, StoreUnavailable>
     /** The performances of a show, by start; `undefined` if there is no such show. */
     readonly performances: (
       showId: ShowId
@@ -160,7 +162,7 @@ export class BoxOfficeStore extends Context.Service<
     /** A user's reservations, newest first. */
     readonly reservations: (
       userId: UserId,
-      page: Page<{ readonly heldAt: number; readonly reservationId: ReservationId }>
+      page: PageRequest<{ readonly heldAt: number; readonly reservationId: ReservationId }>
     ) => Effect.Effect<ReservationsReading, StoreUnavailable>
     readonly wallet: (userId: UserId) => Effect.Effect<WalletRow | undefined, StoreUnavailable>
     /** The reservation that a payment confirmed. */
@@ -173,7 +175,7 @@ export class BoxOfficeStore extends Context.Service<
     /** A wallet's transfers, newest first; `after` is a version. */
     readonly transfers: (
       userId: UserId,
-      page: Page<number>
+      page: PageRequest<number>
     ) => Effect.Effect<ReadonlyArray<TransferRow>, StoreUnavailable>
     /** What has lapsed, at most `limit` of each kind. */
     readonly lapsed: (limit: number) => Effect.Effect<Lapsed, StoreUnavailable>

@@ -19,10 +19,10 @@ import {
   Stream
 } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
-import { type RequestInvalid, StoreUnavailable } from "./Errors.ts"
+import type { RequestInvalid, StoreUnavailable } from "./Errors.ts"
 import type { BoxOfficeEvent } from "./Events.ts"
-import { Closed } from "./engine/Closed.ts"
 import { CommittedEvents, layerCommittedEvents } from "./engine/CommittedEvents.ts"
+import { engineClosed } from "./engine/engineClosed.ts"
 import { checkInput } from "./engine/input.ts"
 import { EventJson } from "./events/codec.ts"
 import type { ConsumerMisplaced, EventsUnreadable } from "./events/errors.ts"
@@ -170,7 +170,7 @@ export class EventFeed extends Context.Service<
         options: ConsumeOptions<Type> = {}
       ) {
         const checked = yield* checkConsume({ ...options, consumer })
-        if (Deferred.isDoneUnsafe(closed)) return yield* feedClosed
+        if (Deferred.isDoneUnsafe(closed)) return yield* engineClosed
         const types = checked.types && new Set<string>(checked.types)
         const session = yield* openSession(outbox, {
           consumer,
@@ -231,11 +231,6 @@ export class EventFeed extends Context.Service<
     })
   )
 }
-
-const feedClosed = new StoreUnavailable({
-  retryable: false,
-  cause: new Closed("This engine is closed: open another one.")
-})
 
 const batchesPerPrune = 1_000
 

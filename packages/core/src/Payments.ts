@@ -3,6 +3,7 @@ import { Context, Effect, Layer, Result, Schema } from "effect"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import { type EngineFault, IdempotencyConflict } from "./Errors.ts"
 import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
+import { transferIdOf } from "./engine/CommandIds.ts"
 import { evolve, evolveAll } from "./engine/evolve.ts"
 import {
   type CommandOptions,
@@ -18,7 +19,7 @@ import type { Rows } from "./engine/Rows.ts"
 import { type Caller, type GateDecision, type GateError, gateView } from "./Gate.ts"
 import { decideHolderGate } from "./gate/decide.ts"
 import { makeGatedCommand } from "./gate/gatedCommand.ts"
-import { type CommandId, isUuid, type ReservationId, type TransferId, type UserId } from "./Ids.ts"
+import { isUuid, type ReservationId, type TransferId, type UserId } from "./Ids.ts"
 import { money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import {
@@ -111,7 +112,7 @@ export class Payments extends Context.Service<
         const command = operatorCommandIdentity("refund", idempotencyKey, [paymentId])
         // The plan needs the user: a batch locks wallets before reservations.
         const paid = isUuid(paymentId) ? yield* store.paid(paymentId as TransferId) : undefined
-        const refundId = command.commandId as string as TransferId
+        const refundId = transferIdOf(command.commandId)
         const outcome = yield* refunds.submit({
           key: paymentId,
           plan: (plan) => {
@@ -150,8 +151,6 @@ export class Payments extends Context.Service<
     })
   )
 }
-
-const transferIdOf = (commandId: CommandId): TransferId => commandId as string as TransferId
 
 /** The answer to the payment of a reservation that is confirmed. */
 const toPayment = (rows: Rows, paid: ReservationRow): Payment => ({

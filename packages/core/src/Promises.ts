@@ -7,8 +7,7 @@
 import { Cause, Context, Effect, Exit, Layer, Result, Scope, Stream } from "effect"
 import { BoxOffice, type BoxOfficeOptions, type BoxOfficeServices, layerOf } from "./BoxOffice.ts"
 import { BoxOfficeStore } from "./BoxOfficeStore.ts"
-import { StoreUnavailable } from "./Errors.ts"
-import { Closed } from "./engine/Closed.ts"
+import { engineClosed } from "./engine/engineClosed.ts"
 import { checkTransaction, HostTransaction, transactionsFault } from "./HostTransaction.ts"
 import { kindOf } from "./options.ts"
 import type { PromisedEvents } from "./promises/events.ts"
@@ -205,11 +204,6 @@ export const promised = async <R>(
   }
   return { office, context }
 }
-
-const engineClosed = new StoreUnavailable({
-  retryable: false,
-  cause: new Closed("This engine is closed: open another one.")
-})
 
 /** Fails with the signal's reason, once it is aborted. */
 const failsOnAbort = (signal: AbortSignal): Effect.Effect<never, unknown> =>

@@ -7,6 +7,7 @@ import { BoxOfficeStore } from "./BoxOfficeStore.ts"
 import type { EngineFault, Overloaded, StoreUnavailable } from "./Errors.ts"
 import { makeBatchers } from "./engine/Batcher.ts"
 import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
+import { tokenIdOf } from "./engine/CommandIds.ts"
 import { evolveAll } from "./engine/evolve.ts"
 import {
   type CommandOptions,
@@ -29,13 +30,7 @@ import {
   type QueueTokenRequired,
   QueueTokenWrongQueue
 } from "./queue/errors.ts"
-import {
-  type CheckedJoin,
-  type JoinError,
-  type Joined,
-  joinCommand,
-  tokenIdOf
-} from "./queue/join.ts"
+import { type CheckedJoin, type JoinError, type Joined, joinCommand } from "./queue/join.ts"
 import { LiveQueues } from "./queue/live/LiveQueues.ts"
 import type { QueueTokenStatus, TokenRow } from "./queue/model.ts"
 import { queueTokenStatus, tokenStateAt } from "./queue/status.ts"
@@ -125,7 +120,7 @@ export class Queue extends Context.Service<
           submitOnce(
             liveQueues.submit,
             joinCommand({ queueId, userId, codeHash, identity, toJoined, isPositionUnread }),
-            (plan) => plan.tokens.add(tokenIdOf(identity))
+            (plan) => plan.tokens.add(tokenIdOf(identity.commandId))
           )
 
         // 1. The record of a keyed join contains a position: the node refreshes its snapshot first.

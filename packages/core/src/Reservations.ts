@@ -10,6 +10,7 @@ import {
 } from "./Errors.ts"
 import type { SeatsHeld } from "./Events.ts"
 import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
+import { reservationIdOf } from "./engine/CommandIds.ts"
 import { evolve, evolveAll } from "./engine/evolve.ts"
 import type { CommandOptions, OutcomeFromEffects } from "./engine/Idempotency.ts"
 import {
@@ -26,14 +27,7 @@ import type { Rows } from "./engine/Rows.ts"
 import { type Caller, checkInBatch, type GateError } from "./Gate.ts"
 import { decideSessionOfHold } from "./gate/decide.ts"
 import { makeGatedCommand, needsMoreRows, type Running } from "./gate/gatedCommand.ts"
-import {
-  type CommandId,
-  isUuid,
-  type PerformanceId,
-  type ReservationId,
-  type SeatId,
-  UserId
-} from "./Ids.ts"
+import { isUuid, type PerformanceId, type ReservationId, type SeatId, UserId } from "./Ids.ts"
 import { Policies } from "./Policies.ts"
 import {
   decideExpiry,
@@ -205,9 +199,6 @@ export class Reservations extends Context.Service<
     })
   )
 }
-
-const reservationIdOf = (commandId: CommandId): ReservationId =>
-  commandId as string as ReservationId
 
 const holdOf = ({ input, commandId }: Running<CheckedHold>): Hold => ({
   reservationId: reservationIdOf(commandId),

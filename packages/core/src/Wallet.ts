@@ -7,6 +7,7 @@ import {
   type RequestInvalid,
   type StoreUnavailable
 } from "./Errors.ts"
+import { transferIdOf } from "./engine/CommandIds.ts"
 import { evolve } from "./engine/evolve.ts"
 import type { CommandOptions, OutcomeFromEffects } from "./engine/Idempotency.ts"
 import {
@@ -21,7 +22,7 @@ import { traced } from "./engine/tracing.ts"
 import { type Caller, Gate, type GateDecision, type GateError, gateView } from "./Gate.ts"
 import { decideGate, decideHolderGate } from "./gate/decide.ts"
 import { makeGatedCommand, needsMoreRows } from "./gate/gatedCommand.ts"
-import { type CommandId, type TransferId, UserId } from "./Ids.ts"
+import { UserId } from "./Ids.ts"
 import { Currency, type Money, maxAmount, money } from "./Money.ts"
 import { Policies } from "./Policies.ts"
 import { QueueTokenExpired } from "./queue/errors.ts"
@@ -135,8 +136,6 @@ export class Wallet extends Context.Service<
     })
   )
 }
-
-const transferIdOf = (commandId: CommandId): TransferId => commandId as string as TransferId
 
 const hasExpired = (decision: GateDecision): boolean =>
   Result.isFailure(decision) && decision.failure instanceof QueueTokenExpired

@@ -40,7 +40,7 @@ export {
   seatKey
 } from "./engine/Rows.ts"
 export { decodeEvents, encodeEvents, withJson } from "./events/codec.ts"
-export { fromCursor, pageOf, toCursor } from "./events/cursor.ts"
+export { fromCursor, outboxPageOf, toCursor } from "./events/cursor.ts"
 export * from "./events/Deliveries.ts"
 export type * from "./events/Outbox.ts"
 export { checkNames, lettersApart } from "./options.ts"

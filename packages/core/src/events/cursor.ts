@@ -34,7 +34,7 @@ const unnamedLife = "unnamed"
  * A page of the outbox. `reading` is the snapshot of its round; `found` are the batches behind the
  * cursor that are visible in it, in order, and no more than `limit`.
  */
-export const pageOf = (
+export const outboxPageOf = (
   { seen, batchId, highest }: Cursor,
   reading: string,
   found: ReadonlyArray<Omit<OutboxBatch, "after">>,

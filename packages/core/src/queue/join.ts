@@ -1,6 +1,7 @@
 /** The command of a join, for the batch of its queue. See `decideJoin` for the rules. */
 import { Result } from "effect"
 import { type EngineFault, IdempotencyConflict } from "../Errors.ts"
+import { tokenIdOf } from "../engine/CommandIds.ts"
 import { evolveAll } from "../engine/evolve.ts"
 import {
   type CommandIdentity,
@@ -12,7 +13,7 @@ import {
 } from "../engine/Idempotency.ts"
 import type { LoadPlan } from "../engine/LoadPlan.ts"
 import type { Rows } from "../engine/Rows.ts"
-import type { QueueId, TokenId, UserId } from "../Ids.ts"
+import type { QueueId, UserId } from "../Ids.ts"
 import { payloadFor, type QueueTokenPayload } from "../token/format.ts"
 import type { QueueCommand } from "./batch.ts"
 import { decideJoin, liveToken } from "./decide.ts"
@@ -63,7 +64,7 @@ export const joinCommand = (
       return { onlineToken: live?.tokenId, reply: () => recordedOutcome(rows, identity)! }
     }
     // 2. A join whose record is deleted, and whose token has ended since.
-    const made = rows.tokens.get(tokenIdOf(identity))
+    const made = rows.tokens.get(tokenIdOf(identity.commandId))
     if (made !== undefined && live === undefined) {
       return {
         onlineToken: undefined,
@@ -71,7 +72,12 @@ export const joinCommand = (
       }
     }
     // 3. A join that is decided now.
-    const decided = decideJoin(rows, { queueId, userId, tokenId: tokenIdOf(identity), codeHash })
+    const decided = decideJoin(rows, {
+      queueId,
+      userId,
+      tokenId: tokenIdOf(identity.commandId),
+      codeHash
+    })
     if (Result.isSuccess(decided)) {
       const waiting = live?.state === "waiting" ? payloadFor(live) : undefined
       const isKeyed = identity.fingerprint !== undefined
@@ -95,9 +101,6 @@ export const joinCommand = (
     }
   }
 })
-
-/** A join by a key makes a token with the id of its command. */
-export const tokenIdOf = ({ commandId }: CommandIdentity): TokenId => commandId as string as TokenId
 
 const planJoin = (plan: LoadPlan, { queueId, userId, codeHash, identity }: CheckedJoin): void => {
   planOutcome(plan, identity)

@@ -1,6 +1,6 @@
 /** Reads queues for their operators. */
 import type { QueueId } from "@boxoffice/core"
-import type { Page, QueueRow } from "@boxoffice/core/store"
+import type { PageRequest, QueueRow } from "@boxoffice/core/store"
 import {
   clock,
   exitsOf,
@@ -48,7 +48,7 @@ export const readQueues = (schema: SchemaName) => {
     WITH ${clock}
     SELECT ${shownColumns(schema)} FROM ${schema}.queue q, clock
     WHERE q.queue_id > $1::text COLLATE "C" ORDER BY q.queue_id LIMIT $2::int8`
-  return ({ after, limit }: Page<QueueId>): Query<ReadonlyArray<QueueRow>> => ({
+  return ({ after, limit }: PageRequest<QueueId>): Query<ReadonlyArray<QueueRow>> => ({
     sql,
     params: [after ?? "", BigInt(limit)],
     read: (rows) => rows.map(shownOf)

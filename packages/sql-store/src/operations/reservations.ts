@@ -1,6 +1,6 @@
 /** Reads reservations: one, those of a user, and the one that a payment confirmed. */
 import type { ReservationId, TransferId, UserId } from "@boxoffice/core"
-import type { Page, ReservationRow, ReservationsReading } from "@boxoffice/core/store"
+import type { PageRequest, ReservationRow, ReservationsReading } from "@boxoffice/core/store"
 import { reservationColumns, reservationOf } from "../columns/reservation.ts"
 import { instant, type Query, type Row } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
@@ -37,7 +37,7 @@ export const readReservations = (schema: SchemaName) => {
     ORDER BY r.held_at DESC, r.reservation_id DESC`
   const first = newest("")
   const next = newest("AND (held_at, reservation_id) < ($3::timestamptz, $4::uuid)")
-  return (userId: UserId, { after, limit }: Page<Cursor>): Query<ReservationsReading> => ({
+  return (userId: UserId, { after, limit }: PageRequest<Cursor>): Query<ReservationsReading> => ({
     sql: after === undefined ? first : next,
     params: [
       userId,

@@ -1,6 +1,6 @@
 /** Reads wallets and their transfers. */
 import type { UserId } from "@boxoffice/core"
-import type { Page, TransferRow, WalletRow } from "@boxoffice/core/store"
+import type { PageRequest, TransferRow, WalletRow } from "@boxoffice/core/store"
 import { transferColumns, transferOf } from "../columns/transfer.ts"
 import { bigint, type Query } from "../Query.ts"
 import type { SchemaName } from "../schemaName.ts"
@@ -22,7 +22,10 @@ export const readTransfers = (schema: SchemaName) => {
     SELECT ${transferColumns} FROM ${schema}.transfer
     WHERE user_id = $1::text AND version < $2::int8 ORDER BY version DESC LIMIT $3::int8`
   const newest = 2n ** 63n - 1n
-  return (userId: UserId, { after, limit }: Page<number>): Query<ReadonlyArray<TransferRow>> => ({
+  return (
+    userId: UserId,
+    { after, limit }: PageRequest<number>
+  ): Query<ReadonlyArray<TransferRow>> => ({
     sql,
     params: [userId, after === undefined ? newest : BigInt(after), BigInt(limit)],
     read: (rows) => rows.map(transferOf)

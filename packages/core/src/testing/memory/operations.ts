@@ -1,7 +1,11 @@
 /** The operations of a store besides batches: see `operations` of the SQL store. */
 import { Effect } from "effect"
 import type { BoxOfficeStore } from "../../BoxOfficeStore.ts"
-import { departuresPerReading, type Page, type PerformanceReading } from "../../BoxOfficeStore.ts"
+import {
+  departuresPerReading,
+  type PageRequest,
+  type PerformanceReading
+} from "../../BoxOfficeStore.ts"
 import type { StoreUnavailable } from "../../Errors.ts"
 import type { QueueRow } from "../../queue/model.ts"
 import { numbersPerBlock, type Sighting } from "../../queue/presence.ts"
@@ -310,6 +314,6 @@ const merged = (a: Sighting["seen"], b: Sighting["seen"]): Uint8Array => {
 
 const pageOf = <A, Cursor>(
   rows: ReadonlyArray<A>,
-  { after, limit }: Page<Cursor>,
+  { after, limit }: PageRequest<Cursor>,
   isAfter: (row: A, cursor: Cursor) => boolean
 ): Array<A> => rows.filter((row) => after === undefined || isAfter(row, after)).slice(0, limit)

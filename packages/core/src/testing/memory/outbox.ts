@@ -1,7 +1,7 @@
 /** The operations on the outbox and its consumers: see `operations/outbox` of the SQL store. */
 import type { Effect } from "effect"
 import type { StoreUnavailable } from "../../Errors.ts"
-import { fromCursor, pageOf, toCursor } from "../../events/cursor.ts"
+import { fromCursor, outboxPageOf, toCursor } from "../../events/cursor.ts"
 import type { Bookmark, ConsumerStatus, Outbox, StartingPoint } from "../../events/Outbox.ts"
 import type { Statement } from "../database/Statement.ts"
 import { isVisibleIn, parseSnapshot } from "../database/snapshots.ts"
@@ -82,7 +82,7 @@ export const makeOutbox = (schema: Schema, uuid: () => string, runQuery: RunQuer
           const found = batchesBehind(statement, schema, { ...from, reading: round })
             .slice(0, limit)
             .map(({ batchId, version, events }) => ({ batchId, version, events }))
-          return pageOf(from, round, found, limit, lifeOf(statement))
+          return outboxPageOf(from, round, found, limit, lifeOf(statement))
         })
       ),
     save: ({ consumer, owner, leaseMs, bookmark, since }) =>

@@ -1,4 +1,4 @@
-import { fromCursor, type OutboxPage, pageOf } from "@boxoffice/core/store"
+import { fromCursor, type OutboxPage, outboxPageOf } from "@boxoffice/core/store"
 import type { Query } from "../../Query.ts"
 import type { SchemaName } from "../../schemaName.ts"
 import { isSameLife, lifeOf } from "./cursor.ts"
@@ -54,7 +54,7 @@ export const readOutbox = (schema: SchemaName) => {
         const found = rows
           .filter((row) => row[1] !== null)
           .map(([, batchId, version, events]) => ({ batchId: BigInt(batchId), version, events }))
-        return pageOf(from, reading, found, limit, life)
+        return outboxPageOf(from, reading, found, limit, life)
       }
     }
   }
