@@ -18,6 +18,7 @@ import { makeBatchers } from "./engine/Batcher.ts"
 import { BatchSettings, makeCommandBatchers } from "./engine/Command.ts"
 import { evolveAll } from "./engine/evolve.ts"
 import type { Rows } from "./engine/Rows.ts"
+import { orElse, refreshTimeout } from "./engine/SharedReads.ts"
 import { traced } from "./engine/tracing.ts"
 import {
   decideGate,
@@ -239,15 +240,16 @@ export class Gate extends Context.Service<
           if (hasEnded(known)) return yield* Effect.fromResult(Result.map(decided, () => undefined))
         }
         const begun = cache.begin()
-        const read = yield* Effect.result(tokenReads.submit(question))
-        if (Result.isFailure(read)) {
-          // While the store is down, a token that the node read as admitted less than
-          // `staleIfStoreDownMs` ago goes on passing, so that its user can go on reading.
-          const isStoreDown = read.failure._tag === "StoreUnavailable"
-          if (isStoreDown && isKnownToPass(payload, question, staleIfStoreDownMs)) return
-          return yield* Effect.fail(read.failure)
-        }
-        const view = read.success
+        // While the store is down, or silent, a token that the node read as admitted less than
+        // `staleIfStoreDownMs` ago goes on passing, so that its user can go on reading.
+        const passes = () =>
+          isShared && isKnownToPass(payload, question, staleIfStoreDownMs) ? "passes" : undefined
+        const read = tokenReads.submit(question)
+        // Guard gate-silence: with "read" for "Effect.timeout(read, refreshTimeout)", waitingRoom.test "while the store is silent" fails.
+        const view = yield* passes() === undefined
+          ? read
+          : orElse(Effect.timeout(read, refreshTimeout), read, passes)
+        if (view === "passes") return
         const decided = decideGate(payload, view)
         if (isShared && (needsNoWrite(decided) || hasEnded(view))) cache.keep(question, view, begun)
         const passed = yield* withCurrentPosition(payload, Effect.fromResult(decided))

@@ -1,5 +1,5 @@
 import { it } from "@effect/vitest"
-import { Deferred, Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber, Latch } from "effect"
 import { TestClock } from "effect/testing"
 import { describe, expect } from "vitest"
 import { StoreUnavailable } from "../src/Errors.ts"
@@ -73,6 +73,27 @@ describe("shared reads", () => {
       state.isDown = false
       state.written = 1
       expect((yield* shared.read("a")).reading).toBe(1)
+    })
+  )
+
+  it.effect("while the store is silent, the last reading is given after half a second", () =>
+    Effect.gen(function* () {
+      const answers = yield* Latch.make(true)
+      const shared = yield* makeSharedReads<string, number>({
+        maxAgeMs: 1_000,
+        staleIfStoreDownMs: 60_000,
+        keep: 2,
+        read: () => Effect.as(answers.await, 0)
+      })
+      yield* shared.read("a")
+      yield* answers.close
+      yield* TestClock.adjust("30 seconds")
+      const call = yield* Effect.forkChild(shared.read("a"))
+      yield* TestClock.adjust("499 millis")
+      expect(call.pollUnsafe()).toBeUndefined()
+      yield* TestClock.adjust("1 millis")
+      expect((yield* Fiber.join(call)).reading).toBe(0)
+      yield* answers.open
     })
   )
 

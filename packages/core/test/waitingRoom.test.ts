@@ -1,6 +1,6 @@
 /** The waiting room through its service: which answers come from memory, and for how long. */
 import { describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Metric, Redacted, Result, Stream } from "effect"
+import { Context, Effect, Fiber, Latch, Layer, Metric, Redacted, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import {
@@ -23,9 +23,17 @@ const gone = new StoreUnavailable({ retryable: true, cause: "away" })
 
 /** The engine over a store that can be down and counts its calls. */
 const watched = () => {
-  const watch = { away: false, lines: 0, gates: 0, batches: 0, readFrom: new Map<string, bigint>() }
+  const answers = Latch.makeUnsafe(true)
+  const watch = {
+    answers,
+    away: false,
+    lines: 0,
+    gates: 0,
+    batches: 0,
+    readFrom: new Map<string, bigint>()
+  }
   const unless = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
-    Effect.suspend(() => (watch.away ? Effect.fail(gone) : effect))
+    Effect.suspend(() => (watch.away ? Effect.fail(gone) : Effect.andThen(answers.await, effect)))
   const store = Layer.effect(
     BoxOfficeStore,
     Effect.map(BoxOfficeStore, (inner) => ({
@@ -170,6 +178,25 @@ describe("while the store is down", () => {
       expect(yield* Effect.flip(office.wallet.balance(bob))).toBe(gone)
       yield* TestClock.adjust("1 second")
       expect(yield* Effect.flip(office.wallet.balance(ada))).toBe(gone)
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("the gate", () => {
+  it.effect("while the store is silent, an admitted user waits half a second to read on", () => {
+    const { watch, layer } = watched()
+    return Effect.gen(function* () {
+      const office = yield* openOffice({ sessionSeconds: 3_000 })
+      const ada = yield* office.caller("ada")
+      yield* office.wallet.balance(ada)
+      yield* watch.answers.close
+      yield* TestClock.adjust("30 seconds")
+      const balance = yield* Effect.forkChild(office.wallet.balance(ada))
+      yield* TestClock.adjust("499 millis")
+      expect(balance.pollUnsafe()).toBeUndefined()
+      yield* TestClock.adjust("1 millis")
+      expect((yield* Fiber.join(balance)).balance.amount).toBe(0n)
+      yield* watch.answers.open
     }).pipe(Effect.provide(layer))
   })
 })

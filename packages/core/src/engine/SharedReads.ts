@@ -14,14 +14,15 @@
  * - fresh: younger than `maxAgeMs`. Every call gets the same reading.
  * - under way: a read runs, and its callers wait for it. If this node changes the key meanwhile, these
  *   callers still get the reading, but it is not kept.
- * - stale: older than `maxAgeMs`, and the next read failed. Calls get the last reading for as long as it
- *   is younger than `staleIfStoreDownMs`, so that users can read on in an outage.
+ * - stale: older than `maxAgeMs`, and the next read failed, or took longer than 500 ms. Calls get the last
+ *   reading for as long as it is younger than `staleIfStoreDownMs`, so that users can read on in an outage,
+ *   also if the store is only silent.
  * - resting: invalidated right after a read. The next read begins after four times as long as the last
  *   one took (`maxAgeMs` at most), so that a storm of changes does not keep the store busy with reads.
  *
  * A read inside a host's transaction sees uncommitted rows, so it is not shared.
  */
-import { Clock, Effect, type Scope } from "effect"
+import { Cause, Clock, Effect, type Scope } from "effect"
 import type { Overloaded, StoreUnavailable } from "../Errors.ts"
 import { HostTransaction } from "../HostTransaction.ts"
 import { type Batcher, makeBatchers } from "./Batcher.ts"
@@ -59,6 +60,9 @@ interface Kept<A> {
   /** In nanoseconds, by a monotonic clock. */
   readonly begunAt: bigint
 }
+
+/** How long a call waits for the next read if there is an older reading to answer from. */
+export const refreshTimeout = "500 millis"
 
 const batchersPerRead = 4
 const waitingMax = 100_000
@@ -150,14 +154,13 @@ export const makeSharedReads = <K extends string, A>(
       Effect.suspend(() => {
         const found = peek(key)
         if (found !== undefined) return Effect.succeed(found)
-        return batcher.submit(key).pipe(
-          Effect.map((read) => aged(read, clock.monotonicTimeNanosUnsafe())),
-          // Looked up now: this node may have changed what the reading shows while the read failed.
-          Effect.catch((error) => {
-            const last = stale(key)
-            return last === undefined ? Effect.fail(error) : Effect.succeed(last)
-          })
+        const next = Effect.map(batcher.submit(key), (read) =>
+          aged(read, clock.monotonicTimeNanosUnsafe())
         )
+        if (stale(key) === undefined) return next
+        // Looked up again: this node may have changed what the reading shows while the read failed.
+        // Guard shared-silence: with "next" for "Effect.timeout(next, refreshTimeout)", SharedReads.test "while the store is silent" fails.
+        return orElse(Effect.timeout(next, refreshTimeout), next, () => stale(key))
       })
     const alone = (key: K) =>
       Effect.map(options.read(key, undefined), (reading) => ({ reading, ageMs: 0 }))
@@ -176,6 +179,21 @@ export const makeSharedReads = <K extends string, A>(
         for (const markStale of underWay.values()) markStale()
       }
     }
+  })
+
+/**
+ * The outcome of a read that has a time limit; if it fails, the known value. If nothing is known any more,
+ * a read that was only slow goes on as `patient`.
+ */
+export const orElse = <A, E, B>(
+  read: Effect.Effect<A, E | Cause.TimeoutError>,
+  patient: Effect.Effect<A, E>,
+  known: () => B | undefined
+): Effect.Effect<A | B, E> =>
+  Effect.catch(read, (error): Effect.Effect<A | B, E> => {
+    const found = known()
+    if (found !== undefined) return Effect.succeed(found)
+    return Cause.isTimeoutError(error) ? patient : Effect.fail(error as E)
   })
 
 // Subtracts before it rounds: as a float the clock itself can be off by a fraction of a millisecond.

@@ -28,7 +28,7 @@ import type { Overloaded, StoreUnavailable } from "../../Errors.ts"
 import { type Batcher, makeBatchers } from "../../engine/Batcher.ts"
 import { BatchSettings, rowLocksOf } from "../../engine/Command.ts"
 import { CommittedEvents } from "../../engine/CommittedEvents.ts"
-import { makeSharedReads } from "../../engine/SharedReads.ts"
+import { makeSharedReads, refreshTimeout } from "../../engine/SharedReads.ts"
 import { HostTransaction } from "../../HostTransaction.ts"
 import type { QueueId, TokenId } from "../../Ids.ts"
 import { Policies } from "../../Policies.ts"
@@ -42,8 +42,6 @@ import { type Entry, makeSnapshots, queuesKept } from "./snapshots.ts"
 
 /** The most batches in a row that one refresh runs. */
 const batchesMax = 100
-/** How long a poll waits for a refresh if there is an older snapshot to answer from. */
-const refreshTimeout = "500 millis"
 /** How long the sweeper waits for the admissions of one queue, so that no other queue waits for it. */
 const advanceTimeout = "2 seconds"
 
