@@ -208,6 +208,15 @@ describe("failures", () => {
     expect((await slow).balance).toEqual(won(100))
   })
 
+  it("delay a commit no longer than until the office closes", async () => {
+    const { office, charge } = await open()
+    office.failures.slowCommits("1 day")
+    const slow = charge("k")
+    await new Promise((taken) => setImmediate(taken))
+    await office.close()
+    expect((await slow).balance).toEqual(won(100))
+  })
+
   it("are over when cleared", async () => {
     const { office, charge } = await open()
     await using _ = office

@@ -1,5 +1,5 @@
 /** Makes a store fail on request, in the ways in which a real store fails. For tests. */
-import { Clock, Context, Duration, Effect, Layer } from "effect"
+import { Clock, Context, Duration, Effect, Latch, Layer } from "effect"
 import { BoxOfficeStore } from "../BoxOfficeStore.ts"
 import { Overloaded, StoreUnavailable } from "../Errors.ts"
 import type { Interval } from "../Interval.ts"
@@ -37,7 +37,7 @@ export class Failures extends Context.Service<
     readonly bringStoreBack: () => void
     /** From now on, each commit takes this long by the test's clock. */
     readonly slowCommits: (each: Interval) => void
-    /** Removes all injected failures. */
+    /** Removes all injected failures, and ends the wait of slow commits. */
     readonly clear: () => void
   }
 >()("@boxoffice/core/testing/Failures") {}
@@ -77,6 +77,7 @@ export const layerFailures: Layer.Layer<BoxOfficeStore | Failures, never, BoxOff
       let next: Next | undefined
       let awayUntil = Number.NEGATIVE_INFINITY
       let commitMs = 0
+      let cleared = Latch.makeUnsafe(false)
 
       const unlessAway = <A>(operation: Effect.Effect<A, StoreUnavailable>) =>
         Effect.suspend(() =>
@@ -116,7 +117,13 @@ export const layerFailures: Layer.Layer<BoxOfficeStore | Failures, never, BoxOff
         )
       const guarded = guardAll({
         ...store,
-        transact: slowly(() => commitMs, transact)
+        transact: ((plan, decide) =>
+          Effect.suspend(() => {
+            const commit = transact(plan, decide)
+            if (commitMs === 0) return commit
+            const slow = Effect.raceFirst(Effect.sleep(commitMs), cleared.await)
+            return Effect.andThen(slow, commit)
+          })) satisfies BoxOfficeStore["Service"]["transact"]
       }) as unknown as BoxOfficeStore["Service"]
 
       return Context.make(BoxOfficeStore, guarded).pipe(
@@ -143,6 +150,8 @@ export const layerFailures: Layer.Layer<BoxOfficeStore | Failures, never, BoxOff
             next = undefined
             awayUntil = Number.NEGATIVE_INFINITY
             commitMs = 0
+            cleared.openUnsafe()
+            cleared = Latch.makeUnsafe(false)
           }
         })
       )
@@ -152,17 +161,6 @@ export const layerFailures: Layer.Layer<BoxOfficeStore | Failures, never, BoxOff
 type Operation = (...args: ReadonlyArray<never>) => Effect.Effect<unknown, StoreUnavailable>
 
 const millis = (interval: Interval): number => Duration.toMillis(interval)
-
-const slowly =
-  (
-    ms: () => number,
-    transact: BoxOfficeStore["Service"]["transact"]
-  ): BoxOfficeStore["Service"]["transact"] =>
-  (plan, decide) =>
-    Effect.suspend(() => {
-      const commit = transact(plan, decide)
-      return ms() > 0 ? Effect.delay(commit, ms()) : commit
-    })
 
 const unavailable = (cause: string, retryable = true) =>
   new StoreUnavailable({ retryable, cause: new Error(cause) })

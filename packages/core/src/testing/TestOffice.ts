@@ -68,9 +68,17 @@ export const makeTestOffice = async ({
   )
   const run = Effect.runPromiseWith(context)
   const arrange = await run(arrangingIn(options.policies?.currency ?? defaultPolicies.currency))
+  const failures = Context.get(context, Failures)
+  const close = () => {
+    // Else closing would wait for slow commits, by a clock that nobody moves any more.
+    failures.clear()
+    return office.close()
+  }
   return {
     ...office,
-    failures: Context.get(context, Failures),
+    close,
+    [Symbol.asyncDispose]: close,
+    failures,
     clock: {
       now: () => new Date(Context.get(context, Clock.Clock).currentTimeMillisUnsafe()),
       advance: (by) => run(TestClock.adjust(by)),
