@@ -27,7 +27,7 @@ const deciders: Readonly<Record<string, ReadonlyArray<string>>> = {
   "gate/decide.ts": ["gate"],
   "payment/decide.ts": ["money", "policies"],
   "queue/decide.ts": ["policies", "queue"],
-  "queue/evolve.ts": ["queue", "rows"],
+  "queue/evolve.ts": ["queue", "queueEvolve", "rows"],
   "queue/lottery.ts": ["lottery"],
   "queue/operate.ts": ["queue"],
   "queue/position.ts": ["LiveQueue", "queue"],
