@@ -168,6 +168,12 @@ const queries = (
        AND coalesce(r.held_at, 'infinity') > ${clearedUpTo(schema, "outbox")}
        AND (r.held_at IS NOT NULL OR ${clearedUpTo(schema, "outbox")} = '-infinity')`
   ],
+  [
+    "I9",
+    "each event says what happened, and to what",
+    `SELECT count(*) FROM ${schema}.outbox_event
+     WHERE type IS NULL OR aggregate_kind IS NULL OR aggregate_id IS NULL`
+  ],
   ["I9", "each event follows one that it may follow", eventsInOrder(schema)],
   ["I9", "a transfer is what its event says", transfersAsTold(schema)],
   ["I9", "a reservation is what its events say", reservationsAsTold(schema)],

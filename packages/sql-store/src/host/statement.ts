@@ -33,7 +33,7 @@ export const statementOf = ({ sql, params }: Query<unknown>): Statement => {
 /** The statement with its rows as one column of text, if it returns rows. */
 const answering = (sql: string): Omit<Statement, "params"> => {
   const { head, last } = partsOf(sql)
-  const reads = /^SELECT\b/.test(last)
+  const reads = /^[(\s]*SELECT\b/.test(last)
   if (!reads && !/\bRETURNING\b/.test(last)) return { text: sql, answers: false }
   // A statement that only reads stays in one piece: see rowsOf. A `WITH` that writes must stand at
   // the top level.
