@@ -200,16 +200,15 @@ export class Gate extends Context.Service<
               : Effect.fail(refusal)
         )
 
-      /**
-       * Whether a cached reading, younger than `withinMs`, lets the token through without a write.
-       */
-      const isKnownToPass = (
-        payload: QueueTokenPayload,
-        question: GateQuestion,
-        withinMs?: number
-      ): boolean => {
-        const known = cache.get(question, withinMs)
+      /** Whether a fresh cached reading lets the token through without a write. */
+      const isKnownToPass = (payload: QueueTokenPayload, question: GateQuestion): boolean => {
+        const known = cache.get(question)
         return known !== undefined && needsNoWrite(decideGate(payload, known))
+      }
+      /** Whether a cached reading lets the token through while the store is down: no session is extended. */
+      const passesWithoutStore = (payload: QueueTokenPayload, question: GateQuestion): boolean => {
+        const known = cache.get(question, staleIfStoreDownMs)
+        return known !== undefined && Result.isSuccess(decideGate(payload, known))
       }
 
       const passesFromCache: Gate["Service"]["passesFromCache"] = (operation, caller, about) => {
@@ -243,7 +242,7 @@ export class Gate extends Context.Service<
         // While the store is down, or silent, a token that the node read as admitted less than
         // `staleIfStoreDownMs` ago goes on passing, so that its user can go on reading.
         const passes = () =>
-          isShared && isKnownToPass(payload, question, staleIfStoreDownMs) ? "passes" : undefined
+          isShared && passesWithoutStore(payload, question) ? "passes" : undefined
         const read = tokenReads.submit(question)
         // Guard gate-silence: with "read" for "Effect.timeout(read, refreshTimeout)", waitingRoom.test "while the store is silent" fails.
         const view = yield* passes() === undefined

@@ -627,6 +627,24 @@ describe("a batcher that meets a locked row", () => {
     })
   )
 
+  it.effect(
+    "gives half of the capacity back that came for a row before it was known as locked",
+    () =>
+      Effect.gen(function* () {
+        const { fork, submit, unlock } = yield* withLocks([1])
+        const waiting = yield* Effect.forEach(
+          Array.from({ length: 90 }, () => "1a"),
+          fork
+        )
+        expect(yield* submit("2a")).toBe("2a")
+        const refused = yield* Effect.forEach(waiting.slice(50), (fiber) => Fiber.await(fiber))
+        expect(refused.every(Exit.isFailure)).toBe(true)
+        for (let n = 0; n < 45; n++) expect(yield* submit("3a")).toBe("3a")
+        unlock(1)
+        yield* Fiber.joinAll(waiting.slice(0, 50))
+      })
+  )
+
   it.effect("isolates locked rows that a slow statement waited for one after the other", () =>
     Effect.gen(function* () {
       const slow = new StoreUnavailable({ retryable: true, cause: "slow", isSlow: true })

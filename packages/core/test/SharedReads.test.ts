@@ -76,6 +76,30 @@ describe("shared reads", () => {
     })
   )
 
+  it.effect("keys that the store does not have displace no reading", () =>
+    Effect.gen(function* () {
+      let reads = 0
+      const shared = yield* makeSharedReads<string, number | undefined>({
+        maxAgeMs: 1_000,
+        keep: 2,
+        read: (key) =>
+          Effect.sync(() => {
+            reads++
+            return key.startsWith("no") ? undefined : 1
+          })
+      })
+      yield* shared.read("a")
+      for (const key of ["no1", "no2", "no3"]) yield* shared.read(key)
+      expect(shared.peek("a")?.reading).toBe(1)
+      // They are shared as well, as many as readings, and forgotten with a change.
+      expect(shared.peek("no3")).toBeDefined()
+      expect(shared.peek("no1")).toBeUndefined()
+      shared.invalidate("no3")
+      expect(shared.peek("no3")).toBeUndefined()
+      expect(reads).toBe(4)
+    })
+  )
+
   it.effect("while the store is silent, the last reading is given after half a second", () =>
     Effect.gen(function* () {
       const answers = yield* Latch.make(true)

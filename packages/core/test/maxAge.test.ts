@@ -10,14 +10,18 @@ const makeCounted = Effect.gen(function* () {
   const counts = { gates: 0, questions: 0, seats: 0, performances: 0 }
   const store = yield* BoxOfficeStore
   // A test can keep a reading of the dates on its way.
-  const landing = { performances: yield* Deferred.make<void>() }
+  const landing = {
+    performances: yield* Deferred.make<void>(),
+    tokens: yield* Deferred.make<void>()
+  }
   yield* Deferred.succeed(landing.performances, undefined)
+  yield* Deferred.succeed(landing.tokens, undefined)
   const counting = BoxOfficeStore.of({
     ...store,
     readTokens: (questions) => {
       counts.gates++
       counts.questions += questions.length
-      return store.readTokens(questions)
+      return Effect.tap(store.readTokens(questions), () => Deferred.await(landing.tokens))
     },
     seats: (id, before) => {
       counts.seats++
@@ -125,6 +129,48 @@ describe("reads from memory", () => {
       yield* Deferred.succeed(landing.performances, undefined)
       expect(yield* Fiber.join(first)).toBe(3)
       expect(yield* free).toBe(2)
+    })
+  )
+
+  it.effect("dates whose first reader has gone still show a hold of this node at once", () =>
+    Effect.gen(function* () {
+      const { counts, landing, office, join } = yield* makeCounted
+      const ada = yield* join("ada")
+      const free = Effect.map(
+        office.catalog.availableDates({ ...ada, showId: "s" }),
+        ({ dates }) => dates[0]?.performances[0]?.availableSeats
+      )
+      landing.performances = yield* Deferred.make<void>()
+      const first = yield* Effect.forkChild(free)
+      while (counts.performances === 0) yield* Effect.yieldNow
+      yield* Fiber.interrupt(first)
+      yield* Deferred.succeed(landing.performances, undefined)
+      yield* Effect.yieldNow
+      yield* office.reservations.hold({ ...ada, performanceId: "p", seatIds: ["1"] })
+      expect(yield* free).toBe(2)
+    })
+  )
+
+  it.effect("a reading of a token is not kept if it was begun before a change of that token", () =>
+    Effect.gen(function* () {
+      const { counts, landing, office, join } = yield* makeCounted
+      const [ada, bob] = [yield* join("ada"), yield* join("bob")]
+      landing.tokens = yield* Deferred.make<void>()
+      const balances = yield* Effect.forkChild(
+        Effect.all([office.wallet.balance(ada), office.wallet.balance(bob)], {
+          concurrency: "unbounded"
+        })
+      )
+      while (counts.gates === 0) yield* Effect.yieldNow
+      yield* office.queue.leave(ada)
+      // Others who join and leave meanwhile change nothing for Bob.
+      yield* office.queue.leave(yield* join("eve"))
+      yield* Deferred.succeed(landing.tokens, undefined)
+      yield* Fiber.join(balances)
+      const before = counts.gates
+      expect((yield* Effect.flip(office.wallet.balance(ada)))._tag).toBe("QueueTokenExpired")
+      yield* office.wallet.balance(bob)
+      expect(counts.gates - before).toBeLessThanOrEqual(1)
     })
   )
 

@@ -183,6 +183,21 @@ describe("while the store is down", () => {
 })
 
 describe("the gate", () => {
+  it.effect("lets an admitted user read on in an outage, though an extension is due", () => {
+    const { watch, layer } = watched()
+    return Effect.gen(function* () {
+      const office = yield* openOffice({ sessionSeconds: 100 })
+      const ada = yield* office.caller("ada")
+      yield* office.wallet.balance(ada)
+      yield* TestClock.adjust("9 seconds")
+      yield* office.wallet.balance(ada)
+      watch.away = true
+      // A tenth of the session has passed: a call would extend it now.
+      yield* TestClock.adjust("20 seconds")
+      yield* office.wallet.balance(ada)
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("while the store is silent, an admitted user waits half a second to read on", () => {
     const { watch, layer } = watched()
     return Effect.gen(function* () {

@@ -43,13 +43,21 @@ export const makeCatalogReads = Effect.gen(function* () {
     staleIfStoreDownMs,
     keep: performancesKept
   })
+  const showOf = new Map<PerformanceId, ShowId>()
   const shows = yield* makeSharedReads({
-    read: store.performances,
+    // Noted with the reading, whether or not the caller still waits for it: `forget` needs the show.
+    read: (showId: ShowId) =>
+      Effect.tap(store.performances(showId), (reading) =>
+        Effect.sync(() => {
+          for (const { performanceId } of reading?.performances ?? []) {
+            showOf.set(performanceId, showId)
+          }
+        })
+      ),
     maxAgeMs,
     staleIfStoreDownMs,
     keep: showsKept
   })
-  const showOf = new Map<PerformanceId, ShowId>()
 
   const forget = (performanceId: PerformanceId, showId = showOf.get(performanceId)): void => {
     seats.invalidate(performanceId)
@@ -88,7 +96,6 @@ export const makeCatalogReads = Effect.gen(function* () {
     const now = Math.floor(reading.now + ageMs)
     const cached = cachedDates.get(reading)
     if (cached !== undefined && now < cached.until) return cached.view
-    for (const { performanceId } of reading.performances) showOf.set(performanceId, showId)
     const dates = toAvailableDates(showId, reading.performances, now)
     cachedDates.set(reading, dates)
     return dates.view

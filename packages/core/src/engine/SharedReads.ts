@@ -1,8 +1,9 @@
 /**
  * Readings that many callers share.
  *
- * Holds: the last reading of each key, at most `keep` of them; the reading that was read longest ago
- * goes first.
+ * Holds: the last reading of each key, at most `keep` of them, and as many of keys that the store does not
+ * have, so that users who ask for what does not exist displace no reading. The reading that was read
+ * longest ago goes first.
  *
  * Refresh: on demand. A call reads again if the reading is `maxAgeMs` old, or if this node has changed
  * what it shows. So a node sees its own writes at once, and those of other nodes after `maxAgeMs` at
@@ -75,12 +76,13 @@ export const makeSharedReads = <K extends string, A>(
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const kept = new Map<K, Kept<A>>()
+    const absent = new Map<K, Kept<A>>()
     const restUntil = new Map<K, number>()
     // Marks a read that is under way as stale.
     const underWay = new Map<K, () => void>()
 
     const fresh = (key: K, now: bigint): Kept<A> | undefined => {
-      const found = kept.get(key)
+      const found = kept.get(key) ?? absent.get(key)
       // Guard shared-age: with "true" for "msBetween(found.begunAt, now) < options.maxAgeMs", SharedReads.test "within the window" fails.
       return found !== undefined && msBetween(found.begunAt, now) < options.maxAgeMs
         ? found
@@ -106,18 +108,22 @@ export const makeSharedReads = <K extends string, A>(
         const next = { reading, begunAt }
         // Guard shared-stale: with "true" for "!stale", maxAge.test "during the very first reading" fails.
         if (!stale) {
-          kept.delete(key)
-          kept.set(key, next)
+          forget(key)
+          const readings = reading === undefined ? absent : kept
+          readings.set(key, next)
           // Guard shared-bound: without it, SharedReads.test "no more readings are kept" fails.
-          if (kept.size > options.keep) forget(kept.keys().next().value!)
+          if (readings.size > options.keep) forget(readings.keys().next().value!)
         }
         // At most `maxAgeMs`: a read that took long may have met a stall.
         restUntil.set(key, ended + Math.min(options.maxAgeMs, restPerWork * (ended - started)))
+        // Those of readings that were not kept are gone by then.
+        if (restUntil.size > 2 * options.keep) restUntil.delete(restUntil.keys().next().value!)
         return next
       })
 
     const forget = (key: K): void => {
       kept.delete(key)
+      absent.delete(key)
       restUntil.delete(key)
     }
 
@@ -173,6 +179,7 @@ export const makeSharedReads = <K extends string, A>(
         ),
       invalidate: (key) => {
         kept.delete(key)
+        absent.delete(key)
         underWay.get(key)?.()
       },
       invalidateUnderWay: () => {

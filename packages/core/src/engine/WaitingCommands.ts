@@ -93,7 +93,7 @@ export class WaitingCommands<C, A> {
     const entry: Waiting<C, A> = { command, number: this.submitted++, since, resume }
     // Commands of one locked row must not take the capacity from all others.
     // Guard batch-capacity-left: without it, Batcher.test "keeps places for others" fails.
-    if (this.size >= capacity / 2 && this.needsAny(entry, this.blocked)) return undefined
+    if (this.size >= capacity / 2 && this.needsLocked(entry)) return undefined
     this.entries.add(entry)
     this.shedding ??= setInterval(() => this.shed(), Math.max(100, this.waitMs / 4))
     return entry
@@ -159,6 +159,23 @@ export class WaitingCommands<C, A> {
     if (entries.length === 0) return
     for (const entry of entries) entry.hasWaitedForRow = true
     this.entries = new Set([...entries, ...this.entries].sort((a, b) => a.number - b.number))
+    this.boundLocked()
+  }
+
+  /** Refuses the youngest commands of locked rows beyond half of the capacity: they came before the lock was found. */
+  private boundLocked(): void {
+    const half = this.options.capacity / 2
+    if (this.size <= half) return
+    let locked = 0
+    for (const entry of this.entries) {
+      if (!this.needsLocked(entry) || ++locked <= half) continue
+      this.entries.delete(entry)
+      entry.resume(overloaded)
+    }
+  }
+
+  private needsLocked(entry: Waiting<C, A>): boolean {
+    return this.needsAny(entry, this.blocked) || this.needsAny(entry, this.blocked.onTrial)
   }
 
   /** Puts back the commands that need blocked rows, and returns the others. */

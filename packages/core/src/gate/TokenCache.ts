@@ -37,25 +37,28 @@ export const makeTokenCache = (maxAgeMs: number) =>
     const tokens = new RecentMap<TokenId, CachedToken>(tokensKept)
     // A show never changes its queue, so these do not expire.
     const queues = new RecentMap<string, QueueId>(queuesKept)
-    // Counts the changes of tokens, so that a reading begun before a change is not kept after it.
+    // The number of each token's last change, so that a reading begun before it is not kept after it.
+    const changedAs = new RecentMap<TokenId, number>(tokensKept)
     let changes = 0
 
     committed.listen((event) => {
-      if (!("tokenId" in event)) return
-      changes++
+      // No reading has a token that is only issued now.
+      if (!("tokenId" in event) || event._tag === "QueueTokenIssued") return
+      changedAs.set(event.tokenId, ++changes)
       tokens.delete(event.tokenId)
     })
 
     return {
       /** Call this before a read, and give the result to `keep`. */
       begin: () => ({ at: clock.monotonicTimeNanosUnsafe(), changes }),
-      /** Keeps a reading, unless this node has committed a change of any token since `begin`. */
+      /** Keeps a reading, unless this node has changed its token since `begin`. */
       keep: (
         question: GateQuestion,
         reading: TokenReading,
         begun: { readonly at: bigint; readonly changes: number }
       ): void => {
-        if (maxAgeMs === 0 || begun.changes !== changes) return
+        // Guard gate-cache-change: without " || (changedAs.get(question.tokenId) ?? 0) > begun.changes", maxAge.test "begun before" fails.
+        if (maxAgeMs === 0 || (changedAs.get(question.tokenId) ?? 0) > begun.changes) return
         tokens.set(question.tokenId, { reading, begunAt: begun.at })
         const name = nameOf(question)
         if (name !== "" && reading.requiredQueueId !== undefined) {

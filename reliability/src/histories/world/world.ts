@@ -60,6 +60,8 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
   const clock = makeClock(directory, "postgres")
   const settings = {
     max_connections: "60",
+    // Before any wait for a lock ends by its own limit, or a deadlock would pass for a busy row.
+    deadlock_timeout: "100ms",
     // So that a crash loses what no COMMIT has made durable, and transaction ids come again.
     wal_writer_delay: "10s",
     max_wal_size: "64MB",
