@@ -1,7 +1,10 @@
 /**
  * `pnpm reliability <command>`: the tests that take faults as their input. Each command prints what it
  * does, its seed, and at the end what it counted; it fails if a promise was broken.
+ * `usage.ts` has the exit codes.
  */
+import { sentenceOf } from "./arguments.ts"
+import { commandLine, exitCodes } from "./usage.ts"
 
 /** Each command loads its own code. It reads the arguments behind its name, and returns the exit code. */
 type Command = () => Promise<{ readonly run: (args: ReadonlyArray<string>) => Promise<number> }>
@@ -34,15 +37,24 @@ const commands: Record<string, { readonly summary: string; readonly load: Comman
 }
 
 const [name = "", ...args] = process.argv.slice(2)
-const command = commands[name]
+const command = Object.hasOwn(commands, name) ? commands[name] : undefined
 if (command === undefined) {
-  const width = Math.max(0, ...Object.keys(commands).map((each) => each.length))
-  console.log("Usage: pnpm reliability <command> [options]; each command has --help\n")
+  const width = Math.max(...Object.keys(commands).map((each) => each.length))
+  const isKnown = name === "" || name === "--help"
+  if (!isKnown) console.log(`There is no command "${name}".\n`)
+  console.log(`Usage: ${commandLine("<command> [options]")}; each command has --help\n`)
   for (const [each, { summary }] of Object.entries(commands)) {
     console.log(`  ${each.padEnd(width)}  ${summary}`)
   }
-  process.exitCode = name === "" || name === "--help" ? 0 : 2
+  process.exitCode = isKnown ? exitCodes.held : exitCodes.wrongArguments
 } else {
   const { run } = await command.load()
-  process.exitCode = await run(args)
+  try {
+    process.exitCode = await run(args)
+  } catch (error) {
+    const sentence = sentenceOf(error)
+    if (sentence === undefined) throw error
+    console.error(`${sentence} The options: ${commandLine(`${name} --help`)}`)
+    process.exitCode = exitCodes.wrongArguments
+  }
 }

@@ -111,13 +111,14 @@ describe("shared reads", () => {
       })
       yield* shared.read("a")
       yield* answers.close
+      yield* Effect.addFinalizer(() => answers.open)
       yield* TestClock.adjust("30 seconds")
       const call = yield* Effect.forkChild(shared.read("a"))
       yield* TestClock.adjust("499 millis")
       expect(call.pollUnsafe()).toBeUndefined()
       yield* TestClock.adjust("1 millis")
+      expect(call.pollUnsafe()).toBeDefined()
       expect((yield* Fiber.join(call)).reading).toBe(0)
-      yield* answers.open
     })
   )
 

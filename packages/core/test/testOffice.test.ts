@@ -244,6 +244,12 @@ it("an admitted user reads the last dates and seats while the store is away, for
   expect(late).toMatchObject({ code: "store_unavailable" })
 })
 
+it("no clock stands at what is no instant", async () => {
+  await expect(makeTestOffice({ now: "yesterday" as never })).rejects.toThrow("now: expected")
+  await using office = await makeTestOffice()
+  expect(() => office.clock.set("yesterday")).toThrow("clock.set: expected an instant such as")
+})
+
 describe("with Effect", () => {
   const Office = layerOf({ signingKeys, policies: { gate: [] } }).pipe(
     Layer.provideMerge(layerFailures),

@@ -210,9 +210,9 @@ describe("the gate", () => {
       yield* TestClock.adjust("499 millis")
       expect(balance.pollUnsafe()).toBeUndefined()
       yield* TestClock.adjust("1 millis")
+      expect(balance.pollUnsafe()).toBeDefined()
       expect((yield* Fiber.join(balance)).balance.amount).toBe(0n)
-      yield* watch.answers.open
-    }).pipe(Effect.provide(layer))
+    }).pipe(Effect.ensuring(Effect.suspend(() => watch.answers.open)), Effect.provide(layer))
   })
 })
 

@@ -5,7 +5,7 @@
  * `at` is milliseconds since the start of the run, by one monotonic clock of one process: if a call
  * ended before another one began, the numbers say so.
  */
-import { createWriteStream, readFileSync } from "node:fs"
+import { createWriteStream } from "node:fs"
 import { finished } from "node:stream/promises"
 import type { Facts, FactTable } from "./facts.ts"
 
@@ -135,9 +135,11 @@ export interface History {
   readonly deliveries: ReadonlyArray<Delivered>
   readonly progress: ReadonlyArray<Progress>
   readonly facts: Facts
+  /** Whether the run came to its end. Of one that was cut off, the rows at the end are missing. */
+  readonly hasEnd: boolean
 }
 
-type Line =
+export type Line =
   | { readonly run: Run }
   | ({ readonly invoke: number; readonly at: number } & Asked)
   | ({ readonly end: number; readonly at: number } & Answer)
@@ -146,6 +148,7 @@ type Line =
   | Delivered
   | Progress
   | { readonly table: FactTable; readonly rows: ReadonlyArray<unknown> }
+  | { readonly endOfRun: number }
 
 /** Writes a history while it happens. */
 export class HistoryLog {
@@ -203,6 +206,11 @@ export class HistoryLog {
     }
   }
 
+  /** The last line: without it, the run was cut off. */
+  endOfRun(): void {
+    this.#write({ endOfRun: this.now() })
+  }
+
   async close(): Promise<void> {
     this.#stream.end()
     await finished(this.#stream)
@@ -211,52 +219,4 @@ export class HistoryLog {
   #write(line: Line): void {
     this.#stream.write(`${JSON.stringify(line)}\n`)
   }
-}
-
-export const readHistory = (file: string): History => parseHistory(readFileSync(file, "utf8"))
-
-export const parseHistory = (text: string): History => {
-  const lines = text.split("\n").filter((line) => line !== "")
-  const calls = new Map<number, Call>()
-  const messages: Array<Message> = []
-  const faults: Array<Fault> = []
-  const deliveries: Array<Delivered> = []
-  const progress: Array<Progress> = []
-  const facts: Record<string, Array<unknown>> = {}
-  let run: Run | undefined
-  for (const text of lines) {
-    const line = JSON.parse(text) as Line
-    if ("run" in line) run = { ...plain, ...line.run }
-    else if ("invoke" in line) {
-      const { invoke, at, ...asked } = line
-      const open = { call: invoke, invokedAt: at, endedAt: Number.POSITIVE_INFINITY }
-      calls.set(invoke, { ...asked, ...open, outcome: "unknown" })
-    } else if ("end" in line) {
-      const { end, at, ...answer } = line
-      calls.set(end, { ...calls.get(end)!, ...answer, endedAt: at })
-    } else if ("told" in line) messages.push(line)
-    else if ("fault" in line) faults.push(line)
-    else if ("delivered" in line) deliveries.push(line)
-    else if ("progress" in line) progress.push(line)
-    else facts[line.table] = [...(facts[line.table] ?? []), ...line.rows]
-  }
-  if (run === undefined) throw new Error("not a history: its first line is missing")
-  const all = { ...noFacts, ...facts } as unknown as Facts
-  return { run, calls: [...calls.values()], messages, faults, deliveries, progress, facts: all }
-}
-
-/** Histories that were kept before these were written. */
-const plain = { tls: false, pooled: [] }
-
-const noFacts: Record<FactTable, ReadonlyArray<unknown>> = {
-  transfers: [],
-  wallets: [],
-  reservations: [],
-  seats: [],
-  tokens: [],
-  queues: [],
-  events: [],
-  due: [],
-  verified: [],
-  log: []
 }

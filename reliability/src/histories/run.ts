@@ -119,6 +119,7 @@ export const run = async (options: RunOptions): Promise<void> => {
     await world.stopNodes()
     const facts = await readFacts(world.sql, world.database.url, world.database.logFile)
     log.facts({ ...facts, due: [{ batch }], log: [...facts.log, ...ofLines(world)] })
+    log.endOfRun()
   } finally {
     await world.close()
     await log.close()

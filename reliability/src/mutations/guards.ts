@@ -45,32 +45,60 @@ const form = /^ ([a-z0-9-]+): (without|with) (.+), (\S+\.test) (["`])([^"`]+)\5 
 const quoted = /^(["`])(.+)\1$/s
 const replaced = /^(["`])(.*)\1 for (["`])(.+)\3$/s
 
-export const readGuards = (files = sourceFiles()): ReadonlyArray<Guard> => {
-  const guards = files.flatMap((file) => guardsIn(file, readFileSync(join(root, file), "utf8")))
+const expected = '// Guard name: without it, file.test "a part of its title" fails.'
+
+/** What to do with a comment that is no guard; the others are read all the same. */
+type OnInvalid = (error: GuardInvalid) => void
+
+const raise: OnInvalid = (error) => {
+  throw error
+}
+
+export const readGuards = (
+  onInvalid: OnInvalid = raise,
+  files = sourceFiles()
+): ReadonlyArray<Guard> => {
   const names = new Set<string>()
-  for (const guard of guards) {
-    if (names.has(guard.name)) throw invalid(guard, "another guard has this name")
-    names.add(guard.name)
-  }
-  return guards
+  return files
+    .flatMap((file) => guardsIn(file, readFileSync(join(root, file), "utf8"), onInvalid))
+    .filter((guard) => {
+      const isNew = !names.has(guard.name)
+      if (!isNew) onInvalid(invalid(guard, `another guard has the name ${guard.name}`))
+      names.add(guard.name)
+      return isNew
+    })
 }
 
 /** The guards of one file. */
-export const guardsIn = (file: string, source: string): ReadonlyArray<Guard> =>
+export const guardsIn = (
+  file: string,
+  source: string,
+  onInvalid: OnInvalid = raise
+): ReadonlyArray<Guard> =>
   source.split("\n").flatMap((text, index) => {
     const said = comment.exec(text)?.[1]
     if (said === undefined) return []
-    const at = { file, line: index + 1 }
-    const match = form.exec(said)
-    if (match === null) throw invalid(at, "the comment has another form than guards.ts describes")
-    const [, name, verb, change, test, , title] = match as unknown as ReadonlyArray<string>
-    const patch = patchOf(verb!, change!)
-    if (patch === undefined) throw invalid(at, `what it deletes is not quoted: ${change}`)
-    const patched = applyPatch(source, at.line, patch)
-    if (patched === undefined) throw invalid(at, `it finds nothing to change behind it: ${change}`)
-    const killedBy = { file: testFile(at, `${test}.ts`), title: title! }
-    return [{ ...at, name: name!, killedBy, patched }]
+    try {
+      return [guardOf({ file, line: index + 1 }, said, source)]
+    } catch (error) {
+      if (!(error instanceof GuardInvalid)) throw error
+      const told = `${error.message}\n    ${text.trim()}\n    expected: ${expected}`
+      onInvalid(new GuardInvalid(told))
+      return []
+    }
   })
+
+const guardOf = (at: Pick<Guard, "file" | "line">, said: string, source: string): Guard => {
+  const match = form.exec(said)
+  if (match === null) throw invalid(at, "the comment has another form than guards.ts describes")
+  const [, name, verb, change, test, , title] = match as unknown as ReadonlyArray<string>
+  const patch = patchOf(verb!, change!)
+  if (patch === undefined) throw invalid(at, `what it deletes is not quoted: ${change}`)
+  const patched = applyPatch(source, at.line, patch)
+  if (patched === undefined) throw invalid(at, `it finds nothing to change behind it: ${change}`)
+  const killedBy = { file: testFile(at, `${test}.ts`), title: title! }
+  return { ...at, name: name!, killedBy, patched }
+}
 
 const patchOf = (verb: string, change: string): Patch | undefined => {
   if (verb === "without") {

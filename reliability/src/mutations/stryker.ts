@@ -7,17 +7,20 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { Stryker } from "@stryker-mutator/core"
+import { amount, invalid, wholeNumber } from "../arguments.ts"
+import { counted, exitCodes, usageOf } from "../usage.ts"
 import { root } from "./guards.ts"
 
-const help = `pnpm reliability stryker [options]
-
-Mutates the deciders of core, and prints the score of each file. Takes about a second a mutant, and there
-are about 1,400.
-
-  --only <text>       only deciders whose path contains this
-  --concurrency <n>   default 1
-  --min <percent>     fails below this score of a file. Default 80
-`
+const usage = usageOf(
+  "stryker",
+  `Mutates the deciders of core, and prints the score of each file. Takes about a second a mutant, and there
+are about 1,400.`,
+  [
+    ["--only TEXT", "only deciders whose path contains this"],
+    ["--concurrency N", "default 1"],
+    ["--min PERCENT", "fails below this score of a file. Default 80"]
+  ]
+)
 
 /** The deciders of \`packages/core/src\`, and the tests that say what they decide. */
 const deciders: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -48,24 +51,37 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
     }
   })
   if (values.help) {
-    console.log(help)
-    return 0
+    console.log(usage)
+    return exitCodes.held
+  }
+  const least = amount("min", values.min, 100)
+  const concurrency = wholeNumber("concurrency", values.concurrency)
+  const chosen = Object.entries(deciders).filter(([file]) => file.includes(values.only))
+  if (chosen.length === 0) {
+    const names = Object.keys(deciders).join(", ")
+    invalid(`No decider's path contains "${values.only}". There are ${names}.`)
   }
   const scores: Array<readonly [file: string, score: Score]> = []
-  for (const [file, tests] of Object.entries(deciders)) {
-    if (!file.includes(values.only)) continue
+  for (const [file, tests] of chosen) {
     // Read by the configuration of vitest, in Stryker's own processes.
     process.env.DECIDER_TESTS = tests.join(",")
     const results = await new Stryker({
       ...JSON.parse(readFileSync(join(root, "reliability/stryker.config.json"), "utf8")),
       mutate: [`packages/core/src/${file}`],
-      concurrency: Number(values.concurrency)
+      concurrency
     }).runMutationTest()
     scores.push([file, scoreOf(results)])
   }
   console.log("\n decider                     score  killed  timed out  survived  not covered")
   for (const [file, score] of scores) console.log(lineOf(file, score))
-  return scores.some(([, { percent }]) => percent < Number(values.min)) ? 1 : 0
+  // A file without a mutant has no score.
+  const below = scores.filter(([, { percent }]) => !(percent >= least)).map(([file]) => file)
+  console.log(
+    below.length === 0
+      ? `\nEach of ${counted(scores.length, "decider")} has a score of ${least} % or more.`
+      : `\nFAILED: below ${least} %: ${below.join(", ")}`
+  )
+  return below.length === 0 ? exitCodes.held : exitCodes.broken
 }
 
 type Results = Awaited<ReturnType<Stryker["runMutationTest"]>>

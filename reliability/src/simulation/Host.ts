@@ -3,7 +3,8 @@ import type { AdmissionRequest, BoxOfficeEvent, GateRequest, HoldRequest } from 
 import type { Random } from "../random.ts"
 import type { HostFunction, Setup } from "./plan.ts"
 
-class HostFailed extends Error {}
+/** The plan makes a function of the host throw: no fault of the engine. */
+export class HostFailed extends Error {}
 
 export class Host {
   readonly throwing = new Set<HostFunction>()

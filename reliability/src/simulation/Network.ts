@@ -5,6 +5,7 @@
 import { Cause, Effect, Exit, Option } from "effect"
 import { Random } from "../random.ts"
 import type { Asked, Call, History, Outcome } from "./History.ts"
+import { HostFailed } from "./Host.ts"
 import type { Machine } from "./Machine.ts"
 import type { Node, Office } from "./Node.ts"
 
@@ -124,7 +125,7 @@ const outcomeOf = (exit: Exit.Exit<unknown, { readonly _tag: string }> | undefin
   if (exit === undefined) return { _tag: "unknown", why: "the node died" }
   if (Exit.isSuccess(exit)) return { _tag: "ok", value: exit.value }
   const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-  if (error === undefined) return { _tag: "unknown", why: `a defect: ${defectOf(exit.cause)}` }
+  if (error === undefined) return { _tag: "unknown", why: defectOf(exit.cause) }
   if (error._tag === "StoreUnavailable") {
     const { retryable, cause } = error as { readonly retryable?: boolean; readonly cause?: unknown }
     const how = retryable === true ? "the store is unavailable" : "the store refuses"
@@ -133,7 +134,12 @@ const outcomeOf = (exit: Exit.Exit<unknown, { readonly _tag: string }> | undefin
   return { _tag: "refused", error }
 }
 
-const defectOf = (cause: Cause.Cause<unknown>): string => Cause.pretty(cause).split("\n")[0]!
+const defectOf = (cause: Cause.Cause<unknown>): string => {
+  const defect = Cause.squash(cause)
+  return defect instanceof HostFailed
+    ? `the host's function threw (planned): ${defect.message}`
+    : `a defect: ${Cause.pretty(cause).split("\n")[0]}`
+}
 
 const nameOf = (outcome: Outcome): string => {
   if (outcome._tag === "ok") return "ok"

@@ -1,29 +1,28 @@
 /** `pnpm reliability simulate`: plays seeds, and shrinks and tells the first one that fails. */
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
-import { Counts } from "./Counts.ts"
-import { missing } from "./expected.ts"
+import { invalid, oneOf, wholeNumber } from "../arguments.ts"
+import { exitCodes, usageOf } from "../usage.ts"
 import { planOf } from "./generate.ts"
+import { mutations } from "./mutations.ts"
+import { playMany, tellShrunk } from "./playMany.ts"
 import { runMutations } from "./runMutations.ts"
-import { playSeeds } from "./seeds.ts"
-import { shrink } from "./shrink.ts"
 import { play } from "./simulate.ts"
 import { storyOf } from "./story.ts"
-import type { Report } from "./worker.ts"
+import { themeNames } from "./themes.ts"
 
-const usage = `Usage: pnpm reliability simulate [options]
-
-  --seeds N      how many seeds to play; default 1000
-  --from N       the first of them; default 1
-  --seed S       plays one seed, and tells it
-  --verbose      with --seed: the whole log
-  --theme NAME   plays only the seeds of a theme
-  --threads N    default: one for each processor
-  --mutations    proves that each mutation is found by its seed
-  --search N     with --mutations: searches the first N seeds for one that finds each`
-
-/** From this many seeds on, every listed state and transition must have been reached. */
-const seedsForAll = 5_000
+const usage = usageOf("simulate", "Plays simulated worlds, with faults, from seeds.", [
+  ["--seeds N", "how many seeds to play; default 1000"],
+  ["--from N", "the first of them; default 1"],
+  ["--theme NAME", `plays only the seeds of a theme: ${themeNames.join(", ")}`],
+  ["--threads N", "default: one for each processor"],
+  ["--counts", "prints how often each state, transition, fault and answer was reached"],
+  ["--seed S", "plays one seed, and tells it"],
+  ["--verbose", "with --seed: the whole log"],
+  ["--mutations", "proves that each mutation is found by its seed"],
+  ["--only NAME", "with --mutations: only this one"],
+  ["--search N", "with --mutations: searches the first N seeds for one that finds each"]
+])
 
 export const run = async (args: ReadonlyArray<string>): Promise<number> => {
   const { values } = parseArgs({
@@ -34,6 +33,7 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
       seed: { type: "string" },
       verbose: { type: "boolean", default: false },
       threads: { type: "string", default: String(availableParallelism()) },
+      counts: { type: "boolean", default: false },
       mutations: { type: "boolean", default: false },
       search: { type: "string" },
       theme: { type: "string" },
@@ -43,74 +43,38 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
   })
   if (values.help) {
     console.log(usage)
-    return 0
+    return exitCodes.held
   }
-  const threads = Number(values.threads)
+  const threads = wholeNumber("threads", values.threads)
+  const { counts, only, search, seed, theme, verbose } = values
+  if (theme !== undefined) oneOf("theme", theme, themeNames)
   if (values.mutations) {
-    const search = values.search === undefined ? undefined : Number(values.search)
-    return runMutations({ threads, search, only: values.only })
+    const names = mutations.map(({ name }) => name)
+    return runMutations({
+      threads,
+      search: search === undefined ? undefined : wholeNumber("search", search),
+      only: only === undefined ? undefined : oneOf("only", only, names)
+    })
   }
-  if (values.seed !== undefined) return tellSeed(Number(values.seed), values.verbose)
-  const { theme } = values
-  return playMany({ seeds: Number(values.seeds), from: Number(values.from), threads, theme })
+  if (search !== undefined || only !== undefined) invalid("--search and --only need --mutations.")
+  if (seed !== undefined) return tellSeed(wholeNumber("seed", seed, 0), theme, verbose)
+  if (verbose) invalid("--verbose needs --seed.")
+  const seeds = wholeNumber("seeds", values.seeds)
+  return playMany({ seeds, from: wholeNumber("from", values.from, 0), threads, theme, counts })
 }
 
-const tellSeed = (seed: number, verbose: boolean): number => {
-  const played = play(planOf(seed))
-  if (played.findings.length > 0) return tellShrunk(seed)
+const tellSeed = (seed: number, theme: string | undefined, verbose: boolean): number => {
+  const plan = planOf(seed)
+  if (theme !== undefined && plan.theme !== theme) {
+    invalid(`The seed ${seed} has the theme ${plan.theme}, and not ${theme}.`)
+  }
+  const played = play(plan)
+  if (played.findings.length > 0) {
+    tellShrunk(played)
+    console.log(`\nFAILED: the seed ${seed} breaks a promise.`)
+    return exitCodes.broken
+  }
   console.log(verbose ? played.log.join("\n") : storyOf(played))
-  console.log(`\nSeed ${seed} keeps all promises.`)
-  return 0
+  console.log(`\nThe seed ${seed} keeps every promise.`)
+  return exitCodes.held
 }
-
-/** Plays a failing seed again, makes its plan small, and tells it. */
-const tellShrunk = (seed: number): number => {
-  const { played, tries } = shrink(play(planOf(seed)))
-  console.log(storyOf(played))
-  console.log(
-    `\nShrunk by ${tries} plays. To play it again: pnpm reliability simulate --seed ${seed}`
-  )
-  return 1
-}
-
-const playMany = async (options: {
-  readonly seeds: number
-  readonly from: number
-  readonly threads: number
-  readonly theme: string | undefined
-}): Promise<number> => {
-  const counts = new Counts()
-  const failed: Array<Report> = []
-  let simulatedMs = 0
-  let calls = 0
-  let played = 0
-  const began = performance.now()
-  await playSeeds({
-    ...options,
-    onReport: (report) => {
-      played++
-      counts.add(report.counts)
-      simulatedMs += report.simulatedMs
-      calls += report.calls
-      if (report.findings.length === 0) return
-      failed.push(report)
-      const [{ invariant, text }] = report.findings as [Report["findings"][number]]
-      console.log(`seed ${report.seed} fails: ${invariant}: ${text.split("\n")[0]}`)
-    }
-  })
-  const seconds = (performance.now() - began) / 1_000
-  const names = Array.from(counts.byName.keys()).sort()
-  for (const name of names) console.log(`${String(counts.byName.get(name)).padStart(9)}  ${name}`)
-  console.log(
-    `\n${played} seeds from ${options.from}: ${calls} calls in ${hours(simulatedMs)} simulated hours, ` +
-      `in ${seconds.toFixed(0)} s with ${options.threads} thread(s).`
-  )
-  const first = failed.sort((a, b) => a.seed - b.seed)[0]
-  if (first !== undefined) return tellShrunk(first.seed)
-  const never =
-    options.seeds >= seedsForAll && options.theme === undefined ? missing(counts.byName) : []
-  for (const name of never) console.log(`never reached: ${name}`)
-  return never.length > 0 ? 1 : 0
-}
-
-const hours = (ms: number): string => (ms / 3_600_000).toFixed(1)

@@ -1,4 +1,6 @@
 /** Proves that the simulation finds each fault of `mutations.ts`. */
+import { counted, exitCodes } from "../usage.ts"
+import { toldOf } from "./check/facts.ts"
 import { type Change, type Mutation, mutations } from "./mutations.ts"
 import { playSeeds } from "./seeds.ts"
 import type { Report } from "./worker.ts"
@@ -45,28 +47,59 @@ export const runMutations = async (options: {
   readonly search: number | undefined
   readonly only: string | undefined
 }): Promise<number> => {
-  let failures = 0
-  for (const mutation of mutations) {
-    if (options.only !== undefined && options.only !== mutation.name) continue
-    if (options.search !== undefined) {
-      const changes = [...(mutation.scale ?? []), ...mutation.changes]
-      const found = await firstFailing(1, options.search, options.threads, changes, mutation.theme)
-      console.log(`${mutation.name}: ${found === undefined ? "not found" : told(found)}`)
-      if (found === undefined) failures++
-      continue
-    }
-    const { unchanged, changed } = await prove(mutation)
-    const isProven = unchanged === undefined && changed !== undefined
-    if (!isProven) failures++
-    console.log(`${isProven ? "found" : "NOT FOUND"}  ${mutation.name}: ${mutation.fault}`)
-    if (changed !== undefined) console.log(`       ${told(changed)}`)
-    if (unchanged !== undefined)
-      console.log(`       the unchanged engine fails: ${told(unchanged)}`)
+  const { threads, search, only } = options
+  const chosen = mutations.filter(({ name }) => only === undefined || only === name)
+  const results: Array<MutationResult> = []
+  for (const mutation of chosen) {
+    const result = await (search === undefined ? prove(mutation) : find(mutation, search, threads))
+    results.push(result)
+    tell(result)
   }
-  return failures > 0 ? 1 : 0
+  const found = results.filter(({ changed }) => changed !== undefined).length
+  console.log(`\n${verdictOf(results, search)}`)
+  const isProven = results.every(({ unchanged }) => unchanged === undefined)
+  return isProven && found === results.length ? exitCodes.held : exitCodes.broken
+}
+
+/** Searches the first seeds for one that finds a mutation. */
+const find = async (
+  mutation: Mutation,
+  seeds: number,
+  threads: number
+): Promise<MutationResult> => {
+  const changes = [...(mutation.scale ?? []), ...mutation.changes]
+  const changed = await firstFailing(1, seeds, threads, changes, mutation.theme)
+  return { mutation, unchanged: undefined, changed }
+}
+
+const tell = ({ mutation: { name, fault }, unchanged, changed }: MutationResult): void => {
+  const isProven = unchanged === undefined && changed !== undefined
+  console.log(`${isProven ? "found" : "NOT FOUND"}  ${name}: ${fault}`)
+  if (changed !== undefined) console.log(`       ${told(changed)}`)
+  if (unchanged !== undefined) console.log(`       the unchanged engine fails: ${told(unchanged)}`)
+}
+
+/** The last line. */
+export const verdictOf = (
+  results: ReadonlyArray<MutationResult>,
+  search: number | undefined
+): string => {
+  const lost = results.filter(({ changed }) => changed === undefined)
+  const unsound = results.filter(({ unchanged }) => unchanged !== undefined)
+  const names = (of: typeof results) => of.map(({ mutation }) => mutation.name).join(", ")
+  const found = `${results.length - lost.length} of ${results.length} found`
+  const notFound = lost.length === 0 ? "" : `; not found: ${names(lost)}`
+  const said =
+    search !== undefined
+      ? `in the first ${counted(search, "seed")}`
+      : unsound.length > 0
+        ? `the unchanged engine fails on the seed of ${names(unsound)}`
+        : `the unchanged engine passed ${results.length === 1 ? "the seed" : `each of the ${results.length} seeds`}`
+  const isProven = lost.length + unsound.length === 0
+  return `${isProven ? "" : "FAILED: "}${found}${notFound}; ${said}`
 }
 
 const told = ({ seed, findings }: Report): string => {
-  const [{ invariant, text }] = findings as [Report["findings"][number]]
-  return `seed ${seed}: ${invariant}: ${text.split("\n")[0]}`
+  const [first] = findings as [Report["findings"][number]]
+  return `seed ${seed}: ${toldOf(first).split("\n")[0]}`
 }

@@ -1,24 +1,62 @@
 /** Tells a plan, and what came of it, in words. */
+import { type Finding, toldOf } from "./check/facts.ts"
 import type { QueuePlan, Setup, Step, Visit } from "./plan.ts"
 import type { Played } from "./simulate.ts"
 
-export const storyOf = ({ plan, findings, log }: Played): string =>
-  [
+export const storyOf = ({ plan, findings, log }: Played): string => {
+  const told = findings.slice(0, findingsMax)
+  const more = findings.length - told.length
+  const broken = [
+    "What broke:",
+    ...told.map((finding) => `  ${toldOf(finding)}`),
+    ...(more > 0 ? [`  … and ${more} more`] : []),
+    ""
+  ]
+  return [
     `Seed ${plan.seed} (${plan.theme}).`,
     ...tellSetup(plan.setup),
     "",
     ...plan.steps.map((step) => `  ${seconds(step.at)}  ${tellStep(step, plan.setup)}`),
     "",
-    "What broke:",
-    ...findings.slice(0, 12).map(({ invariant, text }) => `  ${invariant}: ${text}`),
-    "",
+    ...(findings.length > 0 ? broken : []),
     "The log, in milliseconds:",
-    ...shortened(log).map((line) => `  ${line.length > 230 ? `${line.slice(0, 230)} …` : line}`)
+    ...shortened(marked(log, told)).map((line) =>
+      line.length > 230 ? `  ${line.slice(0, 230)} …` : `  ${line}`
+    )
   ].join("\n")
+}
 
-/** The beginning and the end of a long log say most. */
-const shortened = (log: ReadonlyArray<string>): ReadonlyArray<string> =>
-  log.length <= 160 ? log : [...log.slice(0, 110), "     …", ...log.slice(-50)]
+const findingsMax = 12
+const mark = ">>> "
+
+/** The log, with a line at each place at which a promise broke. */
+const marked = (
+  log: ReadonlyArray<string>,
+  findings: ReadonlyArray<Finding>
+): ReadonlyArray<string> => {
+  const lines = [...log]
+  for (const { invariant, atMs } of findings) {
+    if (atMs === undefined) continue
+    // Each line of the log begins with its instant.
+    const next = lines.findIndex((line) => Number.parseInt(line, 10) > atMs)
+    lines.splice(next < 0 ? lines.length : next, 0, `${mark}${invariant} breaks here`)
+  }
+  return lines
+}
+
+/** The beginning and the end of a long log say most, and what is near to a mark. */
+const shortened = (log: ReadonlyArray<string>): ReadonlyArray<string> => {
+  if (log.length <= 160) return log
+  const marks = log.flatMap((line, index) => (line.startsWith(mark) ? [index] : []))
+  const isKept = (index: number) =>
+    index < 110 ||
+    index >= log.length - 50 ||
+    marks.some((at) => index >= at - 15 && index <= at + 5)
+  return log.flatMap((line, index) => {
+    if (isKept(index)) return [line]
+    return isKept(index - 1) ? ["     …"] : []
+  })
+}
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1).padStart(6)} s`
 

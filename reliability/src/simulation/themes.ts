@@ -262,3 +262,6 @@ export const themes: ReadonlyArray<Theme> = [
       }))
   }
 ]
+
+/** A seed without a theme is mixed. */
+export const themeNames: ReadonlyArray<string> = ["mixed", ...themes.map(({ name }) => name)]

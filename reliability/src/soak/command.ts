@@ -9,20 +9,26 @@ import { cpus } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { parseArgs } from "node:util"
 import { startPostgres } from "../../../test-support/startPostgres.ts"
+import { amount, wholeNumber } from "../arguments.ts"
+import { exitCodes, usageOf } from "../usage.ts"
 import { startCpu } from "./cpu.ts"
 import { openSoakDatabase, type SoakDatabase } from "./database.ts"
 import { type LoadOptions, putOnSale, sleep, startLoad, type Taken } from "./load.ts"
 import { type SoakNode, startNode } from "./node.ts"
-import { type Soaked, toReport } from "./report.ts"
+import { type Soaked, toReport, verdictOf } from "./report.ts"
 import { books, judge, Series } from "./series.ts"
 import { startSink } from "./sink.ts"
 
-const usage = `Usage: pnpm reliability soak [options]
-
-  --minutes N   how long, 10 by default
-  --hours N     the same, in hours
-  --visitors N  visitors at any time, 60 by default
-  --report FILE where to write the report, reliability/results/soak.md by default`
+const usage = usageOf(
+  "soak",
+  `A steady load for minutes or hours: nothing may grow. A run that is too short to tell is not judged.`,
+  [
+    ["--minutes N", "how long, 10 by default"],
+    ["--hours N", "the same, in hours"],
+    ["--visitors N", "visitors at any time, 60 by default"],
+    ["--report FILE", "where to write the report, reliability/results/soak.md by default"]
+  ]
+)
 
 const second = 1_000
 
@@ -39,24 +45,23 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
   })
   if (values.help) {
     console.log(usage)
-    return 0
+    return exitCodes.held
   }
   const seconds =
-    values.hours === undefined ? Number(values.minutes) * 60 : Number(values.hours) * 3_600
-  const visitors = Number(values.visitors)
-  if (!(seconds > 0) || !(visitors > 0)) {
-    console.error(usage)
-    return 2
-  }
-  const { soaked, passed } = await soak({ seconds, visitors })
+    values.hours === undefined
+      ? amount("minutes", values.minutes) * 60
+      : amount("hours", values.hours) * 3_600
+  const visitors = wholeNumber("visitors", values.visitors)
+  const soaked = await soak({ seconds, visitors })
   const { markdown, plots } = toReport(soaked, basename(values.report, ".md"))
   await mkdir(dirname(values.report), { recursive: true })
   await writeFile(values.report, markdown)
   for (const [file, svg] of Object.entries(plots)) {
     await writeFile(join(dirname(values.report), file), svg)
   }
-  console.log(`${passed ? "Flat" : "NOT flat"}: the report is ${values.report}`)
-  return passed ? 0 : 1
+  const { text, code } = verdictOf(soaked)
+  console.log(`${text}\nThe report is ${values.report}`)
+  return code
 }
 
 export interface SoakOptions {
@@ -73,7 +78,7 @@ const expected = new Set([
   ...["reservation_not_payable", "limit_exceeded", "queue_token_waiting"]
 ])
 
-export const soak = async ({ seconds, visitors }: SoakOptions) => {
+export const soak = async ({ seconds, visitors }: SoakOptions): Promise<Soaked> => {
   // A third of a short run, and five minutes of a long one: retention, caches and the pages that
   // tables and indexes keep have then come to their size.
   const warmUpSeconds = Math.min(seconds / 3, 300)
@@ -127,9 +132,9 @@ export const soak = async ({ seconds, visitors }: SoakOptions) => {
     if (behind > 0) faults.push(`without load, readers stay ${behind} batches behind for a minute`)
     faults.push(...(await database.faults()), ...faultsOf(codes, nodes))
     const bloatAfter = await database.bloat()
-    const { judged, unjudged } = judge(series, warmUpSeconds)
+    const judgement = judge(series, warmUpSeconds)
     const soaked: Soaked = {
-      ...{ seconds: elapsed(), warmUpSeconds, series, judged, unjudged, codes, faults },
+      ...{ seconds: elapsed(), warmUpSeconds, series, ...judgement, codes, faults },
       machine: `${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}), Node ${process.version}`,
       bloat: Object.entries(bloatAfter).map(([name, after]) => [
         name,
@@ -144,7 +149,7 @@ export const soak = async ({ seconds, visitors }: SoakOptions) => {
         samples: series.of("connections").length
       }
     }
-    return { soaked, passed: faults.length === 0 && judged.every(({ flat }) => flat) }
+    return soaked
   } finally {
     await Promise.all(nodes.map((node) => node.stop()))
     await database.close()

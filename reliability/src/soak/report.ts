@@ -1,15 +1,13 @@
 /** The report of a soak: a page of Markdown, and the plots that it shows as files beside it. */
 import { plot } from "../../../packages/http-server/src/cli/simulate/plot.ts"
-import type { Judged, Series } from "./series.ts"
-import { thresholds } from "./series.ts"
+import { counted, exitCodes } from "../usage.ts"
+import { type Judgement, type Series, samplesMin, thresholds } from "./series.ts"
 
-export interface Soaked {
+export interface Soaked extends Judgement {
   readonly seconds: number
   readonly warmUpSeconds: number
   readonly machine: string
   readonly series: Series
-  readonly judged: ReadonlyArray<Judged>
-  readonly unjudged: string | undefined
   /** Answers by operation and code. */
   readonly codes: Readonly<Record<string, number>>
   readonly bloat: ReadonlyArray<readonly [table: string, before: number, after: number]>
@@ -17,6 +15,25 @@ export interface Soaked {
   readonly did: Readonly<Record<string, number>>
   /** What fails the soak, but for what grows. */
   readonly faults: ReadonlyArray<string>
+}
+
+/** What came of a soak, in a line, and the exit code that says the same. */
+export const verdictOf = (soaked: Pick<Soaked, "faults" | "judged" | "samples" | "unjudged">) => {
+  const { faults, judged, samples, unjudged } = soaked
+  if (faults.length > 0) {
+    return {
+      text: `FAILED, ${counted(faults.length, "fault")}: ${faults[0]}`,
+      code: exitCodes.broken
+    }
+  }
+  if (samples < samplesMin) {
+    const text = `Too short to judge: ${counted(samples, "sample")} after the warm-up, and a trend needs ${samplesMin}`
+    return { text, code: exitCodes.notJudged }
+  }
+  const growing = judged.filter(({ flat }) => !flat).map(({ name }) => name)
+  const said = growing.length === 0 ? "Flat" : `NOT flat: ${growing.join(", ")}`
+  const left = unjudged === undefined ? "" : ` (not judged: ${unjudged})`
+  return { text: said + left, code: growing.length === 0 ? exitCodes.held : exitCodes.broken }
 }
 
 const mb = 1_048_576
@@ -48,13 +65,15 @@ export interface Report {
 export const toReport = (soaked: Soaked, name: string): Report => {
   const { series, judged, seconds, warmUpSeconds, faults } = soaked
   const growing = judged.filter(({ flat }) => !flat)
-  const passed = growing.length === 0 && faults.length === 0
+  const isEnough = soaked.samples >= samplesMin
   const drawn = plots.flatMap(([title, names, unit], i) => {
     const svg = plotOf(series, title, names, unit)
     return svg === undefined ? [] : [{ title, file: `${name}-${i + 1}.svg`, svg }]
   })
   const markdown = [
-    `# Soak of ${Math.round(seconds / 60)} minutes: ${passed ? "flat" : "NOT flat"}`,
+    `# Soak of ${Math.round(seconds / 60)} minutes`,
+    "",
+    `**${verdictOf(soaked).text}**`,
     "",
     `${soaked.machine}. Judged from second ${warmUpSeconds} on, by the Theil–Sen slope.`,
     "",
@@ -62,9 +81,8 @@ export const toReport = (soaked: Soaked, name: string): Report => {
       ([name, count]) => `- ${name}: ${count.toLocaleString("en")}`
     ),
     "",
-    ...(soaked.unjudged === undefined ? [] : [`- Note: ${soaked.unjudged}`]),
     ...faults.map((fault) => `- **Fault**: ${fault}`),
-    ...growing.map(
+    ...(isEnough ? growing : []).map(
       ({ name, growth, allowed }) =>
         `- **Grows**: ${name} by ${amountOf(name, growth)}, and ${amountOf(name, allowed)} is allowed`
     ),
@@ -78,7 +96,7 @@ export const toReport = (soaked: Soaked, name: string): Report => {
     ...judged.map((each) => {
       const { name, median, first, last, growth, allowed, flat } = each
       const cells = [median, first, last, growth, allowed].map((value) => amountOf(name, value))
-      return `| ${name} | ${cells.join(" | ")} | ${flat ? "yes" : "**no**"} |`
+      return `| ${name} | ${cells.join(" | ")} | ${isEnough ? (flat ? "yes" : "**no**") : "too few samples"} |`
     }),
     "",
     `Each may grow over the measured time by a share of its median, or by an amount, whichever is more: ${thresholds.join("; ")}.`,

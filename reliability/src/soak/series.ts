@@ -67,7 +67,7 @@ const tolerances: ReadonlyArray<readonly [name: RegExp, tolerance: Tolerance, wh
 
 export const thresholds: ReadonlyArray<string> = tolerances.map(([, , why]) => why)
 
-export interface Judged extends Trend {
+interface Judged extends Trend {
   readonly name: string
 }
 
@@ -75,7 +75,12 @@ export interface Judgement {
   readonly judged: ReadonlyArray<Judged>
   /** Why latencies and delays were not judged; undefined if they were. */
   readonly unjudged: string | undefined
+  /** How many samples there are of the time after the warm-up. */
+  readonly samples: number
 }
+
+/** A trend compares the medians of two halves: of fewer samples, each half tells of chance alone. */
+export const samplesMin = 10
 
 /** What other processes of the machine may take before latencies tell about them. */
 const othersCoresMax = 0.5
@@ -89,8 +94,8 @@ export const judge = (series: Series, from: number): Judgement => {
   const unjudged =
     others.median <= othersCoresMax && others.flat
       ? undefined
-      : `other processes took ${others.first.toFixed(1)} cores in the first half, ` +
-        `${others.last.toFixed(1)} in the second: latencies and delays are not judged`
+      : `latencies and delays, since other processes took ${others.first.toFixed(1)} cores ` +
+        `in the first half, ${others.last.toFixed(1)} in the second`
   const judged = series.names().flatMap((name) => {
     const [, table = ""] = /^(?:table|indexes) (.*)$/.exec(name) ?? []
     if (books.has(table) || (unjudged !== undefined && isOfTheClock(name))) return []
@@ -98,5 +103,6 @@ export const judge = (series: Series, from: number): Judgement => {
     if (found === undefined) return []
     return [{ name, ...trendOf(series.since(name, from), found[1]) }]
   })
-  return { judged, unjudged }
+  const samples = Math.max(0, ...series.names().map((name) => series.since(name, from).length))
+  return { judged, unjudged, samples }
 }

@@ -1,7 +1,7 @@
 /** Each test breaks one thing of a right history, as a faulty engine would: the checker must say so. */
 import { expect, test } from "vitest"
 import { checkHistory } from "../../src/histories/checker/check.ts"
-import { parseHistory } from "../../src/histories/history.ts"
+import { parseHistory } from "../../src/histories/readHistory.ts"
 import { call, find, type House, replaceCall, rightHistory, transfer } from "./house.ts"
 
 const storiesOf = (history: House): ReadonlyArray<string> =>

@@ -128,6 +128,7 @@ export const rightHistory = (): House => {
     ],
     messages: [],
     faults: [],
+    hasEnd: true,
     deliveries: [],
     progress: [
       { progress: "server-1 is ready", at: now, tookMs: 10, limitMs: 1_000, reached: true }

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest"
 import { checkHistory } from "../../src/histories/checker/check.ts"
+import { Judge } from "../../src/histories/checker/judge.ts"
 import { encryptedConnections } from "../../src/histories/facts.ts"
-import { reportOf, summaryOf } from "../../src/histories/report/report.ts"
+import { reportOf, summaryOf, verdictOf } from "../../src/histories/report/report.ts"
 import { drawHistory } from "./drawHouse.ts"
 import { find, replaceCall, rightHistory } from "./house.ts"
 
@@ -43,4 +44,30 @@ test("a history without findings says so", () => {
   const history = rightHistory()
   const verdict = checkHistory(history)
   expect(reportOf(history, verdict, "histories.md").markdown).toContain("every invariant held")
+})
+
+test("the last lines count the findings, tell the first one, and say what to do next", () => {
+  const history = rightHistory()
+  expect(verdictOf(history, checkHistory(history), "h.ndjson")).toBe(
+    "Every promise held: 16 calls, 0 faults. The history is h.ndjson"
+  )
+  for (const operation of ["pay", "charge"] as const) {
+    const change = { outcome: "unknown", code: "timeout" } as const
+    replaceCall(history, find.call(history, operation), change)
+  }
+  const lines = verdictOf(history, checkHistory(history), "h.ndjson").split("\n")
+  expect(lines[0]).toMatch(/^FAILED: \d+ findings: .*2 of I14/)
+  expect(lines[1]).toMatch(/^The first, of a call at 50.0 s: I14: call 5 \(charge of ada/)
+  expect(lines[2]).toBe(
+    "To check it again: npx --yes pnpm@12 reliability histories --check h.ndjson"
+  )
+  expect(lines[3]).toBe("The logs of nodes and of Postgres: h.ndjson.logs")
+})
+
+test("findings that are too many to tell are counted", () => {
+  const judge = new Judge()
+  for (let n = 0; n < 30; n++) judge.expect("I6", false, () => `call ${n} is gone`)
+  const verdict = judge.verdict()
+  expect(verdict.findings).toHaveLength(20)
+  expect(verdictOf(rightHistory(), verdict, "h")).toMatch(/^FAILED: 30 findings: 30 of I6\./)
 })

@@ -7,6 +7,7 @@ import { type Guard, guardsIn, readGuards, root } from "../../src/mutations/guar
 import { sampleOf } from "../../src/mutations/sample.ts"
 import { findingsIn, unguarded, uselessExemptions } from "../../src/mutations/scan.ts"
 import { readSchemaGuards, withoutGuard } from "../../src/mutations/schema.ts"
+import { summaryOf } from "../../src/mutations/summary.ts"
 
 // Everything about guards that needs no mutation: CI runs a sample of these as well.
 
@@ -77,6 +78,42 @@ test("a comment that says nothing to change, or names no test, is refused", () =
   refused('example: without "b", money.test "pay" fails.')
   refused('example: without a, money.test "pay" fails.')
   refused('example: without it, nowhere.test "pay" fails.')
+})
+
+test("a comment that is no guard is told with its line and the form, and the others are read", () => {
+  const source = `// Guard first: with it, money.test "pay" fails.
+const a = 1
+// Guard second: without it, money.test "pay" fails.
+const b = 2
+`
+  const problems: Array<string> = []
+  const note = ({ message }: Error) => void problems.push(message)
+  const guards = guardsIn("packages/core/src/example.ts", source, note)
+  expect(guards.map(({ name }) => name)).toEqual(["second"])
+  const [place, line, expected] = problems[0]!.split("\n")
+  expect(place).toMatch(/packages\/core\/src\/example\.ts:1: what it deletes is not quoted: it$/)
+  expect(line).toBe('    // Guard first: with it, money.test "pay" fails.')
+  expect(expected).toMatch(/^ {4}expected: \/\/ Guard name: without it, /)
+})
+
+test("the last lines repeat each reason, and say how to find the test to name", () => {
+  const run = { guards: 8, seconds: 61.2, survivors: [], problems: [] }
+  expect(summaryOf(run)).toBe("8 of 8 guards have a test that fails without them (61 s)")
+  const where = "packages/core/src/a.ts:1"
+  const survivor = { name: "hold-lock", where, test: 'a.test.ts "pay"', verdict: "SURVIVED" }
+  const problems = ["packages/core/src/b.ts:2: a row lock without a guard's comment"]
+  expect(summaryOf({ ...run, survivors: [survivor], problems }).split("\n")).toEqual([
+    "FAILED: 7 of 8 guards have a test that fails without them (61 s); 1 line with a wrong comment or none",
+    "  hold-lock: SURVIVED",
+    "    packages/core/src/a.ts:1",
+    '    a.test.ts "pay"',
+    "  packages/core/src/b.ts:2: a row lock without a guard's comment",
+    "",
+    "To find the tests that fail without a guard, and to name one of them in its comment:",
+    "  npx --yes pnpm@12 reliability mutations --only hold-lock --find own",
+    "A line that looks like a guard needs a comment (reliability/src/mutations/guards.ts has its",
+    "form), or an exemption with its reason in reliability/src/mutations/exemptions.ts."
+  ])
 })
 
 test("locks, limits and comparisons are found by their form, and comments are not", () => {

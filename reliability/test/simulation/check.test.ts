@@ -2,7 +2,7 @@
 import { expect, test } from "vitest"
 import { checkCalls } from "../../src/simulation/check/calls.ts"
 import { checkEvents } from "../../src/simulation/check/events.ts"
-import { type Facts, factsOf } from "../../src/simulation/check/facts.ts"
+import { type Facts, factsOf, toldOf } from "../../src/simulation/check/facts.ts"
 import { checkMoney } from "../../src/simulation/check/money.ts"
 import { checkPresence } from "../../src/simulation/check/presence.ts"
 import { checkQueues } from "../../src/simulation/check/queues.ts"
@@ -142,13 +142,22 @@ test("too many admissions in a minute, also where the clock stepped before and a
   const found = (...instants: ReadonlyArray<number>) =>
     texts(checkQueues(stepped(aheadAndBack, admittedAt(...instants))))
   expect(found(hour + 70_000, hour + 90_000)).toBe(
-    "I12: 2 were admitted within a minute, 1 is the most"
+    "I12: u1 was admitted as number 2 within a minute; admitPerMinute is 1"
   )
   expect(found(130_000, 189_999)).toMatch(/I12/)
   expect(found(130_000, 190_000)).toBe("")
   // A step lies between them: the clock says that an hour has passed, or nobody knows.
   expect(found(50_000, hour + 70_000)).toBe("")
   expect(found(hour + 110_000, 125_000)).toBe("")
+})
+
+test("a finding of a queue names the queue, the instant and both users", () => {
+  const { settings } = facts.world.plan.setup.queues[0]!
+  const [created, ...others] = admittedAt(1_000, 2_338)
+  const full = { ...created, settings: { ...settings, maxActive: 1, admitPerMinute: 60 } }
+  expect(checkQueues(stepped([], [full, ...others])).map(toldOf)).toEqual([
+    "I12 at 2338 ms, q0: u1 was admitted while u0 was inside; maxActive is 1"
+  ])
 })
 
 test("a present user who is removed, also where the clock stepped before and after", () => {

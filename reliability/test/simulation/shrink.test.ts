@@ -54,3 +54,17 @@ test("the story names the setup, the steps, what broke, and the log", () => {
   expect(story).toContain("I6: gone")
   expect(story).toContain("node A starts")
 })
+
+test("the story marks the place at which a promise broke, and keeps what is near to it", () => {
+  const log = Array.from({ length: 400 }, (_, i) => `${String(i * 10).padStart(7)} line ${i}`)
+  const finding = { invariant: "I12", text: "too many", atMs: 2_338, queueId: "q0" }
+  const story = storyOf({ ...playedAs(plan, [finding]), log })
+  expect(story).toContain("What broke:\n  I12 at 2338 ms, q0: too many")
+  expect(story).toMatch(/2330 line 233\n {2}>>> I12 breaks here\n +2340 line 234\n/)
+  expect(story).toMatch(/line 109\n +…\n/)
+  expect(story).not.toContain("line 300\n")
+})
+
+test("the story of a world that keeps every promise says nothing of what broke", () => {
+  expect(storyOf(playedAs(plan, []))).not.toContain("What broke")
+})

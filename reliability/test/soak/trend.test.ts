@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest"
-import { judge, Series } from "../../src/soak/series.ts"
+import { verdictOf } from "../../src/soak/report.ts"
+import { judge, Series, samplesMin } from "../../src/soak/series.ts"
 import { type Point, trendOf } from "../../src/soak/trend.ts"
 
 const over = (value: (at: number) => number): ReadonlyArray<Point> =>
@@ -73,7 +74,10 @@ describe("a judgement", () => {
   test("is of the time after the warm-up", () => {
     const warming = (at: number) => (at < 200 ? at * mb : 200 * mb)
     const series = seriesOf({ "heap 0": warming, others: () => 0 })
-    expect(judge(series, 200).judged).toMatchObject([{ name: "heap 0", flat: true }])
+    expect(judge(series, 200)).toMatchObject({
+      judged: [{ name: "heap 0", flat: true }],
+      samples: 80
+    })
     expect(judge(series, 0).judged).toMatchObject([{ name: "heap 0", flat: false }])
   })
 
@@ -99,6 +103,36 @@ describe("a judgement", () => {
     expect(judge(seriesOf({ ...slower, others: (at) => 0.2 + at / 600 }), 0)).toMatchObject({
       judged: [],
       unjudged: expect.stringContaining("other processes")
+    })
+  })
+})
+
+describe("the verdict", () => {
+  const trend = { median: 1, first: 1, last: 1, growth: 0, allowed: 1 }
+  const soaked = { faults: [], judged: [], samples: 80, unjudged: undefined }
+  const heap = (flat: boolean) => [{ name: "heap 0", ...trend, flat }]
+
+  test("is flat, or names what grows, and says what was not judged", () => {
+    expect(verdictOf({ ...soaked, judged: heap(true) })).toEqual({ text: "Flat", code: 0 })
+    expect(verdictOf({ ...soaked, judged: heap(true), unjudged: "latencies" })).toEqual({
+      text: "Flat (not judged: latencies)",
+      code: 0
+    })
+    expect(verdictOf({ ...soaked, judged: heap(false) })).toEqual({
+      text: "NOT flat: heap 0",
+      code: 1
+    })
+  })
+
+  test("of too few samples is neither, unless there was a fault", () => {
+    const short = { ...soaked, judged: heap(true), samples: samplesMin - 1 }
+    expect(verdictOf(short)).toEqual({
+      text: "Too short to judge: 9 samples after the warm-up, and a trend needs 10",
+      code: 3
+    })
+    expect(verdictOf({ ...short, faults: ["node 0 has ended"] })).toEqual({
+      text: "FAILED, 1 fault: node 0 has ended",
+      code: 1
     })
   })
 })

@@ -63,7 +63,7 @@ export const makeTestOffice = async ({
     }).pipe(
       Layer.provideMerge(layerFailures),
       Layer.provideMerge(layerMemory),
-      Layer.provideMerge(layerClockAt(new Date(now)))
+      Layer.provideMerge(layerClockAt(instantOf("now", now)))
     )
   )
   const run = Effect.runPromiseWith(context)
@@ -82,7 +82,7 @@ export const makeTestOffice = async ({
     clock: {
       now: () => new Date(Context.get(context, Clock.Clock).currentTimeMillisUnsafe()),
       advance: (by) => run(TestClock.adjust(by)),
-      set: (to) => run(TestClock.setTime(new Date(to).getTime()))
+      set: (to) => run(TestClock.setTime(instantOf("clock.set", to)))
     },
     arrange: {
       queue: (queue) => run(arrange.queue(queue)),
@@ -95,15 +95,21 @@ export const makeTestOffice = async ({
   }
 }
 
+const instantOf = (what: string, given: Date | string | number): number => {
+  const instant = new Date(given).getTime()
+  if (!Number.isNaN(instant)) return instant
+  throw new TypeError(`${what}: expected an instant such as 2030-01-01T20:00:00Z.`)
+}
+
 // Turns off the warning of a clock that is not moved: many tests are not about time.
 const never: Duration.Input = Number.MAX_SAFE_INTEGER
 
 /** A test clock that stands at an instant before the engine starts. */
-const layerClockAt = (instant: Date): Layer.Layer<TestClock.TestClock> =>
+const layerClockAt = (instant: number): Layer.Layer<TestClock.TestClock> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const context = yield* Layer.build(TestClock.layer({ warningDelay: never }))
-      yield* Effect.provideContext(TestClock.setTime(instant.getTime()), context)
+      yield* Effect.provideContext(TestClock.setTime(instant), context)
       return context
     })
   )

@@ -1,7 +1,8 @@
 /** The report of a run: on the terminal, and as Markdown with a timeline. */
 import { basename } from "node:path"
+import { commandLine, counted } from "../../usage.ts"
 import { evidenceOf } from "../checker/evidence.ts"
-import type { Verdict } from "../checker/judge.ts"
+import type { Finding, Verdict } from "../checker/judge.ts"
 import { resolutionsOf } from "../checker/resolution.ts"
 import { encryptedConnections } from "../facts.ts"
 import type { History } from "../history.ts"
@@ -55,11 +56,7 @@ const tablesOf = (history: History, verdict: Verdict): ReadonlyArray<Table> => {
       head: ["invariant", "statements checked", "violations"],
       rows: [...verdict.checks]
         .sort(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1)))
-        .map(([invariant, count]) => [
-          invariant,
-          count,
-          verdict.findings.filter((finding) => finding.invariant === invariant).length
-        ])
+        .map(([invariant, count]) => [invariant, count, verdict.broken.get(invariant) ?? 0])
     },
     {
       title: "After the faults, the slowest",
@@ -69,11 +66,43 @@ const tablesOf = (history: History, verdict: Verdict): ReadonlyArray<Table> => {
   ]
 }
 
-const headline = (history: History, { findings }: Verdict): string => {
+const headline = (history: History, { broken }: Verdict): string => {
   const minutes = (durationOf(history) / 60_000).toFixed(1)
   const { seed, nodes } = history.run
-  const result = findings.length === 0 ? "every invariant held" : `${findings.length} FINDINGS`
-  return `Seed ${seed}: ${history.calls.length} calls to ${nodes.length} nodes in ${minutes} minutes, ${history.faults.length} faults: ${result}.`
+  const findings = sumOf(broken)
+  const result = findings === 0 ? "every invariant held" : `${findings} FINDINGS`
+  return `Seed ${seed}: ${counted(history.calls.length, "call")} to ${counted(nodes.length, "node")} in ${minutes} minutes, ${counted(history.faults.length, "fault")}: ${result}.`
+}
+
+const sumOf = (counts: ReadonlyMap<string, number>): number =>
+  [...counts.values()].reduce((sum, count) => sum + count, 0)
+
+/** The last lines of a run: what came of it, and what to look at next. */
+export const verdictOf = (history: History, verdict: Verdict, file: string): string => {
+  const { findings, broken } = verdict
+  const first = firstOf(history, findings)
+  if (first === undefined) {
+    return `Every promise held: ${counted(history.calls.length, "call")}, ${counted(history.faults.length, "fault")}. The history is ${file}`
+  }
+  const counts = [...broken].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }))
+  const at = first.at === undefined ? "" : `, of a call at ${(first.at / 1_000).toFixed(1)} s`
+  return [
+    `FAILED: ${counted(sumOf(broken), "finding")}: ${counts.map(([name, count]) => `${count} of ${name}`).join(", ")}.`,
+    `The first${at}: ${first.finding.invariant}: ${first.finding.story}`,
+    `To check it again: ${commandLine(`histories --check ${file}`)}`,
+    `The logs of nodes and of Postgres: ${file}.logs`
+  ].join("\n")
+}
+
+/** The finding about the earliest call. Those that name no call come last, in the order of the checks. */
+const firstOf = (history: History, findings: ReadonlyArray<Finding>) => {
+  const begins = new Map(history.calls.map(({ call, invokedAt }) => [call, invokedAt]))
+  const placed = findings.map((finding) => {
+    const named = [...finding.story.matchAll(/\bcall (\d+) \(/g)]
+    const instants = named.flatMap(([, call]) => begins.get(Number(call)) ?? [])
+    return { finding, at: instants.length === 0 ? undefined : Math.min(...instants) }
+  })
+  return placed.sort((a, b) => (a.at ?? Number.MAX_VALUE) - (b.at ?? Number.MAX_VALUE))[0]
 }
 
 /** For the terminal. */

@@ -21,6 +21,15 @@ export interface Facts {
 export interface Finding {
   readonly invariant: string
   readonly text: string
+  /** When it broke, in milliseconds since the world began, if the checker knows. */
+  readonly atMs?: number | undefined
+  /** The queue in which it broke. */
+  readonly queueId?: string | undefined
+}
+
+export const toldOf = ({ invariant, text, atMs, queueId }: Finding): string => {
+  const at = atMs === undefined ? "" : ` at ${atMs} ms`
+  return `${invariant}${at}${queueId === undefined ? "" : `, ${queueId}`}: ${text}`
 }
 
 export const factsOf = (world: World): Facts => {

@@ -25,7 +25,7 @@ export const checkPresence = ({ events, world }: Facts): ReadonlyArray<Finding> 
     const agoMs = removedMs - last.endedAt
     return [
       {
-        invariant: "I13",
+        ...{ invariant: "I13", atMs: removedMs, queueId },
         text: `${userId} was removed as absent, ${agoMs} ms after they had polled`
       }
     ]

@@ -6,7 +6,7 @@ import {
   type QueueSettings
 } from "@boxoffice/core"
 import type { Facts, Finding } from "./facts.ts"
-import { momentOf, type Steady, steadyTimes } from "./steady.ts"
+import { type Moment, momentOf, type Steady, steadyTimes } from "./steady.ts"
 
 type Lane = "general" | "priority"
 
@@ -16,6 +16,13 @@ interface Token {
   readonly number: number
   state: string
 }
+
+/** Notes what broke, and in which queue and when, where that is known. */
+type Find = (
+  invariant: string,
+  text: string,
+  where?: { readonly queueId: string; readonly atMs?: number | undefined }
+) => void
 
 interface Queue {
   settings: QueueSettings
@@ -37,7 +44,7 @@ const ends: Record<string, string> = {
 
 export const checkQueues = ({ rows, events, world }: Facts): ReadonlyArray<Finding> => {
   const findings: Array<Finding> = []
-  const find = (invariant: string, text: string) => findings.push({ invariant, text })
+  const find: Find = (invariant, text, where) => findings.push({ invariant, text, ...where })
   const queues = new Map<string, Queue>()
   const times = steadyTimes(world.faults.clockSteps, world.machine.elapsed())
   for (const { event } of events) {
@@ -48,12 +55,18 @@ export const checkQueues = ({ rows, events, world }: Facts): ReadonlyArray<Findi
       continue
     }
     queues.set(event.queueId, queue)
-    apply(queue, event, times, find)
+    const { queueId } = event
+    const moment = momentOf(times, event.at)
+    apply(queue, event, moment, (invariant, text) =>
+      find(invariant, text, { queueId, atMs: moment?.elapsedMs })
+    )
   }
   for (const row of rows.tokens) {
     const known = queues.get(row.queueId)?.tokens.get(row.tokenId)
     if (known?.state !== row.state) {
-      find("I9", `the token of ${row.userId} is ${row.state}, its events say ${known?.state}`)
+      const { userId, tokenId, state, queueId } = row
+      const text = `the token ${tokenId} of ${userId} is ${state}, its events say ${known?.state}`
+      find("I9", text, { queueId })
     }
   }
   for (const row of rows.queues) {
@@ -67,12 +80,14 @@ export const checkQueues = ({ rows, events, world }: Facts): ReadonlyArray<Findi
       .filter(({ queueId }) => queueId === row.queueId)
       .reduce((sum, { exits }) => sum + exits, 0)
     if (row.active - left !== count("admitted")) {
-      find("I12", `${row.queueId} counts ${row.active} inside, and ${count("admitted")} are`)
+      find("I12", `the queue counts ${row.active} inside, and ${count("admitted")} are`, {
+        queueId: row.queueId
+      })
     }
     const waits = [row.waiting, row.priority.waiting]
     const waiting = [count("waiting", "general"), count("waiting", "priority")]
     if (String(waits) !== String(waiting)) {
-      find("I13", `${row.queueId} counts ${waits} who wait, and ${waiting} do`)
+      find("I13", `the queue counts ${waits} who wait, and ${waiting} do`, { queueId: row.queueId })
     }
   }
   return findings
@@ -99,8 +114,8 @@ const waitingIn = (queue: Queue, lane: Lane): Array<Token> =>
 const apply = (
   queue: Queue,
   event: Extract<BoxOfficeEvent, { readonly queueId: QueueId }>,
-  times: ReadonlyArray<Steady>,
-  find: (invariant: string, text: string) => void
+  moment: Moment | undefined,
+  find: Find
 ): void => {
   switch (event._tag) {
     case "QueueConfigured":
@@ -128,7 +143,7 @@ const apply = (
       return
     }
     case "QueueTokenAdmitted":
-      return admit(queue, event, times, find)
+      return admit(queue, event, moment, find)
     case "QueueTokenExtended":
     case "QueueTokenCompleted":
     case "QueueTokenLeft":
@@ -150,12 +165,15 @@ const isLive = (state: string): boolean => state === "waiting" || state === "adm
 const admit = (
   queue: Queue,
   event: Extract<BoxOfficeEvent, { readonly _tag: "QueueTokenAdmitted" }>,
-  times: ReadonlyArray<Steady>,
-  find: (invariant: string, text: string) => void
+  moment: Moment | undefined,
+  find: Find
 ): void => {
   const token = queue.tokens.get(event.tokenId)
   if (token?.state !== "waiting" || !queue.isOpen) {
-    return find("I13", `${event.userId} was admitted, and their token is ${token?.state}`)
+    return find(
+      "I13",
+      `${event.userId} was admitted, and their token ${event.tokenId} is ${token?.state}`
+    )
   }
   const first = waitingIn(queue, token.lane).sort((a, b) => queue.placeOf(a) - queue.placeOf(b))[0]
   if (first !== token) find("I13", `${token.userId} was admitted before ${first?.userId}`)
@@ -169,18 +187,27 @@ const admit = (
       queue.credit += turn === "priority" ? 100 : -100
     }
   }
-  token.state = "admitted"
   const inside = Array.from(queue.tokens.values()).filter(({ state }) => state === "admitted")
-  if (inside.length > queue.settings.maxActive) {
-    find("I12", `${inside.length} were inside, and ${queue.settings.maxActive} is the most`)
+  token.state = "admitted"
+  const { maxActive } = queue.settings
+  if (inside.length >= maxActive) {
+    const users = inside.map(({ userId }) => userId).join(", ")
+    const were = inside.length === 1 ? "was" : "were"
+    find(
+      "I12",
+      `${token.userId} was admitted while ${users} ${were} inside; maxActive is ${maxActive}`
+    )
   }
-  const moment = momentOf(times, event.at)
   if (moment === undefined) return
   const { elapsedMs, steady } = moment
   const admissions = queue.admissions.get(steady) ?? []
   queue.admissions.set(steady, [...admissions, elapsedMs])
   const inMinute = 1 + admissions.filter((at) => at > elapsedMs - 60_000).length
-  if (inMinute > queue.admitPerMinuteMax) {
-    find("I12", `${inMinute} were admitted within a minute, ${queue.admitPerMinuteMax} is the most`)
+  const { admitPerMinuteMax } = queue
+  if (inMinute > admitPerMinuteMax) {
+    find(
+      "I12",
+      `${token.userId} was admitted as number ${inMinute} within a minute; admitPerMinute is ${admitPerMinuteMax}`
+    )
   }
 }

@@ -32,14 +32,17 @@ export const steadyTimes = (
   return times
 }
 
+/** An instant, in milliseconds since the world began, and the time without a step that has it. */
+export interface Moment {
+  readonly elapsedMs: number
+  readonly steady: Steady
+}
+
 /**
  * When the database's clock showed an instant, and within which time. `undefined` if it did so twice,
  * since it stepped back: then nobody can tell which of the two an event belongs to.
  */
-export const momentOf = (
-  times: ReadonlyArray<Steady>,
-  instant: number
-): { readonly elapsedMs: number; readonly steady: Steady } | undefined => {
+export const momentOf = (times: ReadonlyArray<Steady>, instant: number): Moment | undefined => {
   const elapsedIn = ({ aheadMs }: Steady) => instant - worldStart - aheadMs
   const found = times.filter((steady) => {
     const elapsedMs = elapsedIn(steady)
