@@ -34,6 +34,9 @@ export interface RunOptions {
 }
 
 /** Within which time of the faults' end a node must be ready, a client served, an event delivered. */
+/** How long the load goes on after the faults: longer than their aftermath in `checker/evidence.ts`. */
+const calmMs = 27_000
+
 const limits = { readyMs: 30_000, servedMs: 120_000, deliveredMs: 120_000 }
 
 const countsOf = (isFull: boolean) =>
@@ -106,6 +109,10 @@ export const run = async (options: RunOptions): Promise<void> => {
     await strike(world, random, options)
     say("the faults are over")
     await untilReady(world, say)
+    say(
+      `the load goes on for ${calmMs / 1_000} s without faults, so that reads are judged by their age`
+    )
+    await sleep(calmMs)
     isOver = true
     repeats.share = 0
     world.receiver.behave()
