@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Random } from "../random.ts"
-import { makeBanker, makeBuyer } from "./clients/buyer.ts"
+import { makeBanker, makeBuyer, makeRush } from "./clients/buyer.ts"
 import { Caller, timeoutMs } from "./clients/caller.ts"
 import { type Client, Hand } from "./clients/client.ts"
 import { makeCrowd } from "./clients/crowd.ts"
@@ -33,10 +33,9 @@ export interface RunOptions {
   readonly say: (text: string) => void
 }
 
-/** Within which time of the faults' end a node must be ready, a client served, an event delivered. */
 /** How long the load goes on after the faults: longer than their aftermath in `checker/evidence.ts`. */
 const calmMs = 27_000
-
+/** Within which time of the faults' end a node must be ready, a client served, an event delivered. */
 const limits = { readyMs: 30_000, servedMs: 120_000, deliveredMs: 120_000 }
 
 const countsOf = (isFull: boolean) =>
@@ -98,6 +97,11 @@ export const run = async (options: RunOptions): Promise<void> => {
           handOf(name, "operator"),
           named(name, counts.crowd).map((user) => handOf(user, user))
         )
+      ),
+      makeRush(
+        "rush",
+        // Two for each wallet.
+        named("rush", 16).map((client, n) => handOf(client, `rush-wallet-${n >> 1}`))
       ),
       makeOperator("operator", handOf("operator", "operator"))
     ]
