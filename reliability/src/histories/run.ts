@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Random } from "../random.ts"
-import { makeBanker, makeBuyer, makeRush } from "./clients/buyer.ts"
+import { makeBanker, makeBuyer } from "./clients/buyer.ts"
 import { Caller, timeoutMs } from "./clients/caller.ts"
 import { type Client, Hand } from "./clients/client.ts"
 import { makeCrowd } from "./clients/crowd.ts"
@@ -97,11 +97,6 @@ export const run = async (options: RunOptions): Promise<void> => {
           handOf(name, "operator"),
           named(name, counts.crowd).map((user) => handOf(user, user))
         )
-      ),
-      makeRush(
-        "rush",
-        // Two for each wallet.
-        named("rush", 16).map((client, n) => handOf(client, `rush-wallet-${n >> 1}`))
       ),
       makeOperator("operator", handOf("operator", "operator"))
     ]

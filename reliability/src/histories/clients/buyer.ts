@@ -101,18 +101,3 @@ export const makeBanker = (name: string, hand: Hand): Client => {
   }
   return { name, round, proof }
 }
-
-/**
- * Users whose wallets all are charged in the same moment, again and again, on any node: so batches of
- * several nodes lock the same rows at once, and would deadlock if they did so in different orders.
- */
-export const makeRush = (name: string, hands: ReadonlyArray<Hand>): Client => {
-  const chargeAll = (insists: boolean) =>
-    Promise.all(hands.map((hand) => hand.command("charge", { amount: uniqueAmount() }, insists)))
-  const round = async () => {
-    await chargeAll(false)
-    await hands[0]!.think(600)
-  }
-  const proof = async () => (await chargeAll(true)).every(({ outcome }) => outcome === "ok")
-  return { name, round, proof }
-}
