@@ -3,7 +3,7 @@
  * once, and in order within each aggregate: see `docs/events.md`.
  *
  * Holds: the open sessions of this node (see `events/session.ts`), from `open` until their scope
- * closes or the feed shuts down; then they save their places and give their leases back. Once the
+ * closes or the feed shuts down; then they save their bookmarks and give their leases back. Once the
  * feed is closed, `open` fails and running streams end. Also, for as long as the feed is open, the owner
  * of each consumer's last session that ended on this node.
  */

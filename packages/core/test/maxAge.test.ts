@@ -64,7 +64,13 @@ const makeCounted = Effect.gen(function* () {
       userId,
       queueToken: token
     }))
-  return { counts, landing, office, join, store }
+  /** How many seats the dates of the show say are free. */
+  const freeSeats = (caller: { readonly userId: string; readonly queueToken: string }) =>
+    Effect.map(
+      office.catalog.availableDates({ ...caller, showId: "s" }),
+      ({ dates }) => dates[0]?.performances[0]?.availableSeats
+    )
+  return { counts, landing, office, join, freeSeats, store }
 }).pipe(Effect.provide(layerMemory))
 
 describe("reads from memory", () => {
@@ -116,12 +122,9 @@ describe("reads from memory", () => {
 
   it.effect("a hold during the very first reading of the dates is seen by the next", () =>
     Effect.gen(function* () {
-      const { counts, landing, office, join } = yield* makeCounted
+      const { counts, landing, office, join, freeSeats } = yield* makeCounted
       const ada = yield* join("ada")
-      const free = Effect.map(
-        office.catalog.availableDates({ ...ada, showId: "s" }),
-        ({ dates }) => dates[0]?.performances[0]?.availableSeats
-      )
+      const free = freeSeats(ada)
       landing.performances = yield* Deferred.make<void>()
       const first = yield* Effect.forkChild(free)
       while (counts.performances === 0) yield* Effect.yieldNow
@@ -134,12 +137,9 @@ describe("reads from memory", () => {
 
   it.effect("dates whose first reader has gone still show a hold of this node at once", () =>
     Effect.gen(function* () {
-      const { counts, landing, office, join } = yield* makeCounted
+      const { counts, landing, office, join, freeSeats } = yield* makeCounted
       const ada = yield* join("ada")
-      const free = Effect.map(
-        office.catalog.availableDates({ ...ada, showId: "s" }),
-        ({ dates }) => dates[0]?.performances[0]?.availableSeats
-      )
+      const free = freeSeats(ada)
       landing.performances = yield* Deferred.make<void>()
       const first = yield* Effect.forkChild(free)
       while (counts.performances === 0) yield* Effect.yieldNow

@@ -116,13 +116,11 @@ export class WaitingCommands<C, A> {
   /** The next commands, in their order, but for those that need a row that is blocked or on trial. */
   take(batchSize: number): Array<Waiting<C, A>> {
     this.shed()
-    const { blocked } = this
     const batch: Array<Waiting<C, A>> = []
     for (const entry of this.entries) {
       // Guard batch-size: without it, Batcher.test "takes at most batchSize" fails.
       if (batch.length === batchSize) break
-      // Guard batch-behind-blocked: without " || this.needsAny(…onTrial)", Batcher.test "tries alone for a row" fails.
-      if (this.needsAny(entry, blocked) || this.needsAny(entry, blocked.onTrial)) {
+      if (this.needsLocked(entry)) {
         entry.hasWaitedForRow = true
         continue
       }
@@ -174,7 +172,9 @@ export class WaitingCommands<C, A> {
     }
   }
 
+  /** Whether a command needs a row that is blocked, or one that another command has to try first. */
   private needsLocked(entry: Waiting<C, A>): boolean {
+    // Guard batch-behind-blocked: without " || this.needsAny(…onTrial)", Batcher.test "tries alone for a row" fails.
     return this.needsAny(entry, this.blocked) || this.needsAny(entry, this.blocked.onTrial)
   }
 

@@ -22,7 +22,7 @@ export const pageLimitDefault = 50
 
 export const unknownField = "unknown field"
 
-// The library speaks of keys and properties; whoever reads a refusal has written fields.
+// The library speaks of keys and properties; a client that reads a refusal has written fields.
 const formatter = SchemaIssue.makeFormatterStandardSchemaV1({
   leafHook: (issue) => {
     if (issue._tag === "MissingKey") return "required"

@@ -90,11 +90,7 @@ export const openSession = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Session, ConsumerMisplaced | StoreUnavailable, Scope.Scope> {
   const { consumer, leaseMs, ended } = options
   const owner = randomUUID()
-  // A session that ends while its lease is on the way may have it all the same.
-  const leased = waitForLease(outbox, options, owner)
-  let bookmark = yield* Effect.onInterrupt(leased, () =>
-    Effect.sync(() => ended.set(consumer, owner))
-  )
+  let bookmark = yield* waitForLease(outbox, options, owner)
   let durable = bookmark
   let cursor = bookmark.cursor
   let skip = bookmark.position
